@@ -1,0 +1,2 @@
+noinst_LIBRARIES += guest-agent/libprotocol.a
+guest_agent_libprotocol_a_SOURCES = guest-agent/protocol.c guest-agent/protocol.h

@@ -1,0 +1,2 @@
+#include "guest-agent/protocol.h"
+typedef int protocol_translation_unit;

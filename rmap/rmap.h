@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * librmap: object-based reverse mapping.
+ *
+ * Answers: this page frame, which virtual pages of which processes map it,
+ * and have they used it?  A page is tied to a memory object (an anon_vma, or
+ * the address_space of a file) and through it to the regions (VMAs) that may
+ * map it, as in Linux's mm/rmap.c.  Keys are frame numbers ("gfn").
+ *
+ * Pure: no I/O, no system calls, no logging, no threads of its own.
+ *
+ * Locking: functions that take a const struct rmap * (and rmap_walk,
+ * rmap_page_referenced) are readers, all others writers; any number of readers
+ * or one writer at a time, by a lock of the caller's.
+ *
+ * Errors: 0 or -errno; out-parameters are untouched on failure.
+ */
+#ifndef RMAP_RMAP_H
+#define RMAP_RMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RMAP_PAGE_SHIFT 12
+#define RMAP_PAGE_SIZE	(UINT64_C(1) << RMAP_PAGE_SHIFT)
+#define RMAP_NO_PGD	UINT64_MAX
+
+/* VMA flags (vm_flags). */
+#define RMAP_VM_READ	0x01u
+#define RMAP_VM_WRITE	0x02u
+#define RMAP_VM_EXEC	0x04u
+#define RMAP_VM_SHARED	0x08u
+#define RMAP_VM_LOCKED	0x10u
+#define RMAP_VM_STACK	0x20u
+#define RMAP_VM_HEAP	0x40u
+#define RMAP_VM_NONLINEAR 0x80u	/* offsets unknown: PTEs must be searched */
+
+/* Page flags, set by the caller from what it knows of the frame. */
+#define RMAP_PG_LOCKED	 0x0001u	/* unevictable in the guest */
+#define RMAP_PG_RESERVED 0x0002u	/* never touch: firmware, kernel text */
+#define RMAP_PG_FREE	 0x0004u	/* in the guest's buddy allocator */
+#define RMAP_PG_SLAB	 0x0008u
+#define RMAP_PG_PGTABLE	 0x0010u
+#define RMAP_PG_ANON	 0x0020u
+#define RMAP_PG_FILE	 0x0040u
+#define RMAP_PG_DIRTY	 0x0080u
+#define RMAP_PG_KSM	 0x0100u
+#define RMAP_PG_HUGE	 0x0200u
+#define RMAP_PG_SWAPBACKED 0x0400u
+
+struct rmap;
+struct rmap_mm;			/* a guest process' address space */
+struct rmap_vma;
+
+struct rmap_config {
+	uint64_t nr_frames;	/* frames are 0 .. nr_frames - 1 */
+};
+
+int rmap_new(struct rmap **mapp, const struct rmap_config *config);
+void rmap_free(struct rmap *map);
+
+/*
+ * Address spaces.  id is the caller's name for it (a pid), unique: -EEXIST.
+ * pgd is the guest physical address of the top page table or RMAP_NO_PGD.
+ */
+int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
+		struct rmap_mm **mmp);
+/* Child with copies of all of the parent's VMAs and page mappings. */
+int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
+		 uint64_t pgd, struct rmap_mm **mmp);
+/* Exit: all its VMAs and mappings go. */
+void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm);
+struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id);
+uint32_t rmap_mm_id(const struct rmap_mm *mm);
+uint64_t rmap_mm_pgd(const struct rmap_mm *mm);
+void rmap_mm_set_pgd(struct rmap_mm *mm, uint64_t pgd);
+
+/* Identity of a mapped file in the guest; ino 0: anonymous memory. */
+struct rmap_file_id {
+	uint64_t dev;
+	uint64_t ino;
+};
+
+struct rmap_vma_desc {
+	uint64_t start, end;	/* linear addresses, page-aligned, start < end */
+	uint64_t pgoff;		/* of start in the object, in pages */
+	uint32_t flags;		/* RMAP_VM_* */
+	struct rmap_file_id file;
+};
+
+/* -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -ENOMEM. */
+int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
+		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
+void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
+/* The VMA that contains addr, or NULL. */
+struct rmap_vma *rmap_vma_find(const struct rmap_mm *mm, uint64_t addr);
+/* The first VMA that ends above addr, or NULL: to iterate over an mm. */
+struct rmap_vma *rmap_vma_next(const struct rmap_mm *mm, uint64_t addr);
+void rmap_vma_describe(const struct rmap_vma *vma, struct rmap_vma_desc *desc);
+struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
+
+/*
+ * The virtual page at addr of the vma maps frame gfn now / no longer.
+ * Mapping where another frame was mapped replaces it (copy-on-write break).
+ */
+int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
+		  uint64_t gfn);
+int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
+
+/* One frame's record, decoded. */
+struct rmap_page_info {
+	int32_t mapcount;	/* -1: not mapped; n: mapped n + 1 times */
+	bool anon;		/* mapping is an anon_vma */
+	bool mapped_object;	/* mapping is not NULL */
+	uint64_t index;		/* page offset in the object */
+	uint32_t flags;		/* RMAP_PG_* */
+	struct rmap_file_id file;	/* when mapping is an address_space */
+};
+
+/* -ERANGE for a frame beyond nr_frames. */
+int rmap_page_info(const struct rmap *map, uint64_t gfn,
+		   struct rmap_page_info *info);
+int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
+uint32_t rmap_page_flags(const struct rmap *map, uint64_t gfn);
+
+/* A page table entry as a provider found it. */
+struct rmap_pte {
+	bool present;
+	bool accessed;
+	bool dirty;
+	unsigned int level;	/* 1: 4K, 2: 2M, 3: 1G */
+	uint64_t gfn;		/* of addr itself, also inside a huge leaf */
+};
+
+/*
+ * Where PTEs come from: live guest page tables or a snapshot.  lookup returns
+ * 0, or -ENOENT (nothing known).  clear_accessed clears the bit if the entry
+ * still names gfn and returns 1 if it was set, else 0; NULL where the provider
+ * has no accessed bits.
+ */
+struct rmap_pte_ops {
+	int (*lookup)(void *ctx, const struct rmap_mm *mm, uint64_t addr,
+		      struct rmap_pte *pte);
+	int (*clear_accessed)(void *ctx, const struct rmap_mm *mm,
+			      uint64_t addr, uint64_t gfn);
+};
+
+/* NULL: every mapping the map knows counts as present, none has A bits. */
+void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
+			   void *ctx);
+
+/*
+ * The one walker.  rmap_one is called for each mapping (vma, linear address)
+ * of the page that the provider confirms; false ends the walk.  invalid_vma
+ * (may be NULL) true skips a region.  done (may be NULL) true ends the walk.
+ */
+struct rmap_walk_control {
+	void *arg;
+	bool (*rmap_one)(const struct rmap *map, uint64_t gfn,
+			 const struct rmap_vma *vma, uint64_t addr, void *arg);
+	bool (*done)(uint64_t gfn, void *arg);
+	bool (*invalid_vma)(const struct rmap_vma *vma, void *arg);
+};
+
+int rmap_walk(const struct rmap *map, uint64_t gfn,
+	      const struct rmap_walk_control *rwc);
+
+struct rmap_referenced {
+	unsigned int nr_mappings;	/* found and confirmed */
+	unsigned int nr_referenced;	/* accessed bits found set (and cleared) */
+	uint32_t vm_flags;		/* union over the mappings */
+	bool has_accessed_bits;		/* a mapping had a live PTE to look at */
+};
+
+/* Test and clear the accessed bit of every mapping of the page. */
+int rmap_page_referenced(struct rmap *map, uint64_t gfn,
+			 struct rmap_referenced *out);
+
+struct rmap_stats {
+	uint64_t nr_mms, nr_vmas, nr_mappings, nr_anon_vmas, nr_files;
+	uint64_t bytes_frames;	/* per-frame records */
+	uint64_t bytes_other;	/* VMAs, trees, objects */
+};
+
+void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
+
+#endif

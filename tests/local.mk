@@ -1,0 +1,6 @@
+include tests/unit/local.mk
+include tests/payload/local.mk
+include tests/native/local.mk
+include tests/lab/local.mk
+include tests/fuzz/local.mk
+include tests/bench/local.mk

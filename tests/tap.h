@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A TAP producer in one header, for one-file test programs.  ok() counts and
+ * prints; tap_done() prints the plan and returns main()'s exit status.
+ */
+#ifndef TESTS_TAP_H
+#define TESTS_TAP_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int tap_nr, tap_nr_failed;
+
+__attribute__((format(printf, 4, 5), unused)) static bool
+tap_result(bool pass, const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	tap_nr++;
+	printf("%sok %d - ", pass ? "" : "not ", tap_nr);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	if (!pass) {
+		tap_nr_failed++;
+		printf("# failed at %s:%d\n", file, line);
+	}
+	fflush(stdout);
+	return pass;
+}
+
+/* ok(condition, "what is tested %d", n): evaluates to the condition. */
+#define ok(cond, ...) tap_result(!!(cond), __FILE__, __LINE__, __VA_ARGS__)
+
+#define is_int(got, want, name) do {                                        \
+	long long got_ = (got), want_ = (want);                             \
+	if (!ok(got_ == want_, "%s", name))                                 \
+		printf("# got %lld, want %lld\n", got_, want_);             \
+} while (0)
+
+/* A test that cannot run here; the reason is for a person to act on. */
+__attribute__((unused)) static void tap_skip(const char *name,
+					     const char *reason)
+{
+	printf("ok %d - %s # SKIP %s\n", ++tap_nr, name, reason);
+	fflush(stdout);
+}
+
+__attribute__((unused, noreturn)) static void tap_skip_all(const char *reason)
+{
+	printf("1..0 # SKIP %s\n", reason);
+	exit(0);
+}
+
+/* Stop at once: nothing after this makes sense. */
+#define tap_bail(...) do {                                                  \
+	printf("Bail out! "); printf(__VA_ARGS__); putchar('\n');           \
+	exit(99);                                                           \
+} while (0)
+
+__attribute__((unused)) static int tap_done(void)
+{
+	printf("1..%d\n", tap_nr);
+	return tap_nr_failed ? 1 : 0;
+}
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/tap.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/size.h"
+
+static void test_size(void)
+{
+	static const struct {
+		const char *text;
+		int rc;
+		uint64_t bytes;
+	} t[] = {
+		{ "0", 0, 0 },
+		{ "4096", 0, 4096 },
+		{ "1k", 0, 1024 },
+		{ "512M", 0, UINT64_C(512) << 20 },
+		{ "2G", 0, UINT64_C(2) << 30 },
+		{ "2GiB", 0, UINT64_C(2) << 30 },
+		{ "3GB", 0, UINT64_C(3) << 30 },
+		{ "7b", 0, 7 },
+		{ "1T", 0, UINT64_C(1) << 40 },
+		{ "", -EINVAL, 0 },
+		{ "-1", -EINVAL, 0 },
+		{ " 1", -EINVAL, 0 },
+		{ "1X", -EINVAL, 0 },
+		{ "1iB", -EINVAL, 0 },
+		{ "1Gx", -EINVAL, 0 },
+		{ "99999999999999999999", -ERANGE, 0 },
+		{ "18446744073709551615K", -ERANGE, 0 },
+	};
+	char buf[32];
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		uint64_t b = 77;
+		int rc = size_parse(t[i].text, &b);
+
+		ok(rc == t[i].rc && b == (rc ? 77 : t[i].bytes),
+		   "size_parse(\"%s\")", t[i].text);
+	}
+	ok(!strcmp(size_format(1536 << 20, buf, sizeof(buf)), "1.5 GiB"),
+	   "size_format 1.5 GiB");
+	ok(!strcmp(size_format(512, buf, sizeof(buf)), "512 B"),
+	   "size_format 512 B");
+}
+
+/* Every range of a 200-bit map against a loop over single bits. */
+static void test_bitmap(void)
+{
+	uint64_t map[4];
+	bool same = true;
+
+	for (unsigned int s = 0; s <= 200; s++) {
+		for (unsigned int e = s; e <= 200; e++) {
+			unsigned int n = 0;
+
+			memset(map, 0, sizeof(map));
+			bitmap_set_range(map, s, e);
+			for (unsigned int i = 0; i < 256; i++) {
+				same &= bitmap_test(map, i) ==
+					(i >= s && i < e);
+				n += bitmap_test(map, i);
+			}
+			same &= n == bitmap_count(map, 0, 256);
+			same &= bitmap_next(map, 0, 200) == (s < e ? s : 200);
+			same &= bitmap_next_zero(map, s, 201) == e;
+			bitmap_clear_range(map, s, e);
+			same &= bitmap_count(map, 0, 256) == 0;
+		}
+	}
+	ok(same, "bitmap ranges equal single bits");
+}
+
+int main(void)
+{
+	test_size();
+	test_bitmap();
+	return tap_done();
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Access sources: which guest frames were touched?
+ *
+ * A source reads and clears the accessed bits of the second-level page tables
+ * (EPT, NPT, or a KVM's shadow tables).  All sources have one meaning:
+ *
+ *   harvest(range, young) sets in `young` the bit of every frame of the range
+ *   that was accessed since that frame was last harvested (or armed), clears
+ *   its accessed bit, and leaves the other bits of the range clear.
+ *
+ *        arm             harvest            harvest
+ *   ------|----- window 1 --|---- window 2 ----|--->  time
+ *
+ * Locking: a source belongs to one thread (the engine's) after open.
+ */
+#ifndef VMM_ACCESS_SOURCE_H
+#define VMM_ACCESS_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/mem/guest_mem.h"
+
+/* What to look at.  Must outlive the source. */
+struct access_target {
+	const struct guest_mem *mem;
+	int vm_fd;		/* KVM VM, or -1 when it is not known */
+};
+
+enum access_cost {		/* order of magnitude a 4 KiB page */
+	ACCESS_COST_WALK,	/* ~10 ns: reads page table entries */
+	ACCESS_COST_RMAP,	/* ~1 us: a host reverse-map walk a page */
+	ACCESS_COST_FAULT,	/* ~10 us: a fault a page */
+};
+
+struct access_source;
+
+struct access_source_ops {
+	const char *name;	/* as in --abits NAME */
+	const char *what;	/* one line for people */
+
+	/*
+	 * Can this source serve on this host?  0, or -errno with one sentence
+	 * in why that names the obstacle and its remedy.  No side effects.
+	 */
+	int (*probe)(const struct access_target *target, char *why, size_t len);
+	/* 0 or -errno (why as for probe). */
+	int (*open)(struct access_source **srcp,
+		    const struct access_target *target, char *why, size_t len);
+	/* Starts a window: forget what was accessed until now. 0 or -errno. */
+	int (*arm)(struct access_source *src, struct gfn_range range);
+	/* 0 or -errno; on error `young` says nothing about the range. */
+	int (*harvest)(struct access_source *src, struct gfn_range range,
+		       uint64_t *young);
+	void (*close)(struct access_source *src);
+};
+
+/* Must come first in every source's own struct. */
+struct access_source {
+	const struct access_source_ops *ops;
+	unsigned int granule_pages;	/* smallest unit it tells apart */
+	bool lossy;	/* no TLB flush: a page hot in the TLB may look cold */
+	enum access_cost cost;
+};
+
+/* Best first; ends with NULL. */
+extern const struct access_source_ops *const access_sources[];
+
+/*
+ * Opens the source called `name`, or with "auto" the first that probes, opens
+ * and passes access_selftest().  0 or -errno with why filled in (for auto: the
+ * reason of each source, separated by "; ").
+ */
+int access_open(struct access_source **srcp, const char *name,
+		const struct access_target *target, char *why, size_t len);
+void access_close(struct access_source *src);
+
+/*
+ * Makes a tiny VM of its own whose guest touches one page and leaves another,
+ * and looks whether the source tells them apart.  0, -ENODATA (it does not;
+ * why says what it saw) or -errno.
+ */
+int access_selftest(const struct access_source_ops *ops, char *why,
+		    size_t len);
+
+#endif

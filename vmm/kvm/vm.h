@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A virtual machine: its KVM file descriptors, memory, buses, interrupts,
+ * vCPUs and I/O thread.  No globals: several can live in one process.
+ *
+ * Life cycle:
+ *
+ *   vm_new -> devices added -> boot_load -> vm_start -> vm_wait -> vm_free
+ *                                              vm_stop (any thread) --^
+ *
+ * Threads: one a vCPU, and one I/O thread that runs vm_event_base(), where
+ * devices put their eventfds, taps and sockets.
+ */
+#ifndef VMM_KVM_VM_H
+#define VMM_KVM_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/kvm/bus.h"
+#include "vmm/mem/guest_mem.h"
+
+struct event_base;
+struct vm;
+
+struct vm_config {
+	const char *name;	/* for messages; copied */
+	uint64_t mem_bytes;
+	unsigned int nr_cpus;
+	bool thp;		/* huge pages behind guest memory */
+};
+
+/*
+ * Opens /dev/kvm, makes the VM, its memory, in-kernel irqchip (where KVM has
+ * one) and vCPUs.  On failure: -errno, and why says what and the remedy.
+ */
+int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
+	   size_t len);
+void vm_free(struct vm *vm);
+
+struct guest_mem *vm_mem(struct vm *vm);
+struct bus *vm_pio(struct vm *vm);
+struct bus *vm_mmio(struct vm *vm);
+struct event_base *vm_event_base(struct vm *vm);
+int vm_fd(const struct vm *vm);
+const char *vm_name(const struct vm *vm);
+unsigned int vm_nr_cpus(const struct vm *vm);
+
+/* A free interrupt line (GSI) for a device, or -ENOSPC. */
+int vm_alloc_gsi(struct vm *vm);
+/* Each write to eventfd `fd` raises an edge on gsi. 0 or -errno. */
+int vm_irqfd(struct vm *vm, unsigned int gsi, int fd);
+/*
+ * A guest write of 4 bytes with value `datamatch` to gpa signals eventfd `fd`
+ * instead of exiting.  0 or -errno.
+ */
+int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t datamatch, int fd);
+
+/*
+ * A free MMIO window of len bytes for a virtio device, or 0 when full; the
+ * window and its gsi are described to the guest in the DSDT.
+ */
+gpa_t vm_alloc_virtio_window(struct vm *vm, unsigned int gsi);
+#define VM_VIRTIO_WINDOW_BYTES 0x1000
+
+enum vm_end {
+	VM_END_POWEROFF,
+	VM_END_RESET,
+	VM_END_PANIC,
+	VM_END_CRASH,
+	VM_END_STOPPED,		/* by vm_stop() */
+};
+
+int vm_start(struct vm *vm);
+/* Ends the VM from any thread, also from a signal-handling one; first wins. */
+void vm_stop(struct vm *vm, enum vm_end end);
+/* Blocks until the VM has ended and its threads are joined. */
+enum vm_end vm_wait(struct vm *vm);
+
+struct vm_stats {
+	uint64_t nr_exits, nr_io_exits, nr_mmio_exits;
+};
+
+void vm_get_stats(const struct vm *vm, struct vm_stats *stats);
+
+#endif

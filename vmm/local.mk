@@ -1,0 +1,24 @@
+# libvmm.a holds all but the commands, so that tests link what users run.
+noinst_LIBRARIES += vmm/libvmm.a
+vmm_libvmm_a_SOURCES =
+vmm_libvmm_a_CPPFLAGS = $(AM_CPPFLAGS) $(POPT_CFLAGS) $(JANSSON_CFLAGS) \
+	$(MICROHTTPD_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBBPF_CFLAGS) $(NUMA_CFLAGS)
+VMM_LIBS = vmm/libvmm.a rmap/librmap.a guest-agent/libprotocol.a \
+	$(LIBEVENT_LIBS) $(LIBEVENT_CORE_LIBS) $(MICROHTTPD_LIBS) \
+	$(JANSSON_LIBS) $(LIBBPF_LIBS) $(NUMA_LIBS) $(POPT_LIBS)
+
+bin_PROGRAMS += vmm/vmm
+vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h
+vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+vmm_vmm_LDADD = $(VMM_LIBS)
+
+include vmm/util/local.mk
+include vmm/mem/local.mk
+include vmm/access/local.mk
+include vmm/reclaim/local.mk
+include vmm/policy/local.mk
+include vmm/kvm/local.mk
+include vmm/dev/local.mk
+include vmm/view/local.mk
+include vmm/stat/local.mk
+include vmm/kmod/local.mk

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory: which guest frames exist and where the host has them.
+ *
+ * The guest's physical memory is a few slots, each a contiguous run of frames
+ * backed by a contiguous run of host virtual addresses.  On x86 RAM lies below
+ * 3 GiB and, when there is more, from 4 GiB up.  Everything that keeps an
+ * array or bitmap by frame indexes it with the gfn itself and sizes it with
+ * guest_mem_nr_frames(); the hole costs untouched zero pages only.
+ *
+ * The host virtual addresses belong to the process guest_mem_pid(): ourselves
+ * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr(), _read() and _write()
+ * work only on our own memory.
+ *
+ * Locking: slots are fixed once guest_mem_new() returned; every function is
+ * safe from any thread.  The bytes themselves are shared with a running,
+ * hostile guest: read what you check into a local copy first.
+ */
+#ifndef VMM_MEM_GUEST_MEM_H
+#define VMM_MEM_GUEST_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/mem/addr.h"
+
+struct guest_mem;
+
+struct guest_memslot {
+	gfn_t base;
+	uint64_t nr_pages;
+	uint64_t hva;		/* in the process guest_mem_pid() */
+};
+
+/*
+ * Allocates nr_bytes of private anonymous memory (a multiple of 2 MiB is
+ * rounded up to) in the layout above, without huge pages unless thp is set.
+ * Errors: -EINVAL (0 bytes), -ENOMEM.
+ */
+int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp);
+void guest_mem_free(struct guest_mem *mem);
+
+/*
+ * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
+ * all of it is guest RAM inside one slot.  len 0 is refused too.
+ */
+void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len);
+
+/* Copies; may cross slots that touch.  0 or -EFAULT (nothing copied). */
+int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
+		   size_t len);
+int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
+		    size_t len);
+
+/* Highest gfn + 1: the size of arrays indexed by gfn. */
+uint64_t guest_mem_nr_frames(const struct guest_mem *mem);
+/* Frames that are RAM. */
+uint64_t guest_mem_nr_pages(const struct guest_mem *mem);
+const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
+					    unsigned int *nr);
+pid_t guest_mem_pid(const struct guest_mem *mem);
+
+/* False where the frame is not RAM. */
+bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
+			  uint64_t *hva);
+bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
+			  gfn_t *gfn);
+
+/*
+ * Sets the bit of each frame of range that is resident in host RAM (by
+ * /proc/PID/pagemap) and, unless NULL, in `swapped` of each frame that is in
+ * host swap; clears the others.  Bitmaps are indexed by gfn.  0 or -errno.
+ */
+int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
+			uint64_t *resident, uint64_t *swapped);
+
+/*
+ * Gives frames back to the host: they read as zeros afterwards.  For the
+ * balloon and free page reporting.  Frames outside RAM: -EFAULT, nothing done.
+ */
+int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
+
+/* Pages discarded since the start, by guest_mem_discard(). */
+uint64_t guest_mem_nr_discarded(const struct guest_mem *mem);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine: the loop that harvests accessed bits, ages frames, judges them
+ * with the reverse map and sends cold ones to the sink.  It alone sees source,
+ * view and sink.
+ *
+ * Locking: the engine has one thread and one mutex; every function below may
+ * be called from any thread.  Lock order: engine -> view.
+ */
+#ifndef VMM_POLICY_ENGINE_H
+#define VMM_POLICY_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/access/source.h"
+#include "vmm/reclaim/sink.h"
+#include "vmm/view/view.h"
+
+struct engine;
+
+/* What PUT /policy and --reclaim set; see docs/man/vmm-policy. */
+struct engine_policy {
+	bool enabled;		/* evict at all; else only ages are kept */
+	uint64_t target_bytes;	/* resident guest memory to reach; 0: none */
+	unsigned int scan_period_ms;
+	unsigned int min_idle_scans;	/* scans untouched before eviction */
+	unsigned int cpu_percent;	/* quota of the engine, of one core */
+};
+
+#define ENGINE_POLICY_DEFAULT \
+	{ .enabled = false, .target_bytes = 0, .scan_period_ms = 1000, \
+	  .min_idle_scans = 2, .cpu_percent = 10 }
+
+/*
+ * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a
+ * word not named keeps its value.  -EINVAL with why.
+ */
+int engine_policy_parse(const char *text, struct engine_policy *policy,
+			char *why, size_t len);
+
+struct engine_config {
+	struct guest_mem *mem;		/* all not owned, outlive the engine */
+	struct view *view;
+	struct access_source *source;
+	struct reclaim_sink *sink;
+	struct engine_policy policy;
+};
+
+int engine_new(struct engine **enginep, const struct engine_config *config);
+/* Stops the thread and joins it. */
+void engine_free(struct engine *engine);
+
+void engine_get_policy(struct engine *engine, struct engine_policy *policy);
+/* -EINVAL: values out of range; why says which. */
+int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
+		      char *why, size_t len);
+
+#define ENGINE_AGES 256		/* idle age in scans, saturating at 255 */
+
+struct engine_stats {
+	uint64_t nr_scans, nr_scan_errors;
+	uint64_t last_scan_ns, scan_cpu_ns_total;
+	uint64_t nr_pages, nr_resident, nr_swapped;
+	uint64_t nr_young;			/* last scan */
+	uint64_t nr_active, nr_inactive, nr_unevictable;
+	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
+	uint64_t nr_kept, nr_rejected_referenced;
+	uint64_t nr_discarded;			/* given back by the guest */
+	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
+	char source[32], sink[32];
+	unsigned int source_granule_pages;
+	char last_error[128];
+};
+
+void engine_get_stats(struct engine *engine, struct engine_stats *stats);
+
+struct engine_page {
+	bool ram, resident, swapped;
+	uint8_t age;			/* scans since last seen accessed */
+	const char *list;		/* "active", "inactive", "unevictable", "none" */
+	unsigned int nr_evictions, nr_refaults;	/* 0/1 where not counted */
+};
+
+/* -ERANGE: no such frame. */
+int engine_get_page(struct engine *engine, gfn_t gfn, struct engine_page *page);
+
+/* Ages of frames [range) into ages[0..nr-1]; for inspection of a process. */
+int engine_get_ages(struct engine *engine, struct gfn_range range,
+		    uint8_t *ages);
+
+/*
+ * Registers a callback run after each scan in the engine's thread, without
+ * the engine's lock; for GET /events.
+ */
+void engine_on_scan(struct engine *engine,
+		    void (*fn)(const struct engine_stats *stats, void *arg),
+		    void *arg);
+
+#endif

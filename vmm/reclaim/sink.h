@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sinks take cold pages away and bring them back.  Partial success is normal:
+ * the result counts what happened to every page.
+ *
+ * Locking: one thread (the engine's).  The guest runs meanwhile and may touch
+ * a page at any instant; a sink never loses a write.
+ */
+#ifndef VMM_RECLAIM_SINK_H
+#define VMM_RECLAIM_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/mem/guest_mem.h"
+
+struct reclaim_sink;
+
+/* In pages; tried = evicted + absent + kept. */
+struct reclaim_result {
+	uint64_t tried;
+	uint64_t evicted;	/* resident before, not now */
+	uint64_t absent;	/* were not resident to begin with */
+	uint64_t kept;		/* still resident: pinned, dirty, no swap */
+};
+
+struct reclaim_sink_ops {
+	const char *name;
+	/* As in access_source_ops. */
+	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
+	int (*open)(struct reclaim_sink **sinkp, struct guest_mem *mem,
+		    char *why, size_t len);
+	/* Adds to *res.  0 or -errno when the sink as a whole failed. */
+	int (*evict)(struct reclaim_sink *sink, const struct gfn_range *ranges,
+		     size_t nr, struct reclaim_result *res);
+	/* Asks for the pages to be brought back; a hint.  0 or -errno. */
+	int (*prefetch)(struct reclaim_sink *sink,
+			const struct gfn_range *ranges, size_t nr);
+	void (*close)(struct reclaim_sink *sink);
+};
+
+/* Must come first in every sink's own struct. */
+struct reclaim_sink {
+	const struct reclaim_sink_ops *ops;
+};
+
+extern const struct reclaim_sink_ops sink_swap;
+
+#endif

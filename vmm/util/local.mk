@@ -1,0 +1,4 @@
+vmm_libvmm_a_SOURCES += \
+	vmm/util/log.c vmm/util/log.h \
+	vmm/util/size.c vmm/util/size.h \
+	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h

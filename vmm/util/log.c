@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+#define LIMIT_WINDOW_NS (10 * NSEC_PER_SEC)
+#define LIMIT_MESSAGES	5
+
+static enum log_level max_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
+}
+
+/* One write() a line, so that lines of several threads do not mix. */
+static void emit(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const prefix[] = {
+		[LOG_LEVEL_ERROR] = "vmm: error: ",
+		[LOG_LEVEL_WARN] = "vmm: warning: ",
+		[LOG_LEVEL_INFO] = "vmm: ",
+		[LOG_LEVEL_DEBUG] = "vmm: debug: ",
+	};
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "%s", prefix[level]);
+	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+
+	if (m < 0)
+		return;
+	n += m;
+	if (n > (int)sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return; /* nowhere left to complain to */
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (level > __atomic_load_n(&max_level, __ATOMIC_RELAXED))
+		return;
+	va_start(ap, fmt);
+	emit(level, fmt, ap);
+	va_end(ap);
+	errno = saved;
+}
+
+void log_limited(struct log_limit *limit, enum log_level level,
+		 const char *fmt, ...)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int saved = errno;
+	uint64_t now = clock_now_ns();
+	unsigned int suppressed = 0;
+	bool pass;
+	va_list ap;
+
+	pthread_mutex_lock(&lock);
+	if (now - limit->window_start_ns >= LIMIT_WINDOW_NS) {
+		limit->window_start_ns = now;
+		limit->nr_in_window = 0;
+		suppressed = limit->nr_suppressed;
+		limit->nr_suppressed = 0;
+	}
+	pass = limit->nr_in_window < LIMIT_MESSAGES;
+	if (pass)
+		limit->nr_in_window++;
+	else
+		limit->nr_suppressed++;
+	pthread_mutex_unlock(&lock);
+
+	if (suppressed)
+		log_at(level, "%u similar messages suppressed", suppressed);
+	if (pass && level <= __atomic_load_n(&max_level, __ATOMIC_RELAXED)) {
+		va_start(ap, fmt);
+		emit(level, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's picture of one guest: the reverse map with its lock, and what
+ * the agent said of processes and memory pressure.  Filled by the agent
+ * stream (agent_server.h), read by the engine, the socket and `vmm inspect`.
+ *
+ * The picture is a hint.  A lying agent makes it wrong, never unsafe: whatever
+ * is built on it still checks the second-level bits.
+ *
+ * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
+ * lock order: engine -> view.
+ */
+#ifndef VMM_VIEW_VIEW_H
+#define VMM_VIEW_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rmap/rmap.h"
+#include "vmm/mem/guest_mem.h"
+
+struct view;
+
+/* mem: to walk guest page tables of processes whose PGD is known. */
+int view_new(struct view **viewp, struct guest_mem *mem);
+void view_free(struct view *view);
+
+void view_rdlock(struct view *view);
+void view_wrlock(struct view *view);
+void view_unlock(struct view *view);
+
+struct rmap *view_map(struct view *view);
+
+struct view_process {
+	uint32_t pid;
+	char comm[16];
+	uint64_t nr_vmas;
+	uint64_t nr_mapped;	/* pages, by the last full picture */
+	bool has_pgd;
+};
+
+/* First process with a pid above `after`; false at the end.  Under a lock. */
+bool view_next_process(const struct view *view, uint32_t after,
+		       struct view_process *out);
+bool view_find_process(const struct view *view, uint32_t pid,
+		       struct view_process *out);
+
+struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
+	uint64_t mem_total, mem_free, mem_available, cached, dirty;
+	double psi_some_avg10, psi_full_avg10;
+};
+
+struct view_stats {
+	bool agent_connected;
+	uint64_t epoch;			/* of the last complete picture */
+	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
+	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */
+	struct view_guest_info guest;
+};
+
+/* Takes the lock itself. */
+void view_get_stats(struct view *view, struct view_stats *stats);
+
+#endif
