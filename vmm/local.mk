@@ -2,10 +2,11 @@
 noinst_LIBRARIES += vmm/libvmm.a
 vmm_libvmm_a_SOURCES =
 vmm_libvmm_a_CPPFLAGS = $(AM_CPPFLAGS) $(POPT_CFLAGS) $(JANSSON_CFLAGS) \
-	$(MICROHTTPD_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBBPF_CFLAGS) $(NUMA_CFLAGS)
+	$(MICROHTTPD_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBBPF_CFLAGS) $(NUMA_CFLAGS) $(CURL_CFLAGS)
 VMM_LIBS = vmm/libvmm.a rmap/librmap.a guest-agent/libprotocol.a \
 	$(LIBEVENT_LIBS) $(LIBEVENT_CORE_LIBS) $(MICROHTTPD_LIBS) \
-	$(JANSSON_LIBS) $(LIBBPF_LIBS) $(NUMA_LIBS) $(POPT_LIBS)
+	$(JANSSON_LIBS) $(LIBBPF_LIBS) $(NUMA_LIBS) $(POPT_LIBS) \
+	$(CURL_LIBS)
 
 bin_PROGRAMS += vmm/vmm
 vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h
@@ -22,3 +23,4 @@ include vmm/dev/local.mk
 include vmm/view/local.mk
 include vmm/stat/local.mk
 include vmm/kmod/local.mk
+include vmm/host/local.mk

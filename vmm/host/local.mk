@@ -1,0 +1,2 @@
+vmm_libvmm_a_SOURCES += \
+	vmm/host/rundir.c vmm/host/rundir.h

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/host/rundir.h"
+
+#define SUFFIX ".sock"
+
+static int rundir(char *buf, size_t len)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (geteuid() == 0)
+		n = snprintf(buf, len, "/run/vmm");
+	else if (xdg && *xdg)
+		n = snprintf(buf, len, "%s/vmm", xdg);
+	else
+		return -ENOENT;
+	return n < (int)len ? 0 : -ENAMETOOLONG;
+}
+
+static int socket_path(const char *dir, const char *name, char *buf, size_t len)
+{
+	struct sockaddr_un sun;
+	int n;
+
+	if (!*name || *name == '.' || strchr(name, '/'))
+		return -EINVAL;
+	n = snprintf(buf, len, "%s/%s" SUFFIX, dir, name);
+	if (n >= (int)len || n >= (int)sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+int rundir_socket_path(const char *name, char *buf, size_t len)
+{
+	char dir[108];
+	int rc = rundir(dir, sizeof(dir));
+
+	if (rc)
+		return rc;
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return -errno;
+	return socket_path(dir, name, buf, len);
+}
+
+/* A socket file that nobody listens on is what a killed VM leaves behind. */
+static bool is_alive(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0;
+	close(fd);
+	return alive;
+}
+
+/* The only VM in dir; with several, why lists them. */
+static int find_only(const char *dir, char *buf, size_t len, char *why,
+		     size_t why_len)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], names[256] = "";
+	unsigned int nr = 0;
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while (d && (de = readdir(d))) {
+		size_t n = strlen(de->d_name), used = strlen(names);
+
+		if (n <= strlen(SUFFIX) ||
+		    strcmp(de->d_name + n - strlen(SUFFIX), SUFFIX))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >=
+			    (int)sizeof(path) || !is_alive(path))
+			continue;
+		if (!nr++)
+			snprintf(buf, len, "%s", path);
+		snprintf(names + used, sizeof(names) - used, " %.*s",
+			 (int)(n - strlen(SUFFIX)), de->d_name);
+	}
+	if (d)
+		closedir(d);
+	if (nr == 1)
+		return 0;
+	if (!nr) {
+		snprintf(why, why_len, "no VM runs: no live socket in %s; "
+			 "start one with `vmm run`, or name its socket with "
+			 "--socket", dir);
+		return -ENOENT;
+	}
+	snprintf(why, why_len, "%u VMs run: name one of%s", nr, names);
+	return -EINVAL;
+}
+
+int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
+		       size_t why_len)
+{
+	char dir[108];
+	int rc = rundir(dir, sizeof(dir));
+
+	if (rc) {
+		snprintf(why, why_len, "no directory for sockets: set "
+			 "XDG_RUNTIME_DIR, or name the socket with --socket");
+		return rc;
+	}
+	if (!name)
+		return find_only(dir, buf, len, why, why_len);
+	rc = socket_path(dir, name, buf, len);
+	if (rc)
+		snprintf(why, why_len, "'%s' can't be the name of a VM", name);
+	return rc;
+}
