@@ -108,6 +108,13 @@ int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);
 int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
 
+/*
+ * Iterates over the pages of a VMA: finds the first mapped page at or above
+ * *addr, stores its address and frame.  False (nothing stored) at the end.
+ */
+bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
+			uint64_t *addr, uint64_t *gfn);
+
 /* One frame's record, decoded. */
 struct rmap_page_info {
 	int32_t mapcount;	/* -1: not mapped; n: mapped n + 1 times */
@@ -149,6 +156,10 @@ struct rmap_pte_ops {
 /* NULL: every mapping the map knows counts as present, none has A bits. */
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx);
+
+/* Asks the provider; -ENOENT where it (or the map) knows nothing of addr. */
+int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
+		    uint64_t addr, struct rmap_pte *pte);
 
 /*
  * The one walker.  rmap_one is called for each mapping (vma, linear address)
