@@ -1,1 +1,6 @@
-# man pages and documents
+# man pages (mdoc); tests/unit/docs.sh checks them against --help
+dist_man_MANS += \
+	docs/man/vmm.1 \
+	docs/man/vmm-inspect.1 \
+	docs/man/vmm-policy.1 \
+	docs/man/vmm-stat.1
