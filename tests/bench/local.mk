@@ -1,1 +1,6 @@
-# tests/bench
+# Benchmarks: built with `make check`, run by hand (tests/bench/README.md).
+noinst_HEADERS += tests/bench/bench.h
+
+check_PROGRAMS += tests/bench/summarize
+tests_bench_summarize_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_bench_summarize_LDADD = $(JANSSON_LIBS)
