@@ -1,5 +1,215 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The map itself: memory, objects and their ids, address spaces. */
 #include "rmap/rmap.h"
 
-/* The map itself follows. */
-typedef int rmap_translation_unit;
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rmap/internal.h"
+
+#define FRAMES_MAX UINT64_C(0xffffffff)	/* 32-bit gfn + 1 in snapshots */
+
+static void *zalloc_libc(size_t size, void *ctx)
+{
+	return calloc(1, size);
+}
+
+static void release_libc(void *ptr, size_t size, void *ctx)
+{
+	free(ptr);
+}
+
+void *rmap_alloc(struct rmap *map, size_t size)
+{
+	uint64_t max = map->config.max_bytes;
+	void *ptr;
+
+	if (max && (size > max || map->stats.bytes_other > max - size))
+		return NULL;
+	ptr = map->config.zalloc(size, map->config.alloc_ctx);
+	if (ptr)
+		map->stats.bytes_other += size;
+	return ptr;
+}
+
+void rmap_release(struct rmap *map, void *ptr, size_t size)
+{
+	map->config.release(ptr, size, map->config.alloc_ctx);
+	map->stats.bytes_other -= size;
+}
+
+/*
+ * Objects are found from a frame by a 27-bit id instead of a pointer.  A free
+ * entry of the table holds the next free id, shifted left and with bit 0 set,
+ * which no pointer has.
+ */
+static int grow_objects(struct rmap *map)
+{
+	uint32_t max = map->max_objects ? map->max_objects * 2 : 64;
+	void **objects;
+
+	if (max > 1u << (RMAP_OBJECT_BITS - 1))
+		return -ENOSPC;
+	objects = rmap_alloc(map, max * sizeof(*objects));
+	if (!objects)
+		return -ENOMEM;
+	if (map->objects) {
+		memcpy(objects, map->objects,
+		       map->max_objects * sizeof(*objects));
+		rmap_release(map, map->objects,
+			     map->max_objects * sizeof(*objects));
+	}
+	map->objects = objects;
+	map->max_objects = max;
+	return 0;
+}
+
+int rmap_object_add(struct rmap *map, void *object, uint32_t *id)
+{
+	int rc;
+
+	if (map->free_object) {
+		*id = map->free_object;
+		map->free_object = (uintptr_t)map->objects[*id] >> 1;
+		map->objects[*id] = object;
+		return 0;
+	}
+	if (map->nr_objects >= map->max_objects) {
+		rc = grow_objects(map);
+		if (rc)
+			return rc;
+	}
+	*id = map->nr_objects++;
+	map->objects[*id] = object;
+	return 0;
+}
+
+void rmap_object_del(struct rmap *map, uint32_t id)
+{
+	map->objects[id] = (void *)((uintptr_t)map->free_object << 1 | 1);
+	map->free_object = id;
+}
+
+int rmap_new(struct rmap **mapp, const struct rmap_config *config)
+{
+	struct rmap_config c = *config;
+	struct rmap *map;
+
+	if (!c.nr_frames || c.nr_frames > FRAMES_MAX || !c.zalloc != !c.release)
+		return -EINVAL;
+	if (!c.zalloc) {
+		c.zalloc = zalloc_libc;
+		c.release = release_libc;
+	}
+	map = c.zalloc(sizeof(*map), c.alloc_ctx);
+	if (!map)
+		return -ENOMEM;
+	map->config = c;
+	map->nr_objects = 1;
+	map->pages = c.zalloc(c.nr_frames * sizeof(*map->pages), c.alloc_ctx);
+	map->flags = c.zalloc(c.nr_frames * sizeof(*map->flags), c.alloc_ctx);
+	if (!map->pages || !map->flags || hash_init(map, &map->mms) ||
+	    hash_init(map, &map->files) || hash_init(map, &map->links)) {
+		rmap_free(map);
+		return -ENOMEM;
+	}
+	map->stats.bytes_frames =
+		c.nr_frames * (sizeof(*map->pages) + sizeof(*map->flags));
+	*mapp = map;
+	return 0;
+}
+
+void rmap_free(struct rmap *map)
+{
+	struct rmap_config *c;
+
+	if (!map)
+		return;
+	c = &map->config;
+	for (uint64_t i = 0; map->mms.buckets && i < 1u << map->mms.bits; i++) {
+		while (map->mms.buckets[i])
+			rmap_mm_remove(map, container_of(map->mms.buckets[i],
+							 struct rmap_mm, hash));
+	}
+	hash_destroy(map, &map->mms);
+	hash_destroy(map, &map->files);
+	hash_destroy(map, &map->links);
+	if (map->objects)
+		rmap_release(map, map->objects,
+			     map->max_objects * sizeof(*map->objects));
+	if (map->pages)
+		c->release(map->pages, c->nr_frames * sizeof(*map->pages),
+			   c->alloc_ctx);
+	if (map->flags)
+		c->release(map->flags, c->nr_frames * sizeof(*map->flags),
+			   c->alloc_ctx);
+	c->release(map, sizeof(*map), c->alloc_ctx);
+}
+
+static uint64_t mm_hash(uint32_t id)
+{
+	return hash_final(hash_mix(0, id));
+}
+
+struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id)
+{
+	uint64_t hash = mm_hash(id);
+
+	for (struct hash_node *n = hash_chain(&map->mms, hash); n; n = n->next) {
+		struct rmap_mm *mm = container_of(n, struct rmap_mm, hash);
+
+		if (mm->id == id)
+			return mm;
+	}
+	return NULL;
+}
+
+int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
+		struct rmap_mm **mmp)
+{
+	struct rmap_mm *mm;
+
+	if (rmap_mm_find(map, id))
+		return -EEXIST;
+	mm = rmap_alloc(map, sizeof(*mm));
+	if (!mm)
+		return -ENOMEM;
+	mm->id = id;
+	mm->pgd = pgd;
+	mm->hash.hash = mm_hash(id);
+	hash_insert(map, &map->mms, &mm->hash);
+	map->stats.nr_mms++;
+	*mmp = mm;
+	return 0;
+}
+
+void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm)
+{
+	while (mm->vmas)
+		rmap_vma_remove(map, container_of(mm->vmas, struct rmap_vma,
+						  mm_node));
+	hash_remove(&map->mms, &mm->hash);
+	map->stats.nr_mms--;
+	rmap_release(map, mm, sizeof(*mm));
+}
+
+uint32_t rmap_mm_id(const struct rmap_mm *mm)
+{
+	return mm->id;
+}
+
+uint64_t rmap_mm_pgd(const struct rmap_mm *mm)
+{
+	return mm->pgd;
+}
+
+void rmap_mm_set_pgd(struct rmap_mm *mm, uint64_t pgd)
+{
+	mm->pgd = pgd;
+}
+
+void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats)
+{
+	*stats = map->stats;
+}

@@ -54,9 +54,21 @@ struct rmap_mm;			/* a guest process' address space */
 struct rmap_vma;
 
 struct rmap_config {
-	uint64_t nr_frames;	/* frames are 0 .. nr_frames - 1 */
+	uint64_t nr_frames;	/* frames are 0 .. nr_frames - 1; < 2^32 */
+
+	/*
+	 * Bound of stats.bytes_other; what would pass it fails with -ENOMEM.
+	 * 0: none.  Against an agent that invents mappings without end.
+	 */
+	uint64_t max_bytes;
+
+	/* NULL: calloc() and free().  zalloc returns zeroed memory or NULL. */
+	void *(*zalloc)(size_t size, void *ctx);
+	void (*release)(void *ptr, size_t size, void *ctx);
+	void *alloc_ctx;
 };
 
+/* -EINVAL (nr_frames, only one of zalloc and release), -ENOMEM. */
 int rmap_new(struct rmap **mapp, const struct rmap_config *config);
 void rmap_free(struct rmap *map);
 
@@ -89,7 +101,10 @@ struct rmap_vma_desc {
 	struct rmap_file_id file;
 };
 
-/* -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -ENOMEM. */
+/*
+ * -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -ENOMEM.  The pgoff of
+ * anonymous memory is free: two regions that share frames need not agree.
+ */
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
@@ -103,6 +118,15 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
 /*
  * The virtual page at addr of the vma maps frame gfn now / no longer.
  * Mapping where another frame was mapped replaces it (copy-on-write break).
+ *
+ * A frame mapped for the first time becomes anonymous in anonymous regions,
+ * where its flags say RMAP_PG_ANON (set them first), or where it replaces
+ * another in a private file region; else it is a page of the file.  Mapped
+ * again it joins the object it has; a frame told to be in two places of files
+ * is kept as an anonymous one.
+ *
+ * -EINVAL (addr outside or unaligned), -ERANGE (gfn), -ENOMEM, -EOVERFLOW
+ * (2^24 - 1 mappings); unmap: -ENOENT where nothing is mapped.
  */
 int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);

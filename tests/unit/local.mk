@@ -7,3 +7,7 @@ TESTS += $(UNIT_TESTS)
 
 tests_unit_util_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_util_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/rmap-property
+TESTS += tests/unit/rmap-property
+tests_unit_rmap_property_LDADD = rmap/librmap.a

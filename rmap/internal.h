@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of librmap share.  docs/internals-rmap.md has the pictures.
+ *
+ *	frame record --object--> anon_vma ---itree of links---> VMA -> mm
+ *	             \-------> address_space ---itree---------> VMA -> mm
+ *
+ * Offsets "off" are in pages from a VMA's start; they index its snapshot.
+ */
+#ifndef RMAP_INTERNAL_H
+#define RMAP_INTERNAL_H
+
+#include "rmap/rmap.h"
+
+#include "rmap/hash.h"
+#include "rmap/itree.h"
+#include "rmap/snapshot.h"
+
+#define RMAP_INDEX_BITS 44	/* all of a 57-bit user half */
+#define RMAP_INDEX_END	(UINT64_C(1) << RMAP_INDEX_BITS)
+#define RMAP_OBJECT_BITS 28	/* id << 1 | PAGE_MAPPING_ANON */
+#define RMAP_COUNT_MAX	((1u << 24) - 1)
+#define PAGE_MAPPING_ANON 1u
+
+/*
+ * The record of one frame, 12 bytes; its flags are two more in an array of
+ * their own.  All zero is a frame that is not mapped, so that records of
+ * frames never told of are untouched zero pages.
+ */
+struct page {
+	uint32_t object : RMAP_OBJECT_BITS;	/* "mapping", tagged; 0: NULL */
+	uint32_t index_hi : 4;
+	uint32_t index_lo;
+	uint32_t count : 24;			/* _mapcount + 1 */
+	uint32_t index_mid : 8;
+};
+
+_Static_assert(sizeof(struct page) == 12, "a frame's record is 12 bytes");
+
+struct anon_vma {
+	uint32_t id;
+	uint32_t nr_links;
+	struct itree_node *links;	/* by index */
+};
+
+struct address_space {
+	struct hash_node hash;
+	struct rmap_file_id key;
+	uint32_t id;
+	uint64_t nr_vmas;
+	struct itree_node *vmas;	/* by file window */
+};
+
+/*
+ * "nr pages of this VMA belong to that anon_vma": page with index i is at
+ * page offset i - node.start of the VMA.  It exists while nr > 0.
+ */
+struct anon_link {
+	struct hash_node hash;		/* by (vma, av, node.start) */
+	struct itree_node node;		/* in av->links */
+	struct anon_vma *av;
+	struct rmap_vma *vma;
+	struct anon_link *next, **pprev;	/* in vma->links */
+	uint64_t nr;
+};
+
+struct rmap_vma {
+	struct rmap_mm *mm;
+	struct rmap_vma_desc desc;
+	uint64_t pgoff;			/* as used for indexes */
+	struct address_space *file;	/* NULL: all pages go to anon_vmas */
+	struct itree_node mm_node;	/* by virtual page number */
+	struct itree_node file_node;
+	struct anon_link *links;
+	struct anon_vma *active;	/* for pages faulted from now on */
+	struct snapshot snap;
+};
+
+struct rmap_mm {
+	struct hash_node hash;
+	uint32_t id;
+	uint64_t pgd;
+	struct itree_node *vmas;
+};
+
+struct rmap {
+	struct rmap_config config;
+	struct page *pages;
+	uint16_t *flags;
+	void **objects;			/* by id; ids start at 1 */
+	uint32_t nr_objects;		/* ids ever used + 1 */
+	uint32_t max_objects;
+	uint32_t free_object;		/* head of the chain of free ids, or 0 */
+	struct hash_table mms, files, links;
+	const struct rmap_pte_ops *ops;
+	void *ops_ctx;
+	struct rmap_stats stats;
+};
+
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/* rmap.c: zeroed memory, counted in stats.bytes_other. */
+void *rmap_alloc(struct rmap *map, size_t size);
+void rmap_release(struct rmap *map, void *ptr, size_t size);
+/* Gives an object an id (not 0); -ENOMEM, -ENOSPC. */
+int rmap_object_add(struct rmap *map, void *object, uint32_t *id);
+void rmap_object_del(struct rmap *map, uint32_t id);
+
+/* page.c */
+static inline uint64_t page_index(const struct page *page)
+{
+	return (uint64_t)page->index_hi << 40 |
+	       (uint64_t)page->index_mid << 32 | page->index_lo;
+}
+
+static inline void page_set_index(struct page *page, uint64_t index)
+{
+	page->index_lo = (uint32_t)index;
+	page->index_mid = index >> 32 & 0xff;
+	page->index_hi = index >> 40 & 0xf;
+}
+
+static inline bool page_is_anon(const struct page *page)
+{
+	return page->object & PAGE_MAPPING_ANON;
+}
+
+static inline void *page_object(const struct rmap *map,
+				const struct page *page)
+{
+	return map->objects[page->object >> 1];
+}
+
+/* vma.c */
+static inline uint64_t vma_nr_pages(const struct rmap_vma *vma)
+{
+	return (vma->desc.end - vma->desc.start) >> RMAP_PAGE_SHIFT;
+}
+
+static inline bool vma_is_nonlinear(const struct rmap_vma *vma)
+{
+	return vma->desc.flags & RMAP_VM_NONLINEAR;
+}
+
+static inline uint64_t vma_addr(const struct rmap_vma *vma, uint64_t off)
+{
+	return vma->desc.start + (off << RMAP_PAGE_SHIFT);
+}
+
+/* Linked into mm and file, without pages. */
+int vma_new(struct rmap *map, struct rmap_mm *mm,
+	    const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
+/* Without pages and links by now. */
+void vma_free(struct rmap *map, struct rmap_vma *vma);
+
+/*
+ * Candidate mappings of a page: fn gets each place where the object says the
+ * frame may be; false ends the visit.
+ */
+typedef bool (*mapping_fn)(struct rmap_vma *vma, uint64_t off, void *arg);
+
+/* anon_vma.c */
+int anon_vma_new(struct rmap *map, struct anon_vma **avp);
+void anon_vma_free(struct rmap *map, struct anon_vma *av);
+/* Where the VMA's link for a page at off with that index starts. */
+int64_t anon_link_start(const struct rmap_vma *vma, uint64_t off,
+			uint64_t index);
+struct anon_link *anon_link_find(const struct rmap *map,
+				 const struct rmap_vma *vma,
+				 const struct anon_vma *av, int64_t start);
+int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
+		  int64_t start, uint64_t nr);
+void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr);
+/* Joins (vma, off) to the anon_vma of the page, or gives it one. */
+int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	     struct page *page);
+void anon_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	      const struct page *page);
+bool anon_visit(const struct anon_vma *av, uint64_t index, mapping_fn fn,
+		void *arg);
+
+/* file.c */
+int file_get(struct rmap *map, const struct rmap_file_id *key,
+	     struct address_space **filep);
+void file_put(struct rmap *map, struct address_space *file);
+void file_link_vma(struct rmap_vma *vma);
+void file_unlink_vma(struct rmap_vma *vma);
+/* Joins (vma, off) to the file, or an anon_vma where the file does not fit. */
+int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	     struct page *page, uint64_t gfn);
+bool file_visit(const struct address_space *file, uint64_t index,
+		mapping_fn fn, void *arg);
+
+/* mapping.c */
+void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
+
+/* walk.c: the linear offset, or OFF_SEARCH: every PTE must be looked at. */
+#define OFF_SEARCH UINT64_MAX
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The last known page table of one VMA: page offset -> frame number, four
+ * bytes a page, allocated 64 pages at a time where something is mapped.
+ */
+#ifndef RMAP_SNAPSHOT_H
+#define RMAP_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rmap;
+
+#define SNAPSHOT_NONE UINT64_MAX
+
+struct snapshot {
+	void *root;		/* owned: a leaf when height is 0, else a node */
+	unsigned int height;
+	uint64_t nr;		/* offsets that hold a frame */
+};
+
+/* For offsets 0 .. nr_pages - 1. */
+void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
+void snapshot_destroy(struct rmap *map, struct snapshot *snap);
+
+/* The frame at off, or SNAPSHOT_NONE. */
+uint64_t snapshot_get(const struct snapshot *snap, uint64_t off);
+
+/*
+ * Writing is in two steps, so that what can fail comes first: prepare makes
+ * room (-ENOMEM), set then can't fail.  clear also takes back room prepared
+ * but not used.
+ */
+int snapshot_prepare(struct rmap *map, struct snapshot *snap, uint64_t off);
+void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn);
+void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off);
+
+/* First offset >= off that holds a frame, or SNAPSHOT_NONE. */
+uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
+		       uint64_t *gfn);
+
+/* dst is initialised for as many pages and empty; on failure it stays so. */
+int snapshot_copy(struct rmap *map, struct snapshot *dst,
+		  const struct snapshot *src);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Regions.  A VMA is in its mm's tree by virtual page number, in its file's
+ * tree by file window, and has links to the anon_vmas of its anonymous pages.
+ */
+#include <errno.h>
+
+#include "rmap/internal.h"
+
+static int64_t page_nr(uint64_t addr)
+{
+	return (int64_t)(addr >> RMAP_PAGE_SHIFT);
+}
+
+static bool desc_valid(const struct rmap_vma_desc *d)
+{
+	return !((d->start | d->end) & (RMAP_PAGE_SIZE - 1)) &&
+	       d->start < d->end &&
+	       (d->end - d->start) >> RMAP_PAGE_SHIFT <= RMAP_INDEX_END;
+}
+
+int vma_new(struct rmap *map, struct rmap_mm *mm,
+	    const struct rmap_vma_desc *desc, struct rmap_vma **vmap)
+{
+	uint64_t nr = (desc->end - desc->start) >> RMAP_PAGE_SHIFT;
+	bool fits = desc->pgoff <= RMAP_INDEX_END - nr;
+	struct rmap_vma *vma = rmap_alloc(map, sizeof(*vma));
+	int rc;
+
+	if (!vma)
+		return -ENOMEM;
+	vma->mm = mm;
+	vma->desc = *desc;
+	/*
+	 * Offsets beyond 2^56 bytes are seen in devices' regions.  An index
+	 * can't hold them: the region's pages are then kept one by one, as
+	 * anonymous ones.
+	 */
+	vma->pgoff = fits ? desc->pgoff : 0;
+	if (desc->file.ino && fits) {
+		rc = file_get(map, &desc->file, &vma->file);
+		if (rc) {
+			rmap_release(map, vma, sizeof(*vma));
+			return rc;
+		}
+		file_link_vma(vma);
+	}
+	snapshot_init(&vma->snap, nr);
+	vma->mm_node.start = page_nr(desc->start);
+	vma->mm_node.last = page_nr(desc->end - 1);
+	itree_insert(&mm->vmas, &vma->mm_node);
+	map->stats.nr_vmas++;
+	*vmap = vma;
+	return 0;
+}
+
+void vma_free(struct rmap *map, struct rmap_vma *vma)
+{
+	if (vma->file) {
+		file_unlink_vma(vma);
+		file_put(map, vma->file);
+	}
+	itree_remove(&vma->mm->vmas, &vma->mm_node);
+	snapshot_destroy(map, &vma->snap);
+	map->stats.nr_vmas--;
+	rmap_release(map, vma, sizeof(*vma));
+}
+
+int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
+		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap)
+{
+	if (!desc_valid(desc))
+		return -EINVAL;
+	if (itree_first(mm->vmas, page_nr(desc->start), page_nr(desc->end - 1)))
+		return -EEXIST;
+	return vma_new(map, mm, desc, vmap);
+}
+
+void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma)
+{
+	mapping_del_all(map, vma);
+	vma_free(map, vma);
+}
+
+struct rmap_vma *rmap_vma_next(const struct rmap_mm *mm, uint64_t addr)
+{
+	struct itree_node *n = itree_first(mm->vmas, page_nr(addr), INT64_MAX);
+
+	return n ? container_of(n, struct rmap_vma, mm_node) : NULL;
+}
+
+struct rmap_vma *rmap_vma_find(const struct rmap_mm *mm, uint64_t addr)
+{
+	struct itree_node *n = itree_first(mm->vmas, page_nr(addr),
+					   page_nr(addr));
+
+	return n ? container_of(n, struct rmap_vma, mm_node) : NULL;
+}
+
+void rmap_vma_describe(const struct rmap_vma *vma, struct rmap_vma_desc *desc)
+{
+	*desc = vma->desc;
+}
+
+struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma)
+{
+	return vma->mm;
+}
+
+bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
+			uint64_t *addr, uint64_t *gfn)
+{
+	uint64_t from = *addr + RMAP_PAGE_SIZE - 1;
+	uint64_t off;
+
+	if (from < *addr || from >= vma->desc.end + RMAP_PAGE_SIZE - 1)
+		return false;
+	off = from < vma->desc.start ? 0
+				     : (from - vma->desc.start) >>
+					       RMAP_PAGE_SHIFT;
+	off = snapshot_next(&vma->snap, off, gfn);
+	if (off == SNAPSHOT_NONE)
+		return false;
+	*addr = vma_addr(vma, off);
+	return true;
+}

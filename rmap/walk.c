@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The one walker, and page_referenced on it.
+ *
+ *	frame -> object -> links or file windows that hold its index
+ *	      -> linear address in each VMA -> PTE -> does it name the frame?
+ *
+ * The object says only where the frame may be.  Each place counts after the
+ * PTE there named the frame, so a stale or lying picture (mremap under us, a
+ * COW break not told yet) costs hits and never makes a wrong one.
+ *
+ * Readers change nothing in the map: any number may walk at once.
+ */
+#include <errno.h>
+
+#include "rmap/internal.h"
+
+/*
+ * Nonlinear regions are searched PTE by PTE in the provider up to this size,
+ * 1 GiB; in larger ones only where the snapshot has the frame.
+ */
+#define SEARCH_MAX_PAGES (UINT64_C(1) << 18)
+
+void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
+			   void *ctx)
+{
+	map->ops = ops;
+	map->ops_ctx = ctx;
+}
+
+/* As rmap_pte_lookup(); *live: the provider knew it, not the snapshot. */
+static int pte_lookup(const struct rmap *map, const struct rmap_vma *vma,
+		      const struct rmap_mm *mm, uint64_t addr,
+		      struct rmap_pte *pte, bool *live)
+{
+	struct rmap_pte found = { 0 };
+	uint64_t gfn;
+
+	*live = map->ops && !map->ops->lookup(map->ops_ctx, mm, addr, &found);
+	if (*live) {
+		*pte = found;
+		return 0;
+	}
+	if (!vma)
+		return -ENOENT;
+	gfn = snapshot_get(&vma->snap,
+			   (addr - vma->desc.start) >> RMAP_PAGE_SHIFT);
+	if (gfn == SNAPSHOT_NONE)
+		return -ENOENT;
+	*pte = (struct rmap_pte){ .present = true, .level = 1, .gfn = gfn };
+	return 0;
+}
+
+int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
+		    uint64_t addr, struct rmap_pte *pte)
+{
+	bool live;
+
+	return pte_lookup(map, rmap_vma_find(mm, addr), mm, addr, pte, &live);
+}
+
+typedef bool (*walk_fn)(struct rmap_vma *vma, uint64_t addr, bool live,
+			void *arg);
+
+struct walk {
+	const struct rmap *map;
+	uint64_t gfn;
+	uint64_t left;		/* known mappings not met yet */
+	walk_fn fn;
+	bool (*skip)(const struct rmap_vma *vma, void *arg);
+	void *arg;
+};
+
+/* False ends the walk. */
+static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
+{
+	uint64_t addr = vma_addr(vma, off);
+	struct rmap_pte pte;
+	bool live;
+
+	if (pte_lookup(w->map, vma, vma->mm, addr, &pte, &live) ||
+	    !pte.present || pte.gfn != w->gfn)
+		return true;
+	/*
+	 * Without a provider the snapshots are all there is, and _mapcount
+	 * says when the last was met; a provider may know more than that.
+	 */
+	w->left--;
+	return w->fn(vma, addr, live, w->arg) && (w->left || w->map->ops);
+}
+
+static bool search(struct walk *w, struct rmap_vma *vma)
+{
+	uint64_t nr = vma_nr_pages(vma), frame;
+
+	if (w->map->ops && nr <= SEARCH_MAX_PAGES) {
+		for (uint64_t off = 0; off < nr; off++) {
+			if (!try_place(w, vma, off))
+				return false;
+		}
+		return true;
+	}
+	for (uint64_t off = 0;
+	     (off = snapshot_next(&vma->snap, off, &frame)) != SNAPSHOT_NONE;
+	     off++) {
+		if (frame == w->gfn && !try_place(w, vma, off))
+			return false;
+	}
+	return true;
+}
+
+static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct walk *w = arg;
+
+	if (w->skip && w->skip(vma, w->arg))
+		return true;
+	return off == OFF_SEARCH ? search(w, vma) : try_place(w, vma, off);
+}
+
+static int walk_page(struct walk *w)
+{
+	const struct page *page;
+
+	if (w->gfn >= w->map->config.nr_frames)
+		return -ERANGE;
+	page = &w->map->pages[w->gfn];
+	w->left = page->count;
+	if (!page->object)
+		return 0;
+	if (page_is_anon(page))
+		anon_visit(page_object(w->map, page), page_index(page), visit,
+			   w);
+	else
+		file_visit(page_object(w->map, page), page_index(page), visit,
+			   w);
+	return 0;
+}
+
+struct public_walk {
+	const struct rmap *map;
+	uint64_t gfn;
+	const struct rmap_walk_control *rwc;
+};
+
+static bool public_one(struct rmap_vma *vma, uint64_t addr, bool live,
+		       void *arg)
+{
+	struct public_walk *p = arg;
+	const struct rmap_walk_control *rwc = p->rwc;
+
+	return rwc->rmap_one(p->map, p->gfn, vma, addr, rwc->arg) &&
+	       !(rwc->done && rwc->done(p->gfn, rwc->arg));
+}
+
+static bool public_skip(const struct rmap_vma *vma, void *arg)
+{
+	struct public_walk *p = arg;
+
+	return p->rwc->invalid_vma && p->rwc->invalid_vma(vma, p->rwc->arg);
+}
+
+int rmap_walk(const struct rmap *map, uint64_t gfn,
+	      const struct rmap_walk_control *rwc)
+{
+	struct public_walk p = { map, gfn, rwc };
+	struct walk w = { .map = map, .gfn = gfn, .fn = public_one,
+			  .skip = public_skip, .arg = &p };
+
+	return walk_page(&w);
+}
+
+struct referenced {
+	const struct rmap *map;
+	uint64_t gfn;
+	struct rmap_referenced sum;
+};
+
+static bool referenced_one(struct rmap_vma *vma, uint64_t addr, bool live,
+			   void *arg)
+{
+	struct referenced *r = arg;
+	const struct rmap_pte_ops *ops = r->map->ops;
+
+	r->sum.nr_mappings++;
+	r->sum.vm_flags |= vma->desc.flags;
+	if (!live || !ops->clear_accessed)
+		return true;
+	r->sum.has_accessed_bits = true;
+	if (ops->clear_accessed(r->map->ops_ctx, vma->mm, addr, r->gfn) > 0)
+		r->sum.nr_referenced++;
+	return true;
+}
+
+int rmap_page_referenced(struct rmap *map, uint64_t gfn,
+			 struct rmap_referenced *out)
+{
+	struct referenced r = { .map = map, .gfn = gfn };
+	struct walk w = { .map = map, .gfn = gfn, .fn = referenced_one,
+			  .arg = &r };
+	int rc = walk_page(&w);
+
+	if (!rc)
+		*out = r.sum;
+	return rc;
+}

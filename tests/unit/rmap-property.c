@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Random histories of a small machine, after every step of which the map must
+ * say what a naive oracle says: one array of page table entries a process, all
+ * of which is read to answer anything.
+ *
+ * RMAP_PROPERTY_STEPS=N sets the steps a seed, RMAP_PROPERTY_SEED=N runs only
+ * that one; by default a few thousand steps of each kind.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rmap/rmap.h"
+#include "tests/tap.h"
+
+#define NR_MMS	  12
+#define NR_PAGES  160	/* of a process */
+#define NR_FRAMES 96
+#define BASE	  UINT64_C(0x7f0000000000)
+
+struct region {
+	bool used;
+	struct rmap_vma_desc desc;
+};
+
+struct machine {
+	struct rmap *map;
+	uint64_t rng;
+	bool mm_used[NR_MMS];
+	uint32_t pte[NR_MMS][NR_PAGES];		/* gfn + 1 */
+	uint32_t seen[NR_MMS][NR_PAGES];	/* stamp of the walk */
+	uint8_t region_of[NR_MMS][NR_PAGES];	/* index + 1 */
+	struct region region[NR_MMS][NR_PAGES];
+	uint32_t stamp;
+	uint64_t outstanding;		/* bytes held by the map */
+	unsigned int fail_percent;	/* of allocations */
+	unsigned int nr_failed;
+	char why[160];
+};
+
+static uint64_t rnd(struct machine *m, uint64_t n)
+{
+	m->rng ^= m->rng << 13;
+	m->rng ^= m->rng >> 7;
+	m->rng ^= m->rng << 17;
+	return (m->rng * UINT64_C(0x2545f4914f6cdd1d) >> 32) % n;
+}
+
+static void *zalloc(size_t size, void *ctx)
+{
+	struct machine *m = ctx;
+	void *p;
+
+	if (m->fail_percent && rnd(m, 100) < m->fail_percent) {
+		m->nr_failed++;
+		return NULL;
+	}
+	p = calloc(1, size);
+	m->outstanding += p ? size : 0;
+	return p;
+}
+
+static void release(void *p, size_t size, void *ctx)
+{
+	struct machine *m = ctx;
+
+	m->outstanding -= size;
+	free(p);
+}
+
+static uint64_t addr_of(unsigned int page)
+{
+	return BASE + ((uint64_t)page << RMAP_PAGE_SHIFT);
+}
+
+static unsigned int page_of(uint64_t addr)
+{
+	return (addr - BASE) >> RMAP_PAGE_SHIFT;
+}
+
+static bool fail(struct machine *m, const char *what, uint64_t a, uint64_t b)
+{
+	if (!m->why[0])
+		snprintf(m->why, sizeof(m->why), "%s (%llu, %llu)", what,
+			 (unsigned long long)a, (unsigned long long)b);
+	return false;
+}
+
+/* The frame's oracle answers, and the walk's. */
+struct check {
+	struct machine *m;
+	struct rmap_page_info info;
+	unsigned int hits;
+	bool good;
+};
+
+static bool check_hit(const struct rmap *map, uint64_t gfn,
+		      const struct rmap_vma *vma, uint64_t addr, void *arg)
+{
+	struct check *c = arg;
+	struct machine *m = c->m;
+	unsigned int mm = rmap_mm_id(rmap_vma_mm(vma)), page = page_of(addr);
+	struct rmap_vma_desc d;
+
+	c->good = mm < NR_MMS && page < NR_PAGES &&
+		  m->pte[mm][page] == gfn + 1 && m->seen[mm][page] != m->stamp;
+	if (!c->good)
+		return fail(m, "walk named a wrong place", gfn, page);
+	m->seen[mm][page] = m->stamp;
+	c->hits++;
+	rmap_vma_describe(vma, &d);
+	if (c->info.anon)
+		return true;
+	if (d.file.dev != c->info.file.dev || d.file.ino != c->info.file.ino)
+		c->good = fail(m, "page of another file", gfn, page);
+	else if (!(d.flags & RMAP_VM_NONLINEAR) &&
+		 c->info.index != d.pgoff + page - page_of(d.start))
+		c->good = fail(m, "page at another index", gfn, page);
+	return c->good;
+}
+
+static bool check_frames(struct machine *m)
+{
+	unsigned int count[NR_FRAMES] = { 0 }, total = 0;
+	struct rmap_stats stats;
+
+	for (unsigned int i = 0; i < NR_MMS; i++) {
+		for (unsigned int p = 0; p < NR_PAGES; p++) {
+			if (m->pte[i][p]) {
+				count[m->pte[i][p] - 1]++;
+				total++;
+			}
+		}
+	}
+	rmap_get_stats(m->map, &stats);
+	if (stats.nr_mappings != total)
+		return fail(m, "nr_mappings", stats.nr_mappings, total);
+	for (unsigned int f = 0; f < NR_FRAMES; f++) {
+		struct check c = { .m = m, .good = true };
+		struct rmap_walk_control rwc = { .rmap_one = check_hit,
+						 .arg = &c };
+		struct rmap_referenced ref;
+
+		m->stamp++;
+		rmap_page_info(m->map, f, &c.info);
+		if (c.info.mapcount != (int)count[f] - 1)
+			return fail(m, "mapcount of a frame", f, count[f]);
+		if (c.info.mapped_object != (count[f] > 0))
+			return fail(m, "mapping of a frame", f, count[f]);
+		rmap_walk(m->map, f, &rwc);
+		if (!c.good)
+			return false;
+		if (c.hits != count[f])
+			return fail(m, "walk missed a place", f, c.hits);
+		rmap_page_referenced(m->map, f, &ref);
+		if (ref.nr_mappings != count[f] || ref.nr_referenced)
+			return fail(m, "page_referenced", f, ref.nr_mappings);
+	}
+	return true;
+}
+
+/* VMAs and their pages, in the order of addresses. */
+static bool check_mms(struct machine *m)
+{
+	for (unsigned int i = 0; i < NR_MMS; i++) {
+		struct rmap_mm *mm = rmap_mm_find(m->map, i);
+		unsigned int p = 0;
+
+		if (!mm != !m->mm_used[i])
+			return fail(m, "process found", i, !!mm);
+		if (!mm)
+			continue;
+		for (struct rmap_vma *v = rmap_vma_next(mm, 0); v || p < NR_PAGES;) {
+			struct rmap_vma_desc d = { 0 }, *want;
+			uint64_t addr, gfn;
+
+			while (p < NR_PAGES && !m->region_of[i][p])
+				p++;
+			if (!v || p == NR_PAGES) {
+				if (v || p < NR_PAGES)
+					return fail(m, "VMA list", i, p);
+				break;
+			}
+			want = &m->region[i][m->region_of[i][p] - 1].desc;
+			rmap_vma_describe(v, &d);
+			if (memcmp(&d, want, sizeof(d)))
+				return fail(m, "VMA described", i, p);
+			addr = d.start;
+			for (; p < page_of(d.end); p++) {
+				if (!m->pte[i][p])
+					continue;
+				if (!rmap_vma_next_page(m->map, v, &addr,
+							&gfn) ||
+				    addr != addr_of(p) ||
+				    gfn + 1 != m->pte[i][p])
+					return fail(m, "next page", i, p);
+				addr += RMAP_PAGE_SIZE;
+			}
+			if (rmap_vma_next_page(m->map, v, &addr, &gfn))
+				return fail(m, "page too many", i, p);
+			v = rmap_vma_next(mm, d.end);
+		}
+	}
+	return true;
+}
+
+static int pick_mm(struct machine *m, bool used)
+{
+	unsigned int at = rnd(m, NR_MMS);
+
+	for (unsigned int i = 0; i < NR_MMS; i++, at = (at + 1) % NR_MMS) {
+		if (m->mm_used[at] == used)
+			return at;
+	}
+	return -1;
+}
+
+static struct region *pick_region(struct machine *m, unsigned int mm)
+{
+	unsigned int at = rnd(m, NR_PAGES);
+
+	for (unsigned int i = 0; i < NR_PAGES; i++, at = (at + 1) % NR_PAGES) {
+		if (m->region_of[mm][at])
+			return &m->region[mm][m->region_of[mm][at] - 1];
+	}
+	return NULL;
+}
+
+static void set_region(struct machine *m, unsigned int mm,
+		       const struct rmap_vma_desc *d)
+{
+	unsigned int r = 0;
+
+	while (m->region[mm][r].used)
+		r++;
+	m->region[mm][r] = (struct region){ true, *d };
+	for (unsigned int p = page_of(d->start); p < page_of(d->end); p++)
+		m->region_of[mm][p] = r + 1;
+}
+
+static void drop_region(struct machine *m, unsigned int mm, struct region *r)
+{
+	for (unsigned int p = page_of(r->desc.start); p < page_of(r->desc.end);
+	     p++) {
+		m->region_of[mm][p] = 0;
+		m->pte[mm][p] = 0;
+	}
+	r->used = false;
+}
+
+static struct rmap_vma *vma_of(struct machine *m, unsigned int mm,
+			       const struct region *r)
+{
+	return rmap_vma_find(rmap_mm_find(m->map, mm), r->desc.start);
+}
+
+/* Returns what the map should say; a refusal leaves the oracle as it was. */
+static bool expect(struct machine *m, const char *what, int rc, int want)
+{
+	if (rc == want || (rc == -ENOMEM && m->fail_percent))
+		return true;
+	return fail(m, what, -rc, -want);
+}
+
+static bool step_mm(struct machine *m)
+{
+	int free_id = pick_mm(m, false), used = pick_mm(m, true);
+	bool fork = used >= 0 && rnd(m, 3);
+	struct rmap_mm *mm;
+	int rc;
+
+	if (free_id < 0 || (used >= 0 && !rnd(m, 4))) {
+		rmap_mm_remove(m->map, rmap_mm_find(m->map, used));
+		m->mm_used[used] = false;
+		memset(m->pte[used], 0, sizeof(m->pte[used]));
+		memset(m->region_of[used], 0, sizeof(m->region_of[used]));
+		memset(m->region[used], 0, sizeof(m->region[used]));
+		return true;
+	}
+	if (fork)
+		rc = rmap_mm_fork(m->map, rmap_mm_find(m->map, used), free_id,
+				  RMAP_NO_PGD, &mm);
+	else
+		rc = rmap_mm_add(m->map, free_id, RMAP_NO_PGD, &mm);
+	if (rc)
+		return expect(m, "new process", rc, 0);
+	m->mm_used[free_id] = true;
+	if (fork) {
+		memcpy(m->pte[free_id], m->pte[used], sizeof(m->pte[used]));
+		memcpy(m->region_of[free_id], m->region_of[used],
+		       sizeof(m->region_of[used]));
+		memcpy(m->region[free_id], m->region[used],
+		       sizeof(m->region[used]));
+	}
+	return expect(m, "duplicate process",
+		      rmap_mm_add(m->map, free_id, 0, &mm), -EEXIST);
+}
+
+static void random_desc(struct machine *m, struct rmap_vma_desc *d)
+{
+	unsigned int start = rnd(m, NR_PAGES), nr = 1 + rnd(m, 24);
+
+	if (!rnd(m, 8))
+		nr = 1 + rnd(m, NR_PAGES);
+	if (start + nr > NR_PAGES)
+		nr = NR_PAGES - start;
+	memset(d, 0, sizeof(*d));
+	d->start = addr_of(start);
+	d->end = addr_of(start + nr);
+	d->flags = rnd(m, 2) ? RMAP_VM_READ : RMAP_VM_READ | RMAP_VM_WRITE;
+	if (rnd(m, 2))
+		d->flags |= RMAP_VM_SHARED;
+	if (!rnd(m, 6))
+		d->flags |= RMAP_VM_NONLINEAR;
+	d->pgoff = rnd(m, 2) ? start : rnd(m, 40);
+	if (!rnd(m, 12))	/* no index holds this one */
+		d->pgoff = UINT64_MAX - rnd(m, 40);
+	if (rnd(m, 2))
+		d->file = (struct rmap_file_id){ 8, 1 + rnd(m, 3) };
+}
+
+static bool step_vma(struct machine *m)
+{
+	int mm = pick_mm(m, true);
+	struct rmap_vma_desc d;
+	struct rmap_vma *vma;
+	struct region *r;
+	int want = 0, rc;
+
+	if (mm < 0)
+		return true;
+	r = pick_region(m, mm);
+	if (r && !rnd(m, 3)) {
+		rmap_vma_remove(m->map, vma_of(m, mm, r));
+		drop_region(m, mm, r);
+		return true;
+	}
+	random_desc(m, &d);
+	for (unsigned int p = page_of(d.start); p < page_of(d.end); p++) {
+		if (m->region_of[mm][p])
+			want = -EEXIST;
+	}
+	rc = rmap_vma_add(m->map, rmap_mm_find(m->map, mm), &d, &vma);
+	if (!rc)
+		set_region(m, mm, &d);
+	return expect(m, "new VMA", rc, want);
+}
+
+/* As an agent sees it: the region is gone, another has its frames. */
+static bool step_mremap(struct machine *m)
+{
+	int mm = pick_mm(m, true);
+	uint32_t frames[NR_PAGES];
+	struct rmap_vma_desc d;
+	struct rmap_vma *vma;
+	struct region *r;
+	unsigned int to, nr;
+
+	r = mm < 0 ? NULL : pick_region(m, mm);
+	if (!r)
+		return true;
+	d = r->desc;
+	nr = page_of(d.end) - page_of(d.start);
+	to = rnd(m, NR_PAGES - nr + 1);
+	memcpy(frames, &m->pte[mm][page_of(d.start)], nr * sizeof(frames[0]));
+	for (unsigned int i = 0; i < nr; i++) {
+		if (m->region_of[mm][to + i] &&
+		    &m->region[mm][m->region_of[mm][to + i] - 1] != r)
+			return true;
+	}
+	rmap_vma_remove(m->map, vma_of(m, mm, r));
+	drop_region(m, mm, r);
+	d.start = addr_of(to);
+	d.end = addr_of(to + nr);
+	if (rnd(m, 2) && !d.file.ino)
+		d.pgoff = to;
+	if (rmap_vma_add(m->map, rmap_mm_find(m->map, mm), &d, &vma))
+		return m->fail_percent || fail(m, "mremap", mm, to);
+	set_region(m, mm, &d);
+	for (unsigned int i = 0; i < nr; i++) {
+		int rc = frames[i] ? rmap_map_page(m->map, vma, addr_of(to + i),
+						   frames[i] - 1) : -ENOENT;
+
+		if (!rc)
+			m->pte[mm][to + i] = frames[i];
+		else if (rc != -ENOENT && !expect(m, "mremap page", rc, 0))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t random_frame(struct machine *m)
+{
+	int mm = pick_mm(m, true);
+	unsigned int p = rnd(m, NR_PAGES);
+	uint64_t gfn = rnd(m, NR_FRAMES);
+
+	/* Share what someone has, more often than chance would. */
+	if (mm >= 0 && m->pte[mm][p] && rnd(m, 3))
+		gfn = m->pte[mm][p] - 1;
+	if (!rnd(m, 4)) {
+		static const uint16_t flags[] = { 0, RMAP_PG_ANON,
+						  RMAP_PG_FILE };
+
+		rmap_page_set_flags(m->map, gfn, flags[rnd(m, 3)]);
+	}
+	return gfn;
+}
+
+static bool step_page(struct machine *m)
+{
+	int mm = pick_mm(m, true);
+	struct region *r = mm < 0 ? NULL : pick_region(m, mm);
+	unsigned int p, n = 1 + rnd(m, 8);
+
+	if (!r)
+		return true;
+	for (p = page_of(r->desc.start) +
+		 rnd(m, page_of(r->desc.end) - page_of(r->desc.start));
+	     p < page_of(r->desc.end) && n; p++, n--) {
+		struct rmap_vma *vma = vma_of(m, mm, r);
+		uint64_t gfn = random_frame(m);
+		int rc;
+
+		if (!rnd(m, 4)) {
+			rc = rmap_unmap_page(m->map, vma, addr_of(p));
+			if (!expect(m, "unmap", rc,
+				    m->pte[mm][p] ? 0 : -ENOENT))
+				return false;
+			m->pte[mm][p] = 0;
+			continue;
+		}
+		rc = rmap_map_page(m->map, vma, addr_of(p), gfn);
+		if (!rc)
+			m->pte[mm][p] = gfn + 1;
+		if (!expect(m, "map", rc, 0))
+			return false;
+	}
+	return true;
+}
+
+static bool step(struct machine *m)
+{
+	unsigned int what = rnd(m, 100);
+
+	if (what < 8)
+		return step_mm(m);
+	if (what < 22)
+		return step_vma(m);
+	if (what < 28)
+		return step_mremap(m);
+	return step_page(m);
+}
+
+static void run(uint64_t seed, unsigned int steps, unsigned int fail_percent)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct rmap_config config = { .nr_frames = NR_FRAMES, .zalloc = zalloc,
+				      .release = release, .alloc_ctx = m };
+	struct rmap_stats stats;
+	unsigned int n = 0;
+	bool good = true;
+
+	m->rng = seed * 2654435761u + 88172645463325252u;
+	if (rmap_new(&m->map, &config))
+		tap_bail("no memory");
+	m->fail_percent = fail_percent;
+	for (; n < steps && good; n++)
+		good = step(m) && check_frames(m) && check_mms(m);
+	rmap_get_stats(m->map, &stats);
+	m->fail_percent = 0;
+	rmap_free(m->map);
+	if (!ok(good, "seed %llu, %u %% of allocations fail: %u steps",
+		(unsigned long long)seed, fail_percent, steps))
+		printf("# step %u: %s\n", n, m->why);
+	else if (fail_percent)
+		printf("# %u allocations failed\n", m->nr_failed);
+	ok(m->outstanding == 0, "seed %llu: all memory came back",
+	   (unsigned long long)seed);
+	free(m);
+}
+
+int main(void)
+{
+	const char *env_steps = getenv("RMAP_PROPERTY_STEPS");
+	const char *env_seed = getenv("RMAP_PROPERTY_SEED");
+	unsigned int steps = env_steps ? strtoul(env_steps, NULL, 0) : 3000;
+
+	if (env_seed) {
+		run(strtoull(env_seed, NULL, 0), steps, 0);
+		run(strtoull(env_seed, NULL, 0), steps, 20);
+		return tap_done();
+	}
+	for (uint64_t seed = 1; seed <= 6; seed++)
+		run(seed, steps, seed % 3 ? 0 : 20);
+	return tap_done();
+}
