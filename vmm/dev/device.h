@@ -62,8 +62,9 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 		     uint64_t guest_cid, char *why, size_t len);
 void virtio_vsock_free(struct virtio_vsock *vsock);
 /*
- * accept is called in the I/O thread with our end (a connected stream socket,
- * owned by the callee) of each guest connection to the port.
+ * accept is called in the I/O thread with our end (a connected, non-blocking
+ * stream socket, owned by the callee) of each guest connection to the port.
+ * Any thread.  0, -EADDRINUSE or -ENOMEM.
  */
 int virtio_vsock_listen(struct virtio_vsock *vsock, uint32_t port,
 			void (*accept)(int fd, void *arg), void *arg);

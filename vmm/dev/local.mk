@@ -1,1 +1,8 @@
-# vmm/dev
+vmm_libvmm_a_SOURCES += \
+	vmm/dev/device.h \
+	vmm/dev/virtqueue.c vmm/dev/virtqueue.h \
+	vmm/dev/virtio.c vmm/dev/virtio.h \
+	vmm/dev/virtio-mmio.c vmm/dev/virtio-mmio.h \
+	vmm/dev/virtio-rng.c \
+	vmm/dev/vsock.c vmm/dev/vsock.h \
+	vmm/dev/vsock-conn.c vmm/dev/vsock-host.c

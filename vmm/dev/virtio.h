@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What all virtio devices share: status, features, queues, interrupt, and the
+ * eventfds by which the driver kicks.  A device embeds struct virtio_device as
+ * its first member and gives it a table of operations.
+ *
+ * Threads: registers are touched by vCPU threads; queues are served by the I/O
+ * thread, or by the device's own thread (own_thread).  One lock a device:
+ * every operation below is called with it held.
+ *
+ * A kick travels by ioeventfd where KVM has it, else by the register write; in
+ * both cases through the queue's eventfd, so queues are served outside vCPU
+ * threads.
+ */
+#ifndef VMM_DEV_VIRTIO_H
+#define VMM_DEV_VIRTIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/dev/virtqueue.h"
+
+#define VIRTIO_MAX_QUEUES 8
+
+/*
+ * Requests taken in one turn of the I/O thread, so that a guest that never
+ * stops asking does not starve the other devices.
+ */
+#define VIRTIO_TURN_BUDGET 256
+
+struct event;
+struct event_base;
+struct virtio_device;
+struct vm;
+
+struct virtio_device_ops {
+	/*
+	 * The driver kicked queue q, which is ready.  Returns true when it
+	 * stopped with work left: it is called again.
+	 */
+	bool (*serve)(struct virtio_device *dev, unsigned int q);
+	/* The driver is ready; driver_features are final.  May be NULL. */
+	void (*start)(struct virtio_device *dev);
+	/*
+	 * Reset, or queue q was taken away (q < nr_queues).  On return nothing
+	 * of the rings and buffers is touched any more.  May drop the lock to
+	 * wait.  May be NULL.
+	 */
+	void (*stop)(struct virtio_device *dev, unsigned int q);
+	/* The driver wrote len (1, 2, 4 or 8) bytes of config; may be NULL. */
+	void (*config_write)(struct virtio_device *dev, size_t off,
+			     const void *data, size_t len);
+};
+
+struct virtio_device {
+	/* Set by the device before virtio_device_add(); constant after. */
+	const struct virtio_device_ops *ops;
+	const char *name;	/* not copied */
+	uint32_t id;		/* VIRTIO_ID_* */
+	unsigned int nr_queues;
+	uint64_t features;	/* the device's own; common ones are added */
+	void *config;		/* part of the device; read under lock */
+	size_t config_bytes;
+	bool own_thread;	/* waits for kick_fd[] itself */
+
+	struct vm *vm;		/* borrowed */
+	struct guest_mem *mem;	/* borrowed */
+	gpa_t window;		/* where its registers are */
+	unsigned int gsi;
+	int irq_fd;		/* owned; written: an edge on gsi */
+	int kick_fd[VIRTIO_MAX_QUEUES];		/* owned */
+	struct event *kick[VIRTIO_MAX_QUEUES];	/* owned */
+	uint32_t isr;		/* atomic */
+
+	pthread_mutex_t lock;
+	/* Locked by lock: */
+	uint32_t status;
+	uint64_t driver_features;
+	uint32_t config_generation;
+	uint32_t features_sel, driver_features_sel, queue_sel;
+	struct virtqueue queues[VIRTIO_MAX_QUEUES];
+};
+
+/* A zeroed device of `bytes` bytes, or NULL with why set. */
+void *virtio_device_alloc(size_t bytes, char *why, size_t len);
+
+/*
+ * Gives the device its interrupt, window, eventfds and place on the bus.
+ * 0 or -errno with the reason in why; then nothing is left behind but the
+ * window and interrupt numbers, which die with the VM.
+ */
+int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
+		      size_t len);
+/* After the VM's threads have ended. */
+void virtio_device_remove(struct virtio_device *dev);
+
+static inline bool virtio_device_has(const struct virtio_device *dev,
+				     unsigned int bit)
+{
+	return dev->driver_features >> bit & 1;
+}
+
+/* Whether the driver is set up and nothing is broken. */
+bool virtio_device_running(const struct virtio_device *dev);
+/* Whether queue q can be served. */
+bool virtio_device_queue_ok(const struct virtio_device *dev, unsigned int q);
+
+/* Interrupts the driver for what was pushed to queue q, if it wants that. */
+void virtio_device_used(struct virtio_device *dev, unsigned int q);
+/* The config space changed: a new generation, and an interrupt. */
+void virtio_device_config_changed(struct virtio_device *dev);
+/* Tells the driver that the device needs a reset. */
+void virtio_device_needs_reset(struct virtio_device *dev);
+/* Makes queue q be served again soon; any thread. */
+void virtio_device_kick(struct virtio_device *dev, unsigned int q);
+
+/*
+ * The loop every queue shares: hands each request of queue q to handle(),
+ * which returns the bytes it wrote; -EAGAIN to leave the request in the ring
+ * and stop (the device kicks the queue when it can go on); another -errno when
+ * the request breaks the queue's protocol.  Returns as ops->serve does.
+ */
+bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
+			 int64_t (*handle)(struct virtio_device *dev,
+					   struct virtqueue_chain *chain));
+
+/* The status register's write, with all it entails. */
+void virtio_device_set_status(struct virtio_device *dev, uint32_t status);
+void virtio_device_queue_ready(struct virtio_device *dev, unsigned int q,
+			       bool ready);
+
+#endif

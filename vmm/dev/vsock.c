@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * virtio-vsock (virtio 1.2, section 5.10): packets to and from the guest.
+ *
+ * TX: each packet names a connection by its two ports.  One that belongs to no
+ * connection is answered with a RST, kept in resets[] until the guest gives a
+ * buffer; when that ring is full, TX waits: only the guest that does not take
+ * its answers is slowed down.
+ *
+ * RX: connections with something to send stand in turns; each gets one packet
+ * and goes to the end of the line.
+ */
+#include "config.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/dev/device.h"
+#include "vmm/dev/vsock.h"
+#include "vmm/kvm/vm.h"
+
+typedef struct virtio_vsock_hdr vsock_hdr_t;
+
+static struct virtio_vsock *to_vsock(struct virtio_device *dev)
+{
+	return (struct virtio_vsock *)dev;
+}
+
+static vsock_hdr_t make_hdr(const struct virtio_vsock *vs, uint16_t op,
+			    uint32_t guest_port, uint32_t host_port)
+{
+	return (vsock_hdr_t){
+		.src_cid = htole64(VSOCK_HOST_CID),
+		.dst_cid = vs->config.guest_cid,
+		.src_port = htole32(host_port),
+		.dst_port = htole32(guest_port),
+		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
+		.op = htole16(op),
+		.buf_alloc = htole32(VSOCK_BUF_BYTES),
+	};
+}
+
+/* --- to the guest -------------------------------------------------------- */
+
+static bool next_reset(struct virtio_vsock *vs, vsock_hdr_t *hdr)
+{
+	const struct vsock_reset *r = &vs->resets[vs->resets_head];
+
+	if (!vs->nr_resets)
+		return false;
+	*hdr = make_hdr(vs, VIRTIO_VSOCK_OP_RST, r->guest_port, r->host_port);
+	vs->resets_head = (vs->resets_head + 1) % VSOCK_MAX_RESETS;
+	vs->nr_resets--;
+	return true;
+}
+
+/* A packet that must go before data, or 0. */
+static uint16_t urgent_op(struct vsock_conn *conn)
+{
+	static const struct { unsigned int owed; uint16_t op; } order[] = {
+		{ VSOCK_OWES_RST, VIRTIO_VSOCK_OP_RST },
+		{ VSOCK_OWES_REQUEST, VIRTIO_VSOCK_OP_REQUEST },
+		{ VSOCK_OWES_RESPONSE, VIRTIO_VSOCK_OP_RESPONSE },
+		{ VSOCK_OWES_CREDIT_UPDATE, VIRTIO_VSOCK_OP_CREDIT_UPDATE },
+		{ VSOCK_OWES_CREDIT_REQUEST, VIRTIO_VSOCK_OP_CREDIT_REQUEST },
+	};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (conn->owed & order[i].owed) {
+			conn->owed &= ~order[i].owed;
+			return order[i].op;
+		}
+	}
+	return 0;
+}
+
+/* Bytes of the host program straight into the guest's buffer. */
+static size_t fill_data(struct vsock_conn *conn,
+			const struct virtqueue_chain *chain)
+{
+	struct iovec iov[VIRTQUEUE_MAX_SEGS];
+	uint32_t credit = vsock_conn_credit(conn);
+	unsigned int nr;
+
+	if (!conn->has_input || conn->state != VSOCK_OPEN)
+		return 0;
+	if (!credit) {
+		/* It tells us when it has read; asking once is for safety. */
+		if (!conn->asked_credit)
+			conn->owed |= VSOCK_OWES_CREDIT_REQUEST;
+		conn->asked_credit = true;
+		return 0;
+	}
+	conn->asked_credit = false;
+	nr = iov_slice(chain->iov + chain->nr_out, chain->nr_in,
+		       sizeof(vsock_hdr_t), VSOCK_BUF_BYTES, iov, NULL);
+	return vsock_conn_recv(conn, iov, nr, credit);
+}
+
+/* Whether another packet can follow at once. */
+static bool more_to_send(const struct vsock_conn *conn)
+{
+	return conn->owed || (conn->has_input && conn->state == VSOCK_OPEN &&
+			      vsock_conn_credit(conn));
+}
+
+/*
+ * One packet of the first connection in line.  False: it had nothing to say
+ * after all.  May free the connection.
+ */
+static bool next_packet(struct virtio_vsock *vs,
+			const struct virtqueue_chain *chain, vsock_hdr_t *hdr)
+{
+	struct vsock_conn *conn = TAILQ_FIRST(&vs->turns);
+	uint32_t flags = 0, len = 0;
+	uint16_t op;
+
+	TAILQ_REMOVE(&vs->turns, conn, turn);
+	conn->waiting = false;
+	op = urgent_op(conn);
+	if (!op) {
+		len = fill_data(conn, chain);
+		if (len) {
+			op = VIRTIO_VSOCK_OP_RW;
+		} else if (conn->owed & VSOCK_OWES_SHUTDOWN) {
+			conn->owed &= ~VSOCK_OWES_SHUTDOWN;
+			flags = vsock_conn_shutdown_flags(conn);
+			op = VIRTIO_VSOCK_OP_SHUTDOWN;
+		} else {
+			op = urgent_op(conn); /* asking for credit */
+		}
+	}
+	if (op) {
+		*hdr = make_hdr(vs, op, conn->guest_port, conn->host_port);
+		hdr->len = htole32(len);
+		hdr->flags = htole32(flags);
+		hdr->fwd_cnt = htole32(conn->fwd_cnt);
+		conn->fwd_told = conn->fwd_cnt;
+	}
+	if (op == VIRTIO_VSOCK_OP_RST)
+		vsock_conn_free(conn);
+	else if (more_to_send(conn))
+		vsock_conn_wait_turn(conn, 0);
+	return op;
+}
+
+/* Fills the guest's receive buffers; true when it stopped with work left. */
+static bool pump_rx(struct virtio_vsock *vs)
+{
+	struct virtqueue *vq = &vs->dev.queues[VSOCK_RX];
+	unsigned int budget = VIRTIO_TURN_BUDGET;
+	struct virtqueue_chain chain;
+	vsock_hdr_t hdr;
+	int rc = 0;
+
+	if (!virtio_device_queue_ok(&vs->dev, VSOCK_RX))
+		return false;
+	virtqueue_forbid_notify(vq);
+	while (budget && (vs->nr_resets || !TAILQ_EMPTY(&vs->turns))) {
+		budget--;
+		rc = virtqueue_pop(vq, &chain);
+		if (!rc) {
+			if (virtqueue_allow_notify(vq))
+				continue;
+			break;
+		}
+		if (rc > 0 && chain.in_bytes <= sizeof(hdr))
+			rc = virtqueue_break(vq, "a receive buffer too small");
+		if (rc < 0)
+			break;
+		if (!next_reset(vs, &hdr) && !next_packet(vs, &chain, &hdr)) {
+			virtqueue_unpop(vq);
+			continue;
+		}
+		virtqueue_copy_in(&chain, 0, &hdr, sizeof(hdr));
+		virtqueue_push(vq, &chain, sizeof(hdr) + le32toh(hdr.len));
+	}
+	virtio_device_used(&vs->dev, VSOCK_RX);
+	if (rc < 0)
+		virtio_device_needs_reset(&vs->dev);
+	return !budget;
+}
+
+/* --- from the guest ------------------------------------------------------ */
+
+static void owe_reset(struct virtio_vsock *vs, uint32_t guest_port,
+		      uint32_t host_port)
+{
+	unsigned int i = (vs->resets_head + vs->nr_resets) % VSOCK_MAX_RESETS;
+
+	vs->resets[i] = (struct vsock_reset){ guest_port, host_port };
+	vs->nr_resets++;
+}
+
+/* The guest connects. */
+static void take_request(struct virtio_vsock *vs, const vsock_hdr_t *hdr)
+{
+	uint32_t guest_port = le32toh(hdr->src_port);
+	uint32_t host_port = le32toh(hdr->dst_port);
+	struct vsock_conn *conn = NULL;
+	int fd = vs->nr_conns < VSOCK_MAX_CONNS ?
+		 vsock_host_connect(vs, host_port) : -EMFILE;
+
+	if (fd >= 0)
+		conn = vsock_conn_new(vs, fd);
+	if (!conn) {
+		owe_reset(vs, guest_port, host_port);
+		return;
+	}
+	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
+	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
+	vsock_conn_hash(conn, guest_port, host_port);
+	vsock_conn_open(conn);
+	vsock_conn_wait_turn(conn, VSOCK_OWES_RESPONSE);
+}
+
+/* A packet before the guest's answer to our REQUEST. */
+static void take_answer(struct vsock_conn *conn, uint16_t op)
+{
+	if (op == VIRTIO_VSOCK_OP_RESPONSE && vsock_host_welcome(conn))
+		vsock_conn_open(conn);
+	else
+		vsock_conn_reset(conn);
+}
+
+static void take_data(struct vsock_conn *conn,
+		      const struct virtqueue_chain *chain, uint32_t len)
+{
+	struct iovec iov[VIRTQUEUE_MAX_SEGS];
+	size_t bytes;
+	unsigned int nr = iov_slice(chain->iov, chain->nr_out,
+				    sizeof(vsock_hdr_t), len, iov, &bytes);
+
+	vsock_conn_send(conn, iov, nr, bytes);
+}
+
+/* A packet of an existing connection; may free it. */
+static void take_packet(struct vsock_conn *conn, const vsock_hdr_t *hdr,
+			const struct virtqueue_chain *chain)
+{
+	uint16_t op = le16toh(hdr->op);
+
+	if (op == VIRTIO_VSOCK_OP_RST) {
+		vsock_conn_guest_reset(conn);
+		return;
+	}
+	if (conn->owed & VSOCK_OWES_RST)
+		return; /* it will learn */
+	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
+	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
+	if (conn->state == VSOCK_REQUESTED) {
+		take_answer(conn, op);
+		return;
+	}
+	if (conn->has_input)
+		vsock_conn_wait_turn(conn, 0); /* there may be credit now */
+	switch (op) {
+	case VIRTIO_VSOCK_OP_RW:
+		take_data(conn, chain, le32toh(hdr->len));
+		break;
+	case VIRTIO_VSOCK_OP_SHUTDOWN:
+		vsock_conn_guest_shutdown(conn, le32toh(hdr->flags));
+		break;
+	case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
+		break;
+	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
+		vsock_conn_wait_turn(conn, VSOCK_OWES_CREDIT_UPDATE);
+		break;
+	default:
+		vsock_conn_reset(conn);
+		break;
+	}
+}
+
+static int64_t take_tx(struct virtio_device *dev,
+		       struct virtqueue_chain *chain)
+{
+	struct virtio_vsock *vs = to_vsock(dev);
+	struct vsock_conn *conn;
+	vsock_hdr_t hdr;
+	uint32_t guest_port, host_port;
+
+	/* Every packet can cost at most one RST. */
+	if (vs->nr_resets == VSOCK_MAX_RESETS) {
+		vs->tx_waits = true;
+		return -EAGAIN;
+	}
+	if (virtqueue_copy_out(chain, 0, &hdr, sizeof(hdr)) < sizeof(hdr) ||
+	    le32toh(hdr.len) > chain->out_bytes - sizeof(hdr))
+		return -EINVAL;
+	if (hdr.src_cid != vs->config.guest_cid)
+		return 0; /* not its address: nobody to answer */
+	guest_port = le32toh(hdr.src_port);
+	host_port = le32toh(hdr.dst_port);
+	conn = vsock_conn_find(vs, guest_port, host_port);
+	if (le64toh(hdr.dst_cid) != VSOCK_HOST_CID ||
+	    le16toh(hdr.type) != VIRTIO_VSOCK_TYPE_STREAM)
+		conn = NULL;
+	else if (!conn && le16toh(hdr.op) == VIRTIO_VSOCK_OP_REQUEST)
+		return take_request(vs, &hdr), 0;
+	if (conn)
+		take_packet(conn, &hdr, chain);
+	else if (le16toh(hdr.op) != VIRTIO_VSOCK_OP_RST)
+		owe_reset(vs, guest_port, host_port);
+	return 0;
+}
+
+/* --- the device ---------------------------------------------------------- */
+
+static void clear_up(struct virtio_vsock *vs)
+{
+	vsock_conn_free_all(vs);
+	vs->nr_resets = 0;
+	vs->tx_waits = false;
+	vs->reset_pending = false;
+}
+
+/* What follows from new connections, credit or buffers. */
+static void settle(struct virtio_vsock *vs)
+{
+	if (pump_rx(vs))
+		virtio_device_kick(&vs->dev, VSOCK_RX);
+	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
+		vs->tx_waits = false;
+		virtio_device_kick(&vs->dev, VSOCK_TX);
+	}
+	if (!STAILQ_EMPTY(&vs->accepted))
+		event_active(vs->handout, EV_TIMEOUT, 0);
+}
+
+bool vsock_enter(struct virtio_vsock *vs)
+{
+	pthread_mutex_lock(&vs->dev.lock);
+	if (!vs->reset_pending)
+		return true;
+	clear_up(vs);
+	return false;
+}
+
+void vsock_leave(struct virtio_vsock *vs)
+{
+	settle(vs);
+	pthread_mutex_unlock(&vs->dev.lock);
+}
+
+static bool serve(struct virtio_device *dev, unsigned int q)
+{
+	struct virtio_vsock *vs = to_vsock(dev);
+	bool more = false;
+
+	if (vs->reset_pending)
+		clear_up(vs);
+	if (q == VSOCK_TX)
+		more = virtio_device_drain(dev, q, take_tx);
+	settle(vs);
+	return more;
+}
+
+/* In a vCPU thread: connections belong to the I/O thread. */
+static void stop(struct virtio_device *dev, unsigned int q)
+{
+	struct virtio_vsock *vs = to_vsock(dev);
+
+	vs->reset_pending = true;
+	event_active(vs->reset_event, EV_TIMEOUT, 0);
+}
+
+static void on_reset(evutil_socket_t fd, short what, void *arg)
+{
+	struct virtio_vsock *vs = arg;
+
+	vsock_enter(vs);
+	vsock_leave(vs);
+}
+
+/* Gives accepted connections to their listeners, which may call us back. */
+static void on_handout(evutil_socket_t fd, short what, void *arg)
+{
+	struct virtio_vsock *vs = arg;
+	struct vsock_accepted *a;
+
+	for (;;) {
+		pthread_mutex_lock(&vs->dev.lock);
+		a = STAILQ_FIRST(&vs->accepted);
+		if (a)
+			STAILQ_REMOVE_HEAD(&vs->accepted, link);
+		pthread_mutex_unlock(&vs->dev.lock);
+		if (!a)
+			return;
+		a->accept(a->fd, a->arg);
+		free(a);
+	}
+}
+
+static const struct virtio_device_ops vsock_ops = {
+	.serve = serve,
+	.stop = stop,
+};
+
+int virtio_vsock_listen(struct virtio_vsock *vs, uint32_t port,
+			void (*accept)(int fd, void *arg), void *arg)
+{
+	struct vsock_listener *l, *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	new->port = port;
+	new->accept = accept;
+	new->arg = arg;
+	pthread_mutex_lock(&vs->dev.lock);
+	LIST_FOREACH(l, &vs->listeners, link)
+		if (l->port == port)
+			break;
+	if (!l)
+		LIST_INSERT_HEAD(&vs->listeners, new, link);
+	pthread_mutex_unlock(&vs->dev.lock);
+	if (l)
+		free(new);
+	return l ? -EADDRINUSE : 0;
+}
+
+int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
+		     uint64_t guest_cid, char *why, size_t len)
+{
+	struct event_base *base = vm_event_base(vm);
+	struct virtio_vsock *vs;
+	int rc;
+
+	if (guest_cid <= VSOCK_HOST_CID || guest_cid >= UINT32_MAX) {
+		snprintf(why, len, "vsock: a guest's CID is from 3 to %u",
+			 UINT32_MAX - 1);
+		return -EINVAL;
+	}
+	vs = virtio_device_alloc(sizeof(*vs), why, len);
+	if (!vs)
+		return -ENOMEM;
+	LIST_INIT(&vs->conns);
+	LIST_INIT(&vs->listeners);
+	TAILQ_INIT(&vs->turns);
+	STAILQ_INIT(&vs->accepted);
+	vs->next_host_port = VSOCK_HOST_PORT0;
+	vs->listen_fd = -1;
+	vs->config.guest_cid = htole64(guest_cid);
+	vs->dev.ops = &vsock_ops;
+	vs->dev.name = "virtio-vsock";
+	vs->dev.id = VIRTIO_ID_VSOCK;
+	vs->dev.nr_queues = VSOCK_NR_QUEUES;
+	vs->dev.config = &vs->config;
+	vs->dev.config_bytes = sizeof(vs->config);
+	rc = virtio_device_add(&vs->dev, vm, why, len);
+	if (rc < 0) {
+		free(vs);
+		return rc;
+	}
+	vs->handout = event_new(base, -1, EV_PERSIST, on_handout, vs);
+	vs->reset_event = event_new(base, -1, EV_PERSIST, on_reset, vs);
+	vs->path = path ? strdup(path) : NULL;
+	if (!vs->handout || !vs->reset_event || (path && !vs->path)) {
+		snprintf(why, len, "no memory for virtio-vsock");
+		rc = -ENOMEM;
+	} else if (path) {
+		rc = vsock_host_listen(vs, why, len);
+	}
+	if (rc < 0) {
+		virtio_vsock_free(vs);
+		return rc;
+	}
+	*vp = vs;
+	return 0;
+}
+
+void virtio_vsock_free(struct virtio_vsock *vs)
+{
+	struct vsock_listener *l;
+	struct vsock_accepted *a;
+
+	if (!vs)
+		return;
+	vsock_conn_free_all(vs);
+	vsock_host_close(vs);
+	while ((l = LIST_FIRST(&vs->listeners))) {
+		LIST_REMOVE(l, link);
+		free(l);
+	}
+	while ((a = STAILQ_FIRST(&vs->accepted))) {
+		STAILQ_REMOVE_HEAD(&vs->accepted, link);
+		close(a->fd);
+		free(a);
+	}
+	if (vs->handout)
+		event_free(vs->handout);
+	if (vs->reset_event)
+		event_free(vs->reset_event);
+	virtio_device_remove(&vs->dev);
+	free(vs->path);
+	free(vs);
+}

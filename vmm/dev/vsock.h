@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside of virtio-vsock: what its three files share.
+ *
+ *   vsock.c       the queues: packets to and from the guest
+ *   vsock-conn.c  a connection: its life, its buffer, its credit
+ *   vsock-host.c  the host's side: unix sockets and in-process listeners
+ *
+ * Threads: connections belong to the I/O thread.  A vCPU thread that resets
+ * the device only leaves reset_pending; the I/O thread clears up before it
+ * does anything else (vsock_enter).  Everything is under dev.lock.
+ *
+ * Nobody waits for anybody: bytes for a host program that does not read stay
+ * in the connection's buffer, whose size is the credit the guest was given;
+ * bytes for a guest that does not read stay in the host's socket; and
+ * connections with something to say take turns in the receive queue.
+ */
+#ifndef VMM_DEV_VSOCK_H
+#define VMM_DEV_VSOCK_H
+
+#include <linux/virtio_vsock.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "vmm/dev/virtio.h"
+
+#define VSOCK_HOST_CID	   2
+#define VSOCK_BUF_BYTES	   (64 * 1024)	/* credit given to the guest */
+#define VSOCK_MAX_CONNS	   1024
+#define VSOCK_MAX_RESETS   64
+#define VSOCK_NR_BUCKETS   256
+#define VSOCK_HOST_PORT0   (1u << 30)	/* ports of host programs, from here */
+#define VSOCK_ANSWER_SECS  10	/* for CONNECT, and for the guest's answer */
+
+enum vsock_queue { VSOCK_RX, VSOCK_TX, VSOCK_EVENT, VSOCK_NR_QUEUES };
+
+enum vsock_state {
+	VSOCK_GREETING,		/* the host program has yet to say CONNECT */
+	VSOCK_REQUESTED,	/* the guest has yet to answer */
+	VSOCK_OPEN,
+	VSOCK_DRAINING,		/* the guest is done; the buffer is not empty */
+};
+
+/* Packets a connection owes the guest, most urgent first. */
+enum vsock_owed {
+	VSOCK_OWES_RST = 1,	/* and is freed when it is sent */
+	VSOCK_OWES_REQUEST = 2,
+	VSOCK_OWES_RESPONSE = 4,
+	VSOCK_OWES_CREDIT_UPDATE = 8,
+	VSOCK_OWES_CREDIT_REQUEST = 16,
+	VSOCK_OWES_SHUTDOWN = 32,
+};
+
+struct evbuffer;
+struct event;
+struct virtio_vsock;
+
+struct vsock_conn {
+	struct virtio_vsock *vs;
+	LIST_ENTRY(vsock_conn) all;
+	LIST_ENTRY(vsock_conn) bucket;	/* while hashed */
+	TAILQ_ENTRY(vsock_conn) turn;	/* while waiting */
+	bool hashed, waiting;
+
+	enum vsock_state state;
+	uint32_t guest_port, host_port;
+	unsigned int owed;		/* enum vsock_owed */
+
+	int fd;				/* owned; -1: the host's end is gone */
+	struct event *readable;		/* owned; armed while nothing is known */
+	struct event *writable;		/* owned; armed while buf is not empty */
+	struct event *timer;		/* owned; for the two answers */
+	bool has_input;			/* fd may have bytes for the guest */
+	bool host_no_send;		/* fd is at its end */
+	bool host_no_recv;		/* fd takes no more */
+	bool guest_no_send, guest_no_recv;
+	bool quiet_end;			/* the guest reset it: no RST back */
+
+	/* Guest to host. */
+	struct evbuffer *buf;		/* owned; at most VSOCK_BUF_BYTES */
+	uint32_t fwd_cnt;		/* bytes that left for the host */
+	uint32_t fwd_told;		/* fwd_cnt in the last packet */
+	/* Host to guest. */
+	uint32_t peer_buf_alloc, peer_fwd_cnt;
+	uint32_t tx_cnt;
+	bool asked_credit;
+
+	char line[32];			/* "CONNECT 4294967295\n" */
+	unsigned int line_len;
+};
+
+/* A port that a part of this process listens on. */
+struct vsock_listener {
+	LIST_ENTRY(vsock_listener) link;
+	uint32_t port;
+	void (*accept)(int fd, void *arg);
+	void *arg;
+};
+
+/* An accepted connection to hand out once the lock is dropped. */
+struct vsock_accepted {
+	STAILQ_ENTRY(vsock_accepted) link;
+	int fd;				/* owned */
+	void (*accept)(int fd, void *arg);
+	void *arg;
+};
+
+struct virtio_vsock {
+	struct virtio_device dev;	/* must come first */
+	struct virtio_vsock_config config;
+	struct log_limit limit;
+
+	char *path;			/* owned; NULL: no unix sockets */
+	int listen_fd;			/* owned */
+	struct event *listen_event;	/* owned */
+	struct event *listen_retry;	/* owned; when descriptors ran out */
+	struct event *handout;		/* owned; calls listeners unlocked */
+	struct event *reset_event;	/* owned */
+
+	/* Locked by dev.lock: */
+	bool reset_pending;
+	LIST_HEAD(, vsock_conn) conns;
+	LIST_HEAD(, vsock_conn) buckets[VSOCK_NR_BUCKETS];
+	TAILQ_HEAD(, vsock_conn) turns;	/* those with something to send */
+	unsigned int nr_conns;
+	uint32_t next_host_port;
+	LIST_HEAD(, vsock_listener) listeners;
+	STAILQ_HEAD(, vsock_accepted) accepted;
+
+	/* RSTs for connections that do not exist. */
+	struct vsock_reset { uint32_t guest_port, host_port; }
+		resets[VSOCK_MAX_RESETS];
+	unsigned int resets_head, nr_resets;
+	bool tx_waits;			/* for room in resets[] */
+};
+
+/* vsock.c */
+
+/*
+ * Brackets what the I/O thread does with connections.  False: the guest has
+ * reset the device meanwhile and no connection is left.
+ */
+bool vsock_enter(struct virtio_vsock *vs);
+void vsock_leave(struct virtio_vsock *vs);
+
+/* vsock-conn.c */
+
+/* A connection on fd, which it owns from now on, or NULL (fd closed). */
+struct vsock_conn *vsock_conn_new(struct virtio_vsock *vs, int fd);
+void vsock_conn_free(struct vsock_conn *conn);
+void vsock_conn_free_all(struct virtio_vsock *vs);
+void vsock_conn_hash(struct vsock_conn *conn, uint32_t guest_port,
+		     uint32_t host_port);
+struct vsock_conn *vsock_conn_find(struct virtio_vsock *vs,
+				   uint32_t guest_port, uint32_t host_port);
+/* Puts it in the queue for a receive buffer; `owed` may be 0. */
+void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int owed);
+/* Ends it, with a RST to the guest; the connection may be freed later only. */
+void vsock_conn_reset(struct vsock_conn *conn);
+/* The connection is up: bytes may flow. */
+void vsock_conn_open(struct vsock_conn *conn);
+/* Bytes the guest lets us send now. */
+uint32_t vsock_conn_credit(const struct vsock_conn *conn);
+/*
+ * Reads at most `max` bytes for the guest into iov.  Returns the bytes; 0 when
+ * there are none now, or no more (then a SHUTDOWN is owed).
+ */
+size_t vsock_conn_recv(struct vsock_conn *conn, const struct iovec *iov,
+		       unsigned int nr, size_t max);
+/* Bytes from the guest; may end the connection. */
+void vsock_conn_send(struct vsock_conn *conn, const struct iovec *iov,
+		     unsigned int nr, size_t bytes);
+/* The guest sent SHUTDOWN with these flags, or RST; both may free conn. */
+void vsock_conn_guest_shutdown(struct vsock_conn *conn, uint32_t flags);
+void vsock_conn_guest_reset(struct vsock_conn *conn);
+/* What our SHUTDOWN packet says. */
+uint32_t vsock_conn_shutdown_flags(const struct vsock_conn *conn);
+
+/* vsock-host.c */
+
+/* Makes and listens on vs->path. */
+int vsock_host_listen(struct virtio_vsock *vs, char *why, size_t len);
+void vsock_host_close(struct virtio_vsock *vs);
+/* The host's end of a guest connection to `port`: a socket, or -errno. */
+int vsock_host_connect(struct virtio_vsock *vs, uint32_t port);
+/* fd has a byte of the CONNECT line; may free conn. */
+void vsock_host_greet(struct vsock_conn *conn);
+/* Tells the host program that the guest took its connection. */
+bool vsock_host_welcome(struct vsock_conn *conn);
+
+#endif
