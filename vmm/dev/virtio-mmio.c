@@ -12,9 +12,9 @@
 #include "vmm/dev/virtio.h"
 #include "vmm/dev/virtio-mmio.h"
 
-#define MAGIC	0x74726976	/* "virt" */
-#define VERSION 2
-#define VENDOR	0x204d4d56	/* "VMM " */
+#define MMIO_MAGIC	0x74726976	/* "virt" */
+#define MMIO_VERSION	2
+#define MMIO_VENDOR	0x204d4d56	/* "VMM " */
 
 /* The queue QueueSel names, or NULL. */
 static struct virtqueue *selected(struct virtio_device *dev)
@@ -34,13 +34,13 @@ static uint32_t read_reg(struct virtio_device *dev, uint64_t off)
 
 	switch (off) {
 	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MAGIC;
+		return MMIO_MAGIC;
 	case VIRTIO_MMIO_VERSION:
-		return VERSION;
+		return MMIO_VERSION;
 	case VIRTIO_MMIO_DEVICE_ID:
 		return dev->id;
 	case VIRTIO_MMIO_VENDOR_ID:
-		return VENDOR;
+		return MMIO_VENDOR;
 	case VIRTIO_MMIO_DEVICE_FEATURES:
 		return features_word(dev->features, dev->features_sel);
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:

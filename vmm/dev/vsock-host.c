@@ -211,6 +211,13 @@ static bool remove_stale(const char *path)
 	return !lstat(path, &st) && S_ISSOCK(st.st_mode) && !unlink(path);
 }
 
+static int bind_to(int fd, const struct sockaddr_un *addr)
+{
+	int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+
+	return rc < 0 ? -errno : 0;
+}
+
 static int listen_on(const char *path, int *fdp)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -226,11 +233,11 @@ static int listen_on(const char *path, int *fdp)
 	/* Who connects speaks for the host: bind() copies this mode. */
 	if (fchmod(fd, 0600) < 0)
 		return -errno;
-	rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
-	if (rc < 0 && errno == EADDRINUSE && remove_stale(path))
-		rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+	rc = bind_to(fd, &addr);
+	if (rc == -EADDRINUSE && remove_stale(path))
+		rc = bind_to(fd, &addr);
 	if (rc < 0)
-		return -errno;
+		return rc;
 	if (listen(fd, 64) < 0) {
 		rc = -errno;
 		unlink(path);
