@@ -212,6 +212,12 @@ struct rmap_referenced {
 int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
+/*
+ * Not to be reclaimed: no such frame, RMAP_PG_LOCKED, _RESERVED, _SLAB or
+ * _PGTABLE, or mapped by an RMAP_VM_LOCKED region.
+ */
+bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
+
 struct rmap_stats {
 	uint64_t nr_mms, nr_vmas, nr_mappings, nr_anon_vmas, nr_files;
 	uint64_t bytes_frames;	/* per-frame records */

@@ -204,3 +204,23 @@ int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 		*out = r.sum;
 	return rc;
 }
+
+static bool locked_one(struct rmap_vma *vma, uint64_t addr, bool live,
+		       void *arg)
+{
+	bool *locked = arg;
+
+	*locked = vma->desc.flags & RMAP_VM_LOCKED;
+	return !*locked;
+}
+
+bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn)
+{
+	const uint32_t never = RMAP_PG_LOCKED | RMAP_PG_RESERVED |
+			       RMAP_PG_SLAB | RMAP_PG_PGTABLE;
+	bool locked = false;
+	struct walk w = { .map = map, .gfn = gfn, .fn = locked_one,
+			  .arg = &locked };
+
+	return (rmap_page_flags(map, gfn) & never) || walk_page(&w) || locked;
+}

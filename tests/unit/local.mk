@@ -8,6 +8,10 @@ TESTS += $(UNIT_TESTS)
 tests_unit_util_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_util_LDADD = $(VMM_LIBS)
 
-check_PROGRAMS += tests/unit/rmap-property
-TESTS += tests/unit/rmap-property
+RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-property
+check_PROGRAMS += $(RMAP_TESTS)
+TESTS += $(RMAP_TESTS)
+tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_property_LDADD = rmap/librmap.a
+dist_check_SCRIPTS += tests/unit/rmap-symbols.sh
+TESTS += tests/unit/rmap-symbols.sh
