@@ -15,3 +15,8 @@ tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_property_LDADD = rmap/librmap.a
 dist_check_SCRIPTS += tests/unit/rmap-symbols.sh
 TESTS += tests/unit/rmap-symbols.sh
+
+check_PROGRAMS += tests/unit/guest_mem
+TESTS += tests/unit/guest_mem
+tests_unit_guest_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_guest_mem_LDADD = $(VMM_LIBS)

@@ -1,1 +1,3 @@
-# vmm/mem
+vmm_libvmm_a_SOURCES += \
+	vmm/mem/addr.h \
+	vmm/mem/guest_mem.c vmm/mem/guest_mem.h

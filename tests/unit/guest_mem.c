@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/tap.h"
+#include "vmm/mem/guest_mem.h"
+#include "vmm/util/bitmap.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+/* 5 GiB: nothing is touched, so it costs nothing. */
+static void test_layout(void)
+{
+	struct guest_mem *mem = NULL;
+	const struct guest_memslot *slots;
+	unsigned int nr;
+	uint64_t hva;
+	gfn_t gfn;
+
+	ok(!guest_mem_new(&mem, 5 * GIB, false), "5 GiB");
+	slots = guest_mem_slots(mem, &nr);
+	ok(nr == 2 && slots[0].nr_pages == 3 * GIB / 4096 &&
+	   slots[1].base.v == 4 * GIB / 4096 &&
+	   slots[1].nr_pages == 2 * GIB / 4096, "two slots around the hole");
+	ok(guest_mem_nr_frames(mem) == 6 * GIB / 4096, "frames up to 6 GiB");
+	ok(guest_mem_nr_pages(mem) == 5 * GIB / 4096, "5 GiB of pages");
+	ok(slots[0].hva % (2 * MIB) == 0 && slots[1].hva % (2 * MIB) == 0,
+	   "slots start on huge pages");
+	ok(!guest_mem_gfn_to_hva(mem, GFN(7 * GIB / 2 / 4096), &hva),
+	   "the hole has no host address");
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t last = slots[i].base.v + slots[i].nr_pages - 1;
+
+		ok(guest_mem_gfn_to_hva(mem, GFN(last), &hva) &&
+		   guest_mem_hva_to_gfn(mem, hva + 4095, &gfn) &&
+		   gfn.v == last, "slot %u: last frame there and back", i);
+	}
+	ok(!guest_mem_hva_to_gfn(mem, slots[0].hva - 1, &gfn) &&
+	   !guest_mem_hva_to_gfn(mem, slots[1].hva + 2 * GIB, &gfn),
+	   "host addresses outside");
+	guest_mem_free(mem);
+	ok(guest_mem_new(&mem, 0, false) == -EINVAL, "0 bytes are refused");
+	ok(guest_mem_new(&mem, UINT64_MAX - 5, false) == -ENOMEM,
+	   "so is more than there are addresses");
+}
+
+static void test_translator(void)
+{
+	static const struct {
+		uint64_t gpa, len;
+		bool good;
+	} t[] = {
+		{ 0, 1, true },
+		{ 0, 3 * GIB, true },
+		{ 3 * GIB - 1, 1, true },
+		{ 3 * GIB - 1, 2, false },
+		{ 3 * GIB, 1, false },
+		{ 0, 0, false },
+		{ 4 * GIB - 1, 1, false },
+		{ 4 * GIB - 1, 2, false },
+		{ 4 * GIB, 2 * MIB, true },
+		{ 4 * GIB, 2 * MIB + 1, false },
+		{ 4 * GIB + 2 * MIB, 1, false },
+		{ 5, UINT64_MAX, false },
+		{ UINT64_MAX, 1, false },
+		{ UINT64_MAX - 4095, 4096, false },
+	};
+	struct guest_mem *mem;
+	char buf[8];
+
+	if (guest_mem_new(&mem, 3 * GIB + 1, false))
+		tap_bail("no memory");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		ok(!!guest_mem_ptr(mem, GPA(t[i].gpa), t[i].len) == t[i].good,
+		   "gpa 0x%llx, %llu bytes: %s", (long long)t[i].gpa,
+		   (long long)t[i].len, t[i].good ? "RAM" : "refused");
+	ok(!guest_mem_write(mem, GPA(4 * GIB), "frames", 7) &&
+	   !guest_mem_read(mem, GPA(4 * GIB), buf, 7) && !strcmp(buf, "frames"),
+	   "write, read");
+	ok(guest_mem_write(mem, GPA(3 * GIB - 2), "frames", 7) == -EFAULT &&
+	   !guest_mem_read(mem, GPA(3 * GIB - 2), buf, 2) && !buf[0] && !buf[1],
+	   "a write that does not fit writes nothing");
+	guest_mem_free(mem);
+}
+
+static void test_residency(void)
+{
+	struct guest_mem *mem;
+	struct gfn_range all;
+	uint64_t *r, *s, nr;
+	uint8_t *p;
+
+	if (guest_mem_new(&mem, 16 * MIB, false))
+		tap_bail("no memory");
+	nr = guest_mem_nr_frames(mem);
+	all = (struct gfn_range){ GFN(0), nr };
+	r = bitmap_new(nr);
+	s = bitmap_new(nr);
+	memset(r, 0xff, nr / 8);
+	ok(!guest_mem_residency(mem, all, r, s) && !bitmap_count(r, 0, nr),
+	   "nothing is resident at first");
+	p = guest_mem_ptr(mem, GPA(0), 16 * MIB);
+	for (uint64_t g = 0; g < nr; g += 3)
+		p[g * 4096] = 1;
+	ok(!guest_mem_residency(mem, all, r, s), "residency");
+	for (uint64_t g = 0, bad = 0; g <= nr; g++) {
+		if (g == nr)
+			is_int(bad, 0, "each third page is");
+		else
+			bad += bitmap_test(r, g) != (g % 3 == 0);
+	}
+	is_int(guest_mem_discard(mem, (struct gfn_range){ GFN(0), 1024 }), 0,
+	       "discard 1024 pages");
+	guest_mem_residency(mem, all, r, s);
+	is_int(bitmap_next(r, 0, nr), 1026, "they are gone, no others");
+	is_int(guest_mem_nr_discarded(mem), 1024, "and counted");
+	is_int(p[3 * 4096], 0, "they read as zeros");
+	is_int(guest_mem_discard(mem, (struct gfn_range){ GFN(nr - 1), 2 }),
+	       -EFAULT, "a discard beyond RAM is refused");
+	is_int(guest_mem_discard(mem, (struct gfn_range){ GFN(UINT64_C(1) << 52),
+							 1 }),
+	       -EFAULT, "a frame number that wraps is refused");
+	ok(p[(nr - 1) / 3 * 3 * 4096] == 1, "and discards nothing");
+	free(r);
+	free(s);
+	guest_mem_free(mem);
+}
+
+int main(void)
+{
+	test_layout();
+	test_translator();
+	test_residency();
+	return tap_done();
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One mapping of host memory is cut into the guest's slots:
+ *
+ *   gpa   0          3 GiB      4 GiB            4 GiB + rest
+ *         |-- slot 0 --|  hole    |---- slot 1 ----|
+ *   hva   |-- slot 0 --|---- slot 1 ----|
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/mem/guest_mem.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+
+#define HOLE_START (UINT64_C(3) << 30)
+#define HOLE_END   (UINT64_C(4) << 30)
+#define ALIGN_BYTES (UINT64_C(2) << 20)
+#define MAX_SLOTS  2
+
+/* /proc/PID/pagemap; bits 62 and 63 are told to everybody. */
+#define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_SWAP	   (UINT64_C(1) << 62)
+#define PM_BATCH   8192
+
+struct guest_mem {
+	struct guest_memslot slots[MAX_SLOTS];
+	unsigned int nr_slots;
+	void *map;			/* owned */
+	size_t map_bytes;
+	int pagemap_fd;			/* owned */
+	uint64_t nr_discarded;		/* atomic */
+};
+
+static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
+		     uint8_t *hva)
+{
+	mem->slots[mem->nr_slots++] = (struct guest_memslot){
+		.base = gpa_to_gfn(GPA(gpa)),
+		.nr_pages = nr_bytes >> VMM_PAGE_SHIFT,
+		.hva = (uintptr_t)hva,
+	};
+}
+
+int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp)
+{
+	uint64_t low, rounded = (nr_bytes + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
+	struct guest_mem *mem;
+	uint8_t *start;
+	int rc = -ENOMEM;
+
+	if (!nr_bytes)
+		return -EINVAL;
+	if (rounded < nr_bytes || rounded > SIZE_MAX - ALIGN_BYTES)
+		return -ENOMEM;
+	mem = calloc(1, sizeof(*mem));
+	if (!mem)
+		return -ENOMEM;
+	/* More than is needed, so that a slot can start on a huge page. */
+	mem->map_bytes = rounded + ALIGN_BYTES;
+	mem->map = mmap(NULL, mem->map_bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem->map == MAP_FAILED)
+		goto err_free;
+	start = (uint8_t *)(((uintptr_t)mem->map + ALIGN_BYTES - 1) &
+			    ~(ALIGN_BYTES - 1));
+	/* Fails only where the kernel has no huge pages at all. */
+	madvise(start, rounded, thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	madvise(start, rounded, MADV_DONTFORK);
+	mem->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (mem->pagemap_fd < 0) {
+		rc = -errno;
+		goto err_unmap;
+	}
+	low = rounded < HOLE_START ? rounded : HOLE_START;
+	add_slot(mem, 0, low, start);
+	if (rounded > low)
+		add_slot(mem, HOLE_END, rounded - low, start + low);
+	*memp = mem;
+	return 0;
+
+err_unmap:
+	munmap(mem->map, mem->map_bytes);
+err_free:
+	free(mem);
+	return rc;
+}
+
+void guest_mem_free(struct guest_mem *mem)
+{
+	if (!mem)
+		return;
+	close(mem->pagemap_fd);
+	munmap(mem->map, mem->map_bytes);
+	free(mem);
+}
+
+static const struct guest_memslot *find_slot(const struct guest_mem *mem,
+					     gfn_t gfn)
+{
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+
+		if (gfn.v >= s->base.v && gfn.v - s->base.v < s->nr_pages)
+			return s;
+	}
+	return NULL;
+}
+
+void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
+{
+	const struct guest_memslot *s = find_slot(mem, gpa_to_gfn(gpa));
+	uint64_t off;
+
+	if (!s || !len)
+		return NULL;
+	off = gpa.v - gfn_to_gpa(s->base).v;
+	if (len > (s->nr_pages << VMM_PAGE_SHIFT) - off)
+		return NULL;
+	return (void *)(uintptr_t)(s->hva + off);
+}
+
+/* Slots never touch in this layout, so a range in RAM is in one of them. */
+int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
+		   size_t len)
+{
+	const void *p = guest_mem_ptr(mem, gpa, len);
+
+	if (!len)
+		return 0;
+	if (!p)
+		return -EFAULT;
+	memcpy(buf, p, len);
+	return 0;
+}
+
+int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
+		    size_t len)
+{
+	void *p = guest_mem_ptr(mem, gpa, len);
+
+	if (!len)
+		return 0;
+	if (!p)
+		return -EFAULT;
+	memcpy(p, buf, len);
+	return 0;
+}
+
+uint64_t guest_mem_nr_frames(const struct guest_mem *mem)
+{
+	const struct guest_memslot *last = &mem->slots[mem->nr_slots - 1];
+
+	return last->base.v + last->nr_pages;
+}
+
+uint64_t guest_mem_nr_pages(const struct guest_mem *mem)
+{
+	uint64_t nr = 0;
+
+	for (unsigned int i = 0; i < mem->nr_slots; i++)
+		nr += mem->slots[i].nr_pages;
+	return nr;
+}
+
+const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
+					    unsigned int *nr)
+{
+	*nr = mem->nr_slots;
+	return mem->slots;
+}
+
+pid_t guest_mem_pid(const struct guest_mem *mem)
+{
+	return getpid();
+}
+
+bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
+			  uint64_t *hva)
+{
+	const struct guest_memslot *s = find_slot(mem, gfn);
+
+	if (!s)
+		return false;
+	*hva = s->hva + ((gfn.v - s->base.v) << VMM_PAGE_SHIFT);
+	return true;
+}
+
+bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
+			  gfn_t *gfn)
+{
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+
+		if (hva >= s->hva &&
+		    hva - s->hva < s->nr_pages << VMM_PAGE_SHIFT) {
+			*gfn = GFN(s->base.v +
+				   ((hva - s->hva) >> VMM_PAGE_SHIFT));
+			return true;
+		}
+	}
+	return false;
+}
+
+static void set_bit_to(uint64_t *map, uint64_t i, bool on)
+{
+	if (on)
+		bitmap_set(map, i);
+	else
+		bitmap_clear(map, i);
+}
+
+/* Part of one slot: frames [gfn, gfn + nr). */
+static int slot_residency(const struct guest_mem *mem,
+			  const struct guest_memslot *s, uint64_t gfn,
+			  uint64_t nr, uint64_t *resident, uint64_t *swapped)
+{
+	__cleanup_free uint64_t *entries = malloc(PM_BATCH * sizeof(*entries));
+	uint64_t vpn = (s->hva >> VMM_PAGE_SHIFT) + (gfn - s->base.v);
+	ssize_t got;
+
+	if (!entries)
+		return -ENOMEM;
+	while (nr) {
+		uint64_t n = nr < PM_BATCH ? nr : PM_BATCH;
+
+		got = pread(mem->pagemap_fd, entries, n * sizeof(*entries),
+			    vpn * sizeof(*entries));
+		if (got < 0)
+			return -errno;
+		n = got / sizeof(*entries);
+		if (!n)
+			return -EIO;
+		for (uint64_t i = 0; i < n; i++) {
+			set_bit_to(resident, gfn + i, entries[i] & PM_PRESENT);
+			if (swapped)
+				set_bit_to(swapped, gfn + i,
+					   entries[i] & PM_SWAP);
+		}
+		vpn += n;
+		gfn += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
+			uint64_t *resident, uint64_t *swapped)
+{
+	uint64_t end = range.start.v + range.nr;
+	int rc;
+
+	bitmap_clear_range(resident, range.start.v, end);
+	if (swapped)
+		bitmap_clear_range(swapped, range.start.v, end);
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+		uint64_t from = s->base.v, to = s->base.v + s->nr_pages;
+
+		if (from < range.start.v)
+			from = range.start.v;
+		if (to > end)
+			to = end;
+		if (from >= to)
+			continue;
+		rc = slot_residency(mem, s, from, to - from, resident, swapped);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
+{
+	size_t len = range.nr << VMM_PAGE_SHIFT;
+	void *p;
+
+	/* Before the shifts: a guest's frame number can be anything. */
+	if (!find_slot(mem, range.start) || range.nr > SIZE_MAX >> VMM_PAGE_SHIFT)
+		return -EFAULT;
+	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
+	if (!p)
+		return -EFAULT;
+	if (madvise(p, len, MADV_DONTNEED))
+		return -errno;
+	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
+	return 0;
+}
+
+uint64_t guest_mem_nr_discarded(const struct guest_mem *mem)
+{
+	return __atomic_load_n(&mem->nr_discarded, __ATOMIC_RELAXED);
+}
