@@ -20,3 +20,9 @@ check_PROGRAMS += tests/unit/guest_mem
 TESTS += tests/unit/guest_mem
 tests_unit_guest_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_mem_LDADD = $(VMM_LIBS)
+
+noinst_HEADERS += tests/unit/virtio_ring.h
+check_PROGRAMS += tests/unit/virtqueue
+TESTS += tests/unit/virtqueue
+tests_unit_virtqueue_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_virtqueue_LDADD = $(VMM_LIBS)

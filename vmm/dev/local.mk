@@ -3,6 +3,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/dev/virtqueue.c vmm/dev/virtqueue.h \
 	vmm/dev/virtio.c vmm/dev/virtio.h \
 	vmm/dev/virtio-mmio.c vmm/dev/virtio-mmio.h \
-	vmm/dev/virtio-rng.c \
+	vmm/dev/virtio-balloon.c vmm/dev/virtio-blk.c \
+	vmm/dev/virtio-net.c vmm/dev/virtio-rng.c \
 	vmm/dev/vsock.c vmm/dev/vsock.h \
 	vmm/dev/vsock-conn.c vmm/dev/vsock-host.c
