@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# For the tests of tests/lab: a test runs on the host, prints TAP, and runs its
+# inner part in a level-1 machine.  Source this; it sources ../functions.sh.
+#
+#   . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+#   lab_require
+#   lab_run sh "$srcdir/tests/lab/boot-inside.sh"
+#   is "$lab_status" 0 "the guest booted"
+#
+# An inner part that prints TAP itself is the whole test with `lab_exec`.
+
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+lab=${abs_top_srcdir:-$PWD}/tests/lab/lab
+mkguest=${abs_top_srcdir:-$PWD}/tests/lab/mkguest
+
+# Skips the whole test when no level-1 machine can run here, and says why.
+lab_require() {
+  for _need in qemu-system-x86_64:qemu-system-x86 cpio:cpio \
+    busybox:busybox-static; do
+    command -v "${_need%%:*}" >/dev/null ||
+      skip_all "${_need%%:*} not found: install the Debian package ${_need#*:}"
+  done
+  ls /boot/vmlinuz-*-amd64 >/dev/null 2>&1 ||
+    skip_all "no packaged kernel: install the Debian package linux-image-amd64"
+  [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
+}
+
+# lab_run [LAB-OPTION...] COMMAND...: sets lab_status, lab_stdout, lab_stderr
+# (texts) and lab_out (a directory; LAB_OUT inside).  A hang is retried once
+# and shown.
+lab_run() {
+  lab_out=$tmp/out
+  lab_status=0
+  "$lab" --retry --quiet --out "$lab_out" --env abs_top_srcdir \
+    --env abs_top_builddir "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
+    lab_status=$?
+  # shellcheck disable=SC2034 # for the caller
+  lab_stdout=$(cat "$tmp/stdout")
+  lab_stderr=$(cat "$tmp/stderr")
+  grep '^lab: retried' "$tmp/stderr" | sed 's/^/# /'
+  case $lab_status in
+  0) ;;
+  *) sed 's/^/# stdout: /' "$tmp/stdout"
+    sed 's/^/# stderr: /' "$tmp/stderr" ;;
+  esac
+}
+
+# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
+lab_exec() {
+  "$lab" --retry --quiet --out "$tmp/out" --env abs_top_srcdir \
+    --env abs_top_builddir "$@"
+}
