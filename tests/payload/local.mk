@@ -1,1 +1,21 @@
-# tests/payload
+# The payload guest: freestanding, so with flags of its own and no sanitizers.
+check_PROGRAMS += tests/payload/payload.elf
+PAYLOAD_SOURCES = tests/payload/entry.S tests/payload/acpi.c \
+	tests/payload/agent.c tests/payload/args.c tests/payload/clock.c \
+	tests/payload/main.c tests/payload/memory.c tests/payload/pattern.c \
+	tests/payload/random.c tests/payload/serial.c tests/payload/string.c \
+	tests/payload/verify.c
+tests_payload_payload_elf_SOURCES = $(PAYLOAD_SOURCES) \
+	tests/payload/payload.h tests/payload/layout.h
+PAYLOAD_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -ffreestanding -fno-builtin \
+	-fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
+	-fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fcf-protection=none
+tests_payload_payload_elf_CFLAGS = $(PAYLOAD_CFLAGS)
+tests_payload_payload_elf_CCASFLAGS = -fno-pic $(AM_CPPFLAGS)
+tests_payload_payload_elf_LDFLAGS = -nostdlib -static -no-pie \
+	-Wl,-T,$(srcdir)/tests/payload/payload.lds -Wl,--build-id=none \
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
+tests_payload_payload_elf_LDADD =
+tests_payload_payload_elf_DEPENDENCIES = tests/payload/payload.lds
+EXTRA_DIST += tests/payload/payload.lds
