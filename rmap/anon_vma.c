@@ -42,7 +42,7 @@ static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 {
 	uint64_t hash = hash_mix(0, (uintptr_t)vma);
 
-	hash = hash_mix(hash, av->id);
+	hash = hash_mix(hash, av->obj.id);
 	return hash_final(hash_mix(hash, (uint64_t)start));
 }
 
@@ -73,11 +73,12 @@ int anon_vma_new(struct rmap *map, struct anon_vma **avp)
 
 	if (!av)
 		return -ENOMEM;
-	rc = rmap_object_add(map, av, &av->id);
+	rc = rmap_object_add(map, av, &av->obj.id);
 	if (rc) {
 		rmap_release(map, av, sizeof(*av));
 		return rc;
 	}
+	av->obj.kind = OBJECT_ANON_VMA;
 	map->stats.nr_anon_vmas++;
 	*avp = av;
 	return 0;
@@ -85,7 +86,7 @@ int anon_vma_new(struct rmap *map, struct anon_vma **avp)
 
 void anon_vma_free(struct rmap *map, struct anon_vma *av)
 {
-	rmap_object_del(map, av->id);
+	rmap_object_del(map, av->obj.id);
 	map->stats.nr_anon_vmas--;
 	rmap_release(map, av, sizeof(*av));
 }
@@ -173,7 +174,7 @@ int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	if (made)
 		vma->active = av;
 	if (!page->object) {
-		page->object = av->id << 1 | PAGE_MAPPING_ANON;
+		page->object = av->obj.id << 1 | PAGE_MAPPING_ANON;
 		page_set_index(page, index);
 	}
 	return 0;
@@ -212,4 +213,54 @@ bool anon_visit(const struct anon_vma *av, uint64_t index, mapping_fn fn,
 
 	return itree_visit(av->links, (int64_t)index, (int64_t)index,
 			   visit_link, &v);
+}
+
+struct adoption {
+	struct rmap *map;
+	struct anon_vma *av;
+	uint64_t index;
+	uint64_t nr;		/* places joined so far, or to undo */
+	int rc;
+};
+
+static bool adopt_one(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct adoption *a = arg;
+
+	a->rc = anon_link_get(a->map, vma, a->av,
+			      anon_link_start(vma, off, a->index), 1);
+	if (a->rc)
+		return false;
+	a->nr++;
+	return true;
+}
+
+static bool abandon_one(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct adoption *a = arg;
+	int64_t start = anon_link_start(vma, off, a->index);
+
+	if (!a->nr)
+		return false;
+	a->nr--;
+	anon_link_put(a->map, anon_link_find(a->map, vma, a->av, start), 1);
+	return true;
+}
+
+int anon_adopt(struct rmap *map, struct page *page, uint64_t gfn)
+{
+	struct adoption a = { .map = map, .index = page_index(page) };
+	int rc = anon_vma_new(map, &a.av);
+
+	if (rc)
+		return rc;
+	if (!mapping_visit_known(map, page, gfn, adopt_one, &a)) {
+		if (a.nr)	/* the last one takes the anon_vma with it */
+			mapping_visit_known(map, page, gfn, abandon_one, &a);
+		else
+			anon_vma_free(map, a.av);
+		return a.rc;
+	}
+	page->object = a.av->obj.id << 1 | PAGE_MAPPING_ANON;
+	return 0;
 }

@@ -41,11 +41,12 @@ int file_get(struct rmap *map, const struct rmap_file_id *key,
 	file = rmap_alloc(map, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
-	rc = rmap_object_add(map, file, &file->id);
+	rc = rmap_object_add(map, file, &file->obj.id);
 	if (rc) {
 		rmap_release(map, file, sizeof(*file));
 		return rc;
 	}
+	file->obj.kind = OBJECT_FILE;
 	file->key = *key;
 	file->nr_vmas = 1;
 	file->hash.hash = hash;
@@ -60,7 +61,7 @@ void file_put(struct rmap *map, struct address_space *file)
 	if (--file->nr_vmas)
 		return;
 	hash_remove(&map->files, &file->hash);
-	rmap_object_del(map, file->id);
+	rmap_object_del(map, file->obj.id);
 	map->stats.nr_files--;
 	rmap_release(map, file, sizeof(*file));
 }
@@ -108,98 +109,9 @@ bool file_visit(const struct address_space *file, uint64_t index,
 			   visit_vma, &v);
 }
 
-/*
- * What is mapped already, of a page in this file: fn gets each place where the
- * snapshots have it.
- */
-struct known {
-	uint64_t gfn;
-	mapping_fn fn;
-	void *arg;
-};
-
-static bool visit_known(struct rmap_vma *vma, uint64_t off, void *arg)
-{
-	struct known *k = arg;
-	uint64_t frame;
-
-	if (off != OFF_SEARCH)
-		return snapshot_get(&vma->snap, off) != k->gfn ||
-		       k->fn(vma, off, k->arg);
-	for (off = 0; (off = snapshot_next(&vma->snap, off, &frame)) !=
-		      SNAPSHOT_NONE; off++) {
-		if (frame == k->gfn && !k->fn(vma, off, k->arg))
-			return false;
-	}
-	return true;
-}
-
-static bool file_visit_known(const struct rmap *map, const struct page *page,
-			     uint64_t gfn, mapping_fn fn, void *arg)
-{
-	struct known k = { gfn, fn, arg };
-
-	return file_visit(page_object(map, page), page_index(page),
-			  visit_known, &k);
-}
-
 static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	return vma_is_nonlinear(vma);
-}
-
-struct adoption {
-	struct rmap *map;
-	struct anon_vma *av;
-	uint64_t index;
-	uint64_t nr;		/* places joined so far, or to undo */
-	int rc;
-};
-
-static bool adopt_one(struct rmap_vma *vma, uint64_t off, void *arg)
-{
-	struct adoption *a = arg;
-
-	a->rc = anon_link_get(a->map, vma, a->av,
-			      anon_link_start(vma, off, a->index), 1);
-	if (a->rc)
-		return false;
-	a->nr++;
-	return true;
-}
-
-static bool abandon_one(struct rmap_vma *vma, uint64_t off, void *arg)
-{
-	struct adoption *a = arg;
-	int64_t start = anon_link_start(vma, off, a->index);
-
-	if (!a->nr)
-		return false;
-	a->nr--;
-	anon_link_put(a->map, anon_link_find(a->map, vma, a->av, start), 1);
-	return true;
-}
-
-/*
- * A frame of this file was told to be elsewhere too, where the file's tree
- * can't find it: it gets an anon_vma, which can hold any set of places.
- */
-static int adopt(struct rmap *map, struct page *page, uint64_t gfn)
-{
-	struct adoption a = { .map = map, .index = page_index(page) };
-	int rc = anon_vma_new(map, &a.av);
-
-	if (rc)
-		return rc;
-	if (!file_visit_known(map, page, gfn, adopt_one, &a)) {
-		if (a.nr)	/* the last one takes the anon_vma with it */
-			file_visit_known(map, page, gfn, abandon_one, &a);
-		else
-			anon_vma_free(map, a.av);
-		return a.rc;
-	}
-	page->object = a.av->id << 1 | PAGE_MAPPING_ANON;
-	return 0;
 }
 
 int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
@@ -209,7 +121,7 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	int rc;
 
 	if (!page->object) {
-		page->object = vma->file->id << 1;
+		page->object = vma->file->obj.id << 1;
 		page_set_index(page, index);
 		return 0;
 	}
@@ -217,11 +129,14 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		if (vma_is_nonlinear(vma) || page_index(page) == index)
 			return 0;
 		/* The first who knows the page's place in the file. */
-		if (file_visit_known(map, page, gfn, is_nonlinear, NULL)) {
+		if (mapping_visit_known(map, page, gfn, is_nonlinear, NULL)) {
 			page_set_index(page, index);
 			return 0;
 		}
 	}
-	rc = adopt(map, page, gfn);
+	/* Elsewhere, where the file's tree could not find it. */
+	if (map->config.scheme == RMAP_ANON_MM)
+		return chain_adopt(map, page, gfn, vma, off);
+	rc = anon_adopt(map, page, gfn);
 	return rc ? rc : anon_add(map, vma, off, page);
 }

@@ -35,6 +35,42 @@ static int count_pages(struct rmap *map, const struct rmap_vma *vma)
 	return rc;
 }
 
+/*
+ * The anon_vma scheme copies links, one for many pages.  The others have to
+ * join page by page.
+ */
+static int join_links(struct rmap *map, struct rmap_vma *vma,
+		      const struct rmap_vma *from)
+{
+	int rc = 0;
+
+	for (const struct anon_link *l = from->links; l && !rc; l = l->next)
+		rc = anon_link_get(map, vma, l->av, l->node.start, l->nr);
+	if (!rc)
+		rc = count_pages(map, vma);
+	if (rc)
+		unlink_all(map, vma);
+	return rc;
+}
+
+static int join_pages(struct rmap *map, struct rmap_vma *vma)
+{
+	const struct snapshot *snap = &vma->snap;
+	uint64_t gfn, end;
+	int rc = 0;
+
+	for (end = 0; (end = snapshot_next(snap, end, &gfn)) != SNAPSHOT_NONE;
+	     end++) {
+		rc = mapping_add(map, vma, end, gfn, false);
+		if (rc)
+			break;
+	}
+	for (uint64_t off = 0;
+	     rc && (off = snapshot_next(snap, off, &gfn)) != end; off++)
+		mapping_del(map, vma, off, gfn);
+	return rc;
+}
+
 static int fork_vma(struct rmap *map, const struct rmap_vma *from,
 		    struct rmap_mm *mm)
 {
@@ -44,14 +80,12 @@ static int fork_vma(struct rmap *map, const struct rmap_vma *from,
 	if (rc)
 		return rc;
 	rc = snapshot_copy(map, &vma->snap, &from->snap);
-	for (const struct anon_link *l = from->links; l && !rc; l = l->next)
-		rc = anon_link_get(map, vma, l->av, l->node.start, l->nr);
 	if (!rc)
-		rc = count_pages(map, vma);
-	if (rc) {
-		unlink_all(map, vma);
+		rc = map->config.scheme == RMAP_ANON_VMA ?
+			     join_links(map, vma, from) :
+			     join_pages(map, vma);
+	if (rc)
 		vma_free(map, vma);
-	}
 	return rc;
 }
 

@@ -37,16 +37,29 @@ struct page {
 
 _Static_assert(sizeof(struct page) == 12, "a frame's record is 12 bytes");
 
-struct anon_vma {
+/* What a frame's object is: the first member of each. */
+enum object_kind {
+	OBJECT_FILE,		/* struct address_space */
+	OBJECT_ANON_VMA,	/* struct anon_vma */
+	OBJECT_MM_GROUP,	/* struct mm_group */
+	OBJECT_CHAIN,		/* struct pte_chain */
+};
+
+struct object {
 	uint32_t id;
-	uint32_t nr_links;
+	enum object_kind kind;
+};
+
+struct anon_vma {
+	struct object obj;
+	uint64_t nr_links;
 	struct itree_node *links;	/* by index */
 };
 
 struct address_space {
+	struct object obj;
 	struct hash_node hash;
 	struct rmap_file_id key;
-	uint32_t id;
 	uint64_t nr_vmas;
 	struct itree_node *vmas;	/* by file window */
 };
@@ -73,6 +86,7 @@ struct rmap_vma {
 	struct itree_node file_node;
 	struct anon_link *links;
 	struct anon_vma *active;	/* for pages faulted from now on */
+	uint32_t id;			/* in chains; else 0 */
 	struct snapshot snap;
 };
 
@@ -81,6 +95,9 @@ struct rmap_mm {
 	uint32_t id;
 	uint64_t pgd;
 	struct itree_node *vmas;
+	/* anon_mm only: one reference of group, and the list of its root */
+	struct mm_group *group;
+	struct rmap_mm *next_member, **pprev_member;
 };
 
 struct rmap {
@@ -103,7 +120,7 @@ struct rmap {
 /* rmap.c: zeroed memory, counted in stats.bytes_other. */
 void *rmap_alloc(struct rmap *map, size_t size);
 void rmap_release(struct rmap *map, void *ptr, size_t size);
-/* Gives an object an id (not 0); -ENOMEM, -ENOSPC. */
+/* Gives an object, or a VMA, an id (not 0); -ENOMEM, -ENOSPC. */
 int rmap_object_add(struct rmap *map, void *object, uint32_t *id);
 void rmap_object_del(struct rmap *map, uint32_t id);
 
@@ -148,6 +165,7 @@ static inline uint64_t vma_addr(const struct rmap_vma *vma, uint64_t off)
 	return vma->desc.start + (off << RMAP_PAGE_SHIFT);
 }
 
+bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end);
 /* Linked into mm and file, without pages. */
 int vma_new(struct rmap *map, struct rmap_mm *mm,
 	    const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
@@ -192,10 +210,53 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 bool file_visit(const struct address_space *file, uint64_t index,
 		mapping_fn fn, void *arg);
 
-/* mapping.c */
-void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
+/* Gives a file page an anon_vma that holds all its known places. */
+int anon_adopt(struct rmap *map, struct page *page, uint64_t gfn);
 
-/* walk.c: the linear offset, or OFF_SEARCH: every PTE must be looked at. */
+/* anon_mm.c */
+int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	      struct page *page, uint64_t gfn);
+/* The page's last mapping goes. */
+void group_release_page(struct rmap *map, const struct page *page);
+void group_release_mm(struct rmap *map, struct rmap_mm *mm);
+bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
+		 void *arg);
+
+/* pte_chain.c */
+#define CHAIN_OFF_BITS 37	/* pages of a VMA when chains are in use */
+int chain_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	      struct page *page);
+void chain_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	       struct page *page);
+/* Gives a page a chain of all its known places and one more. */
+int chain_adopt(struct rmap *map, struct page *page, uint64_t gfn,
+		struct rmap_vma *vma, uint64_t off);
+bool chain_visit(const struct rmap *map, const struct object *obj,
+		 mapping_fn fn, void *arg);
+
+/* The pte_chain scheme: one place is in the record itself, more in a chain. */
+int pte_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	    struct page *page, bool anon);
+void pte_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	     struct page *page);
+bool pte_visit(const struct rmap *map, const struct page *page, mapping_fn fn,
+	       void *arg);
+
+/* mapping.c */
+/* One more mapping, its snapshot entry is the caller's: -ENOMEM, -EOVERFLOW. */
+int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		uint64_t gfn, bool replaces);
+void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		 uint64_t gfn);
+void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
+/* Candidates of the page, by its object. */
+bool mapping_visit(const struct rmap *map, const struct page *page,
+		   mapping_fn fn, void *arg);
+/* Of these, what snapshots have: each mapping told of the page. */
+bool mapping_visit_known(const struct rmap *map, const struct page *page,
+			 uint64_t gfn, mapping_fn fn, void *arg);
+
+/* The offset of a candidate that is anywhere in its VMA. */
 #define OFF_SEARCH UINT64_MAX
 
 #endif

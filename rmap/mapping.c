@@ -16,6 +16,12 @@ static bool vma_offset(const struct rmap_vma *vma, uint64_t addr, uint64_t *off)
 	return true;
 }
 
+static enum object_kind object_kind(const struct rmap *map,
+				    const struct page *page)
+{
+	return ((const struct object *)page_object(map, page))->kind;
+}
+
 static int object_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		      uint64_t gfn, bool replaces)
 {
@@ -23,20 +29,126 @@ static int object_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	uint32_t flags = map->flags[gfn];
 	bool broken = replaces && !(vma->desc.flags & RMAP_VM_SHARED) &&
 		      !(flags & RMAP_PG_FILE);
+	bool anon = !vma->file || flags & RMAP_PG_ANON || broken;
+	enum object_kind kind;
 
-	if (page->object ? page_is_anon(page) :
-	    !vma->file || flags & RMAP_PG_ANON || broken)
+	if (map->config.scheme == RMAP_PTE_CHAIN)
+		return pte_add(map, vma, off, page, anon);
+	if (page->object)
+		kind = object_kind(map, page);
+	else if (!anon)
+		kind = OBJECT_FILE;
+	else
+		kind = map->config.scheme == RMAP_ANON_MM ? OBJECT_MM_GROUP
+							  : OBJECT_ANON_VMA;
+	switch (kind) {
+	case OBJECT_FILE:
+		return file_add(map, vma, off, page, gfn);
+	case OBJECT_ANON_VMA:
 		return anon_add(map, vma, off, page);
-	return file_add(map, vma, off, page, gfn);
+	case OBJECT_MM_GROUP:
+		return group_add(map, vma, off, page, gfn);
+	case OBJECT_CHAIN:
+		return chain_add(map, vma, off, page);
+	}
+	return -EINVAL;
 }
 
-static void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-			uint64_t gfn)
+static void object_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		       struct page *page)
+{
+	if (map->config.scheme == RMAP_PTE_CHAIN) {
+		pte_del(map, vma, off, page);
+		return;
+	}
+	switch (object_kind(map, page)) {
+	case OBJECT_FILE:
+		break;
+	case OBJECT_ANON_VMA:
+		anon_del(map, vma, off, page);
+		break;
+	case OBJECT_MM_GROUP:
+		if (page->count == 1)
+			group_release_page(map, page);
+		break;
+	case OBJECT_CHAIN:
+		chain_del(map, vma, off, page);
+		break;
+	}
+}
+
+bool mapping_visit(const struct rmap *map, const struct page *page,
+		   mapping_fn fn, void *arg)
+{
+	const struct object *obj;
+
+	if (map->config.scheme == RMAP_PTE_CHAIN)
+		return pte_visit(map, page, fn, arg);
+	obj = page_object(map, page);
+	switch (obj->kind) {
+	case OBJECT_FILE:
+		return file_visit((const void *)obj, page_index(page), fn, arg);
+	case OBJECT_ANON_VMA:
+		return anon_visit((const void *)obj, page_index(page), fn, arg);
+	case OBJECT_MM_GROUP:
+		return group_visit(obj, page_index(page), fn, arg);
+	case OBJECT_CHAIN:
+		return chain_visit(map, obj, fn, arg);
+	}
+	return true;
+}
+
+struct known {
+	uint64_t gfn;
+	mapping_fn fn;
+	void *arg;
+};
+
+static bool visit_known(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct known *k = arg;
+	uint64_t frame;
+
+	if (off != OFF_SEARCH)
+		return snapshot_get(&vma->snap, off) != k->gfn ||
+		       k->fn(vma, off, k->arg);
+	for (off = 0; (off = snapshot_next(&vma->snap, off, &frame)) !=
+		      SNAPSHOT_NONE; off++) {
+		if (frame == k->gfn && !k->fn(vma, off, k->arg))
+			return false;
+	}
+	return true;
+}
+
+bool mapping_visit_known(const struct rmap *map, const struct page *page,
+			 uint64_t gfn, mapping_fn fn, void *arg)
+{
+	struct known k = { gfn, fn, arg };
+
+	return mapping_visit(map, page, visit_known, &k);
+}
+
+int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		uint64_t gfn, bool replaces)
+{
+	int rc;
+
+	if (map->pages[gfn].count == RMAP_COUNT_MAX)
+		return -EOVERFLOW;
+	rc = object_add(map, vma, off, gfn, replaces);
+	if (rc)
+		return rc;
+	map->pages[gfn].count++;
+	map->stats.nr_mappings++;
+	return 0;
+}
+
+void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		 uint64_t gfn)
 {
 	struct page *page = &map->pages[gfn];
 
-	if (page_is_anon(page))
-		anon_del(map, vma, off, page);
+	object_del(map, vma, off, page);
 	if (!--page->count)
 		*page = (struct page){ 0 };
 	map->stats.nr_mappings--;
@@ -55,19 +167,15 @@ int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 	old = snapshot_get(&vma->snap, off);
 	if (old == gfn)
 		return 0;
-	if (map->pages[gfn].count == RMAP_COUNT_MAX)
-		return -EOVERFLOW;
 	rc = snapshot_prepare(map, &vma->snap, off);
 	if (rc)
 		return rc;
-	rc = object_add(map, vma, off, gfn, old != SNAPSHOT_NONE);
+	rc = mapping_add(map, vma, off, gfn, old != SNAPSHOT_NONE);
 	if (rc) {
 		if (old == SNAPSHOT_NONE)
 			snapshot_clear(map, &vma->snap, off);
 		return rc;
 	}
-	map->pages[gfn].count++;
-	map->stats.nr_mappings++;
 	if (old != SNAPSHOT_NONE)
 		mapping_del(map, vma, off, old);
 	snapshot_set(&vma->snap, off, gfn);

@@ -4,6 +4,18 @@
 
 #include "rmap/internal.h"
 
+/* Chains know no objects: what the page is, its first region says. */
+static bool describe_pte(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct rmap_page_info *info = arg;
+
+	if (!info->mapcount)
+		info->index = vma->pgoff + off;
+	if (!info->anon)
+		info->file = vma->desc.file;
+	return false;
+}
+
 int rmap_page_info(const struct rmap *map, uint64_t gfn,
 		   struct rmap_page_info *info)
 {
@@ -19,7 +31,9 @@ int rmap_page_info(const struct rmap *map, uint64_t gfn,
 		.index = page_index(page),
 		.flags = map->flags[gfn],
 	};
-	if (page->object && !page_is_anon(page))
+	if (page->object && map->config.scheme == RMAP_PTE_CHAIN)
+		mapping_visit(map, page, describe_pte, info);
+	else if (page->object && !info->anon)
 		info->file = ((const struct address_space *)
 				page_object(map, page))->key;
 	return 0;

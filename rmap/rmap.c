@@ -96,7 +96,8 @@ int rmap_new(struct rmap **mapp, const struct rmap_config *config)
 	struct rmap_config c = *config;
 	struct rmap *map;
 
-	if (!c.nr_frames || c.nr_frames > FRAMES_MAX || !c.zalloc != !c.release)
+	if (!c.nr_frames || c.nr_frames > FRAMES_MAX ||
+	    !c.zalloc != !c.release || (unsigned int)c.scheme > RMAP_PTE_CHAIN)
 		return -EINVAL;
 	if (!c.zalloc) {
 		c.zalloc = zalloc_libc;
@@ -189,6 +190,8 @@ void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm)
 	while (mm->vmas)
 		rmap_vma_remove(map, container_of(mm->vmas, struct rmap_vma,
 						  mm_node));
+	if (mm->group)
+		group_release_mm(map, mm);
 	hash_remove(&map->mms, &mm->hash);
 	map->stats.nr_mms--;
 	rmap_release(map, mm, sizeof(*mm));

@@ -53,6 +53,16 @@ struct rmap;
 struct rmap_mm;			/* a guest process' address space */
 struct rmap_vma;
 
+/*
+ * How an anonymous page finds its regions; the answers are the same, the costs
+ * are not (docs/internals-rmap.md compares them).
+ */
+enum rmap_scheme {
+	RMAP_ANON_VMA,	/* page -> anon_vma -> VMAs with pages of it */
+	RMAP_ANON_MM,	/* page -> related processes, asked at one address */
+	RMAP_PTE_CHAIN,	/* page -> list of its PTEs; for file pages too */
+};
+
 struct rmap_config {
 	uint64_t nr_frames;	/* frames are 0 .. nr_frames - 1; < 2^32 */
 
@@ -62,13 +72,15 @@ struct rmap_config {
 	 */
 	uint64_t max_bytes;
 
+	enum rmap_scheme scheme;	/* the default, 0, is the best one */
+
 	/* NULL: calloc() and free().  zalloc returns zeroed memory or NULL. */
 	void *(*zalloc)(size_t size, void *ctx);
 	void (*release)(void *ptr, size_t size, void *ctx);
 	void *alloc_ctx;
 };
 
-/* -EINVAL (nr_frames, only one of zalloc and release), -ENOMEM. */
+/* -EINVAL (nr_frames, scheme, only one of zalloc and release), -ENOMEM. */
 int rmap_new(struct rmap **mapp, const struct rmap_config *config);
 void rmap_free(struct rmap *map);
 
@@ -108,6 +120,28 @@ struct rmap_vma_desc {
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
+/*
+ * Regions that change.  A failure (-ENOMEM, -EOVERFLOW) changes nothing.
+ *
+ * split: vma keeps what is below addr, *upper gets the rest; -EINVAL unless
+ * addr is aligned and inside.  Unmapping a part is two splits and a remove.
+ * merge: lower takes over upper, which is gone; -EINVAL unless they touch and
+ * agree in process, flags, file and (for files) offsets.
+ * resize: the end moves; pages beyond a nearer one are unmapped; -EEXIST when
+ * a farther one meets another region.
+ * move (mremap): all pages at the same offsets from new_start; *vmap replaces
+ * vma, which is gone; -EEXIST where a region is, also vma itself.
+ * set_flags (mprotect, mlock): -EINVAL to change RMAP_VM_NONLINEAR.
+ */
+int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
+		   struct rmap_vma **upper);
+int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
+		   struct rmap_vma *upper);
+int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end);
+int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
+		  struct rmap_vma **vmap);
+int rmap_vma_set_flags(struct rmap *map, struct rmap_vma *vma, uint32_t flags);
+
 /* The VMA that contains addr, or NULL. */
 struct rmap_vma *rmap_vma_find(const struct rmap_mm *mm, uint64_t addr);
 /* The first VMA that ends above addr, or NULL: to iterate over an mm. */
@@ -219,7 +253,8 @@ int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 
 struct rmap_stats {
-	uint64_t nr_mms, nr_vmas, nr_mappings, nr_anon_vmas, nr_files;
+	uint64_t nr_mms, nr_vmas, nr_mappings, nr_files;
+	uint64_t nr_anon_vmas;	/* or groups of mms, or chains: the scheme's */
 	uint64_t bytes_frames;	/* per-frame records */
 	uint64_t bytes_other;	/* VMAs, trees, objects */
 };

@@ -33,13 +33,39 @@ static unsigned int slot_of(uint64_t off, unsigned int height)
 	return off >> (height * FAN_BITS) & (FAN - 1);
 }
 
+static unsigned int height_for(uint64_t nr_pages)
+{
+	unsigned int height = 0;
+
+	for (nr_pages--; nr_pages >>= FAN_BITS;)
+		height++;
+	return height;
+}
+
 void snapshot_init(struct snapshot *snap, uint64_t nr_pages)
 {
 	snap->root = NULL;
 	snap->nr = 0;
-	snap->height = 0;
-	for (nr_pages--; nr_pages >>= FAN_BITS;)
+	snap->height = height_for(nr_pages);
+}
+
+int snapshot_extend(struct rmap *map, struct snapshot *snap, uint64_t nr_pages)
+{
+	unsigned int height = height_for(nr_pages);
+
+	while (snap->root && snap->height < height) {
+		struct node *node = rmap_alloc(map, sizeof(*node));
+
+		if (!node)
+			return -ENOMEM;	/* higher than needed does no harm */
+		node->slot[0] = snap->root;
+		node->nr = 1;
+		snap->root = node;
 		snap->height++;
+	}
+	if (snap->height < height)
+		snap->height = height;
+	return 0;
 }
 
 static void free_subtree(struct rmap *map, void *root, unsigned int height)

@@ -21,6 +21,9 @@ struct snapshot {
 
 /* For offsets 0 .. nr_pages - 1. */
 void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
+/* Room for offsets below nr_pages, if there are more than before; -ENOMEM. */
+int snapshot_extend(struct rmap *map, struct snapshot *snap,
+		    uint64_t nr_pages);
 void snapshot_destroy(struct rmap *map, struct snapshot *snap);
 
 /* The frame at off, or SNAPSHOT_NONE. */

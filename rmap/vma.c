@@ -12,6 +12,11 @@ static int64_t page_nr(uint64_t addr)
 	return (int64_t)(addr >> RMAP_PAGE_SHIFT);
 }
 
+bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end)
+{
+	return !itree_first(mm->vmas, page_nr(start), page_nr(end - 1));
+}
+
 static bool desc_valid(const struct rmap_vma_desc *d)
 {
 	return !((d->start | d->end) & (RMAP_PAGE_SIZE - 1)) &&
@@ -24,11 +29,18 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 {
 	uint64_t nr = (desc->end - desc->start) >> RMAP_PAGE_SHIFT;
 	bool fits = desc->pgoff <= RMAP_INDEX_END - nr;
-	struct rmap_vma *vma = rmap_alloc(map, sizeof(*vma));
+	bool chains = map->config.scheme != RMAP_ANON_VMA;
+	struct rmap_vma *vma;
 	int rc;
 
+	if (chains && nr >> CHAIN_OFF_BITS)
+		return -EINVAL;
+	vma = rmap_alloc(map, sizeof(*vma));
 	if (!vma)
 		return -ENOMEM;
+	rc = chains ? rmap_object_add(map, vma, &vma->id) : 0;
+	if (rc)
+		goto err_vma;
 	vma->mm = mm;
 	vma->desc = *desc;
 	/*
@@ -39,10 +51,8 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 	vma->pgoff = fits ? desc->pgoff : 0;
 	if (desc->file.ino && fits) {
 		rc = file_get(map, &desc->file, &vma->file);
-		if (rc) {
-			rmap_release(map, vma, sizeof(*vma));
-			return rc;
-		}
+		if (rc)
+			goto err_id;
 		file_link_vma(vma);
 	}
 	snapshot_init(&vma->snap, nr);
@@ -52,6 +62,13 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 	map->stats.nr_vmas++;
 	*vmap = vma;
 	return 0;
+
+err_id:
+	if (vma->id)
+		rmap_object_del(map, vma->id);
+err_vma:
+	rmap_release(map, vma, sizeof(*vma));
+	return rc;
 }
 
 void vma_free(struct rmap *map, struct rmap_vma *vma)
@@ -60,6 +77,8 @@ void vma_free(struct rmap *map, struct rmap_vma *vma)
 		file_unlink_vma(vma);
 		file_put(map, vma->file);
 	}
+	if (vma->id)
+		rmap_object_del(map, vma->id);
 	itree_remove(&vma->mm->vmas, &vma->mm_node);
 	snapshot_destroy(map, &vma->snap);
 	map->stats.nr_vmas--;
@@ -71,7 +90,7 @@ int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 {
 	if (!desc_valid(desc))
 		return -EINVAL;
-	if (itree_first(mm->vmas, page_nr(desc->start), page_nr(desc->end - 1)))
+	if (!mm_range_free(mm, desc->start, desc->end))
 		return -EEXIST;
 	return vma_new(map, mm, desc, vmap);
 }

@@ -126,14 +126,8 @@ static int walk_page(struct walk *w)
 		return -ERANGE;
 	page = &w->map->pages[w->gfn];
 	w->left = page->count;
-	if (!page->object)
-		return 0;
-	if (page_is_anon(page))
-		anon_visit(page_object(w->map, page), page_index(page), visit,
-			   w);
-	else
-		file_visit(page_object(w->map, page), page_index(page), visit,
-			   w);
+	if (page->object)
+		mapping_visit(w->map, page, visit, w);
 	return 0;
 }
 

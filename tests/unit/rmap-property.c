@@ -349,6 +349,137 @@ static bool step_vma(struct machine *m)
 	return expect(m, "new VMA", rc, want);
 }
 
+/* Moves what the oracle has of [from, from + nr) to `to`. */
+static void move_pages(struct machine *m, unsigned int mm, unsigned int from,
+		       unsigned int to, unsigned int nr)
+{
+	uint32_t frames[NR_PAGES];
+
+	memcpy(frames, &m->pte[mm][from], nr * sizeof(frames[0]));
+	memset(&m->pte[mm][from], 0, nr * sizeof(frames[0]));
+	memcpy(&m->pte[mm][to], frames, nr * sizeof(frames[0]));
+}
+
+static bool step_split(struct machine *m, unsigned int mm, struct region *r)
+{
+	struct rmap_vma_desc lower = r->desc, upper = r->desc;
+	unsigned int nr = page_of(lower.end) - page_of(lower.start);
+	unsigned int at = rnd(m, nr + 1);
+	struct rmap_vma *up;
+	int rc = rmap_vma_split(m->map, vma_of(m, mm, r),
+				addr_of(page_of(lower.start) + at), &up);
+
+	if (!rc && at && at < nr) {
+		lower.end = upper.start = lower.start +
+					  ((uint64_t)at << RMAP_PAGE_SHIFT);
+		upper.pgoff += at;
+		r->desc = lower;
+		set_region(m, mm, &upper);
+	}
+	return expect(m, "split", rc, at && at < nr ? 0 : -EINVAL);
+}
+
+static bool step_merge(struct machine *m, unsigned int mm, struct region *r)
+{
+	unsigned int end = page_of(r->desc.end);
+	struct rmap_vma_desc d = r->desc, *n;
+	struct region *next;
+	bool fit;
+	int rc;
+
+	if (end == NR_PAGES || !m->region_of[mm][end] || d.pgoff >> 44)
+		return true;
+	next = &m->region[mm][m->region_of[mm][end] - 1];
+	n = &next->desc;
+	if (n->pgoff >> 44)
+		return true;
+	fit = d.flags == n->flags && d.file.ino == n->file.ino &&
+	      (!d.file.ino ||
+	       d.pgoff + end - page_of(d.start) == n->pgoff);
+	rc = rmap_vma_merge(m->map, vma_of(m, mm, r), vma_of(m, mm, next));
+	if (!rc) {
+		d.end = n->end;
+		next->used = false;
+		r->used = false;
+		set_region(m, mm, &d);
+	}
+	return expect(m, "merge", rc, fit ? 0 : -EINVAL);
+}
+
+static bool step_resize(struct machine *m, unsigned int mm, struct region *r)
+{
+	unsigned int start = page_of(r->desc.start), old = page_of(r->desc.end);
+	unsigned int end = start + rnd(m, NR_PAGES - start + 1);
+	struct rmap_vma_desc d = r->desc;
+	int want = end > start ? 0 : -EINVAL, rc;
+
+	for (unsigned int p = old; p < end; p++) {
+		if (m->region_of[mm][p])
+			want = -EEXIST;
+	}
+	d.end = addr_of(end);
+	rc = rmap_vma_resize(m->map, vma_of(m, mm, r), d.end);
+	if (!rc) {
+		for (unsigned int p = end; p < old; p++) {
+			m->region_of[mm][p] = 0;
+			m->pte[mm][p] = 0;
+		}
+		r->used = false;
+		set_region(m, mm, &d);
+	}
+	return expect(m, "resize", rc, want);
+}
+
+static bool step_move(struct machine *m, unsigned int mm, struct region *r)
+{
+	struct rmap_vma_desc d = r->desc;
+	unsigned int from = page_of(d.start), nr = page_of(d.end) - from;
+	unsigned int to = rnd(m, NR_PAGES - nr + 1);
+	struct rmap_vma *vma;
+	int want = 0, rc;
+
+	for (unsigned int p = to; p < to + nr; p++) {
+		if (m->region_of[mm][p])
+			want = -EEXIST;
+	}
+	rc = rmap_vma_move(m->map, vma_of(m, mm, r), addr_of(to), &vma);
+	if (!rc) {
+		move_pages(m, mm, from, to, nr);
+		drop_region(m, mm, r);
+		d.start = addr_of(to);
+		d.end = addr_of(to + nr);
+		set_region(m, mm, &d);
+	}
+	return expect(m, "move", rc, want);
+}
+
+static bool step_change(struct machine *m)
+{
+	int mm = pick_mm(m, true);
+	struct region *r = mm < 0 ? NULL : pick_region(m, mm);
+	uint32_t flags;
+
+	if (!r)
+		return true;
+	switch (rnd(m, 5)) {
+	case 0:
+		return step_split(m, mm, r);
+	case 1:
+		return step_merge(m, mm, r);
+	case 2:
+		return step_resize(m, mm, r);
+	case 3:
+		return step_move(m, mm, r);
+	}
+	flags = r->desc.flags ^ RMAP_VM_LOCKED;
+	if (rmap_vma_set_flags(m->map, vma_of(m, mm, r),
+			       flags ^ RMAP_VM_NONLINEAR) != -EINVAL)
+		return fail(m, "set_flags", mm, flags);
+	r->desc.flags = flags;
+	return expect(m, "set_flags",
+		      rmap_vma_set_flags(m->map, vma_of(m, mm, r), flags), 0);
+}
+
 /* As an agent sees it: the region is gone, another has its frames. */
 static bool step_mremap(struct machine *m)
 {
@@ -452,14 +583,21 @@ static bool step(struct machine *m)
 		return step_vma(m);
 	if (what < 28)
 		return step_mremap(m);
+	if (what < 38)
+		return step_change(m);
 	return step_page(m);
 }
 
-static void run(uint64_t seed, unsigned int steps, unsigned int fail_percent)
+static const char *const schemes[] = { "anon_vma", "anon_mm", "pte_chain" };
+
+static void run(uint64_t seed, enum rmap_scheme scheme, unsigned int steps,
+		unsigned int fail_percent)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct rmap_config config = { .nr_frames = NR_FRAMES, .zalloc = zalloc,
-				      .release = release, .alloc_ctx = m };
+	struct rmap_config config = {
+		.nr_frames = NR_FRAMES, .scheme = scheme,
+		.zalloc = zalloc, .release = release, .alloc_ctx = m,
+	};
 	struct rmap_stats stats;
 	unsigned int n = 0;
 	bool good = true;
@@ -473,13 +611,13 @@ static void run(uint64_t seed, unsigned int steps, unsigned int fail_percent)
 	rmap_get_stats(m->map, &stats);
 	m->fail_percent = 0;
 	rmap_free(m->map);
-	if (!ok(good, "seed %llu, %u %% of allocations fail: %u steps",
-		(unsigned long long)seed, fail_percent, steps))
+	if (!ok(good, "%s, seed %llu, %u %% of allocations fail: %u steps",
+		schemes[scheme], (unsigned long long)seed, fail_percent, steps))
 		printf("# step %u: %s\n", n, m->why);
 	else if (fail_percent)
 		printf("# %u allocations failed\n", m->nr_failed);
-	ok(m->outstanding == 0, "seed %llu: all memory came back",
-	   (unsigned long long)seed);
+	ok(m->outstanding == 0, "%s, seed %llu: all memory came back",
+	   schemes[scheme], (unsigned long long)seed);
 	free(m);
 }
 
@@ -489,12 +627,16 @@ int main(void)
 	const char *env_seed = getenv("RMAP_PROPERTY_SEED");
 	unsigned int steps = env_steps ? strtoul(env_steps, NULL, 0) : 3000;
 
-	if (env_seed) {
-		run(strtoull(env_seed, NULL, 0), steps, 0);
-		run(strtoull(env_seed, NULL, 0), steps, 20);
-		return tap_done();
+	for (unsigned int i = 0; i < 3; i++) {
+		if (env_seed) {
+			uint64_t seed = strtoull(env_seed, NULL, 0);
+
+			run(seed, i, steps, 0);
+			run(seed, i, steps, 20);
+			continue;
+		}
+		for (uint64_t seed = 1; seed <= 6; seed++)
+			run(seed, i, steps, seed % 3 ? 0 : 20);
 	}
-	for (uint64_t seed = 1; seed <= 6; seed++)
-		run(seed, steps, seed % 3 ? 0 : 20);
 	return tap_done();
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Regions that change.  Pages move between two VMAs by being mapped in both
+ * for a moment, so that whatever fails midway is undone by unmapping:
+ *
+ *	split	vma  [aaaaaaaa]      ->  map bbb in upper, unmap it in vma,
+ *		     [aaaaa][bbb]        draw in vma's end
+ *	merge	[aaaaa][bbb]         ->  extend lower's end, map bbb in it,
+ *		[aaaaaaaa]               remove upper
+ *	move	[aaa]                ->  map aaa in the new VMA, remove the old
+ *		        [aaa]
+ *
+ * A page never goes through "not mapped", so it keeps its object.
+ */
+#include <errno.h>
+
+#include "rmap/internal.h"
+
+/* Changes the end in every tree the VMA is in.  Cannot fail. */
+static void set_end(struct rmap_vma *vma, uint64_t end)
+{
+	int64_t delta = ((int64_t)end - (int64_t)vma->desc.end) >>
+			RMAP_PAGE_SHIFT;
+
+	itree_remove(&vma->mm->vmas, &vma->mm_node);
+	vma->mm_node.last += delta;
+	itree_insert(&vma->mm->vmas, &vma->mm_node);
+	for (struct anon_link *l = vma->links; l; l = l->next) {
+		if (vma_is_nonlinear(vma))
+			break;
+		itree_remove(&l->av->links, &l->node);
+		l->node.last += delta;
+		itree_insert(&l->av->links, &l->node);
+	}
+	if (vma->file)
+		file_unlink_vma(vma);
+	vma->desc.end = end;
+	if (vma->file)
+		file_link_vma(vma);
+}
+
+/* Maps every page of from at or above off also in to, shifted by delta. */
+static int copy_pages(struct rmap *map, const struct rmap_vma *from,
+		      uint64_t off, struct rmap_vma *to, int64_t delta)
+{
+	uint64_t gfn;
+	int rc = 0;
+
+	for (; !rc && (off = snapshot_next(&from->snap, off, &gfn)) !=
+		      SNAPSHOT_NONE; off++)
+		rc = rmap_map_page(map, to, vma_addr(to, off + (uint64_t)delta),
+				   gfn);
+	return rc;
+}
+
+static void unmap_from(struct rmap *map, struct rmap_vma *vma, uint64_t off)
+{
+	uint64_t gfn;
+
+	for (; (off = snapshot_next(&vma->snap, off, &gfn)) != SNAPSHOT_NONE;
+	     off++)
+		rmap_unmap_page(map, vma, vma_addr(vma, off));
+}
+
+int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
+		   struct rmap_vma **upper)
+{
+	struct rmap_vma_desc desc = vma->desc;
+	uint64_t off = (addr - desc.start) >> RMAP_PAGE_SHIFT;
+	struct rmap_vma *up;
+	int rc;
+
+	if (addr & (RMAP_PAGE_SIZE - 1) || addr <= desc.start ||
+	    addr >= desc.end)
+		return -EINVAL;
+	desc.start = addr;
+	desc.pgoff += off;
+	rc = vma_new(map, vma->mm, &desc, &up);
+	if (rc)
+		return rc;
+	rc = copy_pages(map, vma, off, up, -(int64_t)off);
+	if (rc) {
+		rmap_vma_remove(map, up);
+		return rc;
+	}
+	unmap_from(map, vma, off);
+	set_end(vma, addr);
+	*upper = up;
+	return 0;
+}
+
+static bool can_merge(const struct rmap_vma *a, const struct rmap_vma *b)
+{
+	const struct rmap_vma_desc *da = &a->desc, *db = &b->desc;
+
+	return a->mm == b->mm && da->end == db->start &&
+	       da->flags == db->flags && da->file.dev == db->file.dev &&
+	       da->file.ino == db->file.ino && !a->file == !b->file &&
+	       (!da->file.ino || da->pgoff + vma_nr_pages(a) == db->pgoff) &&
+	       vma_nr_pages(a) + vma_nr_pages(b) <= RMAP_INDEX_END - a->pgoff;
+}
+
+static int extend(struct rmap *map, struct rmap_vma *vma, uint64_t end)
+{
+	uint64_t nr = (end - vma->desc.start) >> RMAP_PAGE_SHIFT;
+	int rc = 0;
+
+	if (nr > RMAP_INDEX_END - vma->pgoff ||
+	    (vma->id && nr >> CHAIN_OFF_BITS))
+		return -EINVAL;
+	rc = snapshot_extend(map, &vma->snap, nr);
+	if (!rc)
+		set_end(vma, end);
+	return rc;
+}
+
+int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
+		   struct rmap_vma *upper)
+{
+	uint64_t nr = vma_nr_pages(lower), end = lower->desc.end;
+	int rc;
+
+	if (!can_merge(lower, upper))
+		return -EINVAL;
+	rc = extend(map, lower, upper->desc.end);
+	if (rc)
+		return rc;
+	rc = copy_pages(map, upper, 0, lower, (int64_t)nr);
+	if (rc) {
+		unmap_from(map, lower, nr);
+		set_end(lower, end);
+		return rc;
+	}
+	rmap_vma_remove(map, upper);
+	return 0;
+}
+
+int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end)
+{
+	uint64_t start = vma->desc.start, old = vma->desc.end;
+
+	if (end & (RMAP_PAGE_SIZE - 1) || end <= start)
+		return -EINVAL;
+	if (end > old)
+		return mm_range_free(vma->mm, old, end) ?
+			       extend(map, vma, end) : -EEXIST;
+	unmap_from(map, vma, (end - start) >> RMAP_PAGE_SHIFT);
+	set_end(vma, end);
+	return 0;
+}
+
+int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
+		  struct rmap_vma **vmap)
+{
+	struct rmap_vma_desc desc = vma->desc;
+	struct rmap_vma *to;
+	int rc;
+
+	desc.start = new_start;
+	desc.end = new_start + (vma->desc.end - vma->desc.start);
+	rc = rmap_vma_add(map, vma->mm, &desc, &to);
+	if (rc)
+		return rc;
+	rc = copy_pages(map, vma, 0, to, 0);
+	if (rc) {
+		rmap_vma_remove(map, to);
+		return rc;
+	}
+	rmap_vma_remove(map, vma);
+	*vmap = to;
+	return 0;
+}
+
+int rmap_vma_set_flags(struct rmap *map, struct rmap_vma *vma, uint32_t flags)
+{
+	if ((flags ^ vma->desc.flags) & RMAP_VM_NONLINEAR)
+		return -EINVAL;
+	vma->desc.flags = flags;
+	return 0;
+}
