@@ -15,4 +15,6 @@ enum vmm_exit {
 };
 
 /* argv[0] is the verb.  Each returns an exit status. */
+int cmd_run(int argc, char **argv);
+
 #endif

@@ -9,7 +9,8 @@ VMM_LIBS = vmm/libvmm.a rmap/librmap.a guest-agent/libprotocol.a \
 	$(CURL_LIBS)
 
 bin_PROGRAMS += vmm/vmm
-vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h
+vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
+	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 vmm_vmm_LDADD = $(VMM_LIBS)
 

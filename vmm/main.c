@@ -13,6 +13,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "run", cmd_run, "start a virtual machine" },
 	{ NULL, NULL, NULL },
 };
 

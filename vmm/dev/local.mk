@@ -1,5 +1,8 @@
 vmm_libvmm_a_SOURCES += \
+	vmm/dev/console.c vmm/dev/console.h \
 	vmm/dev/device.h \
+	vmm/dev/legacy.c vmm/dev/legacy.h \
+	vmm/dev/serial.c vmm/dev/serial.h \
 	vmm/dev/virtqueue.c vmm/dev/virtqueue.h \
 	vmm/dev/virtio.c vmm/dev/virtio.h \
 	vmm/dev/virtio-mmio.c vmm/dev/virtio-mmio.h \

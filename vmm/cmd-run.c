@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vmm run: builds a VM from its parts, runs it, takes it apart.
+ *
+ * The main thread waits for signals: SIGTERM, SIGINT and SIGHUP end the VM, and
+ * a thread that waits for the VM's end wakes the main one with SIGUSR1.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmd.h"
+#include "vmm/dev/console.h"
+#include "vmm/dev/device.h"
+#include "vmm/dev/legacy.h"
+#include "vmm/dev/serial.h"
+#include "vmm/kvm/boot.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/run-options.h"
+#include "vmm/util/log.h"
+
+/* All owned; NULL what is not there (yet). */
+struct machine {
+	struct vm *vm;
+	struct serial *serial;
+	struct console *console;
+	struct virtio_blk *disks[RUN_MAX_DISKS];
+	struct virtio_net *net;
+	struct virtio_rng *rng;
+	struct virtio_balloon *balloon;
+	struct virtio_vsock *vsock;
+};
+
+static int add_devices(struct machine *m, const struct run_options *o,
+		       char *why, size_t len)
+{
+	int rc = legacy_add(m->vm);
+
+	if (!rc)
+		rc = serial_new(&m->serial, m->vm, STDOUT_FILENO);
+	if (rc) {
+		snprintf(why, len, "can't add the legacy devices: %s",
+			 strerror(-rc));
+		return rc;
+	}
+	for (unsigned int i = 0; !rc && i < o->nr_disks; i++)
+		rc = virtio_blk_new(&m->disks[i], m->vm, o->disks[i].path,
+				    o->disks[i].read_only, why, len);
+	if (!rc && o->tap)
+		rc = virtio_net_new(&m->net, m->vm, o->tap, why, len);
+	if (!rc)
+		rc = virtio_rng_new(&m->rng, m->vm, why, len);
+	if (!rc)
+		rc = virtio_balloon_new(&m->balloon, m->vm, why, len);
+	if (!rc)
+		rc = virtio_vsock_new(&m->vsock, m->vm, o->vsock, o->cid, why,
+				      len);
+	return rc;
+}
+
+static int assemble(struct machine *m, const struct run_options *o, char *why,
+		    size_t len)
+{
+	const struct vm_config vc = {
+		.name = o->name, .mem_bytes = o->mem_bytes,
+		.nr_cpus = o->nr_cpus, .thp = o->thp,
+	};
+	const struct boot_config bc = {
+		.kernel = o->kernel, .initrd = o->initrd,
+		.cmdline = o->cmdline,
+	};
+	int rc = vm_new(&m->vm, &vc, why, len);
+
+	if (!rc)
+		rc = add_devices(m, o, why, len);
+	if (!rc)
+		rc = boot_load(m->vm, &bc, why, len);
+	return rc;
+}
+
+static void take_apart(struct machine *m)
+{
+	console_free(m->console);
+	virtio_vsock_free(m->vsock);
+	virtio_balloon_free(m->balloon);
+	virtio_rng_free(m->rng);
+	virtio_net_free(m->net);
+	for (unsigned int i = 0; i < RUN_MAX_DISKS; i++)
+		virtio_blk_free(m->disks[i]);
+	serial_free(m->serial);
+	vm_free(m->vm);
+}
+
+struct waiter {
+	struct vm *vm;
+	pthread_t main;
+	enum vm_end end;
+};
+
+static void *wait_for_end(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->end = vm_wait(w->vm);
+	pthread_kill(w->main, SIGUSR1);
+	return NULL;
+}
+
+/* Blocked before any thread starts, so that sigwait() alone gets them. */
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Negative: the VM could not be started. */
+static int run(struct machine *m, const sigset_t *set)
+{
+	struct waiter w = { .vm = m->vm, .main = pthread_self() };
+	pthread_t thread;
+	int rc, sig;
+
+	rc = vm_start(m->vm);
+	if (rc)
+		return rc;
+	rc = pthread_create(&thread, NULL, wait_for_end, &w);
+	if (rc) {
+		vm_stop(m->vm, VM_END_STOPPED);
+		vm_wait(m->vm);
+		return -rc;
+	}
+	do {
+		if (sigwait(set, &sig) || sig != SIGUSR1)
+			vm_stop(m->vm, VM_END_STOPPED);
+	} while (sig != SIGUSR1);
+	pthread_join(thread, NULL);
+	return w.end;
+}
+
+static int exit_status(enum vm_end end)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} ends[] = {
+		[VM_END_POWEROFF] = { VMM_EXIT_OK, "powered off" },
+		[VM_END_RESET] = { VMM_EXIT_RESET, "asked for a reset" },
+		[VM_END_PANIC] = { VMM_EXIT_PANIC, "panicked" },
+		[VM_END_CRASH] = { VMM_EXIT_CRASH, "crashed" },
+		[VM_END_STOPPED] = { VMM_EXIT_SIGNAL, "was stopped" },
+	};
+
+	log_debug("the guest %s", ends[end].text);
+	return ends[end].status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	struct machine m = { 0 };
+	char why[1024] = "";
+	sigset_t set;
+	int rc = run_options_parse(&o, argc, argv);
+
+	if (rc)
+		goto out_options;
+	if (o.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	block_signals(&set);
+	rc = assemble(&m, &o, why, sizeof(why));
+	if (rc) {
+		log_error("%s", why);
+		rc = VMM_EXIT_FAILURE;
+		goto out;
+	}
+	rc = console_new(&m.console, m.vm, m.serial);
+	if (!rc)
+		rc = run(&m, &set);
+	if (rc < 0) {
+		log_error("can't start the guest: %s", strerror(-rc));
+		rc = VMM_EXIT_FAILURE;
+	} else {
+		rc = exit_status(rc);
+	}
+out:
+	take_apart(&m);
+out_options:
+	run_options_free(&o);
+	return rc;
+}

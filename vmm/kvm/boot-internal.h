@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two kinds of kernel file behind boot_load(). */
+#ifndef VMM_KVM_BOOT_INTERNAL_H
+#define VMM_KVM_BOOT_INTERNAL_H
+
+#include <asm/bootparam.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/mem/guest_mem.h"
+
+struct boot_kernel {
+	uint64_t entry;			/* gpa */
+	uint64_t end;			/* first byte after it */
+	bool start_all;
+	struct setup_header header;	/* of a bzImage, or what we claim */
+};
+
+/*
+ * Each copies the kernel to guest memory.  -ENOEXEC: not of that kind, and
+ * why says why; other errors are of a file that is.
+ */
+int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
+		      struct boot_kernel *kernel, char *why, size_t len);
+int boot_load_elf(struct guest_mem *mem, const uint8_t *file, size_t size,
+		  struct boot_kernel *kernel, char *why, size_t len);
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The policy as people write it: "target=1G,period=500ms,idle=2,cpu=10". */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/policy/engine.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/size.h"
+
+/* "2s", "500ms"; a bare number would leave the unit to be guessed. */
+static int parse_ms(const char *text, unsigned int *ms)
+{
+	char *end;
+	unsigned long n;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || n > INT_MAX / 1000)
+		return -ERANGE;
+	if (!strcmp(end, "ms"))
+		*ms = n;
+	else if (!strcmp(end, "s"))
+		*ms = n * 1000;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_count(const char *text, unsigned int *count)
+{
+	char *end;
+	unsigned long n;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || n > INT_MAX || (*end && strcmp(end, "%")))
+		return -EINVAL;
+	*count = n;
+	return 0;
+}
+
+static int parse_word(char *word, struct engine_policy *p, char *why,
+		      size_t len)
+{
+	char *value = strchr(word, '=');
+	const char *like = NULL;
+	int rc = 0;
+
+	if (!strcmp(word, "on") || !strcmp(word, "off")) {
+		p->enabled = word[1] == 'n';
+		return 0;
+	}
+	if (value)
+		*value++ = 0;
+	else
+		value = "";
+	if (!strcmp(word, "target")) {
+		rc = size_parse(value, &p->target_bytes);
+		p->enabled = true;
+		like = "a size like 512M";
+	} else if (!strcmp(word, "period")) {
+		rc = parse_ms(value, &p->scan_period_ms);
+		like = "a time like 500ms or 2s";
+	} else if (!strcmp(word, "idle")) {
+		rc = parse_count(value, &p->min_idle_scans);
+		like = "a number of scans";
+	} else if (!strcmp(word, "cpu")) {
+		rc = parse_count(value, &p->cpu_percent);
+		like = "per cent of one core";
+	} else {
+		snprintf(why, len, "a policy has no '%s'; it has on, off, "
+			 "target=, period=, idle= and cpu=", word);
+		return -EINVAL;
+	}
+	if (rc)
+		snprintf(why, len, "%s='%s' is not %s", word, value, like);
+	return rc ? -EINVAL : 0;
+}
+
+int engine_policy_parse(const char *text, struct engine_policy *policy,
+			char *why, size_t len)
+{
+	__cleanup_free char *copy = strdup(text);
+	struct engine_policy p = *policy;
+	char *rest = copy, *word;
+	int rc;
+
+	if (!copy) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	while ((word = strsep(&rest, ","))) {
+		rc = parse_word(word, &p, why, len);
+		if (rc)
+			return rc;
+	}
+	*policy = p;
+	return 0;
+}

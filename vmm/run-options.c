@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmd.h"
+#include "vmm/run-options.h"
+#include "vmm/util/log.h"
+#include "vmm/util/size.h"
+
+#define DEFAULT_MEM  (UINT64_C(512) << 20)
+#define MIN_MEM	     (UINT64_C(16) << 20)
+#define DEFAULT_CID  3
+#define DEFAULT_ABITS "auto"
+
+enum { OPT_DISK = 1 };
+
+static int add_disk(struct run_options *o, char *text)
+{
+	char *comma = strrchr(text, ',');
+	struct run_disk *d = &o->disks[o->nr_disks];
+
+	if (o->nr_disks == RUN_MAX_DISKS) {
+		log_error("--disk: more than %d disks", RUN_MAX_DISKS);
+		free(text);
+		return VMM_EXIT_USAGE;
+	}
+	if (comma && !strcmp(comma, ",ro")) {
+		d->read_only = true;
+		*comma = 0;
+	}
+	d->path = text;
+	o->nr_disks++;
+	return VMM_EXIT_OK;
+}
+
+static int check_memory(struct run_options *o)
+{
+	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+			sysconf(_SC_PAGESIZE);
+	char a[16];
+
+	o->mem_bytes = DEFAULT_MEM;
+	if (o->mem_text && size_parse(o->mem_text, &o->mem_bytes)) {
+		log_error("--mem %s: not a size; say for example 512M or 2G",
+			  o->mem_text);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->mem_bytes < MIN_MEM) {
+		log_error("--mem %s: a guest needs 16M or more", o->mem_text);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->mem_bytes > host) {
+		log_error("--mem %s: this host has %s; a guest can't have more "
+			  "than the host", o->mem_text,
+			  size_format(host, a, sizeof(a)));
+		return VMM_EXIT_FAILURE;
+	}
+	return VMM_EXIT_OK;
+}
+
+static int check_net(struct run_options *o)
+{
+	if (!o->net_text)
+		return VMM_EXIT_OK;
+	if (strncmp(o->net_text, "tap=", 4) || !o->net_text[4]) {
+		log_error("--net %s: say tap=NAME, the tap device to use",
+			  o->net_text);
+		return VMM_EXIT_USAGE;
+	}
+	o->tap = o->net_text + 4;
+	return VMM_EXIT_OK;
+}
+
+static int check(struct run_options *o)
+{
+	char why[256];
+	int rc;
+
+	if (!o->kernel) {
+		log_error("run: --kernel FILE is missing; see --help");
+		return VMM_EXIT_USAGE;
+	}
+	rc = check_memory(o);
+	if (!rc)
+		rc = check_net(o);
+	if (rc)
+		return rc;
+	if (o->nr_cpus < 1) {
+		log_error("--cpus %d: a guest has at least one", o->nr_cpus);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->cid < 3) {
+		log_error("--cid %d: guests have numbers from 3 up", o->cid);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
+						   why, sizeof(why))) {
+		log_error("--reclaim %s: %s", o->reclaim_text, why);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+static int parse_options(struct run_options *o, poptContext popt)
+{
+	const char *extra;
+	int rc, opt;
+
+	while ((opt = poptGetNextOpt(popt)) > 0) {
+		rc = add_disk(o, poptGetOptArg(popt));
+		if (rc)
+			return rc;
+	}
+	if (opt < -1) {
+		log_error("%s: %s; see --help",
+			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+			  poptStrerror(opt));
+		return VMM_EXIT_USAGE;
+	}
+	extra = poptGetArg(popt);
+	if (extra) {
+		log_error("run: what is '%s' for? Options start with --; see "
+			  "--help", extra);
+		return VMM_EXIT_USAGE;
+	}
+	return check(o);
+}
+
+int run_options_parse(struct run_options *o, int argc, char **argv)
+{
+	const struct poptOption table[] = {
+		{ "kernel", 'k', POPT_ARG_STRING, &o->kernel, 0,
+		  "bzImage or ELF file (vmlinux) to boot", "FILE" },
+		{ "initrd", 'i', POPT_ARG_STRING, &o->initrd, 0,
+		  "initial RAM disk", "FILE" },
+		{ "cmdline", 'c', POPT_ARG_STRING, &o->cmdline, 0,
+		  "kernel command line", "TEXT" },
+		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
+		  "memory of the guest (512M)", "SIZE" },
+		{ "cpus", 'p', POPT_ARG_INT, &o->nr_cpus, 0,
+		  "CPUs of the guest (1)", "N" },
+		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
+		  "disk image or block device; repeat for more", "FILE[,ro]" },
+		{ "net", 0, POPT_ARG_STRING, &o->net_text, 0,
+		  "network by a tap device", "tap=NAME" },
+		{ "vsock", 0, POPT_ARG_STRING, &o->vsock, 0,
+		  "unix socket to reach the guest's vsock ports", "PATH" },
+		{ "cid", 0, POPT_ARG_INT, &o->cid, 0,
+		  "vsock address of the guest (3)", "N" },
+		{ "name", 'n', POPT_ARG_STRING, &o->name, 0,
+		  "name of the VM (vm-PID)", "NAME" },
+		{ "socket", 's', POPT_ARG_STRING, &o->socket, 0,
+		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
+		{ "abits", 'a', POPT_ARG_STRING, &o->abits, 0,
+		  "source of accessed bits: auto, none, kvm-young, damon, "
+		  "page-idle (auto)", "SOURCE" },
+		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
+		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
+		  "cpu=PERCENT (off)", "POLICY" },
+		{ "no-agent", 0, POPT_ARG_NONE, &o->no_agent, 0,
+		  "do not listen to a guest agent", NULL },
+		{ "thp", 0, POPT_ARG_NONE, &o->thp, 0,
+		  "huge pages behind the guest's memory", NULL },
+		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
+		  "tell more", NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt;
+	int rc;
+
+	memset(o, 0, sizeof(*o));
+	o->nr_cpus = 1;
+	o->cid = DEFAULT_CID;
+	o->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
+	popt = poptGetContext("vmm run", argc, (const char **)argv, table, 0);
+	poptSetOtherOptionHelp(popt, "--kernel FILE [OPTION...]");
+	rc = parse_options(o, popt);
+	/* The table is this function's; only the arguments live on. */
+	poptFreeContext(popt);
+	if (rc)
+		return rc;
+	if (!o->cmdline)
+		o->cmdline = strdup("");
+	if (!o->abits)
+		o->abits = strdup(DEFAULT_ABITS);
+	if (!o->name && asprintf(&o->name, "vm-%d", getpid()) < 0)
+		o->name = NULL;
+	if (o->cmdline && o->abits && o->name)
+		return VMM_EXIT_OK;
+	log_error("no memory for the command line");
+	return VMM_EXIT_FAILURE;
+}
+
+void run_options_free(struct run_options *o)
+{
+	free(o->kernel);
+	free(o->initrd);
+	free(o->cmdline);
+	free(o->name);
+	free(o->socket);
+	free(o->vsock);
+	free(o->abits);
+	free(o->mem_text);
+	free(o->reclaim_text);
+	free(o->net_text);
+	for (unsigned int i = 0; i < o->nr_disks; i++)
+		free(o->disks[i].path);
+}
