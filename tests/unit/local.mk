@@ -26,3 +26,8 @@ check_PROGRAMS += tests/unit/virtqueue
 TESTS += tests/unit/virtqueue
 tests_unit_virtqueue_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtqueue_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/access
+TESTS += tests/unit/access
+tests_unit_access_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_access_LDADD = $(VMM_LIBS)

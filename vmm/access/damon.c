@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * DAMON as an access source, exact to the page.
+ *
+ * DAMON (damon_ctl.c) makes the kernel test and clear the accessed bit of each
+ * of the guest's resident pages; the recorder (aging.c) sees which were set.
+ *
+ *   pagemap --PFNs--> runs --> DAMON: one pass --> KVM's bits are cleared
+ *                                                    | return values
+ *   young <------- take the range's bits <------- recorder, by guest frame
+ *
+ * Page frame numbers change when pages are evicted, faulted or moved, so they
+ * are looked up for every harvest.  A page that moves between the lookup and
+ * the pass keeps its bit and is found the next time.
+ *
+ * DAMON also clears the bit of one random page a region to sample it.  That
+ * loses nothing: the recorder sees that clearing as well.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/access/aging.h"
+#include "vmm/access/damon_ctl.h"
+#include "vmm/access/pfn_map.h"
+#include "vmm/access/source.h"
+#include "vmm/access/sources.h"
+#include "vmm/util/bitmap.h"
+
+/*
+ * A region costs about 30 us to set up and to sample, a foreign page inside a
+ * region about 0.5 us to walk.
+ */
+#define GAP_PAGES 32
+#define MAX_RUNS  8192
+
+struct damon_source {
+	struct access_source base;	/* first */
+	struct aging *aging;		/* owned */
+	struct damon_ctl *ctl;		/* owned */
+	struct pfn_map *map;		/* owned */
+};
+
+static int damon_probe(const struct access_target *target, char *why,
+		       size_t len)
+{
+	int err = damon_ctl_probe(why, len);
+
+	if (!err)
+		err = pfn_map_probe(guest_mem_pid(target->mem), why, len);
+	if (!err)
+		err = aging_probe(why, len);
+	return err;
+}
+
+static void damon_close(struct access_source *src)
+{
+	struct damon_source *damon = (struct damon_source *)src;
+
+	damon_ctl_close(damon->ctl);
+	aging_close(damon->aging);
+	pfn_map_free(damon->map);
+	free(damon);
+}
+
+static int damon_open(struct access_source **srcp,
+		      const struct access_target *target, char *why, size_t len)
+{
+	struct damon_source *damon = calloc(1, sizeof(*damon));
+	int err;
+
+	if (!damon)
+		return -ENOMEM;
+	damon->base = (struct access_source){
+		.ops = &access_source_damon,
+		.granule_pages = 1,
+		.lossy = true,
+		.cost = ACCESS_COST_RMAP,
+	};
+	err = pfn_map_new(&damon->map, target->mem, why, len);
+	if (!err)
+		err = damon_ctl_open(&damon->ctl, why, len);
+	if (!err)
+		err = aging_open(&damon->aging, target->mem, why, len);
+	if (err) {
+		damon_close(&damon->base);
+		return err;
+	}
+	*srcp = &damon->base;
+	return 0;
+}
+
+/* Has every resident page of range aged once. */
+static int damon_age(struct damon_source *damon, struct gfn_range range)
+{
+	const struct pfn_run *runs = NULL;
+	int nr, err = pfn_map_read(damon->map, range);
+
+	if (err)
+		return err;
+	nr = pfn_map_runs(damon->map, GAP_PAGES, MAX_RUNS, &runs);
+	if (nr <= 0)
+		return nr;
+	return damon_ctl_pass(damon->ctl, runs, nr);
+}
+
+static int damon_arm(struct access_source *src, struct gfn_range range)
+{
+	struct damon_source *damon = (struct damon_source *)src;
+	int err = damon_age(damon, range);
+
+	if (!err)
+		aging_take(damon->aging, range, NULL);
+	return err;
+}
+
+static int damon_harvest(struct access_source *src, struct gfn_range range,
+			 uint64_t *young)
+{
+	struct damon_source *damon = (struct damon_source *)src;
+	int err = damon_age(damon, range);
+
+	if (err)
+		return err;
+	aging_take(damon->aging, range, young);
+	/* Recorded while it was here, but gone since. */
+	for (uint64_t i = bitmap_next(young, range.start.v,
+				      range.start.v + range.nr);
+	     i < range.start.v + range.nr;
+	     i = bitmap_next(young, i + 1, range.start.v + range.nr))
+		if (!pfn_map_pfn(damon->map, i - range.start.v))
+			bitmap_clear(young, i);
+	return 0;
+}
+
+const struct access_source_ops access_source_damon = {
+	.name = "damon",
+	.what = "DAMON's young filter on the guest's host pages",
+	.probe = damon_probe,
+	.open = damon_open,
+	.arm = damon_arm,
+	.harvest = damon_harvest,
+	.close = damon_close,
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes DAMON walk over given host pages once, now, testing and clearing the
+ * accessed bit of each.
+ *
+ * DAMON's sysfs directory is one resource of the whole machine:
+ *
+ *   /run/vmm/damon.lock	flock()ed while a pass is set up and runs: two
+ *				vmm take turns.  Its content names who
+ *				configured DAMON last.
+ *   /run/vmm/damon.saved	exists while DAMON holds our configuration: what
+ *				somebody had configured (but not running) before,
+ *				put back by the last of us.
+ *
+ * A kdamond that runs without the lock being held is either somebody else's
+ * (no damon.saved: we refuse, since the kernel lets nobody add a kdamond while
+ * one runs) or was left by a vmm that died (damon.saved: it is stopped by that
+ * vmm's watchdog, or by the next one that comes).
+ *
+ * Locking: an object belongs to one thread.
+ */
+#ifndef VMM_ACCESS_DAMON_CTL_H
+#define VMM_ACCESS_DAMON_CTL_H
+
+#include <stddef.h>
+
+#include "vmm/access/pfn_map.h"
+
+#define DAMON_CTL_SYSFS "/sys/kernel/mm/damon/admin/kdamonds"
+
+struct damon_ctl;
+
+/* 0, or -errno with the obstacle and its remedy. */
+int damon_ctl_probe(char *why, size_t len);
+int damon_ctl_open(struct damon_ctl **ctlp, char *why, size_t len);
+/* Puts back what was configured before. */
+void damon_ctl_close(struct damon_ctl *ctl);
+
+/*
+ * One complete pass over runs (sorted, not touching).  Returns after it ended.
+ * -EBUSY: somebody else's kdamond runs; -errno.
+ */
+int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
+		   size_t nr);
+
+/*
+ * The files below dir that can be written, as lines "path<TAB>value" (counts
+ * first, since writing those makes the directories that follow), to the file
+ * path; and back.  0 or -errno.
+ */
+int damon_tree_save(const char *dir, const char *path);
+int damon_tree_restore(const char *dir, const char *path);
+
+#endif
