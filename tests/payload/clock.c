@@ -12,6 +12,7 @@
 #define PIT_GATE	0x61
 #define CALIBRATE_TICKS	59659u		/* 50 ms */
 
+uint32_t payload_hypervisor_khz;	/* by entry.S */
 static uint64_t khz;
 
 static void cpuid(uint32_t leaf, uint32_t regs[4])
@@ -24,14 +25,7 @@ static void cpuid(uint32_t leaf, uint32_t regs[4])
 
 static uint64_t khz_of_hypervisor(void)
 {
-	uint32_t r[4];
-
-	cpuid(0x40000000, r);
-	/* A leaf that does not exist answers with some other leaf's values. */
-	if (r[0] < 0x40000010 || r[0] > 0x400000ff)
-		return 0;
-	cpuid(0x40000010, r);
-	return r[0];
+	return payload_hypervisor_khz;
 }
 
 static uint64_t khz_of_cpu(void)

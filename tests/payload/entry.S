@@ -64,6 +64,15 @@ payload_entry:
 	add	$(gdt_tss - gdt), %ecx
 	ltr	%cx
 
+	/* CPUID of ring 3 may be the host's: ask for the TSC's kHz here. */
+	mov	$CPUID_HYPERVISOR, %eax
+	cpuid
+	cmp	$CPUID_TIMING, %eax
+	jb	1f
+	mov	$CPUID_TIMING, %eax
+	cpuid
+	mov	%eax, payload_hypervisor_khz(%rip)
+1:
 	/* To ring 3: main(vcpu, boot_params) on this vCPU's user stack. */
 	mov	%rdi, %rcx
 	inc	%rcx

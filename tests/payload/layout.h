@@ -11,6 +11,9 @@
 #define SEL_USER_DATA		0x23
 #define RFLAGS_RING3		0x3002	/* IOPL 3, interrupts off */
 
+#define CPUID_HYPERVISOR	0x40000000
+#define CPUID_TIMING		0x40000010	/* EAX: TSC kHz */
+
 /* 104 bytes, a bit for each of 65536 ports, and a byte of ones. */
 #define TSS_IO_BITMAP		104
 #define TSS_BYTES		(104 + 8192 + 1)

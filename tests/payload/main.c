@@ -17,6 +17,7 @@
 #define MAX_E820		128
 #define MAX_CMDLINE		1024
 #define SLICE_MS		20
+#define LISTEN_MS		100
 
 void payload_main(uint64_t vcpu, const uint8_t *boot_params);
 void payload_fault(uint64_t vector, uint64_t error, uint64_t rip,
@@ -32,7 +33,7 @@ static struct region shared_region;
 static volatile uint64_t nr_arrived;	/* vCPUs */
 static uint64_t nr_cpus;
 static volatile bool prepared;
-static uint64_t end_tsc;
+static volatile uint64_t end_tsc;
 
 static void build_idt(void)
 {
@@ -268,7 +269,8 @@ static void run_slice(struct proc *proc, uint64_t until, uint64_t *shift_at)
 static void run(uint64_t vcpu)
 {
 	static uint64_t shift_at[PAYLOAD_MAX_PROCS];
-	uint64_t start = rdtsc(), report_at, slice, now;
+	uint64_t start = rdtsc(), report_at, listen_at = start;
+	uint64_t slice, now, end;
 	bool alone = args.nr_procs <= nr_cpus;
 
 	slice = clock_ms_to_tsc(alone && args.report_ms < SLICE_MS ?
@@ -281,13 +283,19 @@ static void run(uint64_t vcpu)
 			if (!alone)
 				switch_space(vcpu, procs[i].cr3);
 			now = rdtsc();
-			run_slice(&procs[i], now + slice < end_tsc ?
-				  now + slice : end_tsc, &shift_at[i]);
+			end = end_tsc;
+			run_slice(&procs[i], now + slice < end ?
+				  now + slice : end, &shift_at[i]);
 		}
 		if (vcpu)
 			continue;
 		if (args.agent)
 			agent_poll();
+		if (rdtsc() >= listen_at) {
+			if (serial_asks_to_stop())
+				end_tsc = 0;
+			listen_at += clock_ms_to_tsc(LISTEN_MS);
+		}
 		if (rdtsc() >= report_at) {
 			report_interval(start);
 			report_at += clock_ms_to_tsc(args.report_ms);

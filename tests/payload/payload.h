@@ -154,6 +154,7 @@ void pattern_shift(struct proc *proc, const struct args *args);
 void pattern_check(struct proc *proc);
 
 /* --- clock.c, serial.c -------------------------------------------------------- */
+extern uint32_t payload_hypervisor_khz;	/* of CPUID 0x40000010 in ring 0 */
 /* How the frequency was found, for the report. */
 const char *clock_init(uint64_t tsc_khz);
 uint64_t clock_tsc_khz(void);
@@ -166,6 +167,8 @@ void json_u64(const char *key, uint64_t value);
 void json_hex(const char *key, uint64_t value);
 void json_text(const char *key, const char *value);
 void json_close(void);
+/* A 'q' came in: the run is to end now, the final check to follow. */
+bool serial_asks_to_stop(void);
 
 /* --- acpi.c ------------------------------------------------------------------ */
 /* rsdp: as in boot_params; 0 or wrong: no tables. */

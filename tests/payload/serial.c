@@ -2,7 +2,9 @@
 /* Reports: one JSON object a line on the first serial port. */
 #include "tests/payload/payload.h"
 
-#define COM1 0x3f8
+#define COM1		0x3f8
+#define LINE_STATUS	(COM1 + 5)
+#define DATA_READY	1
 
 static char line[768];
 static size_t len;
@@ -83,4 +85,9 @@ void json_close(void)
 	__asm__ volatile("rep outsb"
 			 : "+S"(from), "+c"(len) : "d"(COM1) : "memory");
 	len = 0;
+}
+
+bool serial_asks_to_stop(void)
+{
+	return inb(LINE_STATUS) & DATA_READY && inb(COM1) == 'q';
 }

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# For tests that run the payload guest on this machine's own KVM.  Sources
+# ../functions.sh.  The guest reports JSON lines on its serial port, which
+# `vmm run` copies to its standard output.
+
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+payload=${abs_top_builddir:-build}/tests/payload/payload.elf
+vmm_pid=
+
+payload_require() {
+  [ -e /dev/kvm ] || skip_all "no /dev/kvm: load kvm_intel or kvm_amd"
+  { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
+    skip_all "/dev/kvm may not be opened: join the group kvm or be root"
+  for _need in jq curl; do
+    command -v $_need >/dev/null ||
+      skip_all "$_need not found: install the Debian package $_need"
+  done
+}
+
+# payload_start CMDLINE VMM-OPTION...: in the background; its output in $log.
+payload_start() {
+  _cmdline=$1
+  shift
+  log=$tmp/serial
+  : >"$log"
+  # The payload's own: events of other devices in the console are not wanted.
+  "$vmm" run --kernel "$payload" --cmdline "$_cmdline" "$@" \
+    >"$log" 2>"$tmp/stderr" </dev/null &
+  vmm_pid=$!
+}
+
+# payload_wait: for its end; sets status.
+payload_wait() {
+  status=0
+  wait "$vmm_pid" || status=$?
+  vmm_pid=
+  [ "$status" = 0 ] || {
+    sed 's/^/# serial: /' "$log"
+    sed 's/^/# stderr: /' "$tmp/stderr"
+  }
+}
+
+# payload_run CMDLINE VMM-OPTION...: start, and wait for at most $limit seconds.
+limit=120
+payload_run() {
+  payload_start "$@"
+  (sleep "$limit" && kill "$vmm_pid") >/dev/null 2>&1 &
+  _watch=$!
+  payload_wait
+  kill "$_watch" 2>/dev/null || :
+}
+
+# event NAME KEY: the member of the last such event; empty if there is none.
+event() {
+  sed -n '/^{.*}/p' "$log" | tr -d '\r' |
+    jq -r --arg e "$1" --arg k "$2" 'select(.event == $e) | .[$k]' 2>/dev/null |
+    tail -n 1
+}
+
+# has_event NAME
+has_event() { grep -q "\"event\":\"$1\"" "$log"; }
+
+# wait_event SECONDS NAME
+wait_event() { wait_for "$1" has_event "$2"; }
+
+# between LOW VALUE HIGH NAME: whole numbers
+between() {
+  case $2 in
+  '' | *[!0-9]*) ok 1 "$4"; echo "# got '$2', want a number" ;;
+  *)
+    if [ "$1" -le "$2" ] && [ "$2" -le "$3" ]; then
+      ok 0 "$4"
+    else
+      ok 1 "$4"
+      echo "# got $2, want $1 to $3"
+    fi ;;
+  esac
+}
+
+# api PATH [CURL-OPTION...]: of the VM behind $socket
+api() {
+  _path=$1
+  shift
+  curl -sS --max-time 20 --unix-socket "$socket" "$@" "http://vmm$_path"
+}
+
+# stat_of JQ-EXPRESSION: of GET /stats; empty without an answer
+stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
+
+payload_cleanup() {
+  [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null || :
+}
+on_exit() { payload_cleanup; }
