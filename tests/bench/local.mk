@@ -1,6 +1,8 @@
 # Benchmarks: built with `make check`, run by hand (tests/bench/README.md).
 noinst_HEADERS += tests/bench/bench.h
 
-check_PROGRAMS += tests/bench/summarize
+check_PROGRAMS += tests/bench/summarize tests/bench/until
 tests_bench_summarize_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_bench_summarize_LDADD = $(JANSSON_LIBS)
+tests_bench_until_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+tests_bench_until_LDADD = $(JANSSON_LIBS)

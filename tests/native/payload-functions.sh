@@ -24,11 +24,16 @@ payload_start() {
   shift
   log=$tmp/serial
   : >"$log"
-  # The payload's own: events of other devices in the console are not wanted.
+  # Kept open here too, so that the guest's input never ends.
+  [ -p "$tmp/input" ] || mkfifo "$tmp/input"
+  exec 3<>"$tmp/input"
   "$vmm" run --kernel "$payload" --cmdline "$_cmdline" "$@" \
-    >"$log" 2>"$tmp/stderr" </dev/null &
+    >"$log" 2>"$tmp/stderr" <"$tmp/input" &
   vmm_pid=$!
 }
+
+# payload_end_run: the guest stops its pattern and goes on to its last check.
+payload_end_run() { printf q >&3; }
 
 # payload_wait: for its end; sets status.
 payload_wait() {
@@ -88,7 +93,28 @@ api() {
 # stat_of JQ-EXPRESSION: of GET /stats; empty without an answer
 stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
 
+# Swap for reclaimed pages: the machine's own, else compressed memory that is
+# taken away at the end.
+own_swap=
+native_require_swap() {
+  [ -z "$(swapon --noheadings --show=NAME 2>/dev/null)" ] || return 0
+  [ "$(id -u)" = 0 ] || skip_all "no swap: as root, add some (swapon)"
+  modprobe zram 2>/dev/null || :
+  [ -e /sys/block/zram0/disksize ] ||
+    skip_all "no swap and no zram: add some swap (swapon)"
+  { echo 4G >/sys/block/zram0/disksize && mkswap /dev/zram0 &&
+    swapon /dev/zram0; } >/dev/null 2>&1 ||
+    skip_all "no swap, and /dev/zram0 is in other use: add some swap (swapon)"
+  own_swap=/dev/zram0
+}
+
 payload_cleanup() {
-  [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null || :
+  if [ -n "$vmm_pid" ]; then
+    kill "$vmm_pid" 2>/dev/null || :
+    wait "$vmm_pid" 2>/dev/null || :
+  fi
+  if [ -n "$own_swap" ]; then
+    swapoff "$own_swap" && echo 1 >/sys/block/zram0/reset
+  fi
 }
 on_exit() { payload_cleanup; }
