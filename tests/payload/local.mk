@@ -20,3 +20,10 @@ tests_payload_payload_elf_LDFLAGS = -nostdlib -static -no-pie \
 tests_payload_payload_elf_LDADD =
 tests_payload_payload_elf_DEPENDENCIES = tests/payload/payload.lds
 EXTRA_DIST += tests/payload/payload.lds
+
+# What of it is pure, tested on the host.
+check_PROGRAMS += tests/payload/pure
+TESTS += tests/payload/pure
+tests_payload_pure_SOURCES = tests/payload/pure.c tests/payload/args.c \
+	tests/payload/random.c tests/payload/verify.c
+tests_payload_pure_CFLAGS = $(AM_CFLAGS)

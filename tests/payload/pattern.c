@@ -9,7 +9,8 @@ void pattern_init(struct proc *proc, const struct args *args)
 	uint64_t nr = proc->private_region.nr;
 
 	proc->rng.state = args->seed * 0x10001 + proc->index;
-	proc->hot_seed = args->seed + proc->index * 1000003ull;
+	proc->hot_seed = args->scatter ?
+			 args->seed + proc->index * 1000003ull : 0;
 	proc->nr_hot = nr * args->hot_percent / 100;
 	if (!proc->nr_hot)
 		proc->nr_hot = 1;
