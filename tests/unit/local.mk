@@ -40,3 +40,8 @@ check_PROGRAMS += tests/unit/access
 TESTS += tests/unit/access
 tests_unit_access_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_access_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/frames
+TESTS += tests/unit/frames
+tests_unit_frames_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_frames_LDADD = $(VMM_LIBS)

@@ -67,6 +67,8 @@ struct engine_stats {
 	uint64_t nr_active, nr_inactive, nr_unevictable;
 	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
 	uint64_t nr_kept, nr_rejected_referenced;
+	uint64_t nr_over_target;	/* pages too many that are not idle */
+	uint64_t period_ns;		/* between scans, as the quota allows */
 	uint64_t nr_discarded;			/* given back by the guest */
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
 	char source[32], sink[32];

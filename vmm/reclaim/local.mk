@@ -1,1 +1,3 @@
-# vmm/reclaim
+vmm_libvmm_a_SOURCES += \
+	vmm/reclaim/sink.h \
+	vmm/reclaim/swap.c

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine's state, shared by its loop (engine.c) and reclaim.c. */
+#ifndef VMM_POLICY_ENGINE_INTERNAL_H
+#define VMM_POLICY_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "vmm/policy/engine.h"
+#include "vmm/policy/frames.h"
+#include "vmm/util/log.h"
+
+/* Frames judged and evicted in one go. */
+#define ENGINE_BATCH 16384
+
+/* What the agent says of a frame that must stay where it is. */
+#define ENGINE_NEVER_EVICT \
+	(RMAP_PG_LOCKED | RMAP_PG_RESERVED | RMAP_PG_PGTABLE | RMAP_PG_SLAB)
+
+struct engine {
+	struct engine_config config;
+	uint64_t nr_frames;
+	pthread_t thread;
+
+	/* The thread's alone. */
+	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
+	uint64_t *looked;	/* young in last looks since; owned */
+	uint32_t *candidates;	/* ENGINE_BATCH; owned */
+	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
+	uint32_t scan;
+	uint64_t nr_young;
+	uint64_t ages[ENGINE_AGES];
+	struct log_limit limit;
+
+	pthread_mutex_t lock;	/* of all below; taken before the view's */
+	pthread_cond_t wake;
+	bool stopping;
+	struct engine_policy policy;
+	struct engine_stats stats;
+	struct frame_table frames;
+
+	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
+	void (*on_scan)(const struct engine_stats *stats, void *arg);
+	void *on_scan_arg;
+};
+
+/* The second half of a scan: down to the target, if the policy wants it. */
+void engine_reclaim(struct engine *e);
+
+#endif

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The loop.  One scan:
+ *
+ *   residency -> harvest -> age every frame -> over the target? -> candidates
+ *       (/proc/PID/pagemap)                          |              |
+ *                                                    no       page_referenced
+ *                                                    |              |
+ *                            wait <------------------+   last look -> sink
+ *
+ * What is slow (residency, harvest, the sink) runs without the lock, on bitmaps
+ * that only this thread has; the frame table changes under it, a chunk at a
+ * time, so that readers never wait long.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/policy/engine.h"
+#include "vmm/policy/engine-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+#define AGE_CHUNK  32768	/* frames aged under the lock at a time */
+#define MIN_PERIOD_MS 10
+#define MAX_PERIOD_MS (3600 * 1000)
+
+static int check_policy(const struct engine_policy *p, char *why, size_t len)
+{
+	if (p->scan_period_ms < MIN_PERIOD_MS ||
+	    p->scan_period_ms > MAX_PERIOD_MS)
+		snprintf(why, len, "a scan period of %u ms: it is %d ms to %d s",
+			 p->scan_period_ms, MIN_PERIOD_MS, MAX_PERIOD_MS / 1000);
+	else if (p->min_idle_scans < 1 || p->min_idle_scans >= FRAME_AGE_MAX)
+		snprintf(why, len, "idle for %u scans: it is 1 to %d",
+			 p->min_idle_scans, FRAME_AGE_MAX - 1);
+	else if (p->cpu_percent < 1 || p->cpu_percent > 100)
+		snprintf(why, len, "a CPU quota of %u %%: it is 1 to 100",
+			 p->cpu_percent);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static void set_error(struct engine *e, const char *what, int rc)
+{
+	pthread_mutex_lock(&e->lock);
+	e->stats.nr_scan_errors++;
+	snprintf(e->stats.last_error, sizeof(e->stats.last_error), "%s: %s",
+		 what, strerror(-rc));
+	pthread_mutex_unlock(&e->lock);
+	log_limited(&e->limit, LOG_LEVEL_WARN, "%s: %s; will try again", what,
+		    strerror(-rc));
+}
+
+/* Fills the scratch bitmaps with what this scan sees. */
+static int look(struct engine *e)
+{
+	const struct guest_memslot *slots;
+	struct gfn_range all = { GFN(0), e->nr_frames };
+	unsigned int nr;
+	int rc = guest_mem_residency(e->config.mem, all, e->resident,
+				     e->swapped);
+
+	if (rc) {
+		set_error(e, "which pages are resident can't be read", rc);
+		return rc;
+	}
+	slots = guest_mem_slots(e->config.mem, &nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
+
+		rc = e->config.source->ops->harvest(e->config.source, r,
+						    e->young);
+		if (rc) {
+			set_error(e, "accessed bits can't be read", rc);
+			return rc;
+		}
+	}
+	/* What last looks since then found of other frames. */
+	for (uint64_t w = 0; w < BITMAP_WORDS(e->nr_frames); w++) {
+		e->young[w] |= e->looked[w];
+		e->looked[w] = 0;
+	}
+	e->nr_young = bitmap_count(e->young, 0, e->nr_frames);
+	return 0;
+}
+
+static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
+{
+	struct rmap_referenced r;
+
+	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
+		return;
+	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
+	l->exec = r.vm_flags & RMAP_VM_EXEC;
+}
+
+static bool is_pinned(const struct engine *e, uint64_t gfn)
+{
+	return rmap_page_flags(view_map(e->config.view), gfn) &
+	       ENGINE_NEVER_EVICT;
+}
+
+static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
+{
+	struct frame_look l = {
+		.resident = bitmap_test(e->resident, gfn),
+		.swapped = bitmap_test(e->swapped, gfn),
+		.young = bitmap_test(e->young, gfn),
+	};
+	enum frame_list list;
+
+	if (l.young && frame_list_of(&e->frames, gfn) == FRAME_INACTIVE)
+		ask_map(e, gfn, &l);
+	if (frame_observe(&e->frames, gfn, &l, e->scan, min_idle) ==
+	    FRAME_REFAULT)
+		e->stats.nr_refaults++;
+	if (!l.resident)
+		return;
+	list = frame_list_of(&e->frames, gfn);
+	if (is_pinned(e, gfn)) {
+		if (list != FRAME_UNEVICTABLE)
+			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
+	} else if (list == FRAME_UNEVICTABLE) {
+		frame_move(&e->frames, gfn, FRAME_INACTIVE);
+	}
+	e->ages[e->frames.age[gfn]]++;
+}
+
+static void age_all(struct engine *e)
+{
+	const struct guest_memslot *slots;
+	unsigned int nr, min_idle;
+
+	memset(e->ages, 0, sizeof(e->ages));
+	slots = guest_mem_slots(e->config.mem, &nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t g = slots[i].base.v, end = g + slots[i].nr_pages, to;
+
+		for (; g < end; g = to) {
+			to = end - g > AGE_CHUNK ? g + AGE_CHUNK : end;
+			pthread_mutex_lock(&e->lock);
+			min_idle = e->policy.min_idle_scans;
+			view_rdlock(e->config.view);
+			for (uint64_t k = g; k < to; k++)
+				age_frame(e, k, min_idle);
+			view_unlock(e->config.view);
+			pthread_mutex_unlock(&e->lock);
+		}
+	}
+}
+
+static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
+		    bool good)
+{
+	struct engine_stats *s = &e->stats;
+
+	pthread_mutex_lock(&e->lock);
+	s->nr_scans += good;
+	s->last_scan_ns = clock_now_ns() - start_ns;
+	s->scan_cpu_ns_total += cpu_ns;
+	if (good) {
+		s->nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
+		s->nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
+		s->nr_young = e->nr_young;
+		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
+		s->last_error[0] = 0;
+	}
+	s->nr_active = e->frames.count[FRAME_ACTIVE];
+	s->nr_inactive = e->frames.count[FRAME_INACTIVE];
+	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
+	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void call_back(struct engine *e)
+{
+	struct engine_stats stats;
+
+	pthread_mutex_lock(&e->callback_lock);
+	if (e->on_scan) {
+		engine_get_stats(e, &stats);
+		e->on_scan(&stats, e->on_scan_arg);
+	}
+	pthread_mutex_unlock(&e->callback_lock);
+}
+
+/* Returns the CPU time that the scan took, ns. */
+static uint64_t scan(struct engine *e)
+{
+	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns();
+	bool good = !look(e);
+
+	if (good) {
+		e->scan++;
+		age_all(e);
+		engine_reclaim(e);
+	}
+	cpu = clock_thread_cpu_ns() - cpu;
+	publish(e, start, cpu, good);
+	call_back(e);
+	return cpu;
+}
+
+/* The quota lengthens the period of a scan that is too dear for it. */
+static uint64_t period_ns(const struct engine *e, uint64_t cpu_ns)
+{
+	uint64_t period = e->policy.scan_period_ms * NSEC_PER_MSEC;
+	uint64_t least = cpu_ns * 100 / e->policy.cpu_percent;
+
+	return period > least ? period : least;
+}
+
+static void *engine_thread(void *arg)
+{
+	struct engine *e = arg;
+	uint64_t last, cpu = 0;
+
+	pthread_setname_np(pthread_self(), "vmm-engine");
+	last = clock_now_ns();
+	pthread_mutex_lock(&e->lock);
+	while (!e->stopping) {
+		uint64_t due = last + period_ns(e, cpu);
+		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
+
+		e->stats.period_ns = due - last;
+		/* A changed policy wakes us: the due time is another then. */
+		if (clock_now_ns() < due) {
+			pthread_cond_timedwait(&e->wake, &e->lock, &ts);
+			continue;
+		}
+		pthread_mutex_unlock(&e->lock);
+		last = clock_now_ns();
+		cpu = scan(e);
+		pthread_mutex_lock(&e->lock);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+static int alloc_all(struct engine *e)
+{
+	int rc = frame_table_init(&e->frames, e->nr_frames);
+
+	if (rc)
+		return rc;
+	e->resident = bitmap_new(e->nr_frames);
+	e->swapped = bitmap_new(e->nr_frames);
+	e->young = bitmap_new(e->nr_frames);
+	e->looked = bitmap_new(e->nr_frames);
+	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
+	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
+	return e->resident && e->swapped && e->young && e->looked &&
+	       e->candidates && e->ranges ? 0 : -ENOMEM;
+}
+
+static void destroy(struct engine *e)
+{
+	frame_table_destroy(&e->frames);
+	free(e->resident);
+	free(e->swapped);
+	free(e->young);
+	free(e->looked);
+	free(e->candidates);
+	free(e->ranges);
+	pthread_mutex_destroy(&e->callback_lock);
+	pthread_cond_destroy(&e->wake);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+int engine_new(struct engine **enginep, const struct engine_config *config)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	pthread_condattr_t attr;
+	char why[128];
+	int rc;
+
+	if (!e)
+		return -ENOMEM;
+	e->config = *config;
+	e->policy = config->policy;
+	e->nr_frames = guest_mem_nr_frames(config->mem);
+	snprintf(e->stats.source, sizeof(e->stats.source), "%s",
+		 config->source->ops->name);
+	snprintf(e->stats.sink, sizeof(e->stats.sink), "%s",
+		 config->sink ? config->sink->ops->name : "none");
+	e->stats.source_granule_pages = config->source->granule_pages;
+	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->callback_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = check_policy(&config->policy, why, sizeof(why));
+	if (!rc)
+		rc = alloc_all(e);
+	if (!rc)
+		rc = -pthread_create(&e->thread, NULL, engine_thread, e);
+	if (rc) {
+		destroy(e);
+		return rc;
+	}
+	*enginep = e;
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->stopping = true;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	pthread_join(e->thread, NULL);
+	destroy(e);
+}
+
+void engine_get_policy(struct engine *e, struct engine_policy *policy)
+{
+	pthread_mutex_lock(&e->lock);
+	*policy = e->policy;
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_set_policy(struct engine *e, const struct engine_policy *policy,
+		      char *why, size_t len)
+{
+	int rc = check_policy(policy, why, len);
+
+	if (!rc && policy->enabled && !e->config.sink) {
+		snprintf(why, len, "this VM has nowhere to put cold pages: "
+			 "add swap to the host and start the VM again");
+		rc = -EINVAL;
+	}
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&e->lock);
+	e->policy = *policy;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+void engine_get_stats(struct engine *e, struct engine_stats *stats)
+{
+	pthread_mutex_lock(&e->lock);
+	*stats = e->stats;
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
+{
+	static const char *const names[] = { "none", "active", "inactive",
+					     "unevictable" };
+	enum frame_list list;
+	uint64_t hva;
+
+	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
+		return -ERANGE;
+	pthread_mutex_lock(&e->lock);
+	list = frame_list_of(&e->frames, gfn.v);
+	*page = (struct engine_page){
+		.ram = true,
+		.resident = list != FRAME_NONE,
+		.swapped = frame_is_evicted(&e->frames, gfn.v),
+		.age = e->frames.age[gfn.v],
+		.list = names[list],
+		.nr_evictions = frame_is_evicted(&e->frames, gfn.v),
+	};
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
+{
+	if (range.start.v > e->nr_frames ||
+	    range.nr > e->nr_frames - range.start.v)
+		return -ERANGE;
+	pthread_mutex_lock(&e->lock);
+	memcpy(ages, e->frames.age + range.start.v, range.nr);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+void engine_on_scan(struct engine *e,
+		    void (*fn)(const struct engine_stats *stats, void *arg),
+		    void *arg)
+{
+	pthread_mutex_lock(&e->callback_lock);
+	e->on_scan = fn;
+	e->on_scan_arg = arg;
+	pthread_mutex_unlock(&e->callback_lock);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the engine remembers of each frame, in ten bytes: idle age, state, and
+ * the links of the list that it is on.  Pure; the engine locks.
+ *
+ *               new, old refault             used twice, by several, or code
+ *     absent ---------------------> inactive ----------------------------> active
+ *      ^  |                          |   ^                                   |
+ *      |  | early refault            |   +---- idle for min_idle scans ------+
+ *      |  +--------------------------|------------------------------------> (active)
+ *      +---- evicted, discarded -----+
+ *
+ *     locked or reserved: unevictable, until it no longer is
+ *
+ * Second chance as in Linux's mm/vmscan.c, folio_check_references(): a frame on
+ * the inactive list that is found accessed once is only marked; found accessed
+ * again, it is active.  A frame used through several mappings, or as code, goes
+ * to the active list at once.
+ *
+ * A frame that was evicted is on no list: its `next` link holds the scan in
+ * which it went (the shadow entry of mm/workingset.c).  One that comes back
+ * soon is protected: it must be idle for twice as long the next time.
+ */
+#ifndef VMM_POLICY_FRAMES_H
+#define VMM_POLICY_FRAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum frame_list {
+	FRAME_NONE,
+	FRAME_ACTIVE,
+	FRAME_INACTIVE,
+	FRAME_UNEVICTABLE,
+	FRAME_NR_LISTS,
+};
+
+#define FRAME_AGE_MAX 255
+#define FRAME_NIL     UINT32_MAX
+
+struct frame_table {
+	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
+	uint8_t *age;			/* scans since last seen accessed */
+	uint8_t *state;
+	uint32_t *next, *prev;		/* towards the tail, towards the head */
+	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
+	uint64_t count[FRAME_NR_LISTS];
+};
+
+/* Untouched frames cost no memory.  0, -EFBIG or -ENOMEM. */
+int frame_table_init(struct frame_table *t, uint64_t nr_frames);
+void frame_table_destroy(struct frame_table *t);
+
+enum frame_list frame_list_of(const struct frame_table *t, uint64_t gfn);
+/* Moves to the head; FRAME_NONE takes it off. */
+void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to);
+
+/* What one scan saw of a frame. */
+struct frame_look {
+	bool resident, swapped, young;
+	/*
+	 * By the reverse map, of a young frame on the inactive list: how many
+	 * mappings used it (0: not known), and whether one of them is code.
+	 */
+	unsigned int nr_referenced;
+	bool exec;
+};
+
+enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
+
+/* Ages the frame and moves it between lists. */
+enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
+			       const struct frame_look *look, uint32_t scan,
+			       unsigned int min_idle);
+
+/* It has been evicted in this scan. */
+void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);
+bool frame_is_evicted(const struct frame_table *t, uint64_t gfn);
+
+/* Scans that this frame must be idle for, with its protection. */
+unsigned int frame_min_idle(const struct frame_table *t, uint64_t gfn,
+			    unsigned int min_idle);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Down to the target, a batch at a time:
+ *
+ *   inactive tail, idle long enough --page_referenced--> candidates
+ *       candidates --harvest again (the last look)--> still untouched
+ *           still untouched --sink--> gone, asked of the host
+ *
+ * Frames that are free in the guest go first: nobody will miss them.  When
+ * nothing is idle for long enough the target is missed; the guest's working set
+ * comes first.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+/*
+ * A source's call costs more than looking at some frames too many: candidates
+ * this close are looked at together.
+ */
+#define LOOK_GAP 512
+
+/* Why a frame may not go, by the reverse map. */
+enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
+
+static enum verdict judge(struct engine *e, uint64_t gfn)
+{
+	struct rmap *map = view_map(e->config.view);
+	struct rmap_referenced r;
+
+	if (rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT)
+		return KEEP_LOCKED;
+	if (rmap_page_referenced(map, gfn, &r))
+		return TAKE;	/* the map does not know it: stage 2 decides */
+	if (r.vm_flags & RMAP_VM_LOCKED)
+		return KEEP_LOCKED;
+	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
+}
+
+static bool is_free_in_guest(uint64_t gfn, void *arg)
+{
+	struct engine *e = arg;
+
+	return rmap_page_flags(view_map(e->config.view), gfn) & RMAP_PG_FREE;
+}
+
+/*
+ * Candidates, at most max, into e->candidates; those that must stay leave the
+ * tail of the list.  Under the lock and the view's.
+ */
+static size_t choose(struct engine *e, size_t max)
+{
+	unsigned int min_idle = e->policy.min_idle_scans;
+	size_t n, kept = 0;
+
+	n = select_idle(&e->frames, min_idle, is_free_in_guest, e,
+			e->candidates, max);
+	if (!n)
+		n = select_idle(&e->frames, min_idle, NULL, NULL,
+				e->candidates, max);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t gfn = e->candidates[i];
+
+		switch (judge(e, gfn)) {
+		case TAKE:
+			e->candidates[kept++] = gfn;
+			break;
+		case KEEP_REFERENCED:
+			/* Its bits are clear now; the next round sees. */
+			e->frames.age[gfn] = 0;
+			frame_move(&e->frames, gfn, FRAME_INACTIVE);
+			e->stats.nr_rejected_referenced++;
+			break;
+		case KEEP_LOCKED:
+			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
+			break;
+		}
+	}
+	/* None of them may go: tell apart from "nothing is idle". */
+	return kept ? kept : n ? SIZE_MAX : 0;
+}
+
+/*
+ * Harvests the candidates' surroundings.  Candidates that were touched go back;
+ * what else was found young is kept for the next scan.  Returns how many
+ * candidates are left, or -errno: then none may be evicted.
+ */
+static ssize_t last_look(struct engine *e, size_t nr)
+{
+	size_t nr_ranges = select_ranges(e->candidates, nr, LOOK_GAP,
+					 e->ranges);
+	size_t kept = 0, saved = 0;
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		int rc = e->config.source->ops->harvest(
+			e->config.source, e->ranges[i], e->young);
+
+		if (rc)
+			return rc;
+	}
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < nr_ranges; i++) {
+		uint64_t g = e->ranges[i].start.v, end = g + e->ranges[i].nr;
+
+		for (; (g = bitmap_next(e->young, g, end)) < end; g++)
+			bitmap_set(e->looked, g);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		uint32_t gfn = e->candidates[i];
+
+		if (bitmap_test(e->looked, gfn)) {
+			e->frames.age[gfn] = 0;
+			frame_move(&e->frames, gfn, FRAME_ACTIVE);
+			saved++;
+		} else {
+			e->candidates[kept++] = gfn;
+		}
+	}
+	e->stats.nr_saved_by_last_look += saved;
+	pthread_mutex_unlock(&e->lock);
+	return kept;
+}
+
+/* Returns how many went, 0 when it is no use going on, or -errno. */
+static ssize_t evict(struct engine *e, size_t nr)
+{
+	size_t nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+	struct reclaim_result res = { 0 };
+	size_t gone = 0;
+	int rc;
+
+	rc = e->config.sink->ops->evict(e->config.sink, e->ranges, nr_ranges,
+					&res);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < nr_ranges; i++) {
+		rc = guest_mem_residency(e->config.mem, e->ranges[i],
+					 e->resident, e->swapped);
+		if (rc)
+			return rc;
+	}
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < nr; i++) {
+		uint32_t gfn = e->candidates[i];
+
+		if (bitmap_test(e->resident, gfn)) {
+			/* Not this time; others are tried first. */
+			frame_move(&e->frames, gfn, FRAME_INACTIVE);
+			continue;
+		}
+		frame_set_evicted(&e->frames, gfn, e->scan);
+		gone++;
+	}
+	e->stats.nr_evicted += gone;
+	e->stats.nr_kept += nr - gone;
+	pthread_mutex_unlock(&e->lock);
+	/* A sink that refuses most is full: ask it again in the next scan. */
+	return gone >= nr / 2 ? gone : 0;
+}
+
+/* Pages over the target, 0 when the policy asks for none. */
+static uint64_t excess(struct engine *e)
+{
+	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames);
+	uint64_t target, over = 0;
+
+	pthread_mutex_lock(&e->lock);
+	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
+	if (e->policy.enabled && target && e->config.sink && resident > target)
+		over = resident - target;
+	if (e->stopping)
+		over = 0;
+	pthread_mutex_unlock(&e->lock);
+	return over;
+}
+
+/* One batch.  How many pages went; 0: no use going on; or -errno. */
+static ssize_t reclaim_batch(struct engine *e, uint64_t over)
+{
+	size_t max = over < ENGINE_BATCH ? over : ENGINE_BATCH, nr;
+	ssize_t rc;
+
+	pthread_mutex_lock(&e->lock);
+	view_rdlock(e->config.view);
+	nr = choose(e, max);
+	view_unlock(e->config.view);
+	pthread_mutex_unlock(&e->lock);
+	if (!nr)
+		return 0;
+	if (nr == SIZE_MAX)
+		return -EAGAIN;
+	rc = last_look(e, nr);
+	if (rc < 0)
+		return rc;
+	return rc ? evict(e, rc) : -EAGAIN;
+}
+
+void engine_reclaim(struct engine *e)
+{
+	uint64_t over, short_of;
+	ssize_t rc = 0;
+
+	/* Each batch shortens the list that it takes from, so this ends. */
+	while ((over = excess(e))) {
+		rc = reclaim_batch(e, over);
+		if (rc == -EAGAIN)
+			continue;
+		if (rc <= 0)
+			break;
+	}
+	short_of = over;
+	pthread_mutex_lock(&e->lock);
+	e->stats.nr_over_target = short_of;
+	if (rc < 0 && rc != -EAGAIN) {
+		e->stats.nr_scan_errors++;
+		snprintf(e->stats.last_error, sizeof(e->stats.last_error),
+			 "eviction: %s", strerror(-rc));
+	}
+	pthread_mutex_unlock(&e->lock);
+}
