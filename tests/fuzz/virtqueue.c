@@ -79,23 +79,29 @@ static void serve(bool event_idx)
 	nr_broken += vq.broken;
 }
 
+/* What the guest wrote, close together for the fuzzer's sake. */
+struct input {
+	uint8_t event_idx;
+	struct { uint16_t flags, idx, ring[NUM + 1]; } avail;
+	struct vring_desc desc[NUM], table[NR_TABLE];
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *base;
+	struct input in = { 0 };
 
 	if (!mem) {
 		log_set_level(LOG_LEVEL_ERROR);
 		check(!guest_mem_new(&mem, MEM_BYTES, false));
 	}
-	base = guest_mem_ptr(mem, GPA(0), TABLE + 0x2000);
-	memset(base, 0, TABLE + 0x2000);
-	if (!size)
-		return 0;
-	memcpy(base, data + 1, size - 1 < TABLE + 0x2000 ? size - 1 :
-							   TABLE + 0x2000);
-	serve(data[0] & 1);
+	memcpy(&in, data, size < sizeof(in) ? size : sizeof(in));
+	check(!guest_mem_write(mem, GPA(0), in.desc, sizeof(in.desc)));
+	check(!guest_mem_write(mem, GPA(RING_AVAIL_OFF), &in.avail,
+			       sizeof(in.avail)));
+	check(!guest_mem_write(mem, GPA(TABLE), in.table, sizeof(in.table)));
+	serve(in.event_idx & 1);
 	return 0;
 }
 
@@ -127,46 +133,45 @@ static struct vring_desc good_desc(uint16_t nr, uint16_t i, bool in)
 }
 
 /* Good chains through the ring and through an indirect table. */
-static void good_ring(uint8_t *buf)
+static void good_ring(struct input *in)
 {
-	struct vring_desc *desc = (void *)buf;
-	struct vring_desc *table = (void *)(buf + TABLE);
-	struct vring_avail *avail = (void *)(buf + RING_AVAIL_OFF);
-
 	for (uint16_t i = 0; i < NUM; i++)
-		desc[i] = good_desc(NUM, i, i >= NUM / 2);
+		in->desc[i] = good_desc(NUM, i, i >= NUM / 2);
 	for (uint16_t i = 0; i < NR_TABLE; i++)
-		table[i] = good_desc(NR_TABLE, i, i >= NR_TABLE / 2);
-	desc[rnd(NUM)] = (struct vring_desc){ TABLE, NR_TABLE * 16,
-					      VRING_DESC_F_INDIRECT, 0 };
-	avail->idx = rnd(NUM + 1);
+		in->table[i] = good_desc(NR_TABLE, i, i >= NR_TABLE / 2);
+	in->desc[rnd(NUM)] = (struct vring_desc){ TABLE, NR_TABLE * 16,
+						  VRING_DESC_F_INDIRECT, 0 };
+	in->event_idx = rnd(2);
+	in->avail.idx = rnd(NUM + 1);
 	for (int i = 0; i < NUM; i++)
-		avail->ring[i] = rnd(NUM);
+		in->avail.ring[i] = rnd(NUM);
 }
 
-/* A word of the ring, its table or its index becomes something nasty. */
-static void spoil(uint8_t *buf)
+/* Some bytes of the ring, its table or its index become something nasty. */
+static void spoil(struct input *in)
 {
 	static const uint64_t nasty[] = { 0, 1, 0xffff, 0xffffffff,
 		0xfffffffff000, UINT64_MAX, MEM_BYTES, MEM_BYTES - 1, TABLE };
-	static const uint32_t place[] = { 0, RING_AVAIL_OFF, TABLE };
-	uint32_t off = place[rnd(3)] + rnd(NUM * 16 / 2) * 2;
+	char *const part[] = { (char *)&in->avail, (char *)in->desc,
+			       (char *)in->table };
+	static const size_t part_bytes[] = { sizeof(in->avail),
+		sizeof(in->desc), sizeof(in->table) };
+	unsigned int p = rnd(3);
+	size_t off = rnd(part_bytes[p] / 2 - 4) * 2;
 	uint64_t v = rnd(2) ? nasty[rnd(sizeof(nasty) / 8)] : rnd(UINT64_MAX);
 
-	memcpy(buf + off, &v, 2u << rnd(3));
+	memcpy(part[p] + off, &v, 2u << rnd(3));
 }
 
 int main(void)
 {
-	static _Alignas(16) uint8_t input[16 + TABLE + 0x1000];
-
 	for (int i = 0; i < ROUNDS; i++) {
-		input[15] = rnd(2);
-		memset(input + 16, 0, sizeof(input) - 16);
-		good_ring(input + 16);
+		struct input in = { 0 };
+
+		good_ring(&in);
 		for (int n = rnd(4); n > 0; n--)
-			spoil(input + 16);
-		LLVMFuzzerTestOneInput(input + 15, sizeof(input) - 15);
+			spoil(&in);
+		LLVMFuzzerTestOneInput((const uint8_t *)&in, sizeof(in));
 	}
 	printf("# %d rings: %lu chains taken, %lu rings broken\n", ROUNDS,
 	       nr_taken, nr_broken);

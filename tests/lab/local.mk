@@ -4,3 +4,14 @@ LAB_TESTS =
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/fragment
+	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh
+
+# Programs of tests: one for guests, one that runs a guest.
+check_PROGRAMS += tests/lab/vsock-cat tests/lab/device-vm
+tests_lab_vsock_cat_CFLAGS = $(WARN_CFLAGS) -std=gnu11
+tests_lab_vsock_cat_LDFLAGS = -static
+tests_lab_device_vm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_lab_device_vm_LDADD = $(VMM_LIBS)
+dist_check_SCRIPTS += tests/lab/devices.sh
+EXTRA_DIST += tests/lab/devices-inside.sh tests/lab/devices-guest.sh
+LAB_TESTS += tests/lab/devices.sh
