@@ -4,7 +4,6 @@ LAB_TESTS =
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/fragment
-	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh
 
 # Programs of tests: one for guests, one that runs a guest.
 check_PROGRAMS += tests/lab/vsock-cat tests/lab/device-vm
