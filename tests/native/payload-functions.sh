@@ -7,6 +7,7 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 payload=${abs_top_builddir:-build}/tests/payload/payload.elf
 vmm_pid=
+socket=$tmp/socket # for a test to give to --socket
 
 payload_require() {
   [ -e /dev/kvm ] || skip_all "no /dev/kvm: load kvm_intel or kvm_amd"

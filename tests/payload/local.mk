@@ -14,7 +14,7 @@ PAYLOAD_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -ffreestanding -fno-builtin \
 	-fcf-protection=none
 tests_payload_payload_elf_CFLAGS = $(PAYLOAD_CFLAGS)
 tests_payload_payload_elf_CCASFLAGS = -fno-pic $(AM_CPPFLAGS)
-tests_payload_payload_elf_LDFLAGS = -nostdlib -static -no-pie \
+tests_payload_payload_elf_LDFLAGS = -nostdlib -static \
 	-Wl,-T,$(srcdir)/tests/payload/payload.lds -Wl,--build-id=none \
 	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack
 tests_payload_payload_elf_LDADD =
