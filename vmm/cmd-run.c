@@ -23,6 +23,7 @@
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/run-options.h"
+#include "vmm/run-reclaim.h"
 #include "vmm/util/log.h"
 
 /* All owned; NULL what is not there (yet). */
@@ -35,6 +36,7 @@ struct machine {
 	struct virtio_rng *rng;
 	struct virtio_balloon *balloon;
 	struct virtio_vsock *vsock;
+	struct run_reclaim reclaim;
 };
 
 static int add_devices(struct machine *m, const struct run_options *o,
@@ -81,12 +83,16 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		rc = add_devices(m, o, why, len);
 	if (!rc)
 		rc = boot_load(m->vm, &bc, why, len);
+	if (!rc)
+		rc = run_reclaim_start(&m->reclaim, o, m->vm, m->vsock,
+				       m->balloon, why, len);
 	return rc;
 }
 
 static void take_apart(struct machine *m)
 {
 	console_free(m->console);
+	run_reclaim_stop(&m->reclaim);
 	virtio_vsock_free(m->vsock);
 	virtio_balloon_free(m->balloon);
 	virtio_rng_free(m->rng);

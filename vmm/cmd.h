@@ -14,7 +14,10 @@ enum vmm_exit {
 	VMM_EXIT_SIGNAL = 6,	/* run: stopped by SIGTERM, SIGINT or the escape key */
 };
 
-/* argv[0] is the verb.  Each returns an exit status. */
+/* argv[0] is "vmm VERB".  Each returns an exit status. */
+int cmd_inspect(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
 
 #endif

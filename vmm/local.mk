@@ -10,7 +10,10 @@ VMM_LIBS = vmm/libvmm.a rmap/librmap.a guest-agent/libprotocol.a \
 
 bin_PROGRAMS += vmm/vmm
 vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
-	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h
+	vmm/cmd-client.c vmm/cmd-client.h \
+	vmm/cmd-inspect.c vmm/cmd-policy.c vmm/cmd-stat.c \
+	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
+	vmm/run-reclaim.c vmm/run-reclaim.h
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 vmm_vmm_LDADD = $(VMM_LIBS)
 

@@ -14,6 +14,9 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a virtual machine" },
+	{ "stat", cmd_stat, "show what the memory of a running VM does" },
+	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
+	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
 	{ NULL, NULL, NULL },
 };
 
@@ -23,6 +26,19 @@ static void usage(FILE *f)
 	for (const struct verb *v = verbs; v->name; v++)
 		fprintf(f, "  %-10s %s\n", v->name, v->what);
 	fprintf(f, "\n`vmm VERB --help` tells the options of a verb.\n");
+}
+
+/* Usage messages call the program by argv[0]: both words of it. */
+static int run(const struct verb *v, int argc, char **argv)
+{
+	char name[32];
+	int rc;
+
+	snprintf(name, sizeof(name), "vmm %s", v->name);
+	argv[0] = name;
+	rc = v->run(argc, argv);
+	argv[0] = NULL;
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -41,7 +57,7 @@ int main(int argc, char **argv)
 	}
 	for (const struct verb *v = verbs; v->name; v++)
 		if (!strcmp(argv[1], v->name))
-			return v->run(argc - 1, argv + 1);
+			return run(v, argc - 1, argv + 1);
 	fprintf(stderr, "vmm: no verb '%s'; `vmm --help` lists them\n", argv[1]);
 	return VMM_EXIT_USAGE;
 }

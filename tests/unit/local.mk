@@ -53,3 +53,8 @@ tests_unit_virtio_devices_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtio_devices_LDADD = $(VMM_LIBS)
 tests_unit_vsock_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_vsock_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/stat
+TESTS += tests/unit/stat
+tests_unit_stat_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stat_LDADD = $(VMM_LIBS)

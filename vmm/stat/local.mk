@@ -1,1 +1,7 @@
-# vmm/stat
+vmm_libvmm_a_SOURCES += \
+	vmm/stat/client.c vmm/stat/client.h \
+	vmm/stat/events.c vmm/stat/events.h \
+	vmm/stat/inspect.c vmm/stat/inspect.h \
+	vmm/stat/policy_json.c \
+	vmm/stat/server.c vmm/stat/server.h \
+	vmm/stat/snapshot.c vmm/stat/snapshot.h

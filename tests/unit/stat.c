@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The statistics socket, over a real unix socket with the real view, engine
+ * and client.  The access source is a made-up one: every page of the first
+ * MiB is young in each scan.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/tap.h"
+#include "vmm/host/listen.h"
+#include "vmm/stat/client.h"
+#include "vmm/stat/server.h"
+#include "vmm/stat/snapshot.h"
+#include "vmm/util/bitmap.h"
+
+#define MEM_BYTES (UINT64_C(8) << 20)
+#define NR_YOUNG  256
+#define GFN_MAPPED 300
+#define VM_NAME	  "unit \"test\""
+
+static char dir[] = "/tmp/vmm-stat-XXXXXX";
+static char path[64], why[512];
+
+static int source_arm(struct access_source *src, struct gfn_range range)
+{
+	return 0;
+}
+
+static int source_harvest(struct access_source *src, struct gfn_range range,
+			  uint64_t *young)
+{
+	uint64_t end = range.start.v + range.nr;
+
+	bitmap_clear_range(young, range.start.v, end);
+	if (range.start.v < NR_YOUNG)
+		bitmap_set_range(young, range.start.v,
+				 end < NR_YOUNG ? end : NR_YOUNG);
+	return 0;
+}
+
+static void source_close(struct access_source *src)
+{
+}
+
+static const struct access_source_ops source_ops = {
+	.name = "first-mib",
+	.what = "the first MiB is young",
+	.arm = source_arm,
+	.harvest = source_harvest,
+	.close = source_close,
+};
+static struct access_source source = { .ops = &source_ops, .granule_pages = 1 };
+
+struct fixture {
+	struct guest_mem *mem;
+	struct view *view;
+	struct reclaim_sink *sink;
+	struct engine *engine;
+	struct stat_server *server;
+};
+
+static void fill_map(struct fixture *f)
+{
+	const struct rmap_vma_desc desc = { .start = 0x400000, .end = 0x500000,
+		.pgoff = 0x400, .flags = RMAP_VM_READ | RMAP_VM_WRITE };
+	struct rmap *map = view_map(f->view);
+	struct rmap_vma *vma;
+	struct rmap_mm *mm;
+
+	view_wrlock(f->view);
+	if (rmap_mm_add(map, 42, RMAP_NO_PGD, &mm) ||
+	    rmap_vma_add(map, mm, &desc, &vma) ||
+	    rmap_map_page(map, vma, 0x401000, GFN_MAPPED) ||
+	    rmap_page_set_flags(map, GFN_MAPPED, RMAP_PG_ANON))
+		tap_bail("can't fill the reverse map");
+	view_unlock(f->view);
+}
+
+static void setup(struct fixture *f)
+{
+	struct stat_server_config config = { .path = path, .name = VM_NAME };
+	struct engine_config ec = { .policy = ENGINE_POLICY_DEFAULT };
+	uint8_t *p;
+
+	if (guest_mem_new(&f->mem, MEM_BYTES, false) ||
+	    view_new(&f->view, f->mem))
+		tap_bail("no guest memory or view");
+	p = guest_mem_ptr(f->mem, GPA(0), MEM_BYTES);
+	memset(p, 1, MEM_BYTES);
+	fill_map(f);
+	f->sink = NULL;
+	ec.mem = f->mem;
+	ec.view = f->view;
+	ec.source = &source;
+	ec.sink = f->sink;
+	ec.policy.scan_period_ms = 50;
+	if (engine_new(&f->engine, &ec))
+		tap_bail("no engine");
+	config.mem = f->mem;
+	config.view = f->view;
+	config.engine = f->engine;
+	if (stat_server_new(&f->server, &config, why, sizeof(why)))
+		tap_bail("no server: %s", why);
+}
+
+static void teardown(struct fixture *f)
+{
+	stat_server_free(f->server);
+	engine_free(f->engine);
+	view_free(f->view);
+	guest_mem_free(f->mem);
+}
+
+static json_t *get(const char *resource)
+{
+	json_t *j = NULL;
+
+	stat_request(path, resource, NULL, &j, why, sizeof(why));
+	return j;
+}
+
+static json_int_t member(const json_t *j, const char *section, const char *name)
+{
+	return json_integer_value(
+		json_object_get(json_object_get(j, section), name));
+}
+
+static void test_stats(void)
+{
+	json_t *j = NULL, *ages;
+
+	for (int i = 0; i < 200; i++) {
+		json_decref(j);
+		j = get("/stats");
+		if (member(j, "engine", "nr_scans") >= 3)
+			break;
+		usleep(50000);
+	}
+	ok(member(j, "engine", "nr_scans") >= 3, "/stats sees the scans");
+	is_int(member(j, "memory", "bytes"), MEM_BYTES, "memory.bytes");
+	is_int(member(j, "memory", "resident_bytes"), MEM_BYTES,
+	       "memory.resident_bytes");
+	is_int(member(j, "engine", "nr_young"), NR_YOUNG, "engine.nr_young");
+	is_int(member(j, "rmap", "nr_mms"), 1, "rmap.nr_mms");
+	ages = json_object_get(json_object_get(j, "engine"),
+			       "pages_by_idle_scans");
+	is_int(json_integer_value(json_array_get(ages, 0)), NR_YOUNG,
+	       "pages of age 0 are the young ones");
+	ok(!strcmp(json_string_value(json_object_get(j, "name")), VM_NAME),
+	   "a name with quotes survives");
+	json_decref(j);
+
+	j = get("/vms");
+	is_int(json_array_size(j), 1, "/vms has one VM");
+	is_int(json_integer_value(json_object_get(json_array_get(j, 0), "pid")),
+	       getpid(), "/vms tells the process");
+	json_decref(j);
+
+	j = get("/wss");
+	ok(json_array_size(json_object_get(j, "pages_by_idle_scans")) ==
+	   ENGINE_AGES, "/wss has all ages");
+	json_decref(j);
+}
+
+static void test_page(void)
+{
+	json_t *j = get("/page/300"), *m, *hex;
+
+	m = json_array_get(json_object_get(j, "mappings"), 0);
+	is_int(json_integer_value(json_object_get(m, "pid")), 42,
+	       "/page names the process");
+	is_int(json_integer_value(json_object_get(m, "address")), 0x401000,
+	       "/page names the linear address");
+	is_int(json_integer_value(json_object_get(j, "mapcount")), 0,
+	       "mapped once: _mapcount 0");
+	hex = get("/page/0x12c");
+	ok(json_object_get(hex, "gfn") &&
+	   json_equal(json_object_get(hex, "gfn"), json_object_get(j, "gfn")),
+	   "/page takes hexadecimal");
+	json_decref(hex);
+	json_decref(j);
+	j = get("/page/3");
+	is_int(json_array_size(json_object_get(j, "mappings")), 0,
+	       "a page that nobody maps has no mappings");
+	is_int(json_integer_value(json_object_get(j, "idle_scans")), 0,
+	       "a young page is not idle");
+	json_decref(j);
+}
+
+static void test_policy(void)
+{
+	static const struct {
+		const char *body, *error;
+	} bad[] = {
+		{ "[]", "object" },
+		{ "{\"enabled\": 1}", "enabled" },
+		{ "{\"target_bytes\": -1}", "target_bytes" },
+		{ "{\"target_bytes\": \"1G\"}", "target_bytes" },
+		{ "{\"cpu_percent\": 99999999999}", "cpu_percent" },
+		{ "{\"scan_period_ms\": 0}", "period" },
+		{ "{\"colour\": 1}", "colour" },
+	};
+	json_t *body = json_pack("{s:i}", "min_idle_scans", 7), *j = NULL;
+	json_t *before = get("/policy");
+
+	ok(!stat_request(path, "/policy", body, &j, why, sizeof(why)),
+	   "PUT /policy");
+	is_int(json_integer_value(json_object_get(j, "min_idle_scans")), 7,
+	       "the answer is the new policy");
+	ok(json_equal(json_object_get(j, "scan_period_ms"),
+		      json_object_get(before, "scan_period_ms")),
+	   "what the PUT does not name stays");
+	json_decref(before);
+	json_decref(body);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		json_t *answer = NULL;
+
+		body = json_loads(bad[i].body, 0, NULL);
+		ok(stat_request(path, "/policy", body, &answer, why,
+				sizeof(why)) == -EINVAL &&
+		   strstr(why, bad[i].error),
+		   "PUT /policy %s is refused by name", bad[i].body);
+		json_decref(body);
+		json_decref(answer);
+	}
+	before = get("/policy");
+	ok(json_equal(before, j), "refused policies changed nothing");
+	json_decref(before);
+	json_decref(j);
+}
+
+static int connect_to(const char *p)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", p);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Sends raw bytes and reads until the server closes. */
+static char *raw(const char *request)
+{
+	int fd = connect_to(path);
+	char *answer = calloc(1, 1 << 20);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0 || send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+		tap_bail("can't send to %s", path);
+	while ((n = read(fd, answer + len, (1 << 20) - 1 - len)) > 0)
+		len += n;
+	close(fd);
+	return answer;
+}
+
+static void test_http(void)
+{
+	static const struct {
+		const char *request, *status;
+	} t[] = {
+		{ "GET /nothing HTTP/1.0\r\n\r\n", " 404 " },
+		{ "GET /page/ HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /page/-1 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /page/12x HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /page/99999999999999999999999 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /page/999999 HTTP/1.0\r\n\r\n", " 404 " },
+		{ "GET /process/1 HTTP/1.0\r\n\r\n", " 404 " },
+		{ "GET /process/4294967296 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "DELETE /policy HTTP/1.0\r\n\r\n", " 405 " },
+		{ "POST /stats HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 " },
+		{ "PUT /policy HTTP/1.0\r\nContent-Length: 4\r\n\r\n{{{{",
+		  " 400 " },
+	};
+	char *big = malloc(200 << 10), *a;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		a = raw(t[i].request);
+		ok(strstr(a, t[i].status) && strstr(a, "\"error\""),
+		   "%.30s... ->%s", t[i].request, t[i].status);
+		free(a);
+	}
+	strcpy(big, "PUT /policy HTTP/1.0\r\nContent-Length: 150000\r\n\r\n");
+	memset(big + strlen(big) + 1, 0, 1);
+	memset(strchr(big, 0), ' ', 150000);
+	a = raw(big);
+	ok(strstr(a, " 413 "), "a body that is too long is refused");
+	free(a);
+	free(big);
+}
+
+/* Each sample follows its TYPE; counters end in _total; EOF is last. */
+static void test_metrics(void)
+{
+	char *a = raw("GET /metrics HTTP/1.0\r\n\r\n");
+	char *body = strstr(a, "\r\n\r\n"), *save, family[128] = "", type[16];
+	bool sound = true, eof = false, escaped = false;
+	unsigned int nr = 0;
+
+	ok(strstr(a, "application/openmetrics-text; version=1.0.0"),
+	   "/metrics has the content type");
+	for (char *l = strtok_r(body + 4, "\n", &save); l;
+	     l = strtok_r(NULL, "\n", &save)) {
+		size_t n = strlen(family);
+
+		sound &= !eof;
+		if (!strcmp(l, "# EOF")) {
+			eof = true;
+		} else if (sscanf(l, "# TYPE %127s %15s", family, type) != 2 &&
+			   *l != '#') {
+			sound &= !strncmp(l, family, n);
+			sound &= !strncmp(l + n, strcmp(type, "counter") ?
+					  "{" : "_total{", 1);
+			escaped |= strstr(l, "{vm=\"unit \\\"test\\\"\"}") != NULL;
+			nr++;
+		}
+	}
+	ok(sound && eof && nr > 30, "/metrics is sound, %u samples", nr);
+	ok(escaped, "label values are escaped");
+	free(a);
+}
+
+static int take_three(json_t *line, void *arg)
+{
+	int *nr = arg;
+
+	if (json_object_get(line, "engine"))
+		(*nr)++;
+	return *nr == 3;
+}
+
+static void test_events(void)
+{
+	static const char request[] = "GET /events HTTP/1.1\r\nHost: x\r\n\r\n";
+	int nr = 0, lazy = connect_to(path);
+	json_t *j;
+
+	if (send(lazy, request, strlen(request), MSG_NOSIGNAL) < 0)
+		tap_bail("can't send");
+	ok(!stat_stream(path, "/events", take_three, &nr, why, sizeof(why)),
+	   "/events streams");
+	is_int(nr, 3, "three lines came");
+	j = get("/vms");
+	ok(j, "a reader that does not read holds up nobody");
+	json_decref(j);
+	close(lazy);
+	j = get("/vms");
+	ok(j, "a reader that goes away does no harm");
+	json_decref(j);
+}
+
+static void test_listen(void)
+{
+	char p[80];
+	struct stat st;
+	int fd, fd2;
+
+	ok(unix_listen(path, "--x", why, sizeof(why)) == -EADDRINUSE &&
+	   strstr(why, "--x"), "a socket in use is refused, with the remedy");
+	ok(!stat(path, &st) && (st.st_mode & 0777) == 0600,
+	   "the socket is its owner's only");
+	snprintf(p, sizeof(p), "%s/file", dir);
+	close(open(p, O_CREAT | O_WRONLY, 0600));
+	ok(unix_listen(p, "--x", why, sizeof(why)) == -EEXIST,
+	   "a file that is no socket is left alone");
+	unlink(p);
+	fd = unix_listen(p, "--x", why, sizeof(why));
+	close(fd);
+	fd2 = unix_listen(p, "--x", why, sizeof(why));
+	ok(fd >= 0 && fd2 >= 0, "a socket left behind is replaced");
+	close(fd2);
+	unlink(p);
+	memset(p, 'x', sizeof(p) - 1);
+	p[sizeof(p) - 1] = 0;
+	ok(stat_request("/nonexistent/vmm.sock", "/stats", NULL, NULL, why,
+			sizeof(why)) == -ECONNREFUSED, "nobody there is said");
+}
+
+int main(void)
+{
+	struct fixture f;
+
+	if (!mkdtemp(dir))
+		tap_bail("no directory in /tmp");
+	snprintf(path, sizeof(path), "%s/s", dir);
+	setup(&f);
+	test_stats();
+	test_page();
+	test_policy();
+	test_http();
+	test_metrics();
+	test_events();
+	test_listen();
+	teardown(&f);
+	ok(access(path, F_OK), "the socket is removed");
+	rmdir(dir);
+	return tap_done();
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/cmd-client.h"
+#include "vmm/cmd.h"
+#include "vmm/host/rundir.h"
+#include "vmm/stat/client.h"
+#include "vmm/util/log.h"
+
+static int parse(struct client *c, const char *args, int min_args,
+		 int max_args)
+{
+	const char **words;
+	int rc, nr = 0;
+
+	poptSetOtherOptionHelp(c->popt, args);
+	rc = poptGetNextOpt(c->popt);
+	if (rc < -1) {
+		log_error("%s: %s; see --help",
+			  poptBadOption(c->popt, POPT_BADOPTION_NOALIAS),
+			  poptStrerror(rc));
+		return VMM_EXIT_USAGE;
+	}
+	words = poptGetArgs(c->popt);
+	while (words && words[nr])
+		nr++;
+	if (nr < min_args || nr > max_args) {
+		poptPrintUsage(c->popt, stderr, 0);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+int client_open(struct client *c, const struct poptOption *options, int argc,
+		char **argv, const char *args, int min_args, int max_args)
+{
+	char why[512];
+	int rc;
+
+	c->popt = poptGetContext(argv[0], argc, (const char **)argv, options, 0);
+	rc = parse(c, args, min_args, max_args);
+	if (rc)
+		return rc;
+	if (c->socket) {
+		if (strlen(c->socket) >= sizeof(c->path)) {
+			log_error("the socket path %s is too long", c->socket);
+			return VMM_EXIT_USAGE;
+		}
+		strcpy(c->path, c->socket);
+		return VMM_EXIT_OK;
+	}
+	if (rundir_find_socket(c->name, c->path, sizeof(c->path), why,
+			       sizeof(why))) {
+		log_error("%s", why);
+		return VMM_EXIT_FAILURE;
+	}
+	return VMM_EXIT_OK;
+}
+
+void client_close(struct client *c)
+{
+	poptFreeContext(c->popt);
+	free(c->name);
+	free(c->socket);
+}
+
+json_t *client_request(struct client *c, const char *path, const json_t *body)
+{
+	json_t *answer;
+	char why[512];
+
+	if (stat_request(c->path, path, body, &answer, why, sizeof(why))) {
+		log_error("%s", why);
+		return NULL;
+	}
+	return answer;
+}
+
+void client_print_json(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+}
+
+long long client_int(const json_t *json, const char *section, const char *name)
+{
+	const json_t *o = section ? json_object_get(json, section) : json;
+
+	return json_integer_value(json_object_get(o, name));
+}
+
+const char *client_string(const json_t *json, const char *section,
+			  const char *name)
+{
+	const json_t *o = section ? json_object_get(json, section) : json;
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vmm stat: what a running VM's memory does, once or after each scan. */
+#include "config.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "vmm/cmd-client.h"
+#include "vmm/cmd.h"
+#include "vmm/stat/client.h"
+#include "vmm/util/log.h"
+#include "vmm/util/size.h"
+
+#define PAGE_BYTES 4096
+
+static const char *size_text(long long bytes, char buf[16])
+{
+	return size_format(bytes > 0 ? bytes : 0, buf, 16);
+}
+
+static void print_memory(const json_t *j)
+{
+	char a[16], b[16], c[16], d[16];
+
+	printf("memory   %s: resident %s, swapped %s, given back %s\n",
+	       size_text(client_int(j, "memory", "bytes"), a),
+	       size_text(client_int(j, "memory", "resident_bytes"), b),
+	       size_text(client_int(j, "memory", "swapped_bytes"), c),
+	       size_text(client_int(j, "memory", "discarded_bytes"), d));
+}
+
+static void print_engine(const json_t *j)
+{
+	char a[16], b[16], c[16], d[16];
+	const char *error = client_string(j, "engine", "last_error");
+
+	printf("lists    active %s, inactive %s, unevictable %s; "
+	       "touched in the last scan %s\n",
+	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_active"), a),
+	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_inactive"), b),
+	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_unevictable"),
+			 c),
+	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_young"), d));
+	printf("pages    %lld evicted, %lld refaulted, %lld saved by the last "
+	       "look, %lld could not be taken\n",
+	       client_int(j, "engine", "nr_evicted"),
+	       client_int(j, "engine", "nr_refaults"),
+	       client_int(j, "engine", "nr_saved_by_last_look"),
+	       client_int(j, "engine", "nr_kept"));
+	printf("scans    %lld by %s, %lld failed; last %.1f ms, CPU %.2f s\n",
+	       client_int(j, "engine", "nr_scans"),
+	       client_string(j, "engine", "source"),
+	       client_int(j, "engine", "nr_scan_errors"),
+	       client_int(j, "engine", "last_scan_ns") / 1e6,
+	       client_int(j, "engine", "scan_cpu_ns") / 1e9);
+	if (*error)
+		printf("trouble  %s\n", error);
+}
+
+static void print_policy(const json_t *j)
+{
+	const json_t *p = json_object_get(j, "policy");
+	long long target = client_int(p, NULL, "target_bytes");
+	char a[16];
+
+	printf("policy   %s, target %s, period %lld ms, idle %lld scans, "
+	       "CPU %lld %%\n",
+	       json_is_true(json_object_get(p, "enabled")) ? "on" : "off",
+	       target ? size_text(target, a) : "none",
+	       client_int(p, NULL, "scan_period_ms"),
+	       client_int(p, NULL, "min_idle_scans"),
+	       client_int(p, NULL, "cpu_percent"));
+}
+
+static void print_agent(const json_t *j)
+{
+	const json_t *agent = json_object_get(j, "agent");
+	char a[16], b[16];
+
+	if (!json_is_true(json_object_get(agent, "connected"))) {
+		printf("agent    not connected\n");
+		return;
+	}
+	printf("agent    epoch %lld: %lld processes, %lld regions, %lld page "
+	       "mappings; guest has %s, free %s\n",
+	       client_int(agent, NULL, "epoch"),
+	       client_int(j, "rmap", "nr_mms"),
+	       client_int(j, "rmap", "nr_vmas"),
+	       client_int(j, "rmap", "nr_mappings"),
+	       size_text(client_int(j, "guest", "mem_total"), a),
+	       size_text(client_int(j, "guest", "mem_free"), b));
+}
+
+static void print_once(const json_t *j)
+{
+	printf("guest    %s, process %lld\n", client_string(j, NULL, "name"),
+	       client_int(j, NULL, "pid"));
+	print_memory(j);
+	print_engine(j);
+	print_policy(j);
+	print_agent(j);
+}
+
+struct follow {
+	int json;
+	unsigned long nr_lines;
+	long long evicted, refaults;	/* at the line before */
+};
+
+static int print_line(json_t *j, void *arg)
+{
+	struct follow *f = arg;
+	long long evicted = client_int(j, "engine", "nr_evicted");
+	long long refaults = client_int(j, "engine", "nr_refaults");
+	char a[16], b[16], c[16], when[16];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (f->json) {
+		json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+		putchar('\n');
+		return fflush(stdout);
+	}
+	if (json_object_get(j, "dropped")) {
+		printf("(%lld lines lost: this terminal is too slow)\n",
+		       client_int(j, NULL, "dropped"));
+		return fflush(stdout);
+	}
+	if (f->nr_lines % 20 == 0)
+		printf("%-9s %10s %10s %10s %9s %9s %9s\n", "time", "resident",
+		       "swapped", "touched", "evicted", "refaults", "scan ms");
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&now, &tm));
+	printf("%-9s %10s %10s %10s %9lld %9lld %9.1f\n", when,
+	       size_text(client_int(j, "memory", "resident_bytes"), a),
+	       size_text(client_int(j, "memory", "swapped_bytes"), b),
+	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_young"), c),
+	       f->nr_lines ? evicted - f->evicted : 0,
+	       f->nr_lines ? refaults - f->refaults : 0,
+	       client_int(j, "engine", "last_scan_ns") / 1e6);
+	f->nr_lines++;
+	f->evicted = evicted;
+	f->refaults = refaults;
+	return fflush(stdout);
+}
+
+int cmd_stat(int argc, char **argv)
+{
+	struct client c = { 0 };
+	struct follow f = { 0 };
+	int follow = 0, rc;
+	char why[512];
+	json_t *j;
+	const struct poptOption options[] = {
+		CLIENT_OPTIONS(&c),
+		{ "follow", 'f', POPT_ARG_NONE, &follow, 0,
+		  "a line after each scan, until the VM ends", NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+
+	rc = client_open(&c, options, argc, argv, "[OPTION...]", 0, 0);
+	if (rc)
+		goto out;
+	rc = VMM_EXIT_FAILURE;
+	if (follow) {
+		f.json = c.json;
+		if (stat_stream(c.path, "/events", print_line, &f, why,
+				sizeof(why)))
+			log_error("%s", why);
+		else
+			rc = VMM_EXIT_OK;
+		goto out;
+	}
+	j = client_request(&c, "/stats", NULL);
+	if (!j)
+		goto out;
+	if (c.json)
+		client_print_json(j);
+	else
+		print_once(j);
+	json_decref(j);
+	rc = VMM_EXIT_OK;
+out:
+	client_close(&c);
+	return rc;
+}

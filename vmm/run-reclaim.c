@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/protocol.h"
+#include "vmm/access/source.h"
+#include "vmm/dev/device.h"
+#include "vmm/host/rundir.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/policy/engine.h"
+#include "vmm/reclaim/sink.h"
+#include "vmm/run-options.h"
+#include "vmm/run-reclaim.h"
+#include "vmm/stat/server.h"
+#include "vmm/util/log.h"
+#include "vmm/view/view.h"
+
+/*
+ * Without accessed bits or without swap a guest still runs; only who asked for
+ * reclaim, or for a source by name, is refused.
+ */
+static int open_source(struct run_reclaim *r, const struct run_options *o,
+		       struct vm *vm, char *why, size_t len)
+{
+	char reasons[768];
+	int rc;
+
+	if (!strcmp(o->abits, "none")) {
+		if (!o->policy.enabled)
+			return 0;
+		snprintf(why, len, "--reclaim needs a source of accessed bits, "
+			 "and --abits says none");
+		return -EINVAL;
+	}
+	r->target = calloc(1, sizeof(*r->target));
+	if (!r->target) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	r->target->mem = vm_mem(vm);
+	r->target->vm_fd = vm_fd(vm);
+	rc = access_open(&r->source, o->abits, r->target, reasons,
+			 sizeof(reasons));
+	if (!rc)
+		return 0;
+	if (strcmp(o->abits, "auto") || o->policy.enabled) {
+		snprintf(why, len, "no accessed bits: %s", reasons);
+		return rc;
+	}
+	log_warn("running without accessed bits, so without reclaim: %s",
+		 reasons);
+	return 0;
+}
+
+static int open_sink(struct run_reclaim *r, const struct run_options *o,
+		     struct vm *vm, char *why, size_t len)
+{
+	int rc = sink_swap.open(&r->sink, vm_mem(vm), why, len);
+
+	if (!rc || o->policy.enabled)
+		return rc;
+	log_warn("ages are kept, but nothing can be evicted: %s", why);
+	return 0;
+}
+
+static int start_engine(struct run_reclaim *r, const struct run_options *o,
+			struct vm *vm, char *why, size_t len)
+{
+	const struct engine_config config = {
+		.mem = vm_mem(vm), .view = r->view, .source = r->source,
+		.sink = r->sink, .policy = o->policy,
+	};
+	int rc = engine_new(&r->engine, &config);
+
+	if (rc == -EINVAL)
+		snprintf(why, len, "--reclaim %s: a value is out of range; see "
+			 "vmm-policy(1)", o->reclaim_text);
+	else if (rc)
+		snprintf(why, len, "can't start the engine: %s", strerror(-rc));
+	return rc;
+}
+
+static int start_server(struct run_reclaim *r, const struct run_options *o,
+			struct vm *vm, struct virtio_balloon *balloon,
+			char *why, size_t len)
+{
+	char path[108];
+	struct stat_server_config config = {
+		.path = o->socket, .name = o->name, .mem = vm_mem(vm),
+		.view = r->view, .engine = r->engine, .vm = vm,
+		.balloon = balloon,
+	};
+	int rc;
+
+	if (!o->socket) {
+		rc = rundir_socket_path(o->name, path, sizeof(path));
+		if (rc) {
+			snprintf(why, len, "no place for the socket of '%s': "
+				 "%s; name one with --socket", o->name,
+				 strerror(-rc));
+			return rc;
+		}
+		config.path = path;
+	}
+	return stat_server_new(&r->server, &config, why, len);
+}
+
+int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
+		      struct vm *vm, struct virtio_vsock *vsock,
+		      struct virtio_balloon *balloon, char *why, size_t len)
+{
+	int rc = view_new(&r->view, vm_mem(vm));
+
+	if (rc) {
+		snprintf(why, len, "no memory for the reverse map");
+		return rc;
+	}
+	rc = open_source(r, o, vm, why, len);
+	if (!rc && r->source)
+		rc = open_sink(r, o, vm, why, len);
+	if (!rc && r->source)
+		rc = start_engine(r, o, vm, why, len);
+	if (!rc)
+		rc = start_server(r, o, vm, balloon, why, len);
+	return rc;
+}
+
+void run_reclaim_stop(struct run_reclaim *r)
+{
+	stat_server_free(r->server);
+	engine_free(r->engine);
+	if (r->sink)
+		r->sink->ops->close(r->sink);
+	if (r->source)
+		access_close(r->source);
+	view_free(r->view);
+	free(r->target);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The half of `vmm run` that this program exists for: view, agent server,
+ * access source, sink, engine and statistics socket of one VM.
+ */
+#ifndef VMM_RUN_RECLAIM_H
+#define VMM_RUN_RECLAIM_H
+
+#include <stddef.h>
+
+struct access_source;
+struct agent_server;
+struct engine;
+struct reclaim_sink;
+struct run_options;
+struct stat_server;
+struct view;
+struct virtio_balloon;
+struct virtio_vsock;
+struct vm;
+
+/* All owned; NULL what is not there. */
+struct run_reclaim {
+	struct view *view;
+	struct agent_server *agent;
+	struct access_source *source;
+	struct reclaim_sink *sink;
+	struct engine *engine;
+	struct stat_server *server;
+	struct access_target *target;	/* of the source */
+};
+
+/*
+ * Before the VM starts.  0 or -errno with why; what was made before a failure
+ * is in *r, for run_reclaim_stop().
+ */
+int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
+		      struct vm *vm, struct virtio_vsock *vsock,
+		      struct virtio_balloon *balloon, char *why, size_t len);
+/* After the VM's threads ended, before its devices go. */
+void run_reclaim_stop(struct run_reclaim *r);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The other end of the statistics socket, for vmm's own commands. */
+#ifndef VMM_STAT_CLIENT_H
+#define VMM_STAT_CLIENT_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+/*
+ * One request.  body NULL: GET, else PUT with that JSON.  Returns 0 and a new
+ * reference in *answer, or -errno with why: nobody listens (-ECONNREFUSED,
+ * -ENOENT), no permission (-EACCES), or what the VM answered (-EINVAL).
+ */
+int stat_request(const char *socket, const char *path, const json_t *body,
+		 json_t **answer, char *why, size_t len);
+
+/*
+ * Calls on_line for each JSON line of a streaming resource until it returns
+ * non-zero or the VM ends.  0 or -errno as above.
+ */
+int stat_stream(const char *socket, const char *path,
+		int (*on_line)(json_t *line, void *arg), void *arg, char *why,
+		size_t len);
+
+#endif

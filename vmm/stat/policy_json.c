@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The engine's policy as JSON, both ways. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/stat/snapshot.h"
+
+static const struct number {
+	const char *name;
+	size_t offset;
+} numbers[] = {
+	{ "scan_period_ms", offsetof(struct engine_policy, scan_period_ms) },
+	{ "min_idle_scans", offsetof(struct engine_policy, min_idle_scans) },
+	{ "cpu_percent", offsetof(struct engine_policy, cpu_percent) },
+};
+
+#define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+json_t *stat_policy_json(const struct engine_policy *p)
+{
+	json_t *obj = json_pack("{s:b, s:I}", "enabled", p->enabled,
+				"target_bytes", (json_int_t)p->target_bytes);
+
+	for (size_t i = 0; obj && i < NR_NUMBERS; i++) {
+		const char *at = (const char *)p + numbers[i].offset;
+
+		json_object_set_new(obj, numbers[i].name,
+				    json_integer(*(const unsigned int *)at));
+	}
+	return obj;
+}
+
+static int get_uint(const json_t *v, const char *name, json_int_t max,
+		    uint64_t *out, char *why, size_t len)
+{
+	json_int_t n = json_integer_value(v);
+
+	if (!json_is_integer(v) || n < 0 || n > max) {
+		snprintf(why, len, "'%s' must be an integer from 0 to %lld",
+			 name, (long long)max);
+		return -EINVAL;
+	}
+	*out = n;
+	return 0;
+}
+
+static int set_member(struct engine_policy *p, const char *key,
+		      const json_t *v, char *why, size_t len)
+{
+	uint64_t n;
+	int rc;
+
+	if (!strcmp(key, "enabled")) {
+		if (!json_is_boolean(v)) {
+			snprintf(why, len, "'enabled' must be true or false");
+			return -EINVAL;
+		}
+		p->enabled = json_is_true(v);
+		return 0;
+	}
+	if (!strcmp(key, "target_bytes"))
+		return get_uint(v, key, INT64_MAX, &p->target_bytes, why, len);
+	for (size_t i = 0; i < NR_NUMBERS; i++) {
+		if (strcmp(key, numbers[i].name))
+			continue;
+		rc = get_uint(v, key, INT_MAX, &n, why, len);
+		if (!rc)
+			*(unsigned int *)((char *)p + numbers[i].offset) = n;
+		return rc;
+	}
+	snprintf(why, len, "the policy has no member '%s'", key);
+	return -EINVAL;
+}
+
+int stat_policy_from_json(const json_t *obj, struct engine_policy *policy,
+			  char *why, size_t len)
+{
+	struct engine_policy p = *policy;
+	const char *key;
+	json_t *v;
+	int rc;
+
+	if (!json_is_object(obj)) {
+		snprintf(why, len, "the policy must be a JSON object");
+		return -EINVAL;
+	}
+	json_object_foreach((json_t *)obj, key, v) {
+		rc = set_member(&p, key, v, why, len);
+		if (rc)
+			return rc;
+	}
+	*policy = p;
+	return 0;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "vmm/mem/guest_mem.h"
+#include "vmm/view/guest_walk.h"
+
+#define PTE_PRESENT  (UINT64_C(1) << 0)
+#define PTE_ACCESSED (UINT64_C(1) << 5)
+#define PTE_DIRTY    (UINT64_C(1) << 6)
+#define PTE_LARGE    (UINT64_C(1) << 7)
+#define PTE_FRAME    UINT64_C(0x000ffffffffff000)
+
+#define MAX_LEAF_LEVEL 3	/* 1 GiB */
+
+struct leaf {
+	uint64_t *entry;	/* in guest memory */
+	uint64_t value;
+	uint64_t table_gfn;
+	unsigned int level;
+	uint64_t gfn;		/* of the address asked for */
+};
+
+static unsigned int shift_of(unsigned int level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
+		     struct leaf *leaf)
+{
+	uint64_t table = pgd & PTE_FRAME;
+
+	for (unsigned int level = w->levels; level; level--) {
+		uint64_t index = addr >> shift_of(level) & 511, v, frames;
+		uint64_t *t = guest_mem_ptr(w->mem, GPA(table), VMM_PAGE_SIZE);
+
+		if (!t)
+			return -ENOENT;
+		/* Once: the guest may change it at any instant. */
+		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
+		if (!(v & PTE_PRESENT))
+			return -ENOENT;
+		if (level > 1 && !(v & PTE_LARGE)) {
+			table = v & PTE_FRAME;
+			continue;
+		}
+		if (level > MAX_LEAF_LEVEL)
+			return -ENOENT;
+		/* Bit 12 of a large leaf is PAT, not address. */
+		frames = UINT64_C(1) << 9 * (level - 1);
+		leaf->entry = &t[index];
+		leaf->value = v;
+		leaf->table_gfn = table >> VMM_PAGE_SHIFT;
+		leaf->level = level;
+		leaf->gfn = (((v & PTE_FRAME) >> VMM_PAGE_SHIFT) &
+			     ~(frames - 1)) +
+			    (addr >> VMM_PAGE_SHIFT & (frames - 1));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
+		       struct rmap_pte *pte)
+{
+	const struct guest_walk *w = ctx;
+	struct leaf leaf;
+
+	if (rmap_mm_pgd(mm) == RMAP_NO_PGD)
+		return -ENOENT;
+	/* The tables are there to be asked: "not present" is an answer. */
+	*pte = (struct rmap_pte){ .present = false };
+	if (find_leaf(w, rmap_mm_pgd(mm), addr, &leaf))
+		return 0;
+	*pte = (struct rmap_pte){
+		.present = true,
+		.accessed = leaf.value & PTE_ACCESSED,
+		.dirty = leaf.value & PTE_DIRTY,
+		.level = leaf.level,
+		.gfn = leaf.gfn,
+	};
+	return 0;
+}
+
+/*
+ * Compare and swap: between the look and the clearing the guest may have put
+ * another frame there, whose accessed bit is not ours to clear.  One try: an
+ * entry that changes under us is in use.
+ */
+static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
+		      uint64_t gfn)
+{
+	const struct guest_walk *w = ctx;
+	struct leaf leaf;
+
+	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
+	    find_leaf(w, rmap_mm_pgd(mm), addr, &leaf) || leaf.gfn != gfn ||
+	    !(leaf.value & PTE_ACCESSED))
+		return 0;
+	if (rmap_page_flags(w->map, leaf.table_gfn) & RMAP_PG_PGTABLE)
+		__atomic_compare_exchange_n(leaf.entry, &leaf.value,
+					    leaf.value & ~PTE_ACCESSED, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	return 1;
+}
+
+const struct rmap_pte_ops guest_walk_ops = {
+	.lookup = walk_lookup,
+	.clear_accessed = walk_clear,
+};
