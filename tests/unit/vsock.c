@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_vsock.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -493,6 +494,71 @@ static void test_hostile(void)
 	close(fd);
 }
 
+static uint64_t rng_state = 0x5eed;
+
+static uint32_t rnd(uint32_t n)
+{
+	rng_state ^= rng_state << 13;
+	rng_state ^= rng_state >> 7;
+	rng_state ^= rng_state << 17;
+	return rng_state % n;
+}
+
+/* Any packet at any time, on few ports, with host programs coming and going. */
+static void test_random(void)
+{
+	enum { N = 30000, FDS = 16 };
+	static char block[4096];
+	unsigned int nr_taken = 0, nr_accepted = 0;
+	int fds[FDS], fd;
+
+	start();
+	for (int i = 0; i < FDS; i++)
+		fds[i] = -1;
+	for (int i = 0; i < N; i++) {
+		int *slot = &fds[rnd(FDS)];
+		uint32_t port = rnd(2) ? got.src_port : HOST_PORT;
+
+		peer_alloc = rnd(3) * 2000;
+		guest_fwd = rnd(4) * 1000;
+		send_flags = rnd(4);
+		if (!guest_send(rnd(9), rnd(8), port, block, rnd(4096)))
+			break;
+		while (take_packet())
+			nr_taken++;
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+		if (fd < 0 && !rnd(20)) {
+			fd = unix_socket(path, false);
+			dprintf(fd, "CONNECT %u\n", rnd(8));
+		}
+		if (fd >= 0 || !rnd(10)) {
+			if (*slot >= 0)
+				close(*slot);
+			*slot = fd;
+			nr_accepted += fd >= 0;
+		} else if (*slot >= 0 && read(*slot, block, rnd(4096)) < 0 &&
+			   write(*slot, block, rnd(4096)) < 0) {
+			shutdown(*slot, rnd(3));
+		}
+	}
+	for (int i = 0; i < FDS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	while ((fd = accept(listener, NULL, NULL)) >= 0)
+		close(fd);
+	peer_alloc = CREDIT;
+	guest_fwd = send_flags = 0;
+	printf("# %u packets from the device, %u connections\n", nr_taken,
+	       nr_accepted);
+	ok(nr_taken > 1000 && nr_accepted > 100 && !driver_needs_reset(&d),
+	   "%d random packets do no harm", N);
+	start();
+	fd = connect_guest(GUEST_PORT);
+	guest_send(VIRTIO_VSOCK_OP_RW, GUEST_PORT, HOST_PORT, "hello", 5);
+	ok(host_reads(fd, "hello", 5), "and all works as before");
+	close(fd);
+}
+
 int main(void)
 {
 	struct vm *vm = driver_vm();
@@ -501,6 +567,7 @@ int main(void)
 	int rc;
 
 	log_set_level(LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN); /* for this program's own writes */
 	if (!mkdtemp(dir))
 		tap_bail("no temporary directory");
 	snprintf(path, sizeof(path), "%s/v", dir);
@@ -523,6 +590,7 @@ int main(void)
 	test_guest_credit();
 	test_many();
 	test_hostile();
+	test_random();
 	virtio_vsock_free(vs);
 	ok(access(path, F_OK) < 0, "the socket file is gone");
 	vm_free(vm);

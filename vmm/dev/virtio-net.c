@@ -42,6 +42,7 @@ struct virtio_net {
 	struct virtio_net_config config;
 	int tap_fd;		/* owned */
 	struct event *tap;	/* owned; armed by the I/O thread only */
+	struct log_limit limit;
 };
 
 static struct virtio_net *to_net(struct virtio_device *dev)
@@ -102,11 +103,15 @@ static bool receive(struct virtio_net *net)
 static int64_t transmit(struct virtio_device *dev,
 			struct virtqueue_chain *chain)
 {
+	struct virtio_net *net = to_net(dev);
+
 	if (chain->out_bytes <= HDR_BYTES)
 		return -EINVAL;
 	/* What the tap does not take is lost, as on a wire. */
-	if (writev(to_net(dev)->tap_fd, chain->iov, chain->nr_out) < 0)
-		return 0;
+	if (writev(net->tap_fd, chain->iov, chain->nr_out) < 0)
+		log_limited(&net->limit, LOG_LEVEL_DEBUG,
+			    "virtio-net: a packet was dropped: %s",
+			    strerror(errno));
 	return 0;
 }
 

@@ -16,9 +16,9 @@
 
 #include "vmm/dev/virtqueue.h"
 
-/* One access of the compiler's choosing would be a double fetch. */
-#define READ_ONCE(x)	 (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+/* Exactly one access each: a second fetch could find something else. */
+#define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 
 /*
  * An instruction, not __atomic_thread_fence(): the other side is a guest, of
@@ -128,7 +128,7 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 			return "a descriptor index beyond its table";
 		if (nr_seen++ >= VIRTQUEUE_MAX_SEGS)
 			return "a chain that loops or is too long";
-		d = READ_ONCE(table[i]);
+		d = *(const volatile struct vring_desc *)&table[i];
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (table != vq->desc)
 				return "an indirect table in an indirect table";

@@ -8,7 +8,8 @@
  *   host is done:    OPEN, fd -1, SHUTDOWN sent --RST from guest--> freed
  *
  * A host program that closes only its writing end is seen as such and the
- * guest may go on sending.
+ * guest may go on sending; that it then closes the rest, too, we learn when
+ * the guest sends again or ends.
  */
 #include "config.h"
 
