@@ -19,8 +19,10 @@
  *    found through one link, in the child and in the parent alike.
  * 2. A link counts the pages it stands for and goes with the last of them: an
  *    anon_vma's tree has no VMA that has broken off all its pages.
- * 3. A fork copies the parent's links, at most one for each page it copies
- *    anyway.
+ * 3. A fork copies the parent's links.  A parent that forks and writes in turn
+ *    would have a set of pages, and a link, for each child; from LINKS_MAX on it
+ *    goes on with a shared anon_vma, whose pages are then looked for in more
+ *    VMAs than have them.
  *
  * The offset is of the link, not of the VMA: frames that turn out to be shared
  * by regions with unrelated offsets (agents can't see forks; mremap moves a
@@ -36,6 +38,7 @@
 #include "rmap/internal.h"
 
 #define START_NONLINEAR INT64_MIN
+#define LINKS_MAX	32
 
 static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 			  int64_t start)
@@ -119,6 +122,7 @@ int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
 	if (link->next)
 		link->next->pprev = &link->next;
 	vma->links = link;
+	vma->nr_links++;
 	return 0;
 }
 
@@ -129,6 +133,7 @@ void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 	link->nr -= nr;
 	if (link->nr)
 		return;
+	link->vma->nr_links--;
 	*link->pprev = link->next;
 	if (link->next)
 		link->next->pprev = link->pprev;
@@ -159,7 +164,7 @@ int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 
 	if (page->object) {
 		av = page_object(map, page);
-	} else if (!av || av->nr_links > 1) {
+	} else if (!av || (av->nr_links > 1 && vma->nr_links < LINKS_MAX)) {
 		rc = anon_vma_new(map, &av);
 		if (rc)
 			return rc;

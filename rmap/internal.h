@@ -85,6 +85,7 @@ struct rmap_vma {
 	struct itree_node mm_node;	/* by virtual page number */
 	struct itree_node file_node;
 	struct anon_link *links;
+	uint64_t nr_links;
 	struct anon_vma *active;	/* for pages faulted from now on */
 	uint32_t id;			/* in chains; else 0 */
 	struct snapshot snap;

@@ -1,7 +1,31 @@
-noinst_LIBRARIES += rmap/librmap.a
+# librmap: static, for others too (pkg-config rmap, man 3 rmap)
+lib_LIBRARIES += rmap/librmap.a
 rmap_librmap_a_SOURCES = rmap/rmap.h rmap/internal.h \
 	rmap/rmap.c rmap/page.c rmap/mapping.c rmap/fork.c rmap/walk.c \
 	rmap/vma.c rmap/vma-change.c rmap/anon_vma.c rmap/anon_mm.c \
 	rmap/pte_chain.c rmap/file.c \
 	rmap/snapshot.c rmap/snapshot.h rmap/itree.c rmap/itree.h \
-	rmap/hash.c rmap/hash.h
+	rmap/hash.c rmap/hash.h \
+	rmap/workingset.c rmap/workingset.h
+
+rmapincludedir = $(includedir)/rmap
+rmapinclude_HEADERS = rmap/rmap.h rmap/workingset.h
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = rmap/rmap.pc
+CLEANFILES += rmap/rmap.pc
+EXTRA_DIST += rmap/rmap.pc.in
+
+# Built here from the installed names, by users from the installed library.
+check_PROGRAMS += rmap/example
+rmap_example_SOURCES = rmap/example.c
+rmap_example_LDADD = rmap/librmap.a
+
+rmap/rmap.pc: $(srcdir)/rmap/rmap.pc.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) rmap && $(SED) \
+		-e 's|@prefix[@]|$(prefix)|' \
+		-e 's|@exec_prefix[@]|$(exec_prefix)|' \
+		-e 's|@libdir[@]|$(libdir)|' \
+		-e 's|@includedir[@]|$(includedir)|' \
+		-e 's|@VERSION[@]|$(VERSION)|' \
+		$(srcdir)/rmap/rmap.pc.in >$@

@@ -22,6 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define RMAP_PAGE_SHIFT 12
 #define RMAP_PAGE_SIZE	(UINT64_C(1) << RMAP_PAGE_SHIFT)
 #define RMAP_NO_PGD	UINT64_MAX
@@ -260,5 +264,9 @@ struct rmap_stats {
 };
 
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,3 +7,11 @@ tests_bench_summarize_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_bench_summarize_LDADD = $(JANSSON_LIBS)
 tests_bench_until_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_bench_until_LDADD = $(JANSSON_LIBS)
+
+check_PROGRAMS += tests/bench/rmap-compare
+tests_bench_rmap_compare_SOURCES = tests/bench/rmap-compare.c \
+	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
+	tests/bench/rmap-generate.c
+tests_bench_rmap_compare_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
+	$(POPT_CFLAGS)
+tests_bench_rmap_compare_LDADD = rmap/librmap.a $(JANSSON_LIBS) $(POPT_LIBS)

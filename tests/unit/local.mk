@@ -9,11 +9,13 @@ tests_unit_util_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_util_LDADD = $(VMM_LIBS)
 
 RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-property \
-	tests/unit/rmap-replay tests/unit/rmap-threads
+	tests/unit/rmap-replay tests/unit/rmap-threads \
+	tests/unit/rmap-workingset
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_property_LDADD = rmap/librmap.a
+tests_unit_rmap_workingset_LDADD = rmap/librmap.a
 tests_unit_rmap_replay_SOURCES = tests/unit/rmap-replay.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
 	tests/bench/rmap-generate.c
@@ -22,8 +24,8 @@ tests_unit_rmap_threads_SOURCES = tests/unit/rmap-threads.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
 	tests/bench/rmap-generate.c
 tests_unit_rmap_threads_LDADD = rmap/librmap.a
-dist_check_SCRIPTS += tests/unit/rmap-symbols.sh
-TESTS += tests/unit/rmap-symbols.sh
+dist_check_SCRIPTS += tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh
+TESTS += tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh
 
 check_PROGRAMS += tests/unit/guest_mem
 TESTS += tests/unit/guest_mem
