@@ -357,6 +357,17 @@ static void test_credit(void)
 	guest_send(VIRTIO_VSOCK_OP_RST, 2, HOST_PORT, NULL, 0);
 }
 
+/* Bytes of all packets that come now. */
+static size_t bytes_received(void)
+{
+	size_t nr = 0;
+
+	driver_run(&d);
+	while (take_packet())
+		nr += got.op == VIRTIO_VSOCK_OP_RW ? got.len : 0;
+	return nr;
+}
+
 /* A guest that does not read: the host's bytes wait in its socket. */
 static void test_guest_credit(void)
 {
@@ -368,22 +379,16 @@ static void test_guest_credit(void)
 	fd = connect_guest(1);
 	if (write(fd, block, sizeof(block)) != sizeof(block))
 		tap_bail("write");
-	driver_run(&d);
-	while (take_packet())
-		nr += got.op == VIRTIO_VSOCK_OP_RW ? got.len : 0;
+	nr += bytes_received();
 	is_int(nr, 1000, "no more than the guest's credit is sent");
 	guest_fwd = 1000;
 	guest_send(VIRTIO_VSOCK_OP_CREDIT_UPDATE, 1, HOST_PORT, NULL, 0);
-	driver_run(&d);
-	while (take_packet())
-		nr += got.op == VIRTIO_VSOCK_OP_RW ? got.len : 0;
+	nr += bytes_received();
 	is_int(nr, 2000, "more when it has read");
 	/* A count of bytes it never got must not open the flood. */
 	guest_fwd = 0x7fffffff;
 	guest_send(VIRTIO_VSOCK_OP_CREDIT_UPDATE, 1, HOST_PORT, NULL, 0);
-	driver_run(&d);
-	while (take_packet())
-		nr += got.op == VIRTIO_VSOCK_OP_RW ? got.len : 0;
+	nr += bytes_received();
 	is_int(nr, 2000, "none for a false count");
 	guest_fwd = 0;
 	peer_alloc = CREDIT;

@@ -9,4 +9,4 @@ vmm_libvmm_a_SOURCES += \
 	vmm/dev/virtio-balloon.c vmm/dev/virtio-blk.c \
 	vmm/dev/virtio-net.c vmm/dev/virtio-rng.c \
 	vmm/dev/vsock.c vmm/dev/vsock.h \
-	vmm/dev/vsock-conn.c vmm/dev/vsock-host.c
+	vmm/dev/vsock-conn.c vmm/dev/vsock-host.c vmm/dev/vsock-rx.c

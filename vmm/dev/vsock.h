@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside of virtio-vsock: what its three files share.
+ * Inside of virtio-vsock: what its files share.
  *
- *   vsock.c       the queues: packets to and from the guest
+ *   vsock.c       the device, and packets from the guest
+ *   vsock-rx.c    packets to the guest
  *   vsock-conn.c  a connection: its life, its buffer, its credit
  *   vsock-host.c  the host's side: unix sockets and in-process listeners
  *
@@ -143,6 +144,11 @@ struct virtio_vsock {
  */
 bool vsock_enter(struct virtio_vsock *vs);
 void vsock_leave(struct virtio_vsock *vs);
+
+/* vsock-rx.c */
+
+/* Fills the guest's receive buffers; true when it stopped with work left. */
+bool vsock_rx_pump(struct virtio_vsock *vs);
 
 /* vsock-conn.c */
 
