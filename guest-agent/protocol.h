@@ -1,5 +1,223 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wire protocol between the guest agent and the host; every byte is in
+ * docs/protocol.md.
+ *
+ * Pure: no I/O, no allocation, no C library calls, so that the same code runs
+ * in the agent, in the host and in a guest without an operating system.  All
+ * buffers are the caller's.  Not thread-safe; one decoder a connection and
+ * direction.
+ */
 #ifndef GUEST_AGENT_PROTOCOL_H
 #define GUEST_AGENT_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #define VMM_AGENT_VSOCK_PORT 7417
+
+#define PROTOCOL_MAGIC	     UINT32_C(0x414d4d56)	/* "VMMA" */
+#define PROTOCOL_VERSION     1
+#define PROTOCOL_PAGE_SIZE   4096
+#define PROTOCOL_HEADER_SIZE 8
+#define PROTOCOL_MAX_RECORDS 1024	/* of a RUNS or FLAGS message */
+#define PROTOCOL_MAX_PAYLOAD (PROTOCOL_MAX_RECORDS * 24)
+#define PROTOCOL_MAX_FRAME   (PROTOCOL_HEADER_SIZE + PROTOCOL_MAX_PAYLOAD)
+#define PROTOCOL_MAX_ADDR    (UINT64_C(1) << 56)	/* user half, 5 levels */
+#define PROTOCOL_NO_PGD	     UINT64_MAX
+#define PROTOCOL_MIN_INTERVAL_MS 100
+#define PROTOCOL_MAX_INTERVAL_MS 3600000
+
+enum protocol_type {
+	/* guest to host */
+	PROTOCOL_HELLO = 1,
+	PROTOCOL_EPOCH_BEGIN = 2,
+	PROTOCOL_EPOCH_END = 3,
+	PROTOCOL_MM = 4,
+	PROTOCOL_MM_END = 5,
+	PROTOCOL_VMA = 6,
+	PROTOCOL_RUNS = 7,
+	PROTOCOL_FLAGS = 8,
+	PROTOCOL_PRESSURE = 9,
+	PROTOCOL_FORGET = 10,
+	/* host to guest */
+	PROTOCOL_RESCAN = 64,
+	PROTOCOL_DROP_CACHE = 65,
+	PROTOCOL_REPORT_FREE = 66,
+	PROTOCOL_SET_INTERVAL = 67,
+};
+
+/* hello.features: what the agent can tell. */
+#define PROTOCOL_FEAT_PFN   0x01u	/* frame numbers (pagemap as root) */
+#define PROTOCOL_FEAT_FLAGS 0x02u	/* kpageflags */
+#define PROTOCOL_FEAT_COUNT 0x04u	/* kpagecount */
+#define PROTOCOL_FEAT_PSI   0x08u
+#define PROTOCOL_FEAT_PGD   0x10u	/* mm.pgd is filled in */
+#define PROTOCOL_FEAT_LA57  0x20u	/* page tables have five levels */
+#define PROTOCOL_FEAT_ALL   0x3fu
+
+#define PROTOCOL_EPOCH_FULL 0x1u	/* what is not told is gone */
+#define PROTOCOL_MM_DELTA   0x1u	/* changes to the section before */
+
+enum protocol_vma_op {
+	PROTOCOL_VMA_NEW = 0,
+	PROTOCOL_VMA_KEEP = 1,	/* delta only: runs for a known region follow */
+	PROTOCOL_VMA_GONE = 2,	/* delta only: before all NEW and KEEP */
+};
+
+/* vma.flags */
+#define PROTOCOL_VM_READ   0x01u
+#define PROTOCOL_VM_WRITE  0x02u
+#define PROTOCOL_VM_EXEC   0x04u
+#define PROTOCOL_VM_SHARED 0x08u
+#define PROTOCOL_VM_LOCKED 0x10u
+#define PROTOCOL_VM_STACK  0x20u
+#define PROTOCOL_VM_HEAP   0x40u
+#define PROTOCOL_VM_ALL	   0x7fu
+
+/* flag records */
+#define PROTOCOL_PG_LOCKED     0x0001u	/* mlocked or unevictable */
+#define PROTOCOL_PG_RESERVED   0x0002u
+#define PROTOCOL_PG_FREE       0x0004u
+#define PROTOCOL_PG_SLAB       0x0008u
+#define PROTOCOL_PG_PGTABLE    0x0010u
+#define PROTOCOL_PG_ANON       0x0020u
+#define PROTOCOL_PG_FILE       0x0040u
+#define PROTOCOL_PG_DIRTY      0x0080u
+#define PROTOCOL_PG_KSM	       0x0100u
+#define PROTOCOL_PG_HUGE       0x0200u
+#define PROTOCOL_PG_SWAPBACKED 0x0400u
+#define PROTOCOL_PG_ALL	       0x07ffu
+
+#define PROTOCOL_RUN_UNMAPPED 0x1u	/* gfn is 0 */
+
+struct protocol_hello {
+	uint32_t page_size, features;
+	uint64_t nr_frames;	/* highest frame number + 1 */
+};
+
+struct protocol_epoch {
+	uint64_t number;
+	uint32_t flags;		/* of BEGIN; 0 in END */
+};
+
+struct protocol_mm {
+	uint32_t pid, flags;
+	uint64_t pgd;		/* guest physical, or PROTOCOL_NO_PGD */
+	char comm[16];		/* padded with zeros, ends with one */
+};
+
+struct protocol_vma {
+	uint64_t start, end, pgoff, dev, inode;
+	uint32_t flags, op;
+};
+
+struct protocol_run {
+	uint64_t vaddr, gfn;
+	uint32_t count, flags;
+};
+
+struct protocol_flags {
+	uint64_t gfn;
+	uint32_t count, flags;
+};
+
+struct protocol_pressure {	/* bytes; PSI in 1/100 % and us */
+	uint64_t mem_total, mem_free, mem_available, cached, dirty;
+	uint64_t some_total_us, full_total_us;
+	uint32_t some_avg10, full_avg10;
+};
+
+struct protocol_message {
+	enum protocol_type type;
+	uint32_t nr;		/* records of RUNS and FLAGS */
+	union {
+		struct protocol_hello hello;
+		struct protocol_epoch epoch;
+		struct protocol_mm mm;
+		struct protocol_vma vma;
+		const struct protocol_run *runs;
+		const struct protocol_flags *flags;
+		struct protocol_pressure pressure;
+		uint32_t pid;		/* MM_END, FORGET */
+		uint32_t interval_ms;	/* SET_INTERVAL */
+	};
+};
+
+/*
+ * Writes one frame to buf and returns its length; 0 when it does not fit or
+ * has too many records (or none).  Checks nothing else: that is the decoder's.
+ */
+size_t protocol_encode(const struct protocol_message *msg, void *buf,
+		       size_t len);
+
+enum protocol_error {
+	PROTOCOL_OK = 0,
+	PROTOCOL_E_TYPE,	/* unknown, or of the other direction */
+	PROTOCOL_E_LENGTH,	/* payload length wrong for the type */
+	PROTOCOL_E_RESERVED,	/* a field that must be zero is not */
+	PROTOCOL_E_MAGIC,
+	PROTOCOL_E_VERSION,
+	PROTOCOL_E_PAGE_SIZE,
+	PROTOCOL_E_FEATURES,
+	PROTOCOL_E_NR_FRAMES,
+	PROTOCOL_E_NO_HELLO,	/* something came before the hello */
+	PROTOCOL_E_HELLO_TWICE,
+	PROTOCOL_E_NO_EPOCH,	/* outside an epoch */
+	PROTOCOL_E_IN_EPOCH,	/* epoch in an epoch */
+	PROTOCOL_E_EPOCH_NR,	/* not above the last, or end unlike begin */
+	PROTOCOL_E_NO_MM,	/* outside a process' section */
+	PROTOCOL_E_IN_MM,	/* only outside a process' section */
+	PROTOCOL_E_PID,		/* zero, too large, or end unlike start */
+	PROTOCOL_E_PGD,		/* unaligned or out of guest memory */
+	PROTOCOL_E_COMM,
+	PROTOCOL_E_DELTA,	/* needs a delta, or none allowed here */
+	PROTOCOL_E_ORDER,	/* not ascending */
+	PROTOCOL_E_OVERLAP,
+	PROTOCOL_E_ALIGN,
+	PROTOCOL_E_RANGE,	/* empty, wraps or beyond the address space */
+	PROTOCOL_E_FLAGS,	/* unknown bits */
+	PROTOCOL_E_NO_VMA,	/* runs without a region */
+	PROTOCOL_E_OUTSIDE_VMA,
+	PROTOCOL_E_GFN,		/* out of guest memory */
+	PROTOCOL_E_VALUE,	/* a number out of its bounds */
+	PROTOCOL_NR_ERRORS,
+};
+
+/* For people; never NULL. */
+const char *protocol_error_text(int error);
+
+enum protocol_sender { PROTOCOL_FROM_GUEST, PROTOCOL_FROM_HOST };
+
+struct protocol_decoder {
+	enum protocol_sender sender;
+	uint64_t max_frames;	/* limit of hello.nr_frames */
+	uint64_t nr_frames;	/* by the hello */
+	int error;		/* sticky */
+	bool hello, epoch, full, mm, delta, vma, vma_gone;
+	uint64_t epoch_nr;
+	uint32_t pid;
+	uint64_t vma_start, vma_end, run_next;
+	uint64_t gone_next, vma_next;
+	uint32_t fill;		/* bytes of buf */
+	uint8_t buf[PROTOCOL_MAX_FRAME];
+	union {
+		struct protocol_run runs[PROTOCOL_MAX_RECORDS];
+		struct protocol_flags flags[PROTOCOL_MAX_RECORDS];
+	} rec;
+};
+
+/* max_frames: frames of the guest; ignored for messages of the host. */
+void protocol_decoder_init(struct protocol_decoder *d,
+			   enum protocol_sender sender, uint64_t max_frames);
+
+/*
+ * Consumes bytes of data, *used of them, until a message is whole.
+ * 1: *msg is one (its records live in the decoder until the next call);
+ * 0: all bytes taken, more are needed; < 0: -enum protocol_error, for good.
+ */
+int protocol_decode(struct protocol_decoder *d, const void *data, size_t len,
+		    size_t *used, struct protocol_message *msg);
+
 #endif
