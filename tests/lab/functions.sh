@@ -14,6 +14,16 @@
 lab=${abs_top_srcdir:-$PWD}/tests/lab/lab
 mkguest=${abs_top_srcdir:-$PWD}/tests/lab/mkguest
 
+# Lab tests of one build take turns, whatever `make -j` says: each machine
+# takes two CPUs and some GiB.
+lab_in_turn() {
+  if command -v flock >/dev/null; then
+    flock "${abs_top_builddir:-${TMPDIR:-/tmp}}/lab.lock" "$@"
+  else
+    "$@"
+  fi
+}
+
 # Skips the whole test when no level-1 machine can run here, and says why.
 lab_require() {
   for _need in qemu-system-x86_64:qemu-system-x86 cpio:cpio \
@@ -32,7 +42,7 @@ lab_require() {
 lab_run() {
   lab_out=$tmp/out
   lab_status=0
-  "$lab" --retry --quiet --out "$lab_out" --env abs_top_srcdir \
+  lab_in_turn "$lab" --retry --quiet --out "$lab_out" --env abs_top_srcdir \
     --env abs_top_builddir "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
     lab_status=$?
   # shellcheck disable=SC2034 # for the caller
@@ -48,6 +58,6 @@ lab_run() {
 
 # lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
 lab_exec() {
-  "$lab" --retry --quiet --out "$tmp/out" --env abs_top_srcdir \
+  lab_in_turn "$lab" --retry --quiet --out "$tmp/out" --env abs_top_srcdir \
     --env abs_top_builddir "$@"
 }

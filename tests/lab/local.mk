@@ -1,5 +1,5 @@
-# Lab tests: each boots a level-1 machine of its own (README.md), so they
-# run one after the other and only where QEMU's emulator is installed.
+# Lab tests: each boots a level-1 machine of its own (README.md).  They take
+# turns, and are skipped with a reason where no such machine can run.
 LAB_TESTS =
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
@@ -14,3 +14,14 @@ tests_lab_device_vm_LDADD = $(VMM_LIBS)
 dist_check_SCRIPTS += tests/lab/devices.sh
 EXTRA_DIST += tests/lab/devices-inside.sh tests/lab/devices-guest.sh
 LAB_TESTS += tests/lab/devices.sh
+	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh
+
+LAB_TESTS += tests/lab/kvm-young.sh
+check_PROGRAMS += tests/lab/kmod-truth tests/lab/kmod-stress
+noinst_HEADERS += tests/lab/kmod-guest.h
+tests_lab_kmod_truth_SOURCES = tests/lab/kmod-truth.c tests/lab/kmod-guest.c
+tests_lab_kmod_stress_SOURCES = tests/lab/kmod-stress.c tests/lab/kmod-guest.c
+
+CLEANFILES += lab.lock
+TESTS += $(LAB_TESTS)
+EXTRA_DIST += $(LAB_TESTS)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The kvm-young module in a level-1 machine: builds against the packaged
+# kernel's headers, loads, tells the truth, survives stress, unloads, and the
+# kernel has nothing to complain about.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require
+kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+kver=${kver#/boot/vmlinuz-}
+[ -e "/lib/modules/$kver/build/Makefile" ] ||
+  skip_all "no headers of $kver: install the Debian package linux-headers-amd64"
+
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+  >"$tmp/build.log" 2>&1
+ok $? "the module builds without warnings against the headers of $kver"
+[ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
+
+cat >"$tmp/inside" <<'EOT'
+truth=$1 stress=$2 module=$3
+insmod "$module" || exit 1
+"$truth" >"$LAB_OUT/truth" 2>&1
+echo $? >"$LAB_OUT/truth.status"
+timeout 90 "$stress" 10 >"$LAB_OUT/stress" 2>&1
+echo $? >"$LAB_OUT/stress.status"
+[ "$(cat /sys/module/kvm_young/refcnt)" = 0 ]
+echo $? >"$LAB_OUT/refcnt.status"
+rmmod kvm_young
+echo $? >"$LAB_OUT/rmmod.status"
+sync
+sleep 1
+dmesg >"$LAB_OUT/dmesg"
+EOT
+lab_run --timeout 240 --swap 1G sh "$tmp/inside" \
+  "$abs_top_builddir/tests/lab/kmod-truth" \
+  "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko"
+is "$lab_status" 0 "the machine ran the tests"
+[ "$lab_status" = 0 ] || { done_testing; exit 1; }
+
+# The inner programs' results, under our own numbers.
+for part in truth stress; do
+  while read -r line; do
+    case $line in
+    'ok '*) ok 0 "$part: ${line#ok * - }" ;;
+    'not ok '*) ok 1 "$part: ${line#not ok * - }" ;;
+    1..*) ;;
+    *) echo "# ${line#\# }" ;;
+    esac
+  done <"$lab_out/$part"
+  is "$(cat "$lab_out/$part.status")" 0 "$part: ended well"
+done
+is "$(cat "$lab_out/refcnt.status")" 0 "nobody holds the module"
+is "$(cat "$lab_out/rmmod.status")" 0 "it unloads"
+complaints=$(grep -E 'WARNING|BUG|Oops|Call Trace|stall|lockup|hung task|general protection|page fault|Bad page|refcount|not as expected|Invalid SPTE' \
+  "$lab_out/dmesg")
+is "$complaints" "" "the kernel has nothing to complain about"
+done_testing

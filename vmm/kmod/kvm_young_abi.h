@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later WITH Linux-syscall-note */
+/*
+ * /dev/kvm-young: the accessed bits of a VM's second-level page tables.
+ *
+ * One ioctl scans a range of host virtual addresses of the process that owns
+ * a VM: it sets a bit in `young` for every page whose stage-2 leaf entry has
+ * its accessed bit set and, with KVM_YOUNG_CLEAR, clears that bit.  Pages that
+ * are not mapped in stage 2, or are no guest memory at all, are not young.
+ *
+ * Granule.  A leaf entry is 4 KiB, 2 MiB or 1 GiB, and has one bit: if it is
+ * set, all its pages are young.  The walk clears a leaf only if all of it lies
+ * in the range; a leaf that sticks out is reported and left alone, so it can
+ * look hot for too long but never cold too early.
+ *
+ * TLB.  A processor that has the translation cached does not set the bit
+ * again.  KVM_YOUNG_FLUSH ends every batch (128 MiB) in which a bit was
+ * cleared with a flush of the VM's TLBs; without it a page in use may look
+ * cold for as long as its translation stays cached.  An access between the
+ * clearing and the flush, by a cached translation, is not seen in either case.
+ *
+ * Others look at these bits too (the host's own reclaim, DAMON): each set bit
+ * is seen by whoever clears it.
+ *
+ * The header is used by the kernel module and by user space.
+ */
+#ifndef VMM_KVM_YOUNG_ABI_H
+#define VMM_KVM_YOUNG_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define KVM_YOUNG_ABI_VERSION 1
+#define KVM_YOUNG_PATH "/dev/kvm-young"
+
+/* Ways to read the bits. */
+#define KVM_YOUNG_BY_WALK	1u	/* page table entries, some ns a page */
+#define KVM_YOUNG_BY_NOTIFIER	2u	/* KVM's own functions, ~1 us a page */
+
+struct kvm_young_info {
+	__u32 abi_version;	/* KVM_YOUNG_ABI_VERSION */
+	__u32 flags;		/* flags of a scan that are understood */
+	/*
+	 * Best way this kernel and processor allow.  A VM with legacy shadow
+	 * page tables (nested guests, no TDP MMU) is served by the notifier
+	 * whatever stands here; each scan says which way it went.
+	 */
+	__u32 method;
+	__u32 reserved;
+};
+
+#define KVM_YOUNG_CLEAR		(1u << 0)
+#define KVM_YOUNG_FLUSH		(1u << 1)	/* needs KVM_YOUNG_CLEAR */
+#define KVM_YOUNG_NOTIFIER	(1u << 2)	/* not by walking, for tests */
+
+struct kvm_young_scan {
+	__u32 size;		/* sizeof(struct kvm_young_scan) */
+	__u32 flags;
+	__s32 vm_fd;		/* KVM VM */
+	__u32 reserved;		/* 0 */
+	__u64 hva;		/* first page, 4 KiB aligned */
+	__u64 nr_pages;		/* of 4 KiB; at least 1 */
+	/*
+	 * Bitmaps of (nr_pages + 63) / 64 64-bit words, bit 0 of word 0 is the
+	 * first page; 0: not wanted.  Every bit of the words is written.
+	 */
+	__u64 young;
+	__u64 huge;		/* pages mapped by a leaf of more than 4 KiB;
+				 * all clear if by notifier */
+	/* Results, valid also if the ioctl fails with EINTR. */
+	__u64 nr_scanned;	/* pages whose bits were written */
+	__u64 nr_young;
+	__u64 nr_leaves[3];	/* entries present: 4 KiB, 2 MiB, 1 GiB */
+	__u32 method;		/* KVM_YOUNG_BY_*, the slowest way used */
+	__u32 nr_flushes;
+};
+
+#define KVM_YOUNG_IOC 0xb7
+#define KVM_YOUNG_GET_INFO	_IOR(KVM_YOUNG_IOC, 0x00, struct kvm_young_info)
+/*
+ * 0, or
+ *   EINVAL   unknown flag or size, not aligned, no pages, vm_fd is no VM
+ *   EBADF    vm_fd is not open
+ *   EFAULT   a pointer cannot be written
+ *   ESRCH    the VM's process is gone
+ *   EINTR    killed
+ *   ENOMEM
+ */
+#define KVM_YOUNG_SCAN		_IOWR(KVM_YOUNG_IOC, 0x01, struct kvm_young_scan)
+
+#endif
