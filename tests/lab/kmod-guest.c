@@ -11,7 +11,6 @@
 
 #include "tests/lab/kmod-guest.h"
 
-#define CONTROL_BYTES (16UL << 20)
 #define PML4_AT	 0x1000
 #define PDPT_AT	 0x2000
 #define PD_AT	 0x3000		/* four: 4 GiB of 2 MiB pages */
@@ -136,7 +135,8 @@ static void fill_control(struct guest *g)
 	memcpy(g->control + CODE_AT, guest_code, guest_code_end - guest_code);
 }
 
-void guest_make(struct guest *g, uint64_t data_bytes, bool huge)
+void guest_make_in(struct guest *g, void *control, void *data,
+		   uint64_t data_bytes)
 {
 	memset(g, 0, sizeof(*g));
 	g->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -145,14 +145,13 @@ void guest_make(struct guest *g, uint64_t data_bytes, bool huge)
 	g->vm_fd = ioctl(g->kvm_fd, KVM_CREATE_VM, 0);
 	if (g->vm_fd < 0)
 		err(1, "KVM_CREATE_VM");
+	g->control = control;
+	g->data = data;
 	g->data_bytes = data_bytes;
-	g->control = map_aligned(CONTROL_BYTES);
-	g->data = map_aligned(data_bytes);
-	madvise(g->data, data_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	for (uint64_t at = 0; at < data_bytes; at += GUEST_PAGE)
 		*(uint64_t *)(g->data + at + 8) = at ^ 0x5bd1e995;
 	fill_control(g);
-	set_slot(g, 0, 0, CONTROL_BYTES, g->control);
+	set_slot(g, 0, 0, GUEST_CONTROL_BYTES, g->control);
 	set_slot(g, 1, GUEST_DATA_GPA, data_bytes, g->data);
 	g->vcpu_fd = ioctl(g->vm_fd, KVM_CREATE_VCPU, 0);
 	if (g->vcpu_fd < 0)
@@ -166,12 +165,22 @@ void guest_make(struct guest *g, uint64_t data_bytes, bool huge)
 	set_registers(g);
 }
 
+void guest_make(struct guest *g, uint64_t data_bytes, bool huge)
+{
+	void *control = map_aligned(GUEST_CONTROL_BYTES);
+	void *data = map_aligned(data_bytes);
+
+	madvise(data, data_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	guest_make_in(g, control, data, data_bytes);
+	g->own_memory = true;
+}
+
 void guest_set_list(struct guest *g, const uint32_t *pages, uint32_t nr,
 		    bool write)
 {
 	uint64_t *list = (uint64_t *)(g->control + LIST_AT);
 
-	if (nr > (CONTROL_BYTES - LIST_AT) / 8)
+	if (nr > (GUEST_CONTROL_BYTES - LIST_AT) / 8)
 		errx(1, "a list of %u pages is too long", nr);
 	/* An empty list first: the vCPU must not see a half-written one. */
 	vars(g)->nr = 0;
@@ -245,6 +254,8 @@ void guest_free(struct guest *g)
 	close(g->vcpu_fd);
 	close(g->vm_fd);
 	close(g->kvm_fd);
-	munmap(g->control, CONTROL_BYTES);
+	if (!g->own_memory)
+		return;
+	munmap(g->control, GUEST_CONTROL_BYTES);
 	munmap(g->data, g->data_bytes);
 }

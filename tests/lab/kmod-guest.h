@@ -19,14 +19,16 @@
 #define GUEST_PAGE	 4096UL
 #define GUEST_HUGE	 (2UL << 20)
 #define GUEST_DATA_GPA	 (1UL << 30)
+#define GUEST_CONTROL_BYTES (16UL << 20)
 
 struct guest {
 	int kvm_fd, vm_fd, vcpu_fd;
 	void *run;
 	int run_len;
-	uint8_t *control;	/* owned */
-	uint8_t *data;		/* owned; 2 MiB aligned */
+	uint8_t *control;
+	uint8_t *data;		/* 2 MiB aligned */
 	uint64_t data_bytes;
+	bool own_memory;
 	pthread_t thread;
 	bool running;
 	volatile bool stop;
@@ -35,6 +37,9 @@ struct guest {
 /* Sets up everything, data mapped and every page written once by us. Exits
  * with a message when there is no working KVM. */
 void guest_make(struct guest *g, uint64_t data_bytes, bool huge);
+/* The same in memory of the caller, which outlives the guest. */
+void guest_make_in(struct guest *g, void *control, void *data,
+		   uint64_t data_bytes);
 /* The list: data pages (numbers) to touch from now on; write: increments. */
 void guest_set_list(struct guest *g, const uint32_t *pages, uint32_t nr,
 		    bool write);

@@ -16,8 +16,12 @@ ok $? "the module builds without warnings against the headers of $kver"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 
 cat >"$tmp/inside" <<'EOT'
-truth=$1 stress=$2 module=$3
+truth=$1 stress=$2 module=$3 source=$4
+"$source" absent >"$LAB_OUT/absent" 2>&1
+echo $? >"$LAB_OUT/absent.status"
 insmod "$module" || exit 1
+"$source" >"$LAB_OUT/source" 2>&1
+echo $? >"$LAB_OUT/source.status"
 "$truth" >"$LAB_OUT/truth" 2>&1
 echo $? >"$LAB_OUT/truth.status"
 timeout 90 "$stress" 10 >"$LAB_OUT/stress" 2>&1
@@ -32,12 +36,13 @@ dmesg >"$LAB_OUT/dmesg"
 EOT
 lab_run --timeout 240 --swap 1G sh "$tmp/inside" \
   "$abs_top_builddir/tests/lab/kmod-truth" \
-  "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko"
+  "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko" \
+  "$abs_top_builddir/tests/lab/kmod-source"
 is "$lab_status" 0 "the machine ran the tests"
 [ "$lab_status" = 0 ] || { done_testing; exit 1; }
 
 # The inner programs' results, under our own numbers.
-for part in truth stress; do
+for part in absent source truth stress; do
   while read -r line; do
     case $line in
     'ok '*) ok 0 "$part: ${line#ok * - }" ;;

@@ -14,13 +14,16 @@ tests_lab_device_vm_LDADD = $(VMM_LIBS)
 dist_check_SCRIPTS += tests/lab/devices.sh
 EXTRA_DIST += tests/lab/devices-inside.sh tests/lab/devices-guest.sh
 LAB_TESTS += tests/lab/devices.sh
-	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh
 
 LAB_TESTS += tests/lab/kvm-young.sh
 check_PROGRAMS += tests/lab/kmod-truth tests/lab/kmod-stress
 noinst_HEADERS += tests/lab/kmod-guest.h
 tests_lab_kmod_truth_SOURCES = tests/lab/kmod-truth.c tests/lab/kmod-guest.c
 tests_lab_kmod_stress_SOURCES = tests/lab/kmod-stress.c tests/lab/kmod-guest.c
+check_PROGRAMS += tests/lab/kmod-source
+tests_lab_kmod_source_SOURCES = tests/lab/kmod-source.c tests/lab/kmod-guest.c
+tests_lab_kmod_source_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_lab_kmod_source_LDADD = $(VMM_LIBS)
 
 CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)

@@ -5,7 +5,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/access/aging.c vmm/access/aging.h vmm/access/aging_window.h \
 	vmm/access/damon.c vmm/access/damon_ctl.c vmm/access/damon_ctl.h \
 	vmm/access/damon_tree.c \
-	vmm/access/page_idle.c \
+	vmm/access/page_idle.c vmm/access/kvm_young.c \
 	vmm/access/fake.c vmm/access/fake.h
 
 # BPF programs: clang makes the object, bpftool a header with it inside.

@@ -13,6 +13,7 @@
 #define WHY_LEN 512
 
 const struct access_source_ops *const access_sources[] = {
+	&access_source_kvm_young,
 	&access_source_damon,
 	&access_source_page_idle,
 	NULL,

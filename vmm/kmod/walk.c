@@ -230,32 +230,48 @@ static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 	return stop;
 }
 
-/* Leaves of 4 KiB: the inner loop.  `end` is within this table. */
+/*
+ * Leaves of 4 KiB: the inner loop, over at most one table.  Bits are gathered
+ * in a register, a word of the bitmap at a time.
+ */
 static int ky_walk_table(struct ky_scan *scan, u64 *entry, unsigned long nr,
 			 unsigned long bit)
 {
 	const u64 accessed = ky_accessed;
 	const u64 mask = KY_PRESENT | KY_AD_DISABLED | accessed;
 	const bool clear = scan->flags & KVM_YOUNG_CLEAR;
-	unsigned long i;
-	u64 present = 0;
+	const unsigned long end = bit + nr;
+	unsigned long present = 0;
+	bool cleared = false;
+	int err = 0;
 
-	for (i = 0; i < nr; i++, entry++) {
-		u64 value = READ_ONCE(*entry);
+	while (bit < end && !err) {
+		unsigned long *word = &scan->young[BIT_WORD(bit)];
+		unsigned long stop = min(end, round_down(bit, BITS_PER_LONG) +
+						      BITS_PER_LONG);
+		unsigned long bits = 0;
 
-		if (!(value & KY_PRESENT))
-			continue;
-		present++;
-		if ((value & mask) == KY_PRESENT)
-			continue;
-		if (value & KY_AD_DISABLED)
-			return -EOPNOTSUPP;
-		__set_bit(bit + i, scan->young);
-		if (clear)
-			scan->cleared |= ky_clear(entry, value);
+		for (; bit < stop; bit++, entry++) {
+			u64 value = READ_ONCE(*entry);
+
+			if (!(value & KY_PRESENT))
+				continue;
+			present++;
+			if ((value & mask) == KY_PRESENT)
+				continue;
+			if (unlikely(value & KY_AD_DISABLED)) {
+				err = -EOPNOTSUPP;
+				break;
+			}
+			bits |= BIT_MASK(bit);
+			if (clear)
+				cleared |= ky_clear(entry, value);
+		}
+		*word |= bits;
 	}
 	scan->nr_leaves[0] += present;
-	return 0;
+	scan->cleared |= cleared;
+	return err;
 }
 
 /* [gfn, end) of the run below one root.  mmu_lock and rcu held. */
