@@ -29,3 +29,6 @@ rmap/rmap.pc: $(srcdir)/rmap/rmap.pc.in Makefile
 		-e 's|@includedir[@]|$(includedir)|' \
 		-e 's|@VERSION[@]|$(VERSION)|' \
 		$(srcdir)/rmap/rmap.pc.in >$@
+
+dist_man_MANS += docs/man/rmap.3
+EXTRA_DIST += docs/internals-rmap.md

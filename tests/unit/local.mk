@@ -8,12 +8,16 @@ TESTS += $(UNIT_TESTS)
 tests_unit_util_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_util_LDADD = $(VMM_LIBS)
 
-RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-property \
+RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
+	tests/unit/rmap-limits tests/unit/rmap-property \
 	tests/unit/rmap-replay tests/unit/rmap-threads \
 	tests/unit/rmap-workingset
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
+noinst_HEADERS += tests/unit/rmap-scene.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
+tests_unit_rmap_walk_LDADD = rmap/librmap.a
+tests_unit_rmap_limits_LDADD = rmap/librmap.a
 tests_unit_rmap_property_LDADD = rmap/librmap.a
 tests_unit_rmap_workingset_LDADD = rmap/librmap.a
 tests_unit_rmap_replay_SOURCES = tests/unit/rmap-replay.c \
@@ -24,8 +28,10 @@ tests_unit_rmap_threads_SOURCES = tests/unit/rmap-threads.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
 	tests/bench/rmap-generate.c
 tests_unit_rmap_threads_LDADD = rmap/librmap.a
-dist_check_SCRIPTS += tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh
-TESTS += tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh
+rmap_test_files = tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh \
+	tests/unit/rmap-bench.sh
+dist_check_SCRIPTS += $(rmap_test_files)
+TESTS += $(rmap_test_files)
 
 check_PROGRAMS += tests/unit/guest_mem
 TESTS += tests/unit/guest_mem
