@@ -9,7 +9,7 @@ srcdir=${abs_top_srcdir:-.}
 tmp=$(mktemp -d)
 # A test that has more to clean up redefines on_exit.
 on_exit() { :; }
-trap 'on_exit; rm -rf "$tmp"' EXIT
+trap 'on_exit; damon_return; rm -rf "$tmp"' EXIT
 trap 'exit 1' INT TERM
 
 # ok STATUS NAME: 0 passes.
@@ -62,6 +62,30 @@ wait_for() {
     [ "$(date +%s)" -lt "$_end" ] || return 1
     sleep 0.1
   done
+}
+
+# DAMON serves one user at a time.  A kdamond that somebody else set up on this
+# machine, for example to reclaim its memory, is paused while a test needs DAMON
+# and goes on, with its own settings, when the test ends.
+damon_dir=/sys/kernel/mm/damon/admin/kdamonds
+damon_paused=
+
+damon_borrow() {
+  [ -w "$damon_dir/nr_kdamonds" ] || return 0
+  exec 7>"${TMPDIR:-/tmp}/vmm-damon-tests.lock"
+  flock 7
+  for _state in "$damon_dir"/*/state; do
+    [ -f "$_state" ] && [ "$(cat "$_state")" = on ] || continue
+    echo "# pausing $_state, which somebody else turned on"
+    echo off >"$_state" && damon_paused="$damon_paused $_state"
+  done
+}
+
+damon_return() {
+  for _state in $damon_paused; do
+    echo on >"$_state" || echo "# $_state could not be turned on again"
+  done
+  damon_paused=
 }
 
 done_testing() {

@@ -29,6 +29,7 @@
 /* All owned; NULL what is not there (yet). */
 struct machine {
 	struct vm *vm;
+	struct legacy *legacy;
 	struct serial *serial;
 	struct console *console;
 	struct virtio_blk *disks[RUN_MAX_DISKS];
@@ -42,7 +43,7 @@ struct machine {
 static int add_devices(struct machine *m, const struct run_options *o,
 		       char *why, size_t len)
 {
-	int rc = legacy_add(m->vm);
+	int rc = legacy_new(&m->legacy, m->vm);
 
 	if (!rc)
 		rc = serial_new(&m->serial, m->vm, STDOUT_FILENO);
@@ -100,6 +101,7 @@ static void take_apart(struct machine *m)
 	for (unsigned int i = 0; i < RUN_MAX_DISKS; i++)
 		virtio_blk_free(m->disks[i]);
 	serial_free(m->serial);
+	legacy_free(m->legacy);
 	vm_free(m->vm);
 }
 

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 				      .mem_bytes = 384 << 20 };
 	struct boot_config bc;
 	struct vm *vm;
+	struct legacy *legacy;
 	struct serial *serial;
 	struct virtio_blk *disk, *ro_disk;
 	struct virtio_net *net;
@@ -61,7 +62,8 @@ int main(int argc, char **argv)
 		errx(99, "KERNEL INITRD CMDLINE DISK RO-DISK TAP VSOCK");
 	bc = (struct boot_config){ .kernel = argv[1], .initrd = argv[2],
 				   .cmdline = argv[3] };
-	if (vm_new(&vm, &vc, why, sizeof(why)) || legacy_add(vm) ||
+	if (vm_new(&vm, &vc, why, sizeof(why)) ||
+	    legacy_new(&legacy, vm) ||
 	    serial_new(&serial, vm, STDOUT_FILENO) ||
 	    virtio_blk_new(&disk, vm, argv[4], false, why, sizeof(why)) ||
 	    virtio_blk_new(&ro_disk, vm, argv[5], true, why, sizeof(why)) ||

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/dev/legacy.h"
@@ -15,6 +17,11 @@
 #define I8042_RESET_LINE 0xfe
 #define PVPANIC_PANICKED 0x01
 
+struct legacy {
+	struct vm *vm;
+	uint8_t pm1_enable[2];		/* atomic bytes: no event ever comes */
+};
+
 static uint16_t first_word(const void *data, unsigned int len)
 {
 	uint16_t v = 0;
@@ -23,17 +30,40 @@ static uint16_t first_word(const void *data, unsigned int len)
 	return v;
 }
 
-static void read_zero(void *vm, uint64_t off, void *data, unsigned int len)
+static void read_zero(void *dev, uint64_t off, void *data, unsigned int len)
 {
 	memset(data, 0, len);
 }
 
-/* No event ever happens: writes to status and enable change nothing. */
-static void ignore(void *vm, uint64_t off, const void *data, unsigned int len)
+/*
+ * No event ever happens, so status is 0; but the enable register, the upper
+ * half, keeps what is written: ACPICA looks.
+ */
+static void pm1_event_read(void *dev, uint64_t off, void *data,
+			   unsigned int len)
 {
+	const struct legacy *l = dev;
+	uint8_t *bytes = data;
+
+	for (unsigned int i = 0; i < len; i++)
+		bytes[i] = off + i < 2 ? 0 :
+			__atomic_load_n(&l->pm1_enable[off + i - 2],
+					__ATOMIC_RELAXED);
 }
 
-static void pm1_control_read(void *vm, uint64_t off, void *data,
+static void pm1_event_write(void *dev, uint64_t off, const void *data,
+			    unsigned int len)
+{
+	const uint8_t *bytes = data;
+	struct legacy *l = dev;
+
+	for (unsigned int i = 0; i < len; i++)
+		if (off + i >= 2)
+			__atomic_store_n(&l->pm1_enable[off + i - 2], bytes[i],
+					 __ATOMIC_RELAXED);
+}
+
+static void pm1_control_read(void *dev, uint64_t off, void *data,
 			     unsigned int len)
 {
 	memset(data, 0, len);
@@ -41,7 +71,7 @@ static void pm1_control_read(void *vm, uint64_t off, void *data,
 		*(uint8_t *)data = PM1_SCI_ENABLED;
 }
 
-static void pm1_control_write(void *vm, uint64_t off, const void *data,
+static void pm1_control_write(void *dev, uint64_t off, const void *data,
 			      unsigned int len)
 {
 	uint16_t v = first_word(data, len);
@@ -51,35 +81,35 @@ static void pm1_control_write(void *vm, uint64_t off, const void *data,
 		v <<= 8;
 	if ((v & PM1_SLEEP_ENABLE) &&
 	    PM1_SLEEP_TYPE(v) == ACPI_SLEEP_TYPE_S5)
-		vm_stop(vm, VM_END_POWEROFF);
+		vm_stop(((struct legacy *)dev)->vm, VM_END_POWEROFF);
 }
 
-static void reset_write(void *vm, uint64_t off, const void *data,
+static void reset_write(void *dev, uint64_t off, const void *data,
 			unsigned int len)
 {
 	if (*(const uint8_t *)data & RESET_NOW)
-		vm_stop(vm, VM_END_RESET);
+		vm_stop(((struct legacy *)dev)->vm, VM_END_RESET);
 }
 
-static void i8042_write(void *vm, uint64_t off, const void *data,
+static void i8042_write(void *dev, uint64_t off, const void *data,
 			unsigned int len)
 {
 	if (off == I8042_COMMAND &&
 	    *(const uint8_t *)data == I8042_RESET_LINE)
-		vm_stop(vm, VM_END_RESET);
+		vm_stop(((struct legacy *)dev)->vm, VM_END_RESET);
 }
 
-static void pvpanic_read(void *vm, uint64_t off, void *data, unsigned int len)
+static void pvpanic_read(void *dev, uint64_t off, void *data, unsigned int len)
 {
 	memset(data, 0, len);
 	*(uint8_t *)data = PVPANIC_PANICKED;
 }
 
-static void pvpanic_write(void *vm, uint64_t off, const void *data,
+static void pvpanic_write(void *dev, uint64_t off, const void *data,
 			  unsigned int len)
 {
 	if (*(const uint8_t *)data & PVPANIC_PANICKED)
-		vm_stop(vm, VM_END_PANIC);
+		vm_stop(((struct legacy *)dev)->vm, VM_END_PANIC);
 }
 
 static const struct {
@@ -87,7 +117,7 @@ static const struct {
 	const char *name;
 	struct bus_ops ops;
 } ports[] = {
-	{ PORT_PM1_EVENT, 4, "PM1 event", { read_zero, ignore } },
+	{ PORT_PM1_EVENT, 4, "PM1 event", { pm1_event_read, pm1_event_write } },
 	{ PORT_PM1_CONTROL, 2, "PM1 control",
 	  { pm1_control_read, pm1_control_write } },
 	{ PORT_RESET, 1, "reset", { read_zero, reset_write } },
@@ -95,12 +125,24 @@ static const struct {
 	{ PORT_PVPANIC, 1, "pvpanic", { pvpanic_read, pvpanic_write } },
 };
 
-int legacy_add(struct vm *vm)
+int legacy_new(struct legacy **lp, struct vm *vm)
 {
-	int rc = 0;
+	struct legacy *l = calloc(1, sizeof(*l));
+	int rc = l ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < sizeof(ports) / sizeof(ports[0]); i++)
 		rc = bus_add(vm_pio(vm), ports[i].port, ports[i].len,
-			     ports[i].name, &ports[i].ops, vm);
-	return rc;
+			     ports[i].name, &ports[i].ops, l);
+	if (rc) {
+		free(l);
+		return rc;
+	}
+	l->vm = vm;
+	*lp = l;
+	return 0;
+}
+
+void legacy_free(struct legacy *l)
+{
+	free(l);
 }

@@ -7,9 +7,11 @@
 #ifndef VMM_DEV_LEGACY_H
 #define VMM_DEV_LEGACY_H
 
+struct legacy;
 struct vm;
 
-/* Nothing to free: the VM itself is the state.  0 or -errno. */
-int legacy_add(struct vm *vm);
+/* 0 or -errno. */
+int legacy_new(struct legacy **lp, struct vm *vm);
+void legacy_free(struct legacy *legacy);
 
 #endif
