@@ -1,6 +1,6 @@
 # Lab tests: each boots a level-1 machine of its own (README.md).  They take
 # turns, and are skipped with a reason where no such machine can run.
-LAB_TESTS =
+LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/fragment

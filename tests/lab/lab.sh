@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The lab itself: its promises, and its refusals.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require
+
+refused() { # STATUS PATTERN NAME OPTION...
+  want=$1 pattern=$2 name=$3
+  shift 3
+  said=$("$lab" "$@" 2>&1)
+  is $? "$want" "refused: $name"
+  like "$said" "$pattern" "and it says why"
+}
+refused 2 'usage: lab' "no command"
+refused 2 'not in seconds' "a timeout of soon" --timeout soon true
+refused 2 'not a bzImage' "a kernel that is none" --kernel /etc/passwd true
+refused 2 'cannot be read' "a kernel that is not there" --kernel /none true
+refused 2 'not like' "a memory of much" --mem much true
+refused 2 'unknown option --nope' "an unknown option" --nope true
+refused 2 'needs a value' "an option without its value" --out
+refused 2 'not NAME' "a variable without a name" --env '1=2' true
+mkdir "$tmp/bin"
+for tool in readlink dirname; do
+  ln -s "$(command -v $tool)" "$tmp/bin/$tool"
+done
+said=$(env -i PATH="$tmp/bin" "$lab" --timeout 5 true 2>&1)
+is $? 127 "refused: no QEMU"
+like "$said" 'install the Debian package qemu-system-x86' "and it says why"
+
+cat >"$tmp/inside.sh" <<'EOT'
+cd "$1" || exit 1
+printf '%s|' "$2" "$3" "$GIVEN" "$PWD"
+echo
+echo "to stderr" >&2
+[ -c /dev/kvm ] && echo "kvm: yes"
+touch "$1/lost" && echo "kept" >"$LAB_OUT/kept"
+grep -c zram0 /proc/swaps
+exit 37
+EOT
+cd "$tmp" || exit 1
+# shellcheck disable=SC2016 # literally
+tricky='a "b" '"'c'"' $HOME *'
+lab_run --timeout 120 --swap 64M --env 'GIVEN=x y' sh "$tmp/inside.sh" \
+  "$tmp" "$tricky" '' >"$tmp/diag"
+is "$lab_status" 37 "the command's exit status"
+is "$lab_stdout" "$tricky||x y|$tmp|
+kvm: yes
+1" "its stdout: arguments, variables, directory, kvm, swap"
+is "$lab_stderr" "to stderr" "its stderr, apart"
+is "$(cat "$lab_out/kept")" kept "files in LAB_OUT stay"
+[ ! -e "$tmp/lost" ]
+ok $? "others do not"
+
+began=$(date +%s)
+said=$(TMPDIR=$tmp "$lab" --timeout 2 --retry true 2>&1)
+is $? 124 "a hang ends with 124"
+like "$said" '^lab: retried 1 time' "a retry is told"
+[ $(($(date +%s) - began)) -lt 60 ]
+ok $? "in time"
+is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
+done_testing
