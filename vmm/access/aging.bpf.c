@@ -1,50 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Records which pages of one process had their second-level accessed bit set
- * at the moment somebody cleared it.
+ * Watches DAMON's kernel thread age the pages of one guest.
  *
- * Everybody who clears that bit in a KVM's tables (DAMON's sampling, DAMON's
- * young filter, page_idle, reclaim) goes through two kernel functions, and
- * they return whether the bit was set.  Looking at their return values hence
- * misses no access, whoever did the clearing and for whatever reason.
+ * Within one turn of its loop a kdamond first clears the accessed bit of one
+ * page in each region (it samples), and later applies the scheme: then, with
+ * the young filter, it clears the bit of exactly those pages that have it set.
+ * KVM's tracepoint tells each clearing with its host virtual address, and
+ * DAMON's tells when a region is about to have the scheme applied:
  *
- * Results go to `young`, one bit a guest frame, mapped by user space, which
- * takes bits out with atomic operations too.
+ *   kvm_age_hva ....  damos_before_apply  kvm_age_hva ....  before_apply ...
+ *   |-- sampling --|  |------------- the scheme: young pages ------------|
+ *
+ * A page that was sampled has lost what was known about it; `sampled` says
+ * which, so that user space can do better than to guess.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
 #include <stdbool.h>
 
 #include "vmm/access/aging_window.h"
 
-/* Only what is used; CO-RE finds the fields in the running kernel. */
-struct mm_struct;
-struct task_struct {
-	struct mm_struct *mm;
-} __attribute__((preserve_access_index));
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
-
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile struct aging_window windows[AGING_MAX_WINDOWS];
-const volatile __u64 nr_words;	/* of the map `young` */
+const volatile __u64 nr_words;	/* of each map below */
 
-__u64 target_mm;		/* set by find_mm, before the rest attaches */
+/* Written by user space between passes, while no kdamond of ours runs. */
+bool active;
+/* Written here, reset by user space: */
+__u64 nr_sampled;	/* ages before the scheme */
+__u64 nr_regions;	/* that had the scheme applied */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);	/* resized before load */
-	__type(key, __u32);
-	__type(value, __u64);
-} young SEC(".maps");
+#define BITS_MAP(name)						\
+	struct {						\
+		__uint(type, BPF_MAP_TYPE_ARRAY);		\
+		__uint(map_flags, BPF_F_MMAPABLE);		\
+		__uint(max_entries, 1);	/* resized before load */ \
+		__type(key, __u32);				\
+		__type(value, __u64);				\
+	} name SEC(".maps")
+
+BITS_MAP(young);
+BITS_MAP(sampled);
+
+/* Only kernel threads of that name, and only ours runs while active. */
+static __always_inline bool is_kdamond(void)
+{
+	char comm[16] = "";
+
+	if (bpf_get_current_comm(comm, sizeof(comm)))
+		return false;
+	return comm[0] == 'k' && comm[1] == 'd' && comm[2] == 'a' &&
+	       comm[3] == 'm' && comm[4] == 'o' && comm[5] == 'n' &&
+	       comm[6] == 'd';
+}
 
 /* Frames [first, first + nr), nr at most those of a 2 MiB page. */
-static __always_inline void mark(__u64 first, __u64 nr)
+static __always_inline void mark(void *map, __u64 first, __u64 nr)
 {
 	__u64 end = first + nr;
 
@@ -58,47 +70,43 @@ static __always_inline void mark(__u64 first, __u64 nr)
 			mask &= ~0ULL << (first % 64);
 		if (end < w * 64 + 64)
 			mask &= ~(~0ULL << (end % 64));
-		word = bpf_map_lookup_elem(&young, &key);
+		word = bpf_map_lookup_elem(map, &key);
 		if (word)
 			__sync_fetch_and_or(word, mask);
 	}
 }
 
-static __always_inline int aged(__u64 mm, __u64 start, __u64 end, __u64 ret)
+/* kvm_age_hva(unsigned long start, unsigned long end) */
+SEC("raw_tp/kvm_age_hva")
+int age(struct bpf_raw_tracepoint_args *ctx)
 {
-	/* int, or bool in later kernels: the low byte is right for both */
-	if (mm != target_mm || !(ret & 0xff))
+	__u64 start = ctx->args[0], end = ctx->args[1];
+
+	if (!active || !is_kdamond())
 		return 0;
+	if (!nr_regions)
+		nr_sampled++;
 	for (int i = 0; i < AGING_MAX_WINDOWS; i++) {
-		__u64 lo = windows[i].hva, hi = lo + windows[i].len;
+		__u64 lo = windows[i].hva, hi = lo + windows[i].len, gfn, nr;
 
 		if (start >= hi || end <= lo)
 			continue;
 		lo = start > lo ? start : lo;
 		hi = end < hi ? end : hi;
-		mark(windows[i].gfn + ((lo - windows[i].hva) >> 12),
-		     (hi - lo + 4095) >> 12);
+		gfn = windows[i].gfn + ((lo - windows[i].hva) >> 12);
+		nr = (hi - lo + 4095) >> 12;
+		if (nr_regions)
+			mark(&young, gfn, nr);
+		else
+			mark(&sampled, gfn, nr);
 	}
 	return 0;
 }
 
-SEC("fexit/__mmu_notifier_clear_young")
-int BPF_PROG(clear_young, __u64 mm, __u64 start, __u64 end, __u64 ret)
+SEC("raw_tp/damos_before_apply")
+int apply(struct bpf_raw_tracepoint_args *ctx)
 {
-	return aged(mm, start, end, ret);
-}
-
-SEC("fexit/__mmu_notifier_clear_flush_young")
-int BPF_PROG(clear_flush_young, __u64 mm, __u64 start, __u64 end, __u64 ret)
-{
-	return aged(mm, start, end, ret);
-}
-
-/* Read once for the process whose memory it is: learns its mm. */
-SEC("iter/task")
-int find_mm(struct bpf_iter__task *ctx)
-{
-	if (ctx->task)
-		target_mm = (__u64)ctx->task->mm;
+	if (active && is_kdamond())
+		nr_regions++;
 	return 0;
 }

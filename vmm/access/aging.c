@@ -21,7 +21,8 @@
 
 struct aging {
 	struct aging_bpf *skel;	/* owned */
-	uint64_t *young;	/* the map, shared with the kernel */
+	uint64_t *young;	/* the maps, shared with the kernel */
+	uint64_t *sampled;
 	size_t map_len;
 	uint64_t nr_frames;
 };
@@ -40,40 +41,26 @@ static int aging_libbpf_print(enum libbpf_print_level level, const char *fmt,
 
 int aging_probe(char *why, size_t len)
 {
-	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
-		snprintf(why, len, "the kernel has no BTF: use one built with "
-			 "CONFIG_DEBUG_INFO_BTF");
-		return -ENOENT;
-	}
 	libbpf_set_print(aging_libbpf_print);
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) != 1) {
-		snprintf(why, len, "BPF tracing programs are refused: run as "
-			 "root or with CAP_BPF and CAP_PERFMON, on a kernel "
-			 "that is not locked down");
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) != 1) {
+		snprintf(why, len, "BPF programs on tracepoints are refused: "
+			 "run as root or with CAP_BPF and CAP_PERFMON, on a "
+			 "kernel with CONFIG_BPF_EVENTS that is not locked "
+			 "down");
 		return -EPERM;
 	}
 	return 0;
 }
 
-/* Has the iterator over tasks visit pid, so that the program sees its mm. */
-static int aging_find_mm(struct aging_bpf *skel, pid_t pid)
+static int aging_map(struct bpf_map *map, size_t len, uint64_t **bitsp)
 {
-	union bpf_iter_link_info info = { .task.pid = pid };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
-		    .link_info_len = sizeof(info));
-	__cleanup_close int fd = -1;
-	char buf[8];
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+			bpf_map__fd(map), 0);
 
-	skel->links.find_mm = bpf_program__attach_iter(skel->progs.find_mm,
-						       &opts);
-	if (!skel->links.find_mm)
+	if (at == MAP_FAILED)
 		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(skel->links.find_mm));
-	if (fd < 0)
-		return -errno;
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
-	return skel->bss->target_mm ? 0 : -ESRCH;
+	*bitsp = at;
+	return 0;
 }
 
 static int aging_load(struct aging *aging, const struct guest_mem *mem)
@@ -82,7 +69,6 @@ static int aging_load(struct aging *aging, const struct guest_mem *mem)
 	struct aging_bpf *skel = aging->skel;
 	uint64_t nr_words = BITMAP_WORDS(aging->nr_frames);
 	unsigned int nr;
-	void *map;
 	int err;
 
 	slots = guest_mem_slots(mem, &nr);
@@ -96,29 +82,18 @@ static int aging_load(struct aging *aging, const struct guest_mem *mem)
 		};
 	skel->rodata->nr_words = nr_words;
 	err = bpf_map__set_max_entries(skel->maps.young, nr_words);
-	if (err)
-		return err;
-	err = aging_bpf__load(skel);
-	if (err)
-		return err;
-	map = mmap(NULL, nr_words * sizeof(uint64_t), PROT_READ | PROT_WRITE,
-		   MAP_SHARED, bpf_map__fd(skel->maps.young), 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	aging->young = map;
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.sampled, nr_words);
+	if (!err)
+		err = aging_bpf__load(skel);
 	aging->map_len = nr_words * sizeof(uint64_t);
-	err = aging_find_mm(skel, guest_mem_pid(mem));
-	if (err)
-		return err;
-	/* Both programs, now that the mm they compare with is known. */
-	skel->links.clear_young = bpf_program__attach(skel->progs.clear_young);
-	if (!skel->links.clear_young)
-		return -errno;
-	skel->links.clear_flush_young =
-		bpf_program__attach(skel->progs.clear_flush_young);
-	if (!skel->links.clear_flush_young)
-		return -errno;
-	return 0;
+	if (!err)
+		err = aging_map(skel->maps.young, aging->map_len,
+				&aging->young);
+	if (!err)
+		err = aging_map(skel->maps.sampled, aging->map_len,
+				&aging->sampled);
+	return err ? err : aging_bpf__attach(skel);
 }
 
 int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
@@ -141,9 +116,9 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 			 "not load: %s%s", strerror(-err),
 			 err == -EPERM || err == -EACCES ?
 				 " (run as root or with CAP_BPF and CAP_PERFMON)" :
-			 err == -ENOENT || err == -ESRCH ?
-				 " (needs CONFIG_DYNAMIC_FTRACE and MMU notifiers)" :
-				 "");
+			 err == -ENOENT || err == -EINVAL ?
+				 " (needs the tracepoints kvm_age_hva and "
+				 "damos_before_apply: KVM, and Linux 6.7)" : "");
 		return err;
 	}
 	*agingp = aging;
@@ -156,24 +131,60 @@ void aging_close(struct aging *aging)
 		return;
 	if (aging->young)
 		munmap(aging->young, aging->map_len);
+	if (aging->sampled)
+		munmap(aging->sampled, aging->map_len);
 	aging_bpf__destroy(aging->skel);
 	free(aging);
 }
 
-void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young)
+void aging_begin(struct aging *aging)
+{
+	aging->skel->bss->nr_sampled = 0;
+	aging->skel->bss->nr_regions = 0;
+	__atomic_store_n(&aging->skel->bss->active, true, __ATOMIC_RELEASE);
+}
+
+void aging_end(struct aging *aging)
+{
+	__atomic_store_n(&aging->skel->bss->active, false, __ATOMIC_RELEASE);
+}
+
+bool aging_has_started(const struct aging *aging)
+{
+	return __atomic_load_n(&aging->skel->bss->nr_sampled,
+			       __ATOMIC_RELAXED) ||
+	       aging_nr_regions(aging);
+}
+
+uint64_t aging_nr_regions(const struct aging *aging)
+{
+	return __atomic_load_n(&aging->skel->bss->nr_regions,
+			       __ATOMIC_RELAXED);
+}
+
+static uint64_t take_word(uint64_t *word, uint64_t mask)
+{
+	/* Pairs with the atomic OR in aging.bpf.c. */
+	if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & mask))
+		return 0;
+	return __atomic_fetch_and(word, ~mask, __ATOMIC_ACQ_REL) & mask;
+}
+
+void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young,
+		uint64_t *unknown)
 {
 	uint64_t start = range.start.v, end = start + range.nr;
 
 	if (end > aging->nr_frames)
 		end = aging->nr_frames;
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
-		uint64_t mask = bitmap_word_mask(w, start, end), bits = 0;
+		uint64_t mask = bitmap_word_mask(w, start, end);
+		uint64_t found = take_word(&aging->young[w], mask);
+		uint64_t lost = take_word(&aging->sampled[w], mask) & ~found;
 
-		/* Pairs with the atomic OR in aging.bpf.c. */
-		if (__atomic_load_n(&aging->young[w], __ATOMIC_RELAXED) & mask)
-			bits = __atomic_fetch_and(&aging->young[w], ~mask,
-						  __ATOMIC_ACQ_REL) & mask;
 		if (young)
-			young[w] = (young[w] & ~mask) | bits;
+			young[w] = (young[w] & ~mask) | found;
+		if (unknown)
+			unknown[w] = (unknown[w] & ~mask) | lost;
 	}
 }

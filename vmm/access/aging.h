@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The aging recorder: a bit for each guest frame whose second-level accessed
- * bit was found set when anybody in the kernel cleared it (aging.bpf.c).  It
- * clears nothing itself; it makes the clearing of others lossless.
+ * The aging recorder: which guest frames a kdamond found accessed while it
+ * applied its young filter (aging.bpf.c).  It clears no bit itself.
  *
- * Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), a kernel with BTF and
- * tracing of functions (CONFIG_DEBUG_INFO_BTF, CONFIG_DYNAMIC_FTRACE).
+ * Needs CAP_BPF and CAP_PERFMON (or root), and a kernel with BPF on raw
+ * tracepoints (CONFIG_BPF_EVENTS), those of KVM and, since 6.7, of DAMOS.
+ * The frames are told by host virtual address: a foreign page inside a DAMON
+ * region counts only if its process has it at an address of the guest's.
+ *
+ * Locking: one thread; aging_begin() to aging_end() while no other kdamond
+ * can run.
  */
 #ifndef VMM_ACCESS_AGING_H
 #define VMM_ACCESS_AGING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,11 +30,22 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 	       size_t len);
 void aging_close(struct aging *aging);
 
+/* Records from here to aging_end(). */
+void aging_begin(struct aging *aging);
+void aging_end(struct aging *aging);
+
+/* Since aging_begin(): has the kdamond entered its loop?  How many regions
+ * did it apply its scheme to? */
+bool aging_has_started(const struct aging *aging);
+uint64_t aging_nr_regions(const struct aging *aging);
+
 /*
- * Takes the recorded bits of range out of the recorder; with young not NULL
- * stores them there (bits of the range that are not recorded are cleared).
- * Safe while the kernel records.
+ * Takes what was recorded of range out of the recorder: frames found young,
+ * and frames of which nothing can be said since DAMON sampled them before.
+ * With the pointers not NULL it sets the range's bits there and clears the
+ * range's other bits.
  */
-void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young);
+void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young,
+		uint64_t *unknown);
 
 #endif

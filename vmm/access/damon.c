@@ -6,15 +6,18 @@
  * of the guest's resident pages; the recorder (aging.c) sees which were set.
  *
  *   pagemap --PFNs--> runs --> DAMON: one pass --> KVM's bits are cleared
- *                                                    | return values
+ *                                                    | tracepoint, for each
  *   young <------- take the range's bits <------- recorder, by guest frame
  *
  * Page frame numbers change when pages are evicted, faulted or moved, so they
  * are looked up for every harvest.  A page that moves between the lookup and
  * the pass keeps its bit and is found the next time.
  *
- * DAMON also clears the bit of one random page a region to sample it.  That
- * loses nothing: the recorder sees that clearing as well.
+ * Before the pass DAMON clears the bit of one random page in each region, to
+ * sample it.  If that page is accessed again before the pass reaches it, it
+ * is found; else we cannot know, and it takes its answer of the last harvest:
+ * wrong only if it just began or ceased to be used.  There are few regions to
+ * the page, and the next harvest samples others.
  */
 #include "config.h"
 
@@ -42,6 +45,8 @@ struct damon_source {
 	struct aging *aging;		/* owned */
 	struct damon_ctl *ctl;		/* owned */
 	struct pfn_map *map;		/* owned */
+	uint64_t *last;			/* owned: young at the last harvest */
+	uint64_t *unknown;		/* owned: scratch */
 };
 
 static int damon_probe(const struct access_target *target, char *why,
@@ -63,6 +68,8 @@ static void damon_close(struct access_source *src)
 	damon_ctl_close(damon->ctl);
 	aging_close(damon->aging);
 	pfn_map_free(damon->map);
+	free(damon->last);
+	free(damon->unknown);
 	free(damon);
 }
 
@@ -80,7 +87,11 @@ static int damon_open(struct access_source **srcp,
 		.lossy = true,
 		.cost = ACCESS_COST_RMAP,
 	};
-	err = pfn_map_new(&damon->map, target->mem, why, len);
+	damon->last = bitmap_new(guest_mem_nr_frames(target->mem));
+	damon->unknown = bitmap_new(guest_mem_nr_frames(target->mem));
+	err = damon->last && damon->unknown ? 0 : -ENOMEM;
+	if (!err)
+		err = pfn_map_new(&damon->map, target->mem, why, len);
 	if (!err)
 		err = damon_ctl_open(&damon->ctl, why, len);
 	if (!err)
@@ -104,7 +115,7 @@ static int damon_age(struct damon_source *damon, struct gfn_range range)
 	nr = pfn_map_runs(damon->map, GAP_PAGES, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;
-	return damon_ctl_pass(damon->ctl, runs, nr);
+	return damon_ctl_pass(damon->ctl, runs, nr, damon->aging);
 }
 
 static int damon_arm(struct access_source *src, struct gfn_range range)
@@ -113,7 +124,7 @@ static int damon_arm(struct access_source *src, struct gfn_range range)
 	int err = damon_age(damon, range);
 
 	if (!err)
-		aging_take(damon->aging, range, NULL);
+		aging_take(damon->aging, range, damon->last, NULL);
 	return err;
 }
 
@@ -121,18 +132,27 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 			 uint64_t *young)
 {
 	struct damon_source *damon = (struct damon_source *)src;
+	uint64_t start = range.start.v, end = start + range.nr;
 	int err = damon_age(damon, range);
 
 	if (err)
 		return err;
-	aging_take(damon->aging, range, young);
+	aging_take(damon->aging, range, young, damon->unknown);
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t mask = bitmap_word_mask(w, start, end);
+
+		young[w] |= damon->unknown[w] & damon->last[w] & mask;
+	}
 	/* Recorded while it was here, but gone since. */
-	for (uint64_t i = bitmap_next(young, range.start.v,
-				      range.start.v + range.nr);
-	     i < range.start.v + range.nr;
-	     i = bitmap_next(young, i + 1, range.start.v + range.nr))
-		if (!pfn_map_pfn(damon->map, i - range.start.v))
+	for (uint64_t i = bitmap_next(young, start, end); i < end;
+	     i = bitmap_next(young, i + 1, end))
+		if (!pfn_map_pfn(damon->map, i - start))
 			bitmap_clear(young, i);
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t mask = bitmap_word_mask(w, start, end);
+
+		damon->last[w] = (damon->last[w] & ~mask) | (young[w] & mask);
+	}
 	return 0;
 }
 

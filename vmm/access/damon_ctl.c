@@ -4,19 +4,19 @@
  *
  * A scheme with a filter of type `young` tests every page of every region and
  * clears the accessed bit of those that are young, whenever the scheme is
- * applied: once in two sampling intervals here.  So a kdamond is turned on,
- * and off again as soon as its statistics say that all bytes were tried:
+ * applied: at the end of each turn of the kdamond's loop here, since all
+ * intervals are one.  It looks whether it should stop between turns only.  So
+ * the kdamond is told to stop as soon as it is inside its first turn, and the
+ * write that tells it returns after that turn's end:
  *
- *   on                                                          off
- *   | sample | sample | apply: the pass ........ | sample | (sample | apply)
- *            ^stats   ^stats                              ^stats: all tried
+ *   on        off (waits ........................)
+ *   | sample a page a region | interval | the pass | end
  *
- * Statistics are updated by the kdamond itself, between its intervals, and
- * the write that asks for them waits.  So there is no polling, and the second
- * interval before the next apply is the time we have to turn it off.
+ * Whether the pass was complete is seen from the number of regions that the
+ * recorder saw the scheme being applied to.
  *
  * Regions are the guest's runs of page frames.  Each region costs two small
- * writes and three samples, a foreign page inside a region about half a
+ * writes and a sample, a foreign page inside a region about half a
  * microsecond: hence small gaps are swallowed.  Only values that changed are
  * written, and spare regions lie where no memory is, so that a few runs more
  * or less do not make all directories anew.
@@ -46,8 +46,9 @@
 #define LOCK_PATH RUN_DIR "/damon.lock"
 #define SAVE_PATH RUN_DIR "/damon.saved"
 
-#define SAMPLE_US 1000
-#define APPLY_US  (2 * SAMPLE_US)
+#define INTERVAL_US "100"
+#define START_MS    1000	/* for a kdamond to enter its loop */
+#define NR_TRIES    3
 
 #define CONTEXT "0/contexts/0"
 #define SCHEME	CONTEXT "/schemes/0"
@@ -279,18 +280,12 @@ static int put_filters(int dir_fd)
 	return 0;
 }
 
-static int put_intervals(int dir_fd)
-{
-	int err = put_u64(dir_fd, CONTEXT "/monitoring_attrs/intervals/sample_us",
-			  SAMPLE_US);
-
-	if (!err)
-		err = put_u64(dir_fd, CONTEXT "/monitoring_attrs/intervals/aggr_us",
-			      APPLY_US);
-	if (!err)
-		err = put_u64(dir_fd, SCHEME "/apply_interval_us", APPLY_US);
-	return err;
-}
+static const struct setting interval_settings[] = {
+	{ CONTEXT "/monitoring_attrs/intervals/sample_us", INTERVAL_US },
+	{ CONTEXT "/monitoring_attrs/intervals/aggr_us", INTERVAL_US },
+	{ SCHEME "/apply_interval_us", INTERVAL_US },
+	{ NULL, NULL },
+};
 
 /* The lock is held.  Makes the configuration ours unless it is already. */
 static int configure(struct damon_ctl *ctl)
@@ -322,7 +317,7 @@ static int configure(struct damon_ctl *ctl)
 	if (!err)
 		err = put_filters(ctl->dir_fd);
 	if (!err)
-		err = put_intervals(ctl->dir_fd);
+		err = put_all(ctl->dir_fd, interval_settings);
 	/* Last: who reads its own id here finds all of the above in place. */
 	if (!err && pwrite(ctl->lock_fd, ctl->id, strlen(ctl->id), 0) < 0)
 		err = -errno;
@@ -366,19 +361,16 @@ static int resize_regions(struct damon_ctl *ctl, size_t nr)
 	return err;
 }
 
-/* *bytes: the size of all regions. */
 static int put_regions(struct damon_ctl *ctl, const struct pfn_run *runs,
-		       size_t nr, uint64_t *bytes)
+		       size_t nr)
 {
 	char path[96];
 	int err = resize_regions(ctl, nr);
 
-	*bytes = 0;
 	for (size_t i = 0; !err && i < ctl->nr_regions; i++) {
 		struct region want = wanted_region(runs, nr, i);
 		struct region *have = &ctl->regions[i];
 
-		*bytes += want.end - want.start;
 		snprintf(path, sizeof(path), TARGET "/regions/%zu/start", i);
 		if (have->start != want.start)
 			err = put_u64(ctl->dir_fd, path, want.start);
@@ -395,25 +387,33 @@ static int put_regions(struct damon_ctl *ctl, const struct pfn_run *runs,
 
 /* --- one pass ---------------------------------------------------------- */
 
-static int run_pass(struct damon_ctl *ctl, uint64_t bytes)
+/* Waits until the kdamond is inside its first turn. */
+static void wait_started(const struct aging *aging)
 {
-	uint64_t tried = 0;
-	int err = put(ctl->dir_fd, "0/state", "on"), off_err;
+	for (int us = 0; us < START_MS * 1000 && !aging_has_started(aging);
+	     us += 50)
+		usleep(50);
+}
 
-	if (err)
-		return err;
-	while (tried < bytes) {
-		err = put(ctl->dir_fd, "0/state", "update_schemes_stats");
-		if (!err)
-			err = get_u64(ctl->dir_fd, SCHEME "/stats/sz_tried",
-				      &tried);
-		if (err == -EBUSY || err == -EINTR)
-			continue;	/* somebody else asks too */
-		if (err)
-			break;
+static int run_pass(struct damon_ctl *ctl, struct aging *aging)
+{
+	int err;
+
+	/* A kdamond told to stop before its first turn does none. */
+	for (int i = 0; i < NR_TRIES; i++) {
+		aging_begin(aging);
+		err = put(ctl->dir_fd, "0/state", "on");
+		if (!err) {
+			wait_started(aging);
+			err = put(ctl->dir_fd, "0/state", "off");
+		}
+		aging_end(aging);
+		if (err || aging_nr_regions(aging) >= ctl->nr_regions)
+			return err;
+		log_debug("damon: %" PRIu64 " of %zu regions in one pass",
+			  aging_nr_regions(aging), ctl->nr_regions);
 	}
-	off_err = put(ctl->dir_fd, "0/state", "off");
-	return err ? err : off_err;
+	return -EIO;
 }
 
 static int lock(struct damon_ctl *ctl)
@@ -425,9 +425,8 @@ static int lock(struct damon_ctl *ctl)
 }
 
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
-		   size_t nr)
+		   size_t nr, struct aging *aging)
 {
-	uint64_t bytes;
 	int err;
 
 	if (!nr)
@@ -437,9 +436,9 @@ int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		return err;
 	err = configure(ctl);
 	if (!err)
-		err = put_regions(ctl, runs, nr, &bytes);
+		err = put_regions(ctl, runs, nr);
 	if (!err)
-		err = run_pass(ctl, bytes);
+		err = run_pass(ctl, aging);
 	/* Somebody changed it under us: begin anew the next time. */
 	if (err && err != -EBUSY && ftruncate(ctl->lock_fd, 0))
 		log_debug("damon: %s: %s", LOCK_PATH, strerror(errno));

@@ -24,6 +24,7 @@
 
 #include <stddef.h>
 
+#include "vmm/access/aging.h"
 #include "vmm/access/pfn_map.h"
 
 #define DAMON_CTL_SYSFS "/sys/kernel/mm/damon/admin/kdamonds"
@@ -37,11 +38,11 @@ int damon_ctl_open(struct damon_ctl **ctlp, char *why, size_t len);
 void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
- * One complete pass over runs (sorted, not touching).  Returns after it ended.
- * -EBUSY: somebody else's kdamond runs; -errno.
+ * One complete pass over runs (sorted, not touching), recorded by aging.
+ * Returns after it ended.  -EBUSY: somebody else's kdamond runs; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
-		   size_t nr);
+		   size_t nr, struct aging *aging);
 
 /*
  * The files below dir that can be written, as lines "path<TAB>value" (counts
