@@ -15,3 +15,6 @@ tests_bench_rmap_compare_SOURCES = tests/bench/rmap-compare.c \
 tests_bench_rmap_compare_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
 	$(POPT_CFLAGS)
 tests_bench_rmap_compare_LDADD = rmap/librmap.a $(JANSSON_LIBS) $(POPT_LIBS)
+check_PROGRAMS += tests/bench/abits
+tests_bench_abits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_abits_LDADD = $(VMM_LIBS)

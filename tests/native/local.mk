@@ -4,3 +4,9 @@ NATIVE_TESTS = tests/native/payload-run.sh
 TESTS += $(NATIVE_TESTS)
 dist_check_SCRIPTS += $(NATIVE_TESTS)
 EXTRA_DIST += tests/native/payload-functions.sh
+
+# Ground truth for access sources; `abits-truth --help` tells its options.
+check_PROGRAMS += tests/native/abits-truth
+TESTS += tests/native/abits-truth
+tests_native_abits_truth_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_native_abits_truth_LDADD = $(VMM_LIBS)

@@ -12,7 +12,10 @@
  *   |-- sampling --|  |------------- the scheme: young pages ------------|
  *
  * A page that was sampled has lost what was known about it; `sampled` says
- * which, so that user space can do better than to guess.
+ * which, so that user space can do better than to guess.  The last region is
+ * empty memory: when its turn comes the scheme is done.  A short pass may be
+ * followed by another turn before DAMON is stopped; its sampling then clears
+ * bits of pages that were judged just before, and is nothing to us.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -27,6 +30,7 @@ const volatile __u64 nr_words;	/* of each map below */
 
 /* Written by user space between passes, while no kdamond of ours runs. */
 bool active;
+__u64 want_regions;	/* in a turn */
 /* Written here, reset by user space: */
 __u64 nr_sampled;	/* ages before the scheme */
 __u64 nr_regions;	/* that had the scheme applied */
@@ -82,10 +86,15 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 start = ctx->args[0], end = ctx->args[1];
 
-	if (!active || !is_kdamond())
+	bool in_scheme;
+
+	if (!active || !want_regions || !is_kdamond())
 		return 0;
+	in_scheme = nr_regions % want_regions;
 	if (!nr_regions)
 		nr_sampled++;
+	else if (!in_scheme)
+		return 0;
 	for (int i = 0; i < AGING_MAX_WINDOWS; i++) {
 		__u64 lo = windows[i].hva, hi = lo + windows[i].len, gfn, nr;
 
@@ -95,7 +104,7 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 		hi = end < hi ? end : hi;
 		gfn = windows[i].gfn + ((lo - windows[i].hva) >> 12);
 		nr = (hi - lo + 4095) >> 12;
-		if (nr_regions)
+		if (in_scheme)
 			mark(&young, gfn, nr);
 		else
 			mark(&sampled, gfn, nr);

@@ -137,8 +137,9 @@ void aging_close(struct aging *aging)
 	free(aging);
 }
 
-void aging_begin(struct aging *aging)
+void aging_begin(struct aging *aging, uint64_t nr_regions)
 {
+	aging->skel->bss->want_regions = nr_regions;
 	aging->skel->bss->nr_sampled = 0;
 	aging->skel->bss->nr_regions = 0;
 	__atomic_store_n(&aging->skel->bss->active, true, __ATOMIC_RELEASE);

@@ -30,8 +30,11 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 	       size_t len);
 void aging_close(struct aging *aging);
 
-/* Records from here to aging_end(). */
-void aging_begin(struct aging *aging);
+/*
+ * Records from here to aging_end().  nr_regions: DAMON's, the last of which
+ * must hold no memory.
+ */
+void aging_begin(struct aging *aging, uint64_t nr_regions);
 void aging_end(struct aging *aging);
 
 /* Since aging_begin(): has the kdamond entered its loop?  How many regions

@@ -15,8 +15,8 @@
  *
  * Before the pass DAMON clears the bit of one random page in each region, to
  * sample it.  If that page is accessed again before the pass reaches it, it
- * is found; else we cannot know, and it takes its answer of the last harvest:
- * wrong only if it just began or ceased to be used.  There are few regions to
+ * is found; else we cannot know, and it takes its answer of the last harvest
+ * (none after arm): wrong only if it just began or ceased to be used.  There are few regions to
  * the page, and the next harvest samples others.
  */
 #include "config.h"
@@ -123,9 +123,12 @@ static int damon_arm(struct access_source *src, struct gfn_range range)
 	struct damon_source *damon = (struct damon_source *)src;
 	int err = damon_age(damon, range);
 
-	if (!err)
-		aging_take(damon->aging, range, damon->last, NULL);
-	return err;
+	if (err)
+		return err;
+	aging_take(damon->aging, range, NULL, NULL);
+	bitmap_clear_range(damon->last, range.start.v,
+			   range.start.v + range.nr);
+	return 0;
 }
 
 static int damon_harvest(struct access_source *src, struct gfn_range range,

@@ -337,11 +337,11 @@ static struct region wanted_region(const struct pfn_run *runs, size_t nr,
 
 static int resize_regions(struct damon_ctl *ctl, size_t nr)
 {
-	/* DAMON wants three at least; an eighth is spare. */
+	/* DAMON wants three at least; an eighth is spare, the last always. */
 	size_t want = nr + nr / 8 + 3;
 	int err;
 
-	if (nr <= ctl->nr_regions && ctl->nr_regions <= 4 * want)
+	if (nr < ctl->nr_regions && ctl->nr_regions <= 4 * want)
 		return 0;
 	free(ctl->regions);
 	ctl->nr_regions = 0;
@@ -401,7 +401,7 @@ static int run_pass(struct damon_ctl *ctl, struct aging *aging)
 
 	/* A kdamond told to stop before its first turn does none. */
 	for (int i = 0; i < NR_TRIES; i++) {
-		aging_begin(aging);
+		aging_begin(aging, ctl->nr_regions);
 		err = put(ctl->dir_fd, "0/state", "on");
 		if (!err) {
 			wait_started(aging);

@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# abits-inside.sh TRUTH SOURCE: inside a level-1 machine.  One TAP stream.
+truth=$1 source=$2
+nr=0
+check() { # NAME COMMAND...: passes when the command does
+  name=$1
+  shift
+  nr=$((nr + 1))
+  if "$@" >/run/check.log 2>&1; then
+    echo "ok $nr - $name"
+  else
+    echo "not ok $nr - $name"
+  fi
+  grep -E '^# (all rounds|control)|SKIP|^not ok|Bail' /run/check.log |
+    sed 's/^\([^#]\)/# \1/'
+}
+# A skip of the inner test is a failure here: this kernel has the source.
+truth() { "$truth" --abits "$source" "$@" >/run/truth.log 2>&1; rc=$?
+  cat /run/truth.log; [ $rc = 0 ] && ! grep -q SKIP /run/truth.log; }
+check "$source: scattered pages of 4 KiB" \
+  truth --mem 32M --rounds 3 --window 1000
+check "$source: huge pages" truth --mem 64M --huge --rounds 3 --window 1000
+
+[ "$source" = damon ] || { echo "1..$nr"; exit; }
+k=/sys/kernel/mm/damon/admin/kdamonds
+
+# What somebody had configured comes back.
+configure() {
+  echo 2 >$k/nr_kdamonds && echo 1 >$k/1/contexts/nr_contexts &&
+    echo paddr >$k/1/contexts/0/operations &&
+    echo 1 >$k/1/contexts/0/targets/nr_targets &&
+    echo 1 >$k/1/contexts/0/targets/0/regions/nr_regions &&
+    echo 4096 >$k/1/contexts/0/targets/0/regions/0/start &&
+    echo 1048576 >$k/1/contexts/0/targets/0/regions/0/end
+}
+configured() {
+  [ "$(cat $k/nr_kdamonds)" = 2 ] &&
+    [ "$(cat $k/1/contexts/0/operations)" = paddr ] &&
+    [ "$(cat $k/1/contexts/0/targets/0/regions/0/end)" = 1048576 ] &&
+    [ ! -e /run/vmm/damon.saved ]
+}
+check "somebody configures DAMON" configure
+check "... and we use it in between" truth --mem 4M --rounds 1
+check "... and the configuration is back" configured
+
+# A vmm that is killed inside a pass leaves no kdamond behind.
+killed() {
+  "$truth" --abits "$source" --mem 64M --rounds 100 --window 1 >/dev/null &
+  pid=$!
+  sleep 3
+  kill -KILL $pid
+  wait $pid
+  sleep 2
+  [ "$(cat $k/0/state)" = off ] && ! pgrep kdamond
+}
+check "killed in the middle: nothing keeps running" killed
+check "... the next one takes over" truth --mem 4M --rounds 1
+check "... and puts back the first configuration" configured
+
+# Two at the same time take turns.
+both() {
+  "$truth" --abits "$source" --mem 4M --rounds 2 --window 500 \
+    >/run/other.log 2>&1 &
+  truth --mem 4M --rounds 2 --window 500 && wait $! &&
+    ! grep -q SKIP /run/other.log
+}
+check "two at the same time" both
+
+# Somebody else's kdamond is left alone.
+busy() {
+  echo on >$k/1/state || return 1
+  "$truth" --abits "$source" --mem 4M >/run/busy.log 2>&1
+  cat /run/busy.log
+  grep -q 'SKIP DAMON is in use: kdamond 1' /run/busy.log &&
+    [ "$(cat $k/1/state)" = on ]
+}
+check "somebody else's kdamond runs: refused, and it goes on" busy
+echo "1..$nr"

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# DAMON as an access source, on real nested page tables: exactness, and that
+# it leaves DAMON as it was.  Debian's packaged kernels have it since 6.12.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require
+kernel=${VMM_DAMON_KERNEL-}
+for k in /boot/vmlinuz-6.1[2-9]*-amd64 /boot/vmlinuz-[7-9]*-amd64; do
+  [ ! -e "$k" ] || [ -n "$kernel" ] || kernel=$k
+done
+[ -n "$kernel" ] || kernel=$("$abs_top_srcdir/tests/lab/kernel/build-kernel" \
+  --cached 2>/dev/null) ||
+  skip_all "no kernel with DAMON and the young filter: install a Debian" \
+    "kernel of 6.12 or later, or run tests/lab/kernel/build-kernel"
+truth=$abs_top_builddir/tests/native/abits-truth
+lab_exec --kernel "$kernel" --timeout 250 \
+  sh "$abs_top_srcdir/tests/lab/abits-inside.sh" "$truth" damon
