@@ -4,3 +4,4 @@ dist_man_MANS += \
 	docs/man/vmm-inspect.1 \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-stat.1
+EXTRA_DIST += docs/access.md
