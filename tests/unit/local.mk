@@ -66,3 +66,7 @@ check_PROGRAMS += tests/unit/stat
 TESTS += tests/unit/stat
 tests_unit_stat_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/protocol
+TESTS += tests/unit/protocol
+tests_unit_protocol_LDADD = guest-agent/libprotocol.a
