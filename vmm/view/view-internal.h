@@ -1,23 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How the agent server fills a view.  All under view_wrlock(). */
-#ifndef VMM_VIEW_VIEW_INTERNAL_H
-#define VMM_VIEW_VIEW_INTERNAL_H
+/* Shared by the files of vmm/view; not for others. */
+#ifndef VMM_VIEW_INTERNAL_H
+#define VMM_VIEW_INTERNAL_H
 
+#include <pthread.h>
+
+#include "guest-agent/protocol.h"
 #include "vmm/view/view.h"
 
+struct view_mm {		/* one process; the table is sorted by pid */
+	struct rmap_mm *mm;	/* owned by the map */
+	uint64_t epoch;		/* last one that told of it */
+	uint64_t nr_vmas, nr_mapped;
+	uint32_t pid;
+	char comm[16];
+};
+
+struct view {
+	pthread_rwlock_t lock;	/* guards all below; writers first */
+	struct guest_mem *mem;	/* not owned */
+	struct rmap *map;	/* owned */
+	struct view_mm *mms;	/* owned */
+	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
+	unsigned int levels;	/* of guest page tables */
+	struct view_stats stats;
+
+	/* What the stream is at; only the server's thread uses it. */
+	uint64_t epoch;
+	bool full;
+	uint32_t pid;		/* of the section, 0: one that is ignored */
+	struct rmap_vma *vma;	/* NULL: runs are ignored */
+	uint64_t nr_dropped;	/* facts beyond the bounds, in this epoch */
+};
+
+extern const struct rmap_pte_ops view_pte_ops;	/* ctx: struct view */
+
+/* First entry with a pid >= pid: its index, or nr_mms. */
+uint64_t view_mm_index(const struct view *view, uint32_t pid);
+
+/* A connection begins: the decoder will insist on a full picture. */
+void view_apply_reset(struct view *view);
 /*
- * Adds a process or renames the one with this pid, and its address space with
- * it (pgd or RMAP_NO_PGD).  -ENOMEM.
+ * Applies one decoded message.  Takes the write lock itself, in batches of a
+ * few thousand pages.  What the bounds don't allow is dropped and counted.
  */
-int view_put_process(struct view *view, uint32_t pid, const char *comm,
-		     uint64_t pgd, struct rmap_mm **mmp);
-/* It ended: all its regions go too. */
-void view_drop_process(struct view *view, uint32_t pid);
-/* nr pages of it were mapped (negative: unmapped). */
-void view_count_mapped(struct view *view, uint32_t pid, int64_t nr);
-/* 4 or 5, as the agent says. */
-void view_set_paging_levels(struct view *view, unsigned int levels);
-/* The counters of view_get_stats(), to be changed in place. */
-struct view_stats *view_stats_mut(struct view *view);
+void view_apply(struct view *view, const struct protocol_message *msg);
 
 #endif

@@ -1,235 +1,154 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The view's lock, table of processes and statistics.
+ *
+ * Bounds, in proportion to guest frames, so that a lying agent costs the host
+ * no more than a fixed share of what the guest has: processes (a real one has
+ * some page tables: 1 for 4 frames), mappings (64 a frame) and the bytes of
+ * regions and mappings (128 a frame, and 16 MiB).
+ */
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/view/guest_walk.h"
 #include "vmm/view/view-internal.h"
-#include "vmm/view/view.h"
 
-#define DEFAULT_LEVELS 4
+#define MAPPINGS_PER_FRAME 64
+#define BYTES_PER_FRAME	   128
+#define BYTES_MIN	   (UINT64_C(16) << 20)
+#define MAX_MMS		   65536
 
-struct process {
-	uint32_t pid;
-	char comm[16];
-	uint64_t nr_mapped;
-};
-
-struct view {
-	pthread_rwlock_t lock;		/* of all below */
-	struct rmap *map;		/* owned */
-	struct guest_walk walk;
-	struct process *processes;	/* owned, sorted by pid */
-	size_t nr, max;
-	struct view_stats stats;
-};
-
-int view_new(struct view **viewp, struct guest_mem *mem)
+static int lock_init(pthread_rwlock_t *lock)
 {
-	const struct rmap_config config = {
-		.nr_frames = guest_mem_nr_frames(mem),
-	};
-	struct view *v = calloc(1, sizeof(*v));
 	pthread_rwlockattr_t attr;
 	int rc;
 
-	if (!v)
-		return -ENOMEM;
-	rc = rmap_new(&v->map, &config);
-	if (rc) {
-		free(v);
-		return rc;
-	}
-	v->walk.mem = mem;
-	v->walk.map = v->map;
-	v->walk.levels = DEFAULT_LEVELS;
-	rmap_set_pte_provider(v->map, &guest_walk_ops, &v->walk);
-	/* The engine reads all the time: a waiting writer goes first. */
+	/* Else an engine that reads all the time would keep updates out. */
 	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(
-		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&v->lock, &attr);
+	pthread_rwlockattr_setkind_np(&attr,
+		PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	rc = pthread_rwlock_init(lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
-	*viewp = v;
+	return -rc;
+}
+
+int view_new(struct view **viewp, struct guest_mem *mem)
+{
+	uint64_t frames = guest_mem_nr_frames(mem);
+	struct rmap_config config = {
+		.nr_frames = frames,
+		.max_bytes = BYTES_MIN + frames * BYTES_PER_FRAME,
+	};
+	struct view *view = calloc(1, sizeof(*view));
+	int rc;
+
+	if (!view)
+		return -ENOMEM;
+	rc = lock_init(&view->lock);
+	if (rc)
+		goto err_view;
+	rc = rmap_new(&view->map, &config);
+	if (rc)
+		goto err_lock;
+	view->mem = mem;
+	view->levels = 4;
+	view->max_mms = frames / 4 + 16;
+	if (view->max_mms > MAX_MMS)
+		view->max_mms = MAX_MMS;
+	view->max_mappings = frames * MAPPINGS_PER_FRAME;
+	rmap_set_pte_provider(view->map, &view_pte_ops, view);
+	*viewp = view;
 	return 0;
+
+err_lock:
+	pthread_rwlock_destroy(&view->lock);
+err_view:
+	free(view);
+	return rc;
 }
 
-void view_free(struct view *v)
+void view_free(struct view *view)
 {
-	if (!v)
+	if (!view)
 		return;
-	rmap_free(v->map);
-	free(v->processes);
-	pthread_rwlock_destroy(&v->lock);
-	free(v);
+	rmap_free(view->map);
+	pthread_rwlock_destroy(&view->lock);
+	free(view->mms);
+	free(view);
 }
 
-void view_rdlock(struct view *v)
+void view_rdlock(struct view *view)
 {
-	pthread_rwlock_rdlock(&v->lock);
+	pthread_rwlock_rdlock(&view->lock);
 }
 
-void view_wrlock(struct view *v)
+void view_wrlock(struct view *view)
 {
-	pthread_rwlock_wrlock(&v->lock);
+	pthread_rwlock_wrlock(&view->lock);
 }
 
-void view_unlock(struct view *v)
+void view_unlock(struct view *view)
 {
-	pthread_rwlock_unlock(&v->lock);
+	pthread_rwlock_unlock(&view->lock);
 }
 
-struct rmap *view_map(struct view *v)
+struct rmap *view_map(struct view *view)
 {
-	return v->map;
+	return view->map;
 }
 
-/* The first process with a pid of at least this. */
-static size_t lower_bound(const struct view *v, uint32_t pid)
+uint64_t view_mm_index(const struct view *view, uint32_t pid)
 {
-	size_t low = 0, high = v->nr;
+	uint64_t lo = 0, hi = view->nr_mms;
 
-	while (low < high) {
-		size_t mid = (low + high) / 2;
+	while (lo < hi) {
+		uint64_t mid = lo + (hi - lo) / 2;
 
-		if (v->processes[mid].pid < pid)
-			low = mid + 1;
+		if (view->mms[mid].pid < pid)
+			lo = mid + 1;
 		else
-			high = mid;
+			hi = mid;
 	}
-	return low;
+	return lo;
 }
 
-static struct process *find(const struct view *v, uint32_t pid)
+static void describe(const struct view_mm *m, struct view_process *out)
 {
-	size_t i = lower_bound(v, pid);
-
-	return i < v->nr && v->processes[i].pid == pid ? &v->processes[i] : NULL;
+	out->pid = m->pid;
+	memcpy(out->comm, m->comm, sizeof(out->comm));
+	out->nr_vmas = m->nr_vmas;
+	out->nr_mapped = m->nr_mapped;
+	out->has_pgd = rmap_mm_pgd(m->mm) != RMAP_NO_PGD;
 }
 
-static int add(struct view *v, uint32_t pid, struct process **pp)
-{
-	size_t at = lower_bound(v, pid), max = v->max ? v->max * 2 : 64;
-	struct process *bigger;
-
-	if (v->nr == v->max) {
-		bigger = realloc(v->processes, max * sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		v->processes = bigger;
-		v->max = max;
-	}
-	memmove(&v->processes[at + 1], &v->processes[at],
-		(v->nr - at) * sizeof(*v->processes));
-	v->nr++;
-	v->processes[at] = (struct process){ .pid = pid };
-	*pp = &v->processes[at];
-	return 0;
-}
-
-int view_put_process(struct view *v, uint32_t pid, const char *comm,
-		     uint64_t pgd, struct rmap_mm **mmp)
-{
-	struct rmap_mm *mm = rmap_mm_find(v->map, pid);
-	struct process *p = find(v, pid);
-	int rc = 0;
-
-	if (!mm)
-		rc = rmap_mm_add(v->map, pid, pgd, &mm);
-	else
-		rmap_mm_set_pgd(mm, pgd);
-	if (!rc && !p)
-		rc = add(v, pid, &p);
-	if (rc) {
-		if (mm)
-			rmap_mm_remove(v->map, mm);
-		return rc;
-	}
-	strncpy(p->comm, comm, sizeof(p->comm) - 1);
-	*mmp = mm;
-	return 0;
-}
-
-void view_drop_process(struct view *v, uint32_t pid)
-{
-	struct rmap_mm *mm = rmap_mm_find(v->map, pid);
-	struct process *p = find(v, pid);
-
-	if (mm)
-		rmap_mm_remove(v->map, mm);
-	if (!p)
-		return;
-	memmove(p, p + 1, (v->processes + v->nr - p - 1) * sizeof(*p));
-	v->nr--;
-}
-
-void view_count_mapped(struct view *v, uint32_t pid, int64_t nr)
-{
-	struct process *p = find(v, pid);
-
-	if (p)
-		p->nr_mapped += nr;
-}
-
-void view_set_paging_levels(struct view *v, unsigned int levels)
-{
-	v->walk.levels = levels;
-}
-
-struct view_stats *view_stats_mut(struct view *v)
-{
-	return &v->stats;
-}
-
-static void describe(const struct view *v, const struct process *p,
-		     struct view_process *out)
-{
-	const struct rmap_mm *mm = rmap_mm_find(v->map, p->pid);
-	const struct rmap_vma *vma;
-	struct rmap_vma_desc d;
-	uint64_t addr = 0;
-
-	*out = (struct view_process){ .pid = p->pid,
-				      .nr_mapped = p->nr_mapped };
-	memcpy(out->comm, p->comm, sizeof(out->comm));
-	if (!mm)
-		return;
-	out->has_pgd = rmap_mm_pgd(mm) != RMAP_NO_PGD;
-	while ((vma = rmap_vma_next(mm, addr))) {
-		rmap_vma_describe(vma, &d);
-		addr = d.end;
-		out->nr_vmas++;
-	}
-}
-
-bool view_next_process(const struct view *v, uint32_t after,
+bool view_next_process(const struct view *view, uint32_t after,
 		       struct view_process *out)
 {
-	size_t i = after == UINT32_MAX ? v->nr : lower_bound(v, after + 1);
+	uint64_t i = after == UINT32_MAX ? view->nr_mms :
+					   view_mm_index(view, after + 1);
 
-	if (i == v->nr)
+	if (i == view->nr_mms)
 		return false;
-	describe(v, &v->processes[i], out);
+	describe(&view->mms[i], out);
 	return true;
 }
 
-bool view_find_process(const struct view *v, uint32_t pid,
+bool view_find_process(const struct view *view, uint32_t pid,
 		       struct view_process *out)
 {
-	const struct process *p = find(v, pid);
+	uint64_t i = view_mm_index(view, pid);
 
-	if (!p)
+	if (i == view->nr_mms || view->mms[i].pid != pid)
 		return false;
-	describe(v, p, out);
+	describe(&view->mms[i], out);
 	return true;
 }
 
-void view_get_stats(struct view *v, struct view_stats *stats)
+void view_get_stats(struct view *view, struct view_stats *stats)
 {
-	view_rdlock(v);
-	*stats = v->stats;
-	view_unlock(v);
+	view_rdlock(view);
+	*stats = view->stats;
+	view_unlock(view);
 }

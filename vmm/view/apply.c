@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the agent says, applied to the map.  Messages are within their own
+ * bounds already (the decoder's work); here they meet the picture so far, and
+ * what does not fit it is dropped: a region unknown to the host, or what would
+ * pass the view's bounds.  The next full picture mends it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/util/clock.h"
+#include "vmm/view/view-internal.h"
+
+#define BATCH 4096	/* pages a hold of the lock: well under 1 ms */
+
+_Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
+	RMAP_VM_EXEC | RMAP_VM_SHARED | RMAP_VM_LOCKED | RMAP_VM_STACK |
+	RMAP_VM_HEAP), "region flags are passed on as they are");
+_Static_assert(PROTOCOL_PG_FREE == RMAP_PG_FREE &&
+	       PROTOCOL_PG_ANON == RMAP_PG_ANON &&
+	       PROTOCOL_PG_SWAPBACKED == RMAP_PG_SWAPBACKED &&
+	       PROTOCOL_NO_PGD == RMAP_NO_PGD,
+	       "page flags are passed on as they are");
+
+/* Lets readers in when a batch is done. */
+static void breathe(struct view *view, uint64_t *work)
+{
+	if (++*work % BATCH)
+		return;
+	view_unlock(view);
+	view_wrlock(view);
+}
+
+static struct view_mm *find_mm(struct view *view, uint32_t pid)
+{
+	uint64_t i = view_mm_index(view, pid);
+
+	return i < view->nr_mms && view->mms[i].pid == pid ? &view->mms[i] :
+							     NULL;
+}
+
+/* Page by page first: a region may have more pages than a batch. */
+static void remove_vma(struct view *view, struct view_mm *m,
+		       struct rmap_vma *vma, uint64_t *work)
+{
+	uint64_t addr = 0, gfn;
+
+	for (; rmap_vma_next_page(view->map, vma, &addr, &gfn);
+	     addr += RMAP_PAGE_SIZE) {
+		if (rmap_unmap_page(view->map, vma, addr))
+			break;
+		m->nr_mapped--;
+		breathe(view, work);
+	}
+	m->nr_vmas--;
+	rmap_vma_remove(view->map, vma);
+}
+
+static void remove_all_vmas(struct view *view, struct view_mm *m)
+{
+	struct rmap_vma *vma;
+	uint64_t work = 0;
+
+	while ((vma = rmap_vma_next(m->mm, 0))) {
+		remove_vma(view, m, vma, &work);
+		breathe(view, &work);
+	}
+}
+
+static void forget(struct view *view, uint32_t pid)
+{
+	struct view_mm *m = find_mm(view, pid);
+
+	if (!m)
+		return;
+	remove_all_vmas(view, m);
+	rmap_mm_remove(view->map, m->mm);
+	memmove(m, m + 1, (view->mms + --view->nr_mms - m) * sizeof(*m));
+}
+
+static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
+{
+	uint64_t i = view_mm_index(view, pid);
+	struct rmap_mm *mm;
+
+	if (view->nr_mms == view->max_mms)
+		return NULL;
+	if (view->nr_mms == view->cap_mms) {
+		uint64_t cap = view->cap_mms ? 2 * view->cap_mms : 64;
+		void *mms = realloc(view->mms, cap * sizeof(*view->mms));
+
+		if (!mms)
+			return NULL;
+		view->mms = mms;
+		view->cap_mms = cap;
+	}
+	if (rmap_mm_add(view->map, pid, pgd, &mm))
+		return NULL;
+	memmove(&view->mms[i + 1], &view->mms[i],
+		(view->nr_mms - i) * sizeof(*view->mms));
+	view->nr_mms++;
+	view->mms[i] = (struct view_mm){ .mm = mm, .pid = pid };
+	return &view->mms[i];
+}
+
+static void apply_mm(struct view *view, const struct protocol_mm *pm)
+{
+	struct view_mm *m = find_mm(view, pm->pid);
+	bool delta = pm->flags & PROTOCOL_MM_DELTA;
+
+	view->pid = 0;
+	view->vma = NULL;
+	if (!m && !delta)
+		m = add_mm(view, pm->pid, pm->pgd);
+	if (!m) {
+		view->nr_dropped++;
+		return;
+	}
+	if (!delta)
+		remove_all_vmas(view, m);
+	rmap_mm_set_pgd(m->mm, pm->pgd);
+	memcpy(m->comm, pm->comm, sizeof(m->comm));
+	m->epoch = view->epoch;
+	view->pid = pm->pid;
+}
+
+static void apply_vma(struct view *view, const struct protocol_vma *v)
+{
+	struct view_mm *m = view->pid ? find_mm(view, view->pid) : NULL;
+	struct rmap_vma_desc desc = { v->start, v->end, v->pgoff, v->flags,
+				      { v->dev, v->inode } };
+	struct rmap_vma *vma;
+	uint64_t work = 0;
+
+	view->vma = NULL;
+	if (!m)
+		return;
+	if (v->op == PROTOCOL_VMA_NEW) {
+		if (rmap_vma_add(view->map, m->mm, &desc, &view->vma))
+			view->nr_dropped++;
+		else
+			m->nr_vmas++;
+		return;
+	}
+	vma = rmap_vma_find(m->mm, v->start);
+	if (vma)
+		rmap_vma_describe(vma, &desc);
+	if (!vma || desc.start != v->start || desc.end != v->end)
+		view->nr_dropped++;
+	else if (v->op == PROTOCOL_VMA_KEEP)
+		view->vma = vma;
+	else
+		remove_vma(view, m, vma, &work);
+}
+
+static void unmap_run(struct view *view, struct view_mm *m,
+		      const struct protocol_run *r, uint64_t *work)
+{
+	uint64_t end = r->vaddr + (uint64_t)r->count * RMAP_PAGE_SIZE;
+	uint64_t addr = r->vaddr, gfn;
+
+	while (rmap_vma_next_page(view->map, view->vma, &addr, &gfn) &&
+	       addr < end) {
+		if (!rmap_unmap_page(view->map, view->vma, addr))
+			m->nr_mapped--;
+		addr += RMAP_PAGE_SIZE;
+		breathe(view, work);
+	}
+}
+
+static void map_run(struct view *view, struct view_mm *m,
+		    const struct protocol_run *r, uint64_t *work)
+{
+	struct rmap_stats stats;
+
+	rmap_get_stats(view->map, &stats);
+	if (stats.nr_mappings + r->count > view->max_mappings) {
+		view->nr_dropped += r->count;
+		return;
+	}
+	for (uint32_t i = 0; i < r->count; i++) {
+		uint64_t addr = r->vaddr + i * RMAP_PAGE_SIZE, at = addr, gfn;
+		bool had = rmap_vma_next_page(view->map, view->vma, &at,
+					      &gfn) && at == addr;
+
+		if (rmap_map_page(view->map, view->vma, addr, r->gfn + i))
+			view->nr_dropped++;
+		else
+			m->nr_mapped += !had;
+		breathe(view, work);
+	}
+}
+
+static void apply_runs(struct view *view, const struct protocol_message *msg)
+{
+	struct view_mm *m = view->vma ? find_mm(view, view->pid) : NULL;
+	uint64_t work = 0;
+
+	for (uint32_t i = 0; m && i < msg->nr; i++)
+		if (msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED)
+			unmap_run(view, m, &msg->runs[i], &work);
+		else
+			map_run(view, m, &msg->runs[i], &work);
+}
+
+static void apply_flags(struct view *view, const struct protocol_message *msg)
+{
+	uint64_t work = 0;
+
+	for (uint32_t i = 0; i < msg->nr; i++)
+		for (uint32_t k = 0; k < msg->flags[i].count; k++) {
+			rmap_page_set_flags(view->map, msg->flags[i].gfn + k,
+					    msg->flags[i].flags);
+			breathe(view, &work);
+		}
+}
+
+static void end_epoch(struct view *view)
+{
+	uint64_t i = view->nr_mms;
+
+	while (view->full && i--)
+		if (view->mms[i].epoch != view->epoch)
+			forget(view, view->mms[i].pid);
+	view->stats.epoch = view->epoch;
+	view->stats.last_update_ns = clock_now_ns();
+}
+
+static void apply_pressure(struct view *view,
+			   const struct protocol_pressure *p)
+{
+	view->stats.guest = (struct view_guest_info){
+		.mem_total = p->mem_total,
+		.mem_free = p->mem_free,
+		.mem_available = p->mem_available,
+		.cached = p->cached,
+		.dirty = p->dirty,
+		.psi_some_avg10 = p->some_avg10 / 100.0,
+		.psi_full_avg10 = p->full_avg10 / 100.0,
+	};
+}
+
+void view_apply_reset(struct view *view)
+{
+	view->epoch = 0;
+	view->pid = 0;
+	view->vma = NULL;
+	/* Epoch numbers start again: none of an old connection may match. */
+	view_wrlock(view);
+	for (uint64_t i = 0; i < view->nr_mms; i++)
+		view->mms[i].epoch = 0;
+	view_unlock(view);
+}
+
+void view_apply(struct view *view, const struct protocol_message *msg)
+{
+	view_wrlock(view);
+	view->stats.nr_messages++;
+	switch (msg->type) {
+	case PROTOCOL_HELLO:
+		view->levels = msg->hello.features & PROTOCOL_FEAT_LA57 ? 5 : 4;
+		break;
+	case PROTOCOL_EPOCH_BEGIN:
+		view->epoch = msg->epoch.number;
+		view->full = msg->epoch.flags & PROTOCOL_EPOCH_FULL;
+		view->nr_dropped = 0;
+		break;
+	case PROTOCOL_EPOCH_END: end_epoch(view); break;
+	case PROTOCOL_MM: apply_mm(view, &msg->mm); break;
+	case PROTOCOL_VMA: apply_vma(view, &msg->vma); break;
+	case PROTOCOL_RUNS: apply_runs(view, msg); break;
+	case PROTOCOL_FLAGS: apply_flags(view, msg); break;
+	case PROTOCOL_PRESSURE: apply_pressure(view, &msg->pressure); break;
+	case PROTOCOL_FORGET: forget(view, msg->pid); break;
+	default: break;
+	}
+	view_unlock(view);
+}
