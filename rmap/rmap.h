@@ -250,6 +250,13 @@ struct rmap_referenced {
 int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
+/* As above, and calls one for each mapping found: who touched the page? */
+int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
+			    void (*one)(const struct rmap_vma *vma,
+					uint64_t addr, bool accessed,
+					void *arg),
+			    void *arg, struct rmap_referenced *out);
+
 /*
  * Not to be reclaimed: no such frame, RMAP_PG_LOCKED, _RESERVED, _SLAB or
  * _PGTABLE, or mapped by an RMAP_VM_LOCKED region.

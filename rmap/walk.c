@@ -16,10 +16,11 @@
 #include "rmap/internal.h"
 
 /*
- * Nonlinear regions are searched PTE by PTE in the provider up to this size,
- * 1 GiB; in larger ones only where the snapshot has the frame.
+ * Nonlinear regions are searched PTE by PTE in the provider as long as a walk
+ * looked at no more than this, 256 MiB; after that only where snapshots have
+ * the frame.  An agent that calls everything nonlinear must not stop the scan.
  */
-#define SEARCH_MAX_PAGES (UINT64_C(1) << 18)
+#define SEARCH_MAX_PAGES (UINT64_C(1) << 16)
 
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx)
@@ -66,6 +67,7 @@ struct walk {
 	const struct rmap *map;
 	uint64_t gfn;
 	uint64_t left;		/* known mappings not met yet */
+	uint64_t searched;	/* PTEs of nonlinear regions, in the provider */
 	walk_fn fn;
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
 	void *arg;
@@ -93,7 +95,8 @@ static bool search(struct walk *w, struct rmap_vma *vma)
 {
 	uint64_t nr = vma_nr_pages(vma), frame;
 
-	if (w->map->ops && nr <= SEARCH_MAX_PAGES) {
+	if (w->map->ops && nr <= SEARCH_MAX_PAGES - w->searched) {
+		w->searched += nr;
 		for (uint64_t off = 0; off < nr; off++) {
 			if (!try_place(w, vma, off))
 				return false;
@@ -167,6 +170,9 @@ int rmap_walk(const struct rmap *map, uint64_t gfn,
 struct referenced {
 	const struct rmap *map;
 	uint64_t gfn;
+	void (*one)(const struct rmap_vma *vma, uint64_t addr, bool accessed,
+		    void *arg);
+	void *arg;
 	struct rmap_referenced sum;
 };
 
@@ -175,21 +181,29 @@ static bool referenced_one(struct rmap_vma *vma, uint64_t addr, bool live,
 {
 	struct referenced *r = arg;
 	const struct rmap_pte_ops *ops = r->map->ops;
+	bool accessed = false;
 
 	r->sum.nr_mappings++;
 	r->sum.vm_flags |= vma->desc.flags;
-	if (!live || !ops->clear_accessed)
-		return true;
-	r->sum.has_accessed_bits = true;
-	if (ops->clear_accessed(r->map->ops_ctx, vma->mm, addr, r->gfn) > 0)
-		r->sum.nr_referenced++;
+	if (live && ops->clear_accessed) {
+		r->sum.has_accessed_bits = true;
+		accessed = ops->clear_accessed(r->map->ops_ctx, vma->mm, addr,
+					       r->gfn) > 0;
+	}
+	r->sum.nr_referenced += accessed;
+	if (r->one)
+		r->one(vma, addr, accessed, r->arg);
 	return true;
 }
 
-int rmap_page_referenced(struct rmap *map, uint64_t gfn,
-			 struct rmap_referenced *out)
+int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
+			    void (*one)(const struct rmap_vma *vma,
+					uint64_t addr, bool accessed,
+					void *arg),
+			    void *arg, struct rmap_referenced *out)
 {
-	struct referenced r = { .map = map, .gfn = gfn };
+	struct referenced r = { .map = map, .gfn = gfn, .one = one,
+				.arg = arg };
 	struct walk w = { .map = map, .gfn = gfn, .fn = referenced_one,
 			  .arg = &r };
 	int rc = walk_page(&w);
@@ -197,6 +211,12 @@ int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 	if (!rc)
 		*out = r.sum;
 	return rc;
+}
+
+int rmap_page_referenced(struct rmap *map, uint64_t gfn,
+			 struct rmap_referenced *out)
+{
+	return rmap_page_referenced_by(map, gfn, NULL, NULL, out);
 }
 
 static bool locked_one(struct rmap_vma *vma, uint64_t addr, bool live,

@@ -14,7 +14,7 @@ RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
 	tests/unit/rmap-workingset
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
-noinst_HEADERS += tests/unit/rmap-scene.h
+noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_walk_LDADD = rmap/librmap.a
 tests_unit_rmap_limits_LDADD = rmap/librmap.a

@@ -83,6 +83,13 @@ static void row_12(void)
 	fake_set(1, A(9), 70, true);	/* moved inside, nobody told */
 	p = walk(70);
 	ok(p.nr == 1 && at(&p, 1, A(9)), "a provider is asked for every PTE");
+	new_vma(b, 1000, 1 << 15, 0, RW | RMAP_VM_NONLINEAR, 7);
+	new_vma(b, 100000, 1 << 15, 0, RW | RMAP_VM_NONLINEAR, 7);
+	nr_lookups = 0;
+	walk(70);
+	ok(nr_lookups > 1 << 15 && nr_lookups <= 1 << 16,
+	   "but for 2^16 at most, whatever is called nonlinear: %u",
+	   nr_lookups);
 }
 
 static void row_13(void)
@@ -106,8 +113,18 @@ static void row_13(void)
 	   "a process whose PGD is not known: what was told");
 }
 
+static void note_toucher(const struct rmap_vma *vma, uint64_t addr,
+			 bool accessed, void *arg)
+{
+	struct places *p = arg;
+
+	if (accessed)
+		note_place(map, 0, vma, addr, p);
+}
+
 static void row_14(void)
 {
+	struct places p = { 0 };
 	struct rmap_mm *a = new_mm(1), *b = new_mm(2), *c = new_mm(3);
 	struct rmap_referenced r;
 
@@ -130,6 +147,10 @@ static void row_14(void)
 	fake_set(1, A(1), 90, true);
 	fake_set(2, A(21), 90, true);
 	is_int(referenced(90).nr_referenced, 2, "both did: 2");
+	fake_set(2, A(21), 90, true);
+	ok(!rmap_page_referenced_by(map, 90, note_toucher, &p, &r) &&
+	   r.nr_referenced == 1 && p.nr == 1 && at(&p, 2, A(21)),
+	   "the one that touched it is named");
 	r.nr_mappings = 77;
 	ok(rmap_page_referenced(map, NR_FRAMES, &r) == -ERANGE &&
 	   r.nr_mappings == 77, "no such frame: -ERANGE, nothing stored");
