@@ -10,3 +10,8 @@ check_PROGRAMS += tests/native/abits-truth
 TESTS += tests/native/abits-truth
 tests_native_abits_truth_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_abits_truth_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/native/agent-view
+TESTS += tests/native/agent-view
+tests_native_agent_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_native_agent_view_LDADD = $(VMM_LIBS)
