@@ -5,3 +5,5 @@ dist_man_MANS += \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-stat.1
 EXTRA_DIST += docs/access.md
+dist_man_MANS += docs/man/vmm-guest-agent.8
+EXTRA_DIST += docs/protocol.md
