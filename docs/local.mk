@@ -3,6 +3,7 @@ dist_man_MANS += \
 	docs/man/vmm.1 \
 	docs/man/vmm-inspect.1 \
 	docs/man/vmm-policy.1 \
+	docs/man/vmm-run.1 \
 	docs/man/vmm-stat.1
 EXTRA_DIST += docs/access.md
 dist_man_MANS += docs/man/vmm-guest-agent.8

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +78,22 @@ static int check_net(struct run_options *o)
 	return VMM_EXIT_OK;
 }
 
+/* Not popt's numbers: its message names the value, and not the option. */
+static int parse_number(const char *text, int min, int *value)
+{
+	char *end;
+	long v;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	v = strtol(text, &end, 10);
+	if (errno || end == text || *end || v < min || v > INT_MAX)
+		return -EINVAL;
+	*value = v;
+	return 0;
+}
+
 static int check(struct run_options *o)
 {
 	char why[256];
@@ -90,12 +108,13 @@ static int check(struct run_options *o)
 		rc = check_net(o);
 	if (rc)
 		return rc;
-	if (o->nr_cpus < 1) {
-		log_error("--cpus %d: a guest has at least one", o->nr_cpus);
+	if (parse_number(o->cpus_text, 1, &o->nr_cpus)) {
+		log_error("--cpus %s: not a number from 1 up", o->cpus_text);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->cid < 3) {
-		log_error("--cid %d: guests have numbers from 3 up", o->cid);
+	if (parse_number(o->cid_text, DEFAULT_CID, &o->cid)) {
+		log_error("--cid %s: not a number from %d up, which guests "
+			  "have", o->cid_text, DEFAULT_CID);
 		return VMM_EXIT_USAGE;
 	}
 	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
@@ -142,7 +161,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "kernel command line", "TEXT" },
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
-		{ "cpus", 'p', POPT_ARG_INT, &o->nr_cpus, 0,
+		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
 		  "CPUs of the guest (1)", "N" },
 		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
 		  "disk image or block device; repeat for more", "FILE[,ro]" },
@@ -150,7 +169,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "network by a tap device", "tap=NAME" },
 		{ "vsock", 0, POPT_ARG_STRING, &o->vsock, 0,
 		  "unix socket to reach the guest's vsock ports", "PATH" },
-		{ "cid", 0, POPT_ARG_INT, &o->cid, 0,
+		{ "cid", 0, POPT_ARG_STRING, &o->cid_text, 0,
 		  "vsock address of the guest (3)", "N" },
 		{ "name", 'n', POPT_ARG_STRING, &o->name, 0,
 		  "name of the VM (vm-PID)", "NAME" },
@@ -209,6 +228,8 @@ void run_options_free(struct run_options *o)
 	free(o->mem_text);
 	free(o->reclaim_text);
 	free(o->net_text);
+	free(o->cpus_text);
+	free(o->cid_text);
 	for (unsigned int i = 0; i < o->nr_disks; i++)
 		free(o->disks[i].path);
 }

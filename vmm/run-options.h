@@ -19,7 +19,7 @@ struct run_disk {
 struct run_options {
 	char *kernel, *initrd, *cmdline, *name, *socket, *vsock, *abits;
 	char *tap;
-	char *mem_text, *reclaim_text, *net_text;
+	char *mem_text, *reclaim_text, *net_text, *cpus_text, *cid_text;
 	uint64_t mem_bytes;
 	int nr_cpus, cid;
 	int no_agent, thp, verbose;

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -31,9 +32,11 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
 #define LSR_TX_IDLE  0x60
 #define MSR_READY    0xb0	/* carrier, data set ready, clear to send */
 
-#define RX_MAX 4096
+#define RX_MAX	      4096
+#define STOP_CHECK_MS 100
 
 struct serial {
+	struct vm *vm;
 	int out_fd;
 	int irq_fd;			/* owned */
 	pthread_mutex_t lock;		/* of all below */
@@ -65,16 +68,23 @@ static void pulse_if_pending(struct serial *s)
 		return; /* the counter is full: the interrupt is raised anyway */
 }
 
-/* A terminal that can't take it at once is waited for: output is not lost. */
+/*
+ * A terminal that can't take it at once is waited for, so that output is not
+ * lost, until the VM is to stop: a reader that never comes must not keep it.
+ * poll() first, since a write() that blocks would not see the stop.
+ */
 static void transmit(struct serial *s, uint8_t c)
 {
-	ssize_t n;
+	struct pollfd p = { .fd = s->out_fd, .events = POLLOUT };
+	ssize_t n = -1;
 
-	do {
+	while (n < 0 && !vm_stopping(s->vm)) {
+		if (poll(&p, 1, STOP_CHECK_MS) <= 0)
+			continue;
 		n = write(s->out_fd, &c, 1);
-		if (n < 0 && errno == EAGAIN)
-			usleep(1000);
-	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return;	/* nobody will ever read it */
+	}
 }
 
 static uint8_t receive(struct serial *s)
@@ -207,6 +217,7 @@ int serial_new(struct serial **sp, struct vm *vm, int out_fd)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
+	s->vm = vm;
 	s->out_fd = out_fd;
 	s->divisor = 12;		/* 9600 baud */
 	s->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -81,6 +81,7 @@ err_close:
 err:
 	rc = -errno;
 	snprintf(why, len, "KVM makes no CPU %u: %s", index, strerror(-rc));
+	pthread_mutex_destroy(&v->lock);
 	free(v);
 	return rc;
 }

@@ -13,7 +13,6 @@ struct vcpu;
 struct vm;
 
 int vm_kvm_fd(const struct vm *vm);
-bool vm_stopping(const struct vm *vm);
 struct vcpu *vm_vcpu(struct vm *vm, unsigned int index);
 
 /* Window number i of the virtio devices, 0 .. vm_nr_windows() - 1. */

@@ -75,6 +75,8 @@ enum vm_end {
 int vm_start(struct vm *vm);
 /* Ends the VM from any thread, also from a signal-handling one; first wins. */
 void vm_stop(struct vm *vm, enum vm_end end);
+/* True from the first vm_stop() on: for devices that wait on a vCPU's thread. */
+bool vm_stopping(const struct vm *vm);
 /* Blocks until the VM has ended and its threads are joined. */
 enum vm_end vm_wait(struct vm *vm);
 

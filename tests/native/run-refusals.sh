@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `vmm run` refuses: with which status, naming the thing and the remedy.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+payload=${abs_top_builddir:-build}/tests/payload/payload.elf
+
+# refused STATUS PATTERN NAME OPTION...
+refused() {
+  _status=$1 _pattern=$2 _name=$3
+  shift 3
+  _got=0
+  _said=$(timeout 30 "$vmm" run "$@" 2>&1 >/dev/null </dev/null) || _got=$?
+  is "$_got" "$_status" "$_name: status"
+  like "$_said" "$_pattern" "$_name: message"
+}
+
+printf 'not a kernel, only text\n' >"$tmp/text"
+: >"$tmp/empty"
+head -c 4000 "$payload" >"$tmp/cut"
+
+# The command line.
+refused 2 '--kernel FILE is missing' 'no kernel named'
+refused 2 '--nosuch: unknown option' 'an unknown option' --nosuch
+refused 2 '--kern: unknown option' 'a shortened option' --kern "$payload"
+refused 2 "what is 'stray' for" 'a stray word' --kernel "$payload" stray
+refused 2 '--mem lots: not a size; say' 'memory that is no size' \
+  --kernel "$payload" --mem lots
+refused 2 '--mem 1M: .*16M' 'too little memory' --kernel "$payload" --mem 1M
+refused 1 '--mem 900000G: this host has' 'memory beyond the host' \
+  --kernel "$payload" --mem 900000G
+refused 2 '--cpus 0: ' 'no CPU' --kernel "$payload" --cpus 0
+refused 2 '--cpus two: ' 'CPUs that are no number' --kernel "$payload" --cpus two
+refused 2 '--cid 4x: ' 'a vsock address that is no number' \
+  --kernel "$payload" --cid 4x
+refused 2 '--cid 2: ' 'the host'"'"'s vsock address' --kernel "$payload" --cid 2
+refused 2 '--net eth0: say tap=NAME' 'a network that is no tap' \
+  --kernel "$payload" --net eth0
+refused 2 "--reclaim .*no 'speed'" 'a policy of unknown words' \
+  --kernel "$payload" --reclaim speed=9
+refused 2 "--reclaim .*target=.* is not" 'a policy with a bad value' \
+  --kernel "$payload" --reclaim target=abc
+help=$("$vmm" run --help 2>&1)
+is "$?" 0 '--help: status'
+for option in kernel initrd cmdline mem cpus disk net vsock cid name socket \
+  abits reclaim no-agent thp verbose; do
+  case $help in
+  *"--$option"*) ok 0 "--help tells --$option" ;;
+  *) ok 1 "--help tells --$option" ;;
+  esac
+done
+
+# The host.  /dev/kvm is hidden in a mount namespace of its own.
+if unshare -m true 2>/dev/null; then
+  said=$(unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@"' - \
+    "$vmm" run --kernel "$payload" 2>&1)
+  is "$?" 1 'no /dev/kvm: status'
+  like "$said" '/dev/kvm does not exist: load' 'no /dev/kvm: message'
+else
+  skip 'no /dev/kvm' 'no permission to make a mount namespace: run as root'
+fi
+# A user who may read the program, but is not in the group kvm.
+if [ "$(id -u)" = 0 ] && [ -e /dev/kvm ] &&
+  [ "$(stat -c %a /dev/kvm | tail -c 2)" = 0 ] &&
+  setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$vmm"; then
+  said=$(setpriv --reuid 65534 --regid 65534 --clear-groups \
+    "$vmm" run --kernel "$payload" 2>&1)
+  is "$?" 1 'no permission: status'
+  like "$said" 'no permission for /dev/kvm: join' 'no permission: message'
+else
+  skip 'no permission for /dev/kvm' \
+    'needs root, and a /dev/kvm that is closed to others'
+fi
+
+if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+  refused 1 '100000 CPUs: a guest can have 1 to' 'too many CPUs' \
+    --kernel "$payload" --cpus 100000
+  refused 1 "$tmp/absent: No such file" 'a kernel that is not there' \
+    --kernel "$tmp/absent"
+  refused 1 "$tmp/text is no kernel: " 'a kernel that is text' \
+    --kernel "$tmp/text"
+  refused 1 "$tmp/empty: is empty" 'an empty kernel' --kernel "$tmp/empty"
+  refused 1 "$tmp: not a regular file" 'a directory as kernel' --kernel "$tmp"
+  refused 1 "$tmp/cut: .*(cut short|damaged)" 'a kernel cut short' \
+    --kernel "$tmp/cut"
+  refused 1 "$tmp/absent: No such file" 'an initrd that is not there' \
+    --kernel "$payload" --initrd "$tmp/absent"
+  truncate -s 64M "$tmp/big"
+  refused 1 "$tmp/big .*does not fit.*--mem" 'an initrd beyond the memory' \
+    --kernel "$payload" --mem 32M --initrd "$tmp/big"
+  refused 1 "the command line has 70000 bytes" 'a command line too long' \
+    --kernel "$payload" --cmdline "$(head -c 70000 /dev/zero | tr '\0' x)"
+  refused 1 "$tmp/absent" 'a disk that is not there' --kernel "$payload" \
+    --disk "$tmp/absent"
+  refused 1 'name-too-long-for-a-tap' 'a tap that cannot be' \
+    --kernel "$payload" --net tap=name-too-long-for-a-tap
+  refused 1 'nosuchsource' 'a source of accessed bits that is none' \
+    --kernel "$payload" --abits nosuchsource --reclaim on
+  refused 1 '--abits says none' 'reclaim without accessed bits' \
+    --kernel "$payload" --abits none --reclaim on
+else
+  skip 'kernels, disks and sources' \
+    '/dev/kvm cannot be used: load kvm_intel or kvm_amd, join the group kvm'
+fi
+done_testing
