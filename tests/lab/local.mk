@@ -33,3 +33,8 @@ ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)
 dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
 EXTRA_DIST += tests/lab/abits-inside.sh
+
+# How a stock kernel boots, and how guests end.
+dist_check_SCRIPTS += tests/lab/boot.sh
+EXTRA_DIST += tests/lab/boot-inside.sh tests/lab/boot-guest.sh
+LAB_TESTS += tests/lab/boot.sh

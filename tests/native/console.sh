@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The console on a terminal: raw while the guest runs, left by the escape key or
+# a signal, and then as it was before.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+payload_require
+command -v script >/dev/null ||
+  skip_all 'script not found: install the Debian package bsdutils'
+typing=
+on_exit() {
+  payload_cleanup
+  exec 8>&-
+  [ -z "$typing" ] || kill "$typing" 2>/dev/null
+}
+
+# `&` without job control takes /dev/null for input: 7 keeps the terminal.
+cat >"$tmp/session" <<EOT
+exec 7<&0
+stty -a >"$tmp/before"
+tty >"$tmp/tty"
+"$vmm" run --kernel "$payload" --cmdline 'pattern=idle seconds=60' --mem 96M \
+  --abits none --no-agent --socket "$tmp/socket" <&7 &
+vmm_pid=\$!
+echo \$vmm_pid >"$tmp/pid"
+wait \$vmm_pid
+echo \$? >"$tmp/status"
+stty -a >"$tmp/after"
+EOT
+mkfifo "$tmp/keys"
+
+# begin: a session on a terminal of its own, its guest running.
+begin() {
+  rm -f "$tmp/pid" "$tmp/status" "$tmp/after"
+  : >"$tmp/shown"
+  exec 8<>"$tmp/keys"
+  script -qfec "sh $tmp/session" /dev/null <"$tmp/keys" >"$tmp/shown" 2>&1 &
+  typing=$!
+  wait_for 60 grep -q '"event":"run"' "$tmp/shown"
+}
+# ended: within the limit; sets status.
+ended() {
+  wait_for 30 test -s "$tmp/after"
+  status=$(cat "$tmp/status" 2>/dev/null)
+  kill "$typing" 2>/dev/null
+  wait "$typing" 2>/dev/null
+  typing=
+}
+
+begin
+ok $? 'a guest runs on a terminal'
+stty -a <"$(cat "$tmp/tty")" >"$tmp/during"
+like "$(cat "$tmp/before")" '(^| )isig.* icanon' 'the terminal had signals and lines'
+like "$(cat "$tmp/during")" '-isig -icanon' 'and is raw while the guest runs'
+printf '\001' >&8
+sleep 0.3
+[ ! -e "$tmp/status" ]
+ok $? 'Ctrl-A alone does nothing'
+printf 'x' >&8
+ended
+is "$status" 6 'Ctrl-A x stops it: exit status 6'
+is "$(cat "$tmp/after")" "$(cat "$tmp/before")" 'the terminal is as before'
+
+begin
+kill -TERM "$(cat "$tmp/pid")"
+ended
+is "$status" 6 'SIGTERM stops it: exit status 6'
+is "$(cat "$tmp/after")" "$(cat "$tmp/before")" 'the terminal is as before'
+[ ! -e "$tmp/socket" ]
+ok $? 'the socket is removed'
+done_testing
