@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=sh disable=SC2010
+# shellcheck shell=sh disable=SC2010,SC2012
 # In the guest: shows what it is, and ends as its command line says (end=...).
 echo "R cpus $(grep -c ^processor /proc/cpuinfo)"
 echo "R hypervisor $(grep -cw hypervisor /proc/cpuinfo)"
