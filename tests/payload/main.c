@@ -93,10 +93,14 @@ static void barrier(void)
 		cpu_relax();
 }
 
-static uint32_t *new_counters(uint64_t nr)
+static void new_region(struct region *region, uint64_t nr)
 {
-	return (uint32_t *)memory_alloc_run(
-		(nr * sizeof(uint32_t) + PAGE_BYTES - 1) >> PAGE_SHIFT);
+	uint64_t counters = (nr * sizeof(uint32_t) + PAGE_BYTES - 1) >>
+			    PAGE_SHIFT;
+
+	region->counters = (uint32_t *)memory_alloc_run(counters);
+	if (!region->counters || !memory_alloc_region(region, nr))
+		die("no-room-for-a-region", NULL);
 }
 
 /* Pages of tables and counters that nr data pages of nr_maps maps need. */
@@ -132,25 +136,29 @@ static void prepare_regions(void)
 
 	shared_region = (struct region){ .va = PAYLOAD_SHARED_VA, .id = 0xffff,
 					 .shared = true };
-	if (shared && (!memory_alloc_region(&shared_region, shared) ||
-		       !(shared_region.counters = new_counters(shared))))
-		die("no-room-for-shared", NULL);
+	if (shared)
+		new_region(&shared_region, shared);
 	for (unsigned int i = 0; i < args.nr_procs; i++) {
 		struct proc *proc = &procs[i];
-		struct region *region = &proc->private_region;
 
 		proc->index = i;
-		*region = (struct region){ .va = PAYLOAD_PRIVATE_VA, .id = i };
-		if (!memory_alloc_region(region, private) ||
-		    !(region->counters = new_counters(private)))
-			die("no-room-for-private", NULL);
+		proc->private_region = (struct region){
+			.va = PAYLOAD_PRIVATE_VA, .id = i };
+		new_region(&proc->private_region, private);
 		proc->shared_region = shared ? &shared_region : NULL;
-		proc->cr3 = memory_new_space();
-		if (!proc->cr3 || !memory_map_region(proc->cr3, region) ||
-		    (shared && !memory_map_region(proc->cr3, &shared_region)))
-			die("no-room-for-tables", NULL);
 		pattern_init(proc, &args);
 	}
+	memory_begin_tables();
+	for (unsigned int i = 0; i < args.nr_procs; i++) {
+		struct proc *proc = &procs[i];
+
+		proc->cr3 = memory_new_space();
+		if (!proc->cr3 ||
+		    !memory_map_region(proc->cr3, &proc->private_region) ||
+		    (shared && !memory_map_region(proc->cr3, &shared_region)))
+			die("no-room-for-tables", NULL);
+	}
+	memory_end_tables();
 }
 
 static void wait_for_vcpus(void)
@@ -313,9 +321,11 @@ static void report_event(const char *event)
 static void start_run(void)
 {
 	if (args.agent) {
-		struct agent_view view = { procs, args.nr_procs };
-		const char *why = agent_start(&view);
+		static struct agent_view view = { .procs = procs };
+		const char *why;
 
+		view.nr_procs = args.nr_procs;
+		why = agent_start(&view);
 		json_open("agent");
 		json_text("state", why ? why : "connected");
 		json_close();

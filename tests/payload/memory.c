@@ -26,6 +26,7 @@ static struct extent pool;
 static uint64_t pool_next;		/* gfn */
 static uint64_t ram_top;
 static uint64_t identity_pdpt;
+static struct extent tables[2];		/* of the identity map; of the spaces */
 
 static uint64_t *table_at(uint64_t entry)
 {
@@ -103,7 +104,10 @@ bool memory_init(const struct e820_entry *map, unsigned int nr)
 	/* Until it is sized, the pool is all of the first extent. */
 	pool = ram[0];
 	pool_next = pool.gfn;
-	return make_identity();
+	if (!make_identity())
+		return false;
+	tables[0] = (struct extent){ pool.gfn, memory_pool_used() };
+	return true;
 }
 
 uint64_t memory_ram_pages(void)
@@ -118,6 +122,24 @@ uint64_t memory_free_pages(void)
 	for (unsigned int i = 0; i < nr_ram; i++)
 		nr += ram[i].nr;
 	return nr;
+}
+
+void memory_begin_tables(void)
+{
+	tables[1].gfn = pool_next;
+}
+
+void memory_end_tables(void)
+{
+	tables[1].nr = pool_next - tables[1].gfn;
+}
+
+bool memory_tables(unsigned int i, struct extent *ext)
+{
+	if (i >= sizeof(tables) / sizeof(tables[0]))
+		return false;
+	*ext = tables[i];
+	return true;
 }
 
 struct extent memory_pool(void)

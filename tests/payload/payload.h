@@ -91,6 +91,11 @@ bool memory_size_pool(uint64_t nr_pages);
 bool memory_alloc_region(struct region *region, uint64_t nr_pages);
 /* A new address space holding the identity map; its PML4's address or 0. */
 uint64_t memory_new_space(void);
+/* Around the making of all address spaces, for memory_tables(). */
+void memory_begin_tables(void);
+void memory_end_tables(void);
+/* The i-th run of page tables; false at the end. */
+bool memory_tables(unsigned int i, struct extent *ext);
 bool memory_map_region(uint64_t cr3, const struct region *region);
 /* The pool: page tables, counters, queues. */
 struct extent memory_pool(void);

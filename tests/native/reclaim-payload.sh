@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Reclaim under a running guest keeps its data: the payload writes and verifies
+# its hot pages all the while, cold ones go to swap, and in the end every page
+# is what was last written to it.  Nothing here depends on speed: the guest runs
+# until it is told to stop, which is when what was waited for has happened.
+#
+# Where no source of accessed bits works on this machine, the same test runs in
+# a lab machine with the kvm-young module.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+self=$srcdir/tests/native/reclaim-payload.sh
+
+source_works() {
+  "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
+    --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
+    2>"$tmp/why"
+}
+
+if [ -n "${VMM_TEST_MODULE-}" ]; then
+  insmod "$VMM_TEST_MODULE" || exit 1
+elif [ ! -e /dev/kvm ] || ! source_works; then
+  [ ! -s "$tmp/why" ] || sed 's/^/# not on this machine itself: /' "$tmp/why"
+  . "$srcdir/tests/lab/functions.sh"
+  lab_require
+  kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+  kver=${kver#/boot/vmlinuz-}
+  [ -e "/lib/modules/$kver/build/Makefile" ] || skip_all \
+    "no headers of $kver: install the Debian package linux-headers-amd64"
+  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+    >"$tmp/build.log" 2>&1 || {
+    sed 's/^/# /' "$tmp/build.log"
+    ok 1 "the module builds"
+    done_testing
+    exit 1
+  }
+  lab_exec --timeout 280 --swap 1G \
+    --env VMM_TEST_MODULE="$tmp/kmod/kvm_young.ko" sh "$self"
+  exit
+fi
+payload_require
+native_require_swap
+
+mem=256
+target=$((64 << 20))
+grace=120
+
+resident_within() {
+  _resident=$(stat_of .memory.resident_bytes)
+  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
+}
+scans_beyond() {
+  _scans=$(stat_of .engine.nr_scans)
+  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
+}
+some_scans_later() { # NUMBER
+  _then=$(($(stat_of .engine.nr_scans) + $1))
+  wait_for $grace scans_beyond $_then
+}
+
+# A tenth is hot, in scattered single pages; the rest is touched when memory is
+# filled and in the last check only.
+payload_start "pattern=hotcold hot=10% write=25 seconds=100000" \
+  --mem ${mem}M --cpus 1 --socket "$socket" --abits auto \
+  --reclaim target=64M,period=500ms,idle=2,cpu=50
+
+wait_event $grace run
+ok $? "the guest fills its memory and runs"
+
+# 5 % over, for pages refaulted since the last scan.
+wait_for $grace resident_within $((target + target / 20))
+ok $? "resident memory comes down to the target"
+echo "# resident $(stat_of .memory.resident_bytes) of $((mem << 20))," \
+  "evicted $(stat_of .engine.nr_evicted), source $(stat_of .engine.source)"
+
+hot=$(event start hot_pages)
+between $(((mem << 8) - target / 4096 - target / 4096 / 20 - 4096)) \
+  "$(stat_of .engine.nr_evicted)" 99999999 "what left was evicted"
+
+# The hot set must stay.  A hot page may be misjudged (the sources don't flush
+# the TLB), but not again and again: so some scans later refaults have ceased.
+some_scans_later 5
+refaults=$(stat_of .engine.nr_refaults)
+between 0 "$refaults" $((2 * hot)) "hot pages are not evicted again and again"
+some_scans_later 5
+between 0 $(($(stat_of .engine.nr_refaults) - refaults)) $((hot / 20)) \
+  "in five more scans less than 5 % of them come back"
+is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
+resident_within $((target + target / 20))
+ok $? "and memory stays at the target"
+
+payload_end_run
+payload_wait
+is "$status" 0 "the guest checks all its pages and powers off"
+is "$(event summary errors)" 0 "no page was wrong, ever"
+is "$(event summary pages_checked)" "$(event start private_pages)" \
+  "every page was checked"
+done_testing
