@@ -105,7 +105,8 @@ static void measure(struct bench *b, const char *source, uint64_t nr_pages,
 	for (int run = 0; run < opt_runs; run++) {
 		for (size_t s = 0; s < sizeof(shares) / sizeof(*shares); s++) {
 			uint64_t nr = 0, step = shares[s].percent ?
-				100 / shares[s].percent : nr_pages + 1;
+				100 / shares[s].percent * (huge ? 512 : 1) :
+				nr_pages + 1;
 
 			for (uint64_t i = 0; i < nr_pages; i += step)
 				gfns[nr++] = range.start.v + i;

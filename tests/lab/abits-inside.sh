@@ -20,7 +20,7 @@ truth() { "$truth" --abits "$source" "$@" >/run/truth.log 2>&1; rc=$?
   cat /run/truth.log; [ $rc = 0 ] && ! grep -q SKIP /run/truth.log; }
 check "$source: scattered pages of 4 KiB" \
   truth --mem 32M --rounds 3 --window 1000
-check "$source: huge pages" truth --mem 256M --huge --rounds 3 --window 1000
+check "$source: huge pages" truth --mem 512M --huge --rounds 3 --window 1000
 
 [ "$source" = damon ] || { echo "1..$nr"; exit; }
 k=/sys/kernel/mm/damon/admin/kdamonds

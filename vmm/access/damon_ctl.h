@@ -27,8 +27,6 @@
 #include "vmm/access/aging.h"
 #include "vmm/access/pfn_map.h"
 
-#define DAMON_CTL_SYSFS "/sys/kernel/mm/damon/admin/kdamonds"
-
 struct damon_ctl;
 
 /* 0, or -errno with the obstacle and its remedy. */

@@ -192,14 +192,16 @@ static int set_registers(const struct tiny_vm *vm)
  */
 static int set_signal_mask(const struct tiny_vm *vm)
 {
-	struct {
-		struct kvm_signal_mask head;
-		uint8_t set[8];
-	} mask = { .head.len = 8 };
+	enum { SET_LEN = 8 };
+	union {
+		struct kvm_signal_mask mask;
+		uint8_t bytes[sizeof(struct kvm_signal_mask) + SET_LEN];
+	} arg;
 
-	memset(mask.set, 0xff, sizeof(mask.set));
-	mask.set[(SIGUSR1 - 1) / 8] &= ~(1u << (SIGUSR1 - 1) % 8);
-	return ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, &mask) ? -errno : 0;
+	memset(&arg, 0xff, sizeof(arg));
+	arg.mask.len = SET_LEN;
+	arg.mask.sigset[(SIGUSR1 - 1) / 8] &= ~(1u << (SIGUSR1 - 1) % 8);
+	return ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, &arg) ? -errno : 0;
 }
 
 static void *run_thread(void *arg)

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* DAMON's files, and what we write into them once. */
+#include "config.h"
+
+#include "vmm/access/damon_sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/util/log.h"
+
+#define INTERVAL_US "100"
+
+int damon_sysfs_put(int dir_fd, const char *path, const char *value)
+{
+	int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return damon_sysfs_put(dir_fd, path, text);
+}
+
+int damon_sysfs_get(int dir_fd, const char *path, char *buf, size_t len)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, len - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return n;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+int damon_sysfs_get_u64(int dir_fd, const char *path, uint64_t *value)
+{
+	char text[32];
+	int err = damon_sysfs_get(dir_fd, path, text, sizeof(text));
+
+	if (!err)
+		*value = strtoull(text, NULL, 10);
+	return err;
+}
+
+int damon_sysfs_running(int dir_fd)
+{
+	uint64_t nr = 0;
+	char path[32], state[16];
+
+	if (damon_sysfs_get_u64(dir_fd, "nr_kdamonds", &nr))
+		return -1;
+	for (uint64_t i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "%" PRIu64 "/state", i);
+		if (!damon_sysfs_get(dir_fd, path, state, sizeof(state)) &&
+		    !strcmp(state, "on"))
+			return i;
+	}
+	return -1;
+}
+
+struct setting {
+	const char *path;
+	const char *value;
+};
+
+static int put_all(int dir_fd, const struct setting *s)
+{
+	for (; s->path; s++) {
+		int err = damon_sysfs_put(dir_fd, s->path, s->value);
+
+		if (err) {
+			log_debug("damon: %s = %s: %s", s->path, s->value,
+				  strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* One context on physical addresses, one scheme that matches every region. */
+static const struct setting base_settings[] = {
+	{ "nr_kdamonds", "1" },
+	{ "0/contexts/nr_contexts", "1" },
+	{ DAMON_CONTEXT "/operations", "paddr" },
+	{ DAMON_CONTEXT "/targets/nr_targets", "1" },
+	{ DAMON_CONTEXT "/schemes/nr_schemes", "1" },
+	{ DAMON_SCHEME "/access_pattern/sz/min", "0" },
+	{ DAMON_SCHEME "/access_pattern/sz/max", "18446744073709551615" },
+	{ DAMON_SCHEME "/access_pattern/nr_accesses/min", "0" },
+	{ DAMON_SCHEME "/access_pattern/nr_accesses/max", "4294967295" },
+	{ DAMON_SCHEME "/access_pattern/age/min", "0" },
+	{ DAMON_SCHEME "/access_pattern/age/max", "4294967295" },
+	{ NULL, NULL },
+};
+
+/* Since 6.14 the action `stat` asks the filters, and filters can allow. */
+static const struct setting stat_settings[] = {
+	{ DAMON_SCHEME "/action", "stat" },
+	{ DAMON_SCHEME "/%s/nr_filters", "1" },
+	{ DAMON_SCHEME "/%s/0/type", "young" },
+	{ DAMON_SCHEME "/%s/0/matching", "Y" },
+	{ DAMON_SCHEME "/%s/0/allow", "Y" },
+	{ NULL, NULL },
+};
+
+/*
+ * From 6.10 on, where all actions but `stat` ask the filters: any page-wise
+ * action, and filters that let no page through.  The first one tests and
+ * clears, the other two reject what it did not.
+ */
+static const struct setting reject_settings[] = {
+	{ DAMON_SCHEME "/action", "lru_deprio" },
+	{ DAMON_SCHEME "/%s/nr_filters", "3" },
+	{ DAMON_SCHEME "/%s/0/type", "young" },
+	{ DAMON_SCHEME "/%s/0/matching", "Y" },
+	{ DAMON_SCHEME "/%s/1/type", "anon" },
+	{ DAMON_SCHEME "/%s/1/matching", "Y" },
+	{ DAMON_SCHEME "/%s/2/type", "anon" },
+	{ DAMON_SCHEME "/%s/2/matching", "N" },
+	{ NULL, NULL },
+};
+
+static int put_filters(int dir_fd)
+{
+	const char *dir = "ops_filters";	/* since 6.15 */
+	const struct setting *s = stat_settings;
+	char path[PATH_MAX];
+	int err;
+
+	if (faccessat(dir_fd, DAMON_SCHEME "/ops_filters", F_OK, 0))
+		dir = "filters";
+	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/nr_filters", dir);
+	err = damon_sysfs_put(dir_fd, path, "1");
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/0/allow", dir);
+	if (faccessat(dir_fd, path, F_OK, 0))
+		s = reject_settings;
+	for (; s->path; s++) {
+		const char *mark = strstr(s->path, "%s");
+
+		if (mark)
+			snprintf(path, sizeof(path), "%.*s%s%s",
+				 (int)(mark - s->path), s->path, dir, mark + 2);
+		else
+			snprintf(path, sizeof(path), "%s", s->path);
+		err = damon_sysfs_put(dir_fd, path, s->value);
+		if (err) {
+			log_debug("damon: %s = %s: %s", path, s->value,
+				  strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static const struct setting interval_settings[] = {
+	{ DAMON_CONTEXT "/monitoring_attrs/intervals/sample_us", INTERVAL_US },
+	{ DAMON_CONTEXT "/monitoring_attrs/intervals/aggr_us", INTERVAL_US },
+	{ DAMON_SCHEME "/apply_interval_us", INTERVAL_US },
+	{ NULL, NULL },
+};
+
+int damon_sysfs_configure(int dir_fd)
+{
+	int err = put_all(dir_fd, base_settings);
+
+	if (!err)
+		err = put_filters(dir_fd);
+	if (!err)
+		err = put_all(dir_fd, interval_settings);
+	return err;
+}
