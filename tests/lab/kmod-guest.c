@@ -110,14 +110,14 @@ static void set_registers(struct guest *g)
 
 static void set_cpuid(struct guest *g)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid;
+	static _Alignas(struct kvm_cpuid2) char
+		buf[sizeof(struct kvm_cpuid2) +
+		    256 * sizeof(struct kvm_cpuid_entry2)];
+	struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)buf;
 
-	cpuid.head.nent = 256;
-	if (ioctl(g->kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid) ||
-	    ioctl(g->vcpu_fd, KVM_SET_CPUID2, &cpuid))
+	cpuid->nent = 256;
+	if (ioctl(g->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) ||
+	    ioctl(g->vcpu_fd, KVM_SET_CPUID2, cpuid))
 		err(1, "KVM_SET_CPUID2");
 }
 
