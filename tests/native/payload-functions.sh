@@ -67,8 +67,9 @@ event() {
 # has_event NAME
 has_event() { grep -q "\"event\":\"$1\"" "$log"; }
 
-# wait_event SECONDS NAME
-wait_event() { wait_for "$1" has_event "$2"; }
+# wait_event SECONDS NAME; does not wait for a VM that has ended
+event_or_end() { has_event "$1" || ! kill -0 "$vmm_pid" 2>/dev/null; }
+wait_event() { wait_for "$1" event_or_end "$2" && has_event "$2"; }
 
 # between LOW VALUE HIGH NAME: whole numbers
 between() {
