@@ -2,7 +2,7 @@
 # they are skipped.
 NATIVE_TESTS = tests/native/payload-run.sh tests/native/reclaim-payload.sh
 TESTS += $(NATIVE_TESTS)
-dist_check_SCRIPTS += $(NATIVE_TESTS)
+dist_check_SCRIPTS += $(NATIVE_TESTS) tests/native/payload-agent.sh
 EXTRA_DIST += tests/native/payload-functions.sh
 
 # Ground truth for access sources; `abits-truth --help` tells its options.
