@@ -1,79 +1,126 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest agent's parts.  One thread, no locks.
+ * The guest agent: what its files share.
  *
- *   proc_scan  /proc/PID/{maps,pagemap,stat,statm} -> struct proc_picture
- *   delta      two pictures -> messages
- *   pages      kpageflags -> flag messages
- *   transport  a stream to the host, or text for people
+ *   /proc --procfs.c--> regions --pages.c--> runs --epoch.c--> what changed
+ *                                                   --stream.c--> host
+ *
+ * One thread.  Memory is bounded by what the processes map: a run for each
+ * stretch of pages that is contiguous in both address spaces.
  */
 #ifndef GUEST_AGENT_AGENT_H
 #define GUEST_AGENT_AGENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <sys/types.h>
 
 #include "guest-agent/protocol.h"
 
-/* Beyond this a process' picture is not kept, and it is sent whole. */
-#define AGENT_MAX_KEPT_RUNS (UINT64_C(1) << 20)
-
-struct out {			/* transport.c */
-	int fd;			/* owned; -1: none */
-	FILE *dump;		/* text instead; not owned */
-	int error;		/* sticky, -errno */
+/* --- stream.c: frames to the host, buffered ------------------------------ */
+struct stream {
+	int fd;			/* not owned; -1: count only */
+	int error;		/* sticky -errno */
 	uint64_t nr_bytes;
-	size_t fill;
+	size_t len;
 	uint8_t buf[4 * PROTOCOL_MAX_FRAME];
+	struct protocol_run runs[PROTOCOL_MAX_RECORDS];
+	struct protocol_flags flags[PROTOCOL_MAX_RECORDS];
+	unsigned int nr_runs, nr_flags;
 };
 
-int transport_vsock(unsigned int port);		/* fd or -errno */
-int transport_unix(const char *path);
-int transport_serial(const char *path);
-void out_send(struct out *out, const struct protocol_message *msg);
-int out_flush(struct out *out);
-void dump_message(FILE *f, const struct protocol_message *msg);
+void stream_init(struct stream *s, int fd);
+void stream_put(struct stream *s, const struct protocol_message *msg);
+/* Records are collected; whatever else is put flushes them first. */
+void stream_put_run(struct stream *s, const struct protocol_run *run);
+void stream_put_flags(struct stream *s, const struct protocol_flags *flags);
+/* Sends all.  0 or the stream's error. */
+int stream_flush(struct stream *s);
 
-struct proc_vma {
-	struct protocol_vma v;
-	size_t first_run, nr_runs;
+/* --- procfs.c: /proc/PID as data ------------------------------------------ */
+struct proc_stat {
+	char comm[16];
+	uint64_t start_time;	/* with the pid: which process this is */
+	uint64_t signature;	/* changes when faults, size or RSS do */
+	uint64_t nr_resident;	/* pages */
 };
 
-struct proc_picture {		/* owned arrays; all zeros is an empty one */
-	struct proc_vma *vmas;
-	struct protocol_run *runs;
-	size_t nr_vmas, cap_vmas, nr_runs, cap_runs;
+/* 0, or -errno: it is gone, or not ours to see. */
+int proc_read_stat(pid_t pid, struct proc_stat *st);
+
+struct region {
+	uint64_t start, end, pgoff, dev, inode;
+	uint32_t flags;		/* PROTOCOL_VM_* */
+	size_t first_run, nr_runs;	/* in picture.runs */
 };
 
-/* What tells that a process may have changed, without reading its pages. */
-struct proc_stamp {
-	uint64_t starttime, minflt, majflt, size, rss, shared;
+/* All regions of one process and the frames behind them. */
+struct picture {
+	struct region *regions;	/* owned, ascending */
+	size_t nr_regions, max_regions;
+	struct protocol_run *runs;	/* owned */
+	size_t nr_runs, max_runs;
 };
 
-void picture_free(struct proc_picture *p);
-/* 0 or -errno (-ESRCH: gone, -ENOENT: a kernel thread). */
-int proc_read_stamp(uint32_t pid, struct proc_stamp *stamp, char comm[16]);
-/* Pages beyond nr_frames are left out. */
-int proc_scan(uint32_t pid, uint64_t nr_frames, struct proc_picture *p);
+/* Appends the regions of pid to an empty picture.  0 or -errno. */
+int proc_read_regions(pid_t pid, struct picture *pic);
+void picture_free(struct picture *pic);
+/* For one more element; -ENOMEM. */
+int picture_grow(void **array, size_t nr, size_t *max, size_t size);
 
-/* Sends a process: whole (old NULL), or what changed from old. */
-void delta_send(struct out *out, uint32_t pid, const char comm[16],
-		const struct proc_picture *old,
-		const struct proc_picture *now);
+int proc_read_pressure(struct protocol_pressure *p, bool *has_psi);
 
-struct pages {
-	int fd;			/* owned: /proc/kpageflags; -1: may not */
-	uint64_t nr_frames;
-	uint16_t *last;		/* owned: flags as last sent */
+/* --- pages.c: frames and their flags -------------------------------------- */
+struct frames {
+	uint64_t nr;		/* highest frame of RAM + 1 */
+	int flags_fd;		/* /proc/kpageflags, or -1 */
+	uint16_t *flags;	/* PROTOCOL_PG_* as last sent; owned */
+	uint8_t *zero;		/* bit: a zero page, mapped everywhere; owned */
+	bool have_pfns;		/* pagemap tells frame numbers */
+	bool have_count;	/* /proc/kpagecount can be read */
 };
 
-/* 0 or -errno; without permission fd is -1 and the count still there. */
-int pages_open(struct pages *p);
-void pages_close(struct pages *p);
-/* Sends the flags of all frames, or of those that changed. */
-void pages_send(struct pages *p, struct out *out, bool all);
+/* 0 or -errno, and why. */
+int frames_init(struct frames *f, char *why, size_t len);
+void frames_destroy(struct frames *f);
+/* Sends the flags that changed since the last time, or all.  0 or -errno. */
+int frames_send_flags(struct frames *f, struct stream *s, bool all);
+/* Fills in the runs of every region of pid. */
+int frames_read_runs(const struct frames *f, pid_t pid, struct picture *pic);
 
-bool pressure_read(struct protocol_pressure *p);	/* true: PSI is there */
+/* --- epoch.c: what changed since the last one ------------------------------ */
+struct agent {
+	struct frames frames;
+	struct stream *stream;
+	struct process *processes;	/* owned, by pid */
+	size_t nr, max;
+	uint64_t epoch;
+	bool full_next;			/* the next one tells all */
+	bool has_psi;
+	/* Of the last epoch, for --verbose. */
+	uint64_t nr_looked_at, nr_unchanged;
+};
+
+void agent_init(struct agent *a);
+void agent_destroy(struct agent *a);
+/* A new connection: says hello, and the next epoch is full. */
+void agent_hello(struct agent *a, struct stream *s);
+/* with_flags: read the flags of all frames too.  0 or the stream's error. */
+int agent_epoch(struct agent *a, bool with_flags);
+
+/* --- transport.c ----------------------------------------------------------- */
+struct transport {
+	const char *unix_path, *serial_path;	/* or NULL */
+	unsigned int port;			/* of vsock */
+	int fd;					/* already open, or -1 */
+};
+
+/* A connected, blocking fd, or -errno with why. */
+int transport_connect(const struct transport *t, char *why, size_t len);
+
+/* --- dump.c ----------------------------------------------------------------- */
+/* Prints a stream of frames from fd as text, until its end.  Exit status. */
+int dump_stream(int fd);
 
 #endif

@@ -1,170 +1,168 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A process' section: whole, or the difference of two pictures of it. */
+/*
+ * Two sorted lists of regions are merged; in a region that both have, so are
+ * the two lists of runs:
+ *
+ *   before  [aaaaaaaa][bbbb]      [cccc]
+ *   now     [aaaa]    [bbbb][dddd][cc][e]
+ *   sent          ----      +dddd     +e-
+ */
+#include "config.h"
+
 #include <string.h>
 
-#include "guest-agent/agent.h"
+#include "guest-agent/delta.h"
 
-struct batch {
-	struct out *out;
-	uint32_t nr;
-	struct protocol_run runs[PROTOCOL_MAX_RECORDS];
-};
+#define PAGE_SIZE UINT64_C(4096)
 
-static void flush_runs(struct batch *b)
+static void put_region(struct stream *s, const struct region *r,
+		       enum protocol_vma_op op)
 {
-	struct protocol_message m = { .type = PROTOCOL_RUNS, .nr = b->nr,
-				      .runs = b->runs };
+	struct protocol_message m;
 
-	if (b->nr)
-		out_send(b->out, &m);
-	b->nr = 0;
+	memset(&m, 0, sizeof(m));
+	m.type = PROTOCOL_VMA;
+	m.vma = (struct protocol_vma){
+		.start = r->start, .end = r->end, .pgoff = r->pgoff,
+		.dev = r->dev, .inode = r->inode, .flags = r->flags, .op = op,
+	};
+	stream_put(s, &m);
 }
 
-static void add_run(struct batch *b, struct protocol_run run)
+static void put_new(struct stream *s, const struct picture *pic,
+		    const struct region *r)
 {
-	if (b->nr == PROTOCOL_MAX_RECORDS)
-		flush_runs(b);
-	b->runs[b->nr++] = run;
+	put_region(s, r, PROTOCOL_VMA_NEW);
+	for (size_t i = 0; i < r->nr_runs; i++)
+		stream_put_run(s, &pic->runs[r->first_run + i]);
 }
 
-static void send_vma(struct out *out, const struct protocol_vma *v,
-		     enum protocol_vma_op op)
+void delta_put_all(struct stream *s, const struct picture *now)
 {
-	struct protocol_message m = { .type = PROTOCOL_VMA, .vma = *v };
-
-	m.vma.op = op;
-	out_send(out, &m);
+	for (size_t i = 0; i < now->nr_regions; i++)
+		put_new(s, now, &now->regions[i]);
 }
 
-static void send_all(struct batch *b, const struct proc_picture *p,
-		     const struct proc_vma *vma)
+static bool same_region(const struct region *a, const struct region *b)
 {
-	send_vma(b->out, &vma->v, PROTOCOL_VMA_NEW);
-	for (size_t i = 0; i < vma->nr_runs; i++)
-		add_run(b, p->runs[vma->first_run + i]);
-	flush_runs(b);
+	return a->start == b->start && a->end == b->end &&
+	       a->pgoff == b->pgoff && a->dev == b->dev &&
+	       a->inode == b->inode && a->flags == b->flags;
 }
 
-/* Walks the runs of a region by address. */
+/* A place in a list of runs; the rest of the run there. */
 struct cursor {
 	const struct protocol_run *run, *end;
+	struct protocol_run rest;
 };
 
-static uint64_t run_end(const struct protocol_run *r)
+static void cursor_init(struct cursor *c, const struct picture *pic,
+			const struct region *r)
 {
-	return r->vaddr + (uint64_t)r->count * PROTOCOL_PAGE_SIZE;
+	c->run = pic->runs + r->first_run;
+	c->end = c->run + r->nr_runs;
+	if (c->run < c->end)
+		c->rest = *c->run;
 }
 
-/*
- * The frame at addr (0: none) and how far this stays so, linearly.  addr only
- * ever grows.
- */
-static uint64_t look(struct cursor *c, uint64_t addr, uint64_t *until)
+static bool at_end(const struct cursor *c)
 {
-	while (c->run < c->end && run_end(c->run) <= addr)
-		c->run++;
-	if (c->run == c->end)
-		return 0;
-	if (addr < c->run->vaddr) {
-		if (*until > c->run->vaddr)
-			*until = c->run->vaddr;
-		return 0;
-	}
-	if (*until > run_end(c->run))
-		*until = run_end(c->run);
-	return c->run->gfn + (addr - c->run->vaddr) / PROTOCOL_PAGE_SIZE;
+	return c->run == c->end;
 }
 
-static struct cursor cursor(const struct proc_picture *p,
-			    const struct proc_vma *v)
+static void advance(struct cursor *c, uint32_t nr)
 {
-	const struct protocol_run *first = p->runs ? p->runs + v->first_run :
-						     NULL;
-
-	return (struct cursor){ first, first ? first + v->nr_runs : NULL };
+	c->rest.vaddr += nr * PAGE_SIZE;
+	c->rest.gfn += nr;
+	c->rest.count -= nr;
+	if (!c->rest.count && ++c->run < c->end)
+		c->rest = *c->run;
 }
 
-static void send_changes(struct batch *b, const struct proc_picture *old,
-			 const struct proc_vma *ov,
-			 const struct proc_picture *now,
-			 const struct proc_vma *nv)
+/* The kept region is announced with its first change. */
+struct writer {
+	struct stream *s;
+	const struct region *region;
+	bool announced;
+};
+
+static void put_change(struct writer *w, uint64_t vaddr, uint64_t gfn,
+		       uint32_t count, uint32_t flags)
 {
-	struct cursor oc = cursor(old, ov), nc = cursor(now, nv);
-	uint64_t addr = nv->v.start;
-	bool told = false;
+	struct protocol_run run = { .vaddr = vaddr, .gfn = gfn, .count = count,
+				    .flags = flags };
 
-	while (addr < nv->v.end) {
-		uint64_t until = nv->v.end, was, is, nr;
+	if (!w->announced)
+		put_region(w->s, w->region, PROTOCOL_VMA_KEEP);
+	w->announced = true;
+	stream_put_run(w->s, &run);
+}
 
-		was = look(&oc, addr, &until);
-		is = look(&nc, addr, &until);
-		nr = (until - addr) / PROTOCOL_PAGE_SIZE;
-		if (nr > UINT32_MAX)
-			nr = UINT32_MAX;
-		if (was != is) {
-			if (!told)
-				send_vma(b->out, &nv->v, PROTOCOL_VMA_KEEP);
-			told = true;
-			add_run(b, (struct protocol_run){ addr, is, nr,
-				is ? 0 : PROTOCOL_RUN_UNMAPPED });
+static uint32_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void put_kept(struct stream *s, const struct picture *before,
+		     const struct region *old, const struct picture *now,
+		     const struct region *r)
+{
+	struct writer w = { s, r, false };
+	struct cursor a, b;
+	uint32_t n;
+
+	cursor_init(&a, before, old);
+	cursor_init(&b, now, r);
+	while (!at_end(&a) || !at_end(&b)) {
+		if (at_end(&b) ||
+		    (!at_end(&a) && a.rest.vaddr < b.rest.vaddr)) {
+			n = a.rest.count;
+			if (!at_end(&b))
+				n = least(n, (b.rest.vaddr - a.rest.vaddr) /
+						     PAGE_SIZE);
+			put_change(&w, a.rest.vaddr, 0, n,
+				   PROTOCOL_RUN_UNMAPPED);
+			advance(&a, n);
+		} else if (at_end(&a) || b.rest.vaddr < a.rest.vaddr) {
+			n = b.rest.count;
+			if (!at_end(&a))
+				n = least(n, (a.rest.vaddr - b.rest.vaddr) /
+						     PAGE_SIZE);
+			put_change(&w, b.rest.vaddr, b.rest.gfn, n, 0);
+			advance(&b, n);
+		} else {
+			n = least(a.rest.count, b.rest.count);
+			if (a.rest.gfn != b.rest.gfn)
+				put_change(&w, b.rest.vaddr, b.rest.gfn, n, 0);
+			advance(&a, n);
+			advance(&b, n);
 		}
-		addr += nr * PROTOCOL_PAGE_SIZE;
 	}
-	flush_runs(b);
 }
 
-static bool same(const struct proc_vma *a, const struct proc_vma *b)
+void delta_put(struct stream *s, const struct picture *before,
+	       const struct picture *now)
 {
-	return !memcmp(&a->v, &b->v, sizeof(a->v));
-}
+	size_t i, k;
 
-/* Index of the first region at or above start. */
-static size_t find(const struct proc_picture *p, uint64_t start)
-{
-	size_t lo = 0, hi = p->nr_vmas;
+	for (i = k = 0; i < before->nr_regions; i++) {
+		const struct region *old = &before->regions[i];
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
+		while (k < now->nr_regions && now->regions[k].start < old->start)
+			k++;
+		if (k == now->nr_regions || !same_region(old, &now->regions[k]))
+			put_region(s, old, PROTOCOL_VMA_GONE);
+	}
+	for (i = k = 0; k < now->nr_regions; k++) {
+		const struct region *r = &now->regions[k];
 
-		if (p->vmas[mid].v.start < start)
-			lo = mid + 1;
+		while (i < before->nr_regions &&
+		       before->regions[i].start < r->start)
+			i++;
+		if (i < before->nr_regions &&
+		    same_region(&before->regions[i], r))
+			put_kept(s, before, &before->regions[i], now, r);
 		else
-			hi = mid;
+			put_new(s, now, r);
 	}
-	return lo;
-}
-
-static const struct proc_vma *twin(const struct proc_picture *p,
-				   const struct proc_vma *vma)
-{
-	size_t i = find(p, vma->v.start);
-
-	return i < p->nr_vmas && same(&p->vmas[i], vma) ? &p->vmas[i] : NULL;
-}
-
-void delta_send(struct out *out, uint32_t pid, const char comm[16],
-		const struct proc_picture *old,
-		const struct proc_picture *now)
-{
-	static struct batch b;
-	struct protocol_message m = { .type = PROTOCOL_MM,
-		.mm = { pid, old ? PROTOCOL_MM_DELTA : 0, PROTOCOL_NO_PGD } };
-
-	b.out = out;
-	memcpy(m.mm.comm, comm, sizeof(m.mm.comm));
-	out_send(out, &m);
-	for (size_t i = 0; old && i < old->nr_vmas; i++)
-		if (!twin(now, &old->vmas[i]))
-			send_vma(out, &old->vmas[i].v, PROTOCOL_VMA_GONE);
-	for (size_t i = 0; i < now->nr_vmas; i++) {
-		const struct proc_vma *was = old ? twin(old, &now->vmas[i]) :
-						   NULL;
-
-		if (was)
-			send_changes(&b, old, was, now, &now->vmas[i]);
-		else
-			send_all(&b, now, &now->vmas[i]);
-	}
-	m = (struct protocol_message){ .type = PROTOCOL_MM_END, .pid = pid };
-	out_send(out, &m);
 }

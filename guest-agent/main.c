@@ -1,340 +1,305 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm-guest-agent: tells the host which process maps which frame.
+ * vmm-guest-agent: tells the host which process maps which page.
  *
- *   connect -> hello -> epoch (full) -> wait -> epoch (delta) -> ...
- *
- * An epoch looks at every process' stat and statm only; pages are read again
- * where size, residence or fault counts changed.  What that misses (pages
- * migrated or swapped without a fault of the process) the full epoch, every
- * FULL_EVERY, brings.
+ * Connects, says hello, sends an epoch each interval, does what the host asks
+ * in between, and connects again when the host goes away.
  */
-#include <dirent.h>
+#include "config.h"
+
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
+#include <popt.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "guest-agent/agent.h"
 
-#define FULL_EVERY 60
-#define SERIAL_PORT "/dev/virtio-ports/org.vmm.agent.0"
+#define DEFAULT_INTERVAL_MS 2000
+#define RETRY_S		    2
+#define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
 
-struct known {			/* sorted by pid */
-	uint32_t pid;
-	bool seen, kept;	/* kept: picture is what the host has */
-	struct proc_stamp stamp;
-	struct proc_picture picture;
+struct options {
+	struct transport transport;
+	int interval_ms, once, dump, verbose, port;
+	char *unix_path, *serial_path;	/* owned by popt's caller: us */
 };
 
-struct agent {
-	struct out out;
-	struct pages pages;
-	struct known *known;	/* owned */
-	size_t nr, cap;
-	uint64_t epoch, kept_runs;
-	unsigned int interval_ms, port;
-	const char *unix_path, *serial_path;
-	bool rescan, report_free, once, verbose;
-	int given_fd;
+struct session {
+	struct agent agent;
+	struct stream stream;
 	struct protocol_decoder decoder;
+	const struct options *o;
+	unsigned int interval_ms;
+	bool want_epoch, want_flags;
 };
 
-static void drop_picture(struct agent *a, struct known *k)
+static uint64_t now_ms(clockid_t clock)
 {
-	a->kept_runs -= k->kept ? k->picture.nr_runs : 0;
-	picture_free(&k->picture);
-	k->kept = false;
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * UINT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static struct known *get_known(struct agent *a, uint32_t pid)
+static void drop_cache(void)
 {
-	size_t i = a->nr;
+	FILE *f = fopen("/proc/sys/vm/drop_caches", "we");
 
-	while (i && a->known[i - 1].pid > pid)
-		i--;
-	if (i && a->known[i - 1].pid == pid)
-		return &a->known[i - 1];
-	if (a->nr == a->cap) {
-		size_t cap = a->cap ? 2 * a->cap : 64;
-		void *p = reallocarray(a->known, cap, sizeof(*a->known));
-
-		if (!p)
-			return NULL;
-		a->known = p;
-		a->cap = cap;
-	}
-	memmove(&a->known[i + 1], &a->known[i],
-		(a->nr++ - i) * sizeof(*a->known));
-	a->known[i] = (struct known){ .pid = pid };
-	return &a->known[i];
-}
-
-static void scan_process(struct agent *a, uint32_t pid, bool full)
-{
-	struct proc_picture now = { 0 };
-	struct proc_stamp stamp;
-	struct known *k;
-	char comm[16];
-
-	if (proc_read_stamp(pid, &stamp, comm))
-		return;			/* gone, or a kernel thread */
-	k = get_known(a, pid);
-	if (!k)
+	/* Clean page cache only; without privilege the host's wish is void. */
+	if (!f)
 		return;
-	k->seen = true;
-	if (!full && k->kept && !memcmp(&stamp, &k->stamp, sizeof(stamp)))
-		return;
-	if (proc_scan(pid, a->pages.nr_frames, &now)) {
-		k->seen = false;
-		return;
-	}
-	delta_send(&a->out, pid, comm, !full && k->kept &&
-		   stamp.starttime == k->stamp.starttime ? &k->picture : NULL,
-		   &now);
-	drop_picture(a, k);
-	k->stamp = stamp;
-	if (a->kept_runs + now.nr_runs > AGENT_MAX_KEPT_RUNS) {
-		picture_free(&now);
-		return;
-	}
-	k->picture = now;
-	k->kept = true;
-	a->kept_runs += now.nr_runs;
+	fputs("1\n", f);
+	fclose(f);
 }
 
-static void forget_unseen(struct agent *a)
+static void obey(struct session *s, const struct protocol_message *m)
 {
-	size_t left = 0;
-
-	for (size_t i = 0; i < a->nr; i++) {
-		struct protocol_message m = { .type = PROTOCOL_FORGET,
-					      .pid = a->known[i].pid };
-
-		if (a->known[i].seen) {
-			a->known[left++] = a->known[i];
-			continue;
-		}
-		out_send(&a->out, &m);
-		drop_picture(a, &a->known[i]);
-	}
-	a->nr = left;
-}
-
-static int run_epoch(struct agent *a)
-{
-	bool full = a->rescan || a->epoch % FULL_EVERY == 0;
-	struct protocol_message m = { .type = PROTOCOL_EPOCH_BEGIN,
-		.epoch = { ++a->epoch, full ? PROTOCOL_EPOCH_FULL : 0 } };
-	DIR *dir = opendir("/proc");
-	struct dirent *e;
-	uint64_t before = a->out.nr_bytes;
-
-	out_send(&a->out, &m);
-	if (full || a->report_free)
-		pages_send(&a->pages, &a->out, full);
-	for (size_t i = 0; i < a->nr; i++)
-		a->known[i].seen = false;
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
-			scan_process(a, strtoul(e->d_name, NULL, 10), full);
-	if (dir)
-		closedir(dir);
-	forget_unseen(a);
-	m = (struct protocol_message){ .type = PROTOCOL_PRESSURE };
-	pressure_read(&m.pressure);
-	out_send(&a->out, &m);
-	m = (struct protocol_message){ .type = PROTOCOL_EPOCH_END,
-				       .epoch = { a->epoch, 0 } };
-	out_send(&a->out, &m);
-	a->rescan = a->report_free = false;
-	if (a->verbose)
-		fprintf(stderr, "epoch %llu%s: %llu bytes, %zu processes, "
-			"%.1f ms CPU since the start\n",
-			(unsigned long long)a->epoch, full ? " full" : "",
-			(unsigned long long)(a->out.nr_bytes - before), a->nr,
-			clock() * 1000.0 / CLOCKS_PER_SEC);
-	return a->out.dump ? 0 : out_flush(&a->out);
-}
-
-static void obey(struct agent *a, const struct protocol_message *m)
-{
-	FILE *f;
-
 	switch (m->type) {
-	case PROTOCOL_RESCAN: a->rescan = true; break;
-	case PROTOCOL_REPORT_FREE: a->report_free = true; break;
-	case PROTOCOL_SET_INTERVAL: a->interval_ms = m->interval_ms; break;
-	case PROTOCOL_DROP_CACHE:
-		f = fopen("/proc/sys/vm/drop_caches", "we");
-		if (!f || fputs("1\n", f) < 0 || fclose(f))
-			fprintf(stderr, "vmm-guest-agent: can't drop the page "
-				"cache: %s\n", strerror(errno));
+	case PROTOCOL_RESCAN:
+		s->agent.full_next = true;
+		s->want_epoch = true;
 		break;
-	default: break;
+	case PROTOCOL_DROP_CACHE:
+		drop_cache();
+		break;
+	case PROTOCOL_REPORT_FREE:
+		s->want_epoch = s->want_flags = true;
+		break;
+	case PROTOCOL_SET_INTERVAL:
+		s->interval_ms = m->interval_ms;
+		break;
+	default:
+		break;
 	}
 }
 
-/* Waits for the next epoch or a request; < 0: the connection is gone. */
-static int wait_for_work(struct agent *a)
+/* Reads what the host sent.  False: it is gone, or talks nonsense. */
+static bool listen_to_host(struct session *s, int fd)
 {
-	struct pollfd p = { .fd = a->out.fd, .events = POLLIN };
 	struct protocol_message m;
-	uint8_t buf[256];
-	size_t at = 0, used;
-	ssize_t n;
-	int rc = poll(&p, 1, a->interval_ms);
+	uint8_t buf[4096];
+	ssize_t n = read(fd, buf, sizeof(buf));
+	size_t done = 0, used;
+	int rc = 0;
 
-	if (rc <= 0)
-		return rc < 0 && errno != EINTR ? -errno : 0;
-	n = read(a->out.fd, buf, sizeof(buf));
 	if (n <= 0)
-		return n ? -errno : -EPIPE;
-	while ((rc = protocol_decode(&a->decoder, buf + at, n - at, &used,
-				     &m)) == 1) {
-		at += used;
-		obey(a, &m);
+		return n < 0 && (errno == EINTR || errno == EAGAIN);
+	while (done < (size_t)n) {
+		rc = protocol_decode(&s->decoder, buf + done, n - done, &used,
+				     &m);
+		if (rc < 0) {
+			fprintf(stderr, "vmm-guest-agent: from the host: %s\n",
+				protocol_error_text(-rc));
+			return false;
+		}
+		done += used;
+		if (rc > 0)
+			obey(s, &m);
 	}
-	return rc < 0 ? -EPROTO : 0;
+	return true;
 }
 
-static void send_hello(struct agent *a)
+/* Until the next epoch is due or wanted.  False: the host is gone. */
+static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 {
-	struct protocol_pressure psi;
-	struct protocol_message m = { .type = PROTOCOL_HELLO, .hello = {
-		PROTOCOL_PAGE_SIZE, 0, a->pages.nr_frames } };
+	while (!s->want_epoch) {
+		uint64_t passed = now_ms(CLOCK_MONOTONIC) - start_ms;
+		struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (a->pages.fd >= 0)
-		m.hello.features |= PROTOCOL_FEAT_FLAGS | PROTOCOL_FEAT_PFN;
-	if (pressure_read(&psi))
-		m.hello.features |= PROTOCOL_FEAT_PSI;
-	out_send(&a->out, &m);
+		if (passed >= s->interval_ms)
+			return true;
+		if (poll(&p, 1, s->interval_ms - passed) > 0 &&
+		    !listen_to_host(s, fd))
+			return false;
+	}
+	s->want_epoch = false;
+	return true;
 }
 
-static int connect_host(struct agent *a)
+static void report(const struct session *s, uint64_t bytes, uint64_t cpu_ms)
 {
+	fprintf(stderr, "vmm-guest-agent: epoch %llu: %llu bytes, %llu ms CPU, "
+		"%llu processes read, %llu unchanged\n",
+		(unsigned long long)s->agent.epoch, (unsigned long long)bytes,
+		(unsigned long long)cpu_ms,
+		(unsigned long long)s->agent.nr_looked_at,
+		(unsigned long long)s->agent.nr_unchanged);
+}
+
+/* One connection, until it ends. */
+static void serve(struct session *s, int fd)
+{
+	stream_init(&s->stream, fd);
+	protocol_decoder_init(&s->decoder, PROTOCOL_FROM_HOST, 0);
+	agent_hello(&s->agent, &s->stream);
+	s->want_epoch = s->want_flags = false;
+	for (;;) {
+		uint64_t start = now_ms(CLOCK_MONOTONIC);
+		uint64_t cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+		uint64_t bytes = s->stream.nr_bytes;
+		bool flags = s->want_flags || s->agent.epoch % FLAGS_EVERY == 0;
+
+		s->want_flags = false;
+		if (agent_epoch(&s->agent, flags))
+			return;
+		if (s->o->verbose)
+			report(s, s->stream.nr_bytes - bytes,
+			       now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+		if (s->o->once || !wait_for_next(s, fd, start))
+			return;
+	}
+}
+
+static void say_what_is_missing(const struct frames *f)
+{
+	if (!f->have_pfns)
+		fprintf(stderr, "vmm-guest-agent: without CAP_SYS_ADMIN no "
+			"frame numbers can be told, only regions: run as "
+			"root\n");
+	else if (f->flags_fd < 0)
+		fprintf(stderr, "vmm-guest-agent: /proc/kpageflags can't be "
+			"read: free, locked and page table frames are not "
+			"told\n");
+}
+
+static int run(struct session *s)
+{
+	char why[256], last[256] = "";
 	int fd;
 
-	if (a->given_fd >= 0)
-		return a->given_fd;
-	if (a->unix_path)
-		return transport_unix(a->unix_path);
-	if (a->serial_path)
-		return transport_serial(a->serial_path);
-	fd = transport_vsock(a->port);
-	return fd >= 0 || access(SERIAL_PORT, F_OK) ? fd :
-						transport_serial(SERIAL_PORT);
+	for (;;) {
+		fd = transport_connect(&s->o->transport, why, sizeof(why));
+		if (fd >= 0) {
+			last[0] = 0;
+			serve(s, fd);
+			close(fd);
+			/* What was handed to us can't be had again. */
+			if (s->o->once || s->o->transport.fd >= 0)
+				return s->stream.error ? 1 : 0;
+		} else {
+			/* The same trouble again and again is said once. */
+			if (strcmp(why, last))
+				fprintf(stderr, "vmm-guest-agent: %s\n", why);
+			strcpy(last, why);
+			if (s->o->once)
+				return 1;
+		}
+		sleep(RETRY_S);
+	}
 }
 
-static int serve(struct agent *a)
+/* --dump: our own stream through a pipe to a child that prints it. */
+static int run_dump(struct session *s)
 {
+	int fds[2], status;
+	pid_t child;
+
+	if (pipe(fds) || (child = fork()) < 0) {
+		perror("vmm-guest-agent");
+		return 1;
+	}
+	if (!child) {
+		close(fds[1]);
+		exit(dump_stream(fds[0]));
+	}
+	close(fds[0]);
+	stream_init(&s->stream, fds[1]);
+	agent_hello(&s->agent, &s->stream);
+	agent_epoch(&s->agent, true);
+	close(fds[1]);
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) ?
+		       WEXITSTATUS(status) : 1;
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+	const struct poptOption table[] = {
+		{ "port", 'p', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT,
+		  &o->port, 0, "vsock port of the host", "N" },
+		{ "serial", 's', POPT_ARG_STRING, &o->serial_path, 0,
+		  "use this character device instead of vsock", "PATH" },
+		{ "unix", 'u', POPT_ARG_STRING, &o->unix_path, 0,
+		  "use this unix socket instead of vsock", "PATH" },
+		{ "fd", 'f', POPT_ARG_INT, &o->transport.fd, 0,
+		  "use this open file descriptor; end with it", "N" },
+		{ "interval", 'i', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT,
+		  &o->interval_ms, 0, "time between two pictures", "MS" },
+		{ "once", '1', POPT_ARG_NONE, &o->once, 0,
+		  "one picture, then end", NULL },
+		{ "dump", 'd', POPT_ARG_NONE, &o->dump, 0,
+		  "print one picture as text, then end", NULL },
+		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
+		  "tell what each picture costs", NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt;
 	int rc;
 
-	protocol_decoder_init(&a->decoder, PROTOCOL_FROM_HOST, 0);
-	for (size_t i = 0; i < a->nr; i++)
-		drop_picture(a, &a->known[i]);
-	a->nr = 0;
-	a->epoch = 0;
-	a->out.error = 0;
-	a->out.fill = 0;
-	send_hello(a);
-	do {
-		rc = run_epoch(a);
-	} while (!rc && !a->once && !(rc = wait_for_work(a)));
+	memset(o, 0, sizeof(*o));
+	o->port = VMM_AGENT_VSOCK_PORT;
+	o->interval_ms = DEFAULT_INTERVAL_MS;
+	o->transport.fd = -1;
+	popt = poptGetContext("vmm-guest-agent", argc, (const char **)argv,
+			      table, 0);
+	rc = poptGetNextOpt(popt);
+	if (rc < -1) {
+		fprintf(stderr, "vmm-guest-agent: %s: %s; see --help\n",
+			poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+			poptStrerror(rc));
+		rc = 2;
+	} else if (poptPeekArg(popt)) {
+		fprintf(stderr, "vmm-guest-agent: what is '%s' for? See "
+			"--help\n", poptPeekArg(popt));
+		rc = 2;
+	} else if (o->interval_ms < PROTOCOL_MIN_INTERVAL_MS ||
+		   o->interval_ms > PROTOCOL_MAX_INTERVAL_MS) {
+		fprintf(stderr, "vmm-guest-agent: --interval %d: it is %d to "
+			"%d ms\n", o->interval_ms, PROTOCOL_MIN_INTERVAL_MS,
+			PROTOCOL_MAX_INTERVAL_MS);
+		rc = 2;
+	} else {
+		rc = 0;
+	}
+	poptFreeContext(popt);
+	o->transport.unix_path = o->unix_path;
+	o->transport.serial_path = o->serial_path;
+	o->transport.port = o->port;
 	return rc;
-}
-
-static void usage(FILE *f)
-{
-	fputs("usage: vmm-guest-agent [--port N | --serial PATH | --unix PATH "
-	      "| --fd N | --dump]\n\t[--once] [--interval MS] [--verbose] "
-	      "[--help]\n", f);
-}
-
-static long number(const char *text, long min, long max)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (*end || end == text || n < min || n > max) {
-		fprintf(stderr, "vmm-guest-agent: %s: need a number from %ld "
-			"to %ld\n", text, min, max);
-		exit(2);
-	}
-	return n;
-}
-
-static void parse(struct agent *a, int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "port", 1, NULL, 'p' }, { "serial", 1, NULL, 's' },
-		{ "unix", 1, NULL, 'u' }, { "fd", 1, NULL, 'f' },
-		{ "dump", 0, NULL, 'd' }, { "once", 0, NULL, 'o' },
-		{ "interval", 1, NULL, 'i' }, { "verbose", 0, NULL, 'v' },
-		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (c) {
-		case 'p': a->port = number(optarg, 1, 0x7fffffff); break;
-		case 's': a->serial_path = optarg; break;
-		case 'u': a->unix_path = optarg; break;
-		case 'f': a->given_fd = number(optarg, 0, 65535); break;
-		case 'd': a->out.dump = stdout; break;
-		case 'o': a->once = true; break;
-		case 'i': a->interval_ms = number(optarg,
-			PROTOCOL_MIN_INTERVAL_MS, PROTOCOL_MAX_INTERVAL_MS);
-			break;
-		case 'v': a->verbose = true; break;
-		case 'h': usage(stdout); exit(0);
-		default: usage(stderr); exit(2);
-		}
-	if (optind < argc) {
-		usage(stderr);
-		exit(2);
-	}
 }
 
 int main(int argc, char **argv)
 {
-	static struct agent a = { .port = VMM_AGENT_VSOCK_PORT,
-		.interval_ms = 1000, .given_fd = -1, .out.fd = -1 };
+	struct session *s = calloc(1, sizeof(*s));
+	struct options o;
+	char why[256];
 	int rc;
 
-	parse(&a, argc, argv);
+	rc = parse(&o, argc, argv);
+	if (rc || !s)
+		goto out;
 	signal(SIGPIPE, SIG_IGN);
-	rc = pages_open(&a.pages);
-	if (rc) {
-		fprintf(stderr, "vmm-guest-agent: /proc/zoneinfo: %s\n",
-			strerror(-rc));
-		return 1;
+	s->o = &o;
+	s->interval_ms = o.interval_ms;
+	agent_init(&s->agent);
+	if (frames_init(&s->agent.frames, why, sizeof(why))) {
+		fprintf(stderr, "vmm-guest-agent: %s\n", why);
+		rc = 1;
+		goto out;
 	}
-	if (a.pages.fd < 0)
-		fprintf(stderr, "vmm-guest-agent: not root: no frame numbers "
-			"and no page flags, regions and pressure only\n");
-	if (a.out.dump) {
-		a.once = true;
-		return serve(&a) ? 1 : 0;
-	}
-	for (;;) {
-		rc = a.out.fd = connect_host(&a);
-		if (rc >= 0) {
-			rc = serve(&a);
-			close(a.out.fd);
-		}
-		if (a.once || a.given_fd >= 0)
-			break;
-		if (a.verbose)
-			fprintf(stderr, "vmm-guest-agent: %s; trying again\n",
-				strerror(-rc));
-		poll(NULL, 0, 1000);
-	}
-	pages_close(&a.pages);
-	if (rc < 0)
-		fprintf(stderr, "vmm-guest-agent: %s\n", strerror(-rc));
-	return rc < 0;
+	say_what_is_missing(&s->agent.frames);
+	rc = o.dump ? run_dump(s) : run(s);
+	agent_destroy(&s->agent);
+	frames_destroy(&s->agent.frames);
+out:
+	free(o.unix_path);
+	free(o.serial_path);
+	free(s);
+	return rc;
 }

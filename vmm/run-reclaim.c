@@ -17,6 +17,7 @@
 #include "vmm/run-reclaim.h"
 #include "vmm/stat/server.h"
 #include "vmm/util/log.h"
+#include "vmm/view/agent_server.h"
 #include "vmm/view/view.h"
 
 /*
@@ -109,6 +110,20 @@ static int start_server(struct run_reclaim *r, const struct run_options *o,
 	return stat_server_new(&r->server, &config, why, len);
 }
 
+static int start_agent_server(struct run_reclaim *r,
+			      struct virtio_vsock *vsock, char *why, size_t len)
+{
+	int rc = agent_server_new(&r->agent, r->view);
+
+	if (!rc)
+		rc = virtio_vsock_listen(vsock, VMM_AGENT_VSOCK_PORT,
+					 agent_server_accept, r->agent);
+	if (rc)
+		snprintf(why, len, "can't listen to the guest agent: %s",
+			 strerror(-rc));
+	return rc;
+}
+
 int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 		      struct vm *vm, struct virtio_vsock *vsock,
 		      struct virtio_balloon *balloon, char *why, size_t len)
@@ -119,7 +134,9 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 		snprintf(why, len, "no memory for the reverse map");
 		return rc;
 	}
-	rc = open_source(r, o, vm, why, len);
+	rc = o->no_agent ? 0 : start_agent_server(r, vsock, why, len);
+	if (!rc)
+		rc = open_source(r, o, vm, why, len);
 	if (!rc && r->source)
 		rc = open_sink(r, o, vm, why, len);
 	if (!rc && r->source)
@@ -137,6 +154,7 @@ void run_reclaim_stop(struct run_reclaim *r)
 		r->sink->ops->close(r->sink);
 	if (r->source)
 		access_close(r->source);
+	agent_server_free(r->agent);
 	view_free(r->view);
 	free(r->target);
 }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An epoch is one complete picture of the guest.  The first of a connection,
+ * and every FULL_EVERY-th, tells everything; those between tell what changed:
+ *
+ *   /proc/PID/stat as before?  yes: not even its maps are read
+ *                              no:  read, compared, the difference sent
+ *
+ * "As before" means: no fault, no change of size or RSS.  What that misses
+ * (pages the kernel moved, merged or swapped one for one) the next full epoch
+ * mends; until then the host finds such entries not confirmed.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/agent.h"
+#include "guest-agent/delta.h"
+
+#define FULL_EVERY 64
+
+struct process {
+	pid_t pid;
+	struct proc_stat stat;
+	struct picture picture;		/* as the host has it */
+	uint64_t seen;			/* epoch */
+	bool told;			/* the host knows this process */
+};
+
+void agent_init(struct agent *a)
+{
+	a->stream = NULL;
+	a->processes = NULL;
+	a->nr = a->max = 0;
+	a->epoch = 0;
+	a->full_next = true;
+	a->has_psi = false;
+}
+
+void agent_destroy(struct agent *a)
+{
+	for (size_t i = 0; i < a->nr; i++)
+		picture_free(&a->processes[i].picture);
+	free(a->processes);
+	agent_init(a);
+}
+
+void agent_hello(struct agent *a, struct stream *s)
+{
+	struct protocol_message m;
+	struct protocol_pressure p;
+
+	memset(&m, 0, sizeof(m));
+	a->stream = s;
+	a->epoch = 0;
+	a->full_next = true;
+	proc_read_pressure(&p, &a->has_psi);
+	m.type = PROTOCOL_HELLO;
+	m.hello.page_size = PROTOCOL_PAGE_SIZE;
+	m.hello.nr_frames = a->frames.nr;
+	m.hello.features =
+		(a->frames.have_pfns ? PROTOCOL_FEAT_PFN : 0) |
+		(a->frames.flags_fd >= 0 ? PROTOCOL_FEAT_FLAGS : 0) |
+		(a->frames.have_count ? PROTOCOL_FEAT_COUNT : 0) |
+		(a->has_psi ? PROTOCOL_FEAT_PSI : 0);
+	stream_put(s, &m);
+}
+
+static size_t lower_bound(const struct agent *a, pid_t pid)
+{
+	size_t low = 0, high = a->nr;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (a->processes[mid].pid < pid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The record of pid, made if there is none; NULL without memory. */
+static struct process *get_process(struct agent *a, pid_t pid)
+{
+	size_t at = lower_bound(a, pid);
+
+	if (at < a->nr && a->processes[at].pid == pid)
+		return &a->processes[at];
+	if (picture_grow((void **)&a->processes, a->nr, &a->max,
+			 sizeof(*a->processes)))
+		return NULL;
+	memmove(&a->processes[at + 1], &a->processes[at],
+		(a->nr - at) * sizeof(*a->processes));
+	memset(&a->processes[at], 0, sizeof(*a->processes));
+	a->processes[at].pid = pid;
+	a->nr++;
+	return &a->processes[at];
+}
+
+static void put_pid(struct agent *a, enum protocol_type type, pid_t pid)
+{
+	struct protocol_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = type;
+	m.pid = pid;
+	stream_put(a->stream, &m);
+}
+
+static void put_mm(struct agent *a, const struct process *p, bool delta)
+{
+	struct protocol_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = PROTOCOL_MM;
+	m.mm.pid = p->pid;
+	m.mm.flags = delta ? PROTOCOL_MM_DELTA : 0;
+	m.mm.pgd = PROTOCOL_NO_PGD;
+	memcpy(m.mm.comm, p->stat.comm, sizeof(m.mm.comm));
+	stream_put(a->stream, &m);
+}
+
+/* -errno: the process went away, or can't be read; others go on. */
+static int look_at(struct agent *a, pid_t pid, bool full)
+{
+	struct picture now = { 0 };
+	struct proc_stat st;
+	struct process *p;
+	bool same_process;
+	int rc = proc_read_stat(pid, &st);
+
+	if (rc)
+		return rc;
+	p = get_process(a, pid);
+	if (!p)
+		return -ENOMEM;
+	same_process = p->told && p->stat.start_time == st.start_time &&
+		       !strcmp(p->stat.comm, st.comm);
+	if (same_process && !full && p->stat.signature == st.signature) {
+		p->seen = a->epoch;
+		a->nr_unchanged++;
+		return 0;
+	}
+	a->nr_looked_at++;
+	rc = proc_read_regions(pid, &now);
+	if (!rc && now.nr_regions)
+		rc = frames_read_runs(&a->frames, pid, &now);
+	if (rc) {
+		picture_free(&now);
+		return rc;
+	}
+	p->seen = a->epoch;
+	/* Kernel threads have no regions: the host need not know them. */
+	if (now.nr_regions || p->told) {
+		p->stat = st;
+		put_mm(a, p, same_process && !full);
+		if (same_process && !full)
+			delta_put(a->stream, &p->picture, &now);
+		else
+			delta_put_all(a->stream, &now);
+		put_pid(a, PROTOCOL_MM_END, pid);
+		p->told = true;
+	}
+	p->stat = st;
+	picture_free(&p->picture);
+	p->picture = now;
+	return 0;
+}
+
+/* Who was not seen in this epoch is gone. */
+static void forget_gone(struct agent *a)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->nr; i++) {
+		struct process *p = &a->processes[i];
+
+		if (p->seen == a->epoch) {
+			a->processes[kept++] = *p;
+			continue;
+		}
+		if (p->told)
+			put_pid(a, PROTOCOL_FORGET, p->pid);
+		picture_free(&p->picture);
+	}
+	a->nr = kept;
+}
+
+static void put_epoch(struct agent *a, enum protocol_type type, bool full)
+{
+	struct protocol_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = type;
+	m.epoch.number = a->epoch;
+	m.epoch.flags = full ? PROTOCOL_EPOCH_FULL : 0;
+	stream_put(a->stream, &m);
+}
+
+static void put_pressure(struct agent *a)
+{
+	struct protocol_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = PROTOCOL_PRESSURE;
+	if (!proc_read_pressure(&m.pressure, &a->has_psi))
+		stream_put(a->stream, &m);
+}
+
+int agent_epoch(struct agent *a, bool with_flags)
+{
+	bool full = a->full_next || a->epoch % FULL_EVERY == 0;
+	struct dirent *de;
+	DIR *proc;
+
+	a->epoch++;
+	a->nr_looked_at = a->nr_unchanged = 0;
+	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
+	put_pressure(a);
+	/* Before the pages: the host wants to know what it is told to map. */
+	if (with_flags || full)
+		frames_send_flags(&a->frames, a->stream, full);
+	proc = opendir("/proc");
+	while (proc && (de = readdir(proc)) && !a->stream->error) {
+		char *end;
+		long pid = strtol(de->d_name, &end, 10);
+
+		if (pid > 0 && !*end)
+			look_at(a, pid, full);
+	}
+	if (proc)
+		closedir(proc);
+	forget_gone(a);
+	put_epoch(a, PROTOCOL_EPOCH_END, false);
+	a->full_next = false;
+	return stream_flush(a->stream);
+}
