@@ -1,8 +1,9 @@
 # Tests on this machine's own KVM, with the payload guest; without /dev/kvm
 # they are skipped.
-NATIVE_TESTS = tests/native/payload-run.sh tests/native/reclaim-payload.sh
+NATIVE_TESTS = tests/native/payload-run.sh tests/native/payload-agent.sh \
+	tests/native/reclaim-payload.sh
 TESTS += $(NATIVE_TESTS)
-dist_check_SCRIPTS += $(NATIVE_TESTS) tests/native/payload-agent.sh
+dist_check_SCRIPTS += $(NATIVE_TESTS)
 EXTRA_DIST += tests/native/payload-functions.sh
 
 # Ground truth for access sources; `abits-truth --help` tells its options.
