@@ -78,3 +78,8 @@ tests_unit_boot_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_boot_LDADD = $(VMM_LIBS)
 tests_unit_acpi_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_acpi_LDADD = $(VMM_LIBS)
+
+check_PROGRAMS += tests/unit/sink_swap
+TESTS += tests/unit/sink_swap
+tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_swap_LDADD = $(VMM_LIBS)

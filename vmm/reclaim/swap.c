@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,12 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 {
 	int64_t bytes = swap_free();
 
+	/* Of no bytes: only asks whether the kernel knows the advice. */
+	if (madvise(NULL, 0, MADV_PAGEOUT)) {
+		snprintf(why, len, "this kernel has no MADV_PAGEOUT: Linux 5.4 "
+			 "or later is needed, with CONFIG_ADVISE_SYSCALLS");
+		return -ENOSYS;
+	}
 	if (bytes > 0)
 		return 0;
 	snprintf(why, len, "this host has no free swap to put cold pages in: "
@@ -110,25 +117,62 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 }
 
 /*
- * One advice for many ranges.  process_madvise() may do only a part; what it
- * skips, the residency tells.  Our own process takes madvise(), which needs no
- * privilege and knows all advice in every kernel.
+ * Another process'.  The call stops at a range that it refuses (locked, huge
+ * pages of hugetlbfs): that one is left and the others go on; what it did, the
+ * residency tells.
+ */
+static int advise_process(struct sink_swap *s, const struct iovec *iov,
+			  size_t nr, int advice)
+{
+	while (nr) {
+		ssize_t done = syscall(SYS_process_madvise, s->pidfd, iov, nr,
+				       advice, 0);
+
+		if (done < 0 && (errno == ESRCH || errno == EPERM ||
+				 errno == ENOSYS || errno == EBADF))
+			return -errno;
+		while (nr && done >= (ssize_t)iov->iov_len) {
+			done -= iov->iov_len;
+			iov++;
+			nr--;
+		}
+		if (nr) {
+			iov++;
+			nr--;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One advice for many ranges.  Our own process takes madvise(), which needs no
+ * privilege and knows all advice in every kernel; a range that it refuses stays
+ * resident and counts as kept.
  */
 static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 		  int advice)
 {
-	if (guest_mem_pid(s->mem) == getpid()) {
-		for (size_t i = 0; i < nr; i++)
-			if (madvise(iov[i].iov_base, iov[i].iov_len, advice) &&
-			    errno == EINVAL)
-				return -EINVAL;
-		return 0;
-	}
-	if (syscall(SYS_process_madvise, s->pidfd, iov, nr, advice, 0) < 0 &&
-	    (errno == ESRCH || errno == EPERM || errno == EINVAL ||
-	     errno == ENOSYS))
-		return -errno;
+	if (guest_mem_pid(s->mem) != getpid())
+		return advise_process(s, iov, nr, advice);
+	for (size_t i = 0; i < nr; i++)
+		madvise(iov[i].iov_base, iov[i].iov_len, advice);
 	return 0;
+}
+
+/* Where the host has a range; false unless all of it is RAM, in one piece. */
+static bool range_to_iov(const struct sink_swap *s, struct gfn_range r,
+			 struct iovec *iov)
+{
+	uint64_t start, last, end = r.start.v + r.nr;
+
+	if (!r.nr || end < r.nr ||
+	    !guest_mem_gfn_to_hva(s->mem, r.start, &start) ||
+	    !guest_mem_gfn_to_hva(s->mem, GFN(end - 1), &last) ||
+	    last - start != (r.nr - 1) << VMM_PAGE_SHIFT)
+		return false;
+	iov->iov_base = (void *)(uintptr_t)start;
+	iov->iov_len = r.nr << VMM_PAGE_SHIFT;
+	return true;
 }
 
 /* Calls advise() on the host ranges behind the guest's, MAX_IOV at a time. */
@@ -137,14 +181,12 @@ static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 {
 	struct iovec iov[MAX_IOV];
 	size_t n = 0;
-	uint64_t hva;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < nr; i++) {
-		if (!guest_mem_gfn_to_hva(s->mem, ranges[i].start, &hva))
+		if (!range_to_iov(s, ranges[i], &iov[n]))
 			return -EFAULT;
-		iov[n].iov_base = (void *)(uintptr_t)hva;
-		iov[n++].iov_len = ranges[i].nr << VMM_PAGE_SHIFT;
+		n++;
 		if (n == MAX_IOV || i + 1 == nr) {
 			rc = advise(s, iov, n, advice);
 			n = 0;
@@ -167,8 +209,14 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res)
 {
 	struct sink_swap *s = (struct sink_swap *)sink;
-	int rc = count(s, ranges, nr, s->before);
+	struct iovec iov;
+	int rc;
 
+	/* All of them first: the bitmaps end where guest memory does. */
+	for (size_t i = 0; i < nr; i++)
+		if (!range_to_iov(s, ranges[i], &iov))
+			return -EFAULT;
+	rc = count(s, ranges, nr, s->before);
 	if (!rc)
 		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
 	if (!rc)
