@@ -83,3 +83,11 @@ check_PROGRAMS += tests/unit/sink_swap
 TESTS += tests/unit/sink_swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
+
+ENGINE_TESTS = tests/unit/engine tests/unit/policy
+check_PROGRAMS += $(ENGINE_TESTS)
+TESTS += $(ENGINE_TESTS)
+tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_LDADD = $(VMM_LIBS)
+tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_policy_LDADD = $(VMM_LIBS)

@@ -23,11 +23,13 @@ struct engine {
 
 	/* The thread's alone. */
 	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
-	uint64_t *looked;	/* young in last looks since; owned */
+	uint64_t *looked;	/* young, and not aged by yet; owned */
 	uint32_t *candidates;	/* ENGINE_BATCH; owned */
 	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
 	uint32_t scan;
 	uint64_t nr_young;
+	unsigned int nr_failed;	/* scans in a row */
+	bool no_free;		/* no candidate of this scan is free */
 	uint64_t ages[ENGINE_AGES];
 	struct log_limit limit;
 
@@ -43,7 +45,20 @@ struct engine {
 	void *on_scan_arg;
 };
 
-/* The second half of a scan: down to the target, if the policy wants it. */
-void engine_reclaim(struct engine *e);
+/* Counts an error, keeps its text for the statistics and logs it. */
+void engine_set_error(struct engine *e, const char *what, int rc);
+
+/*
+ * Harvests a range into `young`, and adds to `looked`.  A harvest clears bits
+ * that nothing else remembers: they stay in `looked` until a scan has aged by
+ * them, whatever fails between.  0 or -errno.
+ */
+int engine_harvest(struct engine *e, struct gfn_range range);
+
+/*
+ * The second half of a scan: down to the target, if the policy wants it.
+ * 0 or -errno, told by engine_set_error().
+ */
+int engine_reclaim(struct engine *e);
 
 #endif

@@ -29,6 +29,8 @@
 #define AGE_CHUNK  32768	/* frames aged under the lock at a time */
 #define MIN_PERIOD_MS 10
 #define MAX_PERIOD_MS (3600 * 1000)
+#define MAX_BACKOFF   5		/* failures in a row that double the period */
+#define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 
 static int check_policy(const struct engine_policy *p, char *why, size_t len)
 {
@@ -47,7 +49,7 @@ static int check_policy(const struct engine_policy *p, char *why, size_t len)
 	return -EINVAL;
 }
 
-static void set_error(struct engine *e, const char *what, int rc)
+void engine_set_error(struct engine *e, const char *what, int rc)
 {
 	pthread_mutex_lock(&e->lock);
 	e->stats.nr_scan_errors++;
@@ -56,6 +58,22 @@ static void set_error(struct engine *e, const char *what, int rc)
 	pthread_mutex_unlock(&e->lock);
 	log_limited(&e->limit, LOG_LEVEL_WARN, "%s: %s; will try again", what,
 		    strerror(-rc));
+}
+
+int engine_harvest(struct engine *e, struct gfn_range range)
+{
+	uint64_t g = range.start.v, end = g + range.nr;
+	int rc = e->config.source->ops->harvest(e->config.source, range,
+						e->young);
+	/*
+	 * A source that failed may have cleared bits first and says nothing of
+	 * them: what is resident there counts as touched.
+	 */
+	const uint64_t *touched = rc ? e->resident : e->young;
+
+	for (; (g = bitmap_next(touched, g, end)) < end; g++)
+		bitmap_set(e->looked, g);
+	return rc;
 }
 
 /* Fills the scratch bitmaps with what this scan sees. */
@@ -68,23 +86,22 @@ static int look(struct engine *e)
 				     e->swapped);
 
 	if (rc) {
-		set_error(e, "which pages are resident can't be read", rc);
+		engine_set_error(e, "which pages are resident can't be read", rc);
 		return rc;
 	}
 	slots = guest_mem_slots(e->config.mem, &nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
 
-		rc = e->config.source->ops->harvest(e->config.source, r,
-						    e->young);
+		rc = engine_harvest(e, r);
 		if (rc) {
-			set_error(e, "accessed bits can't be read", rc);
+			engine_set_error(e, "accessed bits can't be read", rc);
 			return rc;
 		}
 	}
-	/* What last looks since then found of other frames. */
+	/* With what last looks and scans that failed found since. */
 	for (uint64_t w = 0; w < BITMAP_WORDS(e->nr_frames); w++) {
-		e->young[w] |= e->looked[w];
+		e->young[w] = e->looked[w];
 		e->looked[w] = 0;
 	}
 	e->nr_young = bitmap_count(e->young, 0, e->nr_frames);
@@ -101,10 +118,18 @@ static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
 	l->exec = r.vm_flags & RMAP_VM_EXEC;
 }
 
-static bool is_pinned(const struct engine *e, uint64_t gfn)
+/*
+ * The regions are asked only of frames that are pinned already: choose() finds
+ * the locked ones among the few that may go, and here they stay found.
+ */
+static bool is_pinned(const struct engine *e, uint64_t gfn,
+		      enum frame_list list)
 {
-	return rmap_page_flags(view_map(e->config.view), gfn) &
-	       ENGINE_NEVER_EVICT;
+	struct rmap *map = view_map(e->config.view);
+
+	if (list == FRAME_UNEVICTABLE)
+		return rmap_page_unevictable(map, gfn);
+	return rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT;
 }
 
 static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
@@ -124,7 +149,7 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	if (!l.resident)
 		return;
 	list = frame_list_of(&e->frames, gfn);
-	if (is_pinned(e, gfn)) {
+	if (is_pinned(e, gfn, list)) {
 		if (list != FRAME_UNEVICTABLE)
 			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
 	} else if (list == FRAME_UNEVICTABLE) {
@@ -156,8 +181,9 @@ static void age_all(struct engine *e)
 	}
 }
 
+/* good: the frames were aged; rc: what became of the whole scan. */
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
-		    bool good)
+		    bool good, int rc)
 {
 	struct engine_stats *s = &e->stats;
 
@@ -170,8 +196,9 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
 		s->nr_young = e->nr_young;
 		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
-		s->last_error[0] = 0;
 	}
+	if (!rc)
+		s->last_error[0] = 0;
 	s->nr_active = e->frames.count[FRAME_ACTIVE];
 	s->nr_inactive = e->frames.count[FRAME_INACTIVE];
 	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
@@ -195,26 +222,41 @@ static void call_back(struct engine *e)
 static uint64_t scan(struct engine *e)
 {
 	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns();
-	bool good = !look(e);
+	int rc = look(e);
+	bool good = !rc;
 
 	if (good) {
 		e->scan++;
+		e->nr_failed = 0;
 		age_all(e);
-		engine_reclaim(e);
+		rc = engine_reclaim(e);
+	} else if (e->nr_failed < MAX_BACKOFF) {
+		e->nr_failed++;
 	}
 	cpu = clock_thread_cpu_ns() - cpu;
-	publish(e, start, cpu, good);
+	publish(e, start, cpu, good, rc);
 	call_back(e);
 	return cpu;
 }
 
-/* The quota lengthens the period of a scan that is too dear for it. */
+static uint64_t max_ns(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The quota lengthens the period of a scan that is too dear for it; scans that
+ * fail double it, up to a minute.
+ */
 static uint64_t period_ns(const struct engine *e, uint64_t cpu_ns)
 {
 	uint64_t period = e->policy.scan_period_ms * NSEC_PER_MSEC;
+	uint64_t backoff = period << e->nr_failed;
 	uint64_t least = cpu_ns * 100 / e->policy.cpu_percent;
 
-	return period > least ? period : least;
+	if (backoff > MAX_BACKOFF_NS)
+		backoff = MAX_BACKOFF_NS;
+	return max_ns(max_ns(period, backoff), least);
 }
 
 static void *engine_thread(void *arg)

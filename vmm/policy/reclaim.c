@@ -34,12 +34,10 @@ static enum verdict judge(struct engine *e, uint64_t gfn)
 	struct rmap *map = view_map(e->config.view);
 	struct rmap_referenced r;
 
-	if (rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT)
+	if (rmap_page_unevictable(map, gfn))
 		return KEEP_LOCKED;
 	if (rmap_page_referenced(map, gfn, &r))
 		return TAKE;	/* the map does not know it: stage 2 decides */
-	if (r.vm_flags & RMAP_VM_LOCKED)
-		return KEEP_LOCKED;
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
 }
 
@@ -59,8 +57,11 @@ static size_t choose(struct engine *e, size_t max)
 	unsigned int min_idle = e->policy.min_idle_scans;
 	size_t n, kept = 0;
 
-	n = select_idle(&e->frames, min_idle, is_free_in_guest, e,
-			e->candidates, max);
+	n = e->no_free ? 0 : select_idle(&e->frames, min_idle,
+					 is_free_in_guest, e, e->candidates,
+					 max);
+	/* To find none takes the whole list: once a scan is enough. */
+	e->no_free = !n;
 	if (!n)
 		n = select_idle(&e->frames, min_idle, NULL, NULL,
 				e->candidates, max);
@@ -98,19 +99,14 @@ static ssize_t last_look(struct engine *e, size_t nr)
 	size_t kept = 0, saved = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
-		int rc = e->config.source->ops->harvest(
-			e->config.source, e->ranges[i], e->young);
+		int rc = engine_harvest(e, e->ranges[i]);
 
-		if (rc)
+		if (rc) {
+			engine_set_error(e, "accessed bits can't be read", rc);
 			return rc;
+		}
 	}
 	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < nr_ranges; i++) {
-		uint64_t g = e->ranges[i].start.v, end = g + e->ranges[i].nr;
-
-		for (; (g = bitmap_next(e->young, g, end)) < end; g++)
-			bitmap_set(e->looked, g);
-	}
 	for (size_t i = 0; i < nr; i++) {
 		uint32_t gfn = e->candidates[i];
 
@@ -137,13 +133,18 @@ static ssize_t evict(struct engine *e, size_t nr)
 
 	rc = e->config.sink->ops->evict(e->config.sink, e->ranges, nr_ranges,
 					&res);
-	if (rc)
+	if (rc) {
+		engine_set_error(e, "cold pages can't be evicted", rc);
 		return rc;
+	}
 	for (size_t i = 0; i < nr_ranges; i++) {
 		rc = guest_mem_residency(e->config.mem, e->ranges[i],
 					 e->resident, e->swapped);
-		if (rc)
+		if (rc) {
+			engine_set_error(e, "what was evicted can't be read",
+					 rc);
 			return rc;
+		}
 	}
 	pthread_mutex_lock(&e->lock);
 	for (size_t i = 0; i < nr; i++) {
@@ -201,26 +202,20 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	return rc ? evict(e, rc) : -EAGAIN;
 }
 
-void engine_reclaim(struct engine *e)
+int engine_reclaim(struct engine *e)
 {
-	uint64_t over, short_of;
+	uint64_t over;
 	ssize_t rc = 0;
 
+	e->no_free = false;
 	/* Each batch shortens the list that it takes from, so this ends. */
 	while ((over = excess(e))) {
 		rc = reclaim_batch(e, over);
-		if (rc == -EAGAIN)
-			continue;
-		if (rc <= 0)
+		if (rc <= 0 && rc != -EAGAIN)
 			break;
 	}
-	short_of = over;
 	pthread_mutex_lock(&e->lock);
-	e->stats.nr_over_target = short_of;
-	if (rc < 0 && rc != -EAGAIN) {
-		e->stats.nr_scan_errors++;
-		snprintf(e->stats.last_error, sizeof(e->stats.last_error),
-			 "eviction: %s", strerror(-rc));
-	}
+	e->stats.nr_over_target = over;
 	pthread_mutex_unlock(&e->lock);
+	return rc < 0 && rc != -EAGAIN ? rc : 0;
 }

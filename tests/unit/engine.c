@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The engine with a recorded trace for accessed bits, and with real guest
+ * memory and the host's real swap.  The trace says which frames are hot, so
+ * what must go and what must stay is known to the page.
+ *
+ * Nothing depends on speed: the tests wait for scans, not for time.  A window
+ * of the trace ends in the engine's own callback, so one scan is one window.
+ *
+ * Tests that count to the page run on one CPU.  The kernel keeps a CPU's newest
+ * pages (31 in Linux 6.18) in a batch before they reach its LRU lists, and
+ * MADV_PAGEOUT empties only the batch of the CPU that it runs on: pages that
+ * another CPU has just filled are kept, rightly, and would make the counts
+ * depend on the scheduler.  The writer's test uses all CPUs.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/tap.h"
+#include "vmm/access/fake.h"
+#include "vmm/policy/engine.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+
+#define NR	   1024		/* frames: 4 MiB */
+#define NR_HOT	   256
+#define PAGE	   4096
+#define HOT	   "0-255\n"	/* a trace of one window, again and again */
+
+struct vm {
+	struct guest_mem *mem;
+	struct view *view;
+	struct access_source *fake;	/* the trace */
+	struct access_source *source;	/* what the engine gets */
+	struct reclaim_sink *sink;
+	struct engine *engine;
+	pthread_mutex_t lock;
+	pthread_cond_t scanned;
+	unsigned long nr_scans;		/* good and bad; under lock */
+	uint64_t mark_scan, seen;	/* for those below */
+	/* Run in the engine's thread after each scan; under lock. */
+	void (*after)(struct vm *vm, const struct engine_stats *stats);
+};
+
+static uint64_t *page(struct vm *vm, uint64_t gfn)
+{
+	return guest_mem_ptr(vm->mem, GPA(gfn * PAGE), PAGE);
+}
+
+static void fill(struct vm *vm, uint64_t first, uint64_t last)
+{
+	/* Not compressible to nothing, and not alike. */
+	for (uint64_t g = first; g <= last; g++)
+		for (uint64_t i = 0; i < PAGE / 8; i++)
+			page(vm, g)[i] = (g * 512 + i) * 0x9e3779b97f4a7c15ull;
+}
+
+static unsigned int nr_wrong(struct vm *vm, uint64_t first, uint64_t last)
+{
+	unsigned int n = 0;
+
+	for (uint64_t g = first; g <= last; g++)
+		for (uint64_t i = 0; i < PAGE / 8; i++)
+			n += page(vm, g)[i] !=
+			     (g * 512 + i) * 0x9e3779b97f4a7c15ull;
+	return n;
+}
+
+static void on_scan(const struct engine_stats *stats, void *arg)
+{
+	struct vm *vm = arg;
+
+	access_fake_step(vm->fake);
+	pthread_mutex_lock(&vm->lock);
+	if (vm->after)
+		vm->after(vm, stats);
+	vm->nr_scans++;
+	pthread_cond_broadcast(&vm->scanned);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* Waits for nr scans that began after the call. */
+static void wait_scans(struct vm *vm, unsigned int nr)
+{
+	unsigned long until;
+
+	pthread_mutex_lock(&vm->lock);
+	/* One may be under way already. */
+	until = vm->nr_scans + nr + 1;
+	while (vm->nr_scans < until)
+		pthread_cond_wait(&vm->scanned, &vm->lock);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* Memory filled, and everything but the engine. */
+static void vm_prepare(struct vm *vm, const char *trace)
+{
+	char why[512] = "?";
+
+	memset(vm, 0, sizeof(*vm));
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->scanned, NULL);
+	if (guest_mem_new(&vm->mem, NR * PAGE, false) ||
+	    view_new(&vm->view, vm->mem))
+		tap_bail("no memory");
+	if (access_fake_open(&vm->fake, trace, NR, why, sizeof(why)) ||
+	    sink_swap.open(&vm->sink, vm->mem, why, sizeof(why)))
+		tap_bail("%s", why);
+	vm->source = vm->fake;
+	fill(vm, 0, NR - 1);
+}
+
+static void vm_start(struct vm *vm, uint64_t target_pages)
+{
+	const struct engine_config config = {
+		.mem = vm->mem, .view = vm->view, .source = vm->source,
+		.sink = vm->sink,
+		.policy = { .enabled = target_pages != 0,
+			    .target_bytes = target_pages * PAGE,
+			    .scan_period_ms = 10, .min_idle_scans = 2,
+			    .cpu_percent = 100 },
+	};
+
+	if (engine_new(&vm->engine, &config))
+		tap_bail("no engine");
+	engine_on_scan(vm->engine, on_scan, vm);
+}
+
+static void vm_stop(struct vm *vm)
+{
+	engine_free(vm->engine);
+	vm->sink->ops->close(vm->sink);
+	access_close(vm->fake);
+	view_free(vm->view);
+	guest_mem_free(vm->mem);
+	pthread_cond_destroy(&vm->scanned);
+	pthread_mutex_destroy(&vm->lock);
+}
+
+/* How many frames of [first, last] are resident, by the host's word. */
+static uint64_t resident(struct vm *vm, uint64_t first, uint64_t last)
+{
+	uint64_t map[BITMAP_WORDS(NR)] = { 0 };
+	struct gfn_range all = { GFN(0), NR };
+
+	if (guest_mem_residency(vm->mem, all, map, NULL))
+		tap_bail("residency can't be read");
+	return bitmap_count(map, first, last + 1);
+}
+
+static struct engine_stats stats_of(struct vm *vm)
+{
+	struct engine_stats s;
+
+	engine_get_stats(vm->engine, &s);
+	return s;
+}
+
+static void set_target(struct vm *vm, uint64_t pages)
+{
+	struct engine_policy p;
+	char why[128];
+
+	engine_get_policy(vm->engine, &p);
+	p.enabled = pages != 0;
+	p.target_bytes = pages * PAGE;
+	if (engine_set_policy(vm->engine, &p, why, sizeof(why)))
+		tap_bail("%s", why);
+}
+
+static void test_exactly_the_cold(void)
+{
+	struct engine_stats s;
+	struct engine_page p;
+	uint8_t ages[NR];
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, 0);
+	wait_scans(&vm, 6);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR - 1), NR, "off: nothing is evicted");
+	is_int(s.nr_evicted, 0, "off: and none counted");
+	is_int(s.nr_resident, NR, "all frames are seen as resident");
+	is_int(s.nr_young, NR_HOT, "the hot ones as young");
+	is_int(s.age_pages[0], NR_HOT, "age 0 are the hot ones");
+	engine_get_ages(vm.engine, (struct gfn_range){ GFN(0), NR }, ages);
+	ok(!ages[0] && !ages[NR_HOT - 1] && ages[NR_HOT] >= 5 &&
+	   ages[NR - 1] >= 5, "ages can be asked while nothing is evicted");
+
+	set_target(&vm, NR_HOT);
+	wait_scans(&vm, 3);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR_HOT - 1), NR_HOT, "every hot page stays");
+	is_int(resident(&vm, NR_HOT, NR - 1), 0, "every cold page goes");
+	is_int(s.nr_evicted, NR - NR_HOT, "and is counted once");
+	is_int(s.nr_refaults, 0, "none came back");
+	is_int(s.nr_over_target, 0, "the target is met");
+	is_int(s.nr_swapped, NR - NR_HOT, "the next scan finds them in swap");
+	ok(!engine_get_page(vm.engine, GFN(NR_HOT), &p) && p.swapped &&
+	   !p.resident && !strcmp(p.list, "none"), "a cold page is on no list");
+	ok(!engine_get_page(vm.engine, GFN(0), &p) && p.resident &&
+	   !strcmp(p.list, "active"), "a hot one on the active list");
+	is_int(engine_get_page(vm.engine, GFN(NR), &p), -ERANGE,
+	       "a frame that is none is refused");
+
+	is_int(nr_wrong(&vm, NR_HOT, NR_HOT + 99), 0,
+	       "100 evicted pages have their data");
+	wait_scans(&vm, 2);
+	s = stats_of(&vm);
+	is_int(s.nr_refaults, 100, "their return is counted");
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "so have all");
+	vm_stop(&vm);
+}
+
+/* All hot, and a target that only half of them fits. */
+static void test_working_set_first(void)
+{
+	struct engine_stats s;
+	struct vm vm;
+
+	vm_prepare(&vm, "0-1023\n");
+	vm_start(&vm, NR / 2);
+	wait_scans(&vm, 8);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR - 1), NR, "a working set is not evicted");
+	is_int(s.nr_evicted, 0, "for a target that it does not fit");
+	is_int(s.nr_over_target, NR / 2, "what is missing is told");
+	vm_stop(&vm);
+}
+
+static void test_live_target(void)
+{
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, 900);
+	wait_scans(&vm, 6);
+	is_int(resident(&vm, 0, NR - 1), 900, "900 pages, and no fewer");
+	set_target(&vm, 600);
+	wait_scans(&vm, 2);
+	is_int(resident(&vm, 0, NR - 1), 600, "then 600");
+	set_target(&vm, 0);
+	wait_scans(&vm, 3);
+	is_int(resident(&vm, 0, NR - 1), 600, "off: it stays so");
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "the data is whole");
+	vm_stop(&vm);
+}
+
+/*
+ * Cold, but: 300-309 locked by flag, 310 reserved, 311 a page table, and
+ * 320-329 mapped by a region that a process locked.
+ */
+static void test_locked(void)
+{
+	const struct rmap_vma_desc desc = {
+		.start = 0x10000, .end = 0x10000 + 10 * PAGE,
+		.flags = RMAP_VM_READ | RMAP_VM_WRITE | RMAP_VM_LOCKED,
+	};
+	struct rmap_vma *vma;
+	struct engine_page p;
+	struct rmap_mm *mm;
+	struct rmap *map;
+	struct vm vm;
+	int rc = 0;
+
+	vm_prepare(&vm, HOT);
+	view_wrlock(vm.view);
+	map = view_map(vm.view);
+	for (uint64_t g = 300; g < 310; g++)
+		rc |= rmap_page_set_flags(map, g, RMAP_PG_LOCKED);
+	rc |= rmap_page_set_flags(map, 310, RMAP_PG_RESERVED);
+	rc |= rmap_page_set_flags(map, 311, RMAP_PG_PGTABLE);
+	rc |= rmap_mm_add(map, 1, RMAP_NO_PGD, &mm);
+	rc |= rmap_vma_add(map, mm, &desc, &vma);
+	for (uint64_t i = 0; i < 10; i++)
+		rc |= rmap_map_page(map, vma, desc.start + i * PAGE, 320 + i);
+	view_unlock(vm.view);
+	if (rc)
+		tap_bail("the map refuses the scene");
+
+	vm_start(&vm, 1);
+	wait_scans(&vm, 8);
+	is_int(resident(&vm, 300, 311), 12, "locked and reserved frames stay");
+	is_int(resident(&vm, 320, 329), 10, "so do those of locked regions");
+	is_int(resident(&vm, 0, NR - 1), NR_HOT + 22, "all other cold ones go");
+	is_int(stats_of(&vm).nr_unevictable, 22, "and 22 are unevictable");
+	ok(!engine_get_page(vm.engine, GFN(325), &p) &&
+	   !strcmp(p.list, "unevictable"), "by name too");
+	set_target(&vm, NR);
+	wait_scans(&vm, 2);
+	is_int(stats_of(&vm).nr_unevictable, 22, "also while nothing is to go");
+	set_target(&vm, 1);
+
+	view_wrlock(vm.view);
+	rc |= rmap_vma_set_flags(map, vma, RMAP_VM_READ | RMAP_VM_WRITE);
+	rc |= rmap_page_set_flags(map, 300, 0);
+	view_unlock(vm.view);
+	wait_scans(&vm, 4);
+	is_int(resident(&vm, 320, 329), 0, "unlocked, they go");
+	is_int(resident(&vm, 300, 311), 11, "the rest stays");
+	vm_stop(&vm);
+}
+
+/* Free frames first, though others are as old. */
+static void test_free_first(void)
+{
+	struct vm vm;
+	int rc = 0;
+
+	vm_prepare(&vm, HOT);
+	view_wrlock(vm.view);
+	for (uint64_t g = 700; g < 800; g++)
+		rc |= rmap_page_set_flags(view_map(vm.view), g, RMAP_PG_FREE);
+	view_unlock(vm.view);
+	vm_start(&vm, NR - 100);
+	wait_scans(&vm, 5);
+	ok(!rc && !resident(&vm, 700, 799), "what is free in the guest goes");
+	is_int(resident(&vm, 0, NR - 1), NR - 100, "and is enough");
+	is_int(nr_wrong(&vm, 700, 799), 0, "but it is not discarded");
+	vm_stop(&vm);
+}
+
+/*
+ * Frame 500 is cold until the scan that would evict it: it is touched between
+ * the harvest and the last look.  A source of our own stands before the fake.
+ */
+struct late {
+	struct access_source base;	/* first */
+	struct access_source *fake;	/* not owned */
+	uint64_t burn_ns;		/* CPU time of a harvest */
+	unsigned int nr_small;		/* harvests of less than all */
+	unsigned int fail_small_at;	/* the n-th of them fails; 0: none */
+	uint64_t touched;		/* young in the first small one; 0: none */
+};
+
+static int late_harvest(struct access_source *src, struct gfn_range r,
+			uint64_t *young)
+{
+	struct late *l = (struct late *)src;
+	uint64_t start = clock_thread_cpu_ns();
+	int rc = l->fake->ops->harvest(l->fake, r, young);
+
+	while (clock_thread_cpu_ns() - start < l->burn_ns)
+		;
+	if (rc || r.nr == NR)
+		return rc;
+	l->nr_small++;
+	if (l->nr_small == l->fail_small_at)
+		return -EIO;
+	if (l->touched >= r.start.v && l->touched < r.start.v + r.nr) {
+		bitmap_set(young, l->touched);
+		l->touched = 0;
+	}
+	return 0;
+}
+
+static const struct access_source_ops late_ops = {
+	.name = "late", .harvest = late_harvest,
+};
+
+static void vm_start_late(struct vm *vm, struct late *l, uint64_t target)
+{
+	l->base = (struct access_source){ .ops = &late_ops,
+					  .granule_pages = 1 };
+	l->fake = vm->fake;
+	vm->source = &l->base;
+	vm_start(vm, target);
+}
+
+static void test_last_look(void)
+{
+	struct late l = { .touched = 500 };
+	struct engine_stats s;
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start_late(&vm, &l, NR_HOT + 1);
+	wait_scans(&vm, 4);
+	s = stats_of(&vm);
+	is_int(s.nr_saved_by_last_look, 1, "the last look saves one");
+	is_int(resident(&vm, 500, 500), 1, "the one touched just now");
+	is_int(resident(&vm, 0, NR - 1), NR_HOT + 1, "the others go");
+	vm_stop(&vm);
+}
+
+/*
+ * The cold frames are two runs, far apart for one look.  In the first run
+ * frame 260 is touched and seen; then the look at the second run fails.  What
+ * was seen must not be forgotten with the failure: the bit is clear now, and
+ * nothing else will ever tell.
+ */
+static void see_260(struct vm *vm, const struct engine_stats *s)
+{
+	if (s->nr_scan_errors && !vm->mark_scan)
+		vm->mark_scan = s->nr_scans;
+	else if (vm->mark_scan && s->nr_scans == vm->mark_scan + 1)
+		vm->seen = 1 + resident(vm, 260, 260);
+}
+
+static void test_last_look_fails(void)
+{
+	struct late l = { .fail_small_at = 2, .touched = 260 };
+	struct vm vm;
+
+	vm_prepare(&vm, "0-255 270-1019\n");	/* cold: 256-269, 1020-1023 */
+	vm.after = see_260;
+	vm_start_late(&vm, &l, 1006);
+	wait_scans(&vm, 10);
+	ok(vm.mark_scan, "the last look fails");
+	is_int(vm.seen, 2, "a touch that it saw before is not forgotten");
+	is_int(resident(&vm, 256, 269), 0, "later, all that is cold goes");
+	vm_stop(&vm);
+}
+
+static void fail_for_good(struct vm *vm, const struct engine_stats *s)
+{
+	access_fake_fail(vm->fake, EIO, 1);
+}
+
+static void fail_no_more(struct vm *vm, const struct engine_stats *s)
+{
+	access_fake_fail(vm->fake, 0, 0);
+}
+
+static void set_after(struct vm *vm,
+		      void (*fn)(struct vm *, const struct engine_stats *))
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->after = fn;
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static void test_source_fails(void)
+{
+	struct engine_stats s, before;
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, 0);
+	wait_scans(&vm, 5);
+	set_after(&vm, fail_for_good);
+	wait_scans(&vm, 1);
+	before = stats_of(&vm);
+	set_target(&vm, NR_HOT);
+	wait_scans(&vm, 3);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR - 1), NR, "no bits, no eviction");
+	is_int(s.nr_evicted, 0, "none counted");
+	is_int(s.nr_scans, before.nr_scans, "a failed scan is no scan");
+	ok(s.nr_scan_errors >= before.nr_scan_errors + 3,
+	   "failures are counted (%llu)",
+	   (unsigned long long)s.nr_scan_errors);
+	ok(strstr(s.last_error, "Input/output error"), "and told: %s",
+	   s.last_error);
+	ok(s.period_ns > 10000000, "it tries less often: %llu ms",
+	   (unsigned long long)s.period_ns / 1000000);
+	set_after(&vm, fail_no_more);
+	wait_scans(&vm, 6);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR_HOT - 1), NR_HOT, "then hot ones stay");
+	is_int(resident(&vm, NR_HOT, NR - 1), 0, "and cold ones go");
+	ok(!s.last_error[0], "and the error is over");
+	is_int(s.period_ns, 10000000, "the period is the policy's again");
+	vm_stop(&vm);
+}
+
+static int evict_fails(struct reclaim_sink *sink, const struct gfn_range *r,
+		       size_t nr, struct reclaim_result *res)
+{
+	return -ENOSPC;
+}
+
+static void test_sink_fails(void)
+{
+	const struct reclaim_sink_ops ops = { .name = "full",
+					      .evict = evict_fails };
+	struct reclaim_sink full = { &ops }, *swap;
+	struct engine_stats s;
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	swap = vm.sink;
+	vm.sink = &full;
+	vm_start(&vm, NR_HOT);
+	wait_scans(&vm, 6);
+	s = stats_of(&vm);
+	is_int(s.nr_evicted, 0, "a sink that fails takes nothing");
+	ok(strstr(s.last_error, "No space left"), "and is told: %s",
+	   s.last_error);
+	is_int(s.nr_over_target, NR - NR_HOT, "so is the target that is missed");
+	vm.sink = swap;
+	vm_stop(&vm);
+}
+
+/* A page that comes back soon is left alone for longer, twice as long. */
+static void see_600(struct vm *vm, const struct engine_stats *s)
+{
+	struct engine_page p;
+
+	if (s->nr_refaults && !vm->mark_scan)
+		vm->mark_scan = s->nr_scans;
+	if (!vm->mark_scan || vm->seen ||
+	    engine_get_page(vm->engine, GFN(600), &p) || !p.swapped)
+		return;
+	vm->seen = s->nr_scans - vm->mark_scan;
+}
+
+static void test_protection(void)
+{
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm.after = see_600;
+	vm_start(&vm, NR_HOT);
+	wait_scans(&vm, 5);
+	is_int(resident(&vm, 600, 600), 0, "a cold page is gone");
+	is_int(nr_wrong(&vm, 600, 600), 0, "it comes back whole");
+	wait_scans(&vm, 12);
+	is_int(stats_of(&vm).nr_refaults, 1, "one refault");
+	is_int(vm.seen, 4, "then it must be idle for 4 scans, not for 2");
+	vm_stop(&vm);
+}
+
+/* Writes and verifies all pages all the time, as a guest would. */
+struct writer {
+	struct vm *vm;
+	atomic_bool stop;
+	uint64_t nr_rounds, nr_bad;
+};
+
+static void *writer_thread(void *arg)
+{
+	struct writer *w = arg;
+
+	for (uint64_t round = 1; !w->stop; round++) {
+		for (uint64_t g = 0; g < NR; g++) {
+			volatile uint64_t *p = page(w->vm, g);
+
+			w->nr_bad += round > 1 &&
+				     (p[0] != round - 1 || p[511] != ~p[0]);
+			p[0] = round;
+			p[511] = ~round;
+		}
+		w->nr_rounds = round;
+	}
+	return NULL;
+}
+
+static void test_writer(void)
+{
+	struct writer w = { 0 };
+	struct engine_stats s;
+	pthread_t thread;
+	struct vm vm;
+
+	/* The bits lie: the writer touches all. Only the data must be right. */
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, NR_HOT);
+	w.vm = &vm;
+	if (pthread_create(&thread, NULL, writer_thread, &w))
+		tap_bail("no thread");
+	for (int i = 0; i < 200; i++) {
+		wait_scans(&vm, 10);
+		s = stats_of(&vm);
+		if (s.nr_refaults > 2 * NR)
+			break;
+	}
+	w.stop = true;
+	pthread_join(thread, NULL);
+	ok(s.nr_refaults > 2 * NR, "%llu evictions, %llu refaults",
+	   (unsigned long long)s.nr_evicted,
+	   (unsigned long long)s.nr_refaults);
+	is_int(w.nr_bad, 0, "under a writer lose none of its writes");
+	ok(w.nr_rounds > 1, "%llu rounds", (unsigned long long)w.nr_rounds);
+	vm_stop(&vm);
+}
+
+static void test_policy_limits(void)
+{
+	static const struct {
+		struct engine_policy p;
+		const char *says;
+	} t[] = {
+		{ { true, 0, 9, 2, 10 }, "scan period" },
+		{ { true, 0, 3600001, 2, 10 }, "scan period" },
+		{ { true, 0, 1000, 0, 10 }, "idle" },
+		{ { true, 0, 1000, 255, 10 }, "idle" },
+		{ { true, 0, 1000, 2, 0 }, "quota" },
+		{ { true, 0, 1000, 2, 101 }, "quota" },
+	};
+	struct engine_policy p;
+	struct vm vm;
+	char why[128];
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, 0);
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		why[0] = 0;
+		ok(engine_set_policy(vm.engine, &t[i].p, why, sizeof(why)) ==
+		   -EINVAL && strstr(why, t[i].says), "refused: %s", why);
+	}
+	engine_get_policy(vm.engine, &p);
+	is_int(p.scan_period_ms, 10, "and the policy is as before");
+	vm_stop(&vm);
+}
+
+/* Each scan burns 4 ms of CPU time: 10 % of a core allow one in 40 ms. */
+static void test_quota(void)
+{
+	struct late l = { .burn_ns = 4000000 };
+	struct engine_policy p;
+	struct engine_stats s;
+	struct vm vm;
+	char why[128];
+
+	vm_prepare(&vm, HOT);
+	vm_start_late(&vm, &l, 0);
+	engine_get_policy(vm.engine, &p);
+	p.cpu_percent = 10;
+	engine_set_policy(vm.engine, &p, why, sizeof(why));
+	wait_scans(&vm, 2);
+	engine_get_stats(vm.engine, &s);
+	ok(s.period_ns >= 40000000, "a dear scan runs less often: %llu ms",
+	   (unsigned long long)s.period_ns / 1000000);
+	ok(s.scan_cpu_ns_total >= 3 * l.burn_ns, "its CPU time is counted");
+	vm_stop(&vm);
+}
+
+/* The first CPU that we may use; threads made later inherit it. */
+static void use_one_cpu(const cpu_set_t *all)
+{
+	cpu_set_t one;
+	int cpu = 0;
+
+	while (!CPU_ISSET(cpu, all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		tap_bail("no affinity: %s", strerror(errno));
+}
+
+int main(void)
+{
+	struct guest_mem *mem;
+	cpu_set_t all;
+	char why[512];
+
+	if (guest_mem_new(&mem, PAGE, false))
+		tap_bail("no memory");
+	if (sink_swap.probe(mem, why, sizeof(why)))
+		tap_skip_all(why);
+	guest_mem_free(mem);
+	if (sched_getaffinity(0, sizeof(all), &all))
+		tap_bail("no affinity: %s", strerror(errno));
+	use_one_cpu(&all);
+	test_exactly_the_cold();
+	test_working_set_first();
+	test_live_target();
+	test_locked();
+	test_free_first();
+	test_last_look();
+	test_last_look_fails();
+	test_source_fails();
+	test_sink_fails();
+	test_protection();
+	test_policy_limits();
+	test_quota();
+	sched_setaffinity(0, sizeof(all), &all);
+	test_writer();
+	return tap_done();
+}
