@@ -8,3 +8,4 @@ dist_man_MANS += \
 EXTRA_DIST += docs/access.md
 dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md
+EXTRA_DIST += docs/locking.md docs/policy.md
