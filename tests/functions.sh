@@ -10,7 +10,7 @@ tmp=$(mktemp -d)
 # A test that has more to clean up redefines on_exit.
 on_exit() { :; }
 trap 'on_exit; damon_return; rm -rf "$tmp"' EXIT
-trap 'exit 1' INT TERM
+trap 'exit 1' HUP INT TERM
 
 # ok STATUS NAME: 0 passes.
 ok() {
@@ -50,7 +50,7 @@ skip() { # NAME REASON
 }
 
 skip_all() { # REASON
-  echo "1..0 # SKIP $1"
+  echo "1..0 # SKIP $*"
   exit 0
 }
 
@@ -64,26 +64,54 @@ wait_for() {
   done
 }
 
-# DAMON serves one user at a time.  A kdamond that somebody else set up on this
-# machine, for example to reclaim its memory, is paused while a test needs DAMON
-# and goes on, with its own settings, when the test ends.
-damon_dir=/sys/kernel/mm/damon/admin/kdamonds
+# DAMON serves one user at a time, and the kernel adds no kdamond while one runs.
+# A kdamond that somebody else turned on, for example to reclaim this machine's
+# memory, is its owner's: a test that needs DAMON skips then.  Only an owner who
+# says so, by VMM_TESTS_BORROW_DAMON=1, has it paused while the test runs; with
+# its own settings it goes on at the test's end, however that comes about.
+damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
+damon_lock=${VMM_TESTS_DAMON_LOCK:-/run/lock/vmm-tests-damon.lock}
 damon_paused=
+
+damon_foreign() { # prints the state files of kdamonds that run
+  for _state in "$damon_dir"/*/state; do
+    [ -f "$_state" ] || continue
+    [ "$(cat "$_state")" != on ] || echo "$_state"
+  done
+}
 
 damon_borrow() {
   [ -w "$damon_dir/nr_kdamonds" ] || return 0
-  exec 7>"${TMPDIR:-/tmp}/vmm-damon-tests.lock"
+  command -v flock >/dev/null ||
+    skip_all "flock not found: install the Debian package util-linux"
+  # One test at a time, also after this: none sees another's pause as idle.
+  exec 7>>"$damon_lock" || skip_all "$damon_lock cannot be opened"
   flock 7
-  for _state in "$damon_dir"/*/state; do
-    [ -f "$_state" ] && [ "$(cat "$_state")" = on ] || continue
-    echo "# pausing $_state, which somebody else turned on"
-    echo off >"$_state" && damon_paused="$damon_paused $_state"
+  _running=$(damon_foreign)
+  [ -n "$_running" ] || return 0
+  [ "${VMM_TESTS_BORROW_DAMON-}" = 1 ] || skip_all "DAMON is in use by" \
+    "somebody else ($_running is on); if this kdamond is yours to pause," \
+    "set VMM_TESTS_BORROW_DAMON=1: it goes on when the test ends"
+  for _state in $_running; do
+    echo "# pausing $_state, as VMM_TESTS_BORROW_DAMON=1 allows"
+    # Noted first: a signal between the two must not lose it.
+    damon_paused="$damon_paused $_state"
+    echo off >"$_state" || skip_all "$_state cannot be turned off"
   done
 }
 
 damon_return() {
   for _state in $damon_paused; do
-    echo on >"$_state" || echo "# $_state could not be turned on again"
+    _tries=0
+    until [ "$(cat "$_state" 2>/dev/null)" = on ] ||
+      echo on 2>/dev/null >"$_state"; do
+      _tries=$((_tries + 1))
+      [ $_tries -lt 50 ] || {
+        echo "# $_state COULD NOT BE TURNED ON AGAIN"
+        break
+      }
+      sleep 0.1
+    done
   done
   damon_paused=
 }

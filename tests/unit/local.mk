@@ -91,3 +91,6 @@ tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
 tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_policy_LDADD = $(VMM_LIBS)
+
+TESTS += tests/unit/damon-borrow.sh
+dist_check_SCRIPTS += tests/unit/damon-borrow.sh

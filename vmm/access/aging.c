@@ -32,6 +32,9 @@ static int aging_libbpf_print(enum libbpf_print_level level, const char *fmt,
 {
 	char line[256];
 
+	/* Below a warning it narrates its work, in hundreds of lines. */
+	if (level > LIBBPF_WARN)
+		return 0;
 	/* Its warnings repeat what we say with the remedy. */
 	vsnprintf(line, sizeof(line), fmt, ap);
 	line[strcspn(line, "\n")] = '\0';
