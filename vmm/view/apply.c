@@ -261,7 +261,10 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	view->stats.nr_messages++;
 	switch (msg->type) {
 	case PROTOCOL_HELLO:
-		view->levels = msg->hello.features & PROTOCOL_FEAT_LA57 ? 5 : 4;
+		view->walk.levels =
+			msg->hello.features & PROTOCOL_FEAT_LA57 ? 5 : 4;
+		view->walk.flags_known =
+			msg->hello.features & PROTOCOL_FEAT_FLAGS;
 		break;
 	case PROTOCOL_EPOCH_BEGIN:
 		view->epoch = msg->epoch.number;

@@ -12,6 +12,8 @@
 #define PTE_DIRTY    (UINT64_C(1) << 6)
 #define PTE_LARGE    (UINT64_C(1) << 7)
 #define PTE_FRAME    UINT64_C(0x000ffffffffff000)
+/* Of a large leaf; in a small one the bit is address, and no bit is inside. */
+#define PTE_LARGE_PAT (UINT64_C(1) << 12)
 
 #define MAX_LEAF_LEVEL 3	/* 1 GiB */
 
@@ -28,13 +30,17 @@ static unsigned int shift_of(unsigned int level)
 	return 12 + 9 * (level - 1);
 }
 
+/*
+ * 1: found; 0: nothing is mapped there; -ENOENT: a table is not in RAM.  A
+ * table that names itself ends, too: the walk is as deep as there are levels.
+ */
 static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		     struct leaf *leaf)
 {
 	uint64_t table = pgd & PTE_FRAME;
 
 	for (unsigned int level = w->levels; level; level--) {
-		uint64_t index = addr >> shift_of(level) & 511, v, frames;
+		uint64_t index = addr >> shift_of(level) & 511, v, inside;
 		uint64_t *t = guest_mem_ptr(w->mem, GPA(table), VMM_PAGE_SIZE);
 
 		if (!t)
@@ -42,25 +48,25 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		/* Once: the guest may change it at any instant. */
 		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
 		if (!(v & PTE_PRESENT))
-			return -ENOENT;
+			return 0;
 		if (level > 1 && !(v & PTE_LARGE)) {
 			table = v & PTE_FRAME;
 			continue;
 		}
-		if (level > MAX_LEAF_LEVEL)
-			return -ENOENT;
-		/* Bit 12 of a large leaf is PAT, not address. */
-		frames = UINT64_C(1) << 9 * (level - 1);
+		/* Reserved: a leaf above 1 GiB, or one that is not aligned. */
+		inside = (UINT64_C(1) << 9 * (level - 1)) - 1;
+		if (level > MAX_LEAF_LEVEL ||
+		    (v & PTE_FRAME & ~PTE_LARGE_PAT) >> VMM_PAGE_SHIFT & inside)
+			return 0;
 		leaf->entry = &t[index];
 		leaf->value = v;
 		leaf->table_gfn = table >> VMM_PAGE_SHIFT;
 		leaf->level = level;
-		leaf->gfn = (((v & PTE_FRAME) >> VMM_PAGE_SHIFT) &
-			     ~(frames - 1)) +
-			    (addr >> VMM_PAGE_SHIFT & (frames - 1));
-		return 0;
+		leaf->gfn = ((v & PTE_FRAME) >> VMM_PAGE_SHIFT & ~inside) +
+			    (addr >> VMM_PAGE_SHIFT & inside);
+		return 1;
 	}
-	return -ENOENT;
+	return 0;
 }
 
 static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
@@ -68,13 +74,17 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 {
 	const struct guest_walk *w = ctx;
 	struct leaf leaf;
+	int rc;
 
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD)
 		return -ENOENT;
-	/* The tables are there to be asked: "not present" is an answer. */
-	*pte = (struct rmap_pte){ .present = false };
-	if (find_leaf(w, rmap_mm_pgd(mm), addr, &leaf))
+	rc = find_leaf(w, rmap_mm_pgd(mm), addr, &leaf);
+	if (rc < 0)
+		return rc;
+	if (!rc) {
+		*pte = (struct rmap_pte){ .present = false };
 		return 0;
+	}
 	*pte = (struct rmap_pte){
 		.present = true,
 		.accessed = leaf.value & PTE_ACCESSED,
@@ -97,10 +107,12 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	struct leaf leaf;
 
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
-	    find_leaf(w, rmap_mm_pgd(mm), addr, &leaf) || leaf.gfn != gfn ||
+	    find_leaf(w, rmap_mm_pgd(mm), addr, &leaf) <= 0 ||
+	    leaf.gfn != gfn ||
 	    !(leaf.value & PTE_ACCESSED))
 		return 0;
-	if (rmap_page_flags(w->map, leaf.table_gfn) & RMAP_PG_PGTABLE)
+	if (!w->flags_known ||
+	    rmap_page_flags(w->map, leaf.table_gfn) & RMAP_PG_PGTABLE)
 		__atomic_compare_exchange_n(leaf.entry, &leaf.value,
 					    leaf.value & ~PTE_ACCESSED, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);

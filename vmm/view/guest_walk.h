@@ -11,6 +11,8 @@
 #ifndef VMM_VIEW_GUEST_WALK_H
 #define VMM_VIEW_GUEST_WALK_H
 
+#include <stdbool.h>
+
 #include "rmap/rmap.h"
 
 struct guest_mem;
@@ -21,16 +23,25 @@ struct guest_mem;
  *
  * A PGD can be stale: its process ended and its tables are somebody's data now.
  * Reading those is harmless, since an entry must name the frame to count.  But
- * a bit is cleared only in a frame that the agent calls a page table
- * (RMAP_PG_PGTABLE in map), never in what may be data.
+ * with flags_known (the agent tells what frames are) a bit is cleared only in
+ * a frame that is called a page table (RMAP_PG_PGTABLE in map), never in what
+ * may be data.  A set bit there still counts as an access: a new table is not
+ * flagged yet, and to take a hot page for a cold one is the worse mistake.
+ *
+ * Locking: the fields change under the lock that guards the map for writing.
  */
 struct guest_walk {
-	struct guest_mem *mem;
-	const struct rmap *map;
+	struct guest_mem *mem;		/* not owned */
+	const struct rmap *map;		/* not owned */
 	unsigned int levels;
+	bool flags_known;
 };
 
-/* For mms without a PGD: what the map itself has, without accessed bits. */
+/*
+ * lookup: -ENOENT where tables are not known: no PGD, or one of them lies
+ * outside RAM; then the map's own word counts.  "Not present" is an answer,
+ * also for entries with reserved bits, at which the processor would fault.
+ */
 extern const struct rmap_pte_ops guest_walk_ops;
 
 #endif

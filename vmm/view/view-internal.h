@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "guest-agent/protocol.h"
+#include "vmm/view/guest_walk.h"
 #include "vmm/view/view.h"
 
 struct view_mm {		/* one process; the table is sorted by pid */
@@ -22,7 +23,7 @@ struct view {
 	struct rmap *map;	/* owned */
 	struct view_mm *mms;	/* owned */
 	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
-	unsigned int levels;	/* of guest page tables */
+	struct guest_walk walk;	/* the map's PTE provider */
 	struct view_stats stats;
 
 	/* What the stream is at; only the server's thread uses it. */
@@ -32,8 +33,6 @@ struct view {
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
 	uint64_t nr_dropped;	/* facts beyond the bounds, in this epoch */
 };
-
-extern const struct rmap_pte_ops view_pte_ops;	/* ctx: struct view */
 
 /* First entry with a pid >= pid: its index, or nr_mms. */
 uint64_t view_mm_index(const struct view *view, uint32_t pid);

@@ -53,12 +53,14 @@ int view_new(struct view **viewp, struct guest_mem *mem)
 	if (rc)
 		goto err_lock;
 	view->mem = mem;
-	view->levels = 4;
+	view->walk = (struct guest_walk){
+		.mem = mem, .map = view->map, .levels = 4,
+	};
 	view->max_mms = frames / 4 + 16;
 	if (view->max_mms > MAX_MMS)
 		view->max_mms = MAX_MMS;
 	view->max_mappings = frames * MAPPINGS_PER_FRAME;
-	rmap_set_pte_provider(view->map, &view_pte_ops, view);
+	rmap_set_pte_provider(view->map, &guest_walk_ops, &view->walk);
 	*viewp = view;
 	return 0;
 
