@@ -106,6 +106,17 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 	return &view->mms[i];
 }
 
+/*
+ * A process calls itself what it likes.  This ends in JSON, which must be
+ * UTF-8, and on terminals, which obey control characters.
+ */
+static void copy_comm(char to[16], const char from[16])
+{
+	for (int i = 0; i < 16; i++)
+		to[i] = !from[i] || (from[i] >= ' ' && from[i] <= '~') ?
+				from[i] : '?';
+}
+
 static void apply_mm(struct view *view, const struct protocol_mm *pm)
 {
 	struct view_mm *m = find_mm(view, pm->pid);
@@ -122,7 +133,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 	if (!delta)
 		remove_all_vmas(view, m);
 	rmap_mm_set_pgd(m->mm, pm->pgd);
-	memcpy(m->comm, pm->comm, sizeof(m->comm));
+	copy_comm(m->comm, pm->comm);
 	m->epoch = view->epoch;
 	view->pid = pm->pid;
 }
@@ -220,11 +231,14 @@ static void apply_flags(struct view *view, const struct protocol_message *msg)
 
 static void end_epoch(struct view *view)
 {
-	uint64_t i = view->nr_mms;
+	uint64_t i = view->nr_mms, work = 0;
 
-	while (view->full && i--)
+	/* From the end: the table then moves least. */
+	while (view->full && i--) {
 		if (view->mms[i].epoch != view->epoch)
 			forget(view, view->mms[i].pid);
+		breathe(view, &work);
+	}
 	view->stats.epoch = view->epoch;
 	view->stats.last_update_ns = clock_now_ns();
 }
@@ -258,7 +272,6 @@ void view_apply_reset(struct view *view)
 void view_apply(struct view *view, const struct protocol_message *msg)
 {
 	view_wrlock(view);
-	view->stats.nr_messages++;
 	switch (msg->type) {
 	case PROTOCOL_HELLO:
 		view->walk.levels =
@@ -280,5 +293,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	case PROTOCOL_FORGET: forget(view, msg->pid); break;
 	default: break;
 	}
+	/* Now: the lock was let go now and then, and what counts is applied. */
+	view->stats.nr_messages++;
 	view_unlock(view);
 }
