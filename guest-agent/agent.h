@@ -43,7 +43,7 @@ struct proc_stat {
 	char comm[16];
 	uint64_t start_time;	/* with the pid: which process this is */
 	uint64_t signature;	/* changes when faults, size or RSS do */
-	uint64_t nr_resident;	/* pages */
+	uint64_t nr_bytes;	/* of address space; 0: has none (any more) */
 };
 
 /* 0, or -errno: it is gone, or not ours to see. */

@@ -136,6 +136,9 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 
 	if (rc)
 		return rc;
+	/* Kernel threads; and who has ended, and waits to be waited for. */
+	if (!st.nr_bytes)
+		return -ESRCH;
 	p = get_process(a, pid);
 	if (!p)
 		return -ENOMEM;
@@ -155,7 +158,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 		return rc;
 	}
 	p->seen = a->epoch;
-	/* Kernel threads have no regions: the host need not know them. */
+	/* It may have ended since: the host need not hear of it. */
 	if (now.nr_regions || p->told) {
 		p->stat = st;
 		put_mm(a, p, same_process && !full);

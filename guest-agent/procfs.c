@@ -62,7 +62,7 @@ int proc_read_stat(pid_t pid, struct proc_stat *st)
 	memcpy(st->comm, open_paren + 1,
 	       len < sizeof(st->comm) ? len : sizeof(st->comm) - 1);
 	st->start_time = start;
-	st->nr_resident = rss;
+	st->nr_bytes = vsize;
 	st->signature = mix(mix(mix(mix(1, minflt), majflt), vsize), rss);
 	return 0;
 }
