@@ -24,6 +24,8 @@ struct engine {
 	/* The thread's alone. */
 	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
 	uint64_t *looked;	/* young, and not aged by yet; owned */
+	uint64_t *refused;	/* by the sink, in this scan; owned */
+	uint64_t nr_gone, nr_refused;	/* in this scan */
 	uint32_t *candidates;	/* ENGINE_BATCH; owned */
 	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
 	uint32_t scan;

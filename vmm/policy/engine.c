@@ -296,9 +296,10 @@ static int alloc_all(struct engine *e)
 	e->swapped = bitmap_new(e->nr_frames);
 	e->young = bitmap_new(e->nr_frames);
 	e->looked = bitmap_new(e->nr_frames);
+	e->refused = bitmap_new(e->nr_frames);
 	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
 	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
-	return e->resident && e->swapped && e->young && e->looked &&
+	return e->resident && e->swapped && e->young && e->looked && e->refused &&
 	       e->candidates && e->ranges ? 0 : -ENOMEM;
 }
 
@@ -309,6 +310,7 @@ static void destroy(struct engine *e)
 	free(e->swapped);
 	free(e->young);
 	free(e->looked);
+	free(e->refused);
 	free(e->candidates);
 	free(e->ranges);
 	pthread_mutex_destroy(&e->callback_lock);

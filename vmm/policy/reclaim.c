@@ -26,6 +26,12 @@
  */
 #define LOOK_GAP 512
 
+/*
+ * A few pages that can't be taken now are normal (the kernel has them on their
+ * way to a list, or pinned); so many are a sink that is full.
+ */
+#define REFUSED_ENOUGH 4096
+
 /* Why a frame may not go, by the reverse map. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
@@ -41,11 +47,20 @@ static enum verdict judge(struct engine *e, uint64_t gfn)
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
 }
 
+/* What the sink refused in this scan is not asked for again in it. */
+static bool may_try(uint64_t gfn, void *arg)
+{
+	const struct engine *e = arg;
+
+	return !bitmap_test(e->refused, gfn);
+}
+
 static bool is_free_in_guest(uint64_t gfn, void *arg)
 {
 	struct engine *e = arg;
 
-	return rmap_page_flags(view_map(e->config.view), gfn) & RMAP_PG_FREE;
+	return may_try(gfn, arg) &&
+	       (rmap_page_flags(view_map(e->config.view), gfn) & RMAP_PG_FREE);
 }
 
 /*
@@ -63,7 +78,7 @@ static size_t choose(struct engine *e, size_t max)
 	/* To find none takes the whole list: once a scan is enough. */
 	e->no_free = !n;
 	if (!n)
-		n = select_idle(&e->frames, min_idle, NULL, NULL,
+		n = select_idle(&e->frames, min_idle, may_try, e,
 				e->candidates, max);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t gfn = e->candidates[i];
@@ -123,10 +138,36 @@ static ssize_t last_look(struct engine *e, size_t nr)
 	return kept;
 }
 
-/* Returns how many went, 0 when it is no use going on, or -errno. */
+/*
+ * Joins ranges that had nothing resident between them in this scan: fewer and
+ * longer calls.  A page that came there since may go too; it is swap's, not
+ * lost.
+ */
+static size_t join_over_absent(struct engine *e, size_t nr)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < nr; i++) {
+		struct gfn_range *last = &e->ranges[n], *r = &e->ranges[i];
+		uint64_t end = last->start.v + last->nr;
+
+		if (r->start.v - end <= LOOK_GAP &&
+		    bitmap_next(e->resident, end, r->start.v) == r->start.v)
+			last->nr = r->start.v + r->nr - last->start.v;
+		else
+			e->ranges[++n] = *r;
+	}
+	return nr ? n + 1 : 0;
+}
+
+/*
+ * Returns how many went, -EAGAIN for none, 0 when it is no use going on, or
+ * -errno.
+ */
 static ssize_t evict(struct engine *e, size_t nr)
 {
-	size_t nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+	size_t nr_ranges = join_over_absent(e,
+		select_ranges(e->candidates, nr, 0, e->ranges));
 	struct reclaim_result res = { 0 };
 	size_t gone = 0;
 	int rc;
@@ -151,8 +192,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 		uint32_t gfn = e->candidates[i];
 
 		if (bitmap_test(e->resident, gfn)) {
-			/* Not this time; others are tried first. */
-			frame_move(&e->frames, gfn, FRAME_INACTIVE);
+			bitmap_set(e->refused, gfn);
 			continue;
 		}
 		frame_set_evicted(&e->frames, gfn, e->scan);
@@ -161,8 +201,12 @@ static ssize_t evict(struct engine *e, size_t nr)
 	e->stats.nr_evicted += gone;
 	e->stats.nr_kept += nr - gone;
 	pthread_mutex_unlock(&e->lock);
+	e->nr_gone += gone;
+	e->nr_refused += nr - gone;
 	/* A sink that refuses most is full: ask it again in the next scan. */
-	return gone >= nr / 2 ? gone : 0;
+	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
+		return 0;
+	return gone ? (ssize_t)gone : -EAGAIN;
 }
 
 /* Pages over the target, 0 when the policy asks for none. */
@@ -208,6 +252,8 @@ int engine_reclaim(struct engine *e)
 	ssize_t rc = 0;
 
 	e->no_free = false;
+	e->nr_gone = e->nr_refused = 0;
+	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
 	/* Each batch shortens the list that it takes from, so this ends. */
 	while ((over = excess(e))) {
 		rc = reclaim_batch(e, over);
