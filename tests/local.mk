@@ -4,3 +4,4 @@ include tests/native/local.mk
 include tests/lab/local.mk
 include tests/fuzz/local.mk
 include tests/bench/local.mk
+include tests/demo/local.mk
