@@ -124,16 +124,30 @@ static bool parse_region(const char *line, struct region *r)
 	       !is_kernels(line + at);
 }
 
-/* Only who has locked memory pays for reading smaps. */
+/*
+ * Only who has locked memory pays for reading smaps.  By lines: the list of
+ * groups, before it, can be longer than any buffer of ours.
+ */
 static bool has_locked(pid_t pid)
 {
-	char path[64], buf[4096], *at;
+	char path[64], *line = NULL;
+	bool locked = false;
+	size_t size = 0;
+	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (read_file(path, buf, sizeof(buf)) < 0)
+	f = fopen(path, "re");
+	if (!f)
 		return false;
-	at = strstr(buf, "\nVmLck:");
-	return at && strtoull(at + 7, NULL, 10) > 0;
+	while (getline(&line, &size, f) > 0) {
+		if (strncmp(line, "VmLck:", 6))
+			continue;
+		locked = strtoull(line + 6, NULL, 10) > 0;
+		break;
+	}
+	free(line);
+	fclose(f);
+	return locked;
 }
 
 int proc_read_regions(pid_t pid, struct picture *pic)

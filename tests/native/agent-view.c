@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -89,6 +90,18 @@ static int mapcount(uint64_t gfn)
 	return info.mapcount + 1;
 }
 
+/* Under the view's lock. */
+static bool is_region_locked(pid_t pid, const char *addr)
+{
+	struct rmap_mm *mm = rmap_mm_find(view_map(view), pid);
+	struct rmap_vma *vma = mm ? rmap_vma_find(mm, (uintptr_t)addr) : NULL;
+	struct rmap_vma_desc desc = { .flags = 0 };
+
+	if (vma)
+		rmap_vma_describe(vma, &desc);
+	return desc.flags & RMAP_VM_LOCKED;
+}
+
 static void check(pid_t pid, const char *addr, int mapped, const char *name)
 {
 	int nr, bad = differences(pid, addr, &nr);
@@ -101,8 +114,14 @@ static void check(pid_t pid, const char *addr, int mapped, const char *name)
 /* The child does one step a byte and answers with one. */
 static void child(int fd)
 {
+	static gid_t groups[2000];
 	char c;
 
+	/* Its /proc/PID/status is long. */
+	for (int i = 0; i < 2000; i++)
+		groups[i] = 100000 + i;
+	if (setgroups(2000, groups))
+		_exit(1);
 	memset(cow, 2, LEN / 2);
 	if (mlock(anon, 4096))
 		_exit(1);
@@ -224,6 +243,9 @@ int main(void)
 	view_rdlock(view);
 	ok(rmap_page_unevictable(view_map(view), pfn(pid, anon)),
 	   "the mlocked page is unevictable");
+	ok(is_region_locked(pid, anon) && !is_region_locked(pid, cow) &&
+	   !is_region_locked(pid, anon + 4096),
+	   "its region is a locked one, others are not");
 	view_unlock(view);
 	step(sv[0], "u");
 	step(sv[0], "m");
