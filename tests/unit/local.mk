@@ -101,3 +101,7 @@ tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
 tests_unit_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_view_LDADD = $(VMM_LIBS)
+
+# Man pages against --help, and links of the documents.
+dist_check_SCRIPTS += tests/unit/docs.sh
+TESTS += tests/unit/docs.sh
