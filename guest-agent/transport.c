@@ -13,6 +13,9 @@
 
 #include "guest-agent/agent.h"
 
+/* The port that a host gives its agent, where udev names ports. */
+#define DEFAULT_SERIAL "/dev/virtio-ports/org.vmm.agent.0"
+
 static int connect_unix(const char *path, char *why, size_t len)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -78,11 +81,16 @@ static int connect_vsock(unsigned int port, char *why, size_t len)
 
 int transport_connect(const struct transport *t, char *why, size_t len)
 {
+	int fd;
+
 	if (t->fd >= 0)
 		return t->fd;
 	if (t->unix_path)
 		return connect_unix(t->unix_path, why, len);
 	if (t->serial_path)
 		return open_serial(t->serial_path, why, len);
-	return connect_vsock(t->port, why, len);
+	fd = connect_vsock(t->port, why, len);
+	if (fd < 0 && !access(DEFAULT_SERIAL, R_OK | W_OK))
+		return open_serial(DEFAULT_SERIAL, why, len);
+	return fd;
 }
