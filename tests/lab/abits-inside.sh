@@ -18,6 +18,20 @@ check() { # NAME COMMAND...: passes when the command does
 # A skip of the inner test is a failure here: this kernel has the source.
 truth() { "$truth" --abits "$source" "$@" >/run/truth.log 2>&1; rc=$?
   cat /run/truth.log; [ $rc = 0 ] && ! grep -q SKIP /run/truth.log; }
+# A kernel's own user of DAMON is left alone; this machine is ours to go on.
+stat=/sys/module/damon_stat/parameters/enabled
+excluded() {
+  echo Y >$stat || return 1
+  "$truth" --abits damon --mem 4M >/run/stat.log 2>&1
+  cat /run/stat.log
+  grep -q 'SKIP DAMON is in use by the kernel.s damon_stat' /run/stat.log &&
+    [ "$(cat $stat)" = Y ]
+}
+if [ "$source" = damon ] && [ -e $stat ]; then
+  check "the kernel's damon_stat runs: refused, and it goes on" excluded
+  echo N >$stat
+fi
+
 check "$source: scattered pages of 4 KiB" \
   truth --mem 32M --rounds 3 --window 1000
 check "$source: huge pages" truth --mem 512M --huge --rounds 3 --window 1000

@@ -79,6 +79,31 @@ static int refuse_running(int dir_fd, int i, char *why, size_t len)
 	return -EBUSY;
 }
 
+/*
+ * Kernel modules with a kdamond of their own, which is not in DAMON_CTL_SYSFS.
+ * Distributions turn on the first one.
+ */
+static int refuse_module(char *why, size_t len)
+{
+	static const char *const names[] = {
+		"damon_stat", "damon_reclaim", "damon_lru_sort",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char path[64], on[8] = "";
+
+		snprintf(path, sizeof(path), "/sys/module/%s/parameters/enabled",
+			 names[i]);
+		if (damon_sysfs_get(AT_FDCWD, path, on, sizeof(on)) || *on != 'Y')
+			continue;
+		snprintf(why, len, "DAMON is in use by the kernel's %s, and one "
+			 "excludes the other; when you may stop it: "
+			 "echo N > %s", names[i], path);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 int damon_ctl_probe(char *why, size_t len)
 {
 	__cleanup_close int fd = open(DAMON_CTL_SYSFS, O_RDONLY | O_DIRECTORY |
@@ -99,7 +124,7 @@ int damon_ctl_probe(char *why, size_t len)
 	/* With damon.saved it is a vmm's: we wait for our turn. */
 	if (i >= 0 && access(DAMON_SAVE_PATH, F_OK))
 		return refuse_running(fd, i, why, len);
-	return 0;
+	return refuse_module(why, len);
 }
 
 /* --- the configuration ------------------------------------------------- */
