@@ -70,7 +70,7 @@ wait_for() {
 # says so, by VMM_TESTS_BORROW_DAMON=1, has it paused while the test runs; with
 # its own settings it goes on at the test's end, however that comes about.
 damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
-damon_lock=${VMM_TESTS_DAMON_LOCK:-/run/lock/vmm-tests-damon.lock}
+damon_lock=${VMM_TESTS_DAMON_LOCK:-/run/vmm-tests-damon.lock}
 damon_paused=
 
 damon_foreign() { # prints the state files of kdamonds that run
@@ -85,7 +85,9 @@ damon_borrow() {
   command -v flock >/dev/null ||
     skip_all "flock not found: install the Debian package util-linux"
   # One test at a time, also after this: none sees another's pause as idle.
-  exec 7>>"$damon_lock" || skip_all "$damon_lock cannot be opened"
+  true 2>/dev/null >>"$damon_lock" ||
+    skip_all "$damon_lock cannot be written: run as root"
+  exec 7>>"$damon_lock"
   flock 7
   _running=$(damon_foreign)
   [ -n "$_running" ] || return 0
