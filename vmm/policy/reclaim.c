@@ -139,35 +139,12 @@ static ssize_t last_look(struct engine *e, size_t nr)
 }
 
 /*
- * Joins ranges that had nothing resident between them in this scan: fewer and
- * longer calls.  A page that came there since may go too; it is swap's, not
- * lost.
- */
-static size_t join_over_absent(struct engine *e, size_t nr)
-{
-	size_t n = 0;
-
-	for (size_t i = 1; i < nr; i++) {
-		struct gfn_range *last = &e->ranges[n], *r = &e->ranges[i];
-		uint64_t end = last->start.v + last->nr;
-
-		if (r->start.v - end <= LOOK_GAP &&
-		    bitmap_next(e->resident, end, r->start.v) == r->start.v)
-			last->nr = r->start.v + r->nr - last->start.v;
-		else
-			e->ranges[++n] = *r;
-	}
-	return nr ? n + 1 : 0;
-}
-
-/*
  * Returns how many went, -EAGAIN for none, 0 when it is no use going on, or
  * -errno.
  */
 static ssize_t evict(struct engine *e, size_t nr)
 {
-	size_t nr_ranges = join_over_absent(e,
-		select_ranges(e->candidates, nr, 0, e->ranges));
+	size_t nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
 	struct reclaim_result res = { 0 };
 	size_t gone = 0;
 	int rc;
