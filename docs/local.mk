@@ -5,7 +5,7 @@ dist_man_MANS += \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-run.1 \
 	docs/man/vmm-stat.1
-EXTRA_DIST += docs/access.md
+EXTRA_DIST += docs/access.md docs/architecture.md docs/build.md
 dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md
 EXTRA_DIST += docs/locking.md docs/policy.md

@@ -1,3 +1,4 @@
+EXTRA_DIST += tests/functions.sh
 include tests/unit/local.mk
 include tests/payload/local.mk
 include tests/native/local.mk
