@@ -38,3 +38,11 @@ EXTRA_DIST += tests/lab/abits-inside.sh
 dist_check_SCRIPTS += tests/lab/boot.sh
 EXTRA_DIST += tests/lab/boot-inside.sh tests/lab/boot-guest.sh
 LAB_TESTS += tests/lab/boot.sh
+
+# The picture that the agent of a Linux guest gives, against the guest's own.
+check_PROGRAMS += tests/lab/agent-truth
+tests_lab_agent_truth_CFLAGS = $(WARN_CFLAGS) -std=gnu11
+tests_lab_agent_truth_LDFLAGS = -static
+dist_check_SCRIPTS += tests/lab/agent.sh
+EXTRA_DIST += tests/lab/agent-inside.sh tests/lab/agent-guest.sh
+LAB_TESTS += tests/lab/agent.sh
