@@ -23,6 +23,7 @@
 #define DEFAULT_INTERVAL_MS 2000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
+#define FLAGS_SHARE	    100	/* and only 1/100 of a CPU */
 
 struct options {
 	struct transport transport;
@@ -135,6 +136,8 @@ static void report(const struct session *s, uint64_t bytes, uint64_t cpu_ms)
 /* One connection, until it ends. */
 static void serve(struct session *s, int fd)
 {
+	uint64_t last_flags = 0, flags_cpu = 0;
+
 	stream_init(&s->stream, fd);
 	protocol_decoder_init(&s->decoder, PROTOCOL_FROM_HOST, 0);
 	agent_hello(&s->agent, &s->stream);
@@ -143,14 +146,20 @@ static void serve(struct session *s, int fd)
 		uint64_t start = now_ms(CLOCK_MONOTONIC);
 		uint64_t cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 		uint64_t bytes = s->stream.nr_bytes;
-		bool flags = s->want_flags || s->agent.epoch % FLAGS_EVERY == 0;
+		bool flags = s->want_flags ||
+			     (s->agent.epoch % FLAGS_EVERY == 0 &&
+			      start - last_flags >= FLAGS_SHARE * flags_cpu);
 
 		s->want_flags = false;
 		if (agent_epoch(&s->agent, flags))
 			return;
+		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+		if (flags) {
+			last_flags = start;
+			flags_cpu = cpu;
+		}
 		if (s->o->verbose)
-			report(s, s->stream.nr_bytes - bytes,
-			       now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+			report(s, s->stream.nr_bytes - bytes, cpu);
 		if (s->o->once || !wait_for_next(s, fd, start))
 			return;
 	}

@@ -22,6 +22,7 @@ void log_set_level(enum log_level level)
 }
 
 /* One write() a line, so that lines of several threads do not mix. */
+__attribute__((format(printf, 2, 0)))
 static void emit(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = {
