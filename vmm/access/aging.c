@@ -27,6 +27,7 @@ struct aging {
 	uint64_t nr_frames;
 };
 
+__attribute__((format(printf, 2, 0)))
 static int aging_libbpf_print(enum libbpf_print_level level, const char *fmt,
 			      va_list ap)
 {
