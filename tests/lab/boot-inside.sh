@@ -29,6 +29,12 @@ finish() { # STATUS NAME
   wait "$vmm_pid" || status=$?
   kill "$watch" 2>/dev/null
   vmm_pid=
+  # A level 1 in which a guest hung hangs later ones, too: a fresh one, please.
+  [ "$status" != 137 ] || {
+    echo "# end=$end: the guest hung"
+    tail -n 20 "console-$end" | sed 's/^/# console: /'
+    exit 75
+  }
   is "$status" "$1" "$2"
   echo "# end=$end: $((($(date +%s%N) - began) / 1000000)) ms wall," \
     "init at $(answer uptime) s of guest time"

@@ -56,8 +56,22 @@ lab_run() {
   esac
 }
 
-# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
+# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.  It
+# comes at the end, of one run: a run that hung, or whose guest did (the inner
+# part exits with 75), is shown as comments and tried again, once.
 lab_exec() {
-  lab_in_turn "$lab" --retry --quiet --out "$tmp/out" --env abs_top_srcdir \
-    --env abs_top_builddir "$@"
+  for _try in 1 2; do
+    _status=0
+    lab_in_turn "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
+      --env abs_top_builddir "$@" >"$tmp/tap" || _status=$?
+    case $_try$_status in
+    1124 | 175)
+      sed 's/^/# first try: /' "$tmp/tap"
+      echo "# lab: retried 1 time, after status $_status"
+      ;;
+    *) break ;;
+    esac
+  done
+  cat "$tmp/tap"
+  return "$_status"
 }
