@@ -12,18 +12,26 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
-/* "2s", "500ms"; a bare number would leave the unit to be guessed. */
-static int parse_ms(const char *text, unsigned int *ms)
+/* Digits, at most max; *end is what follows them. */
+static int parse_number(const char *text, unsigned long max, unsigned long *n,
+			char **end)
 {
-	char *end;
-	unsigned long n;
-
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || n > INT_MAX / 1000)
-		return -ERANGE;
+	*n = strtoul(text, end, 10);
+	return errno || *n > max ? -ERANGE : 0;
+}
+
+/* "2s", "500ms"; a bare number would leave the unit to be guessed. */
+static int parse_ms(const char *text, unsigned int *ms)
+{
+	unsigned long n;
+	char *end;
+	int rc = parse_number(text, INT_MAX / 1000, &n, &end);
+
+	if (rc)
+		return rc;
 	if (!strcmp(end, "ms"))
 		*ms = n;
 	else if (!strcmp(end, "s"))
@@ -35,14 +43,13 @@ static int parse_ms(const char *text, unsigned int *ms)
 
 static int parse_count(const char *text, unsigned int *count)
 {
-	char *end;
 	unsigned long n;
+	char *end;
+	int rc = parse_number(text, INT_MAX, &n, &end);
 
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || n > INT_MAX || (*end && strcmp(end, "%")))
+	if (rc)
+		return rc;
+	if (*end && strcmp(end, "%"))
 		return -EINVAL;
 	*count = n;
 	return 0;
