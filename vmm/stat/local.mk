@@ -3,5 +3,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/events.c vmm/stat/events.h \
 	vmm/stat/inspect.c vmm/stat/inspect.h \
 	vmm/stat/policy_json.c \
+	vmm/stat/resource.c vmm/stat/resource.h \
 	vmm/stat/server.c vmm/stat/server.h \
 	vmm/stat/snapshot.c vmm/stat/snapshot.h

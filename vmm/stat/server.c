@@ -15,11 +15,10 @@
 
 #include "vmm/host/listen.h"
 #include "vmm/stat/events.h"
-#include "vmm/stat/inspect.h"
+#include "vmm/stat/resource.h"
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
 
-#define MAX_BODY_BYTES	(64u << 10)
 #define MAX_CONNECTIONS 64
 #define METRICS_TYPE \
 	"application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -31,154 +30,6 @@ struct stat_server {
 	struct MHD_Daemon *daemon;
 	struct event_hub *hub;
 };
-
-/* One request while its body comes in. */
-struct request {
-	size_t len;
-	bool too_long;
-	char body[MAX_BODY_BYTES + 1];
-};
-
-/* What a route answers: a JSON value or, on error, status and why. */
-struct answer {
-	unsigned int status;
-	json_t *json;
-	char why[256];
-};
-
-static void get_vms(struct stat_server *s, const char *arg,
-		    const struct request *req, struct answer *a)
-{
-	a->json = json_pack("[{s:s, s:i, s:I, s:i, s:s}]",
-		"name", s->name, "pid", (int)guest_mem_pid(s->config.mem),
-		"memory_bytes", (json_int_t)(guest_mem_nr_pages(s->config.mem) *
-					     VMM_PAGE_SIZE),
-		"cpus", s->config.vm ? (int)vm_nr_cpus(s->config.vm) : 0,
-		"socket", s->path);
-}
-
-static void get_stats(struct stat_server *s, const char *arg,
-		      const struct request *req, struct answer *a)
-{
-	struct stat_snapshot snap;
-
-	stat_snapshot_take(&s->config, &snap);
-	a->json = stat_snapshot_json(&s->config, &snap);
-}
-
-static void get_policy(struct stat_server *s, const char *arg,
-		       const struct request *req, struct answer *a)
-{
-	struct engine_policy policy;
-
-	if (!s->config.engine) {
-		a->status = MHD_HTTP_CONFLICT;
-		snprintf(a->why, sizeof(a->why), "this VM runs without an "
-			 "access source, so it has no reclaim policy; start it "
-			 "with --abits");
-		return;
-	}
-	engine_get_policy(s->config.engine, &policy);
-	a->json = stat_policy_json(&policy);
-}
-
-static void put_policy(struct stat_server *s, const char *arg,
-		       const struct request *req, struct answer *a)
-{
-	struct engine_policy policy;
-	json_error_t err;
-	json_t *obj;
-
-	get_policy(s, arg, req, a);
-	if (!a->json)
-		return;
-	json_decref(a->json);
-	a->json = NULL;
-	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
-	if (!obj) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "not JSON: %s", err.text);
-		return;
-	}
-	engine_get_policy(s->config.engine, &policy);
-	if (stat_policy_from_json(obj, &policy, a->why, sizeof(a->why)) ||
-	    engine_set_policy(s->config.engine, &policy, a->why,
-			      sizeof(a->why)))
-		a->status = MHD_HTTP_BAD_REQUEST;
-	json_decref(obj);
-	if (a->status == MHD_HTTP_OK)
-		get_policy(s, arg, req, a);
-}
-
-/* A whole number, decimal or 0x...; nothing else. */
-static bool parse_number(const char *text, uint64_t *n)
-{
-	char *end;
-
-	errno = 0;
-	*n = strtoull(text, &end, 0);
-	return *text >= '0' && *text <= '9' && !*end && !errno;
-}
-
-static void get_page(struct stat_server *s, const char *arg,
-		     const struct request *req, struct answer *a)
-{
-	uint64_t gfn;
-
-	if (!parse_number(arg, &gfn)) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why),
-			 "'%.40s' is no guest frame number", arg);
-		return;
-	}
-	a->json = stat_inspect_page(&s->config, GFN(gfn), &a->status, a->why,
-				    sizeof(a->why));
-}
-
-static void get_processes(struct stat_server *s, const char *arg,
-			  const struct request *req, struct answer *a)
-{
-	a->json = stat_inspect_processes(&s->config);
-}
-
-static void get_process(struct stat_server *s, const char *arg,
-			const struct request *req, struct answer *a)
-{
-	uint64_t pid;
-
-	if (!parse_number(arg, &pid) || pid > UINT32_MAX) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "'%.40s' is no process id",
-			 arg);
-		return;
-	}
-	a->json = stat_inspect_process(&s->config, pid, &a->status, a->why,
-				       sizeof(a->why));
-}
-
-static void get_wss(struct stat_server *s, const char *arg,
-		    const struct request *req, struct answer *a)
-{
-	a->json = stat_inspect_wss(&s->config);
-}
-
-/* A path ending in '/' takes the rest of the URL as its argument. */
-static const struct route {
-	const char *path, *method;
-	void (*answer)(struct stat_server *s, const char *arg,
-		       const struct request *req, struct answer *a);
-} routes[] = {
-	{ "/vms", "GET", get_vms },
-	{ "/stats", "GET", get_stats },
-	{ "/policy", "GET", get_policy },
-	{ "/policy", "PUT", put_policy },
-	{ "/page/", "GET", get_page },
-	{ "/processes", "GET", get_processes },
-	{ "/process/", "GET", get_process },
-	{ "/wss", "GET", get_wss },
-};
-
-#define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 static enum MHD_Result respond(struct MHD_Connection *c, unsigned int status,
 			       struct MHD_Response *response, const char *type)
@@ -209,7 +60,7 @@ static enum MHD_Result respond_text(struct MHD_Connection *c,
 }
 
 static enum MHD_Result respond_json(struct MHD_Connection *c,
-				    struct answer *a)
+				    struct stat_answer *a)
 {
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
 	char *text, *line;
@@ -230,44 +81,20 @@ static enum MHD_Result respond_json(struct MHD_Connection *c,
 	return respond_text(c, a->status, line, "application/json");
 }
 
-static const struct route *find_route(const char *url, const char *method,
-				      const char **arg, struct answer *a)
-{
-	a->status = MHD_HTTP_NOT_FOUND;
-	snprintf(a->why, sizeof(a->why), "no such resource: %.80s", url);
-	for (size_t i = 0; i < NR_ROUTES; i++) {
-		const struct route *r = &routes[i];
-		size_t n = strlen(r->path);
-
-		if (r->path[n - 1] == '/' ? strncmp(url, r->path, n) != 0 :
-					    strcmp(url, r->path) != 0)
-			continue;
-		if (!strcmp(method, r->method)) {
-			*arg = url + n;
-			a->status = MHD_HTTP_OK;
-			return r;
-		}
-		a->status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		snprintf(a->why, sizeof(a->why), "%.80s does not take %.16s",
-			 url, method);
-	}
-	return NULL;
-}
-
 static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 			      const char *url, const char *method,
-			      const struct request *req)
+			      const struct stat_request *req)
 {
-	struct answer a = { .status = MHD_HTTP_OK };
+	struct stat_answer a = { .status = MHD_HTTP_OK };
 	bool get = !strcmp(method, "GET");
-	const struct route *route;
+	const struct stat_route *route;
 	struct stat_snapshot snap;
 	const char *arg;
 
 	if (req->too_long) {
 		a.status = MHD_HTTP_CONTENT_TOO_LARGE;
 		snprintf(a.why, sizeof(a.why), "the body is over %u bytes",
-			 MAX_BODY_BYTES);
+			 STAT_MAX_BODY);
 		return respond_json(c, &a);
 	}
 	if (get && !strcmp(url, "/metrics")) {
@@ -279,9 +106,9 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 	if (get && !strcmp(url, "/events"))
 		return respond(c, MHD_HTTP_OK, event_hub_subscribe(s->hub, c),
 			       "application/jsonl");
-	route = find_route(url, method, &arg, &a);
+	route = stat_find_route(url, method, &arg, &a);
 	if (route)
-		route->answer(s, arg, req, &a);
+		route->answer(&s->config, arg, req, &a);
 	return respond_json(c, &a);
 }
 
@@ -290,14 +117,17 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 				  const char *version, const char *data,
 				  size_t *data_len, void **con_cls)
 {
-	struct request *req = *con_cls;
+	struct stat_request *req = *con_cls;
 
 	if (!req) {
 		*con_cls = req = calloc(1, sizeof(*req));
-		return req ? MHD_YES : MHD_NO;
+		if (!req)
+			return MHD_NO;
+		req->connection = c;
+		return MHD_YES;
 	}
 	if (*data_len) {
-		if (*data_len > MAX_BODY_BYTES - req->len) {
+		if (*data_len > STAT_MAX_BODY - req->len) {
 			req->too_long = true;
 		} else {
 			memcpy(req->body + req->len, data, *data_len);

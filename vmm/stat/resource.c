@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/kvm/vm.h"
+#include "vmm/stat/inspect.h"
+#include "vmm/stat/resource.h"
+#include "vmm/stat/snapshot.h"
+
+static void get_vms(const struct stat_server_config *c, const char *arg,
+		    const struct stat_request *req, struct stat_answer *a)
+{
+	a->json = json_pack("[{s:s, s:i, s:I, s:i, s:s}]",
+		"name", c->name, "pid", (int)guest_mem_pid(c->mem),
+		"memory_bytes", (json_int_t)(guest_mem_nr_pages(c->mem) *
+					     VMM_PAGE_SIZE),
+		"cpus", c->vm ? (int)vm_nr_cpus(c->vm) : 0,
+		"socket", c->path);
+}
+
+static void get_stats(const struct stat_server_config *c, const char *arg,
+		      const struct stat_request *req, struct stat_answer *a)
+{
+	struct stat_snapshot snap;
+
+	stat_snapshot_take(c, &snap);
+	a->json = stat_snapshot_json(c, &snap);
+}
+
+static void get_policy(const struct stat_server_config *c, const char *arg,
+		       const struct stat_request *req, struct stat_answer *a)
+{
+	struct engine_policy policy;
+
+	if (!c->engine) {
+		a->status = MHD_HTTP_CONFLICT;
+		snprintf(a->why, sizeof(a->why), "this VM runs without an "
+			 "access source, so it has no reclaim policy; start it "
+			 "with --abits");
+		return;
+	}
+	engine_get_policy(c->engine, &policy);
+	a->json = stat_policy_json(&policy);
+}
+
+static void put_policy(const struct stat_server_config *c, const char *arg,
+		       const struct stat_request *req, struct stat_answer *a)
+{
+	struct engine_policy policy;
+	json_error_t err;
+	json_t *obj;
+
+	get_policy(c, arg, req, a);
+	if (!a->json)
+		return;
+	json_decref(a->json);
+	a->json = NULL;
+	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
+	if (!obj) {
+		a->status = MHD_HTTP_BAD_REQUEST;
+		snprintf(a->why, sizeof(a->why), "not JSON: %s", err.text);
+		return;
+	}
+	engine_get_policy(c->engine, &policy);
+	if (stat_policy_from_json(obj, &policy, a->why, sizeof(a->why)) ||
+	    engine_set_policy(c->engine, &policy, a->why,
+			      sizeof(a->why)))
+		a->status = MHD_HTTP_BAD_REQUEST;
+	json_decref(obj);
+	if (a->status == MHD_HTTP_OK)
+		get_policy(c, arg, req, a);
+}
+
+/* A whole number, decimal or 0x...; nothing else. */
+static bool parse_number(const char *text, uint64_t *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(text, &end, 0);
+	return *text >= '0' && *text <= '9' && !*end && !errno;
+}
+
+static void get_page(const struct stat_server_config *c, const char *arg,
+		     const struct stat_request *req, struct stat_answer *a)
+{
+	uint64_t gfn;
+
+	if (!parse_number(arg, &gfn)) {
+		a->status = MHD_HTTP_BAD_REQUEST;
+		snprintf(a->why, sizeof(a->why),
+			 "'%.40s' is no guest frame number", arg);
+		return;
+	}
+	a->json = stat_inspect_page(c, GFN(gfn), &a->status, a->why,
+				    sizeof(a->why));
+}
+
+static void get_processes(const struct stat_server_config *c, const char *arg,
+			  const struct stat_request *req, struct stat_answer *a)
+{
+	a->json = stat_inspect_processes(c);
+}
+
+static void get_process(const struct stat_server_config *c, const char *arg,
+			const struct stat_request *req, struct stat_answer *a)
+{
+	uint64_t pid;
+
+	if (!parse_number(arg, &pid) || pid > UINT32_MAX) {
+		a->status = MHD_HTTP_BAD_REQUEST;
+		snprintf(a->why, sizeof(a->why), "'%.40s' is no process id",
+			 arg);
+		return;
+	}
+	a->json = stat_inspect_process(c, pid, &a->status, a->why,
+				       sizeof(a->why));
+}
+
+static void get_wss(const struct stat_server_config *c, const char *arg,
+		    const struct stat_request *req, struct stat_answer *a)
+{
+	a->json = stat_inspect_wss(c);
+}
+
+static const struct stat_route routes[] = {
+	{ "/vms", "GET", get_vms },
+	{ "/stats", "GET", get_stats },
+	{ "/policy", "GET", get_policy },
+	{ "/policy", "PUT", put_policy },
+	{ "/page/", "GET", get_page },
+	{ "/processes", "GET", get_processes },
+	{ "/process/", "GET", get_process },
+	{ "/wss", "GET", get_wss },
+};
+
+#define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+const struct stat_route *stat_find_route(const char *url, const char *method,
+				      const char **arg, struct stat_answer *a)
+{
+	a->status = MHD_HTTP_NOT_FOUND;
+	snprintf(a->why, sizeof(a->why), "no such resource: %.80s", url);
+	for (size_t i = 0; i < NR_ROUTES; i++) {
+		const struct stat_route *r = &routes[i];
+		size_t n = strlen(r->path);
+
+		if (r->path[n - 1] == '/' ? strncmp(url, r->path, n) != 0 :
+					    strcmp(url, r->path) != 0)
+			continue;
+		if (!strcmp(method, r->method)) {
+			*arg = url + n;
+			a->status = MHD_HTTP_OK;
+			return r;
+		}
+		a->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		snprintf(a->why, sizeof(a->why), "%.80s does not take %.16s",
+			 url, method);
+	}
+	return NULL;
+}
