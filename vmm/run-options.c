@@ -117,6 +117,11 @@ static int check(struct run_options *o)
 			  "have", o->cid_text, DEFAULT_CID);
 		return VMM_EXIT_USAGE;
 	}
+	if (o->agent_record && o->no_agent) {
+		log_error("--agent-record %s: with --no-agent nothing is told "
+			  "that could be recorded", o->agent_record);
+		return VMM_EXIT_USAGE;
+	}
 	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
 						   why, sizeof(why))) {
 		log_error("--reclaim %s: %s", o->reclaim_text, why);
@@ -183,6 +188,9 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "cpu=PERCENT (off)", "POLICY" },
 		{ "no-agent", 0, POPT_ARG_NONE, &o->no_agent, 0,
 		  "do not listen to a guest agent", NULL },
+		{ "agent-record", 0, POPT_ARG_STRING, &o->agent_record, 0,
+		  "write what the agent tells to a file, to be replayed",
+		  "FILE" },
 		{ "thp", 0, POPT_ARG_NONE, &o->thp, 0,
 		  "huge pages behind the guest's memory", NULL },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
@@ -225,6 +233,7 @@ void run_options_free(struct run_options *o)
 	free(o->socket);
 	free(o->vsock);
 	free(o->abits);
+	free(o->agent_record);
 	free(o->mem_text);
 	free(o->reclaim_text);
 	free(o->net_text);

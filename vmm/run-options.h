@@ -18,7 +18,7 @@ struct run_disk {
 /* Strings are owned, or NULL where the option was not given. */
 struct run_options {
 	char *kernel, *initrd, *cmdline, *name, *socket, *vsock, *abits;
-	char *tap;
+	char *tap, *agent_record;
 	char *mem_text, *reclaim_text, *net_text, *cpus_text, *cid_text;
 	uint64_t mem_bytes;
 	int nr_cpus, cid;

@@ -134,6 +134,12 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 		snprintf(why, len, "no memory for the reverse map");
 		return rc;
 	}
+	rc = o->agent_record ? view_record(r->view, o->agent_record) : 0;
+	if (rc) {
+		snprintf(why, len, "--agent-record %s: %s", o->agent_record,
+			 strerror(-rc));
+		return rc;
+	}
 	rc = o->no_agent ? 0 : start_agent_server(r, vsock, why, len);
 	if (!rc)
 		rc = open_source(r, o, vm, why, len);

@@ -11,11 +11,12 @@ tests_bench_until_LDADD = $(JANSSON_LIBS)
 
 check_PROGRAMS += tests/bench/rmap-compare
 tests_bench_rmap_compare_SOURCES = tests/bench/rmap-compare.c \
+	tests/bench/rmap-compare.h tests/bench/rmap-live.c \
+	tests/bench/rmap-readers.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
 	tests/bench/rmap-generate.c
-tests_bench_rmap_compare_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) \
-	$(POPT_CFLAGS)
-tests_bench_rmap_compare_LDADD = rmap/librmap.a $(JANSSON_LIBS) $(POPT_LIBS)
+tests_bench_rmap_compare_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_rmap_compare_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/bench/abits
 tests_bench_abits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_abits_LDADD = $(VMM_LIBS)

@@ -13,6 +13,7 @@
 #define LIBS	 UINT64_C(0x7f0000000000)
 #define LIB_STEP (PAGE << 14)
 #define RW	 (RMAP_VM_READ | RMAP_VM_WRITE)
+#define FILE_DEV 8
 #define RX	 (RMAP_VM_READ | RMAP_VM_EXEC)
 #define LIB_PAGES  48	/* of text, each library */
 #define DATA_PAGES 4
@@ -36,7 +37,7 @@ static void do_mmap(struct trace *t, uint32_t mm, uint64_t start, uint64_t nr,
 	trace_add(t, (struct trace_event){
 		.op = TRACE_MMAP, .mm = mm, .addr = start,
 		.arg = start + nr * PAGE, .pgoff = pgoff, .flags = flags,
-		.ino = ino });
+		.ino = ino, .dev = ino ? FILE_DEV : 0 });
 }
 
 /* A write fault: a fresh frame at addr. */

@@ -11,12 +11,18 @@
  *	mm ID				a process without memory
  *	fork PARENT CHILD
  *	exit ID
- *	mmap ID START END PGOFF FLAGS INO	FLAGS: RMAP_VM_*; INO 0: anonymous
+ *	mmap ID START END PGOFF FLAGS INO [DEV]
+ *					FLAGS: RMAP_VM_*; INO 0: anonymous;
+ *					DEV 8 where it is not said
  *	munmap ID ADDR			the region that contains ADDR
  *	mremap ID ADDR NEW		the region of ADDR moves to start at NEW
- *	map ID ADDR GFN			also a copy-on-write break
- *	unmap ID ADDR
+ *	map ID ADDR GFN [COUNT]		also a copy-on-write break; COUNT
+ *					pages and frames that follow each other
+ *	unmap ID ADDR [COUNT]
+ *	flags GFN FLAGS [COUNT]		what COUNT frames are: RMAP_PG_*
  *	ref GFN				page_referenced
+ *
+ * `vmm run --agent-record` writes such histories of live guests.
  */
 #ifndef TESTS_BENCH_RMAP_TRACE_H
 #define TESTS_BENCH_RMAP_TRACE_H
@@ -37,6 +43,7 @@ enum trace_op {
 	TRACE_MREMAP,
 	TRACE_MAP,
 	TRACE_UNMAP,
+	TRACE_FLAGS,
 	TRACE_REF,
 	NR_TRACE_OPS
 };
@@ -48,9 +55,9 @@ struct trace_event {
 	uint32_t mm;		/* the parent of a fork */
 	uint32_t child;
 	uint32_t flags;
-	uint64_t addr;		/* start of an mmap; frame of a ref */
-	uint64_t arg;		/* end, new address or frame */
-	uint64_t pgoff, ino;
+	uint64_t addr;		/* start of an mmap; frame of flags, of a ref */
+	uint64_t arg;		/* end, new address, frame or count */
+	uint64_t pgoff, ino, dev;
 };
 
 struct trace {
@@ -63,9 +70,13 @@ struct trace {
 void trace_add(struct trace *t, struct trace_event event);
 void trace_free(struct trace *t);
 
+/* One event a line: runs of pages were taken apart by trace_read(). */
 void trace_print_event(FILE *f, const struct trace_event *e);
 void trace_print(FILE *f, const struct trace *t);
-/* 0, or the number of the line that can't be read. */
+/*
+ * 0, or the number of the line that can't be read: a word or a number of
+ * arguments that is unknown, or a run beyond the frames there are.
+ */
 unsigned int trace_read(FILE *f, struct trace *t);
 
 /* -ENOENT where the process or region is not there, else as librmap. */

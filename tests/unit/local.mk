@@ -14,7 +14,8 @@ RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
 	tests/unit/rmap-workingset
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
-noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h
+noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h \
+	tests/unit/rmap-steps.h tests/unit/rmap-oracle.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_walk_LDADD = rmap/librmap.a
 tests_unit_rmap_limits_LDADD = rmap/librmap.a
@@ -28,6 +29,7 @@ tests_unit_rmap_threads_SOURCES = tests/unit/rmap-threads.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
 	tests/bench/rmap-generate.c
 tests_unit_rmap_threads_LDADD = rmap/librmap.a
+EXTRA_DIST += tests/unit/rmap-recorded.trace
 rmap_test_files = tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh \
 	tests/unit/rmap-bench.sh
 dist_check_SCRIPTS += $(rmap_test_files)
@@ -94,13 +96,17 @@ tests_unit_policy_LDADD = $(VMM_LIBS)
 
 TESTS += tests/unit/damon-borrow.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh
-VIEW_TESTS = tests/unit/guest_walk tests/unit/view
+VIEW_TESTS = tests/unit/guest_walk tests/unit/view tests/unit/rmap-record
 check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
 tests_unit_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_view_LDADD = $(VMM_LIBS)
+tests_unit_rmap_record_SOURCES = tests/unit/rmap-record.c \
+	tests/bench/rmap-trace.c tests/bench/rmap-trace.h
+tests_unit_rmap_record_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_rmap_record_LDADD = $(VMM_LIBS)
 
 # Man pages against --help, and links of the documents.
 dist_check_SCRIPTS += tests/unit/docs.sh

@@ -15,7 +15,8 @@ fi
 missing=
 for scheme in anon_vma anon_mm pte_chain; do
 	for case in referenced/1 referenced/1000 broken/child broken/parent \
-		threads/16/cpu guest-64G/map history/fork-storm/fork \
+		readers/none/16/cpu live/10/used live/1-of-4G live/broken \
+		guest-64G/map history/fork-storm/fork \
 		history/children/map history/make-j/exit \
 		history/mremap/mremap history/libraries/memory \
 		history/cow/ref; do

@@ -34,6 +34,8 @@ struct machine {
 	uint64_t outstanding;		/* bytes held by the map */
 	unsigned int fail_percent;	/* of allocations */
 	unsigned int nr_failed;
+	bool lose_unmaps;		/* a planted fault */
+	bool telling;			/* each step is printed */
 	char why[160];
 };
 

@@ -1,462 +1,164 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Random histories of a small machine, after every step of which the map must
- * say what a naive oracle says (rmap-machine.h).
+ * say what a naive oracle says (rmap-machine.h).  A history that fails is made
+ * smaller while it still fails, and told.
  *
  * RMAP_PROPERTY_STEPS=N sets the steps a seed, RMAP_PROPERTY_SEED=N runs only
  * that one; by default a few thousand steps of each kind.
  */
 #include "config.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/tap.h"
-#include "tests/unit/rmap-machine.h"
-
-static uint64_t rnd(struct machine *m, uint64_t n)
-{
-	m->rng ^= m->rng << 13;
-	m->rng ^= m->rng >> 7;
-	m->rng ^= m->rng << 17;
-	return (m->rng * UINT64_C(0x2545f4914f6cdd1d) >> 32) % n;
-}
-
-static void *zalloc(size_t size, void *ctx)
-{
-	struct machine *m = ctx;
-	void *p;
-
-	if (m->fail_percent && rnd(m, 100) < m->fail_percent) {
-		m->nr_failed++;
-		return NULL;
-	}
-	p = calloc(1, size);
-	m->outstanding += p ? size : 0;
-	return p;
-}
-
-static void release(void *p, size_t size, void *ctx)
-{
-	struct machine *m = ctx;
-
-	m->outstanding -= size;
-	free(p);
-}
-
-static int pick_mm(struct machine *m, bool used)
-{
-	unsigned int at = rnd(m, NR_MMS);
-
-	for (unsigned int i = 0; i < NR_MMS; i++, at = (at + 1) % NR_MMS) {
-		if (m->mm_used[at] == used)
-			return at;
-	}
-	return -1;
-}
-
-static struct region *pick_region(struct machine *m, unsigned int mm)
-{
-	unsigned int at = rnd(m, NR_PAGES);
-
-	for (unsigned int i = 0; i < NR_PAGES; i++, at = (at + 1) % NR_PAGES) {
-		if (m->region_of[mm][at])
-			return &m->region[mm][m->region_of[mm][at] - 1];
-	}
-	return NULL;
-}
-
-static void set_region(struct machine *m, unsigned int mm,
-		       const struct rmap_vma_desc *d)
-{
-	unsigned int r = 0;
-
-	while (m->region[mm][r].used)
-		r++;
-	m->region[mm][r] = (struct region){ true, *d };
-	for (unsigned int p = page_of(d->start); p < page_of(d->end); p++)
-		m->region_of[mm][p] = r + 1;
-}
-
-static void drop_region(struct machine *m, unsigned int mm, struct region *r)
-{
-	for (unsigned int p = page_of(r->desc.start); p < page_of(r->desc.end);
-	     p++) {
-		m->region_of[mm][p] = 0;
-		m->pte[mm][p] = 0;
-	}
-	r->used = false;
-}
-
-static struct rmap_vma *vma_of(struct machine *m, unsigned int mm,
-			       const struct region *r)
-{
-	return rmap_vma_find(rmap_mm_find(m->map, mm), r->desc.start);
-}
-
-/* Returns what the map should say; a refusal leaves the oracle as it was. */
-static bool expect(struct machine *m, const char *what, int rc, int want)
-{
-	if (rc == want || (rc == -ENOMEM && m->fail_percent))
-		return true;
-	return fail(m, what, -rc, -want);
-}
-
-static bool step_mm(struct machine *m)
-{
-	int free_id = pick_mm(m, false), used = pick_mm(m, true);
-	bool fork = used >= 0 && rnd(m, 3);
-	struct rmap_mm *mm;
-	int rc;
-
-	if (free_id < 0 || (used >= 0 && !rnd(m, 4))) {
-		rmap_mm_remove(m->map, rmap_mm_find(m->map, used));
-		m->mm_used[used] = false;
-		memset(m->pte[used], 0, sizeof(m->pte[used]));
-		memset(m->region_of[used], 0, sizeof(m->region_of[used]));
-		memset(m->region[used], 0, sizeof(m->region[used]));
-		return true;
-	}
-	if (fork)
-		rc = rmap_mm_fork(m->map, rmap_mm_find(m->map, used), free_id,
-				  RMAP_NO_PGD, &mm);
-	else
-		rc = rmap_mm_add(m->map, free_id, RMAP_NO_PGD, &mm);
-	if (rc)
-		return expect(m, "new process", rc, 0);
-	m->mm_used[free_id] = true;
-	if (fork) {
-		memcpy(m->pte[free_id], m->pte[used], sizeof(m->pte[used]));
-		memcpy(m->region_of[free_id], m->region_of[used],
-		       sizeof(m->region_of[used]));
-		memcpy(m->region[free_id], m->region[used],
-		       sizeof(m->region[used]));
-	}
-	return expect(m, "duplicate process",
-		      rmap_mm_add(m->map, free_id, 0, &mm), -EEXIST);
-}
-
-static void random_desc(struct machine *m, struct rmap_vma_desc *d)
-{
-	unsigned int start = rnd(m, NR_PAGES), nr = 1 + rnd(m, 24);
-
-	if (!rnd(m, 8))
-		nr = 1 + rnd(m, NR_PAGES);
-	if (start + nr > NR_PAGES)
-		nr = NR_PAGES - start;
-	memset(d, 0, sizeof(*d));
-	d->start = addr_of(start);
-	d->end = addr_of(start + nr);
-	d->flags = rnd(m, 2) ? RMAP_VM_READ : RMAP_VM_READ | RMAP_VM_WRITE;
-	if (rnd(m, 2))
-		d->flags |= RMAP_VM_SHARED;
-	if (!rnd(m, 6))
-		d->flags |= RMAP_VM_NONLINEAR;
-	d->pgoff = rnd(m, 2) ? start : rnd(m, 40);
-	if (!rnd(m, 12))	/* no index holds this one */
-		d->pgoff = UINT64_MAX - rnd(m, 40);
-	if (rnd(m, 2))
-		d->file = (struct rmap_file_id){ 8, 1 + rnd(m, 3) };
-}
-
-static bool step_vma(struct machine *m)
-{
-	int mm = pick_mm(m, true);
-	struct rmap_vma_desc d;
-	struct rmap_vma *vma;
-	struct region *r;
-	int want = 0, rc;
-
-	if (mm < 0)
-		return true;
-	r = pick_region(m, mm);
-	if (r && !rnd(m, 3)) {
-		rmap_vma_remove(m->map, vma_of(m, mm, r));
-		drop_region(m, mm, r);
-		return true;
-	}
-	random_desc(m, &d);
-	for (unsigned int p = page_of(d.start); p < page_of(d.end); p++) {
-		if (m->region_of[mm][p])
-			want = -EEXIST;
-	}
-	rc = rmap_vma_add(m->map, rmap_mm_find(m->map, mm), &d, &vma);
-	if (!rc)
-		set_region(m, mm, &d);
-	return expect(m, "new VMA", rc, want);
-}
-
-/* Moves what the oracle has of [from, from + nr) to `to`. */
-static void move_pages(struct machine *m, unsigned int mm, unsigned int from,
-		       unsigned int to, unsigned int nr)
-{
-	uint32_t frames[NR_PAGES];
-
-	memcpy(frames, &m->pte[mm][from], nr * sizeof(frames[0]));
-	memset(&m->pte[mm][from], 0, nr * sizeof(frames[0]));
-	memcpy(&m->pte[mm][to], frames, nr * sizeof(frames[0]));
-}
-
-static bool step_split(struct machine *m, unsigned int mm, struct region *r)
-{
-	struct rmap_vma_desc lower = r->desc, upper = r->desc;
-	unsigned int nr = page_of(lower.end) - page_of(lower.start);
-	unsigned int at = rnd(m, nr + 1);
-	struct rmap_vma *up;
-	int rc = rmap_vma_split(m->map, vma_of(m, mm, r),
-				addr_of(page_of(lower.start) + at), &up);
-
-	if (!rc && at && at < nr) {
-		lower.end = upper.start = lower.start +
-					  ((uint64_t)at << RMAP_PAGE_SHIFT);
-		upper.pgoff += at;
-		r->desc = lower;
-		set_region(m, mm, &upper);
-	}
-	return expect(m, "split", rc, at && at < nr ? 0 : -EINVAL);
-}
-
-static bool step_merge(struct machine *m, unsigned int mm, struct region *r)
-{
-	unsigned int end = page_of(r->desc.end);
-	struct rmap_vma_desc d = r->desc, *n;
-	struct region *next;
-	bool fit;
-	int rc;
-
-	if (end == NR_PAGES || !m->region_of[mm][end] || d.pgoff >> 44)
-		return true;
-	next = &m->region[mm][m->region_of[mm][end] - 1];
-	n = &next->desc;
-	if (n->pgoff >> 44)
-		return true;
-	fit = d.flags == n->flags && d.file.ino == n->file.ino &&
-	      (!d.file.ino ||
-	       d.pgoff + end - page_of(d.start) == n->pgoff);
-	rc = rmap_vma_merge(m->map, vma_of(m, mm, r), vma_of(m, mm, next));
-	if (!rc) {
-		d.end = n->end;
-		next->used = false;
-		r->used = false;
-		set_region(m, mm, &d);
-	}
-	return expect(m, "merge", rc, fit ? 0 : -EINVAL);
-}
-
-static bool step_resize(struct machine *m, unsigned int mm, struct region *r)
-{
-	unsigned int start = page_of(r->desc.start), old = page_of(r->desc.end);
-	unsigned int end = start + rnd(m, NR_PAGES - start + 1);
-	struct rmap_vma_desc d = r->desc;
-	int want = end > start ? 0 : -EINVAL, rc;
-
-	for (unsigned int p = old; p < end; p++) {
-		if (m->region_of[mm][p])
-			want = -EEXIST;
-	}
-	d.end = addr_of(end);
-	rc = rmap_vma_resize(m->map, vma_of(m, mm, r), d.end);
-	if (!rc) {
-		for (unsigned int p = end; p < old; p++) {
-			m->region_of[mm][p] = 0;
-			m->pte[mm][p] = 0;
-		}
-		r->used = false;
-		set_region(m, mm, &d);
-	}
-	return expect(m, "resize", rc, want);
-}
-
-static bool step_move(struct machine *m, unsigned int mm, struct region *r)
-{
-	struct rmap_vma_desc d = r->desc;
-	unsigned int from = page_of(d.start), nr = page_of(d.end) - from;
-	unsigned int to = rnd(m, NR_PAGES - nr + 1);
-	struct rmap_vma *vma;
-	int want = 0, rc;
-
-	for (unsigned int p = to; p < to + nr; p++) {
-		if (m->region_of[mm][p])
-			want = -EEXIST;
-	}
-	rc = rmap_vma_move(m->map, vma_of(m, mm, r), addr_of(to), &vma);
-	if (!rc) {
-		move_pages(m, mm, from, to, nr);
-		drop_region(m, mm, r);
-		d.start = addr_of(to);
-		d.end = addr_of(to + nr);
-		set_region(m, mm, &d);
-	}
-	return expect(m, "move", rc, want);
-}
-
-static bool step_change(struct machine *m)
-{
-	int mm = pick_mm(m, true);
-	struct region *r = mm < 0 ? NULL : pick_region(m, mm);
-	uint32_t flags;
-
-	if (!r)
-		return true;
-	switch (rnd(m, 5)) {
-	case 0:
-		return step_split(m, mm, r);
-	case 1:
-		return step_merge(m, mm, r);
-	case 2:
-		return step_resize(m, mm, r);
-	case 3:
-		return step_move(m, mm, r);
-	}
-	flags = r->desc.flags ^ RMAP_VM_LOCKED;
-	if (rmap_vma_set_flags(m->map, vma_of(m, mm, r),
-			       flags ^ RMAP_VM_NONLINEAR) != -EINVAL)
-		return fail(m, "set_flags", mm, flags);
-	r->desc.flags = flags;
-	return expect(m, "set_flags",
-		      rmap_vma_set_flags(m->map, vma_of(m, mm, r), flags), 0);
-}
-
-/* As an agent sees it: the region is gone, another has its frames. */
-static bool step_mremap(struct machine *m)
-{
-	int mm = pick_mm(m, true);
-	uint32_t frames[NR_PAGES];
-	struct rmap_vma_desc d;
-	struct rmap_vma *vma;
-	struct region *r;
-	unsigned int to, nr;
-
-	r = mm < 0 ? NULL : pick_region(m, mm);
-	if (!r)
-		return true;
-	d = r->desc;
-	nr = page_of(d.end) - page_of(d.start);
-	to = rnd(m, NR_PAGES - nr + 1);
-	memcpy(frames, &m->pte[mm][page_of(d.start)], nr * sizeof(frames[0]));
-	for (unsigned int i = 0; i < nr; i++) {
-		if (m->region_of[mm][to + i] &&
-		    &m->region[mm][m->region_of[mm][to + i] - 1] != r)
-			return true;
-	}
-	rmap_vma_remove(m->map, vma_of(m, mm, r));
-	drop_region(m, mm, r);
-	d.start = addr_of(to);
-	d.end = addr_of(to + nr);
-	if (rnd(m, 2) && !d.file.ino)
-		d.pgoff = to;
-	if (rmap_vma_add(m->map, rmap_mm_find(m->map, mm), &d, &vma))
-		return m->fail_percent || fail(m, "mremap", mm, to);
-	set_region(m, mm, &d);
-	for (unsigned int i = 0; i < nr; i++) {
-		int rc = frames[i] ? rmap_map_page(m->map, vma, addr_of(to + i),
-						   frames[i] - 1) : -ENOENT;
-
-		if (!rc)
-			m->pte[mm][to + i] = frames[i];
-		else if (rc != -ENOENT && !expect(m, "mremap page", rc, 0))
-			return false;
-	}
-	return true;
-}
-
-static uint64_t random_frame(struct machine *m)
-{
-	int mm = pick_mm(m, true);
-	unsigned int p = rnd(m, NR_PAGES);
-	uint64_t gfn = rnd(m, NR_FRAMES);
-
-	/* Share what someone has, more often than chance would. */
-	if (mm >= 0 && m->pte[mm][p] && rnd(m, 3))
-		gfn = m->pte[mm][p] - 1;
-	if (!rnd(m, 4)) {
-		static const uint16_t flags[] = { 0, RMAP_PG_ANON,
-						  RMAP_PG_FILE };
-
-		rmap_page_set_flags(m->map, gfn, flags[rnd(m, 3)]);
-	}
-	return gfn;
-}
-
-static bool step_page(struct machine *m)
-{
-	int mm = pick_mm(m, true);
-	struct region *r = mm < 0 ? NULL : pick_region(m, mm);
-	unsigned int p, n = 1 + rnd(m, 8);
-
-	if (!r)
-		return true;
-	for (p = page_of(r->desc.start) +
-		 rnd(m, page_of(r->desc.end) - page_of(r->desc.start));
-	     p < page_of(r->desc.end) && n; p++, n--) {
-		struct rmap_vma *vma = vma_of(m, mm, r);
-		uint64_t gfn = random_frame(m);
-		int rc;
-
-		if (!rnd(m, 4)) {
-			rc = rmap_unmap_page(m->map, vma, addr_of(p));
-			if (!expect(m, "unmap", rc,
-				    m->pte[mm][p] ? 0 : -ENOENT))
-				return false;
-			m->pte[mm][p] = 0;
-			continue;
-		}
-		rc = rmap_map_page(m->map, vma, addr_of(p), gfn);
-		if (!rc)
-			m->pte[mm][p] = gfn + 1;
-		if (!expect(m, "map", rc, 0))
-			return false;
-	}
-	return true;
-}
-
-static bool step(struct machine *m)
-{
-	unsigned int what = rnd(m, 100);
-
-	if (what < 8)
-		return step_mm(m);
-	if (what < 22)
-		return step_vma(m);
-	if (what < 28)
-		return step_mremap(m);
-	if (what < 38)
-		return step_change(m);
-	return step_page(m);
-}
+#include "tests/unit/rmap-steps.h"
 
 static const char *const schemes[] = { "anon_vma", "anon_mm", "pte_chain" };
+
+struct history {
+	uint64_t seed;
+	enum rmap_scheme scheme;
+	unsigned int fail_percent;
+	bool lose_unmaps;	/* a fault to be found: in the map only */
+	uint32_t nr;		/* steps */
+	uint32_t *steps;	/* owned; their numbers, NULL: 0 to nr - 1 */
+	bool telling;
+};
+
+struct result {
+	uint32_t at;		/* of the steps, which failed */
+	unsigned int nr_failed;	/* allocations */
+	uint64_t outstanding;	/* bytes, when all is freed */
+	char why[160];
+};
+
+/* True: the map and the oracle agreed all the time. */
+static bool replay(const struct history *h, struct result *res)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct rmap_config config = {
+		.nr_frames = NR_FRAMES, .scheme = h->scheme,
+		.zalloc = zalloc, .release = release, .alloc_ctx = m,
+	};
+	bool good = true;
+
+	if (!m || rmap_new(&m->map, &config))
+		tap_bail("no memory");
+	m->fail_percent = h->fail_percent;
+	m->lose_unmaps = h->lose_unmaps;
+	m->telling = h->telling;
+	res->at = 0;
+	for (uint32_t i = 0; i < h->nr && good; i++) {
+		uint32_t number = h->steps ? h->steps[i] : i;
+
+		if (h->telling)
+			printf("# step %u\n", number);
+		res->at = i;
+		good = step(m, h->seed, number) && machine_check(m);
+	}
+	res->nr_failed = m->nr_failed;
+	memcpy(res->why, m->why, sizeof(res->why));
+	m->fail_percent = 0;
+	rmap_free(m->map);
+	res->outstanding = m->outstanding;
+	free(m);
+	return good;
+}
+
+/* One piece less; false (and nothing is done) where that does not fail. */
+static bool without(struct history *h, uint32_t at, uint32_t piece)
+{
+	struct history less = *h;
+	struct result res;
+
+	less.steps = malloc((h->nr + 1) * sizeof(*less.steps));
+	if (!less.steps)
+		tap_bail("no memory");
+	less.nr = 0;
+	for (uint32_t i = 0; i < h->nr; i++) {
+		if (i < at || i >= at + piece)
+			less.steps[less.nr++] = h->steps[i];
+	}
+	if (replay(&less, &res)) {
+		free(less.steps);
+		return false;
+	}
+	free(h->steps);
+	*h = less;
+	h->nr = res.at + 1;
+	return true;
+}
+
+/* Takes ever smaller pieces away while what is left fails. */
+static void shrink(struct history *h, uint32_t failed_at)
+{
+	h->nr = failed_at + 1;
+	h->steps = malloc(h->nr * sizeof(*h->steps));
+	if (!h->steps)
+		tap_bail("no memory");
+	for (uint32_t i = 0; i < h->nr; i++)
+		h->steps[i] = i;
+	for (uint32_t piece = h->nr / 2; piece; piece /= 2) {
+		bool again = true;
+
+		while (again) {
+			again = false;
+			for (uint32_t at = 0; at < h->nr;) {
+				if (without(h, at, piece))
+					again = piece == 1;
+				else
+					at += piece;
+			}
+		}
+	}
+}
+
+static void tell_failure(struct history *h, const struct result *res)
+{
+	struct result last;
+
+	printf("# step %u: %s; smallest history:\n", res->at, res->why);
+	shrink(h, res->at);
+	h->telling = true;
+	replay(h, &last);
+	printf("# %s\n", last.why);
+	free(h->steps);
+}
 
 static void run(uint64_t seed, enum rmap_scheme scheme, unsigned int steps,
 		unsigned int fail_percent)
 {
-	struct machine *m = calloc(1, sizeof(*m));
-	struct rmap_config config = {
-		.nr_frames = NR_FRAMES, .scheme = scheme,
-		.zalloc = zalloc, .release = release, .alloc_ctx = m,
-	};
-	struct rmap_stats stats;
-	unsigned int n = 0;
-	bool good = true;
+	struct history h = { .seed = seed, .scheme = scheme, .nr = steps,
+			     .fail_percent = fail_percent };
+	struct result res;
+	bool good = replay(&h, &res);
 
-	m->rng = seed * 2654435761u + 88172645463325252u;
-	if (rmap_new(&m->map, &config))
-		tap_bail("no memory");
-	m->fail_percent = fail_percent;
-	for (; n < steps && good; n++)
-		good = step(m) && machine_check(m);
-	rmap_get_stats(m->map, &stats);
-	m->fail_percent = 0;
-	rmap_free(m->map);
+	ok(res.outstanding == 0, "%s, seed %llu: all memory came back",
+	   schemes[scheme], (unsigned long long)seed);
 	if (!ok(good, "%s, seed %llu, %u %% of allocations fail: %u steps",
 		schemes[scheme], (unsigned long long)seed, fail_percent, steps))
-		printf("# step %u: %s\n", n, m->why);
+		tell_failure(&h, &res);
 	else if (fail_percent)
-		printf("# %u allocations failed\n", m->nr_failed);
-	ok(m->outstanding == 0, "%s, seed %llu: all memory came back",
-	   schemes[scheme], (unsigned long long)seed);
-	free(m);
+		printf("# %u allocations failed\n", res.nr_failed);
+}
+
+/*
+ * Of thousands of steps those must be left which make a process and a region,
+ * map a page and unmap it; each is needed once.
+ */
+static void test_shrink(void)
+{
+	struct history h = { .seed = 5, .nr = 3000, .lose_unmaps = true };
+	struct result res;
+	bool good = replay(&h, &res);
+	uint32_t nr = res.at;
+
+	ok(!good, "a map that loses unmaps is found out: at step %u", nr);
+	shrink(&h, res.at);
+	ok(!replay(&h, &res) && h.nr >= 3 && h.nr <= 4,
+	   "%u steps shrink to %u", nr + 1, h.nr);
+	free(h.steps);
 }
 
 int main(void)
@@ -465,6 +167,7 @@ int main(void)
 	const char *env_seed = getenv("RMAP_PROPERTY_SEED");
 	unsigned int steps = env_steps ? strtoul(env_steps, NULL, 0) : 3000;
 
+	test_shrink();
 	for (unsigned int i = 0; i < 3; i++) {
 		if (env_seed) {
 			uint64_t seed = strtoull(env_seed, NULL, 0);

@@ -15,268 +15,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/bench/rmap-trace.h"
 #include "tests/tap.h"
+#include "tests/unit/rmap-oracle.h"
 
 static const char *const schemes[] = { "anon_vma", "anon_mm", "pte_chain" };
-
-/* --- the oracle -------------------------------------------------------------- */
-
-struct mapping {
-	uint32_t mm;
-	uint64_t addr, gfn;
-};
-
-struct vma {
-	uint32_t mm;
-	uint64_t start, end;
-};
-
-struct oracle {
-	struct mapping *maps;	/* owned */
-	struct vma *vmas;	/* owned */
-	uint32_t *mms;		/* owned */
-	size_t nr_maps, max_maps, nr_vmas, max_vmas, nr_mms, max_mms;
-	uint64_t nr_frames;
-	/* rebuilt by the check: mappings of each frame */
-	uint32_t *first, *next;	/* owned; index + 1 */
-	const struct rmap *map;
-	unsigned int hits;
-	bool good;
-	const char *why;
-	uint64_t why_gfn;
-};
-
-#define ORACLE_PUSH(o, what, value) do {                                    \
-	if ((o)->nr_##what == (o)->max_##what) {                            \
-		(o)->max_##what = (o)->max_##what * 2 + 64;                 \
-		(o)->what = realloc((o)->what,                              \
-			(o)->max_##what * sizeof(*(o)->what));              \
-		if (!(o)->what)                                             \
-			abort();                                            \
-	}                                                                   \
-	(o)->what[(o)->nr_##what++] = (value);                              \
-} while (0)
-
-static bool has_mm(const struct oracle *o, uint32_t mm)
-{
-	for (size_t i = 0; i < o->nr_mms; i++) {
-		if (o->mms[i] == mm)
-			return true;
-	}
-	return false;
-}
-
-static struct vma *vma_at(const struct oracle *o, uint32_t mm, uint64_t start,
-			  uint64_t end)
-{
-	for (size_t i = 0; i < o->nr_vmas; i++) {
-		if (o->vmas[i].mm == mm && o->vmas[i].start < end &&
-		    start < o->vmas[i].end)
-			return &o->vmas[i];
-	}
-	return NULL;
-}
-
-static void forget(struct oracle *o, uint32_t mm, uint64_t start, uint64_t end)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->nr_maps; i++) {
-		if (o->maps[i].mm != mm || o->maps[i].addr < start ||
-		    o->maps[i].addr >= end)
-			o->maps[n++] = o->maps[i];
-	}
-	o->nr_maps = n;
-}
-
-static void oracle_exit(struct oracle *o, uint32_t mm)
-{
-	size_t n = 0;
-
-	forget(o, mm, 0, UINT64_MAX);
-	for (size_t i = 0; i < o->nr_vmas; i++) {
-		if (o->vmas[i].mm != mm)
-			o->vmas[n++] = o->vmas[i];
-	}
-	o->nr_vmas = n;
-	n = 0;
-	for (size_t i = 0; i < o->nr_mms; i++) {
-		if (o->mms[i] != mm)
-			o->mms[n++] = o->mms[i];
-	}
-	o->nr_mms = n;
-}
-
-static void oracle_fork(struct oracle *o, uint32_t parent, uint32_t child)
-{
-	size_t nr_maps = o->nr_maps, nr_vmas = o->nr_vmas;
-
-	ORACLE_PUSH(o, mms, child);
-	for (size_t i = 0; i < nr_vmas; i++) {
-		struct vma v = o->vmas[i];
-
-		if (v.mm != parent)
-			continue;
-		v.mm = child;
-		ORACLE_PUSH(o, vmas, v);
-	}
-	for (size_t i = 0; i < nr_maps; i++) {
-		struct mapping m = o->maps[i];
-
-		if (m.mm != parent)
-			continue;
-		m.mm = child;
-		ORACLE_PUSH(o, maps, m);
-	}
-}
-
-static bool oracle_move(struct oracle *o, const struct trace_event *e)
-{
-	struct vma *v = vma_at(o, e->mm, e->addr, e->addr + 1);
-	uint64_t start, end, new_end;
-
-	if (!v)
-		return false;
-	start = v->start;
-	end = v->end;
-	new_end = e->arg + (end - start);
-	if (vma_at(o, e->mm, e->arg, new_end))
-		return false;
-	for (size_t i = 0; i < o->nr_maps; i++) {
-		struct mapping *m = &o->maps[i];
-
-		if (m->mm == e->mm && m->addr >= start && m->addr < end)
-			m->addr = m->addr - start + e->arg;
-	}
-	v->start = e->arg;
-	v->end = new_end;
-	return true;
-}
-
-/* False: makes no sense here (a shrunk trace), nothing was done. */
-static bool oracle_apply(struct oracle *o, const struct trace_event *e)
-{
-	struct vma *v = vma_at(o, e->mm, e->addr, e->addr + 1);
-	size_t nr = o->nr_maps;
-
-	if (e->op == TRACE_REF)
-		return e->addr < o->nr_frames;
-	if (e->op == TRACE_MM) {
-		if (has_mm(o, e->mm))
-			return false;
-		ORACLE_PUSH(o, mms, e->mm);
-		return true;
-	}
-	if (!has_mm(o, e->mm))
-		return false;
-	switch (e->op) {
-	case TRACE_FORK:
-		if (has_mm(o, e->child))
-			return false;
-		oracle_fork(o, e->mm, e->child);
-		return true;
-	case TRACE_EXIT:
-		oracle_exit(o, e->mm);
-		return true;
-	case TRACE_MMAP:
-		if (vma_at(o, e->mm, e->addr, e->arg))
-			return false;
-		ORACLE_PUSH(o, vmas, ((struct vma){ e->mm, e->addr, e->arg }));
-		return true;
-	case TRACE_MUNMAP:
-		if (!v)
-			return false;
-		forget(o, e->mm, v->start, v->end);
-		*v = o->vmas[--o->nr_vmas];
-		return true;
-	case TRACE_MREMAP:
-		return oracle_move(o, e);
-	case TRACE_MAP:
-		if (!v || e->arg >= o->nr_frames)
-			return false;
-		forget(o, e->mm, e->addr, e->addr + 1);
-		ORACLE_PUSH(o, maps,
-			    ((struct mapping){ e->mm, e->addr, e->arg }));
-		return true;
-	case TRACE_UNMAP:
-		forget(o, e->mm, e->addr, e->addr + 1);
-		return o->nr_maps < nr;
-	default:
-		return false;
-	}
-}
-
-static bool check_place(const struct rmap *map, uint64_t gfn,
-			const struct rmap_vma *vma, uint64_t addr, void *arg)
-{
-	struct oracle *o = arg;
-	uint32_t mm = rmap_mm_id(rmap_vma_mm(vma)), i;
-
-	for (i = o->first[gfn]; i; i = o->next[i - 1]) {
-		if (o->maps[i - 1].mm == mm && o->maps[i - 1].addr == addr)
-			break;
-	}
-	o->good = i;
-	o->hits++;
-	return i;
-}
-
-static bool disagree(struct oracle *o, const char *why, uint64_t gfn)
-{
-	o->why = why;
-	o->why_gfn = gfn;
-	return false;
-}
-
-/* Every frame. */
-static bool oracle_check(struct oracle *o, const struct rmap *map)
-{
-	struct rmap_walk_control rwc = { .arg = o, .rmap_one = check_place };
-	struct rmap_page_info info;
-	struct rmap_stats stats;
-
-	rmap_get_stats(map, &stats);
-	if (stats.nr_mappings != o->nr_maps || stats.nr_mms != o->nr_mms ||
-	    stats.nr_vmas != o->nr_vmas)
-		return disagree(o, "number of mappings, VMAs or processes", 0);
-	memset(o->first, 0, o->nr_frames * sizeof(*o->first));
-	o->next = realloc(o->next, (o->nr_maps + 1) * sizeof(*o->next));
-	if (!o->next)
-		abort();
-	for (size_t i = 0; i < o->nr_maps; i++) {
-		o->next[i] = o->first[o->maps[i].gfn];
-		o->first[o->maps[i].gfn] = (uint32_t)(i + 1);
-	}
-	for (uint64_t gfn = 0; gfn < o->nr_frames; gfn++) {
-		unsigned int want = 0;
-
-		for (uint32_t i = o->first[gfn]; i; i = o->next[i - 1])
-			want++;
-		o->hits = 0;
-		o->good = true;
-		rmap_page_info(map, gfn, &info);
-		if (info.mapcount != (int)want - 1)
-			return disagree(o, "mapcount", gfn);
-		rmap_walk(map, gfn, &rwc);
-		if (!o->good)
-			return disagree(o, "a place that is none", gfn);
-		if (o->hits != want)
-			return disagree(o, "a place missed or met twice", gfn);
-	}
-	return true;
-}
 
 /* --- replay and shrink ---------------------------------------------------- */
 
 struct run {
 	enum rmap_scheme scheme;
-	unsigned int every;		/* check after so many events */
+	unsigned int every;		/* check every frame, that often */
 	bool lose_unmaps;		/* a fault to be found: in the map only */
 	size_t failed_at;
 	const char *why;
 	uint64_t why_gfn;
 };
+
+/*
+ * After each event what it can have changed is looked at: one frame or two for
+ * a page, else all.
+ */
+static bool check_event(struct oracle *o, const struct rmap *map,
+			const struct trace_event *e)
+{
+	switch (e->op) {
+	case TRACE_FORK:
+	case TRACE_EXIT:
+	case TRACE_MUNMAP:
+	case TRACE_MREMAP:
+		return oracle_check(o, map);
+	case TRACE_MAP:
+		if (!check_one(o, map, e->arg))
+			return false;
+		break;
+	case TRACE_UNMAP:
+		break;
+	default:
+		return check_numbers(o, map);
+	}
+	return check_numbers(o, map) &&
+	       (o->lost == UINT64_MAX || check_one(o, map, o->lost));
+}
 
 static bool replay(struct run *r, const struct trace *t)
 {
@@ -293,6 +72,7 @@ static bool replay(struct run *r, const struct trace *t)
 		const struct trace_event *e = &t->events[i];
 
 		r->failed_at = i;
+		o.lost = UINT64_MAX;
 		if (!oracle_apply(&o, e))
 			continue;
 		if (!(r->lose_unmaps && e->op == TRACE_UNMAP) &&
@@ -300,6 +80,8 @@ static bool replay(struct run *r, const struct trace *t)
 			good = disagree(&o, "the map refused", 0);
 		else if (i % r->every == 0 || i == t->nr - 1)
 			good = oracle_check(&o, map);
+		else
+			good = check_event(&o, map, e);
 	}
 	r->why = o.why;
 	r->why_gfn = o.why_gfn;
@@ -320,7 +102,6 @@ static void shrink(struct run *r, struct trace *t)
 {
 	struct trace less = { .nr_frames = t->nr_frames };
 
-	r->every = 1;
 	if (!replay(r, t))
 		t->nr = r->failed_at + 1;
 	for (size_t piece = t->nr / 2; piece; piece /= 2) {
@@ -408,8 +189,12 @@ static void test_text(void)
 	struct trace t = { 0 }, u = { 0 };
 	static const char *const bad[] = {
 		"mm", "mm 1 2", "map 1 2", "jump 1", "mm -1", "mm 1x",
-		"mm 1\nframes 5", "mmap 1 2 3 4 5 6 7",
+		"mm 1\nframes 5", "mmap 1 2 3 4 5 6 7 8",
+		"frames 9\nmap 1 0 0 10", "frames 9\nunmap 1 0 0",
+		"frames 9\nflags 8 1 2", "flags 1",
 	};
+	static const char runs[] = "frames 9\nmmap 1 0 4096 0 1 7 3\n"
+		"map 1 0x1000 5 3\nunmap 1 0x2000 2\nflags 2 0x20 7\n";
 	bool same;
 	FILE *f = tmpfile();
 
@@ -423,11 +208,21 @@ static void test_text(void)
 		same = !memcmp(&t.events[i], &u.events[i], sizeof(t.events[0]));
 	ok(same, "%zu events are the same after writing and reading", t.nr);
 	fclose(f);
+	f = fmemopen((void *)runs, strlen(runs), "r");
+	u.nr = 0;
+	ok(!trace_read(f, &u) && u.nr == 7 && u.events[0].dev == 3 &&
+	   u.events[3].addr == 0x3000 && u.events[3].arg == 7 &&
+	   u.events[5].op == TRACE_UNMAP && u.events[5].addr == 0x3000 &&
+	   u.events[6].addr == 2 && u.events[6].flags == 0x20 &&
+	   u.events[6].arg == 7, "runs of pages are read page by page");
+	fclose(f);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const char *last = strchr(bad[i], '\n');
+
 		f = fmemopen((void *)bad[i], strlen(bad[i]), "r");
 		u.nr = 0;
-		ok(trace_read(f, &u) > 0, "\"%s\" is refused", i == 6 ?
-		   "frames after an event" : bad[i]);
+		ok(trace_read(f, &u) > 0, "\"%s\" is refused",
+		   last ? last + 1 : bad[i]);
 		fclose(f);
 	}
 	trace_free(&t);
@@ -453,26 +248,61 @@ static int print_generated(const char *name)
 	return 0;
 }
 
+static bool read_file(const char *path, struct trace *t)
+{
+	FILE *f = fopen(path, "r");
+	unsigned int line = f ? trace_read(f, t) : 0;
+	bool good = f && !line && t->nr_frames && t->nr;
+
+	if (!good)
+		fprintf(stderr, "rmap-replay: %s: line %u: %s\n", path, line,
+			f ? "not a trace" : strerror(errno));
+	if (f)
+		fclose(f);
+	return good;
+}
+
+/* A history may be long: all frames are looked at now and then only. */
+static void replay_trace(const char *name, struct trace *t)
+{
+	size_t nr[NR_TRACE_OPS] = { 0 };
+
+	for (size_t i = 0; i < t->nr; i++)
+		nr[t->events[i].op]++;
+	for (unsigned int s = 0; s < 3; s++) {
+		struct run r = { .scheme = s, .every = t->nr / 128 + 1 };
+
+		if (!ok(replay(&r, t), "%s, %s: %zu events, %llu frames", name,
+			schemes[s], t->nr, (unsigned long long)t->nr_frames))
+			print_failure(&r, t);
+	}
+	for (unsigned int op = 0; op < NR_TRACE_OPS; op++)
+		printf("# %s: %zu\n", trace_op_names[op], nr[op]);
+}
+
 static int replay_file(const char *path)
 {
 	struct trace t = { 0 };
-	FILE *f = fopen(path, "r");
-	unsigned int line = f ? trace_read(f, &t) : 0;
 
-	if (!f || line || !t.nr_frames || !t.nr) {
-		fprintf(stderr, "rmap-replay: %s: line %u: %s\n", path, line,
-			f ? "not a trace" : strerror(errno));
+	if (!read_file(path, &t))
 		return 1;
-	}
-	fclose(f);
-	for (unsigned int s = 0; s < 3; s++) {
-		struct run r = { .scheme = s, .every = 1 };
-
-		if (!ok(replay(&r, &t), "%s, %s", path, schemes[s]))
-			print_failure(&r, &t);
-	}
+	replay_trace(path, &t);
 	trace_free(&t);
 	return tap_done();
+}
+
+/* A live guest's history, as `vmm run --agent-record` wrote it. */
+static void test_recorded(void)
+{
+	const char *srcdir = getenv("abs_top_srcdir");
+	struct trace t = { 0 };
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/tests/unit/rmap-recorded.trace",
+		 srcdir ? srcdir : "..");
+	if (ok(read_file(path, &t), "a recorded history can be read"))
+		replay_trace("recorded", &t);
+	trace_free(&t);
 }
 
 int main(int argc, char **argv)
@@ -485,6 +315,7 @@ int main(int argc, char **argv)
 		return replay_file(argv[1]);
 	test_text();
 	test_shrink();
+	test_recorded();
 	test_generators(scale ? strtoul(scale, NULL, 0) : 1);
 	return tap_done();
 }

@@ -101,7 +101,7 @@ static void run(const struct trace *t, enum rmap_scheme scheme, unsigned int nr)
 
 int main(void)
 {
-	static const unsigned int nr_readers[] = { 1, 4, 16 };
+	static const unsigned int nr_readers[] = { 1, 2, 4, 8, 16 };
 	struct trace t = { 0 };
 
 	/* The histories follow each other; all end with their processes. */
@@ -113,7 +113,7 @@ int main(void)
 		gen->fn(&t, gen->small_scale, gen->small_pages);
 	}
 	for (unsigned int s = 0; s < 3; s++) {
-		for (unsigned int i = 0; i < 3; i++)
+		for (unsigned int i = 0; i < 5; i++)
 			run(&t, s, nr_readers[i]);
 	}
 	trace_free(&t);

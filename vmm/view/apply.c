@@ -46,6 +46,7 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 static void remove_vma(struct view *view, struct view_mm *m,
 		       struct rmap_vma *vma, uint64_t *work)
 {
+	struct rmap_vma_desc desc;
 	uint64_t addr = 0, gfn;
 
 	for (; rmap_vma_next_page(view->map, vma, &addr, &gfn);
@@ -56,6 +57,8 @@ static void remove_vma(struct view *view, struct view_mm *m,
 		breathe(view, work);
 	}
 	m->nr_vmas--;
+	rmap_vma_describe(vma, &desc);
+	record_munmap(view->record, m->pid, desc.start);
 	rmap_vma_remove(view->map, vma);
 }
 
@@ -77,6 +80,7 @@ static void forget(struct view *view, uint32_t pid)
 	if (!m)
 		return;
 	remove_all_vmas(view, m);
+	record_exit(view->record, pid);
 	rmap_mm_remove(view->map, m->mm);
 	memmove(m, m + 1, (view->mms + --view->nr_mms - m) * sizeof(*m));
 }
@@ -99,6 +103,7 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 	}
 	if (rmap_mm_add(view->map, pid, pgd, &mm))
 		return NULL;
+	record_mm(view->record, pid);
 	memmove(&view->mms[i + 1], &view->mms[i],
 		(view->nr_mms - i) * sizeof(*view->mms));
 	view->nr_mms++;
@@ -150,10 +155,12 @@ static void apply_vma(struct view *view, const struct protocol_vma *v)
 	if (!m)
 		return;
 	if (v->op == PROTOCOL_VMA_NEW) {
-		if (rmap_vma_add(view->map, m->mm, &desc, &view->vma))
+		if (rmap_vma_add(view->map, m->mm, &desc, &view->vma)) {
 			view->nr_dropped++;
-		else
-			m->nr_vmas++;
+			return;
+		}
+		m->nr_vmas++;
+		record_mmap(view->record, m->pid, &desc);
 		return;
 	}
 	vma = rmap_vma_find(m->mm, v->start);
@@ -175,8 +182,10 @@ static void unmap_run(struct view *view, struct view_mm *m,
 
 	while (rmap_vma_next_page(view->map, view->vma, &addr, &gfn) &&
 	       addr < end) {
-		if (!rmap_unmap_page(view->map, view->vma, addr))
+		if (!rmap_unmap_page(view->map, view->vma, addr)) {
 			m->nr_mapped--;
+			record_unmap(view->record, m->pid, addr);
+		}
 		addr += RMAP_PAGE_SIZE;
 		breathe(view, work);
 	}
@@ -197,10 +206,12 @@ static void map_run(struct view *view, struct view_mm *m,
 		bool had = rmap_vma_next_page(view->map, view->vma, &at,
 					      &gfn) && at == addr;
 
-		if (rmap_map_page(view->map, view->vma, addr, r->gfn + i))
+		if (rmap_map_page(view->map, view->vma, addr, r->gfn + i)) {
 			view->nr_dropped++;
-		else
+		} else {
 			m->nr_mapped += !had;
+			record_map(view->record, m->pid, addr, r->gfn + i);
+		}
 		breathe(view, work);
 	}
 }
@@ -223,8 +234,12 @@ static void apply_flags(struct view *view, const struct protocol_message *msg)
 
 	for (uint32_t i = 0; i < msg->nr; i++)
 		for (uint32_t k = 0; k < msg->flags[i].count; k++) {
-			rmap_page_set_flags(view->map, msg->flags[i].gfn + k,
-					    msg->flags[i].flags);
+			uint64_t gfn = msg->flags[i].gfn + k;
+
+			if (!rmap_page_set_flags(view->map, gfn,
+						 msg->flags[i].flags))
+				record_flags(view->record, gfn,
+					     msg->flags[i].flags);
 			breathe(view, &work);
 		}
 }
@@ -239,6 +254,7 @@ static void end_epoch(struct view *view)
 			forget(view, view->mms[i].pid);
 		breathe(view, &work);
 	}
+	record_sync(view->record);
 	view->stats.epoch = view->epoch;
 	view->stats.last_update_ns = clock_now_ns();
 }

@@ -7,6 +7,7 @@
 
 #include "guest-agent/protocol.h"
 #include "vmm/view/guest_walk.h"
+#include "vmm/view/record.h"
 #include "vmm/view/view.h"
 
 struct view_mm {		/* one process; the table is sorted by pid */
@@ -25,6 +26,7 @@ struct view {
 	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
 	struct guest_walk walk;	/* the map's PTE provider */
 	struct view_stats stats;
+	struct record *record;	/* owned; NULL: none is made */
 
 	/* What the stream is at; only the server's thread uses it. */
 	uint64_t epoch;

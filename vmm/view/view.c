@@ -75,10 +75,19 @@ void view_free(struct view *view)
 {
 	if (!view)
 		return;
+	record_close(view->record);
 	rmap_free(view->map);
 	pthread_rwlock_destroy(&view->lock);
 	free(view->mms);
 	free(view);
+}
+
+int view_record(struct view *view, const char *path)
+{
+	if (view->record)
+		return -EEXIST;
+	return record_open(&view->record, path, guest_mem_nr_frames(view->mem),
+			   RECORD_MAX_BYTES);
 }
 
 void view_rdlock(struct view *view)

@@ -25,6 +25,13 @@ struct view;
 int view_new(struct view **viewp, struct guest_mem *mem);
 void view_free(struct view *view);
 
+/*
+ * From now on what the agent tells is also written to a file (record.h).
+ * -errno of opening it; -EEXIST when a recording is being made.  Before the
+ * agent server starts.
+ */
+int view_record(struct view *view, const char *path);
+
 void view_rdlock(struct view *view);
 void view_wrlock(struct view *view);
 void view_unlock(struct view *view);
