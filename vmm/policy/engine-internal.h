@@ -10,6 +10,7 @@
 #include "vmm/util/log.h"
 
 /* Frames judged and evicted in one go. */
+/* Candidates at a time; a quarter where a last look costs little a call. */
 #define ENGINE_BATCH 16384
 
 /* What the agent says of a frame that must stay where it is. */
@@ -26,6 +27,8 @@ struct engine {
 	uint64_t *looked;	/* young, and not aged by yet; owned */
 	uint64_t *refused;	/* by the sink, in this scan; owned */
 	uint64_t nr_gone, nr_refused;	/* in this scan */
+	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
+	uint64_t reclaim_until_ns;	/* CPU time of the thread; this scan */
 	uint32_t *candidates;	/* ENGINE_BATCH; owned */
 	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
 	uint32_t scan;

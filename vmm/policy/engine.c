@@ -218,10 +218,32 @@ static void call_back(struct engine *e)
 	pthread_mutex_unlock(&e->callback_lock);
 }
 
+static uint64_t max_ns(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * A scan may evict for as long as it looked, or as the quota has in a period
+ * where that is more.  What is left waits for the next scan, so that a large
+ * guest far over its target is taken from evenly and by fresh ages, and not for
+ * seconds at a time with a long rest after.
+ */
+static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
+{
+	uint64_t quota;
+
+	pthread_mutex_lock(&e->lock);
+	quota = e->policy.scan_period_ms * NSEC_PER_MSEC *
+		e->policy.cpu_percent / 100;
+	pthread_mutex_unlock(&e->lock);
+	return max_ns(look_ns, quota);
+}
+
 /* Returns the CPU time that the scan took, ns. */
 static uint64_t scan(struct engine *e)
 {
-	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns();
+	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns(), now;
 	int rc = look(e);
 	bool good = !rc;
 
@@ -229,6 +251,8 @@ static uint64_t scan(struct engine *e)
 		e->scan++;
 		e->nr_failed = 0;
 		age_all(e);
+		now = clock_thread_cpu_ns();
+		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
 		rc = engine_reclaim(e);
 	} else if (e->nr_failed < MAX_BACKOFF) {
 		e->nr_failed++;
@@ -237,11 +261,6 @@ static uint64_t scan(struct engine *e)
 	publish(e, start, cpu, good, rc);
 	call_back(e);
 	return cpu;
-}
-
-static uint64_t max_ns(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 /*
@@ -335,6 +354,8 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 		 config->source->ops->name);
 	snprintf(e->stats.sink, sizeof(e->stats.sink), "%s",
 		 config->sink ? config->sink->ops->name : "none");
+	e->batch = config->source->cost == ACCESS_COST_RMAP ? ENGINE_BATCH :
+		   ENGINE_BATCH / 4;
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
 	pthread_mutex_init(&e->lock, NULL);

@@ -19,6 +19,7 @@
 #include "vmm/policy/engine-internal.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 
 /*
  * A source's call costs more than looking at some frames too many: candidates
@@ -205,7 +206,7 @@ static uint64_t excess(struct engine *e)
 /* One batch.  How many pages went; 0: no use going on; or -errno. */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
-	size_t max = over < ENGINE_BATCH ? over : ENGINE_BATCH, nr;
+	size_t max = over < e->batch ? over : e->batch, nr;
 	ssize_t rc;
 
 	pthread_mutex_lock(&e->lock);
@@ -234,7 +235,8 @@ int engine_reclaim(struct engine *e)
 	/* Each batch shortens the list that it takes from, so this ends. */
 	while ((over = excess(e))) {
 		rc = reclaim_batch(e, over);
-		if (rc <= 0 && rc != -EAGAIN)
+		if ((rc <= 0 && rc != -EAGAIN) ||
+		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
 			break;
 	}
 	pthread_mutex_lock(&e->lock);
