@@ -70,16 +70,18 @@ static int add_devices(struct machine *m, const struct run_options *o,
 static int assemble(struct machine *m, const struct run_options *o, char *why,
 		    size_t len)
 {
-	const struct vm_config vc = {
+	struct vm_config vc = {
 		.name = o->name, .mem_bytes = o->mem_bytes,
-		.nr_cpus = o->nr_cpus, .thp = o->thp,
+		.nr_cpus = o->nr_cpus,
 	};
 	const struct boot_config bc = {
 		.kernel = o->kernel, .initrd = o->initrd,
 		.cmdline = o->cmdline,
 	};
-	int rc = vm_new(&m->vm, &vc, why, len);
+	int rc = run_reclaim_choose(&m->reclaim, o, &vc.backing, why, len);
 
+	if (!rc)
+		rc = vm_new(&m->vm, &vc, why, len);
 	if (!rc)
 		rc = add_devices(m, o, why, len);
 	if (!rc)

@@ -65,6 +65,25 @@ static int check_memory(struct run_options *o)
 	return VMM_EXIT_OK;
 }
 
+static int check_backing(struct run_options *o)
+{
+	static const char *const kinds[] = {
+		[GUEST_MEM_ANON] = "anon", [GUEST_MEM_THP] = "thp",
+		[GUEST_MEM_MEMFD] = "memfd",
+	};
+
+	if (!o->backing_text)
+		return VMM_EXIT_OK;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(o->backing_text, kinds[i])) {
+			o->backing = i;
+			return VMM_EXIT_OK;
+		}
+	log_error("--mem-backing %s: there are anon (4 KiB pages), thp (huge "
+		  "pages) and memfd (shared 4 KiB pages)", o->backing_text);
+	return VMM_EXIT_USAGE;
+}
+
 static int check_net(struct run_options *o)
 {
 	if (!o->net_text)
@@ -104,6 +123,8 @@ static int check(struct run_options *o)
 		return VMM_EXIT_USAGE;
 	}
 	rc = check_memory(o);
+	if (!rc)
+		rc = check_backing(o);
 	if (!rc)
 		rc = check_net(o);
 	if (rc)
@@ -166,6 +187,9 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "kernel command line", "TEXT" },
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
+		{ "mem-backing", 0, POPT_ARG_STRING, &o->backing_text, 0,
+		  "what is behind it: anon, memfd, thp (what --abits needs)",
+		  "KIND" },
 		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
 		  "CPUs of the guest (1)", "N" },
 		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
@@ -182,7 +206,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
 		{ "abits", 'a', POPT_ARG_STRING, &o->abits, 0,
 		  "source of accessed bits: auto, none, kvm-young, damon, "
-		  "page-idle (auto)", "SOURCE" },
+		  "page-idle, soft[,faults=N] (auto)", "SOURCE" },
 		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
 		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
 		  "cpu=PERCENT (off)", "POLICY" },
@@ -191,8 +215,6 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "agent-record", 0, POPT_ARG_STRING, &o->agent_record, 0,
 		  "write what the agent tells to a file, to be replayed",
 		  "FILE" },
-		{ "thp", 0, POPT_ARG_NONE, &o->thp, 0,
-		  "huge pages behind the guest's memory", NULL },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
 		  "tell more", NULL },
 		POPT_AUTOHELP
@@ -235,6 +257,7 @@ void run_options_free(struct run_options *o)
 	free(o->abits);
 	free(o->agent_record);
 	free(o->mem_text);
+	free(o->backing_text);
 	free(o->reclaim_text);
 	free(o->net_text);
 	free(o->cpus_text);

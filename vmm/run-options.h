@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/mem/guest_mem.h"
 #include "vmm/policy/engine.h"
 
 #define RUN_MAX_DISKS 8
@@ -19,10 +20,13 @@ struct run_disk {
 struct run_options {
 	char *kernel, *initrd, *cmdline, *name, *socket, *vsock, *abits;
 	char *tap, *agent_record;
-	char *mem_text, *reclaim_text, *net_text, *cpus_text, *cid_text;
+	char *mem_text, *backing_text, *reclaim_text, *net_text, *cpus_text;
+	char *cid_text;
 	uint64_t mem_bytes;
+	/* Meaningful when backing_text is set: else what the source needs. */
+	enum guest_mem_backing backing;
 	int nr_cpus, cid;
-	int no_agent, thp, verbose;
+	int no_agent, verbose;
 	struct run_disk disks[RUN_MAX_DISKS];
 	unsigned int nr_disks;
 	struct engine_policy policy;

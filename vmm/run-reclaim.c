@@ -24,30 +24,9 @@
  * Without accessed bits or without swap a guest still runs; only who asked for
  * reclaim, or for a source by name, is refused.
  */
-static int open_source(struct run_reclaim *r, const struct run_options *o,
-		       struct vm *vm, char *why, size_t len)
+static int without_source(const struct run_options *o, int rc,
+			  const char *reasons, char *why, size_t len)
 {
-	char reasons[768];
-	int rc;
-
-	if (!strcmp(o->abits, "none")) {
-		if (!o->policy.enabled)
-			return 0;
-		snprintf(why, len, "--reclaim needs a source of accessed bits, "
-			 "and --abits says none");
-		return -EINVAL;
-	}
-	r->target = calloc(1, sizeof(*r->target));
-	if (!r->target) {
-		snprintf(why, len, "no memory");
-		return -ENOMEM;
-	}
-	r->target->mem = vm_mem(vm);
-	r->target->vm_fd = vm_fd(vm);
-	rc = access_open(&r->source, o->abits, r->target, reasons,
-			 sizeof(reasons));
-	if (!rc)
-		return 0;
 	if (strcmp(o->abits, "auto") || o->policy.enabled) {
 		snprintf(why, len, "no accessed bits: %s", reasons);
 		return rc;
@@ -55,6 +34,51 @@ static int open_source(struct run_reclaim *r, const struct run_options *o,
 	log_warn("running without accessed bits, so without reclaim: %s",
 		 reasons);
 	return 0;
+}
+
+int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
+		       enum guest_mem_backing *backing, char *why, size_t len)
+{
+	char reasons[1024];
+	int rc;
+
+	*backing = o->backing_text ? o->backing : GUEST_MEM_ANON;
+	if (!strcmp(o->abits, "none")) {
+		if (!o->policy.enabled)
+			return 0;
+		snprintf(why, len, "--reclaim needs a source of accessed bits, "
+			 "and --abits says none");
+		return -EINVAL;
+	}
+	if (!strcmp(o->abits, "auto"))
+		rc = access_choose(&r->ops, reasons, sizeof(reasons));
+	else
+		rc = access_find(&r->ops, o->abits, reasons, sizeof(reasons));
+	if (rc)
+		return without_source(o, rc, reasons, why, len);
+	if (!o->backing_text)
+		*backing = r->ops->backing;
+	return 0;
+}
+
+static int open_source(struct run_reclaim *r, const struct run_options *o,
+		       struct vm *vm, char *why, size_t len)
+{
+	char reasons[768];
+	int rc;
+
+	if (!r->ops)
+		return 0;
+	r->target = calloc(1, sizeof(*r->target));
+	if (!r->target) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	r->target->mem = vm_mem(vm);
+	r->target->vm_fd = vm_fd(vm);
+	rc = access_open(&r->source, strcmp(o->abits, "auto") ? o->abits :
+			 r->ops->name, r->target, reasons, sizeof(reasons));
+	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
 static int open_sink(struct run_reclaim *r, const struct run_options *o,

@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+#include "vmm/mem/guest_mem.h"
+
+struct access_source_ops;
 struct access_source;
 struct agent_server;
 struct engine;
@@ -21,6 +24,7 @@ struct vm;
 
 /* All owned; NULL what is not there. */
 struct run_reclaim {
+	const struct access_source_ops *ops;	/* NULL: no accessed bits */
 	struct view *view;
 	struct agent_server *agent;
 	struct access_source *source;
@@ -30,6 +34,13 @@ struct run_reclaim {
 	struct access_target *target;	/* of the source */
 };
 
+/*
+ * Chooses the access source, before there is a VM: guest memory must be what
+ * it needs.  *backing is what o asks for, or the source needs.  0 or -errno
+ * with why.
+ */
+int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
+		       enum guest_mem_backing *backing, char *why, size_t len);
 /*
  * Before the VM starts.  0 or -errno with why; what was made before a failure
  * is in *r, for run_reclaim_stop().

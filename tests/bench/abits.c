@@ -6,7 +6,9 @@
  *
  * Of each harvest: wall time a 4 KiB page (it includes kernel threads that
  * work for the source), and CPU time of our own thread a GiB.  "last look" is
- * the time of a harvest of 4096 neighbouring pages.  Sources that cannot serve
+ * the time of a harvest of 4096 neighbouring pages.  "guest" is what a touch
+ * costs the guest in the two rounds after bits were cleared or pages unmapped:
+ * half of it is the price of the first touch.  Sources that cannot serve
  * here are named with the reason.
  */
 #include "config.h"
@@ -24,7 +26,7 @@
 
 #define LOOK_PAGES 4096
 
-static char *opt_abits = "kvm-young,damon,page-idle", *opt_mem = "256M";
+static char *opt_abits = "kvm-young,damon,page-idle,soft", *opt_mem = "256M";
 static char *opt_json;
 static int opt_runs = 5;
 
@@ -84,14 +86,25 @@ static void measure(struct bench *b, const char *source, uint64_t nr_pages,
 	struct access_target target;
 	struct gfn_range range;
 	uint64_t *gfns, *young;
+	const struct access_source_ops *ops;
 	struct tiny_vm *vm;
-	char why[1024], label[64];
-	int err = tiny_vm_new(&vm, nr_pages, huge);
+	char why[1024], label[64], name[96];
+	uint64_t rounds;
+	int err = access_find(&ops, source, why, sizeof(why));
 
+	if (err) {
+		fprintf(stderr, "abits: %s\n", why);
+		exit(2);
+	}
+	/* A source that needs memory of its own kind has no huge pages. */
+	if (huge && ops->backing != GUEST_MEM_ANON)
+		return;
+	err = tiny_vm_new(&vm, nr_pages, huge ? GUEST_MEM_THP : ops->backing);
 	if (err)
 		die("the guest does not run", err);
 	snprintf(label, sizeof(label), "%s %s", source, huge ? "2M" : "4K");
-	target = (struct access_target){ tiny_vm_mem(vm), tiny_vm_fd(vm) };
+	target = (struct access_target){ .mem = tiny_vm_mem(vm),
+					 .vm_fd = tiny_vm_fd(vm) };
 	range = tiny_vm_range(vm);
 	gfns = calloc(nr_pages, sizeof(*gfns));
 	young = bitmap_new(guest_mem_nr_frames(target.mem));
@@ -113,10 +126,18 @@ static void measure(struct bench *b, const char *source, uint64_t nr_pages,
 			err = tiny_vm_touch(vm, gfns, shares[s].percent ? nr : 0);
 			if (!err)
 				err = src->ops->arm(src, range);
+			rounds = bench_now_ns();
 			if (!err)
 				err = tiny_vm_wait(vm, 2);
 			if (err)
 				die(label, err);
+			if (shares[s].percent) {
+				snprintf(name, sizeof(name), "%s %s guest",
+					 label, shares[s].name);
+				bench_add(b, name, "ns/touch",
+					  (bench_now_ns() - rounds) /
+					  (2.0 * nr));
+			}
 			harvest(b, label, shares[s].name, src, range, young);
 		}
 	}

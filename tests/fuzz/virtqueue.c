@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!mem) {
 		log_set_level(LOG_LEVEL_ERROR);
-		check(!guest_mem_new(&mem, MEM_BYTES, false));
+		check(!guest_mem_new(&mem, MEM_BYTES, GUEST_MEM_ANON));
 	}
 	memcpy(&in, data, size < sizeof(in) ? size : sizeof(in));
 	check(!guest_mem_write(mem, GPA(0), in.desc, sizeof(in.desc)));

@@ -78,7 +78,7 @@ static void test_source(void)
 	int err;
 
 	/* Memory from 0 to the end of the data, most of it never touched. */
-	if (guest_mem_new(&mem, GUEST_DATA_GPA + DATA_BYTES, false))
+	if (guest_mem_new(&mem, GUEST_DATA_GPA + DATA_BYTES, GUEST_MEM_ANON))
 		tap_bail("guest_mem_new");
 	guest_make_in(&g, guest_mem_ptr(mem, GPA(0), GUEST_CONTROL_BYTES),
 		      guest_mem_ptr(mem, GPA(GUEST_DATA_GPA), DATA_BYTES),

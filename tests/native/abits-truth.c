@@ -131,6 +131,8 @@ int main(int argc, const char **argv)
 	struct access_source *src;
 	struct access_target target;
 	struct tiny_vm *vm;
+	const struct access_source_ops *ops;
+	enum guest_mem_backing backing;
 	char why[1024];
 	int err;
 
@@ -138,12 +140,16 @@ int main(int argc, const char **argv)
 		tap_bail("wrong usage, see --help");
 	poptFreeContext(ctx);
 	unit = opt_huge ? HUGE_PAGES : 1;
-	err = tiny_vm_new(&vm, bytes >> VMM_PAGE_SHIFT, opt_huge);
+	backing = opt_huge ? GUEST_MEM_THP : GUEST_MEM_ANON;
+	if (!opt_huge && !access_find(&ops, opt_abits, why, sizeof(why)))
+		backing = ops->backing;
+	err = tiny_vm_new(&vm, bytes >> VMM_PAGE_SHIFT, backing);
 	if (err == -ENOENT || err == -EACCES)
 		tap_skip_all("no /dev/kvm, or no permission to use it");
 	if (err)
 		tap_bail("the test's VM does not run: %s", strerror(-err));
-	target = (struct access_target){ tiny_vm_mem(vm), tiny_vm_fd(vm) };
+	target = (struct access_target){ .mem = tiny_vm_mem(vm),
+					 .vm_fd = tiny_vm_fd(vm) };
 	if (access_open(&src, opt_abits, &target, why, sizeof(why)))
 		tap_skip_all(why);
 	printf("# source %s, %s\n", src->ops->name, opt_mem);

@@ -8,8 +8,8 @@ EXTRA_DIST += tests/native/payload-functions.sh
 
 # Ground truth for access sources; `abits-truth --help` tells its options.
 check_PROGRAMS += tests/native/abits-truth
-TESTS += tests/native/abits-truth.sh
-dist_check_SCRIPTS += tests/native/abits-truth.sh
+TESTS += tests/native/abits-truth.sh tests/native/abits-soft.sh
+dist_check_SCRIPTS += tests/native/abits-truth.sh tests/native/abits-soft.sh
 tests_native_abits_truth_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_abits_truth_LDADD = $(VMM_LIBS)
 

@@ -42,7 +42,7 @@ refused 2 "--reclaim .*target=.* is not" 'a policy with a bad value' \
 help=$("$vmm" run --help 2>&1)
 is "$?" 0 '--help: status'
 for option in kernel initrd cmdline mem cpus disk net vsock cid name socket \
-  abits reclaim no-agent thp verbose; do
+  abits reclaim no-agent mem-backing verbose; do
   case $help in
   *"--$option"*) ok 0 "--help tells --$option" ;;
   *) ok 1 "--help tells --$option" ;;

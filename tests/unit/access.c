@@ -122,7 +122,7 @@ static void test_names(void)
 	char why[256];
 	bool distinct = true;
 
-	if (guest_mem_new((struct guest_mem **)&target.mem, 4096, false))
+	if (guest_mem_new(&target.mem, 4096, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	is_int(access_open(&src, "nonsense", &target, why, sizeof(why)),
 	       -EINVAL, "an unknown source is refused");
@@ -134,7 +134,7 @@ static void test_names(void)
 					     access_sources[j]->name);
 	}
 	ok(distinct, "no two sources have one name");
-	guest_mem_free((struct guest_mem *)target.mem);
+	guest_mem_free(target.mem);
 }
 
 static void put_file(const char *path, const char *text)

@@ -247,7 +247,7 @@ static void check(unsigned int nr_cpus, unsigned int nr_windows)
 	uint32_t len;
 
 	printf("# %u CPUs, %u windows\n", nr_cpus, nr_windows);
-	if (guest_mem_new(&vm.mem, 2 << 20, false))
+	if (guest_mem_new(&vm.mem, 2 << 20, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	is_int(acpi_write(&vm), 0, "tables are written");
 	rsdp = guest_mem_ptr(vm.mem, GPA(LAYOUT_ACPI), 36);

@@ -254,7 +254,7 @@ static void test_packaged_kernel(void)
 	} else {
 		is_int(load(boot_load_bzimage, file, size, &k), -ENOMEM,
 		       "a packaged kernel does not fit in 64 MiB");
-		if (guest_mem_new(&mem, 512 * MIB, false))
+		if (guest_mem_new(&mem, 512 * MIB, GUEST_MEM_ANON))
 			tap_bail("no memory");
 		ok(!load(boot_load_bzimage, file, size, &k) &&
 		   k.entry > MIB && k.end > k.entry && k.end < 512 * MIB,
@@ -270,7 +270,7 @@ static void test_packaged_kernel(void)
 
 int main(void)
 {
-	if (guest_mem_new(&mem, 64 * MIB, false))
+	if (guest_mem_new(&mem, 64 * MIB, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	test_elf();
 	test_bad_elf();

@@ -106,7 +106,7 @@ static void vm_prepare(struct vm *vm, const char *trace)
 	memset(vm, 0, sizeof(*vm));
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->scanned, NULL);
-	if (guest_mem_new(&vm->mem, NR * PAGE, false) ||
+	if (guest_mem_new(&vm->mem, NR * PAGE, GUEST_MEM_ANON) ||
 	    view_new(&vm->view, vm->mem))
 		tap_bail("no memory");
 	if (access_fake_open(&vm->fake, trace, NR, why, sizeof(why)) ||
@@ -653,7 +653,7 @@ int main(void)
 	cpu_set_t all;
 	char why[512];
 
-	if (guest_mem_new(&mem, PAGE, false))
+	if (guest_mem_new(&mem, PAGE, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_skip_all(why);

@@ -20,7 +20,7 @@ static void test_layout(void)
 	uint64_t hva;
 	gfn_t gfn;
 
-	ok(!guest_mem_new(&mem, 5 * GIB, false), "5 GiB");
+	ok(!guest_mem_new(&mem, 5 * GIB, GUEST_MEM_ANON), "5 GiB");
 	slots = guest_mem_slots(mem, &nr);
 	ok(nr == 2 && slots[0].nr_pages == 3 * GIB / 4096 &&
 	   slots[1].base.v == 4 * GIB / 4096 &&
@@ -42,8 +42,8 @@ static void test_layout(void)
 	   !guest_mem_hva_to_gfn(mem, slots[1].hva + 2 * GIB, &gfn),
 	   "host addresses outside");
 	guest_mem_free(mem);
-	ok(guest_mem_new(&mem, 0, false) == -EINVAL, "0 bytes are refused");
-	ok(guest_mem_new(&mem, UINT64_MAX - 5, false) == -ENOMEM,
+	ok(guest_mem_new(&mem, 0, GUEST_MEM_ANON) == -EINVAL, "0 bytes are refused");
+	ok(guest_mem_new(&mem, UINT64_MAX - 5, GUEST_MEM_ANON) == -ENOMEM,
 	   "so is more than there are addresses");
 }
 
@@ -71,7 +71,7 @@ static void test_translator(void)
 	struct guest_mem *mem;
 	char buf[8];
 
-	if (guest_mem_new(&mem, 3 * GIB + 1, false))
+	if (guest_mem_new(&mem, 3 * GIB + 1, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
 		ok(!!guest_mem_ptr(mem, GPA(t[i].gpa), t[i].len) == t[i].good,
@@ -86,14 +86,15 @@ static void test_translator(void)
 	guest_mem_free(mem);
 }
 
-static void test_residency(void)
+static void test_residency(enum guest_mem_backing backing)
 {
 	struct guest_mem *mem;
 	struct gfn_range all;
 	uint64_t *r, *s, nr;
 	uint8_t *p;
 
-	if (guest_mem_new(&mem, 16 * MIB, false))
+	printf("# %s\n", backing == GUEST_MEM_MEMFD ? "memfd" : "anonymous");
+	if (guest_mem_new(&mem, 16 * MIB, backing))
 		tap_bail("no memory");
 	nr = guest_mem_nr_frames(mem);
 	all = (struct gfn_range){ GFN(0), nr };
@@ -129,10 +130,65 @@ static void test_residency(void)
 	guest_mem_free(mem);
 }
 
+static uint64_t nr_mapped(struct guest_mem *mem, uint64_t *bits)
+{
+	uint64_t nr = guest_mem_nr_frames(mem);
+
+	if (guest_mem_mapped(mem, (struct gfn_range){ GFN(0), nr }, bits))
+		tap_bail("what is mapped can't be read");
+	return bitmap_count(bits, 0, nr);
+}
+
+static void test_unmap(void)
+{
+	const struct gfn_range r = { GFN(100), 50 }, over = { GFN(4000), 97 };
+	const struct gfn_range all = { GFN(0), 4096 };
+	uint64_t bits[BITMAP_WORDS(4096)];
+	struct guest_mem *mem;
+	uint8_t *p;
+
+	if (guest_mem_new(&mem, 16 * MIB, GUEST_MEM_MEMFD))
+		tap_bail("no memory");
+	p = guest_mem_ptr(mem, GPA(0), 16 * MIB);
+	for (uint64_t g = 0; g < 1000; g++)
+		p[g * 4096] = g % 251;
+	is_int(nr_mapped(mem, bits), 1000, "touched pages are mapped");
+	is_int(guest_mem_unmap(mem, r), 0, "50 are unmapped");
+	is_int(nr_mapped(mem, bits), 950, "and the others are not");
+	guest_mem_residency(mem, all, bits, NULL);
+	is_int(bitmap_count(bits, 0, 4096), 1000, "all of them are resident");
+	is_int(guest_mem_map(mem, r), 0, "mapped again");
+	is_int(nr_mapped(mem, bits), 1000, "... they are");
+	guest_mem_unmap(mem, all);
+	is_int(nr_mapped(mem, bits), 0, "all unmapped");
+	for (uint64_t g = 0, bad = 0; g <= 1000; g++) {
+		if (g == 1000)
+			is_int(bad, 0, "and nothing is lost");
+		else
+			bad += p[g * 4096] != g % 251;
+	}
+	is_int(guest_mem_unmap(mem, over), -EFAULT,
+	       "a range beyond RAM is refused");
+	is_int(guest_mem_unmap(mem, (struct gfn_range){
+		GFN(UINT64_C(1) << 52), 1 }), -EFAULT,
+	       "a frame number that wraps is refused");
+	guest_mem_free(mem);
+	if (guest_mem_new(&mem, 16 * MIB, GUEST_MEM_ANON))
+		tap_bail("no memory");
+	p = guest_mem_ptr(mem, GPA(0), 16 * MIB);
+	*p = 7;
+	is_int(guest_mem_unmap(mem, r), -EINVAL, "anonymous memory is not "
+	       "unmapped");
+	is_int(*p, 7, "... and keeps its contents");
+	guest_mem_free(mem);
+}
+
 int main(void)
 {
 	test_layout();
 	test_translator();
-	test_residency();
+	test_residency(GUEST_MEM_ANON);
+	test_residency(GUEST_MEM_MEMFD);
+	test_unmap();
 	return tap_done();
 }

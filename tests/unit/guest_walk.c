@@ -143,7 +143,7 @@ int main(void)
 	struct rmap_mm *four, *five, *none, *outside;
 	struct rmap_pte pte;
 
-	if (guest_mem_new(&mem, 4096 * 4096, false) ||
+	if (guest_mem_new(&mem, 4096 * 4096, GUEST_MEM_ANON) ||
 	    rmap_new(&map, &config) || rmap_mm_add(map, 4, 8192, &four) ||
 	    rmap_mm_add(map, 5, 4096, &five) ||
 	    rmap_mm_add(map, 6, OUTSIDE, &outside) ||

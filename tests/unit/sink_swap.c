@@ -129,11 +129,30 @@ static void test_refusals(void)
 	ok(sink->ops->prefetch(sink, &out, 1) < 0, "not outside memory");
 }
 
-int main(void)
+/* What an access source unmapped is in RAM, and goes like the rest. */
+static void test_unmapped(void)
+{
+	const struct gfn_range r = { GFN(0), 1100 };
+	struct reclaim_result res = { 0 };
+	uint64_t swapped, resident;
+
+	nr_wrong(1000);
+	is_int(guest_mem_unmap(mem, r), 0, "all is unmapped");
+	is_int(nr_resident(0, NR, NULL), 1000, "and resident");
+	sink->ops->evict(sink, &r, 1, &res);
+	resident = nr_resident(0, NR, &swapped);
+	ok(res.evicted > 900 && res.evicted == swapped,
+	   "unmapped pages are evicted: %llu", (unsigned long long)res.evicted);
+	is_int(res.kept, resident, "what is kept is resident");
+	is_int(res.absent, 100, "what was never there was not made");
+}
+
+static void test_backing(enum guest_mem_backing backing)
 {
 	char why[512] = "";
 
-	if (guest_mem_new(&mem, NR * PAGE, false))
+	printf("# %s\n", backing == GUEST_MEM_MEMFD ? "memfd" : "anonymous");
+	if (guest_mem_new(&mem, NR * PAGE, backing))
 		tap_bail("no memory");
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_skip_all(why);
@@ -144,8 +163,16 @@ int main(void)
 	test_many_ranges();
 	test_locked();
 	test_refusals();
+	if (backing == GUEST_MEM_MEMFD)
+		test_unmapped();
 	is_int(nr_wrong(1000), 0, "and is whole after all");
 	sink->ops->close(sink);
 	guest_mem_free(mem);
+}
+
+int main(void)
+{
+	test_backing(GUEST_MEM_ANON);
+	test_backing(GUEST_MEM_MEMFD);
 	return tap_done();
 }

@@ -91,7 +91,7 @@ static void setup(struct fixture *f)
 	struct engine_config ec = { .policy = ENGINE_POLICY_DEFAULT };
 	uint8_t *p;
 
-	if (guest_mem_new(&f->mem, MEM_BYTES, false) ||
+	if (guest_mem_new(&f->mem, MEM_BYTES, GUEST_MEM_ANON) ||
 	    view_new(&f->view, f->mem))
 		tap_bail("no guest memory or view");
 	p = guest_mem_ptr(f->mem, GPA(0), MEM_BYTES);

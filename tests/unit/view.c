@@ -551,7 +551,7 @@ static void test_random(void)
 
 int main(void)
 {
-	if (guest_mem_new(&mem, FRAMES * PAGE, false) ||
+	if (guest_mem_new(&mem, FRAMES * PAGE, GUEST_MEM_ANON) ||
 	    view_new(&view, mem) || agent_server_new(&as, view))
 		tap_bail("no memory");
 	test_honest();

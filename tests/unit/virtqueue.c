@@ -225,7 +225,7 @@ static void test_notify(void)
 int main(void)
 {
 	log_set_level(LOG_LEVEL_ERROR); /* broken rings are the point here */
-	if (guest_mem_new(&mem, MEM_BYTES, false) < 0)
+	if (guest_mem_new(&mem, MEM_BYTES, GUEST_MEM_ANON) < 0)
 		tap_bail("no guest memory");
 	test_start();
 	test_good();

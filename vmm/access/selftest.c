@@ -61,7 +61,7 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 	struct access_target target;
 	struct seen seen = { 0 };
 	struct tiny_vm *vm;
-	int err = tiny_vm_new(&vm, NR_PAGES, false);
+	int err = tiny_vm_new(&vm, NR_PAGES, ops->backing);
 
 	if (err) {
 		snprintf(why, len, "self-test: its small VM does not run: %s",
@@ -74,7 +74,9 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 		.vm_fd = tiny_vm_fd(vm),
 	};
 	err = guest_mem_nr_frames(target.mem) > MAX_FRAMES ? -E2BIG :
-	      ops->open(&src, &target, why, len);
+	      ops->probe(&target, why, len);
+	if (!err)
+		err = ops->open(&src, &target, why, len);
 	if (!err) {
 		err = look(src, vm, &seen);
 		if (err == -ENODATA)
@@ -84,6 +86,8 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 		else if (err)
 			snprintf(why, len, "self-test: %s", strerror(-err));
 		src->ops->close(src);
+	} else if (!*why) {
+		snprintf(why, len, "%s", strerror(-err));
 	}
 	tiny_vm_free(vm);
 	return err;

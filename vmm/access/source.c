@@ -16,65 +16,78 @@ const struct access_source_ops *const access_sources[] = {
 	&access_source_kvm_young,
 	&access_source_damon,
 	&access_source_page_idle,
+	&access_source_soft,
 	NULL,
 };
 
-static int try_source(struct access_source **srcp,
-		      const struct access_source_ops *ops,
-		      const struct access_target *target, bool selftest,
-		      char *why, size_t len)
+int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
 {
-	int err;
-
-	*why = '\0';
-	err = ops->probe(target, why, len);
-	if (!err && selftest)
-		err = access_selftest(ops, why, len);
-	if (!err)
-		err = ops->open(srcp, target, why, len);
-	if (err && !*why)
-		snprintf(why, len, "%s", strerror(-err));
-	return err;
-}
-
-static int open_auto(struct access_source **srcp,
-		     const struct access_target *target, char *why, size_t len)
-{
-	char all[4 * WHY_LEN] = "", one[WHY_LEN];
+	char one[WHY_LEN];
 	size_t used = 0;
 
+	*why = '\0';
 	for (size_t i = 0; access_sources[i]; i++) {
 		const struct access_source_ops *ops = access_sources[i];
 
-		if (!try_source(srcp, ops, target, true, one, sizeof(one))) {
+		if (!access_selftest(ops, one, sizeof(one))) {
 			log_debug("accessed bits: %s", ops->name);
+			*opsp = ops;
 			return 0;
 		}
-		used += snprintf(all + used, sizeof(all) - used, "%s%s: %s",
+		used += snprintf(why + used, len - used, "%s%s: %s",
 				 used ? "; " : "", ops->name, one);
-		if (used >= sizeof(all))
-			used = sizeof(all) - 1;
+		if (used >= len)
+			used = len - 1;
 	}
-	snprintf(why, len, "%s", all);
 	return -ENODEV;
+}
+
+int access_find(const struct access_source_ops **opsp, const char *name,
+		char *why, size_t len)
+{
+	size_t used, n = strcspn(name, ",");
+
+	for (size_t i = 0; access_sources[i]; i++)
+		if (strlen(access_sources[i]->name) == n &&
+		    !strncmp(name, access_sources[i]->name, n)) {
+			*opsp = access_sources[i];
+			return 0;
+		}
+	used = snprintf(why, len, "no access source \"%.*s\": auto", (int)n,
+			name);
+	for (size_t i = 0; access_sources[i] && used < len; i++)
+		used += snprintf(why + used, len - used, ", %s",
+				 access_sources[i]->name);
+	return -EINVAL;
 }
 
 int access_open(struct access_source **srcp, const char *name,
 		const struct access_target *target, char *why, size_t len)
 {
-	size_t used;
+	const struct access_source_ops *ops;
+	struct access_target t = *target;
+	const char *comma = strchr(name, ',');
+	int rc;
 
 	if (!strcmp(name, "auto"))
-		return open_auto(srcp, target, why, len);
-	for (size_t i = 0; access_sources[i]; i++)
-		if (!strcmp(name, access_sources[i]->name))
-			return try_source(srcp, access_sources[i], target,
-					  false, why, len);
-	used = snprintf(why, len, "no access source \"%s\": auto", name);
-	for (size_t i = 0; access_sources[i] && used < len; i++)
-		used += snprintf(why + used, len - used, ", %s",
-				 access_sources[i]->name);
-	return -EINVAL;
+		rc = access_choose(&ops, why, len);
+	else
+		rc = access_find(&ops, name, why, len);
+	if (rc)
+		return rc;
+	t.options = comma ? comma + 1 : NULL;
+	if (t.options && ops != &access_source_soft) {
+		snprintf(why, len, "the source %s has no options: \"%s\"",
+			 ops->name, t.options);
+		return -EINVAL;
+	}
+	*why = '\0';
+	rc = ops->probe(&t, why, len);
+	if (!rc)
+		rc = ops->open(srcp, &t, why, len);
+	if (rc && !*why)
+		snprintf(why, len, "%s", strerror(-rc));
+	return rc;
 }
 
 void access_close(struct access_source *src)

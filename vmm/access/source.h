@@ -25,8 +25,9 @@
 
 /* What to look at.  Must outlive the source. */
 struct access_target {
-	const struct guest_mem *mem;
+	struct guest_mem *mem;
 	int vm_fd;		/* KVM VM, or -1 when it is not known */
+	const char *options;	/* after the comma of "NAME,OPTIONS", or NULL */
 };
 
 enum access_cost {		/* order of magnitude a 4 KiB page */
@@ -40,6 +41,7 @@ struct access_source;
 struct access_source_ops {
 	const char *name;	/* as in --abits NAME */
 	const char *what;	/* one line for people */
+	enum guest_mem_backing backing;	/* that it needs; ANON: any */
 
 	/*
 	 * Can this source serve on this host?  0, or -errno with one sentence
@@ -69,9 +71,24 @@ struct access_source {
 extern const struct access_source_ops *const access_sources[];
 
 /*
- * Opens the source called `name`, or with "auto" the first that probes, opens
- * and passes access_selftest().  0 or -errno with why filled in (for auto: the
- * reason of each source, separated by "; ").
+ * The source that "auto" means here: the first that passes access_selftest().
+ * It needs no VM of the caller's, so that memory can be made as ops->backing
+ * says.  0 or -ENODEV with why filled in: the reason of each source, separated
+ * by "; ".
+ */
+int access_choose(const struct access_source_ops **opsp, char *why, size_t len);
+
+/*
+ * Finds the source of "NAME" or "NAME,OPTIONS".  0 or -EINVAL with why filled
+ * in.
+ */
+int access_find(const struct access_source_ops **opsp, const char *name,
+		char *why, size_t len);
+
+/*
+ * Opens the source called `name`, with options after a comma where it has any,
+ * or with "auto" the one that access_choose() gives.  0 or -errno with why
+ * filled in.
  */
 int access_open(struct access_source **srcp, const char *name,
 		const struct access_target *target, char *why, size_t len);

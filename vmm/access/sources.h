@@ -8,5 +8,13 @@
 extern const struct access_source_ops access_source_kvm_young;
 extern const struct access_source_ops access_source_damon;
 extern const struct access_source_ops access_source_page_idle;
+extern const struct access_source_ops access_source_soft;
+
+/*
+ * soft: faults a second that it may cost the guest, unless told by options.
+ * With 7 us a fault (tests/bench/abits, on shadow paging) it is 3.5 % of a CPU.
+ */
+#define SOFT_FAULTS_PER_SECOND 5000u
+#define SOFT_MAX_FAULTS	       1000000000u
 
 #endif

@@ -273,7 +273,8 @@ static int start(struct tiny_vm *vm)
 	return err;
 }
 
-int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages, bool huge)
+int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages,
+		enum guest_mem_backing backing)
 {
 	struct tiny_vm *vm;
 	int err;
@@ -285,9 +286,9 @@ int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages, bool huge)
 		return -ENOMEM;
 	vm->kvm_fd = vm->vm_fd = vm->vcpu_fd = -1;
 	vm->nr_pages = nr_pages;
-	vm->huge = huge;
+	vm->huge = backing == GUEST_MEM_THP;
 	lay_out(vm);
-	err = guest_mem_new(&vm->mem, ADDR(vm->nr_frames), huge);
+	err = guest_mem_new(&vm->mem, ADDR(vm->nr_frames), backing);
 	if (!err) {
 		vm->ram = guest_mem_ptr(vm->mem, GPA(0), ADDR(vm->nr_frames));
 		/* Resident and not all alike: no page merging, no zero page. */

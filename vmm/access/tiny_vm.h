@@ -20,12 +20,13 @@
 struct tiny_vm;
 
 /*
- * nr_pages pages to be touched, all of them resident.  With huge they are
- * backed by huge pages where the host has them, and mapped so by the guest.
+ * nr_pages pages to be touched, all of them resident.  With GUEST_MEM_THP
+ * the guest maps huge pages too.
  * The guest runs on return, and touches nothing.  0 or -errno (-EINVAL: more
  * than 2 GiB).
  */
-int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages, bool huge);
+int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages,
+		enum guest_mem_backing backing);
 /* Stops the guest, bounded in time. */
 void tiny_vm_free(struct tiny_vm *vm);
 

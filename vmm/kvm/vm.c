@@ -110,12 +110,12 @@ static int make_irqchip(struct vm *vm, char *why, size_t len)
 	return 0;
 }
 
-static int make_memory(struct vm *vm, uint64_t nr_bytes, bool thp, char *why,
-		       size_t len)
+static int make_memory(struct vm *vm, uint64_t nr_bytes,
+		       enum guest_mem_backing backing, char *why, size_t len)
 {
 	const struct guest_memslot *slots;
 	unsigned int nr;
-	int rc = guest_mem_new(&vm->mem, nr_bytes, thp);
+	int rc = guest_mem_new(&vm->mem, nr_bytes, backing);
 
 	if (rc) {
 		snprintf(why, len, "%llu bytes of guest memory: %s",
@@ -172,7 +172,8 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	if (!rc)
 		rc = make_irqchip(vm, why, len);
 	if (!rc)
-		rc = make_memory(vm, config->mem_bytes, config->thp, why, len);
+		rc = make_memory(vm, config->mem_bytes, config->backing, why,
+				 len);
 	if (rc)
 		goto err;
 	vm->nr_cpus = config->nr_cpus;

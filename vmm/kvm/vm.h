@@ -28,7 +28,7 @@ struct vm_config {
 	const char *name;	/* for messages; copied */
 	uint64_t mem_bytes;
 	unsigned int nr_cpus;
-	bool thp;		/* huge pages behind guest memory */
+	enum guest_mem_backing backing;
 };
 
 /*

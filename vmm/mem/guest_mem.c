@@ -17,27 +17,11 @@
 #include <unistd.h>
 
 #include "vmm/mem/guest_mem.h"
-#include "vmm/util/bitmap.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/mem/guest_mem-internal.h"
 
 #define HOLE_START (UINT64_C(3) << 30)
 #define HOLE_END   (UINT64_C(4) << 30)
 #define ALIGN_BYTES (UINT64_C(2) << 20)
-#define MAX_SLOTS  2
-
-/* /proc/PID/pagemap; bits 62 and 63 are told to everybody. */
-#define PM_PRESENT (UINT64_C(1) << 63)
-#define PM_SWAP	   (UINT64_C(1) << 62)
-#define PM_BATCH   8192
-
-struct guest_mem {
-	struct guest_memslot slots[MAX_SLOTS];
-	unsigned int nr_slots;
-	void *map;			/* owned */
-	size_t map_bytes;
-	int pagemap_fd;			/* owned */
-	uint64_t nr_discarded;		/* atomic */
-};
 
 static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
 		     uint8_t *hva)
@@ -49,12 +33,31 @@ static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
 	};
 }
 
-int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp)
+/* Reserves address space and puts the memory there.  0 or -errno. */
+static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	/* More than is needed, so that a slot can start on a huge page. */
+	mem->map_bytes = nr_bytes + ALIGN_BYTES;
+	if (mem->backing == GUEST_MEM_MEMFD) {
+		flags = MAP_SHARED;
+		mem->fd = memfd_create("guest-memory", MFD_CLOEXEC);
+		if (mem->fd < 0 || ftruncate(mem->fd, mem->map_bytes))
+			return -errno;
+	}
+	mem->map = mmap(NULL, mem->map_bytes, PROT_READ | PROT_WRITE,
+			flags | MAP_NORESERVE, mem->fd, 0);
+	return mem->map == MAP_FAILED ? -errno : 0;
+}
+
+int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
+		  enum guest_mem_backing backing)
 {
 	uint64_t low, rounded = (nr_bytes + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
 	struct guest_mem *mem;
 	uint8_t *start;
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!nr_bytes)
 		return -EINVAL;
@@ -63,21 +66,23 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp)
 	mem = calloc(1, sizeof(*mem));
 	if (!mem)
 		return -ENOMEM;
-	/* More than is needed, so that a slot can start on a huge page. */
-	mem->map_bytes = rounded + ALIGN_BYTES;
-	mem->map = mmap(NULL, mem->map_bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem->map == MAP_FAILED)
+	mem->map = MAP_FAILED;
+	mem->fd = mem->pagemap_fd = -1;
+	mem->backing = backing;
+	rc = map_memory(mem, rounded);
+	if (rc)
 		goto err_free;
 	start = (uint8_t *)(((uintptr_t)mem->map + ALIGN_BYTES - 1) &
 			    ~(ALIGN_BYTES - 1));
+	mem->file_hva = (uintptr_t)mem->map;
 	/* Fails only where the kernel has no huge pages at all. */
-	madvise(start, rounded, thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	madvise(start, rounded, backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
+		MADV_NOHUGEPAGE);
 	madvise(start, rounded, MADV_DONTFORK);
 	mem->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (mem->pagemap_fd < 0) {
 		rc = -errno;
-		goto err_unmap;
+		goto err_free;
 	}
 	low = rounded < HOLE_START ? rounded : HOLE_START;
 	add_slot(mem, 0, low, start);
@@ -86,10 +91,8 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp)
 	*memp = mem;
 	return 0;
 
-err_unmap:
-	munmap(mem->map, mem->map_bytes);
 err_free:
-	free(mem);
+	guest_mem_free(mem);
 	return rc;
 }
 
@@ -97,9 +100,18 @@ void guest_mem_free(struct guest_mem *mem)
 {
 	if (!mem)
 		return;
-	close(mem->pagemap_fd);
-	munmap(mem->map, mem->map_bytes);
+	if (mem->pagemap_fd >= 0)
+		close(mem->pagemap_fd);
+	if (mem->map != MAP_FAILED)
+		munmap(mem->map, mem->map_bytes);
+	if (mem->fd >= 0)
+		close(mem->fd);
 	free(mem);
+}
+
+enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem)
+{
+	return mem->backing;
 }
 
 static const struct guest_memslot *find_slot(const struct guest_mem *mem,
@@ -209,74 +221,6 @@ bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 	return false;
 }
 
-static void set_bit_to(uint64_t *map, uint64_t i, bool on)
-{
-	if (on)
-		bitmap_set(map, i);
-	else
-		bitmap_clear(map, i);
-}
-
-/* Part of one slot: frames [gfn, gfn + nr). */
-static int slot_residency(const struct guest_mem *mem,
-			  const struct guest_memslot *s, uint64_t gfn,
-			  uint64_t nr, uint64_t *resident, uint64_t *swapped)
-{
-	__cleanup_free uint64_t *entries = malloc(PM_BATCH * sizeof(*entries));
-	uint64_t vpn = (s->hva >> VMM_PAGE_SHIFT) + (gfn - s->base.v);
-	ssize_t got;
-
-	if (!entries)
-		return -ENOMEM;
-	while (nr) {
-		uint64_t n = nr < PM_BATCH ? nr : PM_BATCH;
-
-		got = pread(mem->pagemap_fd, entries, n * sizeof(*entries),
-			    vpn * sizeof(*entries));
-		if (got < 0)
-			return -errno;
-		n = got / sizeof(*entries);
-		if (!n)
-			return -EIO;
-		for (uint64_t i = 0; i < n; i++) {
-			set_bit_to(resident, gfn + i, entries[i] & PM_PRESENT);
-			if (swapped)
-				set_bit_to(swapped, gfn + i,
-					   entries[i] & PM_SWAP);
-		}
-		vpn += n;
-		gfn += n;
-		nr -= n;
-	}
-	return 0;
-}
-
-int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
-			uint64_t *resident, uint64_t *swapped)
-{
-	uint64_t end = range.start.v + range.nr;
-	int rc;
-
-	bitmap_clear_range(resident, range.start.v, end);
-	if (swapped)
-		bitmap_clear_range(swapped, range.start.v, end);
-	for (unsigned int i = 0; i < mem->nr_slots; i++) {
-		const struct guest_memslot *s = &mem->slots[i];
-		uint64_t from = s->base.v, to = s->base.v + s->nr_pages;
-
-		if (from < range.start.v)
-			from = range.start.v;
-		if (to > end)
-			to = end;
-		if (from >= to)
-			continue;
-		rc = slot_residency(mem, s, from, to - from, resident, swapped);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 {
 	size_t len = range.nr << VMM_PAGE_SHIFT;
@@ -288,7 +232,9 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
 	if (!p)
 		return -EFAULT;
-	if (madvise(p, len, MADV_DONTNEED))
+	/* What others could map too is freed in the file. */
+	if (madvise(p, len, mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
+		    MADV_DONTNEED))
 		return -errno;
 	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
 	return 0;

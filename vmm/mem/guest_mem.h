@@ -34,13 +34,20 @@ struct guest_memslot {
 	uint64_t hva;		/* in the process guest_mem_pid() */
 };
 
+enum guest_mem_backing {
+	GUEST_MEM_ANON,		/* private anonymous memory in 4 KiB pages */
+	GUEST_MEM_THP,		/* the same in transparent huge pages */
+	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages: see _unmap() */
+};
+
 /*
- * Allocates nr_bytes of private anonymous memory (a multiple of 2 MiB is
- * rounded up to) in the layout above, without huge pages unless thp is set.
- * Errors: -EINVAL (0 bytes), -ENOMEM.
+ * Allocates nr_bytes of memory (a multiple of 2 MiB is rounded up to) in the
+ * layout above.  Errors: -EINVAL (0 bytes), -ENOMEM, -EMFILE.
  */
-int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes, bool thp);
+int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
+		  enum guest_mem_backing backing);
 void guest_mem_free(struct guest_mem *mem);
+enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 
 /*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
@@ -69,12 +76,32 @@ bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 			  gfn_t *gfn);
 
 /*
- * Sets the bit of each frame of range that is resident in host RAM (by
- * /proc/PID/pagemap) and, unless NULL, in `swapped` of each frame that is in
- * host swap; clears the others.  Bitmaps are indexed by gfn.  0 or -errno.
+ * Sets the bit of each frame of range that is resident in host RAM and, unless
+ * NULL, in `swapped` of each frame that is in host swap; clears the others.
+ * Bitmaps are indexed by gfn.  0 or -errno.
  */
 int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped);
+
+/*
+ * Mapped: a page table entry of our process leads to the frame.  Anonymous
+ * memory is mapped where it is resident.  The pages of a memfd stay in RAM when
+ * they are unmapped; the next touch, the guest's or our own, finds and maps
+ * them by a minor fault.  KVM maps nothing for a guest that is not mapped here.
+ */
+
+/* As guest_mem_residency(): sets the bit of each frame that is mapped. */
+int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
+		     uint64_t *mapped);
+
+/*
+ * Unmaps frames of a memfd from us, and by KVM's notifiers from the guest;
+ * their contents stay.  -EINVAL: another backing, which would lose them.
+ * -EFAULT: not all of it is RAM of one slot.
+ */
+int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range);
+/* Maps the frames; those that are not resident become so.  Errors as above. */
+int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
 
 /*
  * Gives frames back to the host: they read as zeros afterwards.  For the

@@ -205,6 +205,23 @@ static int count(const struct sink_swap *s, const struct gfn_range *ranges,
 	return rc;
 }
 
+/*
+ * MADV_PAGEOUT takes what is mapped.  What of a memfd is resident and not
+ * mapped is mapped first; the holes between must not be filled.
+ */
+static int map_resident(const struct sink_swap *s, struct gfn_range r)
+{
+	uint64_t g = r.start.v, end = g + r.nr, next;
+	int rc = 0;
+
+	for (; !rc && (g = bitmap_next(s->before, g, end)) < end; g = next) {
+		next = bitmap_next_zero(s->before, g, end);
+		rc = guest_mem_map(s->mem, (struct gfn_range){ GFN(g),
+							       next - g });
+	}
+	return rc;
+}
+
 static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res)
 {
@@ -217,6 +234,9 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		if (!range_to_iov(s, ranges[i], &iov))
 			return -EFAULT;
 	rc = count(s, ranges, nr, s->before);
+	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
+		for (size_t i = 0; !rc && i < nr; i++)
+			rc = map_resident(s, ranges[i]);
 	if (!rc)
 		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
 	if (!rc)

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the host has of guest memory, and where.
+ *
+ *   anonymous   present in pagemap: resident and mapped; swap entry: swapped
+ *   memfd       present in pagemap: mapped; incore in the page cache
+ *               (mincore): resident; data of the file (SEEK_DATA) that is not
+ *               incore: swapped
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22		/* Linux 5.14 */
+#endif
+
+/* /proc/PID/pagemap; bits 62 and 63 are told to everybody. */
+#define PM_PRESENT (UINT64_C(1) << 63)
+#define PM_SWAP	   (UINT64_C(1) << 62)
+#define PM_BATCH   8192
+
+#define OFF_MAX	    INT64_MAX
+#define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
+
+/* Part of one slot. */
+struct run {
+	uint64_t gfn, nr, hva;
+};
+
+static void set_bit_to(uint64_t *map, uint64_t i, bool on)
+{
+	if (on)
+		bitmap_set(map, i);
+	else
+		bitmap_clear(map, i);
+}
+
+/* swapped may be NULL. */
+static int run_pagemap(const struct guest_mem *mem, struct run r,
+		       uint64_t *present, uint64_t *swapped)
+{
+	__cleanup_free uint64_t *entries = malloc(PM_BATCH * sizeof(*entries));
+	uint64_t vpn = r.hva >> VMM_PAGE_SHIFT;
+	ssize_t got;
+
+	if (!entries)
+		return -ENOMEM;
+	while (r.nr) {
+		uint64_t n = r.nr < PM_BATCH ? r.nr : PM_BATCH;
+
+		got = pread(mem->pagemap_fd, entries, n * sizeof(*entries),
+			    vpn * sizeof(*entries));
+		if (got < 0)
+			return -errno;
+		n = got / sizeof(*entries);
+		if (!n)
+			return -EIO;
+		for (uint64_t i = 0; i < n; i++) {
+			set_bit_to(present, r.gfn + i, entries[i] & PM_PRESENT);
+			if (swapped)
+				set_bit_to(swapped, r.gfn + i,
+					   entries[i] & PM_SWAP);
+		}
+		vpn += n;
+		r.gfn += n;
+		r.nr -= n;
+	}
+	return 0;
+}
+
+static off_t offset(uint64_t nr_pages)
+{
+	return nr_pages << VMM_PAGE_SHIFT;
+}
+
+static int run_incore(struct run r, uint64_t *resident)
+{
+	__cleanup_free uint8_t *incore = malloc(PM_BATCH);
+	uint64_t n;
+
+	if (!incore)
+		return -ENOMEM;
+	for (; r.nr; r.nr -= n) {
+		n = r.nr < PM_BATCH ? r.nr : PM_BATCH;
+		if (mincore((void *)(uintptr_t)r.hva, n << VMM_PAGE_SHIFT,
+			    incore))
+			return -errno;
+		for (uint64_t i = 0; i < n; i++)
+			set_bit_to(resident, r.gfn + i, incore[i] & 1);
+		r.gfn += n;
+		r.hva += n << VMM_PAGE_SHIFT;
+	}
+	return 0;
+}
+
+/* Where data (or a hole) begins at or after `at`; the file's end: OFF_MAX. */
+static off_t seek(const struct guest_mem *mem, off_t at, int whence)
+{
+	off_t found = lseek(mem->fd, at, whence);
+
+	return found >= 0 ? found : errno == ENXIO ? OFF_MAX : -errno;
+}
+
+/*
+ * The file's data that is not resident.  To find the end of data the kernel
+ * walks all of it, which pays for a large part of the file only; in a small one
+ * each page that is not resident is asked for.
+ */
+static int run_swapped(const struct guest_mem *mem, struct run r,
+		       const uint64_t *resident, uint64_t *swapped)
+{
+	bool small = r.nr < mem->map_bytes >> (VMM_PAGE_SHIFT + SMALL_SHIFT);
+	off_t start = r.hva - mem->file_hva, data;
+	uint64_t g = r.gfn, end = r.gfn + r.nr, hole;
+
+	while ((g = bitmap_next_zero(resident, g, end)) < end) {
+		data = seek(mem, start + offset(g - r.gfn), SEEK_DATA);
+		if (data < 0)
+			return data;
+		if (data >= start + offset(r.nr))
+			return 0;
+		g = r.gfn + ((data - start) >> VMM_PAGE_SHIFT);
+		hole = g + 1;
+		if (!small) {
+			data = seek(mem, data, SEEK_HOLE);
+			if (data < 0)
+				return data;
+			if (data > start + offset(r.nr))
+				data = start + offset(r.nr);
+			hole = r.gfn + ((data - start) >> VMM_PAGE_SHIFT);
+		}
+		for (; g < hole; g++)
+			if (!bitmap_test(resident, g))
+				bitmap_set(swapped, g);
+	}
+	return 0;
+}
+
+static int run_residency(const struct guest_mem *mem, struct run r,
+			 uint64_t *resident, uint64_t *swapped)
+{
+	int rc;
+
+	if (mem->backing != GUEST_MEM_MEMFD)
+		return run_pagemap(mem, r, resident, swapped);
+	rc = run_incore(r, resident);
+	return rc || !swapped ? rc : run_swapped(mem, r, resident, swapped);
+}
+
+/* The part of range that is in slot i; nr 0 where there is none. */
+static struct run slot_run(const struct guest_mem *mem, unsigned int i,
+			   struct gfn_range range)
+{
+	const struct guest_memslot *s = &mem->slots[i];
+	uint64_t end = range.start.v + range.nr;
+	uint64_t from = s->base.v, to = s->base.v + s->nr_pages;
+
+	if (from < range.start.v)
+		from = range.start.v;
+	if (to > end)
+		to = end;
+	if (from >= to)
+		return (struct run){ 0 };
+	return (struct run){
+		.gfn = from, .nr = to - from,
+		.hva = s->hva + ((from - s->base.v) << VMM_PAGE_SHIFT),
+	};
+}
+
+int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
+			uint64_t *resident, uint64_t *swapped)
+{
+	uint64_t end = range.start.v + range.nr;
+	int rc = 0;
+
+	bitmap_clear_range(resident, range.start.v, end);
+	if (swapped)
+		bitmap_clear_range(swapped, range.start.v, end);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = run_residency(mem, slot_run(mem, i, range), resident,
+				   swapped);
+	return rc;
+}
+
+int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
+		     uint64_t *mapped)
+{
+	int rc = 0;
+
+	bitmap_clear_range(mapped, range.start.v, range.start.v + range.nr);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = run_pagemap(mem, slot_run(mem, i, range), mapped, NULL);
+	return rc;
+}
+
+static int advise(struct guest_mem *mem, struct gfn_range range, int advice)
+{
+	size_t len = range.nr << VMM_PAGE_SHIFT;
+	uint64_t hva;
+	void *p;
+
+	if (mem->backing != GUEST_MEM_MEMFD)
+		return -EINVAL;
+	/* Before the shifts: see guest_mem_discard(). */
+	if (range.nr > SIZE_MAX >> VMM_PAGE_SHIFT ||
+	    !guest_mem_gfn_to_hva(mem, range.start, &hva))
+		return -EFAULT;
+	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
+	if (!p)
+		return -EFAULT;
+	return madvise(p, len, advice) ? -errno : 0;
+}
+
+int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range)
+{
+	return advise(mem, range, MADV_DONTNEED);
+}
+
+int guest_mem_map(struct guest_mem *mem, struct gfn_range range)
+{
+	return advise(mem, range, MADV_POPULATE_READ);
+}
