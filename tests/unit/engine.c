@@ -215,6 +215,14 @@ static void test_exactly_the_cold(void)
 	wait_scans(&vm, 2);
 	s = stats_of(&vm);
 	is_int(s.nr_refaults, 100, "their return is counted");
+	ok(!engine_get_page(vm.engine, GFN(NR_HOT), &p) &&
+	   p.nr_evictions >= 1 && p.nr_refaults == 1,
+	   "for each page, as its eviction is");
+	ok(!engine_get_page(vm.engine, GFN(NR - 1), &p) &&
+	   p.nr_evictions == 1 && !p.nr_refaults,
+	   "a page that stayed away has only gone");
+	ok(!engine_get_page(vm.engine, GFN(0), &p) && !p.nr_evictions &&
+	   !p.nr_refaults, "a hot page never went");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "so have all");
 	vm_stop(&vm);
 }

@@ -439,7 +439,8 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 		.swapped = frame_is_evicted(&e->frames, gfn.v),
 		.age = e->frames.age[gfn.v],
 		.list = names[list],
-		.nr_evictions = frame_is_evicted(&e->frames, gfn.v),
+		.nr_evictions = e->frames.nr_evictions[gfn.v],
+		.nr_refaults = e->frames.nr_refaults[gfn.v],
 	};
 	pthread_mutex_unlock(&e->lock);
 	return 0;

@@ -82,7 +82,7 @@ struct engine_page {
 	bool ram, resident, swapped;
 	uint8_t age;			/* scans since last seen accessed */
 	const char *list;		/* "active", "inactive", "unevictable", "none" */
-	unsigned int nr_evictions, nr_refaults;	/* 0/1 where not counted */
+	unsigned int nr_evictions, nr_refaults;	/* of its life, up to 255 */
 };
 
 /* -ERANGE: no such frame. */

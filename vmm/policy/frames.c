@@ -43,7 +43,10 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
-	if (t->age && t->state && t->next && t->prev)
+	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
+	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
+	if (t->age && t->state && t->next && t->prev && t->nr_evictions &&
+	    t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
 	return -ENOMEM;
@@ -55,6 +58,8 @@ void frame_table_destroy(struct frame_table *t)
 	free_array(t->state, t->nr, sizeof(*t->state));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
+	free_array(t->nr_evictions, t->nr, sizeof(*t->nr_evictions));
+	free_array(t->nr_refaults, t->nr, sizeof(*t->nr_refaults));
 	memset(t, 0, sizeof(*t));
 }
 
@@ -124,11 +129,18 @@ unsigned int frame_min_idle(const struct frame_table *t, uint64_t gfn,
 	return n < FRAME_AGE_MAX ? n : FRAME_AGE_MAX;
 }
 
+static void count(uint8_t *n)
+{
+	if (*n < FRAME_COUNT_MAX)
+		++*n;
+}
+
 void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan)
 {
 	unlink_frame(t, gfn);
 	t->state[gfn] = (t->state[gfn] & ~STATE_REFERENCED) | STATE_EVICTED;
 	t->next[gfn] = scan;
+	count(&t->nr_evictions[gfn]);
 }
 
 static enum frame_event refault(struct frame_table *t, uint64_t gfn,
@@ -138,6 +150,7 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 	uint32_t distance = scan - t->next[gfn];
 	bool early = distance <= EARLY_FACTOR * (min_idle << level);
 
+	count(&t->nr_refaults[gfn]);
 	t->state[gfn] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the engine remembers of each frame, in ten bytes: idle age, state, and
- * the links of the list that it is on.  Pure; the engine locks.
+ * What the engine remembers of each frame, in twelve bytes: idle age, state,
+ * the links of the list that it is on, and how often it went and came back.  Pure; the engine locks.
  *
  *               new, old refault             used twice, by several, or code
  *     absent ---------------------> inactive ----------------------------> active
@@ -35,13 +35,16 @@ enum frame_list {
 	FRAME_NR_LISTS,
 };
 
-#define FRAME_AGE_MAX 255
-#define FRAME_NIL     UINT32_MAX
+#define FRAME_AGE_MAX	255
+#define FRAME_COUNT_MAX 255
+#define FRAME_NIL	UINT32_MAX
 
 struct frame_table {
 	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
 	uint8_t *age;			/* scans since last seen accessed */
 	uint8_t *state;
+	/* In its life, saturating; bytes that cost nothing until one is. */
+	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
