@@ -5,6 +5,7 @@
  *   inspect page GFN   frame -> the regions and processes that map it
  *   inspect pid PID    process -> its regions, how much of each is idle
  *   inspect pids       which processes the agent told of
+ *   inspect map PID    process -> the state of each of its pages
  */
 #include "config.h"
 
@@ -13,10 +14,8 @@
 
 #include "vmm/cmd-client.h"
 #include "vmm/cmd.h"
+#include "vmm/inspect-print.h"
 #include "vmm/util/log.h"
-#include "vmm/util/size.h"
-
-#define PAGE_BYTES 4096
 
 static void print_words(const json_t *array)
 {
@@ -27,28 +26,59 @@ static void print_words(const json_t *array)
 		printf("%s%s", i ? "," : "", json_string_value(v));
 }
 
-/* rwxs as in /proc/PID/maps, then the rest by name. */
-static void print_vma_flags(const json_t *array)
+static void print_host(const json_t *j)
 {
-	static const char *const short_names[] = { "read", "write", "exec",
-						   "shared" };
-	static const char letters[] = "rwxs";
-	char perm[] = "---p";
-	const json_t *v;
-	size_t i, k;
+	printf("frame    0x%llx, guest physical 0x%llx, %s\n",
+	       client_int(j, NULL, "gfn"), client_int(j, NULL, "gpa"),
+	       json_is_true(json_object_get(j, "resident")) ? "resident" :
+	       json_is_true(json_object_get(j, "swapped")) ? "in host swap" :
+							    "not resident");
+	if (json_object_get(j, "idle_scans"))
+		printf("idle     %lld scans, list %s\n",
+		       client_int(j, NULL, "idle_scans"),
+		       client_string(j, NULL, "list"));
+	else if (json_object_get(j, "no_ages"))
+		printf("idle     not known: %s\n",
+		       client_string(j, NULL, "no_ages"));
+	if (json_object_get(j, "nr_evictions"))
+		printf("history  evicted %lld times, came back %lld times\n",
+		       client_int(j, NULL, "nr_evictions"),
+		       client_int(j, NULL, "nr_refaults"));
+}
 
-	json_array_foreach(array, i, v)
-		for (k = 0; k < 4; k++)
-			if (!strcmp(json_string_value(v), short_names[k]))
-				perm[k] = letters[k];
-	printf("%s", perm);
-	json_array_foreach(array, i, v) {
-		for (k = 0; k < 4; k++)
-			if (!strcmp(json_string_value(v), short_names[k]))
-				break;
-		if (k == 4)
-			printf(" %s", json_string_value(v));
-	}
+static void print_mapping(const json_t *m)
+{
+	const json_t *vma = json_object_get(m, "vma");
+	const json_t *accessed = json_object_get(m, "accessed");
+
+	printf("mapped   pid %lld %s at 0x%llx in 0x%llx-0x%llx ",
+	       client_int(m, NULL, "pid"), client_string(m, NULL, "comm"),
+	       client_int(m, NULL, "address"), client_int(vma, NULL, "start"),
+	       client_int(vma, NULL, "end"));
+	inspect_print_vma_flags(json_object_get(vma, "flags"));
+	if (accessed)
+		printf(", %saccessed%s%s", json_is_true(accessed) ? "" : "not ",
+		       json_is_true(json_object_get(m, "dirty")) ? ", dirty" :
+								   "",
+		       client_int(m, NULL, "level") > 1 ? ", huge" : "");
+	putchar('\n');
+}
+
+/* The rest of a long list, and what the page tables no longer confirm. */
+static void print_rest(const json_t *j, long long told)
+{
+	bool exact = json_is_true(json_object_get(j, "nr_mappings_is_exact"));
+	long long nr = client_int(j, NULL, "nr_mappings");
+	long long stale = client_int(j, NULL, "mapcount") + 1 - nr;
+
+	if (nr > told)
+		printf("mapped   %s%lld more times\n", exact ? "" : "at least ",
+		       nr - told);
+	if (!nr)
+		printf("mapped   by no process that the agent told of\n");
+	if (exact && stale > 0)
+		printf("stale    %lld mappings that the agent told of are not "
+		       "in the page tables\n", stale);
 }
 
 static void print_page(const json_t *j)
@@ -56,95 +86,15 @@ static void print_page(const json_t *j)
 	const json_t *m, *maps = json_object_get(j, "mappings");
 	size_t i;
 
-	printf("frame    0x%llx, guest physical 0x%llx, %s\n",
-	       client_int(j, NULL, "gfn"), client_int(j, NULL, "gpa"),
-	       json_is_true(json_object_get(j, "resident")) ? "resident" :
-	       json_is_true(json_object_get(j, "swapped")) ? "in host swap" :
-							    "not resident");
-	printf("idle     %lld scans, list %s\n",
-	       client_int(j, NULL, "idle_scans"),
-	       client_string(j, NULL, "list"));
+	print_host(j);
 	printf("mapping  %s, index %lld, _mapcount %lld, flags ",
 	       client_string(j, NULL, "mapping"), client_int(j, NULL, "index"),
 	       client_int(j, NULL, "mapcount"));
 	print_words(json_object_get(j, "flags"));
 	putchar('\n');
-	json_array_foreach(maps, i, m) {
-		const json_t *vma = json_object_get(m, "vma");
-		const json_t *accessed = json_object_get(m, "accessed");
-
-		printf("mapped   pid %lld %s at 0x%llx in 0x%llx-0x%llx ",
-		       client_int(m, NULL, "pid"),
-		       client_string(m, NULL, "comm"),
-		       client_int(m, NULL, "address"),
-		       client_int(vma, NULL, "start"),
-		       client_int(vma, NULL, "end"));
-		print_vma_flags(json_object_get(vma, "flags"));
-		if (accessed)
-			printf(", %s", json_is_true(accessed) ? "accessed" :
-								"not accessed");
-		putchar('\n');
-	}
-	if (!json_array_size(maps))
-		printf("mapped   by no process that the agent told of\n");
-}
-
-static const char *pages_text(long long pages, char buf[16])
-{
-	return size_format(pages * PAGE_BYTES, buf, 16);
-}
-
-static void print_region(const json_t *vma)
-{
-	const json_t *classes = json_object_get(vma,
-						"resident_by_log2_idle_scans");
-	char a[16], b[16], c[16], d[16], e[16];
-	long long idle = 0;
-	size_t i;
-
-	/* Class 0 was touched in the last scan, class 1 in the one before. */
-	for (i = 2; i < json_array_size(classes); i++)
-		idle += json_integer_value(json_array_get(classes, i));
-	printf("%012llx-%012llx %9s %9s %9s %9s %9s  ",
-	       client_int(vma, NULL, "start"), client_int(vma, NULL, "end"),
-	       size_format(client_int(vma, NULL, "end") -
-			   client_int(vma, NULL, "start"), e, sizeof(e)),
-	       pages_text(client_int(vma, NULL, "nr_mapped"), a),
-	       pages_text(client_int(vma, NULL, "nr_resident"), b),
-	       pages_text(idle, c),
-	       pages_text(client_int(vma, NULL, "nr_swapped"), d));
-	print_vma_flags(json_object_get(vma, "flags"));
-	putchar('\n');
-}
-
-static void print_process(const json_t *j)
-{
-	const json_t *v;
-	size_t i;
-
-	printf("process  %lld %s, %lld regions, page table root %s\n",
-	       client_int(j, NULL, "pid"), client_string(j, NULL, "comm"),
-	       client_int(j, NULL, "nr_vmas"),
-	       json_is_true(json_object_get(j, "has_pgd")) ? "known" :
-							    "not known");
-	printf("%-25s %9s %9s %9s %9s %9s  %s\n", "region", "size", "mapped",
-	       "resident", "idle", "swapped", "flags");
-	json_array_foreach(json_object_get(j, "vmas"), i, v)
-		print_region(v);
-}
-
-static void print_processes(const json_t *j)
-{
-	const json_t *p;
-	char a[16];
-	size_t i;
-
-	printf("%8s %-16s %8s %10s\n", "pid", "command", "regions", "mapped");
-	json_array_foreach(j, i, p)
-		printf("%8lld %-16s %8lld %10s\n", client_int(p, NULL, "pid"),
-		       client_string(p, NULL, "comm"),
-		       client_int(p, NULL, "nr_vmas"),
-		       pages_text(client_int(p, NULL, "nr_mapped"), a));
+	json_array_foreach(maps, i, m)
+		print_mapping(m);
+	print_rest(j, json_array_size(maps));
 }
 
 static const struct view_of {
@@ -153,8 +103,8 @@ static const struct view_of {
 	void (*print)(const json_t *j);
 } views[] = {
 	{ "page", "/page/", true, print_page },
-	{ "pid", "/process/", true, print_process },
-	{ "pids", "/processes", false, print_processes },
+	{ "pid", "/process/", true, inspect_print_process },
+	{ "pids", "/processes", false, inspect_print_processes },
 };
 
 static const struct view_of *find_view(const char *word, const char *arg)
@@ -165,13 +115,34 @@ static const struct view_of *find_view(const char *word, const char *arg)
 	return NULL;
 }
 
+static bool is_number(const char *arg)
+{
+	return strspn(arg, "0123456789abcdefxABCDEFX") == strlen(arg);
+}
+
+static int show_view(struct client *c, const struct view_of *view,
+		     const char *arg)
+{
+	char path[64];
+	json_t *j;
+
+	snprintf(path, sizeof(path), "%s%.40s", view->path, arg ? arg : "");
+	j = client_request(c, path, NULL);
+	if (!j)
+		return VMM_EXIT_FAILURE;
+	if (c->json)
+		client_print_json(j);
+	else
+		view->print(j);
+	json_decref(j);
+	return VMM_EXIT_OK;
+}
+
 int cmd_inspect(int argc, char **argv)
 {
 	struct client c = { 0 };
 	const struct view_of *view;
-	const char *word, *arg;
-	char path[64];
-	json_t *j;
+	const char *word, *arg, *where;
 	int rc;
 	const struct poptOption options[] = {
 		CLIENT_OPTIONS(&c),
@@ -179,31 +150,24 @@ int cmd_inspect(int argc, char **argv)
 		POPT_TABLEEND
 	};
 
-	rc = client_open(&c, options, argc, argv,
-			 "[OPTION...] page GFN | pid PID | pids", 1, 2);
+	rc = client_open(&c, options, argc, argv, "[OPTION...] page GFN | "
+			 "pid PID | pids | map PID [ADDRESS|START-END|NAME]",
+			 1, 3);
 	if (rc)
 		goto out;
 	word = poptGetArg(c.popt);
 	arg = poptGetArg(c.popt);
-	view = find_view(word, arg);
-	if (!view || (arg && strspn(arg, "0123456789abcdefxABCDEFX") !=
-				     strlen(arg))) {
-		log_error("inspect %s %s: say page GFN, pid PID or pids", word,
-			  arg ? arg : "");
+	where = poptGetArg(c.popt);
+	view = where ? NULL : find_view(word, arg);
+	if (arg && is_number(arg) && !strcmp(word, "map")) {
+		rc = inspect_map(&c, arg, where);
+	} else if (view && (!arg || is_number(arg))) {
+		rc = show_view(&c, view, arg);
+	} else {
+		log_error("inspect %s%s%s: say page GFN, pid PID, pids or map "
+			  "PID", word, arg ? " " : "", arg ? arg : "");
 		rc = VMM_EXIT_USAGE;
-		goto out;
 	}
-	rc = VMM_EXIT_FAILURE;
-	snprintf(path, sizeof(path), "%s%.40s", view->path, arg ? arg : "");
-	j = client_request(&c, path, NULL);
-	if (!j)
-		goto out;
-	if (c.json)
-		client_print_json(j);
-	else
-		view->print(j);
-	json_decref(j);
-	rc = VMM_EXIT_OK;
 out:
 	client_close(&c);
 	return rc;

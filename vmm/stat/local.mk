@@ -1,7 +1,9 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/stat/client.c vmm/stat/client.h \
 	vmm/stat/events.c vmm/stat/events.h \
+	vmm/stat/host_pages.c vmm/stat/host_pages.h \
 	vmm/stat/inspect.c vmm/stat/inspect.h \
+	vmm/stat/map.c vmm/stat/process.c \
 	vmm/stat/policy_json.c \
 	vmm/stat/resource.c vmm/stat/resource.h \
 	vmm/stat/server.c vmm/stat/server.h \

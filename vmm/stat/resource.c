@@ -104,22 +104,67 @@ static void get_page(const struct stat_server_config *c, const char *arg,
 static void get_processes(const struct stat_server_config *c, const char *arg,
 			  const struct stat_request *req, struct stat_answer *a)
 {
-	a->json = stat_inspect_processes(c);
+	a->json = stat_inspect_processes(c, &a->status, a->why,
+					 sizeof(a->why));
+}
+
+static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
+{
+	uint64_t n;
+
+	if (parse_number(text, &n) && n <= UINT32_MAX) {
+		*pid = n;
+		return true;
+	}
+	a->status = MHD_HTTP_BAD_REQUEST;
+	snprintf(a->why, sizeof(a->why), "'%.40s' is no process id", text);
+	return false;
 }
 
 static void get_process(const struct stat_server_config *c, const char *arg,
 			const struct stat_request *req, struct stat_answer *a)
 {
-	uint64_t pid;
+	uint32_t pid;
 
-	if (!parse_number(arg, &pid) || pid > UINT32_MAX) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "'%.40s' is no process id",
-			 arg);
+	if (!parse_pid(arg, &pid, a))
 		return;
-	}
 	a->json = stat_inspect_process(c, pid, &a->status, a->why,
 				       sizeof(a->why));
+}
+
+/* A parameter of the query, ?name=value; "" where it is missing. */
+static const char *parameter(const struct stat_request *req, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(
+		req->connection, MHD_GET_ARGUMENT_KIND, name);
+
+	return value ? value : "";
+}
+
+static bool parse_address(const struct stat_request *req, const char *name,
+			  uint64_t *address, struct stat_answer *a)
+{
+	const char *text = parameter(req, name);
+
+	if (parse_number(text, address))
+		return true;
+	a->status = MHD_HTTP_BAD_REQUEST;
+	snprintf(a->why, sizeof(a->why), "%s: '%.40s' is no address; "
+		 "/map takes ?pid=NUMBER&start=ADDRESS&end=ADDRESS", name, text);
+	return false;
+}
+
+static void get_map(const struct stat_server_config *c, const char *arg,
+		    const struct stat_request *req, struct stat_answer *a)
+{
+	uint64_t start, end;
+	uint32_t pid;
+
+	if (parse_pid(parameter(req, "pid"), &pid, a) &&
+	    parse_address(req, "start", &start, a) &&
+	    parse_address(req, "end", &end, a))
+		a->json = stat_inspect_map(c, pid, start, end, &a->status,
+					   a->why, sizeof(a->why));
 }
 
 static void get_wss(const struct stat_server_config *c, const char *arg,
@@ -136,6 +181,7 @@ static const struct stat_route routes[] = {
 	{ "/page/", "GET", get_page },
 	{ "/processes", "GET", get_processes },
 	{ "/process/", "GET", get_process },
+	{ "/map", "GET", get_map },
 	{ "/wss", "GET", get_wss },
 };
 

@@ -11,6 +11,8 @@
  *   GET /page/GFN       frame -> age, flags, mappings
  *   GET /processes      what the agent told
  *   GET /process/PID    VMAs with resident, idle-by-age
+ *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS
+ *                       the state of each page, as runs of pages
  *   GET /wss            idle-age histogram
  *
  * Errors are {"error": "..."} with a 4xx status.

@@ -11,6 +11,8 @@
 #define PTE_ACCESSED (UINT64_C(1) << 5)
 #define PTE_DIRTY    (UINT64_C(1) << 6)
 #define PTE_LARGE    (UINT64_C(1) << 7)
+/* Linux: mapped without any right of access; elsewhere the global bit. */
+#define PTE_PROTNONE (UINT64_C(1) << 8)
 #define PTE_FRAME    UINT64_C(0x000ffffffffff000)
 /* Of a large leaf; in a small one the bit is address, and no bit is inside. */
 #define PTE_LARGE_PAT (UINT64_C(1) << 12)
@@ -21,7 +23,7 @@ struct leaf {
 	uint64_t *entry;	/* in guest memory */
 	uint64_t value;
 	uint64_t table_gfn;
-	unsigned int level;
+	unsigned int level;	/* also of an entry that maps nothing */
 	uint64_t gfn;		/* of the address asked for */
 };
 
@@ -47,6 +49,8 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 			return -ENOENT;
 		/* Once: the guest may change it at any instant. */
 		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
+		leaf->value = v;
+		leaf->level = level;
 		if (!(v & PTE_PRESENT))
 			return 0;
 		if (level > 1 && !(v & PTE_LARGE)) {
@@ -59,14 +63,23 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		    (v & PTE_FRAME & ~PTE_LARGE_PAT) >> VMM_PAGE_SHIFT & inside)
 			return 0;
 		leaf->entry = &t[index];
-		leaf->value = v;
 		leaf->table_gfn = table >> VMM_PAGE_SHIFT;
-		leaf->level = level;
 		leaf->gfn = ((v & PTE_FRAME) >> VMM_PAGE_SHIFT & ~inside) +
 			    (addr >> VMM_PAGE_SHIFT & inside);
 		return 1;
 	}
 	return 0;
+}
+
+static void fill_pte(const struct leaf *leaf, struct rmap_pte *pte)
+{
+	*pte = (struct rmap_pte){
+		.present = true,
+		.accessed = leaf->value & PTE_ACCESSED,
+		.dirty = leaf->value & PTE_DIRTY,
+		.level = leaf->level,
+		.gfn = leaf->gfn,
+	};
 }
 
 static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
@@ -85,13 +98,45 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 		*pte = (struct rmap_pte){ .present = false };
 		return 0;
 	}
-	*pte = (struct rmap_pte){
-		.present = true,
-		.accessed = leaf.value & PTE_ACCESSED,
-		.dirty = leaf.value & PTE_DIRTY,
-		.level = leaf.level,
-		.gfn = leaf.gfn,
+	fill_pte(&leaf, pte);
+	return 0;
+}
+
+/*
+ * What the processor ignores is the guest kernel's.  Linux has zero where
+ * nothing is mapped, and where a small or 2 MiB page went to swap, or is being
+ * moved, tells where to.
+ */
+static void look_absent(const struct leaf *leaf, struct guest_walk_entry *e)
+{
+	if (!leaf->value || (leaf->value & PTE_PRESENT) || leaf->level > 2)
+		return;
+	if (leaf->value & PTE_PROTNONE)
+		e->no_access = true;
+	else
+		e->swapped = true;
+}
+
+int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
+		    uint64_t addr, struct guest_walk_entry *e)
+{
+	struct leaf leaf;
+	int rc;
+
+	if (rmap_mm_pgd(mm) == RMAP_NO_PGD)
+		return -ENOENT;
+	rc = find_leaf(w, rmap_mm_pgd(mm), addr, &leaf);
+	if (rc < 0)
+		return rc;
+	*e = (struct guest_walk_entry){
+		.end = (addr >> shift_of(leaf.level)) + 1,
+		.pte.level = leaf.level,
 	};
+	e->end <<= shift_of(leaf.level);
+	if (!rc)
+		look_absent(&leaf, e);
+	else
+		fill_pte(&leaf, &e->pte);
 	return 0;
 }
 

@@ -44,4 +44,16 @@ struct guest_walk {
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
+/* An entry for people to look at, also one that maps nothing. */
+struct guest_walk_entry {
+	struct rmap_pte pte;	/* level also where it is not present */
+	bool swapped;		/* not present; by Linux: in swap, or moving */
+	bool no_access;		/* not present; by Linux: PROT_NONE */
+	uint64_t end;		/* the first address that it says nothing of */
+};
+
+/* 0, or -ENOENT as lookup. */
+int guest_walk_look(const struct guest_walk *walk, const struct rmap_mm *mm,
+		    uint64_t addr, struct guest_walk_entry *entry);
+
 #endif

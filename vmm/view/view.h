@@ -18,6 +18,7 @@
 
 #include "rmap/rmap.h"
 #include "vmm/mem/guest_mem.h"
+#include "vmm/view/guest_walk.h"
 
 struct view;
 
@@ -51,6 +52,13 @@ bool view_next_process(const struct view *view, uint32_t after,
 		       struct view_process *out);
 bool view_find_process(const struct view *view, uint32_t pid,
 		       struct view_process *out);
+
+/*
+ * The entry of addr in mm's live page tables; see guest_walk_look().  Under a
+ * lock.
+ */
+int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
+	      struct guest_walk_entry *entry);
 
 struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
