@@ -69,6 +69,22 @@ check_third $((2 * third)) '[[1000,false],[1001,false]]' "last third: by none"
 is "$(page "$(event start shared_gfn)" '[.mapcount, .mapping]')" '[1,"file"]' \
   "a shared page is mapped twice, as a file's"
 
+# The same as a person sees it.
+shared_at=$(printf %x $((1 << 40)))
+drawn() { # PID: letters of the guest's side, how many of each in a row
+  NO_COLOR=1 "$vmm" inspect --socket "$socket" map "$1" "$shared_at" |
+    tee "$tmp/drawing" | sed -n '/^ *guest  *host/,/^guest,/p' |
+    awk '/^[0-9a-f]+ / { printf "%s", $2 }' | fold -w 1 | uniq -c |
+    awk '{ printf "%s%s%s", (NR > 1 ? " " : ""), $1, $2 }'
+}
+is "$(drawn 1001)" "256w 512p" "inspect map: one process has used a third"
+is "$(drawn 1000)" "512w 256p" "inspect map: the other one two thirds"
+sed 's/^/# /' "$tmp/drawing"
+NO_COLOR=1 "$vmm" inspect --socket "$socket" map 1000 nowhere \
+  >/dev/null 2>"$tmp/refusal"
+is "$? $(grep -c "'nowhere' is no place" "$tmp/refusal")" "2 1" \
+  "inspect map: a place that is none is refused"
+
 payload_end_run
 payload_wait
 is "$status $(event summary errors)" "0 0" "the guest ends well"

@@ -95,17 +95,23 @@ api() {
 # stat_of JQ-EXPRESSION: of GET /stats; empty without an answer
 stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
 
-# Swap for reclaimed pages: the machine's own, else compressed memory that is
-# taken away at the end.
+# native_require_swap [BYTES]: room for reclaimed pages.  The machine's own swap,
+# else compressed memory that is taken away at the end.
 own_swap=
 native_require_swap() {
-  [ -z "$(swapon --noheadings --show=NAME 2>/dev/null)" ] || return 0
+  need=${1:-$((1 << 30))}
+  if [ -n "$(swapon --noheadings --show=NAME 2>/dev/null)" ]; then
+    free=$(awk '/^SwapFree:/ { print $2 * 1024 }' /proc/meminfo)
+    [ "$free" -ge "$need" ] ||
+      skip_all "$((need >> 20)) MiB of swap needed, $((free >> 20)) MiB free: add some (swapon)"
+    return 0
+  fi
   [ "$(id -u)" = 0 ] || skip_all "no swap: as root, add some (swapon)"
   modprobe zram 2>/dev/null || :
   [ -e /sys/block/zram0/disksize ] ||
     skip_all "no swap and no zram: add some swap (swapon)"
-  { echo 4G >/sys/block/zram0/disksize && mkswap /dev/zram0 &&
-    swapon /dev/zram0; } >/dev/null 2>&1 ||
+  { echo $((need + (need >> 2))) >/sys/block/zram0/disksize &&
+    mkswap /dev/zram0 && swapon /dev/zram0; } >/dev/null 2>&1 ||
     skip_all "no swap, and /dev/zram0 is in other use: add some swap (swapon)"
   own_swap=/dev/zram0
 }
