@@ -91,13 +91,18 @@ TESTS += tests/unit/sink_swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
-ENGINE_TESTS = tests/unit/engine tests/unit/policy
+ENGINE_TESTS = tests/unit/engine tests/unit/policy \
+	tests/unit/wss tests/unit/wss-engine
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
 tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_policy_LDADD = $(VMM_LIBS)
+tests_unit_wss_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_wss_LDADD = $(VMM_LIBS)
+tests_unit_wss_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_wss_engine_LDADD = $(VMM_LIBS)
 
 TESTS += tests/unit/damon-borrow.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh

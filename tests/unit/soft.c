@@ -70,9 +70,24 @@ static bool covers(void)
 	return true;
 }
 
+/* What is young and not said to be assumed was touched. */
+static bool proven_is_true(struct access_source *src, uint64_t *nr_assumed)
+{
+	uint64_t assumed[WORDS];
+
+	memset(assumed, 0xff, sizeof(assumed));
+	src->ops->assumed(src, all, assumed);
+	*nr_assumed = bitmap_count(assumed, 0, NR);
+	for (size_t w = 0; w < WORDS; w++)
+		if (young[w] & ~assumed[w] & ~touched[w])
+			return false;
+	return true;
+}
+
 static void test_exact(void)
 {
 	struct access_source *src = open_soft("soft,faults=1000000000");
+	uint64_t nr_assumed;
 
 	is_int(src->ops->arm(src, all), 0, "armed");
 	touch(3, 7, false);
@@ -87,6 +102,8 @@ static void test_exact(void)
 	touch(NR, 1, true);
 	ok(harvest(src) && exact(), "then nothing");
 	ok(harvest(src) && exact(), "and nothing again");
+	ok(proven_is_true(src, &nr_assumed) && !nr_assumed,
+	   "and none of it is assumed");
 	access_close(src);
 }
 
@@ -115,7 +132,8 @@ static void test_budget(void)
 {
 	struct access_source *src = open_soft("soft,faults=1");
 	const struct timespec more = { .tv_nsec = 20000000 };
-	unsigned int good = 0, rounds = 200, n;
+	unsigned int good = 0, proven = 0, rounds = 200, n;
+	uint64_t nr, nr_assumed = 0;
 	bool idle = false;
 
 	touch(0, 1, true);
@@ -124,8 +142,12 @@ static void test_budget(void)
 	for (unsigned int i = 0; i < rounds; i++) {
 		touch(rand() % 50, 1 + rand() % 100, rand() % 2);
 		good += harvest(src) && covers();
+		proven += proven_is_true(src, &nr);
+		nr_assumed += nr;
 	}
 	is_int(good, rounds, "each touched page was young in its window");
+	is_int(proven, rounds, "the others were said to be assumed");
+	ok(nr_assumed, "and were some");
 	access_close(src);
 
 	/* 128 faults a chunk are expected, 20 ms earn 200: a turn at least. */

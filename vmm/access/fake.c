@@ -17,6 +17,7 @@ struct fake {
 	uint64_t **windows;		/* owned, and so is each */
 	size_t nr_windows, current;
 	uint64_t *accessed;		/* owned: the bits, as a KVM has them */
+	uint64_t *blind, *guessed;	/* owned: not looked at; without reason */
 	int fail_err;
 	unsigned int nr_fail, nr_harvests;
 };
@@ -124,6 +125,8 @@ static void fake_close(struct access_source *src)
 		free(fake->windows[i]);
 	free(fake->windows);
 	free(fake->accessed);
+	free(fake->blind);
+	free(fake->guessed);
 	free(fake);
 }
 
@@ -142,7 +145,10 @@ int access_fake_open(struct access_source **srcp, const char *trace,
 	};
 	fake->nr_frames = nr_frames;
 	fake->accessed = bitmap_new(nr_frames);
-	err = fake->accessed ? parse_trace(fake, trace, why, len) : -ENOMEM;
+	fake->blind = bitmap_new(nr_frames);
+	fake->guessed = bitmap_new(nr_frames);
+	err = fake->accessed && fake->blind && fake->guessed ?
+		      parse_trace(fake, trace, why, len) : -ENOMEM;
 	if (err) {
 		fake_close(&fake->base);
 		return err;
@@ -158,6 +164,14 @@ void access_fake_step(struct access_source *src)
 
 	fake->current = (fake->current + 1) % fake->nr_windows;
 	begin_window(fake);
+}
+
+void access_fake_assume(struct access_source *src, struct gfn_range range)
+{
+	struct fake *fake = (struct fake *)src;
+
+	bitmap_set_range(fake->blind, range.start.v,
+			 range.start.v + range.nr);
 }
 
 void access_fake_fail(struct access_source *src, int err, unsigned int nr)
@@ -213,10 +227,26 @@ static int fake_harvest(struct access_source *src, struct gfn_range range,
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
 		uint64_t mask = bitmap_word_mask(w, start, end);
 
-		young[w] = (young[w] & ~mask) | (fake->accessed[w] & mask);
+		fake->guessed[w] = (fake->guessed[w] & ~mask) |
+				   (fake->blind[w] & ~fake->accessed[w] & mask);
+		young[w] = (young[w] & ~mask) |
+			   ((fake->accessed[w] | fake->blind[w]) & mask);
 		fake->accessed[w] &= ~mask;
 	}
 	return 0;
+}
+
+static void fake_assumed(struct access_source *src, struct gfn_range range,
+			 uint64_t *assumed)
+{
+	const struct fake *fake = (const struct fake *)src;
+	uint64_t start = range.start.v, end = start + range.nr;
+
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t mask = bitmap_word_mask(w, start, end);
+
+		assumed[w] = (assumed[w] & ~mask) | (fake->guessed[w] & mask);
+	}
 }
 
 static const struct access_source_ops fake_ops = {
@@ -226,5 +256,6 @@ static const struct access_source_ops fake_ops = {
 	.open = fake_open,
 	.arm = fake_arm,
 	.harvest = fake_harvest,
+	.assumed = fake_assumed,
 	.close = fake_close,
 };

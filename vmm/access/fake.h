@@ -29,6 +29,9 @@ int access_fake_open(struct access_source **srcp, const char *trace,
 /* The window ends, the next begins. */
 void access_fake_step(struct access_source *src);
 
+/* From now on these frames count as young without a look: ops->assumed(). */
+void access_fake_assume(struct access_source *src, struct gfn_range range);
+
 /* Makes the next nr harvests fail with -err (0: none). */
 void access_fake_fail(struct access_source *src, int err, unsigned int nr);
 

@@ -14,7 +14,8 @@
  * is armed anew a chunk at a time, round and round, as far as the budget goes
  * by what chunks cost of late.  A page of a chunk that has not had its turn
  * stays mapped and counts as young.  So a budget makes the source slow to see
- * that a hot page became cold, but never calls a touched page idle.
+ * that a hot page became cold, but never calls a touched page idle; and it can
+ * say which pages it called young without knowing.
  *
  * A page touched between the look at its group and the unmapping of it (some
  * 100 us) is lost to both windows.
@@ -58,6 +59,7 @@ struct chunk {
 	uint16_t mapped;	/* pages, after the last look */
 	bool known;		/* looked at before */
 	bool armed;		/* in the last look */
+	bool assumed;		/* what was mapped was so before that look */
 	bool pending;		/* has not been armed in this round */
 };
 
@@ -245,6 +247,8 @@ static void settle(struct soft *s, struct chunk *chunk, unsigned int nr)
 	} else if (nr > chunk->mapped) {
 		s->budget -= nr - chunk->mapped;
 	}
+	/* Those mapped since the look before are not told from the others. */
+	chunk->assumed = !chunk->armed && chunk->mapped;
 	if (chunk->armed)
 		s->cost += (nr - s->cost) / (1 << COST_SHIFT);
 	chunk->mapped = nr;
@@ -319,6 +323,28 @@ static int soft_harvest(struct access_source *src, struct gfn_range range,
 	return rc;
 }
 
+/* A chunk that was looked at in part only is as it was before. */
+static void soft_assumed(struct access_source *src, struct gfn_range range,
+			 uint64_t *assumed)
+{
+	struct soft *s = (struct soft *)src;
+	uint64_t g = range.start.v, end = g + range.nr, next, first, last;
+
+	whole_chunks(range, &first, &last);
+	for (; g < end; g = next) {
+		uint64_t c = g / CHUNK_PAGES;
+		const struct chunk *chunk = &s->chunks[c];
+
+		next = (c + 1) * CHUNK_PAGES;
+		if (next > end)
+			next = end;
+		bitmap_clear_range(assumed, g, next);
+		if (c >= first && c < last ? chunk->assumed :
+					     !chunk->armed && chunk->mapped)
+			bitmap_set_range(assumed, g, next);
+	}
+}
+
 const struct access_source_ops access_source_soft = {
 	.name = "soft",
 	.what = "unmaps guest memory and sees what is mapped again",
@@ -327,5 +353,6 @@ const struct access_source_ops access_source_soft = {
 	.open = soft_open,
 	.arm = soft_arm,
 	.harvest = soft_harvest,
+	.assumed = soft_assumed,
 	.close = soft_close,
 };

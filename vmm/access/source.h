@@ -56,6 +56,13 @@ struct access_source_ops {
 	/* 0 or -errno; on error `young` says nothing about the range. */
 	int (*harvest)(struct access_source *src, struct gfn_range range,
 		       uint64_t *young);
+	/*
+	 * Of a range just harvested: sets in `assumed` the bit of every frame
+	 * that the source called young because it could not look, and clears
+	 * the others of the range.  NULL: it always looks.
+	 */
+	void (*assumed)(struct access_source *src, struct gfn_range range,
+			uint64_t *assumed);
 	void (*close)(struct access_source *src);
 };
 

@@ -114,6 +114,11 @@ enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem)
 	return mem->backing;
 }
 
+uint64_t guest_mem_leaf_pages(const struct guest_mem *mem)
+{
+	return mem->backing == GUEST_MEM_THP ? ALIGN_BYTES >> VMM_PAGE_SHIFT : 1;
+}
+
 static const struct guest_memslot *find_slot(const struct guest_mem *mem,
 					     gfn_t gfn)
 {

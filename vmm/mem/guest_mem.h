@@ -48,6 +48,8 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		  enum guest_mem_backing backing);
 void guest_mem_free(struct guest_mem *mem);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
+/* Frames of the largest page that this backing can have. */
+uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 
 /*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless

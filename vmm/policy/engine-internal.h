@@ -7,6 +7,7 @@
 
 #include "vmm/policy/engine.h"
 #include "vmm/policy/frames.h"
+#include "vmm/policy/wss.h"
 #include "vmm/util/log.h"
 
 /* Frames judged and evicted in one go. */
@@ -25,17 +26,23 @@ struct engine {
 	/* The thread's alone. */
 	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
 	uint64_t *looked;	/* young, and not aged by yet; owned */
+	uint64_t *saw;		/* of these, those that a source saw; owned */
+	uint64_t *proven;	/* of young, the same; owned */
+	uint64_t *assumed;	/* by the source, not seen; owned */
 	uint64_t *refused;	/* by the sink, in this scan; owned */
 	uint64_t nr_gone, nr_refused;	/* in this scan */
 	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
 	uint64_t reclaim_until_ns;	/* CPU time of the thread; this scan */
 	uint32_t *candidates;	/* ENGINE_BATCH; owned */
 	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
-	uint32_t scan;
+	uint32_t scan;			/* written under the lock */
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
 	bool no_free;		/* no candidate of this scan is free */
 	uint64_t ages[ENGINE_AGES];
+	struct wss_counter wss_counter;
+	struct wss_pages wss_next;	/* of the scan under way */
+	uint64_t look_start_ns, look_end_ns;
 	struct log_limit limit;
 
 	pthread_mutex_t lock;	/* of all below; taken before the view's */
@@ -44,11 +51,18 @@ struct engine {
 	struct engine_policy policy;
 	struct engine_stats stats;
 	struct frame_table frames;
+	struct wss_clock wss_clock;
+	struct wss_pages wss_pages;	/* of the last good scan */
+	uint64_t wss_granule;		/* frames; constant */
+	uint64_t *wss_alike;		/* by granule; NULL for 1; owned */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
 	void (*on_scan)(const struct engine_stats *stats, void *arg);
 	void *on_scan_arg;
 };
+
+/* -EINVAL with why: a value is out of range. */
+int engine_check_policy(const struct engine_policy *p, char *why, size_t len);
 
 /* Counts an error, keeps its text for the statistics and logs it. */
 void engine_set_error(struct engine *e, const char *what, int rc);

@@ -32,7 +32,12 @@
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 
-static int check_policy(const struct engine_policy *p, char *why, size_t len)
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
 {
 	if (p->scan_period_ms < MIN_PERIOD_MS ||
 	    p->scan_period_ms > MAX_PERIOD_MS)
@@ -70,9 +75,16 @@ int engine_harvest(struct engine *e, struct gfn_range range)
 	 * them: what is resident there counts as touched.
 	 */
 	const uint64_t *touched = rc ? e->resident : e->young;
+	const struct access_source_ops *ops = e->config.source->ops;
+	bool guesses = ops->assumed && !rc;
 
-	for (; (g = bitmap_next(touched, g, end)) < end; g++)
+	if (guesses)
+		ops->assumed(e->config.source, range, e->assumed);
+	for (; (g = bitmap_next(touched, g, end)) < end; g++) {
 		bitmap_set(e->looked, g);
+		if (!rc && !(guesses && bitmap_test(e->assumed, g)))
+			bitmap_set(e->saw, g);
+	}
 	return rc;
 }
 
@@ -82,9 +94,10 @@ static int look(struct engine *e)
 	const struct guest_memslot *slots;
 	struct gfn_range all = { GFN(0), e->nr_frames };
 	unsigned int nr;
-	int rc = guest_mem_residency(e->config.mem, all, e->resident,
-				     e->swapped);
+	int rc;
 
+	e->look_start_ns = clock_now_ns();
+	rc = guest_mem_residency(e->config.mem, all, e->resident, e->swapped);
 	if (rc) {
 		engine_set_error(e, "which pages are resident can't be read", rc);
 		return rc;
@@ -102,8 +115,10 @@ static int look(struct engine *e)
 	/* With what last looks and scans that failed found since. */
 	for (uint64_t w = 0; w < BITMAP_WORDS(e->nr_frames); w++) {
 		e->young[w] = e->looked[w];
-		e->looked[w] = 0;
+		e->proven[w] = e->saw[w];
+		e->looked[w] = e->saw[w] = 0;
 	}
+	e->look_end_ns = clock_now_ns();
 	e->nr_young = bitmap_count(e->young, 0, e->nr_frames);
 	return 0;
 }
@@ -138,6 +153,7 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 		.resident = bitmap_test(e->resident, gfn),
 		.swapped = bitmap_test(e->swapped, gfn),
 		.young = bitmap_test(e->young, gfn),
+		.proven = bitmap_test(e->proven, gfn),
 	};
 	enum frame_list list;
 
@@ -146,6 +162,10 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	if (frame_observe(&e->frames, gfn, &l, e->scan, min_idle) ==
 	    FRAME_REFAULT)
 		e->stats.nr_refaults++;
+	if (l.resident || l.swapped)
+		wss_count(&e->wss_counter, gfn,
+			  frame_age(&e->frames, gfn, e->scan),
+			  frame_proven_age(&e->frames, gfn, e->scan));
 	if (!l.resident)
 		return;
 	list = frame_list_of(&e->frames, gfn);
@@ -164,6 +184,8 @@ static void age_all(struct engine *e)
 	unsigned int nr, min_idle;
 
 	memset(e->ages, 0, sizeof(e->ages));
+	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
+			e->wss_alike);
 	slots = guest_mem_slots(e->config.mem, &nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		uint64_t g = slots[i].base.v, end = g + slots[i].nr_pages, to;
@@ -179,6 +201,11 @@ static void age_all(struct engine *e)
 			pthread_mutex_unlock(&e->lock);
 		}
 	}
+	pthread_mutex_lock(&e->lock);
+	wss_count_end(&e->wss_counter);
+	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
+	e->wss_pages = e->wss_next;
+	pthread_mutex_unlock(&e->lock);
 }
 
 /* good: the frames were aged; rc: what became of the whole scan. */
@@ -218,11 +245,6 @@ static void call_back(struct engine *e)
 	pthread_mutex_unlock(&e->callback_lock);
 }
 
-static uint64_t max_ns(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /*
  * A scan may evict for as long as it looked, or as the quota has in a period
  * where that is more.  What is left waits for the next scan, so that a large
@@ -237,7 +259,7 @@ static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
 	quota = e->policy.scan_period_ms * NSEC_PER_MSEC *
 		e->policy.cpu_percent / 100;
 	pthread_mutex_unlock(&e->lock);
-	return max_ns(look_ns, quota);
+	return max_u64(look_ns, quota);
 }
 
 /* Returns the CPU time that the scan took, ns. */
@@ -248,7 +270,9 @@ static uint64_t scan(struct engine *e)
 	bool good = !rc;
 
 	if (good) {
+		pthread_mutex_lock(&e->lock);
 		e->scan++;
+		pthread_mutex_unlock(&e->lock);
 		e->nr_failed = 0;
 		age_all(e);
 		now = clock_thread_cpu_ns();
@@ -275,7 +299,7 @@ static uint64_t period_ns(const struct engine *e, uint64_t cpu_ns)
 
 	if (backoff > MAX_BACKOFF_NS)
 		backoff = MAX_BACKOFF_NS;
-	return max_ns(max_ns(period, backoff), least);
+	return max_u64(max_u64(period, backoff), least);
 }
 
 static void *engine_thread(void *arg)
@@ -316,10 +340,18 @@ static int alloc_all(struct engine *e)
 	e->young = bitmap_new(e->nr_frames);
 	e->looked = bitmap_new(e->nr_frames);
 	e->refused = bitmap_new(e->nr_frames);
+	e->saw = bitmap_new(e->nr_frames);
+	e->proven = bitmap_new(e->nr_frames);
+	e->assumed = bitmap_new(e->nr_frames);
+	if (e->wss_granule > 1) {
+		e->wss_alike = bitmap_new(e->nr_frames / e->wss_granule + 1);
+		if (!e->wss_alike)
+			return -ENOMEM;
+	}
 	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
 	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
 	return e->resident && e->swapped && e->young && e->looked && e->refused &&
-	       e->candidates && e->ranges ? 0 : -ENOMEM;
+	       e->saw && e->proven && e->assumed && e->candidates && e->ranges ? 0 : -ENOMEM;
 }
 
 static void destroy(struct engine *e)
@@ -330,6 +362,10 @@ static void destroy(struct engine *e)
 	free(e->young);
 	free(e->looked);
 	free(e->refused);
+	free(e->saw);
+	free(e->proven);
+	free(e->assumed);
+	free(e->wss_alike);
 	free(e->candidates);
 	free(e->ranges);
 	pthread_mutex_destroy(&e->callback_lock);
@@ -356,6 +392,8 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 		 config->sink ? config->sink->ops->name : "none");
 	e->batch = config->source->cost == ACCESS_COST_RMAP ? ENGINE_BATCH :
 		   ENGINE_BATCH / 4;
+	e->wss_granule = max_u64(config->source->granule_pages,
+				 guest_mem_leaf_pages(config->mem));
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
 	pthread_mutex_init(&e->lock, NULL);
@@ -364,7 +402,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = check_policy(&config->policy, why, sizeof(why));
+	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);
 	if (!rc)
@@ -387,74 +425,6 @@ void engine_free(struct engine *e)
 	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
 	destroy(e);
-}
-
-void engine_get_policy(struct engine *e, struct engine_policy *policy)
-{
-	pthread_mutex_lock(&e->lock);
-	*policy = e->policy;
-	pthread_mutex_unlock(&e->lock);
-}
-
-int engine_set_policy(struct engine *e, const struct engine_policy *policy,
-		      char *why, size_t len)
-{
-	int rc = check_policy(policy, why, len);
-
-	if (!rc && policy->enabled && !e->config.sink) {
-		snprintf(why, len, "this VM has nowhere to put cold pages: "
-			 "add swap to the host and start the VM again");
-		rc = -EINVAL;
-	}
-	if (rc)
-		return rc;
-	pthread_mutex_lock(&e->lock);
-	e->policy = *policy;
-	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
-	return 0;
-}
-
-void engine_get_stats(struct engine *e, struct engine_stats *stats)
-{
-	pthread_mutex_lock(&e->lock);
-	*stats = e->stats;
-	pthread_mutex_unlock(&e->lock);
-}
-
-int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
-{
-	static const char *const names[] = { "none", "active", "inactive",
-					     "unevictable" };
-	enum frame_list list;
-	uint64_t hva;
-
-	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
-		return -ERANGE;
-	pthread_mutex_lock(&e->lock);
-	list = frame_list_of(&e->frames, gfn.v);
-	*page = (struct engine_page){
-		.ram = true,
-		.resident = list != FRAME_NONE,
-		.swapped = frame_is_evicted(&e->frames, gfn.v),
-		.age = e->frames.age[gfn.v],
-		.list = names[list],
-		.nr_evictions = e->frames.nr_evictions[gfn.v],
-		.nr_refaults = e->frames.nr_refaults[gfn.v],
-	};
-	pthread_mutex_unlock(&e->lock);
-	return 0;
-}
-
-int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
-{
-	if (range.start.v > e->nr_frames ||
-	    range.nr > e->nr_frames - range.start.v)
-		return -ERANGE;
-	pthread_mutex_lock(&e->lock);
-	memcpy(ages, e->frames.age + range.start.v, range.nr);
-	pthread_mutex_unlock(&e->lock);
-	return 0;
 }
 
 void engine_on_scan(struct engine *e,

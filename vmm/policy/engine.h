@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "vmm/access/source.h"
+#include "vmm/policy/wss.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/view/view.h"
 
@@ -87,6 +88,28 @@ struct engine_page {
 
 /* -ERANGE: no such frame. */
 int engine_get_page(struct engine *engine, gfn_t gfn, struct engine_page *page);
+
+/*
+ * The working set within a window that ends with the last scan.  -EAGAIN: none
+ * has been made yet.
+ */
+int engine_get_wss(struct engine *engine, uint64_t window_ns,
+		   struct wss_estimate *est);
+/* Frames that the source can't tell apart; a power of two. */
+uint64_t engine_wss_granule(const struct engine *engine);
+/* See struct access_source. */
+bool engine_source_is_lossy(const struct engine *engine);
+
+struct engine_use {
+	bool scanned;		/* resident in the last scan, else see below */
+	uint8_t age;		/* of one in swap too; as wss_pages has it */
+	uint8_t proven_age;
+	bool apart;		/* seen apart from the frames of its granule */
+};
+
+/* Any frames, into uses[0..nr-1]; of those that are not RAM all is 0. */
+void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
+		     struct engine_use *uses);
 
 /* Ages of frames [range) into ages[0..nr-1]; for inspection of a process. */
 int engine_get_ages(struct engine *engine, struct gfn_range range,

@@ -41,11 +41,12 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 		t->head[l] = t->tail[l] = FRAME_NIL;
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
+	t->lag = lazy_array(nr_frames, sizeof(*t->lag));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->next && t->prev && t->nr_evictions &&
+	if (t->age && t->state && t->lag && t->next && t->prev && t->nr_evictions &&
 	    t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
@@ -56,6 +57,7 @@ void frame_table_destroy(struct frame_table *t)
 {
 	free_array(t->age, t->nr, sizeof(*t->age));
 	free_array(t->state, t->nr, sizeof(*t->state));
+	free_array(t->lag, t->nr, sizeof(*t->lag));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
 	free_array(t->nr_evictions, t->nr, sizeof(*t->nr_evictions));
@@ -143,38 +145,80 @@ void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan)
 	count(&t->nr_evictions[gfn]);
 }
 
+static unsigned int saturate(uint64_t age)
+{
+	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
+}
+
+/* Of one that is on no list `next` is the scan in which it went. */
+unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
+		       uint32_t scan)
+{
+	uint64_t age = t->age[gfn];
+
+	if (frame_list_of(t, gfn) == FRAME_NONE)
+		age += scan - t->next[gfn];
+	return saturate(age);
+}
+
+unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
+			      uint32_t scan)
+{
+	return saturate(frame_age(t, gfn, scan) + t->lag[gfn]);
+}
+
+/* proven_age: if this is not seen, but only assumed. */
+static void touch(struct frame_table *t, uint64_t gfn, bool proven,
+		  unsigned int proven_age)
+{
+	unsigned int lag = proven ? 0 : saturate(proven_age);
+
+	t->age[gfn] = 0;
+	/* What is 0 already is not written: it costs no memory. */
+	if (t->lag[gfn] != lag)
+		t->lag[gfn] = lag;
+}
+
+void frame_touch(struct frame_table *t, uint64_t gfn, bool proven)
+{
+	touch(t, gfn, proven, t->age[gfn] + t->lag[gfn]);
+}
+
 static enum frame_event refault(struct frame_table *t, uint64_t gfn,
-				uint32_t scan, unsigned int min_idle)
+				const struct frame_look *look, uint32_t scan,
+				unsigned int min_idle)
 {
 	unsigned int level = level_of(t, gfn);
 	uint32_t distance = scan - t->next[gfn];
 	bool early = distance <= EARLY_FACTOR * (min_idle << level);
 
 	count(&t->nr_refaults[gfn]);
+	touch(t, gfn, look->proven, frame_proven_age(t, gfn, scan));
 	t->state[gfn] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;
 	else if (!early)
 		level = 0;
 	set_level(t, gfn, level);
-	t->age[gfn] = 0;
 	frame_move(t, gfn, early ? FRAME_ACTIVE : FRAME_INACTIVE);
 	return FRAME_REFAULT;
 }
 
 static enum frame_event arrive(struct frame_table *t, uint64_t gfn,
-			       uint32_t scan, unsigned int min_idle)
+			       const struct frame_look *look, uint32_t scan,
+			       unsigned int min_idle)
 {
 	if (frame_is_evicted(t, gfn))
-		return refault(t, gfn, scan, min_idle);
-	t->age[gfn] = 0;
+		return refault(t, gfn, look, scan, min_idle);
+	/* Where it was before, if it was, nobody kept its age. */
+	touch(t, gfn, look->proven, FRAME_AGE_MAX);
 	t->state[gfn] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
 }
 
 static enum frame_event leave(struct frame_table *t, uint64_t gfn,
-			      const struct frame_look *look)
+			      const struct frame_look *look, uint32_t scan)
 {
 	enum frame_event event = frame_list_of(t, gfn) == FRAME_NONE ?
 					 FRAME_SAME : FRAME_GONE;
@@ -183,13 +227,16 @@ static enum frame_event leave(struct frame_table *t, uint64_t gfn,
 	if (!look->swapped)
 		t->state[gfn] &= STATE_LIST;
 	unlink_frame(t, gfn);
+	/* The host took it, in this scan or the one before: say the latter. */
+	if (event == FRAME_GONE)
+		t->next[gfn] = scan - 1;
 	return event;
 }
 
 static void use(struct frame_table *t, uint64_t gfn,
 		const struct frame_look *look)
 {
-	t->age[gfn] = 0;
+	touch(t, gfn, look->proven, t->age[gfn] + 1 + t->lag[gfn]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
 	if (look->nr_referenced > 1 || look->exec ||
@@ -207,9 +254,9 @@ enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 			       unsigned int min_idle)
 {
 	if (!look->resident)
-		return leave(t, gfn, look);
+		return leave(t, gfn, look, scan);
 	if (frame_list_of(t, gfn) == FRAME_NONE)
-		return arrive(t, gfn, scan, min_idle);
+		return arrive(t, gfn, look, scan, min_idle);
 	if (look->young) {
 		use(t, gfn, look);
 		return FRAME_SAME;

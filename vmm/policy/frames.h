@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the engine remembers of each frame, in twelve bytes: idle age, state,
+ * What the engine remembers of each frame, in thirteen bytes: idle age, state,
  * the links of the list that it is on, and how often it went and came back.  Pure; the engine locks.
  *
  *               new, old refault             used twice, by several, or code
@@ -20,6 +20,10 @@
  * A frame that was evicted is on no list: its `next` link holds the scan in
  * which it went (the shadow entry of mm/workingset.c).  One that comes back
  * soon is protected: it must be idle for twice as long the next time.
+ *
+ * A frame can be taken for used though no source saw it used: because it came,
+ * because a scan failed, because a source could not look.  Its age begins anew
+ * then; its proven age goes on from when it was last seen.
  */
 #ifndef VMM_POLICY_FRAMES_H
 #define VMM_POLICY_FRAMES_H
@@ -41,8 +45,10 @@ enum frame_list {
 
 struct frame_table {
 	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
-	uint8_t *age;			/* scans since last seen accessed */
+	uint8_t *age;			/* scans since last taken for used */
 	uint8_t *state;
+	/* Proven age less age; bytes that cost nothing until they differ. */
+	uint8_t *lag;
 	/* In its life, saturating; bytes that cost nothing until one is. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
@@ -61,6 +67,7 @@ void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to);
 /* What one scan saw of a frame. */
 struct frame_look {
 	bool resident, swapped, young;
+	bool proven;		/* young because a source saw an access */
 	/*
 	 * By the reverse map, of a young frame on the inactive list: how many
 	 * mappings used it (0: not known), and whether one of them is code.
@@ -75,6 +82,18 @@ enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 			       const struct frame_look *look, uint32_t scan,
 			       unsigned int min_idle);
+
+/* Found used between two scans, the last of which aged it. */
+void frame_touch(struct frame_table *t, uint64_t gfn, bool proven);
+
+/*
+ * Scans since it was last taken for used, and since it was last seen used, up
+ * to FRAME_AGE_MAX.  Frames in swap age on; scan: the last one.
+ */
+unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
+		       uint32_t scan);
+unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
+			      uint32_t scan);
 
 /* It has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);

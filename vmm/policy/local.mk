@@ -1,6 +1,8 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/policy/engine.c vmm/policy/engine.h vmm/policy/engine-internal.h \
+	vmm/policy/engine-ask.c \
 	vmm/policy/frames.c vmm/policy/frames.h \
 	vmm/policy/policy_text.c \
 	vmm/policy/reclaim.c \
-	vmm/policy/select.c vmm/policy/select.h
+	vmm/policy/select.c vmm/policy/select.h \
+	vmm/policy/wss.c vmm/policy/wss.h

@@ -89,8 +89,11 @@ static size_t choose(struct engine *e, size_t max)
 			e->candidates[kept++] = gfn;
 			break;
 		case KEEP_REFERENCED:
-			/* Its bits are clear now; the next round sees. */
-			e->frames.age[gfn] = 0;
+			/*
+			 * Its bits are clear now; the next round sees.  They
+			 * do not tell when it was used.
+			 */
+			frame_touch(&e->frames, gfn, false);
 			frame_move(&e->frames, gfn, FRAME_INACTIVE);
 			e->stats.nr_rejected_referenced++;
 			break;
@@ -127,7 +130,8 @@ static ssize_t last_look(struct engine *e, size_t nr)
 		uint32_t gfn = e->candidates[i];
 
 		if (bitmap_test(e->looked, gfn)) {
-			e->frames.age[gfn] = 0;
+			frame_touch(&e->frames, gfn,
+				    bitmap_test(e->saw, gfn));
 			frame_move(&e->frames, gfn, FRAME_ACTIVE);
 			saved++;
 		} else {

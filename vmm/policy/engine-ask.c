@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What others may ask and tell the engine; each call takes its lock. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/util/bitmap.h"
+
+void engine_get_policy(struct engine *e, struct engine_policy *policy)
+{
+	pthread_mutex_lock(&e->lock);
+	*policy = e->policy;
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_set_policy(struct engine *e, const struct engine_policy *policy,
+		      char *why, size_t len)
+{
+	int rc = engine_check_policy(policy, why, len);
+
+	if (!rc && policy->enabled && !e->config.sink) {
+		snprintf(why, len, "this VM has nowhere to put cold pages: "
+			 "add swap to the host and start the VM again");
+		rc = -EINVAL;
+	}
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&e->lock);
+	e->policy = *policy;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+void engine_get_stats(struct engine *e, struct engine_stats *stats)
+{
+	pthread_mutex_lock(&e->lock);
+	*stats = e->stats;
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
+{
+	static const char *const names[] = { "none", "active", "inactive",
+					     "unevictable" };
+	enum frame_list list;
+	uint64_t hva;
+
+	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
+		return -ERANGE;
+	pthread_mutex_lock(&e->lock);
+	list = frame_list_of(&e->frames, gfn.v);
+	*page = (struct engine_page){
+		.ram = true,
+		.resident = list != FRAME_NONE,
+		.swapped = frame_is_evicted(&e->frames, gfn.v),
+		.age = e->frames.age[gfn.v],
+		.list = names[list],
+		.nr_evictions = e->frames.nr_evictions[gfn.v],
+		.nr_refaults = e->frames.nr_refaults[gfn.v],
+	};
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
+{
+	if (range.start.v > e->nr_frames ||
+	    range.nr > e->nr_frames - range.start.v)
+		return -ERANGE;
+	pthread_mutex_lock(&e->lock);
+	memcpy(ages, e->frames.age + range.start.v, range.nr);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+int engine_get_wss(struct engine *e, uint64_t window_ns,
+		   struct wss_estimate *est)
+{
+	struct wss_window window;
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&e->lock);
+	if (e->wss_clock.nr) {
+		window = wss_window(&e->wss_clock, window_ns);
+		wss_estimate(est, &e->wss_pages, &window);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&e->lock);
+	return rc;
+}
+
+uint64_t engine_wss_granule(const struct engine *e)
+{
+	return e->wss_granule;
+}
+
+bool engine_source_is_lossy(const struct engine *e)
+{
+	return e->config.source->lossy;
+}
+
+static struct engine_use use_of(const struct engine *e, uint64_t gfn)
+{
+	struct engine_use use = { .scanned = false };
+	uint64_t hva;
+
+	if (!guest_mem_gfn_to_hva(e->config.mem, GFN(gfn), &hva))
+		return use;
+	use.scanned = frame_list_of(&e->frames, gfn) != FRAME_NONE;
+	use.age = frame_age(&e->frames, gfn, e->scan);
+	use.proven_age = frame_proven_age(&e->frames, gfn, e->scan);
+	use.apart = !e->wss_alike ||
+		    !bitmap_test(e->wss_alike, gfn / e->wss_granule);
+	return use;
+}
+
+void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
+		     struct engine_use *uses)
+{
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < nr; i++)
+		uses[i] = use_of(e, gfns[i]);
+	pthread_mutex_unlock(&e->lock);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <string.h>
+
+#include "vmm/policy/wss.h"
+#include "vmm/util/bitmap.h"
+
+#define NO_BLOCK UINT64_MAX
+
+void wss_clock_add(struct wss_clock *clock, uint64_t start_ns, uint64_t end_ns)
+{
+	clock->start_ns[clock->nr % WSS_AGES] = start_ns;
+	clock->end_ns[clock->nr % WSS_AGES] = end_ns;
+	clock->nr++;
+}
+
+struct wss_window wss_window(const struct wss_clock *clock, uint64_t window_ns)
+{
+	struct wss_window w = { .certain = 0 };
+	uint64_t known = clock->nr < WSS_AGES ? clock->nr : WSS_AGES;
+	uint64_t end, from;
+
+	if (!known)
+		return w;
+	end = clock->end_ns[(clock->nr - 1) % WSS_AGES];
+	from = end > window_ns ? end - window_ns : 0;
+	for (unsigned int a = 0; a < known; a++) {
+		uint64_t scan = clock->nr - 1 - a, seen, before;
+
+		seen = clock->end_ns[scan % WSS_AGES];
+		if (seen < from)
+			break;
+		w.possible = a + 1;
+		/* When the look before the first one was is not known. */
+		if (a + 1 == known) {
+			w.likely = a + 1;
+			w.covered_ns = end - clock->start_ns[scan % WSS_AGES];
+			/* Older ages may be in the window as well. */
+			w.possible = WSS_AGES;
+			break;
+		}
+		before = clock->start_ns[(scan - 1) % WSS_AGES];
+		if (before >= from)
+			w.certain = a + 1;
+		if (!a || before + (seen - before) / 2 >= from) {
+			w.likely = a + 1;
+			w.covered_ns = end - before;
+		}
+	}
+	w.end_ns = end;
+	return w;
+}
+
+void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
+		     uint64_t granule, uint64_t *alike)
+{
+	memset(pages, 0, sizeof(*pages));
+	*c = (struct wss_counter){ .pages = pages, .granule = granule,
+				   .block = NO_BLOCK, .alike = alike };
+}
+
+static void end_block(struct wss_counter *c)
+{
+	if (c->block == NO_BLOCK)
+		return;
+	/* All alike: one of them was used, nobody knows which. */
+	if (c->nr_alike)
+		c->pages->by_least[c->age]++;
+	if (c->alike && c->nr_alike)
+		bitmap_set(c->alike, c->block);
+	else if (c->alike)
+		bitmap_clear(c->alike, c->block);
+	c->nr_alike = 0;
+}
+
+void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
+	       unsigned int proven_age)
+{
+	uint64_t block = gfn / c->granule;
+
+	c->pages->by_age[age]++;
+	c->pages->by_proven_age[proven_age]++;
+	if (block != c->block) {
+		end_block(c);
+		c->block = block;
+		c->age = proven_age;
+		c->nr_alike = 1;
+	} else if (c->nr_alike && proven_age == c->age) {
+		c->nr_alike++;
+	} else {
+		/* They were seen apart, so each of them for itself. */
+		c->pages->by_least[c->age] += c->nr_alike;
+		c->nr_alike = 0;
+		c->pages->by_least[proven_age]++;
+	}
+}
+
+void wss_count_end(struct wss_counter *c)
+{
+	end_block(c);
+	c->block = NO_BLOCK;
+}
+
+static uint64_t sum(const uint64_t *by_age, unsigned int limit)
+{
+	uint64_t nr = 0;
+
+	for (unsigned int a = 0; a < limit; a++)
+		nr += by_age[a];
+	return nr;
+}
+
+void wss_estimate(struct wss_estimate *est, const struct wss_pages *pages,
+		  const struct wss_window *window)
+{
+	uint64_t certain = sum(pages->by_age, window->certain);
+	uint64_t proven = sum(pages->by_proven_age, window->certain);
+
+	*est = (struct wss_estimate){
+		.pages = sum(pages->by_age, window->likely),
+		.low = sum(pages->by_least, window->certain),
+		.high = sum(pages->by_age, window->possible),
+		.assumed = certain - proven,
+		.window = *window,
+	};
+	est->edge_low = est->pages - certain;
+	est->edge_high = est->high - est->pages;
+	est->unresolved = proven - est->low;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How large the working set was: the frames that were accessed within a window
+ * of time that ends with the last scan.  Pure; the engine locks.
+ *
+ * A scan i looks at every frame between its start s(i) and its end e(i).  A
+ * frame of age a after scan n was seen accessed by scan n - a, and so was
+ * accessed between its looks in scan n - a - 1 and in scan n - a:
+ *
+ *        s   e          s   e          s   e         s   e
+ *     ---|n-3|----------|n-2|----------|n-1|---------| n |  T = e(n)
+ *        <---- age 2 ------><-- ...
+ *                                      <---- age 0 ----->
+ *
+ * A window [T - W, T] has those for certain whose interval begins in it:
+ * s(n - a - 1) >= T - W; and it may have those whose interval ends in it:
+ * e(n - a) >= T - W.  The estimate has those with the middle in it.
+ *
+ * That a frame was seen is not always known.  Its "proven age" counts scans
+ * since the source did see it; see struct frame_table.  And a source that sees
+ * huge pages only can't tell which of their frames was used: one at least.
+ */
+#ifndef VMM_POLICY_WSS_H
+#define VMM_POLICY_WSS_H
+
+#include <stdint.h>
+
+#define WSS_AGES 256	/* the last stands for that many scans, or more */
+
+#define WSS_DEFAULT_WINDOW_NS UINT64_C(60000000000)
+#define WSS_MAX_WINDOW_NS     UINT64_C(86400000000000)
+
+/* When the last scans were. */
+struct wss_clock {
+	uint64_t start_ns[WSS_AGES], end_ns[WSS_AGES];
+	uint64_t nr;		/* scans ever; scan i is at [i % WSS_AGES] */
+};
+
+void wss_clock_add(struct wss_clock *clock, uint64_t start_ns,
+		   uint64_t end_ns);
+
+/* A window in ages: frames are in it when their age is below the limit. */
+struct wss_window {
+	unsigned int certain;	/* of the proven age */
+	unsigned int likely, possible;
+	uint64_t covered_ns;	/* from the first look of `likely` ages to T */
+	uint64_t end_ns;	/* T, by clock_now_ns() */
+};
+
+/* No scan yet: all is 0. */
+struct wss_window wss_window(const struct wss_clock *clock,
+			     uint64_t window_ns);
+
+/* Pages in host RAM or swap, by age. */
+struct wss_pages {
+	uint64_t by_age[WSS_AGES];
+	uint64_t by_proven_age[WSS_AGES];
+	/* The least of these that must have been used: one a granule. */
+	uint64_t by_least[WSS_AGES];
+};
+
+/* Counts frames in ascending order into wss_pages. */
+struct wss_counter {
+	struct wss_pages *pages;
+	uint64_t granule;	/* frames that a source can't tell apart */
+	uint64_t block;		/* of the frames before; its proven age, and */
+	unsigned int age;	/* how many have it, as long as all have */
+	uint64_t nr_alike;	/* 0: they differ, or there are none */
+	uint64_t *alike;	/* a bit a block: all its frames are; or NULL */
+};
+
+/*
+ * Clears *pages.  Bits of `alike`, which may be NULL, are written for blocks
+ * that have frames.
+ */
+void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
+		     uint64_t granule, uint64_t *alike);
+void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
+	       unsigned int proven_age);
+void wss_count_end(struct wss_counter *c);
+
+/*
+ * In pages; low <= pages <= high.  What was subtracted, and added:
+ *
+ *   low = pages - edge_low - assumed - unresolved
+ *   high = pages + edge_high
+ */
+struct wss_estimate {
+	uint64_t pages, low, high;
+	uint64_t edge_low, edge_high;	/* at the window's beginning */
+	uint64_t assumed;	/* counted as used though nobody saw it */
+	uint64_t unresolved;	/* in granules of which a part was used */
+	struct wss_window window;
+};
+
+void wss_estimate(struct wss_estimate *est, const struct wss_pages *pages,
+		  const struct wss_window *window);
+
+#endif
