@@ -3,10 +3,12 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "vmm/cmd-client.h"
 #include "vmm/cmd.h"
+#include "vmm/stat-wss.h"
 #include "vmm/stat/client.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
@@ -143,17 +145,45 @@ static int print_line(json_t *j, void *arg)
 	return fflush(stdout);
 }
 
+static int show_wss(struct client *c, const char *window, const char *pid)
+{
+	char *path = stat_wss_path(window, pid);
+	json_t *j;
+
+	if (!path) {
+		log_error("--window takes seconds, --pid a process id");
+		return VMM_EXIT_USAGE;
+	}
+	j = client_request(c, path, NULL);
+	free(path);
+	if (!j)
+		return VMM_EXIT_FAILURE;
+	if (c->json)
+		client_print_json(j);
+	else
+		stat_wss_print(j);
+	json_decref(j);
+	return VMM_EXIT_OK;
+}
+
 int cmd_stat(int argc, char **argv)
 {
 	struct client c = { 0 };
 	struct follow f = { 0 };
-	int follow = 0, rc;
+	int follow = 0, wss = 0, rc;
+	char *window = NULL, *pid = NULL;
 	char why[512];
 	json_t *j;
 	const struct poptOption options[] = {
 		CLIENT_OPTIONS(&c),
 		{ "follow", 'f', POPT_ARG_NONE, &follow, 0,
 		  "a line after each scan, until the VM ends", NULL },
+		{ "wss", 'w', POPT_ARG_NONE, &wss, 0,
+		  "the working set: memory in use, and the error", NULL },
+		{ "window", 0, POPT_ARG_STRING, &window, 0,
+		  "with --wss: in use within so many seconds (60)", "SECONDS" },
+		{ "pid", 0, POPT_ARG_STRING, &pid, 0,
+		  "with --wss: of this process, and of its regions", "PID" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -161,6 +191,19 @@ int cmd_stat(int argc, char **argv)
 	rc = client_open(&c, options, argc, argv, "[OPTION...]", 0, 0);
 	if (rc)
 		goto out;
+	rc = VMM_EXIT_USAGE;
+	if ((window || pid) && !wss) {
+		log_error("--window and --pid go with --wss");
+		goto out;
+	}
+	if (wss && follow) {
+		log_error("--wss is of now: it can't --follow");
+		goto out;
+	}
+	if (wss) {
+		rc = show_wss(&c, window, pid);
+		goto out;
+	}
 	rc = VMM_EXIT_FAILURE;
 	if (follow) {
 		f.json = c.json;
@@ -181,6 +224,8 @@ int cmd_stat(int argc, char **argv)
 	json_decref(j);
 	rc = VMM_EXIT_OK;
 out:
+	free(window);
+	free(pid);
 	client_close(&c);
 	return rc;
 }

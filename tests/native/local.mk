@@ -17,8 +17,10 @@ check_PROGRAMS += tests/native/agent-view
 TESTS += tests/native/agent-view
 tests_native_agent_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_agent_view_LDADD = $(VMM_LIBS)
-TESTS += tests/native/run-refusals.sh tests/native/console.sh
-dist_check_SCRIPTS += tests/native/run-refusals.sh tests/native/console.sh
+TESTS += tests/native/run-refusals.sh tests/native/console.sh \
+	tests/native/wss.sh
+dist_check_SCRIPTS += tests/native/run-refusals.sh tests/native/console.sh \
+	tests/native/wss.sh
 check_PROGRAMS += tests/native/two-vms
 TESTS += tests/native/two-vms
 tests_native_two_vms_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

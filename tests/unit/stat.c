@@ -21,10 +21,12 @@
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/view/view-internal.h"
 
 #define MEM_BYTES (UINT64_C(8) << 20)
 #define NR_YOUNG  256
 #define GFN_MAPPED 300
+#define GFN_USED   10	/* mapped, and young */
 #define VM_NAME	  "unit \"test\""
 
 static char dir[] = "/tmp/vmm-stat-XXXXXX";
@@ -68,19 +70,32 @@ struct fixture {
 	struct stat_server *server;
 };
 
+/* As an agent tells it. */
 static void fill_map(struct fixture *f)
 {
-	const struct rmap_vma_desc desc = { .start = 0x400000, .end = 0x500000,
-		.pgoff = 0x400, .flags = RMAP_VM_READ | RMAP_VM_WRITE };
-	struct rmap *map = view_map(f->view);
-	struct rmap_vma *vma;
-	struct rmap_mm *mm;
+	const struct protocol_run runs[] = {
+		{ 0x401000, GFN_MAPPED, 1, 0 },
+		{ 0x402000, GFN_USED, 1, 0 },
+	};
+	const struct protocol_message told[] = {
+		{ .type = PROTOCOL_EPOCH_BEGIN,
+		  .epoch = { 1, PROTOCOL_EPOCH_FULL } },
+		{ .type = PROTOCOL_MM,
+		  .mm = { 42, 0, PROTOCOL_NO_PGD, "test" } },
+		{ .type = PROTOCOL_VMA,
+		  .vma = { 0x400000, 0x500000, 0x400, 0, 0,
+			   PROTOCOL_VM_READ | PROTOCOL_VM_WRITE,
+			   PROTOCOL_VMA_NEW } },
+		{ .type = PROTOCOL_RUNS, .nr = 2, .runs = runs },
+		{ .type = PROTOCOL_MM_END, .pid = 42 },
+		{ .type = PROTOCOL_EPOCH_END, .epoch = { 1, 0 } },
+	};
 
+	view_apply_reset(f->view);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		view_apply(f->view, &told[i]);
 	view_wrlock(f->view);
-	if (rmap_mm_add(map, 42, RMAP_NO_PGD, &mm) ||
-	    rmap_vma_add(map, mm, &desc, &vma) ||
-	    rmap_map_page(map, vma, 0x401000, GFN_MAPPED) ||
-	    rmap_page_set_flags(map, GFN_MAPPED, RMAP_PG_ANON))
+	if (rmap_page_set_flags(view_map(f->view), GFN_MAPPED, RMAP_PG_ANON))
 		tap_bail("can't fill the reverse map");
 	view_unlock(f->view);
 }
@@ -168,6 +183,48 @@ static void test_stats(void)
 	j = get("/wss");
 	ok(json_array_size(json_object_get(j, "pages_by_idle_scans")) ==
 	   ENGINE_AGES, "/wss has all ages");
+	json_decref(j);
+}
+
+static json_int_t bytes(const json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+static json_t *first(const json_t *o, const char *name)
+{
+	return json_array_get(json_object_get(o, name), 0);
+}
+
+static void test_wss(void)
+{
+	json_t *j, *o;
+
+	/* Within a window this short: what the last scan saw. */
+	j = get("/wss?window=0.001");
+	is_int(bytes(j, "wss_bytes"), NR_YOUNG * 4096, "/wss: what was used");
+	is_int(bytes(j, "high_bytes"), NR_YOUNG * 4096, "and no more");
+	o = first(j, "processes");
+	is_int(bytes(o, "pid"), 42, "/wss has the process");
+	is_int(bytes(o, "wss_bytes"), 4096, "and which of its pages was used");
+	ok(!json_object_get(o, "vmas"), "no regions unless asked for");
+	json_decref(j);
+
+	/* All frames came in the first scan: used, but nobody saw it. */
+	j = get("/wss?window=86400&pid=42");
+	is_int(bytes(j, "low_bytes"), NR_YOUNG * 4096,
+	       "/wss of all time: at least what was seen");
+	is_int(bytes(j, "high_bytes"), MEM_BYTES, "at most all there is");
+	o = json_object_get(j, "basis");
+	is_int(bytes(j, "wss_bytes") - bytes(o, "edge_low_bytes") -
+		       bytes(o, "assumed_bytes") - bytes(o, "unresolved_bytes"),
+	       bytes(j, "low_bytes"), "the reasons add up below");
+	is_int(bytes(j, "wss_bytes") + bytes(o, "edge_high_bytes"),
+	       bytes(j, "high_bytes"), "and above");
+	o = first(first(j, "processes"), "vmas");
+	is_int(bytes(o, "start"), 0x400000, "/wss?pid= has the regions");
+	is_int(bytes(o, "low_bytes"), 4096, "at least the page that was seen");
+	is_int(bytes(o, "high_bytes"), 2 * 4096, "at most both");
 	json_decref(j);
 }
 
@@ -280,6 +337,12 @@ static void test_http(void)
 		{ "GET /page/999999 HTTP/1.0\r\n\r\n", " 404 " },
 		{ "GET /process/1 HTTP/1.0\r\n\r\n", " 404 " },
 		{ "GET /process/4294967296 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?window=0 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?window=nan HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?window=1e99 HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?window=5m HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?pid=x HTTP/1.0\r\n\r\n", " 400 " },
+		{ "GET /wss?pid=7 HTTP/1.0\r\n\r\n", " 404 " },
 		{ "DELETE /policy HTTP/1.0\r\n\r\n", " 405 " },
 		{ "POST /stats HTTP/1.0\r\nContent-Length: 0\r\n\r\n", " 405 " },
 		{ "PUT /policy HTTP/1.0\r\nContent-Length: 4\r\n\r\n{{{{",
@@ -398,6 +461,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/s", dir);
 	setup(&f);
 	test_stats();
+	test_wss();
 	test_page();
 	test_policy();
 	test_http();

@@ -178,23 +178,3 @@ json_t *stat_inspect_page(const struct stat_server_config *c, gfn_t gfn,
 		put_reverse_map(o, c->view, gfn);
 	return o;
 }
-
-json_t *stat_inspect_wss(const struct stat_server_config *c)
-{
-	struct engine_policy policy;
-	struct engine_stats s;
-	json_t *a;
-
-	if (!c->engine)
-		return json_pack("{s:[]}", "pages_by_idle_scans");
-	engine_get_stats(c->engine, &s);
-	engine_get_policy(c->engine, &policy);
-	a = json_array();
-	for (unsigned int i = 0; i < ENGINE_AGES; i++)
-		json_array_append_new(a, json_integer(s.age_pages[i]));
-	return json_pack("{s:I, s:I, s:I, s:o}",
-			 "scan_period_ms", (json_int_t)policy.scan_period_ms,
-			 "nr_scans", (json_int_t)s.nr_scans,
-			 "nr_resident", (json_int_t)s.nr_resident,
-			 "pages_by_idle_scans", a);
-}

@@ -58,11 +58,20 @@ json_t *stat_inspect_map(const struct stat_server_config *config, uint32_t pid,
 			 uint64_t start, uint64_t end, unsigned int *status,
 			 char *why, size_t len);
 
-/* Resident pages by idle age. */
-json_t *stat_inspect_wss(const struct stat_server_config *config);
+/*
+ * The working set within a window that ends with the last scan: of the guest
+ * and of each process; with pid of that one and its regions.  NULL with status
+ * 409 (no ages are known), 404 (no such process) or 500.
+ */
+json_t *stat_inspect_wss(const struct stat_server_config *config,
+			 uint64_t window_ns, const uint32_t *pid,
+			 unsigned int *status, char *why, size_t len);
 
 /* For the files of this. */
 json_t *stat_vma_json(const struct rmap_vma_desc *desc);
+/* The first above `after`; false at the end. */
+bool stat_next_process(const struct stat_server_config *config, uint32_t after,
+		       struct view_process *p);
 bool stat_find_process(const struct stat_server_config *config, uint32_t pid,
 		       struct view_process *p, unsigned int *status, char *why,
 		       size_t len);

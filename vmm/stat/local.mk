@@ -5,6 +5,8 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/inspect.c vmm/stat/inspect.h \
 	vmm/stat/map.c vmm/stat/process.c \
 	vmm/stat/policy_json.c \
+	vmm/stat/process_pages.c vmm/stat/process_pages.h \
 	vmm/stat/resource.c vmm/stat/resource.h \
 	vmm/stat/server.c vmm/stat/server.h \
-	vmm/stat/snapshot.c vmm/stat/snapshot.h
+	vmm/stat/snapshot.c vmm/stat/snapshot.h \
+	vmm/stat/wss.c

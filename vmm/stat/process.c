@@ -13,6 +13,7 @@
 
 #include "vmm/stat/host_pages.h"
 #include "vmm/stat/inspect.h"
+#include "vmm/stat/process_pages.h"
 
 #define BATCH 4096	/* pages looked up under one lock */
 
@@ -54,118 +55,40 @@ static void put_count(json_t *o, const struct page_count *n, bool ages)
 	json_object_set_new(o, "resident_by_idle_scans", classes);
 }
 
-/* One request's means: what it looks up at once, and where the answers go. */
+/* One request's means, and the counts of the region under way. */
 struct counter {
-	const struct stat_server_config *config;
 	struct host_pages *host;
-	uint64_t gfns[BATCH];
-	struct host_page pages[BATCH];
+	struct page_count region, total;
+	json_t *regions;	/* where to put them, or NULL */
 };
 
-static struct counter *counter_new(const struct stat_server_config *config)
+static void count_pages(void *arg, const uint64_t *gfns,
+			const struct host_page *pages, size_t nr)
 {
-	struct counter *k = calloc(1, sizeof(*k));
+	struct counter *k = arg;
 
-	if (!k)
-		return NULL;
-	k->config = config;
-	k->host = host_pages_new(config);
-	if (k->host)
-		return k;
-	free(k);
-	return NULL;
+	for (size_t i = 0; i < nr; i++)
+		count_page(&k->region, &pages[i]);
 }
 
-static void counter_free(struct counter *k)
+static void end_region(void *arg, const struct rmap_vma_desc *desc)
 {
-	if (k)
-		host_pages_free(k->host);
-	free(k);
-}
-
-/*
- * Finds the region that ends first above addr, and its frames at *at and above;
- * *at moves on.  -ENOENT at the end of the process, or when it is gone.
- */
-static ssize_t collect(struct counter *k, uint32_t pid, uint64_t addr,
-		       uint64_t *at, struct rmap_vma_desc *desc)
-{
-	struct view *view = k->config->view;
-	const struct rmap_vma *vma = NULL;
-	const struct rmap_mm *mm;
-	ssize_t nr = 0;
-
-	view_rdlock(view);
-	mm = rmap_mm_find(view_map(view), pid);
-	if (mm)
-		vma = rmap_vma_next(mm, addr);
-	if (vma) {
-		rmap_vma_describe(vma, desc);
-		if (*at < desc->start)
-			*at = desc->start;
-		while (nr < BATCH && rmap_vma_next_page(view_map(view), vma,
-							at, &k->gfns[nr])) {
-			*at += RMAP_PAGE_SIZE;
-			nr++;
-		}
-	}
-	view_unlock(view);
-	return vma ? nr : -ENOENT;
-}
-
-/*
- * The lock is held a batch at a time, and the host asked without it: a large
- * process must not keep the agent's news waiting.  A region that changes
- * meanwhile is counted as far as it was still there.
- */
-static int count_region(struct counter *k, uint32_t pid, uint64_t addr,
-			struct rmap_vma_desc *desc, struct page_count *n)
-{
-	struct rmap_vma_desc now;
-	uint64_t at = addr;
-	ssize_t nr = collect(k, pid, addr, &at, desc);
-	int rc;
-
-	if (nr < 0)
-		return nr;
-	for (;;) {
-		rc = host_pages_look(k->host, k->gfns, nr, k->pages);
-		if (rc)
-			return rc;
-		for (ssize_t i = 0; i < nr; i++)
-			count_page(n, &k->pages[i]);
-		if (nr < BATCH)
-			return 0;
-		nr = collect(k, pid, addr, &at, &now);
-		if (nr < 0 || now.start != desc->start)
-			return 0;
-	}
-}
-
-/* With the regions in `regions`, unless that is NULL. */
-static int count_process(struct counter *k, uint32_t pid, json_t *regions,
-			 struct page_count *total)
-{
-	bool ages = !host_pages_no_ages(k->host);
-	struct rmap_vma_desc desc;
-	struct page_count n;
-	uint64_t addr = 0;
+	struct counter *k = arg;
 	json_t *o;
-	int rc;
 
-	for (;; addr = desc.end) {
-		n = (struct page_count){ 0 };
-		rc = count_region(k, pid, addr, &desc, &n);
-		if (rc)
-			return rc == -ENOENT ? 0 : rc;
-		add_count(total, &n);
-		if (!regions)
-			continue;
-		o = stat_vma_json(&desc);
-		put_count(o, &n, ages);
-		json_array_append_new(regions, o);
+	add_count(&k->total, &k->region);
+	if (k->regions) {
+		o = stat_vma_json(desc);
+		put_count(o, &k->region, !host_pages_no_ages(k->host));
+		json_array_append_new(k->regions, o);
 	}
+	k->region = (struct page_count){ 0 };
 }
+
+static const struct process_pages_ops count_ops = {
+	.pages = count_pages,
+	.end_region = end_region,
+};
 
 static json_t *process_json(const struct view_process *p)
 {
@@ -191,17 +114,6 @@ static void put_classes(json_t *o, const char *no_ages)
 	json_object_set_new(o, "idle_scans_up_to", classes);
 }
 
-static bool next_process(struct view *view, uint32_t after,
-			 struct view_process *p)
-{
-	bool found;
-
-	view_rdlock(view);
-	found = view_next_process(view, after, p);
-	view_unlock(view);
-	return found;
-}
-
 json_t *stat_inspect_failed(int rc, unsigned int *status, char *why, size_t len)
 {
 	*status = 500;
@@ -213,20 +125,19 @@ json_t *stat_inspect_failed(int rc, unsigned int *status, char *why, size_t len)
 json_t *stat_inspect_processes(const struct stat_server_config *c,
 			       unsigned int *status, char *why, size_t len)
 {
-	struct counter *k = counter_new(c);
+	struct counter k = { .host = host_pages_new(c) };
 	struct view_process p = { .pid = 0 };
 	json_t *o, *a = json_array();
-	int rc = k ? 0 : -ENOMEM;
+	int rc = k.host ? 0 : -ENOMEM;
 
-	while (!rc && next_process(c->view, p.pid, &p)) {
-		struct page_count n = { 0 };
-
-		rc = count_process(k, p.pid, NULL, &n);
+	while (!rc && stat_next_process(c, p.pid, &p)) {
+		k.total = (struct page_count){ 0 };
+		rc = process_pages_visit(c, k.host, p.pid, &count_ops, &k);
 		o = process_json(&p);
-		put_count(o, &n, !host_pages_no_ages(k->host));
+		put_count(o, &k.total, !host_pages_no_ages(k.host));
 		json_array_append_new(a, o);
 	}
-	counter_free(k);
+	host_pages_free(k.host);
 	if (!rc)
 		return a;
 	json_decref(a);
@@ -236,28 +147,39 @@ json_t *stat_inspect_processes(const struct stat_server_config *c,
 json_t *stat_inspect_process(const struct stat_server_config *c, uint32_t pid,
 			     unsigned int *status, char *why, size_t len)
 {
-	struct page_count n = { 0 };
-	json_t *o, *regions;
+	struct counter k = { .regions = NULL };
 	struct view_process p;
-	struct counter *k;
+	json_t *o;
 	int rc;
 
 	if (!stat_find_process(c, pid, &p, status, why, len))
 		return NULL;
-	k = counter_new(c);
-	regions = json_array();
-	rc = k ? count_process(k, pid, regions, &n) : -ENOMEM;
+	k.host = host_pages_new(c);
+	k.regions = json_array();
+	rc = k.host ? process_pages_visit(c, k.host, pid, &count_ops, &k) :
+		      -ENOMEM;
 	if (rc) {
-		counter_free(k);
-		json_decref(regions);
+		host_pages_free(k.host);
+		json_decref(k.regions);
 		return stat_inspect_failed(rc, status, why, len);
 	}
 	o = process_json(&p);
-	put_classes(o, host_pages_no_ages(k->host));
-	put_count(o, &n, !host_pages_no_ages(k->host));
-	json_object_set_new(o, "vmas", regions);
-	counter_free(k);
+	put_classes(o, host_pages_no_ages(k.host));
+	put_count(o, &k.total, !host_pages_no_ages(k.host));
+	json_object_set_new(o, "vmas", k.regions);
+	host_pages_free(k.host);
 	return o;
+}
+
+bool stat_next_process(const struct stat_server_config *c, uint32_t after,
+		       struct view_process *p)
+{
+	bool found;
+
+	view_rdlock(c->view);
+	found = view_next_process(c->view, after, p);
+	view_unlock(c->view);
+	return found;
 }
 
 bool stat_find_process(const struct stat_server_config *c, uint32_t pid,

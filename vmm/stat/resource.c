@@ -167,10 +167,37 @@ static void get_map(const struct stat_server_config *c, const char *arg,
 					   a->why, sizeof(a->why));
 }
 
+/* Seconds, with a fraction if need be. */
+static bool parse_window(const char *text, uint64_t *window_ns,
+			 struct stat_answer *a)
+{
+	double s, max = WSS_MAX_WINDOW_NS * 1e-9;
+	char *end;
+
+	s = strtod(text, &end);
+	if (*text >= '0' && *text <= '9' && !*end && s > 0 && s <= max) {
+		*window_ns = s * 1e9;
+		return true;
+	}
+	a->status = MHD_HTTP_BAD_REQUEST;
+	snprintf(a->why, sizeof(a->why), "window: '%.40s' is no number of "
+		 "seconds above 0 and up to %.0f", text, max);
+	return false;
+}
+
 static void get_wss(const struct stat_server_config *c, const char *arg,
 		    const struct stat_request *req, struct stat_answer *a)
 {
-	a->json = stat_inspect_wss(c);
+	uint64_t window_ns = WSS_DEFAULT_WINDOW_NS;
+	const char *window = parameter(req, "window");
+	const char *pid_text = parameter(req, "pid");
+	uint32_t pid;
+
+	if ((*window && !parse_window(window, &window_ns, a)) ||
+	    (*pid_text && !parse_pid(pid_text, &pid, a)))
+		return;
+	a->json = stat_inspect_wss(c, window_ns, *pid_text ? &pid : NULL,
+				   &a->status, a->why, sizeof(a->why));
 }
 
 static const struct stat_route routes[] = {

@@ -13,7 +13,8 @@
  *   GET /process/PID    VMAs with resident, idle-by-age
  *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS
  *                       the state of each page, as runs of pages
- *   GET /wss            idle-age histogram
+ *   GET /wss[?window=SECONDS][&pid=PID]
+ *                       working set, with its error; idle-age histogram
  *
  * Errors are {"error": "..."} with a 4xx status.
  */

@@ -76,6 +76,14 @@ static const struct field fields[] = {
 	F("engine", "period_ns", U64, engine.period_ns, GAUGE,
 	  "vmm_period_seconds", NS, "Time between scans, as the quota allows"),
 
+	F("wss", "pages", U64, wss.pages, GAUGE,
+	  "vmm_wss_bytes", PAGE,
+	  "Working set: memory used in the 60 s before the last scan"),
+	F("wss", "low_pages", U64, wss.low, GAUGE,
+	  "vmm_wss_low_bytes", PAGE, "Working set, at least"),
+	F("wss", "high_pages", U64, wss.high, GAUGE,
+	  "vmm_wss_high_bytes", PAGE, "Working set, at most"),
+
 	F("policy", "enabled", BOOL, policy.enabled, GAUGE,
 	  "vmm_policy_enabled", 1, "Whether pages are evicted"),
 	F("policy", "target_bytes", U64, policy.target_bytes, GAUGE,
@@ -174,6 +182,8 @@ void stat_snapshot_take(const struct stat_server_config *c,
 	if (c->engine) {
 		engine_get_stats(c->engine, &snap->engine);
 		engine_get_policy(c->engine, &snap->policy);
+		/* All is 0 before the first scan, as in the rest. */
+		engine_get_wss(c->engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
 		snap->resident_bytes = snap->engine.nr_resident * VMM_PAGE_SIZE;
 		snap->swapped_bytes = snap->engine.nr_swapped * VMM_PAGE_SIZE;
 	} else {

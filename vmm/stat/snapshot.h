@@ -15,6 +15,7 @@
 struct stat_snapshot {
 	uint64_t mem_bytes, resident_bytes, swapped_bytes, discarded_bytes;
 	struct engine_stats engine;
+	struct wss_estimate wss;	/* of the default window */
 	struct engine_policy policy;
 	struct view_stats agent;
 	struct rmap_stats rmap;
