@@ -70,17 +70,23 @@ static int check_backing(struct run_options *o)
 	static const char *const kinds[] = {
 		[GUEST_MEM_ANON] = "anon", [GUEST_MEM_THP] = "thp",
 		[GUEST_MEM_MEMFD] = "memfd",
+		[GUEST_MEM_HUGETLB] = "hugetlb=2M",
+		[GUEST_MEM_HUGETLB_1G] = "hugetlb=1G",
 	};
+	const char *text = o->backing_text;
 
-	if (!o->backing_text)
+	if (!text)
 		return VMM_EXIT_OK;
+	if (!strcmp(text, "hugetlb"))
+		text = kinds[GUEST_MEM_HUGETLB];
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(o->backing_text, kinds[i])) {
+		if (!strcmp(text, kinds[i])) {
 			o->backing = i;
 			return VMM_EXIT_OK;
 		}
 	log_error("--mem-backing %s: there are anon (4 KiB pages), thp (huge "
-		  "pages) and memfd (shared 4 KiB pages)", o->backing_text);
+		  "pages), memfd (shared 4 KiB pages) and hugetlb[=2M|1G] "
+		  "(pages of the host's pool)", text);
 	return VMM_EXIT_USAGE;
 }
 
@@ -188,7 +194,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
 		{ "mem-backing", 0, POPT_ARG_STRING, &o->backing_text, 0,
-		  "what is behind it: anon, memfd, thp (what --abits needs)",
+		  "what is behind it: anon, memfd, thp, hugetlb[=2M|1G] (what "
+		  "--abits needs)",
 		  "KIND" },
 		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
 		  "CPUs of the guest (1)", "N" },

@@ -36,6 +36,11 @@ static int without_source(const struct run_options *o, int rc,
 	return 0;
 }
 
+static bool is_hugetlb(enum guest_mem_backing backing)
+{
+	return backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G;
+}
+
 int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
 		       enum guest_mem_backing *backing, char *why, size_t len)
 {
@@ -50,7 +55,9 @@ int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
 			 "and --abits says none");
 		return -EINVAL;
 	}
-	if (!strcmp(o->abits, "auto"))
+	if (!strcmp(o->abits, "auto") && is_hugetlb(*backing))
+		rc = access_choose_hugetlb(&r->ops, reasons, sizeof(reasons));
+	else if (!strcmp(o->abits, "auto"))
 		rc = access_choose(&r->ops, reasons, sizeof(reasons));
 	else
 		rc = access_find(&r->ops, o->abits, reasons, sizeof(reasons));

@@ -3,7 +3,8 @@
  * Ground truth for access sources: a guest touches pages we chose, and the
  * source must say which.
  *
- *   abits-truth [--abits NAME] [--mem SIZE] [--huge] [--rounds N]
+ *   abits-truth [--abits NAME] [--mem SIZE] [--huge | --hugetlb]
+ *               [--rounds N]
  *		 [--window MS]
  *
  * Each round has its own random hot set, scattered over all of memory; the
@@ -34,12 +35,14 @@
 #define HUGE_PAGES 512u
 
 static char *opt_abits = "damon", *opt_mem = "64M";
-static int opt_huge, opt_rounds = 5, opt_window_ms = 100;
+static int opt_huge, opt_hugetlb, opt_rounds = 5, opt_window_ms = 100;
 
 static const struct poptOption options[] = {
 	{ "abits", 0, POPT_ARG_STRING, &opt_abits, 0, "source", "NAME" },
 	{ "mem", 0, POPT_ARG_STRING, &opt_mem, 0, "memory to touch", "SIZE" },
 	{ "huge", 0, POPT_ARG_NONE, &opt_huge, 0, "huge pages", NULL },
+	{ "hugetlb", 0, POPT_ARG_NONE, &opt_hugetlb, 0,
+	  "huge pages of the host's pool", NULL },
 	{ "rounds", 0, POPT_ARG_INT, &opt_rounds, 0, "rounds", "N" },
 	{ "window", 0, POPT_ARG_INT, &opt_window_ms, 0,
 	  "time between arm and harvest", "MS" },
@@ -139,9 +142,10 @@ int main(int argc, const char **argv)
 	if (poptGetNextOpt(ctx) != -1 || size_parse(opt_mem, &bytes))
 		tap_bail("wrong usage, see --help");
 	poptFreeContext(ctx);
-	unit = opt_huge ? HUGE_PAGES : 1;
-	backing = opt_huge ? GUEST_MEM_THP : GUEST_MEM_ANON;
-	if (!opt_huge && !access_find(&ops, opt_abits, why, sizeof(why)))
+	unit = opt_huge || opt_hugetlb ? HUGE_PAGES : 1;
+	backing = opt_hugetlb ? GUEST_MEM_HUGETLB :
+		  opt_huge ? GUEST_MEM_THP : GUEST_MEM_ANON;
+	if (unit == 1 && !access_find(&ops, opt_abits, why, sizeof(why)))
 		backing = ops->backing;
 	err = tiny_vm_new(&vm, bytes >> VMM_PAGE_SHIFT, backing);
 	if (err == -ENOENT || err == -EACCES)

@@ -183,6 +183,36 @@ static void test_unmap(void)
 	guest_mem_free(mem);
 }
 
+/* What needs no pool; the rest is tests/native/hugetlb.sh. */
+static void test_hugetlb_refused(void)
+{
+	static const struct {
+		uint64_t bytes;
+		enum guest_mem_backing backing;
+		int rc;		/* 0: any, as the host is */
+		const char *text;
+	} t[] = {
+		{ GIB + 2 * MIB, GUEST_MEM_HUGETLB_1G, 0, "GiB" },
+		/* 16 TiB: more than any pool here. */
+		{ UINT64_C(1) << 44, GUEST_MEM_HUGETLB, 0, "hugepages" },
+		{ UINT64_C(1) << 44, GUEST_MEM_HUGETLB_1G, 0, "hugepages" },
+		{ 0, GUEST_MEM_HUGETLB, -EINVAL, "0 bytes" },
+	};
+	struct guest_mem *mem = NULL;
+	char why[512];
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		int rc = guest_mem_new(&mem, t[i].bytes, t[i].backing);
+
+		ok(rc < 0 && !mem && (!t[i].rc || rc == t[i].rc),
+		   "hugetlb, %llu bytes: %s", (unsigned long long)t[i].bytes,
+		   strerror(-rc));
+		guest_mem_explain(rc, t[i].bytes, t[i].backing, why,
+				  sizeof(why));
+		ok(strstr(why, t[i].text), "... saying %s: %s", t[i].text, why);
+	}
+}
+
 int main(void)
 {
 	test_layout();
@@ -190,5 +220,6 @@ int main(void)
 	test_residency(GUEST_MEM_ANON);
 	test_residency(GUEST_MEM_MEMFD);
 	test_unmap();
+	test_hugetlb_refused();
 	return tap_done();
 }

@@ -52,8 +52,10 @@ struct damon_source {
 static int damon_probe(const struct access_target *target, char *why,
 		       size_t len)
 {
-	int err = damon_ctl_probe(why, len);
+	int err = pfn_map_check_backing(target->mem, why, len);
 
+	if (!err)
+		err = damon_ctl_probe(why, len);
 	if (!err)
 		err = pfn_map_probe(guest_mem_pid(target->mem), why, len);
 	if (!err)
@@ -162,6 +164,7 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 const struct access_source_ops access_source_damon = {
 	.name = "damon",
 	.what = "DAMON's young filter on the guest's host pages",
+	.lru_only = true,
 	.probe = damon_probe,
 	.open = damon_open,
 	.arm = damon_arm,

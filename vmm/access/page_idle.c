@@ -61,7 +61,11 @@ static int page_idle_probe(const struct access_target *target, char *why,
 			   size_t len)
 {
 	__cleanup_close int fd = open(BITMAP_PATH, O_RDWR | O_CLOEXEC);
+	int open_errno = errno;
 
+	if (pfn_map_check_backing(target->mem, why, len))
+		return -EOPNOTSUPP;
+	errno = open_errno;
 	if (fd < 0 && errno == ENOENT) {
 		snprintf(why, len, "no " BITMAP_PATH ": the kernel needs "
 			 "CONFIG_IDLE_PAGE_TRACKING");
@@ -316,6 +320,7 @@ static int page_idle_harvest(struct access_source *src, struct gfn_range range,
 const struct access_source_ops access_source_page_idle = {
 	.name = "page-idle",
 	.what = "idle page tracking of the host kernel",
+	.lru_only = true,
 	.probe = page_idle_probe,
 	.open = page_idle_open,
 	.arm = page_idle_arm,

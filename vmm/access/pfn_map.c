@@ -61,6 +61,16 @@ int pfn_map_probe(pid_t pid, char *why, size_t len)
 	return 0;
 }
 
+int pfn_map_check_backing(const struct guest_mem *mem, char *why, size_t len)
+{
+	if (!guest_mem_is_hugetlb(mem))
+		return 0;
+	snprintf(why, len, "the kernel tracks pages of its LRU lists, and "
+		 "hugetlb pages are on none: use kvm-young or soft, or "
+		 "--mem-backing thp");
+	return -EOPNOTSUPP;
+}
+
 int pfn_map_new(struct pfn_map **mapp, const struct guest_mem *mem, char *why,
 		size_t len)
 {

@@ -22,6 +22,12 @@ struct pfn_run {
 	uint64_t end;
 };
 
+/*
+ * For the kernel's page tracking by physical address, which looks at pages on
+ * its LRU lists only.  -EOPNOTSUPP with why: guest memory is on none of them.
+ */
+int pfn_map_check_backing(const struct guest_mem *mem, char *why, size_t len);
+
 /* 0, -ENOMEM, or what opening pagemap says, with why. */
 int pfn_map_new(struct pfn_map **mapp, const struct guest_mem *mem, char *why,
 		size_t len);

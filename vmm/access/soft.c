@@ -17,6 +17,8 @@
  * that a hot page became cold, but never calls a touched page idle; and it can
  * say which pages it called young without knowing.
  *
+ * Pages of the host's pool of 2 MiB (hugetlb) work the same, a fault for each.
+ *
  * A page touched between the look at its group and the unmapping of it (some
  * 100 us) is lost to both windows.
  *
@@ -71,6 +73,7 @@ struct soft {
 	uint64_t nr_known, nr_pending;
 	int64_t budget;			/* faults; below 0 when overdrawn */
 	uint64_t per_second;
+	uint64_t fault_pages;		/* mapped by one fault, in hugetlb memory */
 	uint64_t last_ns;
 	double cost;			/* faults of an armed chunk, mean */
 };
@@ -82,7 +85,13 @@ static int soft_probe(const struct access_target *target, char *why, size_t len)
 			 "can't serve another's guest");
 		return -EOPNOTSUPP;
 	}
-	if (guest_mem_backing(target->mem) != GUEST_MEM_MEMFD) {
+	if (guest_mem_backing(target->mem) == GUEST_MEM_HUGETLB_1G) {
+		snprintf(why, len, "soft unmaps 2 MiB at a time, which pages of "
+			 "1 GiB can't be: use --mem-backing hugetlb=2M");
+		return -EOPNOTSUPP;
+	}
+	if (guest_mem_backing(target->mem) != GUEST_MEM_MEMFD &&
+	    guest_mem_backing(target->mem) != GUEST_MEM_HUGETLB) {
 		snprintf(why, len, "soft needs guest memory in a memfd: start "
 			 "the guest with --mem-backing memfd");
 		return -EOPNOTSUPP;
@@ -178,10 +187,12 @@ static int soft_open(struct access_source **srcp,
 	s->uffd = stop_fault_around(target->mem);
 	s->per_second = s->budget = per_second;
 	s->last_ns = clock_now_ns();
-	s->cost = FIRST_COST;
+	s->fault_pages = guest_mem_leaf_pages(target->mem);
+	s->cost = s->fault_pages > 1 ? 1 : FIRST_COST;
 	s->base = (struct access_source){
 		.ops = &access_source_soft,
-		.granule_pages = s->uffd < 0 ? AROUND_PAGES : 1,
+		.granule_pages = s->fault_pages > 1 ? s->fault_pages :
+				 s->uffd < 0 ? AROUND_PAGES : 1,
 		.cost = ACCESS_COST_FAULT,
 	};
 	*srcp = &s->base;
@@ -245,12 +256,13 @@ static void settle(struct soft *s, struct chunk *chunk, unsigned int nr)
 		s->nr_known++;
 		s->nr_pending++;
 	} else if (nr > chunk->mapped) {
-		s->budget -= nr - chunk->mapped;
+		s->budget -= (nr - chunk->mapped) / s->fault_pages;
 	}
 	/* Those mapped since the look before are not told from the others. */
 	chunk->assumed = !chunk->armed && chunk->mapped;
 	if (chunk->armed)
-		s->cost += (nr - s->cost) / (1 << COST_SHIFT);
+		s->cost += ((double)nr / s->fault_pages - s->cost) /
+			   (1 << COST_SHIFT);
 	chunk->mapped = nr;
 	chunk->armed = false;
 }

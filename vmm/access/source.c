@@ -20,7 +20,8 @@ const struct access_source_ops *const access_sources[] = {
 	NULL,
 };
 
-int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
+static int choose(const struct access_source_ops **opsp, bool hugetlb,
+		  char *why, size_t len)
 {
 	char one[WHY_LEN];
 	size_t used = 0;
@@ -29,7 +30,9 @@ int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
 	for (size_t i = 0; access_sources[i]; i++) {
 		const struct access_source_ops *ops = access_sources[i];
 
-		if (!access_selftest(ops, one, sizeof(one))) {
+		if (hugetlb && ops->lru_only) {
+			snprintf(one, sizeof(one), "does not see hugetlb pages");
+		} else if (!access_selftest(ops, one, sizeof(one))) {
 			log_debug("accessed bits: %s", ops->name);
 			*opsp = ops;
 			return 0;
@@ -40,6 +43,17 @@ int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
 			used = len - 1;
 	}
 	return -ENODEV;
+}
+
+int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
+{
+	return choose(opsp, false, why, len);
+}
+
+int access_choose_hugetlb(const struct access_source_ops **opsp, char *why,
+			  size_t len)
+{
+	return choose(opsp, true, why, len);
 }
 
 int access_find(const struct access_source_ops **opsp, const char *name,

@@ -42,6 +42,7 @@ struct access_source_ops {
 	const char *name;	/* as in --abits NAME */
 	const char *what;	/* one line for people */
 	enum guest_mem_backing backing;	/* that it needs; ANON: any */
+	bool lru_only;		/* it does not see hugetlb pages */
 
 	/*
 	 * Can this source serve on this host?  0, or -errno with one sentence
@@ -84,6 +85,9 @@ extern const struct access_source_ops *const access_sources[];
  * by "; ".
  */
 int access_choose(const struct access_source_ops **opsp, char *why, size_t len);
+/* The same, of those that can serve memory that is in hugetlb pages. */
+int access_choose_hugetlb(const struct access_source_ops **opsp, char *why,
+			  size_t len);
 
 /*
  * Finds the source of "NAME" or "NAME,OPTIONS".  0 or -EINVAL with why filled

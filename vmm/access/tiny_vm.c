@@ -286,7 +286,7 @@ int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages,
 		return -ENOMEM;
 	vm->kvm_fd = vm->vm_fd = vm->vcpu_fd = -1;
 	vm->nr_pages = nr_pages;
-	vm->huge = backing == GUEST_MEM_THP;
+	vm->huge = backing == GUEST_MEM_THP || backing == GUEST_MEM_HUGETLB;
 	lay_out(vm);
 	err = guest_mem_new(&vm->mem, ADDR(vm->nr_frames), backing);
 	if (!err) {

@@ -19,6 +19,7 @@
 
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
+#include "vmm/kvm/vm.h"
 #include "vmm/mem/guest_mem.h"
 
 /* Linux numbers the queues it has; statistics and hinting are not offered. */
@@ -194,8 +195,10 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 	b->dev.name = "virtio-balloon";
 	b->dev.id = VIRTIO_ID_BALLOON;
 	b->dev.nr_queues = NR_QUEUES;
-	b->dev.features = UINT64_C(1) << VIRTIO_BALLOON_F_DEFLATE_ON_OOM |
-			  UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
+	b->dev.features = UINT64_C(1) << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
+	/* Free pages are of use only where they can be given back. */
+	if (!guest_mem_is_hugetlb(vm_mem(vm)))
+		b->dev.features |= UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
 	b->dev.config = &b->config;
 	b->dev.config_bytes = offsetof(struct virtio_balloon_config,
 				       free_page_hint_cmd_id);

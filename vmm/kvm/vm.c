@@ -118,8 +118,7 @@ static int make_memory(struct vm *vm, uint64_t nr_bytes,
 	int rc = guest_mem_new(&vm->mem, nr_bytes, backing);
 
 	if (rc) {
-		snprintf(why, len, "%llu bytes of guest memory: %s",
-			 (unsigned long long)nr_bytes, strerror(-rc));
+		guest_mem_explain(rc, nr_bytes, backing, why, len);
 		return rc;
 	}
 	slots = guest_mem_slots(vm->mem, &nr);

@@ -33,11 +33,25 @@ static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
 	};
 }
 
+/* It starts on a page of its own size. */
+static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
+{
+	mem->fd = hugetlb_open(mem->backing, nr_bytes);
+	if (mem->fd < 0)
+		return mem->fd;
+	mem->map_bytes = nr_bytes;
+	mem->map = mmap(NULL, nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			mem->fd, 0);
+	return mem->map == MAP_FAILED ? -errno : hugetlb_fill(mem->fd, nr_bytes);
+}
+
 /* Reserves address space and puts the memory there.  0 or -errno. */
 static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
+	if (guest_mem_is_hugetlb(mem))
+		return map_hugetlb(mem, nr_bytes);
 	/* More than is needed, so that a slot can start on a huge page. */
 	mem->map_bytes = nr_bytes + ALIGN_BYTES;
 	if (mem->backing == GUEST_MEM_MEMFD) {
@@ -116,7 +130,14 @@ enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem)
 
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem)
 {
+	if (guest_mem_is_hugetlb(mem))
+		return hugetlb_page_bytes(mem->backing) >> VMM_PAGE_SHIFT;
 	return mem->backing == GUEST_MEM_THP ? ALIGN_BYTES >> VMM_PAGE_SHIFT : 1;
+}
+
+bool guest_mem_is_hugetlb(const struct guest_mem *mem)
+{
+	return hugetlb_page_bytes(mem->backing);
 }
 
 static const struct guest_memslot *find_slot(const struct guest_mem *mem,
@@ -237,6 +258,8 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
 	if (!p)
 		return -EFAULT;
+	if (guest_mem_is_hugetlb(mem))
+		return -EOPNOTSUPP;
 	/* What others could map too is freed in the file. */
 	if (madvise(p, len, mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
 		    MADV_DONTNEED))

@@ -38,18 +38,31 @@ enum guest_mem_backing {
 	GUEST_MEM_ANON,		/* private anonymous memory in 4 KiB pages */
 	GUEST_MEM_THP,		/* the same in transparent huge pages */
 	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages: see _unmap() */
+	/*
+	 * The same in pages of the host's pool, 2 MiB or 1 GiB, all of them
+	 * taken at once.  They stay: the kernel can't swap them, and giving one
+	 * back would only put it into the pool.
+	 */
+	GUEST_MEM_HUGETLB,
+	GUEST_MEM_HUGETLB_1G,
 };
 
 /*
  * Allocates nr_bytes of memory (a multiple of 2 MiB is rounded up to) in the
- * layout above.  Errors: -EINVAL (0 bytes), -ENOMEM, -EMFILE.
+ * layout above.  Errors: -EINVAL (0 bytes; for pages of 1 GiB no multiple of
+ * these), -ENOMEM, -ENOSPC, -EMFILE, -ENOENT (no such pages on this host).
  */
 int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		  enum guest_mem_backing backing);
+/* Why that failed with rc, in one sentence, with the remedy. */
+void guest_mem_explain(int rc, uint64_t nr_bytes,
+		       enum guest_mem_backing backing, char *why, size_t len);
 void guest_mem_free(struct guest_mem *mem);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 /* Frames of the largest page that this backing can have. */
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
+/* In pages of the host's pool, of either size. */
+bool guest_mem_is_hugetlb(const struct guest_mem *mem);
 
 /*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
@@ -98,8 +111,8 @@ int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 
 /*
  * Unmaps frames of a memfd from us, and by KVM's notifiers from the guest;
- * their contents stay.  -EINVAL: another backing, which would lose them.
- * -EFAULT: not all of it is RAM of one slot.
+ * their contents stay.  -EINVAL: another backing, which would lose them, or
+ * part of a page of the host's pool.  -EFAULT: not all of it is RAM of one slot.
  */
 int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range);
 /* Maps the frames; those that are not resident become so.  Errors as above. */
@@ -108,6 +121,7 @@ int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
 /*
  * Gives frames back to the host: they read as zeros afterwards.  For the
  * balloon and free page reporting.  Frames outside RAM: -EFAULT, nothing done.
+ * -EOPNOTSUPP: hugetlb pages.
  */
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
 

@@ -6,6 +6,7 @@
  *   memfd       present in pagemap: mapped; incore in the page cache
  *               (mincore): resident; data of the file (SEEK_DATA) that is not
  *               incore: swapped
+ *   hugetlb     present in pagemap: mapped; all of it is resident, always
  */
 #include "config.h"
 
@@ -149,6 +150,10 @@ static int run_residency(const struct guest_mem *mem, struct run r,
 {
 	int rc;
 
+	if (guest_mem_is_hugetlb(mem)) {
+		bitmap_set_range(resident, r.gfn, r.gfn + r.nr);
+		return 0;
+	}
 	if (mem->backing != GUEST_MEM_MEMFD)
 		return run_pagemap(mem, r, resident, swapped);
 	rc = run_incore(r, resident);
@@ -207,7 +212,10 @@ static int advise(struct guest_mem *mem, struct gfn_range range, int advice)
 	uint64_t hva;
 	void *p;
 
-	if (mem->backing != GUEST_MEM_MEMFD)
+	if (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem))
+		return -EINVAL;
+	/* Part of a huge page the kernel would round down to nothing. */
+	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
 		return -EINVAL;
 	/* Before the shifts: see guest_mem_discard(). */
 	if (range.nr > SIZE_MAX >> VMM_PAGE_SHIFT ||

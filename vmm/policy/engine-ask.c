@@ -22,8 +22,12 @@ int engine_set_policy(struct engine *e, const struct engine_policy *policy,
 	int rc = engine_check_policy(policy, why, len);
 
 	if (!rc && policy->enabled && !e->config.sink) {
-		snprintf(why, len, "this VM has nowhere to put cold pages: "
-			 "add swap to the host and start the VM again");
+		char reason[256];
+
+		if (!sink_swap.probe(e->config.mem, reason, sizeof(reason)))
+			snprintf(reason, sizeof(reason), "it was started when "
+				 "the host had no swap: start it again");
+		snprintf(why, len, "this VM can't evict pages: %s", reason);
 		rc = -EINVAL;
 	}
 	if (rc)

@@ -55,6 +55,12 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 {
 	int64_t bytes = swap_free();
 
+	if (guest_mem_is_hugetlb(mem)) {
+		snprintf(why, len, "the kernel never swaps hugetlb pages, and "
+			 "guest memory is in these: start the guest with "
+			 "--mem-backing thp for huge pages that can go");
+		return -EOPNOTSUPP;
+	}
 	/* Of no bytes: only asks whether the kernel knows the advice. */
 	if (madvise(NULL, 0, MADV_PAGEOUT)) {
 		snprintf(why, len, "this kernel has no MADV_PAGEOUT: Linux 5.4 "

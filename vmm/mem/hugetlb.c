@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Guest memory in the pages that the host has put aside.  A page that can't be
+ * had at its first touch is a SIGBUS for the guest, so all are taken at the
+ * start, where their lack can be told.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/size.h"
+
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 0x0004U		/* Linux 4.14 */
+#endif
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
+#define SHIFT_2M 21
+#define SHIFT_1G 30
+#define POOLS	 "/sys/kernel/mm/hugepages"
+
+static unsigned int page_shift(enum guest_mem_backing backing)
+{
+	return backing == GUEST_MEM_HUGETLB    ? SHIFT_2M :
+	       backing == GUEST_MEM_HUGETLB_1G ? SHIFT_1G : 0;
+}
+
+uint64_t hugetlb_page_bytes(enum guest_mem_backing backing)
+{
+	unsigned int shift = page_shift(backing);
+
+	return shift ? UINT64_C(1) << shift : 0;
+}
+
+int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes)
+{
+	unsigned int shift = page_shift(backing);
+	int fd, rc;
+
+	if (nr_bytes & (hugetlb_page_bytes(backing) - 1))
+		return -EINVAL;
+	fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_HUGETLB |
+			  shift << MFD_HUGE_SHIFT);
+	/* ENODEV: the kernel knows no pages of this size. */
+	if (fd < 0)
+		return errno == ENODEV ? -ENOENT : -errno;
+	if (!ftruncate(fd, nr_bytes))
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+int hugetlb_fill(int fd, uint64_t nr_bytes)
+{
+	int rc;
+
+	do
+		rc = fallocate(fd, 0, 0, nr_bytes);
+	while (rc && errno == EINTR);
+	return rc ? -errno : 0;
+}
+
+/* A number of the pool's directory; -errno. */
+static long long pool_number(unsigned int shift, const char *name)
+{
+	__cleanup_fclose FILE *f = NULL;
+	char path[128];
+	long long n;
+
+	snprintf(path, sizeof(path), POOLS "/hugepages-%ukB/%s",
+		 1u << (shift - 10), name);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	return fscanf(f, "%lld", &n) == 1 ? n : -EIO;
+}
+
+static void explain_pool(unsigned int shift, uint64_t nr_bytes,
+			 const char *size, char *why, size_t len)
+{
+	long long need = nr_bytes >> shift, have, all;
+
+	all = pool_number(shift, "nr_hugepages");
+	have = pool_number(shift, "free_hugepages") -
+	       pool_number(shift, "resv_hugepages");
+	if (have < 0)
+		have = 0;
+	if (all < 0)
+		snprintf(why, len, "this host has no hugetlb pages of %s, see "
+			 POOLS "; a CPU that can have them gets them by the "
+			 "kernel's command line: hugepagesz=%s hugepages=%lld",
+			 size, shift == SHIFT_1G ? "1G" : "2M", need);
+	else if (have < need)
+		snprintf(why, len, "guest memory needs %lld pages of %s, and "
+			 "of the host's pool %lld are free: echo %lld >" POOLS
+			 "/hugepages-%ukB/nr_hugepages, as root, and look there "
+			 "whether so many came: soon after boot they do", need,
+			 size, have, all + need - have, 1u << (shift - 10));
+	else
+		snprintf(why, len, "%lld pages of %s are free in " POOLS ", but "
+			 "not for this process: see the limits of its hugetlb "
+			 "control group, and its memory policy", have, size);
+}
+
+void guest_mem_explain(int rc, uint64_t nr_bytes,
+		       enum guest_mem_backing backing, char *why, size_t len)
+{
+	unsigned int shift = page_shift(backing);
+	char size[16];
+
+	size_format(UINT64_C(1) << shift, size, sizeof(size));
+	if (shift && (rc == -ENOMEM || rc == -ENOSPC || rc == -ENOENT))
+		explain_pool(shift, nr_bytes, size, why, len);
+	else if (shift && rc == -EINVAL)
+		snprintf(why, len, "%llu bytes of guest memory are no whole "
+			 "number of pages of %s: give it a multiple",
+			 (unsigned long long)nr_bytes, size);
+	else
+		snprintf(why, len, "%llu bytes of guest memory: %s",
+			 (unsigned long long)nr_bytes, strerror(-rc));
+}
