@@ -49,6 +49,14 @@ static void print_engine(const json_t *j)
 	       client_int(j, "engine", "nr_refaults"),
 	       client_int(j, "engine", "nr_saved_by_last_look"),
 	       client_int(j, "engine", "nr_kept"));
+	if (client_int(j, "engine", "nr_huge_evicted") ||
+	    client_int(j, "engine", "nr_huge_split") ||
+	    client_int(j, "engine", "nr_huge_kept"))
+		printf("huge     %lld evicted whole, %lld split, %lld times "
+		       "kept whole\n",
+		       client_int(j, "engine", "nr_huge_evicted"),
+		       client_int(j, "engine", "nr_huge_split"),
+		       client_int(j, "engine", "nr_huge_kept"));
 	printf("scans    %lld by %s, %lld failed; last %.1f ms, CPU %.2f s\n",
 	       client_int(j, "engine", "nr_scans"),
 	       client_string(j, "engine", "source"),

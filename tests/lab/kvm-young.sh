@@ -16,12 +16,17 @@ ok $? "the module builds without warnings against the headers of $kver"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 
 cat >"$tmp/inside" <<'EOT'
-truth=$1 stress=$2 module=$3 source=$4
+truth=$1 stress=$2 module=$3 source=$4 native=$5
 "$source" absent >"$LAB_OUT/absent" 2>&1
 echo $? >"$LAB_OUT/absent.status"
 insmod "$module" || exit 1
 "$source" >"$LAB_OUT/source" 2>&1
 echo $? >"$LAB_OUT/source.status"
+echo 64 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+"$native" --abits kvm-young --hugetlb --mem 64M --rounds 3 --window 1500 \
+  >"$LAB_OUT/hugetlb" 2>&1
+echo $? >"$LAB_OUT/hugetlb.status"
+echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 "$truth" >"$LAB_OUT/truth" 2>&1
 echo $? >"$LAB_OUT/truth.status"
 timeout 90 "$stress" 10 >"$LAB_OUT/stress" 2>&1
@@ -37,12 +42,13 @@ EOT
 lab_run --timeout 240 --swap 1G sh "$tmp/inside" \
   "$abs_top_builddir/tests/lab/kmod-truth" \
   "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko" \
-  "$abs_top_builddir/tests/lab/kmod-source"
+  "$abs_top_builddir/tests/lab/kmod-source" \
+  "$abs_top_builddir/tests/native/abits-truth"
 is "$lab_status" 0 "the machine ran the tests"
 [ "$lab_status" = 0 ] || { done_testing; exit 1; }
 
 # The inner programs' results, under our own numbers.
-for part in absent source truth stress; do
+for part in absent source hugetlb truth stress; do
   while read -r line; do
     case $line in
     'ok '*) ok 0 "$part: ${line#ok * - }" ;;

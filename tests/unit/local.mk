@@ -92,7 +92,8 @@ tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
-	tests/unit/wss tests/unit/wss-engine
+	tests/unit/wss tests/unit/wss-engine \
+	tests/unit/huge
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -101,6 +102,8 @@ tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_policy_LDADD = $(VMM_LIBS)
 tests_unit_wss_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_wss_LDADD = $(VMM_LIBS)
+tests_unit_huge_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_huge_LDADD = $(VMM_LIBS)
 tests_unit_wss_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_wss_engine_LDADD = $(VMM_LIBS)
 

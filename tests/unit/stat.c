@@ -170,6 +170,10 @@ static void test_stats(void)
 			       "pages_by_idle_scans");
 	is_int(json_integer_value(json_array_get(ages, 0)), NR_YOUNG,
 	       "pages of age 0 are the young ones");
+	ages = json_object_get(json_object_get(j, "engine"),
+			       "blocks_2m_by_idle_scans");
+	is_int(json_integer_value(json_array_get(ages, 0)), 1,
+	       "one 2 MiB has young ones");
 	ok(!strcmp(json_string_value(json_object_get(j, "name")), VM_NAME),
 	   "a name with quotes survives");
 	json_decref(j);
@@ -250,6 +254,9 @@ static void test_page(void)
 	       "a page that nobody maps has no mappings");
 	is_int(json_integer_value(json_object_get(j, "idle_scans")), 0,
 	       "a young page is not idle");
+	ok(json_object_get(j, "block_2m_idle_scans") &&
+	   !json_integer_value(json_object_get(j, "block_2m_idle_scans")),
+	   "nor is the huge page it is in, or would be");
 	json_decref(j);
 }
 

@@ -99,6 +99,13 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped);
 
 /*
+ * Sets the bit of each frame that is in a transparent huge page mapped whole,
+ * and clears the others of range.  0, -EOPNOTSUPP (before Linux 6.7) or -errno.
+ */
+int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
+		   uint64_t *huge);
+
+/*
  * Mapped: a page table entry of our process leads to the frame.  Anonymous
  * memory is mapped where it is resident.  The pages of a memfd stay in RAM when
  * they are unmapped; the next touch, the guest's or our own, finds and maps

@@ -12,10 +12,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/pagemap_scan.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
 
@@ -203,6 +205,52 @@ int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 	bitmap_clear_range(mapped, range.start.v, range.start.v + range.nr);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = run_pagemap(mem, slot_run(mem, i, range), mapped, NULL);
+	return rc;
+}
+
+#define SCAN_REGIONS 256
+
+static int run_huge(const struct guest_mem *mem, struct run r, uint64_t *huge)
+{
+	struct page_region regions[SCAN_REGIONS];
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = r.hva,
+		.end = r.hva + (r.nr << VMM_PAGE_SHIFT),
+		.vec = (uintptr_t)regions,
+		.vec_len = SCAN_REGIONS,
+		.category_mask = PAGE_IS_HUGE,
+		.return_mask = PAGE_IS_HUGE,
+	};
+
+	while (arg.start < arg.end) {
+		int nr = ioctl(mem->pagemap_fd, PAGEMAP_SCAN, &arg);
+
+		if (nr < 0)
+			return errno == ENOTTY || errno == EINVAL ?
+				       -EOPNOTSUPP : -errno;
+		for (int i = 0; i < nr; i++)
+			bitmap_set_range(huge, r.gfn + ((regions[i].start -
+							 r.hva) >>
+							VMM_PAGE_SHIFT),
+					 r.gfn + ((regions[i].end - r.hva) >>
+						  VMM_PAGE_SHIFT));
+		/* It stops where the regions are full. */
+		if (arg.walk_end <= arg.start)
+			break;
+		arg.start = arg.walk_end;
+	}
+	return 0;
+}
+
+int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
+		   uint64_t *huge)
+{
+	int rc = 0;
+
+	bitmap_clear_range(huge, range.start.v, range.start.v + range.nr);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = run_huge(mem, slot_run(mem, i, range), huge);
 	return rc;
 }
 

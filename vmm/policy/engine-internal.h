@@ -30,6 +30,8 @@ struct engine {
 	uint64_t *proven;	/* of young, the same; owned */
 	uint64_t *assumed;	/* by the source, not seen; owned */
 	uint64_t *refused;	/* by the sink, in this scan; owned */
+	uint64_t *huge;		/* in huge pages; NULL: can't be any; owned */
+	uint32_t *chosen;	/* ENGINE_BATCH; NULL as huge is; owned */
 	uint64_t nr_gone, nr_refused;	/* in this scan */
 	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
 	uint64_t reclaim_until_ns;	/* CPU time of the thread; this scan */
@@ -39,7 +41,9 @@ struct engine {
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
 	bool no_free;		/* no candidate of this scan is free */
-	uint64_t ages[ENGINE_AGES];
+	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
+	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
+	unsigned int block_age;	/* of the youngest of its frames */
 	struct wss_counter wss_counter;
 	struct wss_pages wss_next;	/* of the scan under way */
 	uint64_t look_start_ns, look_end_ns;
@@ -73,6 +77,16 @@ void engine_set_error(struct engine *e, const char *what, int rc);
  * them, whatever fails between.  0 or -errno.
  */
 int engine_harvest(struct engine *e, struct gfn_range range);
+
+/* Which frames are in huge pages now, into `huge`.  0 or -errno, told. */
+int engine_find_huge(struct engine *e);
+/*
+ * Takes those of the first nr candidates away that are too small a part of a
+ * huge page to split it for.  Returns how many are left.
+ */
+size_t engine_spare_huge(struct engine *e, size_t nr);
+/* Counts huge pages that went, of nr candidates, by `resident`; locked. */
+void engine_count_huge(struct engine *e, size_t nr);
 
 /*
  * The second half of a scan: down to the target, if the policy wants it.

@@ -22,11 +22,13 @@
 
 #include "vmm/policy/engine.h"
 #include "vmm/policy/engine-internal.h"
+#include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
 #define AGE_CHUNK  32768	/* frames aged under the lock at a time */
+#define NO_BLOCK UINT64_MAX
 #define MIN_PERIOD_MS 10
 #define MAX_PERIOD_MS (3600 * 1000)
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
@@ -147,6 +149,27 @@ static bool is_pinned(const struct engine *e, uint64_t gfn,
 	return rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT;
 }
 
+static void count_block(struct engine *e)
+{
+	if (e->block_2m != NO_BLOCK)
+		e->ages_2m[e->block_age]++;
+	e->block_2m = NO_BLOCK;
+}
+
+static void count_age(struct engine *e, uint64_t gfn, unsigned int age)
+{
+	uint64_t block = gfn / SELECT_HUGE_PAGES;
+
+	e->ages[age]++;
+	if (block != e->block_2m) {
+		count_block(e);
+		e->block_2m = block;
+		e->block_age = age;
+	} else if (age < e->block_age) {
+		e->block_age = age;
+	}
+}
+
 static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
 	struct frame_look l = {
@@ -175,7 +198,7 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	} else if (list == FRAME_UNEVICTABLE) {
 		frame_move(&e->frames, gfn, FRAME_INACTIVE);
 	}
-	e->ages[e->frames.age[gfn]]++;
+	count_age(e, gfn, e->frames.age[gfn]);
 }
 
 static void age_all(struct engine *e)
@@ -184,6 +207,8 @@ static void age_all(struct engine *e)
 	unsigned int nr, min_idle;
 
 	memset(e->ages, 0, sizeof(e->ages));
+	memset(e->ages_2m, 0, sizeof(e->ages_2m));
+	e->block_2m = NO_BLOCK;
 	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
 			e->wss_alike);
 	slots = guest_mem_slots(e->config.mem, &nr);
@@ -202,6 +227,7 @@ static void age_all(struct engine *e)
 		}
 	}
 	pthread_mutex_lock(&e->lock);
+	count_block(e);
 	wss_count_end(&e->wss_counter);
 	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
 	e->wss_pages = e->wss_next;
@@ -223,6 +249,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
 		s->nr_young = e->nr_young;
 		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
+		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
 	}
 	if (!rc)
 		s->last_error[0] = 0;
@@ -343,6 +370,12 @@ static int alloc_all(struct engine *e)
 	e->saw = bitmap_new(e->nr_frames);
 	e->proven = bitmap_new(e->nr_frames);
 	e->assumed = bitmap_new(e->nr_frames);
+	if (guest_mem_backing(e->config.mem) == GUEST_MEM_THP) {
+		e->huge = bitmap_new(e->nr_frames);
+		e->chosen = malloc(ENGINE_BATCH * sizeof(*e->chosen));
+		if (!e->huge || !e->chosen)
+			return -ENOMEM;
+	}
 	if (e->wss_granule > 1) {
 		e->wss_alike = bitmap_new(e->nr_frames / e->wss_granule + 1);
 		if (!e->wss_alike)
@@ -365,6 +398,8 @@ static void destroy(struct engine *e)
 	free(e->saw);
 	free(e->proven);
 	free(e->assumed);
+	free(e->huge);
+	free(e->chosen);
 	free(e->wss_alike);
 	free(e->candidates);
 	free(e->ranges);

@@ -68,10 +68,14 @@ struct engine_stats {
 	uint64_t nr_active, nr_inactive, nr_unevictable;
 	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
 	uint64_t nr_kept, nr_rejected_referenced;
+	/* Huge pages that went whole, in part, and not at all for a part. */
+	uint64_t nr_huge_evicted, nr_huge_split, nr_huge_kept;
 	uint64_t nr_over_target;	/* pages too many that are not idle */
 	uint64_t period_ns;		/* between scans, as the quota allows */
 	uint64_t nr_discarded;			/* given back by the guest */
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
+	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
+	uint64_t age_2m[ENGINE_AGES];
 	char source[32], sink[32];
 	unsigned int source_granule_pages;
 	char last_error[128];

@@ -81,6 +81,11 @@ static size_t choose(struct engine *e, size_t max)
 	if (!n)
 		n = select_idle(&e->frames, min_idle, may_try, e,
 				e->candidates, max);
+	if (e->huge && n) {
+		memcpy(e->chosen, e->candidates, n * sizeof(*e->chosen));
+		n = select_whole(&e->frames, min_idle, may_try, e, e->huge,
+				 e->chosen, n, e->candidates, ENGINE_BATCH);
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint32_t gfn = e->candidates[i];
 
@@ -180,6 +185,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 		frame_set_evicted(&e->frames, gfn, e->scan);
 		gone++;
 	}
+	engine_count_huge(e, nr);
 	e->stats.nr_evicted += gone;
 	e->stats.nr_kept += nr - gone;
 	pthread_mutex_unlock(&e->lock);
@@ -225,6 +231,7 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	rc = last_look(e, nr);
 	if (rc < 0)
 		return rc;
+	rc = engine_spare_huge(e, rc);
 	return rc ? evict(e, rc) : -EAGAIN;
 }
 
@@ -236,6 +243,9 @@ int engine_reclaim(struct engine *e)
 	e->no_free = false;
 	e->nr_gone = e->nr_refused = 0;
 	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
+	rc = excess(e) ? engine_find_huge(e) : 0;
+	if (rc)
+		return rc;
 	/* Each batch shortens the list that it takes from, so this ends. */
 	while ((over = excess(e))) {
 		rc = reclaim_batch(e, over);

@@ -2,8 +2,10 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -25,6 +27,58 @@ size_t select_idle(const struct frame_table *t, unsigned int min_idle,
 			gfns[nr++] = g;
 	qsort(gfns, nr, sizeof(*gfns), compare);
 	return nr;
+}
+
+static bool is_idle(const struct frame_table *t, uint64_t gfn,
+		    unsigned int min_idle)
+{
+	return frame_list_of(t, gfn) == FRAME_INACTIVE &&
+	       t->age[gfn] >= frame_min_idle(t, gfn, min_idle);
+}
+
+/* The idle frames of a huge page into out[]; returns how many. */
+static size_t idle_of(const struct frame_table *t, unsigned int min_idle,
+		      bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		      uint64_t start, uint32_t *out)
+{
+	size_t nr = 0;
+
+	for (uint64_t g = start; g < start + SELECT_HUGE_PAGES && g < t->nr; g++)
+		if (is_idle(t, g, min_idle) && (!accept || accept(g, arg)))
+			out[nr++] = g;
+	return nr;
+}
+
+size_t select_whole(const struct frame_table *t, unsigned int min_idle,
+		    bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		    const uint64_t *huge, const uint32_t *gfns, size_t nr,
+		    uint32_t *out, size_t max)
+{
+	uint32_t whole[SELECT_HUGE_PAGES];
+	size_t nr_out = 0, next, n;
+
+	for (size_t i = 0; i < nr && nr_out < max; i = next) {
+		uint64_t start = gfns[i] & ~(SELECT_HUGE_PAGES - 1u);
+
+		next = i + 1;
+		if (!bitmap_test(huge, gfns[i])) {
+			out[nr_out++] = gfns[i];
+			continue;
+		}
+		while (next < nr && gfns[next] < start + SELECT_HUGE_PAGES)
+			next++;
+		n = idle_of(t, min_idle, accept, arg, start, whole);
+		if (n > max - nr_out)
+			break;
+		memcpy(out + nr_out, whole, n * sizeof(*whole));
+		nr_out += n;
+	}
+	return nr_out;
+}
+
+bool select_is_worth_it(uint64_t nr)
+{
+	return nr >= SELECT_HUGE_PAGES / 2;
 }
 
 size_t select_ranges(const uint32_t *gfns, size_t nr, unsigned int max_gap,

@@ -19,6 +19,25 @@ size_t select_idle(const struct frame_table *t, unsigned int min_idle,
 		   uint32_t *gfns, size_t max);
 
 /*
+ * Huge pages go whole: what of their frames is idle as well joins those that
+ * were chosen.  gfns[] is sorted, and so is the result, in out[] of max entries;
+ * of what does not fit, whole huge pages are left out.  huge: frames that are in
+ * one.  accept: as above, and the inactive list and the age must be right.
+ */
+size_t select_whole(const struct frame_table *t, unsigned int min_idle,
+		    bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		    const uint64_t *huge, const uint32_t *gfns, size_t nr,
+		    uint32_t *out, size_t max);
+
+/*
+ * Whether to break a huge page up to evict nr of its frames: that costs the
+ * others their huge page, so only for half of them or more.
+ */
+bool select_is_worth_it(uint64_t nr);
+
+#define SELECT_HUGE_PAGES 512	/* frames of a huge page */
+
+/*
  * Sorted frames as ranges; a gap of up to max_gap frames joins its neighbours.
  * Returns the number of ranges, at most nr.
  */

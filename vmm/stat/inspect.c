@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/policy/select.h"
 #include "vmm/stat/host_pages.h"
 #include "vmm/stat/inspect.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
 
 struct flag_name {
 	uint32_t bit;
@@ -132,6 +135,33 @@ static void put_reverse_map(json_t *o, struct view *view, gfn_t gfn)
 	view_unlock(view);
 }
 
+/*
+ * The aligned 2 MiB around it: whether that is one huge page on the host, where
+ * the kernel tells, and how long all of it was idle.
+ */
+static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
+{
+	uint64_t nr = guest_mem_nr_frames(c->mem);
+	__cleanup_free uint64_t *huge = bitmap_new(nr);
+	struct engine_use uses[SELECT_HUGE_PAGES];
+	struct gfn_range block = { GFN(gfn.v & ~(SELECT_HUGE_PAGES - 1ull)),
+				   SELECT_HUGE_PAGES };
+	uint64_t gfns[SELECT_HUGE_PAGES];
+	int age = -1;
+
+	if (huge && !guest_mem_huge(c->mem, block, huge))
+		json_object_set_new(o, "huge",
+				    json_boolean(bitmap_test(huge, gfn.v)));
+	for (size_t i = 0; i < SELECT_HUGE_PAGES; i++)
+		gfns[i] = block.start.v + i;
+	engine_get_uses(c->engine, gfns, SELECT_HUGE_PAGES, uses);
+	for (size_t i = 0; i < SELECT_HUGE_PAGES; i++)
+		if (uses[i].scanned && (age < 0 || uses[i].age < age))
+			age = uses[i].age;
+	if (age >= 0)
+		json_object_set_new(o, "block_2m_idle_scans", json_integer(age));
+}
+
 /* What the host has of it: as it is now, and as the engine remembers it. */
 static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 {
@@ -152,6 +182,7 @@ static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 	host_pages_free(hp);
 	if (!c->engine || engine_get_page(c->engine, gfn, &page))
 		return;
+	put_block(o, c, gfn);
 	json_object_set_new(o, "list", json_string(page.list));
 	json_object_set_new(o, "nr_evictions", json_integer(page.nr_evictions));
 	json_object_set_new(o, "nr_refaults", json_integer(page.nr_refaults));

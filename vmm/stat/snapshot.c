@@ -70,6 +70,14 @@ static const struct field fields[] = {
 	F("engine", "nr_kept", U64, engine.nr_kept, COUNTER,
 	  "vmm_kept_pages", 1, "Pages the sink could not take"),
 
+	F("engine", "nr_huge_evicted", U64, engine.nr_huge_evicted, COUNTER,
+	  "vmm_huge_evicted_pages", 1, "Huge pages evicted whole"),
+	F("engine", "nr_huge_split", U64, engine.nr_huge_split, COUNTER,
+	  "vmm_huge_split_pages", 1,
+	  "Huge pages split to evict half of them or more"),
+	F("engine", "nr_huge_kept", U64, engine.nr_huge_kept, COUNTER,
+	  "vmm_huge_kept", 1,
+	  "Times that a huge page stayed whole as less than half was idle"),
 	F("engine", "nr_over_target", U64, engine.nr_over_target, GAUGE,
 	  "vmm_over_target_bytes", PAGE,
 	  "Memory over the target that is not idle for long enough"),
@@ -236,15 +244,15 @@ static double field_metric(const struct field *f, const void *snap)
 }
 
 /* Idle ages beyond the last non-empty one are left out. */
-static json_t *ages_json(const struct engine_stats *s)
+static json_t *ages_json(const uint64_t *ages)
 {
 	json_t *a = json_array();
 	unsigned int n = ENGINE_AGES;
 
-	while (n && !s->age_pages[n - 1])
+	while (n && !ages[n - 1])
 		n--;
 	for (unsigned int i = 0; i < n; i++)
-		json_array_append_new(a, json_integer(s->age_pages[i]));
+		json_array_append_new(a, json_integer(ages[i]));
 	return a;
 }
 
@@ -274,7 +282,9 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	json_object_set_new(section, "last_error",
 			    json_string(snap->engine.last_error));
 	json_object_set_new(section, "pages_by_idle_scans",
-			    ages_json(&snap->engine));
+			    ages_json(snap->engine.age_pages));
+	json_object_set_new(section, "blocks_2m_by_idle_scans",
+			    ages_json(snap->engine.age_2m));
 	return root;
 }
 

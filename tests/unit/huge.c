@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Huge pages in reclaim, with a recorded trace for accessed bits and the host's
+ * real huge pages and swap.  Each 2 MiB of the guest has so many hot pages as
+ * the table says, and must go or stay accordingly.
+ *
+ * Nothing depends on speed: the tests wait for scans, not for time.
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/tap.h"
+#include "vmm/access/fake.h"
+#include "vmm/policy/engine.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define BLOCK	 SELECT_HUGE_PAGES
+#define NR_BLOCKS 5u
+#define NR	 (NR_BLOCKS * BLOCK)
+#define PAGE	 4096
+
+/* The first so many frames of each block are hot. */
+static const unsigned int hot[NR_BLOCKS] = { 512, 0, 212, 412, 256 };
+
+struct vm {
+	struct guest_mem *mem;
+	struct view *view;
+	struct access_source *fake;
+	struct reclaim_sink *sink;
+	struct engine *engine;
+	pthread_mutex_t lock;
+	pthread_cond_t scanned;
+	unsigned long nr_scans;		/* under lock */
+};
+
+static void on_scan(const struct engine_stats *stats, void *arg)
+{
+	struct vm *vm = arg;
+
+	access_fake_step(vm->fake);
+	pthread_mutex_lock(&vm->lock);
+	vm->nr_scans++;
+	pthread_cond_broadcast(&vm->scanned);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* For nr scans that began after the call. */
+static void wait_scans(struct vm *vm, unsigned int nr)
+{
+	unsigned long until;
+
+	pthread_mutex_lock(&vm->lock);
+	until = vm->nr_scans + nr + 1;
+	while (vm->nr_scans < until)
+		pthread_cond_wait(&vm->scanned, &vm->lock);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+static uint64_t *page(struct vm *vm, uint64_t gfn)
+{
+	return guest_mem_ptr(vm->mem, GPA(gfn * PAGE), PAGE);
+}
+
+static void fill(struct vm *vm)
+{
+	for (uint64_t g = 0; g < NR; g++)
+		for (uint64_t i = 0; i < PAGE / 8; i++)
+			page(vm, g)[i] = (g * 512 + i) * 0x9e3779b97f4a7c15ull;
+}
+
+static unsigned int nr_wrong(struct vm *vm)
+{
+	unsigned int n = 0;
+
+	for (uint64_t g = 0; g < NR; g++)
+		for (uint64_t i = 0; i < PAGE / 8; i++)
+			n += page(vm, g)[i] !=
+			     (g * 512 + i) * 0x9e3779b97f4a7c15ull;
+	return n;
+}
+
+static uint64_t count(struct vm *vm, unsigned int block, bool huge)
+{
+	uint64_t map[BITMAP_WORDS(NR)] = { 0 };
+	struct gfn_range all = { GFN(0), NR };
+	int rc = huge ? guest_mem_huge(vm->mem, all, map) :
+			guest_mem_residency(vm->mem, all, map, NULL);
+
+	if (rc)
+		tap_bail("the host's pages can't be read: %s", strerror(-rc));
+	return bitmap_count(map, block * BLOCK, (block + 1) * BLOCK);
+}
+
+/* NULL, or why this host can't do it. */
+static const char *prepare(struct vm *vm)
+{
+	uint64_t map[BITMAP_WORDS(NR)] = { 0 };
+	struct gfn_range all = { GFN(0), NR };
+	static char why[512];
+	char trace[256] = "";
+
+	memset(vm, 0, sizeof(*vm));
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->scanned, NULL);
+	for (unsigned int b = 0; b < NR_BLOCKS; b++)
+		if (hot[b])
+			snprintf(trace + strlen(trace), 32, "%u-%u ", b * BLOCK,
+				 b * BLOCK + hot[b] - 1);
+	if (guest_mem_new(&vm->mem, NR * PAGE, GUEST_MEM_THP) ||
+	    view_new(&vm->view, vm->mem) ||
+	    access_fake_open(&vm->fake, trace, NR, why, sizeof(why)))
+		tap_bail("no memory, or a bad trace");
+	if (sink_swap.open(&vm->sink, vm->mem, why, sizeof(why)))
+		return why;
+	fill(vm);
+	if (guest_mem_huge(vm->mem, all, map))
+		return "this kernel does not tell which pages are huge "
+		       "(Linux 6.7 does)";
+	if (bitmap_count(map, 0, NR) != NR)
+		return "the host gave no huge pages: see "
+		       "/sys/kernel/mm/transparent_hugepage/enabled";
+	return NULL;
+}
+
+static void start(struct vm *vm)
+{
+	const struct engine_config config = {
+		.mem = vm->mem, .view = vm->view, .source = vm->fake,
+		.sink = vm->sink,
+		.policy = { .scan_period_ms = 10, .min_idle_scans = 2,
+			    .cpu_percent = 100 },
+	};
+
+	if (engine_new(&vm->engine, &config))
+		tap_bail("no engine");
+	engine_on_scan(vm->engine, on_scan, vm);
+}
+
+static void set_target(struct vm *vm, uint64_t pages)
+{
+	struct engine_policy p;
+	char why[128];
+
+	engine_get_policy(vm->engine, &p);
+	p.enabled = true;
+	p.target_bytes = pages * PAGE;
+	if (engine_set_policy(vm->engine, &p, why, sizeof(why)))
+		tap_bail("%s", why);
+}
+
+static void stop(struct vm *vm)
+{
+	engine_free(vm->engine);
+	if (vm->sink)
+		vm->sink->ops->close(vm->sink);
+	access_close(vm->fake);
+	view_free(vm->view);
+	guest_mem_free(vm->mem);
+	pthread_cond_destroy(&vm->scanned);
+	pthread_mutex_destroy(&vm->lock);
+}
+
+static void test_reclaim(void)
+{
+	const char *unable;
+	struct engine_stats s;
+	struct vm vm;
+
+	unable = prepare(&vm);
+	if (unable) {
+		tap_skip("huge pages", unable);
+		stop(&vm);
+		return;
+	}
+	start(&vm);
+	wait_scans(&vm, 6);
+	engine_get_stats(vm.engine, &s);
+	is_int(s.age_2m[0], NR_BLOCKS - 1, "all but one have young pages");
+
+	/* All that may go is asked for. */
+	set_target(&vm, 1);
+	wait_scans(&vm, 6);
+	engine_get_stats(vm.engine, &s);
+	is_int(count(&vm, 0, true), BLOCK, "all hot: whole and huge");
+	is_int(count(&vm, 1, false), 0, "all idle: gone");
+	is_int(count(&vm, 2, false), hot[2], "300 idle: these are gone");
+	is_int(count(&vm, 3, false), BLOCK, "100 idle: all of it stays");
+	is_int(count(&vm, 3, true), BLOCK, "and huge");
+	is_int(count(&vm, 4, false), hot[4], "just half: it is gone");
+	is_int(s.nr_huge_evicted, 1, "one went whole");
+	is_int(s.nr_huge_split, 2, "two were split");
+	ok(s.nr_huge_kept, "one was kept, each time it was asked for");
+	is_int(s.nr_refaults, 0, "nothing came back");
+	is_int(nr_wrong(&vm), 0, "and all has its data");
+	stop(&vm);
+}
+
+/* A page is asked for, and a huge page goes: not a hole in it. */
+static void test_whole(void)
+{
+	const char *unable;
+	struct engine_stats s;
+	struct vm vm;
+
+	unable = prepare(&vm);
+	if (unable) {
+		tap_skip("a huge page for a page", unable);
+		stop(&vm);
+		return;
+	}
+	start(&vm);
+	wait_scans(&vm, 6);
+	set_target(&vm, NR - 10);
+	wait_scans(&vm, 4);
+	engine_get_stats(vm.engine, &s);
+	ok(s.nr_evicted >= BLOCK / 2 && s.nr_evicted <= BLOCK,
+	   "10 pages too many: %d go", (int)s.nr_evicted);
+	is_int(s.nr_huge_evicted + s.nr_huge_split, 1, "of one huge page");
+	stop(&vm);
+}
+
+static bool even(uint64_t gfn, void *arg)
+{
+	return gfn % 2 == 0;
+}
+
+static void test_select(void)
+{
+	static uint32_t gfns[4 * BLOCK], out[4 * BLOCK];
+	uint64_t huge[BITMAP_WORDS(4 * BLOCK)] = { 0 };
+	struct frame_look look = { .resident = true };
+	struct frame_table t;
+	size_t nr = 0;
+
+	if (frame_table_init(&t, 4 * BLOCK))
+		tap_bail("no memory");
+	for (uint32_t scan = 1; scan <= 4; scan++)
+		for (uint64_t g = 0; g < t.nr; g++) {
+			look.young = g / BLOCK == 1 && g % BLOCK < 100;
+			frame_observe(&t, g, &look, scan, 2);
+		}
+	bitmap_set_range(huge, 0, 2 * BLOCK);
+	gfns[nr++] = 7;
+	gfns[nr++] = 9;
+	gfns[nr++] = BLOCK + 200;
+	gfns[nr++] = 2 * BLOCK + 1;
+	is_int(select_whole(&t, 2, NULL, NULL, huge, gfns, nr, out, 4 * BLOCK),
+	       BLOCK + (BLOCK - 100) + 1, "idle frames of huge pages join");
+	ok(out[0] == 0 && out[BLOCK - 1] == BLOCK - 1 &&
+	   out[BLOCK] == BLOCK + 100 && out[2 * BLOCK - 100] == 2 * BLOCK + 1,
+	   "in order; a page that is not huge stays alone");
+	is_int(select_whole(&t, 2, even, NULL, huge, gfns, nr, out, 4 * BLOCK),
+	       BLOCK / 2 + (BLOCK - 100) / 2 + 1, "but for what may not go");
+	is_int(select_whole(&t, 2, NULL, NULL, huge, gfns, nr, out, BLOCK + 9),
+	       BLOCK, "no huge page is cut where room ends");
+	ok(!select_is_worth_it(BLOCK / 2 - 1) && select_is_worth_it(BLOCK / 2),
+	   "half of a huge page is worth it");
+	frame_table_destroy(&t);
+}
+
+int main(void)
+{
+	test_select();
+	test_reclaim();
+	test_whole();
+	return tap_done();
+}

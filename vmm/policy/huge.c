@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Huge pages in reclaim.  A huge page has one accessed bit in the second-level
+ * tables, so mostly all its frames are idle, or none:
+ *
+ *   all idle               goes whole, also where less would do
+ *   half of it or more     goes in part: the huge page is split
+ *   less than half         stays whole, and waits until more of it is idle
+ *   none                   stays whole
+ *
+ * Parts are seen where tables map smaller pages than the host has (shadow
+ * paging, or a guest's own page table by the reverse map).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+/*
+ * Older kernels don't tell which pages are huge.  One can be only where all of
+ * it is resident, so that is taken for one.
+ */
+static void guess(struct engine *e)
+{
+	uint64_t g = 0, end;
+
+	memset(e->huge, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->huge));
+	for (; (end = g + SELECT_HUGE_PAGES) <= e->nr_frames; g = end)
+		if (bitmap_count(e->resident, g, end) == SELECT_HUGE_PAGES)
+			bitmap_set_range(e->huge, g, end);
+}
+
+int engine_find_huge(struct engine *e)
+{
+	struct gfn_range all = { GFN(0), e->nr_frames };
+	int rc;
+
+	if (!e->huge)
+		return 0;
+	rc = guest_mem_huge(e->config.mem, all, e->huge);
+	if (rc == -EOPNOTSUPP) {
+		guess(e);
+		return 0;
+	}
+	if (rc)
+		engine_set_error(e, "which pages are huge can't be read", rc);
+	return rc;
+}
+
+/* The candidates [i, next) are of one huge page; next where i is of none. */
+static size_t same_page(const struct engine *e, size_t i, size_t nr)
+{
+	uint64_t end = (e->candidates[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+	size_t next = i + 1;
+
+	if (!bitmap_test(e->huge, e->candidates[i]))
+		return i;
+	while (next < nr && e->candidates[next] < end)
+		next++;
+	return next;
+}
+
+/* Not again in this scan, nor first in the next. */
+static void keep(struct engine *e, size_t i, size_t next)
+{
+	for (; i < next; i++) {
+		bitmap_set(e->refused, e->candidates[i]);
+		frame_move(&e->frames, e->candidates[i], FRAME_INACTIVE);
+	}
+}
+
+size_t engine_spare_huge(struct engine *e, size_t nr)
+{
+	size_t kept = 0, next;
+
+	if (!e->huge)
+		return nr;
+	pthread_mutex_lock(&e->lock);
+	for (size_t i = 0; i < nr; i = next) {
+		next = same_page(e, i, nr);
+		if (next == i) {
+			e->candidates[kept++] = e->candidates[i];
+			next++;
+		} else if (select_is_worth_it(next - i)) {
+			memmove(e->candidates + kept, e->candidates + i,
+				(next - i) * sizeof(*e->candidates));
+			kept += next - i;
+		} else {
+			keep(e, i, next);
+			e->stats.nr_huge_kept++;
+		}
+	}
+	pthread_mutex_unlock(&e->lock);
+	return kept;
+}
+
+void engine_count_huge(struct engine *e, size_t nr)
+{
+	size_t next;
+
+	for (size_t i = 0; e->huge && i < nr; i = next) {
+		size_t gone = 0;
+
+		next = same_page(e, i, nr);
+		if (next == i) {
+			next++;
+			continue;
+		}
+		for (size_t k = i; k < next; k++)
+			gone += !bitmap_test(e->resident, e->candidates[k]);
+		if (gone == SELECT_HUGE_PAGES)
+			e->stats.nr_huge_evicted++;
+		else if (gone)
+			e->stats.nr_huge_split++;
+	}
+}
