@@ -18,9 +18,11 @@ TESTS += tests/native/agent-view
 tests_native_agent_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_agent_view_LDADD = $(VMM_LIBS)
 TESTS += tests/native/run-refusals.sh tests/native/console.sh \
-	tests/native/wss.sh tests/native/hugetlb.sh
+	tests/native/wss.sh tests/native/hugetlb.sh \
+	tests/native/reclaim-thp.sh
 dist_check_SCRIPTS += tests/native/run-refusals.sh tests/native/console.sh \
-	tests/native/wss.sh tests/native/hugetlb.sh
+	tests/native/wss.sh tests/native/hugetlb.sh \
+	tests/native/reclaim-thp.sh
 check_PROGRAMS += tests/native/two-vms
 TESTS += tests/native/two-vms
 tests_native_two_vms_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -101,7 +101,7 @@ own_swap=
 native_require_swap() {
   need=${1:-$((1 << 30))}
   if [ -n "$(swapon --noheadings --show=NAME 2>/dev/null)" ]; then
-    free=$(awk '/^SwapFree:/ { print $2 * 1024 }' /proc/meminfo)
+    free=$(awk '/^SwapFree:/ { printf "%.0f\n", $2 * 1024 }' /proc/meminfo)
     [ "$free" -ge "$need" ] ||
       skip_all "$((need >> 20)) MiB of swap needed, $((free >> 20)) MiB free: add some (swapon)"
     return 0
@@ -114,6 +114,26 @@ native_require_swap() {
     mkswap /dev/zram0 && swapon /dev/zram0; } >/dev/null 2>&1 ||
     skip_all "no swap, and /dev/zram0 is in other use: add some swap (swapon)"
   own_swap=/dev/zram0
+}
+
+# payload_in_lab TEST: the whole test in a lab machine, with VMM_TEST_MODULE set
+# to the kvm-young module, which is for the test to load.
+payload_in_lab() {
+  . "$srcdir/tests/lab/functions.sh"
+  lab_require
+  kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+  kver=${kver#/boot/vmlinuz-}
+  [ -e "/lib/modules/$kver/build/Makefile" ] || skip_all \
+    "no headers of $kver: install the Debian package linux-headers-amd64"
+  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+    >"$tmp/build.log" 2>&1 || {
+    sed 's/^/# /' "$tmp/build.log"
+    ok 1 "the module builds"
+    done_testing
+    exit 1
+  }
+  lab_exec --timeout 280 --swap 2G \
+    --env VMM_TEST_MODULE="$tmp/kmod/kvm_young.ko" sh "$1"
 }
 
 payload_cleanup() {

@@ -20,21 +20,7 @@ if [ -n "${VMM_TEST_MODULE-}" ]; then
   insmod "$VMM_TEST_MODULE" || exit 1
 elif [ ! -e /dev/kvm ] || ! source_works; then
   [ ! -s "$tmp/why" ] || sed 's/^/# not on this machine itself: /' "$tmp/why"
-  . "$srcdir/tests/lab/functions.sh"
-  lab_require
-  kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-  kver=${kver#/boot/vmlinuz-}
-  [ -e "/lib/modules/$kver/build/Makefile" ] || skip_all \
-    "no headers of $kver: install the Debian package linux-headers-amd64"
-  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
-    >"$tmp/build.log" 2>&1 || {
-    sed 's/^/# /' "$tmp/build.log"
-    ok 1 "the module builds"
-    done_testing
-    exit 1
-  }
-  lab_exec --timeout 280 --swap 1G \
-    --env VMM_TEST_MODULE="$tmp/kmod/kvm_young.ko" sh "$self"
+  payload_in_lab "$self"
   exit
 fi
 payload_require

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Reclaim of a guest in transparent huge pages: those without a hot page go,
+# and go whole; those with one stay whole.  The payload's hot pages lie together,
+# 2 MiB at a time, so that there are such.  Nothing here depends on speed: the
+# guest runs until what was waited for has happened.
+#
+# Needs a source of accessed bits that serves huge pages; where there is none,
+# the same test runs in a lab machine with the kvm-young module.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+self=$srcdir/tests/native/reclaim-thp.sh
+thp=/sys/kernel/mm/transparent_hugepage/enabled
+
+source_works() {
+  "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
+    --mem-backing thp --socket "$tmp/probe" --abits auto --reclaim on \
+    </dev/null >/dev/null 2>"$tmp/why"
+}
+
+if [ -n "${VMM_TEST_MODULE-}" ]; then
+  insmod "$VMM_TEST_MODULE" || exit 1
+  echo madvise >$thp
+elif [ ! -e /dev/kvm ] || ! source_works; then
+  [ ! -s "$tmp/why" ] || sed 's/^/# not on this machine itself: /' "$tmp/why"
+  payload_in_lab "$self"
+  exit
+fi
+mem=128
+payload_require
+native_require_swap $((mem << 20))
+case $(cat $thp 2>/dev/null) in
+*'[never]'* | '') skip_all "no transparent huge pages: echo madvise >$thp" ;;
+esac
+
+target=$((64 << 20))
+grace=120
+resident_within() {
+  _resident=$(stat_of .memory.resident_bytes)
+  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
+}
+scans_beyond() {
+  _scans=$(stat_of .engine.nr_scans)
+  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
+}
+some_scans_later() { # NUMBER
+  _then=$(($(stat_of .engine.nr_scans) + $1))
+  wait_for $grace scans_beyond $_then
+}
+huge_bytes() { # of this VM's memory, now
+  awk '/^AnonHugePages:/ { n += $2 } END { printf "%.0f\n", n * 1024 }' \
+    "/proc/$vmm_pid/smaps"
+}
+
+# A quarter is hot: 16 runs of 2 MiB, that begin anywhere, so in 32 huge pages.
+payload_start \
+  "pattern=hotcold hot=25% cluster=512 write=25 seconds=100000" \
+  --mem ${mem}M --mem-backing thp --cpus 1 --socket "$socket" --abits auto \
+  --reclaim off,period=1s,idle=2,cpu=50
+wait_event $grace run
+ok $? "the guest fills its memory and runs"
+before=$(huge_bytes)
+[ "$before" -ge $((mem * 9 / 10 << 20)) ] || {
+  skip "huge pages in reclaim" \
+    "the host gave $((before >> 20)) MiB of $mem in huge pages"
+  done_testing
+  exit
+}
+some_scans_later 4
+api /policy -X PUT -d "{\"enabled\": true, \"target_bytes\": $target}" \
+  >/dev/null
+wait_for $grace resident_within $target
+ok $? "resident memory comes down to the target"
+some_scans_later 3
+
+echo "# source $(stat_of .engine.source): $(stat_of .engine.nr_evicted) pages" \
+  "evicted, huge pages: $(stat_of .engine.nr_huge_evicted) whole," \
+  "$(stat_of .engine.nr_huge_split) split, $(stat_of .engine.nr_huge_kept)" \
+  "times kept; huge on the host $before before, $(huge_bytes) now"
+between 30 "$(stat_of .engine.nr_huge_evicted)" 64 "huge pages went whole"
+# A source that loses bits may see a huge page in parts.
+between 0 "$(stat_of .engine.nr_huge_split)" 2 "next to none was split"
+# Some never were, such as what the VMM loaded the guest into, page by page.
+between $((target * 3 / 4)) "$(huge_bytes)" $((mem << 20)) \
+  "what stayed is in huge pages"
+is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
+payload_end_run
+payload_wait
+is "$status" 0 "the guest checks all its pages and powers off"
+is "$(event summary errors)" 0 "no page was wrong, ever"
+done_testing
