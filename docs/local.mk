@@ -8,4 +8,4 @@ dist_man_MANS += \
 EXTRA_DIST += docs/access.md docs/architecture.md docs/build.md
 dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md
-EXTRA_DIST += docs/locking.md docs/policy.md
+EXTRA_DIST += docs/locking.md docs/policy.md docs/store.md

@@ -104,6 +104,7 @@ static void take_apart(struct machine *m)
 		virtio_blk_free(m->disks[i]);
 	serial_free(m->serial);
 	legacy_free(m->legacy);
+	run_reclaim_free(&m->reclaim);
 	vm_free(m->vm);
 }
 

@@ -2,11 +2,12 @@
 noinst_LIBRARIES += vmm/libvmm.a
 vmm_libvmm_a_SOURCES =
 vmm_libvmm_a_CPPFLAGS = $(AM_CPPFLAGS) $(POPT_CFLAGS) $(JANSSON_CFLAGS) \
-	$(MICROHTTPD_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBBPF_CFLAGS) $(NUMA_CFLAGS) $(CURL_CFLAGS)
+	$(MICROHTTPD_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBBPF_CFLAGS) $(NUMA_CFLAGS) $(CURL_CFLAGS) \
+	$(LZ4_CFLAGS) $(ZSTD_CFLAGS) $(XXHASH_CFLAGS) $(NBD_CFLAGS)
 VMM_LIBS = vmm/libvmm.a rmap/librmap.a guest-agent/libprotocol.a \
 	$(LIBEVENT_LIBS) $(LIBEVENT_CORE_LIBS) $(MICROHTTPD_LIBS) \
 	$(JANSSON_LIBS) $(LIBBPF_LIBS) $(NUMA_LIBS) $(POPT_LIBS) \
-	$(CURL_LIBS)
+	$(CURL_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(NBD_LIBS)
 
 bin_PROGRAMS += vmm/vmm
 vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
@@ -22,6 +23,7 @@ vmm_vmm_LDADD = $(VMM_LIBS)
 include vmm/util/local.mk
 include vmm/mem/local.mk
 include vmm/access/local.mk
+include vmm/store/local.mk
 include vmm/reclaim/local.mk
 include vmm/policy/local.mk
 include vmm/kvm/local.mk

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vmm/cmd.h"
+#include "vmm/reclaim/sink.h"
 #include "vmm/run-options.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
@@ -18,6 +19,7 @@
 #define MIN_MEM	     (UINT64_C(16) << 20)
 #define DEFAULT_CID  3
 #define DEFAULT_ABITS "auto"
+#define DEFAULT_SINK  "swap"
 
 enum { OPT_DISK = 1 };
 
@@ -121,6 +123,8 @@ static int parse_number(const char *text, int min, int *value)
 
 static int check(struct run_options *o)
 {
+	const struct reclaim_sink_ops *sink;
+	const char *options;
 	char why[256];
 	int rc;
 
@@ -147,6 +151,10 @@ static int check(struct run_options *o)
 	if (o->agent_record && o->no_agent) {
 		log_error("--agent-record %s: with --no-agent nothing is told "
 			  "that could be recorded", o->agent_record);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->sink && sink_find(&sink, o->sink, &options, why, sizeof(why))) {
+		log_error("--sink %s: %s", o->sink, why);
 		return VMM_EXIT_USAGE;
 	}
 	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
@@ -217,6 +225,9 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
 		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
 		  "cpu=PERCENT (off)", "POLICY" },
+		{ "sink", 0, POPT_ARG_STRING, &o->sink, 0,
+		  "where cold pages go: swap, store[,mem=SIZE,codec=lz4|zstd,"
+		  "file=PATH|nbd=URI,size=SIZE] (swap)", "SINK" },
 		{ "no-agent", 0, POPT_ARG_NONE, &o->no_agent, 0,
 		  "do not listen to a guest agent", NULL },
 		{ "agent-record", 0, POPT_ARG_STRING, &o->agent_record, 0,
@@ -245,9 +256,11 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		o->cmdline = strdup("");
 	if (!o->abits)
 		o->abits = strdup(DEFAULT_ABITS);
+	if (!o->sink)
+		o->sink = strdup(DEFAULT_SINK);
 	if (!o->name && asprintf(&o->name, "vm-%d", getpid()) < 0)
 		o->name = NULL;
-	if (o->cmdline && o->abits && o->name)
+	if (o->cmdline && o->abits && o->sink && o->name)
 		return VMM_EXIT_OK;
 	log_error("no memory for the command line");
 	return VMM_EXIT_FAILURE;
@@ -263,6 +276,7 @@ void run_options_free(struct run_options *o)
 	free(o->vsock);
 	free(o->abits);
 	free(o->agent_record);
+	free(o->sink);
 	free(o->mem_text);
 	free(o->backing_text);
 	free(o->reclaim_text);

@@ -19,7 +19,7 @@ struct run_disk {
 /* Strings are owned, or NULL where the option was not given. */
 struct run_options {
 	char *kernel, *initrd, *cmdline, *name, *socket, *vsock, *abits;
-	char *tap, *agent_record;
+	char *tap, *agent_record, *sink;
 	char *mem_text, *backing_text, *reclaim_text, *net_text, *cpus_text;
 	char *cid_text;
 	uint64_t mem_bytes;

@@ -91,9 +91,14 @@ static int open_source(struct run_reclaim *r, const struct run_options *o,
 static int open_sink(struct run_reclaim *r, const struct run_options *o,
 		     struct vm *vm, char *why, size_t len)
 {
-	int rc = sink_swap.open(&r->sink, vm_mem(vm), why, len);
+	const struct reclaim_sink_ops *ops;
+	const char *options;
+	int rc = sink_find(&ops, o->sink, &options, why, len);
 
-	if (!rc || o->policy.enabled)
+	if (!rc)
+		rc = ops->open(&r->sink, vm_mem(vm), options, why, len);
+	/* The store was asked for, swap is the default. */
+	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
 	log_warn("ages are kept, but nothing can be evicted: %s", why);
 	return 0;
@@ -124,7 +129,7 @@ static int start_server(struct run_reclaim *r, const struct run_options *o,
 	struct stat_server_config config = {
 		.path = o->socket, .name = o->name, .mem = vm_mem(vm),
 		.view = r->view, .engine = r->engine, .vm = vm,
-		.balloon = balloon,
+		.balloon = balloon, .sink = r->sink,
 	};
 	int rc;
 
@@ -172,10 +177,11 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 		return rc;
 	}
 	rc = o->no_agent ? 0 : start_agent_server(r, vsock, why, len);
+	/* Before the source: both may want to see the faults of a memfd. */
+	if (!rc && r->ops)
+		rc = open_sink(r, o, vm, why, len);
 	if (!rc)
 		rc = open_source(r, o, vm, why, len);
-	if (!rc && r->source)
-		rc = open_sink(r, o, vm, why, len);
 	if (!rc && r->source)
 		rc = start_engine(r, o, vm, why, len);
 	if (!rc)
@@ -187,11 +193,15 @@ void run_reclaim_stop(struct run_reclaim *r)
 {
 	stat_server_free(r->server);
 	engine_free(r->engine);
-	if (r->sink)
-		r->sink->ops->close(r->sink);
 	if (r->source)
 		access_close(r->source);
 	agent_server_free(r->agent);
 	view_free(r->view);
 	free(r->target);
+}
+
+void run_reclaim_free(struct run_reclaim *r)
+{
+	if (r->sink)
+		r->sink->ops->close(r->sink);
 }

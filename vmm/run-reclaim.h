@@ -50,5 +50,10 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 		      struct virtio_balloon *balloon, char *why, size_t len);
 /* After the VM's threads ended, before its devices go. */
 void run_reclaim_stop(struct run_reclaim *r);
+/*
+ * After its devices went: until then they may touch pages that the sink has.
+ * Before its memory goes.
+ */
+void run_reclaim_free(struct run_reclaim *r);
 
 #endif

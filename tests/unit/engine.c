@@ -110,7 +110,7 @@ static void vm_prepare(struct vm *vm, const char *trace)
 	    view_new(&vm->view, vm->mem))
 		tap_bail("no memory");
 	if (access_fake_open(&vm->fake, trace, NR, why, sizeof(why)) ||
-	    sink_swap.open(&vm->sink, vm->mem, why, sizeof(why)))
+	    sink_swap.open(&vm->sink, vm->mem, NULL, why, sizeof(why)))
 		tap_bail("%s", why);
 	vm->source = vm->fake;
 	fill(vm, 0, NR - 1);

@@ -86,6 +86,14 @@ tests_unit_boot_LDADD = $(VMM_LIBS)
 tests_unit_acpi_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_acpi_LDADD = $(VMM_LIBS)
 
+STORE_TESTS = tests/unit/store tests/unit/sink_store
+check_PROGRAMS += $(STORE_TESTS)
+TESTS += $(STORE_TESTS)
+tests_unit_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_LDADD = $(VMM_LIBS)
+tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_store_LDADD = $(VMM_LIBS)
+
 check_PROGRAMS += tests/unit/sink_swap
 TESTS += tests/unit/sink_swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

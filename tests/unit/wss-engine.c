@@ -158,7 +158,7 @@ static bool run_start(struct run *run)
 	    view_new(&run->view, run->mem))
 		tap_bail("no memory");
 	if (run->target_pages &&
-	    sink_swap.open(&run->sink, run->mem, why, sizeof(why))) {
+	    sink_swap.open(&run->sink, run->mem, NULL, why, sizeof(why))) {
 		tap_skip("frames that are in swap", why);
 		view_free(run->view);
 		guest_mem_free(run->mem);

@@ -120,7 +120,10 @@ static int parse_options(const char *options, uint64_t *per_second, char *why,
 	return 0;
 }
 
-/* Keeps the kernel from mapping around faults.  The descriptor, or -errno. */
+/*
+ * Keeps the kernel from mapping around faults.  The descriptor, or -errno;
+ * -EALREADY: somebody does.
+ */
 static int stop_fault_around(const struct guest_mem *mem)
 {
 	struct uffdio_api api = {
@@ -130,6 +133,8 @@ static int stop_fault_around(const struct guest_mem *mem)
 	int fd, rc = 0;
 	unsigned int nr;
 
+	if (guest_mem_has_faults(mem))
+		return -EALREADY;
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (fd < 0)
 		return -errno;
@@ -192,7 +197,8 @@ static int soft_open(struct access_source **srcp,
 	s->base = (struct access_source){
 		.ops = &access_source_soft,
 		.granule_pages = s->fault_pages > 1 ? s->fault_pages :
-				 s->uffd < 0 ? AROUND_PAGES : 1,
+				 s->uffd < 0 && s->uffd != -EALREADY ?
+				 AROUND_PAGES : 1,
 		.cost = ACCESS_COST_FAULT,
 	};
 	*srcp = &s->base;

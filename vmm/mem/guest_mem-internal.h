@@ -26,6 +26,10 @@ struct guest_mem {
 	uint64_t file_hva;		/* where the memfd's offset 0 is */
 	int pagemap_fd;			/* owned */
 	uint64_t nr_discarded;		/* atomic */
+	bool no_fault_around;		/* a userfaultfd has all of it */
+	uint64_t *away;			/* owned; words are atomic; or NULL */
+	void (*on_discard)(void *arg, struct gfn_range range);
+	void *on_discard_arg;
 };
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "vmm/mem/guest_mem.h"
 #include "vmm/mem/guest_mem-internal.h"
+#include "vmm/util/bitmap.h"
 
 #define HOLE_START (UINT64_C(3) << 30)
 #define HOLE_END   (UINT64_C(4) << 30)
@@ -120,6 +121,7 @@ void guest_mem_free(struct guest_mem *mem)
 		munmap(mem->map, mem->map_bytes);
 	if (mem->fd >= 0)
 		close(mem->fd);
+	free(mem->away);
 	free(mem);
 }
 
@@ -260,6 +262,8 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 		return -EFAULT;
 	if (guest_mem_is_hugetlb(mem))
 		return -EOPNOTSUPP;
+	if (mem->on_discard)
+		mem->on_discard(mem->on_discard_arg, range);
 	/* What others could map too is freed in the file. */
 	if (madvise(p, len, mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
 		    MADV_DONTNEED))
@@ -271,4 +275,30 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 uint64_t guest_mem_nr_discarded(const struct guest_mem *mem)
 {
 	return __atomic_load_n(&mem->nr_discarded, __ATOMIC_RELAXED);
+}
+
+void guest_mem_on_discard(struct guest_mem *mem,
+			  void (*fn)(void *arg, struct gfn_range range),
+			  void *arg)
+{
+	mem->on_discard_arg = arg;
+	mem->on_discard = fn;
+}
+
+/* The bitmap is made before there is a second thread: when a sink opens. */
+int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
+{
+	uint64_t bit = UINT64_C(1) << gfn.v % 64;
+
+	if (!mem->away)
+		mem->away = bitmap_new(guest_mem_nr_frames(mem));
+	if (!mem->away)
+		return -ENOMEM;
+	if (away)
+		__atomic_fetch_or(&mem->away[gfn.v / 64], bit,
+				  __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&mem->away[gfn.v / 64], ~bit,
+				   __ATOMIC_RELAXED);
+	return 0;
 }

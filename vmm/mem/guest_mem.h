@@ -112,6 +112,9 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * them by a minor fault.  KVM maps nothing for a guest that is not mapped here.
  */
 
+/* A userfaultfd has all of it (faults.h), so faults map nothing around them. */
+bool guest_mem_has_faults(const struct guest_mem *mem);
+
 /* As guest_mem_residency(): sets the bit of each frame that is mapped. */
 int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 		     uint64_t *mapped);
@@ -131,6 +134,20 @@ int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
  * -EOPNOTSUPP: hugetlb pages.
  */
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
+
+/*
+ * For a sink that keeps pages itself.  fn is called for each range that is
+ * about to be discarded, in whatever thread does it: what the sink has of it is
+ * of no more use.  One at a time; fn NULL: none any more.
+ */
+void guest_mem_on_discard(struct guest_mem *mem,
+			  void (*fn)(void *arg, struct gfn_range range),
+			  void *arg);
+/*
+ * Such a page counts as swapped in guest_mem_residency().  -ENOMEM, and only
+ * the first time.
+ */
+int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
 
 /* Pages discarded since the start, by guest_mem_discard(). */
 uint64_t guest_mem_nr_discarded(const struct guest_mem *mem);

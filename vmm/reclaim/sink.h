@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/guest_mem.h"
+#include "vmm/store/store.h"
 
 struct reclaim_sink;
 
@@ -24,18 +25,37 @@ struct reclaim_result {
 	uint64_t kept;		/* still resident: pinned, dirty, no swap */
 };
 
+struct reclaim_sink_stats {
+	struct store_stats store;
+	uint64_t nr_faults;		/* pages brought back on a touch */
+	uint64_t nr_zero_faults;	/* first touches of watched memory */
+	uint64_t nr_cancelled;		/* written to while being evicted */
+	uint64_t nr_waiting;		/* pages that can't be read: now */
+	uint64_t nr_poisoned;		/* pages that were damaged */
+	uint64_t fault_ns_total;	/* from the handler's start to the wake */
+	uint64_t fault_log2_ns[32];	/* faults by time, [i]: < 2^(i+1) ns */
+};
+
 struct reclaim_sink_ops {
 	const char *name;
 	/* As in access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
+	/*
+	 * options: "NAME=VALUE,..." of this sink, or NULL.  Before the guest
+	 * runs, and before the access source opens.
+	 */
 	int (*open)(struct reclaim_sink **sinkp, struct guest_mem *mem,
-		    char *why, size_t len);
+		    const char *options, char *why, size_t len);
 	/* Adds to *res.  0 or -errno when the sink as a whole failed. */
 	int (*evict)(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		     size_t nr, struct reclaim_result *res);
 	/* Asks for the pages to be brought back; a hint.  0 or -errno. */
 	int (*prefetch)(struct reclaim_sink *sink,
 			const struct gfn_range *ranges, size_t nr);
+	/* What it has, and how its faults went; from any thread.  Or NULL. */
+	void (*get_stats)(struct reclaim_sink *sink,
+			  struct reclaim_sink_stats *stats);
+	/* After vCPUs and devices have ended: what is away is lost. */
 	void (*close)(struct reclaim_sink *sink);
 };
 
@@ -44,6 +64,13 @@ struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
 };
 
-extern const struct reclaim_sink_ops sink_swap;
+extern const struct reclaim_sink_ops sink_swap, sink_store;
+
+/*
+ * "swap", or "store[,OPTION=VALUE...]": the sink of that name, and in *options
+ * what follows it.  -EINVAL with why.
+ */
+int sink_find(const struct reclaim_sink_ops **ops, const char *text,
+	      const char **options, char *why, size_t len);
 
 #endif

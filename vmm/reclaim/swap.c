@@ -88,12 +88,17 @@ static void swap_close(struct reclaim_sink *sink)
 }
 
 static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
-		     char *why, size_t len)
+		     const char *options, char *why, size_t len)
 {
 	uint64_t nr = guest_mem_nr_frames(mem);
 	struct sink_swap *s;
 	int rc = swap_probe(mem, why, len);
 
+	if (!rc && options) {
+		snprintf(why, len, "swap has no option '%s': it takes none",
+			 options);
+		rc = -EINVAL;
+	}
 	if (rc)
 		return rc;
 	s = calloc(1, sizeof(*s));

@@ -37,6 +37,7 @@ struct stat_server_config {
 	struct guest_mem *mem;	/* this and below: not owned */
 	struct view *view;
 	struct engine *engine;
+	struct reclaim_sink *sink;		/* may be NULL */
 	struct vm *vm;				/* may be NULL (attach) */
 	struct virtio_balloon *balloon;		/* may be NULL */
 };

@@ -148,6 +148,55 @@ static const struct field fields[] = {
 	F("rmap", "bytes_other", U64, rmap.bytes_other, GAUGE,
 	  "vmm_rmap_object_bytes", 1, "Memory of regions and objects"),
 
+	F("store", "nr_pages", U64, sink.store.nr_pages, GAUGE,
+	  "vmm_store_original_bytes", PAGE, "Guest memory in the store"),
+	F("store", "nr_same", U64, sink.store.nr_same, GAUGE,
+	  "vmm_store_same_filled_bytes", PAGE,
+	  "Of this, pages of one repeated word, which need no room"),
+	F("store", "nr_mem", U64, sink.store.nr_mem, GAUGE, NULL, 1,
+	  "Pages compressed in memory"),
+	F("store", "mem_used_bytes", U64, sink.store.mem_used_bytes, GAUGE,
+	  NULL, 1, "Slots of these"),
+	F("store", "mem_bytes", U64, sink.store.mem_block_bytes, GAUGE,
+	  "vmm_store_memory_bytes", 1, "Memory that the store takes"),
+	F("store", "nr_far", U64, sink.store.nr_far, GAUGE, NULL, 1,
+	  "Pages on the device"),
+	F("store", "far_live_bytes", U64, sink.store.far_live_bytes, GAUGE,
+	  NULL, 1, "Bytes of these"),
+	F("store", "far_used_bytes", U64, sink.store.far_used_bytes, GAUGE,
+	  "vmm_store_device_bytes", 1, "Room that the store takes on its device"),
+	F("store", "nr_puts", U64, sink.store.nr_puts, COUNTER,
+	  "vmm_store_puts", 1, "Pages put in the store"),
+	F("store", "nr_demoted", U64, sink.store.nr_demoted, COUNTER,
+	  "vmm_store_demoted_pages", 1, "Pages moved from memory to the device"),
+	F("store", "nr_cleaned", U64, sink.store.nr_cleaned, COUNTER,
+	  "vmm_store_cleaned_pages", 1,
+	  "Pages moved on the device to make room"),
+	F("store", "nr_full", U64, sink.store.nr_full, COUNTER,
+	  "vmm_store_full", 1, "Pages refused because all tiers were full"),
+	F("store", "nr_write_errors", U64, sink.store.nr_write_errors, COUNTER,
+	  "vmm_store_write_errors", 1, "Writes that the device failed"),
+	F("store", "nr_read_errors", U64, sink.store.nr_read_errors, COUNTER,
+	  "vmm_store_read_errors", 1, "Reads that the device failed"),
+	F("store", "nr_damaged", U64, sink.store.nr_damaged, COUNTER,
+	  "vmm_store_damaged", 1, "Reads whose checksum was wrong"),
+	F("store", "nr_faults", U64, sink.nr_faults, COUNTER,
+	  "vmm_store_faults", 1, "Pages brought back on a touch"),
+	F("store", "fault_ns", U64, sink.fault_ns_total, COUNTER,
+	  "vmm_store_fault_seconds", NS, "Time spent bringing them back"),
+	F("store", "nr_zero_faults", U64, sink.nr_zero_faults, COUNTER,
+	  "vmm_store_zero_faults", 1,
+	  "First touches of pages next to evicted ones"),
+	F("store", "nr_cancelled", U64, sink.nr_cancelled, COUNTER,
+	  "vmm_store_cancelled", 1,
+	  "Evictions given up because the guest wrote meanwhile"),
+	F("store", "nr_waiting", U64, sink.nr_waiting, GAUGE,
+	  "vmm_store_waiting_pages", 1,
+	  "Pages somebody waits for that can't be read now"),
+	F("store", "nr_poisoned", U64, sink.nr_poisoned, COUNTER,
+	  "vmm_store_poisoned_pages", 1,
+	  "Damaged pages told to the guest as memory errors"),
+
 	F("vm", "nr_exits", U64, vm.nr_exits, COUNTER,
 	  "vmm_exits", 1, "Exits of vCPUs to user space"),
 	F("vm", "nr_io_exits", U64, vm.nr_io_exits, COUNTER,
@@ -203,6 +252,8 @@ void stat_snapshot_take(const struct stat_server_config *c,
 		rmap_get_stats(view_map(c->view), &snap->rmap);
 		view_unlock(c->view);
 	}
+	if (c->sink && c->sink->ops->get_stats)
+		c->sink->ops->get_stats(c->sink, &snap->sink);
 	if (c->vm)
 		vm_get_stats(c->vm, &snap->vm);
 	if (c->balloon)
@@ -256,6 +307,17 @@ static json_t *ages_json(const uint64_t *ages)
 	return a;
 }
 
+/* [i]: faults that took less than 2^(i+1) ns, and no less than half of it. */
+static json_t *fault_times_json(const struct reclaim_sink_stats *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned int i = 0;
+	     i < sizeof(s->fault_log2_ns) / sizeof(s->fault_log2_ns[0]); i++)
+		json_array_append_new(a, json_integer(s->fault_log2_ns[i]));
+	return a;
+}
+
 json_t *stat_snapshot_json(const struct stat_server_config *c,
 			   const struct stat_snapshot *snap)
 {
@@ -274,6 +336,9 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 		json_object_set_new(section, fields[i].name,
 				    field_json(&fields[i], snap));
 	}
+	section = json_object_get(root, "store");
+	json_object_set_new(section, "faults_by_log2_ns",
+			    fault_times_json(&snap->sink));
 	section = json_object_get(root, "engine");
 	json_object_set_new(section, "source", json_string(snap->engine.source));
 	json_object_set_new(section, "sink", json_string(snap->engine.sink));

@@ -21,6 +21,7 @@ struct stat_snapshot {
 	struct rmap_stats rmap;
 	struct vm_stats vm;
 	struct virtio_balloon_stats balloon;
+	struct reclaim_sink_stats sink;		/* zeros for swap */
 };
 
 /* Locks what it reads, one after the other; any thread. */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page faults of guest memory, served by us: userfaultfd(2).  Whoever touches a
+ * watched page that is missing, or writes to one that is protected (a vCPU, the
+ * kernel on its behalf, a device of ours), waits until the owner has served it.
+ *
+ * One queue of faults collapses with many vCPUs, so memory is parted into
+ * shards of 64 MiB blocks in turn; each has its own userfaultfd and its own
+ * thread, in which the owner is called.
+ *
+ * Locking: watch, copy and the rest from any thread.  The owner's functions
+ * run in the shard's thread and must not touch guest memory that is watched:
+ * nobody would serve them.
+ */
+#ifndef VMM_MEM_FAULTS_H
+#define VMM_MEM_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/mem/guest_mem.h"
+
+struct guest_faults;
+
+struct guest_faults_ops {
+	/* Nothing is at gfn: ends in _copy(), _zero(), _poison() or _wake(). */
+	void (*missing)(void *arg, unsigned int shard, gfn_t gfn);
+	/* A write to a protected page: ends in _protect(false) or _wake(). */
+	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
+	/*
+	 * Called about once a second as long as one of the above asked for it
+	 * by guest_faults_again().
+	 */
+	void (*again)(void *arg, unsigned int shard);
+};
+
+/*
+ * Needs our own memory (guest_mem_pid() is us), and the right to serve faults
+ * of the kernel.  Memory in a memfd is registered at once, so that the kernel
+ * maps no neighbours of a fault; nothing is watched yet.  -errno with why.
+ */
+int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
+		     unsigned int nr_shards, const struct guest_faults_ops *ops,
+		     void *arg, char *why, size_t len);
+/*
+ * Nobody is served after this: pages that the owner has are zeros to whoever
+ * touches them.  The vCPUs have ended before.
+ */
+void guest_faults_free(struct guest_faults *faults);
+
+unsigned int guest_faults_nr_shards(const struct guest_faults *faults);
+unsigned int guest_faults_shard(const struct guest_faults *faults, gfn_t gfn);
+/* The first frame behind gfn that is of another shard. */
+gfn_t guest_faults_shard_end(gfn_t gfn);
+
+/* The functions below take ranges within one shard. */
+
+/* From now on; all of the 2 MiB around it. */
+int guest_faults_watch(struct guest_faults *faults, struct gfn_range range);
+/* Writes wait from now on; or those that wait go on. */
+int guest_faults_protect(struct guest_faults *faults, struct gfn_range range,
+			 bool on);
+/* A whole page into a hole, atomically; wakes.  -EEXIST: it is there. */
+int guest_faults_copy(struct guest_faults *faults, gfn_t gfn, const void *page);
+int guest_faults_zero(struct guest_faults *faults, gfn_t gfn);
+/* Whoever touches it is told of a memory error.  -EOPNOTSUPP: Linux < 6.6. */
+int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
+/* Those that wait try again. */
+void guest_faults_wake(struct guest_faults *faults, gfn_t gfn);
+
+/* From within the owner's functions, in that shard's thread. */
+void guest_faults_again(struct guest_faults *faults, unsigned int shard);
+
+struct guest_faults_stats {
+	uint64_t nr_missing, nr_write_protected;
+};
+
+void guest_faults_get_stats(const struct guest_faults *faults,
+			    struct guest_faults_stats *stats);
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/reclaim/sink.h"
+
+static const struct reclaim_sink_ops *const sinks[] = {
+	&sink_swap, &sink_store,
+};
+
+int sink_find(const struct reclaim_sink_ops **ops, const char *text,
+	      const char **options, char *why, size_t len)
+{
+	size_t n = strcspn(text, ",");
+
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++)
+		if (strlen(sinks[i]->name) == n &&
+		    !strncmp(sinks[i]->name, text, n)) {
+			*ops = sinks[i];
+			*options = text[n] ? text + n + 1 : NULL;
+			return 0;
+		}
+	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's) "
+		 "or store[,OPTION=VALUE...] (compressed memory of vmm)",
+		 (int)n, text);
+	return -EINVAL;
+}

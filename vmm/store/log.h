@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A log on a device, in segments that are written whole: slow devices like
+ * large writes.  Records are read one by one.  A segment is free again when the
+ * last record in it has been dropped; what keeps it from that is moved to a new
+ * one (as in Rosenblum and Ousterhout, "The design and implementation of a
+ * log-structured file system", 1992).
+ *
+ * A segment is made in two steps, so that no lock is held during I/O: the
+ * records are copied to the buffer, log_write() writes it, and only then does
+ * the owner take the new places for true.
+ *
+ * Locking: the owner's lock for all functions, but for log_write() and
+ * log_read(), which do I/O; one thread at a time makes segments.
+ */
+#ifndef VMM_STORE_LOG_H
+#define VMM_STORE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/store/device.h"
+
+#define LOG_SEGMENT_BYTES (UINT64_C(1) << 20)
+#define LOG_MAX_LEN	  4096
+
+struct log;
+
+struct log_record {
+	uint64_t key;
+	uint64_t at;		/* its place on the device */
+	uint32_t sum;
+	uint16_t len;
+	uint8_t kind;
+};
+
+/* Takes the device over, closes it too.  -EFBIG: no room for 4 segments. */
+int log_new(struct log **logp, struct store_device *dev);
+void log_free(struct log *log);
+
+/*
+ * Begins a segment: 0, or -ENOSPC.  Some segments are kept for those who move
+ * records to make room: cleaning says that you do.
+ */
+int log_begin(struct log *log, bool cleaning);
+/* False when the segment is full.  r->at is set. */
+bool log_add(struct log *log, struct log_record *r, const void *data);
+/* 0 or -errno: then the records are nowhere, and log_abort() is due. */
+int log_write(struct log *log);
+/* The records count as live from here on. */
+void log_commit(struct log *log);
+void log_abort(struct log *log);
+
+/* A record is not needed any more. */
+void log_drop(struct log *log, uint64_t at, uint16_t len);
+
+/* Keeps the segment of `at` from being used again while it is read. */
+void log_pin(struct log *log, uint64_t at);
+void log_unpin(struct log *log, uint64_t at);
+/*
+ * Reads and checks a record's header against r (key, len, sum, kind).  0,
+ * -errno of the device, or -EBADMSG: something else is there.
+ */
+int log_read(struct log *log, const struct log_record *r, void *data);
+
+/*
+ * The segment with the least live bytes and no reader, if less than 3/4 of it
+ * is live: *at, its start, is pinned.  False: none is worth it.
+ */
+bool log_victim(struct log *log, uint64_t *at);
+/* All of a segment, to go through: LOG_SEGMENT_BYTES. */
+int log_read_segment(struct log *log, uint64_t at, void *buf);
+/* The next record in a segment's bytes; *pos begins as 0.  False at the end. */
+bool log_next(const void *segment, uint64_t at, size_t *pos,
+	      struct log_record *r, const void **data);
+
+struct log_stats {
+	uint64_t bytes, used_bytes;	/* of segments */
+	uint64_t live_bytes;
+	uint64_t nr_written, nr_read;	/* segments, records */
+};
+
+void log_get_stats(const struct log *log, struct log_stats *stats);
+
+#endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Blocks of 64 KiB in one arena.  A slot begins with the key of its object, or
+ * SLAB_NONE and the index of the next free slot.  Blocks with a free slot are
+ * in the list of their class, the others in none; an empty one goes back.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vmm/store/slab.h"
+
+#define BLOCK_BYTES 65536u
+#define STEP	    64u
+#define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* the key needs room, too */
+#define NO_BLOCK    UINT32_MAX
+#define NO_SLOT	    UINT16_MAX
+#define SLOT_BITS   10		/* of a handle; a block has 1024 slots at most */
+
+struct block {
+	uint32_t next, prev;	/* of those with holes, or of the free ones */
+	uint16_t class, nr_used, nr_slots, first_free;
+};
+
+struct slot {
+	uint64_t key;		/* SLAB_NONE: free */
+	union {
+		uint16_t next_free;
+		uint8_t data[8];	/* and more */
+	};
+};
+
+struct slab {
+	uint8_t *arena;		/* owned */
+	uint64_t nr_blocks, nr_fresh;	/* fresh: never used, at the end */
+	struct block *blocks;	/* owned */
+	uint32_t free_blocks;
+	uint32_t holes[NR_CLASSES];
+	struct slab_stats stats;
+};
+
+static size_t slot_size(unsigned int class)
+{
+	return (size_t)(class + 1) * STEP;
+}
+
+int slab_new(struct slab **slabp, uint64_t max_bytes)
+{
+	struct slab *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->nr_blocks = max_bytes / BLOCK_BYTES;
+	if (s->nr_blocks >= NO_BLOCK)
+		s->nr_blocks = NO_BLOCK - 1;
+	s->blocks = calloc(s->nr_blocks + 1, sizeof(*s->blocks));
+	s->arena = mmap(NULL, (s->nr_blocks + 1) * BLOCK_BYTES,
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s->free_blocks = NO_BLOCK;
+	for (unsigned int c = 0; c < NR_CLASSES; c++)
+		s->holes[c] = NO_BLOCK;
+	if (s->blocks && s->arena != MAP_FAILED) {
+		*slabp = s;
+		return 0;
+	}
+	slab_free(s);
+	return -ENOMEM;
+}
+
+void slab_free(struct slab *s)
+{
+	if (!s)
+		return;
+	if (s->arena != MAP_FAILED)
+		munmap(s->arena, (s->nr_blocks + 1) * BLOCK_BYTES);
+	free(s->blocks);
+	free(s);
+}
+
+static struct slot *slot_at(const struct slab *s, uint32_t block,
+			    unsigned int i)
+{
+	return (struct slot *)(s->arena + (uint64_t)block * BLOCK_BYTES +
+			       i * slot_size(s->blocks[block].class));
+}
+
+static void list_add(struct slab *s, uint32_t *head, uint32_t block)
+{
+	s->blocks[block].prev = NO_BLOCK;
+	s->blocks[block].next = *head;
+	if (*head != NO_BLOCK)
+		s->blocks[*head].prev = block;
+	*head = block;
+}
+
+static void list_del(struct slab *s, uint32_t *head, uint32_t block)
+{
+	struct block *b = &s->blocks[block];
+
+	if (b->prev == NO_BLOCK)
+		*head = b->next;
+	else
+		s->blocks[b->prev].next = b->next;
+	if (b->next != NO_BLOCK)
+		s->blocks[b->next].prev = b->prev;
+}
+
+static uint32_t new_block(struct slab *s, unsigned int class)
+{
+	uint32_t block = s->free_blocks;
+	struct block *b;
+
+	if (block != NO_BLOCK)
+		list_del(s, &s->free_blocks, block);
+	else if (s->nr_fresh < s->nr_blocks)
+		block = s->nr_fresh++;
+	else
+		return NO_BLOCK;
+	b = &s->blocks[block];
+	b->class = class;
+	b->nr_used = 0;
+	b->nr_slots = BLOCK_BYTES / slot_size(class);
+	b->first_free = 0;
+	for (unsigned int i = 0; i < b->nr_slots; i++) {
+		struct slot *slot = slot_at(s, block, i);
+
+		slot->key = SLAB_NONE;
+		slot->next_free = i + 1 < b->nr_slots ? i + 1 : NO_SLOT;
+	}
+	list_add(s, &s->holes[class], block);
+	s->stats.block_bytes += BLOCK_BYTES;
+	return block;
+}
+
+static void drop_block(struct slab *s, uint32_t block)
+{
+	list_del(s, &s->holes[s->blocks[block].class], block);
+	madvise(s->arena + (uint64_t)block * BLOCK_BYTES, BLOCK_BYTES,
+		MADV_DONTNEED);
+	list_add(s, &s->free_blocks, block);
+	s->stats.block_bytes -= BLOCK_BYTES;
+}
+
+static uint64_t take_slot(struct slab *s, uint32_t block, uint64_t key)
+{
+	struct block *b = &s->blocks[block];
+	unsigned int i = b->first_free;
+	struct slot *slot = slot_at(s, block, i);
+
+	b->first_free = slot->next_free;
+	slot->key = key;
+	if (++b->nr_used == b->nr_slots)
+		list_del(s, &s->holes[b->class], block);
+	return (uint64_t)block << SLOT_BITS | i;
+}
+
+uint64_t slab_alloc(struct slab *s, size_t size, uint64_t key)
+{
+	unsigned int class = (size + sizeof(key) + STEP - 1) / STEP - 1;
+	uint32_t block;
+
+	if (!size || size > SLAB_MAX_SIZE)
+		return SLAB_NONE;
+	block = s->holes[class];
+	if (block == NO_BLOCK)
+		block = new_block(s, class);
+	if (block == NO_BLOCK)
+		return SLAB_NONE;
+	s->stats.slot_bytes += slot_size(class);
+	s->stats.nr_objects++;
+	return take_slot(s, block, key);
+}
+
+static void give_slot(struct slab *s, uint64_t handle)
+{
+	uint32_t block = handle >> SLOT_BITS;
+	unsigned int i = handle & ((1u << SLOT_BITS) - 1);
+	struct block *b = &s->blocks[block];
+	struct slot *slot = slot_at(s, block, i);
+
+	slot->key = SLAB_NONE;
+	slot->next_free = b->first_free;
+	b->first_free = i;
+	if (b->nr_used-- == b->nr_slots)
+		list_add(s, &s->holes[b->class], block);
+	if (!b->nr_used)
+		drop_block(s, block);
+}
+
+void slab_release(struct slab *s, uint64_t handle)
+{
+	s->stats.slot_bytes -= slot_size(s->blocks[handle >> SLOT_BITS].class);
+	s->stats.nr_objects--;
+	give_slot(s, handle);
+}
+
+void *slab_data(struct slab *s, uint64_t handle)
+{
+	return slot_at(s, handle >> SLOT_BITS,
+		       handle & ((1u << SLOT_BITS) - 1))->data;
+}
+
+void slab_get_stats(const struct slab *s, struct slab_stats *stats)
+{
+	*stats = s->stats;
+}
+
+/* Of the class' blocks with holes, the one with fewest objects and the sum. */
+static uint32_t emptiest(const struct slab *s, unsigned int class,
+			 uint64_t *nr_holes)
+{
+	uint32_t best = NO_BLOCK;
+
+	*nr_holes = 0;
+	for (uint32_t b = s->holes[class]; b != NO_BLOCK;
+	     b = s->blocks[b].next) {
+		*nr_holes += s->blocks[b].nr_slots - s->blocks[b].nr_used;
+		if (best == NO_BLOCK ||
+		    s->blocks[b].nr_used < s->blocks[best].nr_used)
+			best = b;
+	}
+	return best;
+}
+
+uint64_t slab_compact(struct slab *s, unsigned int max_moves,
+		      void (*moved)(uint64_t key, uint64_t from, uint64_t to,
+				    void *arg), void *arg)
+{
+	uint64_t before = s->stats.block_bytes;
+
+	for (unsigned int class = 0; class < NR_CLASSES; class++) {
+		uint64_t nr_holes;
+		uint32_t block = emptiest(s, class, &nr_holes);
+		struct block *b;
+
+		if (block == NO_BLOCK)
+			continue;
+		b = &s->blocks[block];
+		if (b->nr_used > max_moves || nr_holes < b->nr_slots)
+			continue;	/* the others' holes don't take it */
+		list_del(s, &s->holes[class], block);
+		for (unsigned int i = 0; i < b->nr_slots; i++) {
+			struct slot *from = slot_at(s, block, i);
+			uint64_t key = from->key, to;
+
+			if (key == SLAB_NONE)
+				continue;
+			to = take_slot(s, s->holes[class], key);
+			memcpy(slab_data(s, to), from->data,
+			       slot_size(class) - sizeof(key));
+			moved(key, (uint64_t)block << SLOT_BITS | i, to, arg);
+			s->stats.nr_moved++;
+			max_moves--;
+		}
+		list_add(s, &s->holes[class], block);
+		drop_block(s, block);
+	}
+	return before - s->stats.block_bytes;
+}

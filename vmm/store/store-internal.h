@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the files of vmm/store; not for others. */
+#ifndef VMM_STORE_INTERNAL_H
+#define VMM_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "vmm/store/fifo.h"
+#include "vmm/store/log.h"
+#include "vmm/store/slab.h"
+#include "vmm/store/store.h"
+
+enum store_tier { TIER_NONE, TIER_SAME, TIER_MEM, TIER_FAR };
+
+struct store_entry {		/* 16 bytes a key; zeros: nothing there */
+	uint64_t where;		/* the word, the slab's handle, or the place */
+	uint32_t sum;
+	uint16_t len;
+	uint8_t tier : 3, kind : 5;
+	uint8_t seq;		/* of puts; tells a stale line of the queue */
+};
+
+struct store {
+	pthread_mutex_t lock;	/* guards all below but nr_keys */
+	pthread_mutex_t room;	/* of who makes room; taken before lock */
+	uint64_t nr_keys;
+	struct store_entry *entries;	/* owned */
+	struct slab *slab;		/* owned */
+	struct log *log;		/* owned; NULL: memory only */
+	struct fifo *queue;		/* owned; of TIER_MEM, oldest first */
+	struct store_stats stats;
+	unsigned int nr_released;	/* since holes were last looked at */
+	struct room *scratch;		/* owned; under room */
+};
+
+/* What making room needs; -ENOMEM. */
+int room_new(struct room **roomp);
+void room_free(struct room *room);
+
+/*
+ * Under the lock: frees an object in memory.  Others may move to fill the hole,
+ * so handles are to be read anew.
+ */
+void store_release(struct store *store, uint64_t handle);
+
+/* Under the lock.  The entry is TIER_NONE afterwards. */
+void store_forget(struct store *store, uint64_t key);
+
+/*
+ * Without the lock: moves the oldest pages of memory to the device.  0: there
+ * is more room than before; else as store_put().
+ */
+int store_make_room(struct store *store);
+
+#endif

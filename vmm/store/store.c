@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/store/store-internal.h"
+
+#define MIN_MEM	    (UINT64_C(1) << 20)
+#define MAX_KEYS    (UINT64_C(1) << 56)
+#define ROOM_TRIES  8	/* others may take the room that was made */
+#define RELEASES_A_LOOK 256
+#define MOVES_A_LOOK	512
+
+int store_new(struct store **storep, const struct store_config *config)
+{
+	struct store *s;
+	int rc = -ENOMEM;
+
+	if (config->mem_bytes < MIN_MEM || config->nr_keys >= MAX_KEYS)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->room, NULL);
+	s->nr_keys = config->nr_keys;
+	s->entries = calloc(s->nr_keys + !s->nr_keys, sizeof(*s->entries));
+	s->queue = fifo_new();
+	if (s->entries && s->queue)
+		rc = slab_new(&s->slab, config->mem_bytes);
+	if (!rc && config->device)
+		rc = room_new(&s->scratch);
+	if (!rc && config->device)
+		rc = log_new(&s->log, config->device);
+	if (rc) {
+		store_free(s);
+		return rc;
+	}
+	*storep = s;
+	return 0;
+}
+
+void store_free(struct store *s)
+{
+	if (!s)
+		return;
+	log_free(s->log);
+	slab_free(s->slab);
+	fifo_free(s->queue);
+	room_free(s->scratch);
+	free(s->entries);
+	pthread_mutex_destroy(&s->room);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void object_moved(uint64_t key, uint64_t from, uint64_t to, void *arg)
+{
+	struct store *s = arg;
+
+	s->entries[key].where = to;
+}
+
+/* Holes are filled when they are a fifth of the memory; a little at a time. */
+void store_release(struct store *s, uint64_t handle)
+{
+	struct slab_stats slab;
+
+	slab_release(s->slab, handle);
+	s->stats.nr_mem--;
+	if (++s->nr_released < RELEASES_A_LOOK)
+		return;
+	s->nr_released = 0;
+	slab_get_stats(s->slab, &slab);
+	if (slab.block_bytes > slab.slot_bytes + slab.slot_bytes / 4 + MIN_MEM)
+		slab_compact(s->slab, MOVES_A_LOOK, object_moved, s);
+}
+
+void store_forget(struct store *s, uint64_t key)
+{
+	struct store_entry *e = &s->entries[key];
+
+	switch ((enum store_tier)e->tier) {
+	case TIER_NONE:
+		return;
+	case TIER_SAME:
+		s->stats.nr_same--;
+		break;
+	case TIER_MEM:
+		e->tier = TIER_NONE;
+		store_release(s, e->where);
+		break;
+	case TIER_FAR:
+		log_drop(s->log, e->where, e->len);
+		s->stats.nr_far--;
+		break;
+	}
+	e->tier = TIER_NONE;
+	s->stats.nr_pages--;
+}
+
+static bool is_stale(struct fifo_line line, void *arg)
+{
+	const struct store *s = arg;
+	const struct store_entry *e = &s->entries[line.key];
+
+	return e->tier != TIER_MEM || e->seq != line.seq;
+}
+
+/* Under the lock. */
+static int put_in_memory(struct store *s, uint64_t key,
+			 const struct page_code *code, uint32_t sum)
+{
+	struct store_entry *e = &s->entries[key];
+	const struct fifo_line line = { key, (uint8_t)(e->seq + 1) };
+	uint64_t handle = slab_alloc(s->slab, code->len, key);
+	int rc;
+
+	if (handle == SLAB_NONE)
+		return -ENOSPC;
+	rc = s->log ? fifo_push(s->queue, line, is_stale, s) : 0;
+	if (rc) {
+		slab_release(s->slab, handle);
+		return rc;
+	}
+	memcpy(slab_data(s->slab, handle), code->data, code->len);
+	*e = (struct store_entry){
+		.where = handle, .sum = sum, .len = code->len,
+		.tier = TIER_MEM, .kind = code->kind, .seq = line.seq,
+	};
+	s->stats.nr_mem++;
+	s->stats.nr_pages++;
+	return 0;
+}
+
+/* Under the lock. */
+static int put_code(struct store *s, uint64_t key, const struct page_code *code,
+		    uint32_t sum)
+{
+	struct store_entry *e = &s->entries[key];
+
+	store_forget(s, key);
+	if (code->kind != PAGE_SAME)
+		return put_in_memory(s, key, code, sum);
+	e->where = code->word;
+	e->kind = PAGE_SAME;
+	e->tier = TIER_SAME;
+	e->sum = sum;
+	s->stats.nr_same++;
+	s->stats.nr_pages++;
+	return 0;
+}
+
+int store_put(struct store *s, struct page_coder *coder, uint64_t key,
+	      const void *page)
+{
+	uint32_t sum = page_checksum(page);
+	struct page_code code;
+	int rc = -ENOSPC;
+
+	if (key >= s->nr_keys)
+		return -EINVAL;
+	page_encode(coder, page, &code);
+	for (int i = 0; i < ROOM_TRIES; i++) {
+		pthread_mutex_lock(&s->lock);
+		rc = put_code(s, key, &code, sum);
+		if (!rc)
+			s->stats.nr_puts++;
+		else if (!s->log || i + 1 == ROOM_TRIES)
+			s->stats.nr_full++;
+		pthread_mutex_unlock(&s->lock);
+		if (rc != -ENOSPC || !s->log)
+			break;
+		rc = store_make_room(s);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+/* Takes what is needed to read it later without the lock. */
+static int look_up(struct store *s, uint64_t key, struct store_entry *e,
+		   void *data)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	*e = s->entries[key];
+	switch ((enum store_tier)e->tier) {
+	case TIER_NONE:
+		rc = -ENOENT;
+		break;
+	case TIER_SAME:
+		s->stats.nr_gets_mem++;
+		break;
+	case TIER_MEM:
+		memcpy(data, slab_data(s->slab, e->where), e->len);
+		s->stats.nr_gets_mem++;
+		break;
+	case TIER_FAR:
+		log_pin(s->log, e->where);
+		s->stats.nr_gets_far++;
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
+		    void *data)
+{
+	const struct log_record r = {
+		.key = key, .at = e->where, .sum = e->sum, .len = e->len,
+		.kind = e->kind,
+	};
+	int rc = log_read(s->log, &r, data);
+
+	pthread_mutex_lock(&s->lock);
+	log_unpin(s->log, e->where);
+	if (rc && rc != -EBADMSG)
+		s->stats.nr_read_errors++;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+int store_get(struct store *s, struct page_coder *coder, uint64_t key,
+	      void *page)
+{
+	uint8_t data[SLAB_MAX_SIZE];
+	struct page_code code;
+	struct store_entry e;
+	int rc;
+
+	if (key >= s->nr_keys)
+		return -ENOENT;
+	rc = look_up(s, key, &e, data);
+	if (!rc && e.tier == TIER_FAR)
+		rc = read_far(s, key, &e, data);
+	if (rc && rc != -EBADMSG)
+		return rc;
+	code = (struct page_code){
+		.kind = e.kind, .word = e.where, .len = e.len, .data = data,
+	};
+	if (!rc)
+		rc = page_decode(coder, &code, page);
+	if (!rc && page_checksum(page) != e.sum)
+		rc = -EBADMSG;
+	if (rc) {
+		pthread_mutex_lock(&s->lock);
+		s->stats.nr_damaged++;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return rc;
+}
+
+void store_drop(struct store *s, uint64_t key)
+{
+	pthread_mutex_lock(&s->lock);
+	if (key < s->nr_keys)
+		store_forget(s, key);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool store_has(struct store *s, uint64_t key)
+{
+	bool has;
+
+	pthread_mutex_lock(&s->lock);
+	has = key < s->nr_keys && s->entries[key].tier != TIER_NONE;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+void store_get_stats(struct store *s, struct store_stats *stats)
+{
+	struct slab_stats slab;
+	struct log_stats log = { 0 };
+
+	pthread_mutex_lock(&s->lock);
+	*stats = s->stats;
+	slab_get_stats(s->slab, &slab);
+	if (s->log)
+		log_get_stats(s->log, &log);
+	pthread_mutex_unlock(&s->lock);
+	stats->mem_used_bytes = slab.slot_bytes;
+	stats->mem_block_bytes = slab.block_bytes;
+	stats->far_live_bytes = log.live_bytes;
+	stats->far_used_bytes = log.used_bytes;
+	stats->far_bytes = log.bytes;
+}

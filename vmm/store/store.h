@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The far-memory store: pages by number, compressed in memory, and the oldest
+ * of them in a log on a slower device when there is one.  It knows nothing of
+ * guests.
+ *
+ * What is put is there until it is dropped: nothing is lost when a device is
+ * full or fails to write (the put fails, or the page stays in memory), and what
+ * comes back is what was put, by a checksum of the whole page, or an error.
+ *
+ * Locking: any thread; calls for one key are the caller's to serialise.  No
+ * lock is held during I/O or while a page is compressed.
+ */
+#ifndef VMM_STORE_STORE_H
+#define VMM_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/store/device.h"
+#include "vmm/store/page_code.h"
+
+struct store;
+
+struct store_config {
+	uint64_t nr_keys;	/* keys are below */
+	uint64_t mem_bytes;	/* of compressed pages in memory; 1 MiB or more */
+	struct store_device *device;	/* NULL: memory only; taken over */
+};
+
+/* -EINVAL, -ENOMEM, -EFBIG (the device is smaller than 4 MiB). */
+int store_new(struct store **storep, const struct store_config *config);
+void store_free(struct store *store);
+
+/*
+ * Puts a copy of the page, which must not change meanwhile; replaces what was
+ * there.  0; -ENOSPC: no room in any tier; else what the device said to a write
+ * that was needed to make room.  After an error the key has nothing.
+ */
+int store_put(struct store *store, struct page_coder *coder, uint64_t key,
+	      const void *page);
+/*
+ * 0 and the page; -ENOENT; -errno of the device: try again; -EBADMSG: it is
+ * damaged for good.
+ */
+int store_get(struct store *store, struct page_coder *coder, uint64_t key,
+	      void *page);
+void store_drop(struct store *store, uint64_t key);
+bool store_has(struct store *store, uint64_t key);
+
+struct store_stats {
+	uint64_t nr_pages;		/* in the store now */
+	uint64_t nr_same;		/* of these: no bytes needed */
+	uint64_t nr_mem, mem_used_bytes, mem_block_bytes;
+	uint64_t nr_far, far_live_bytes, far_used_bytes, far_bytes;
+	uint64_t nr_puts, nr_gets_mem, nr_gets_far;
+	uint64_t nr_demoted;		/* from memory to the device */
+	uint64_t nr_cleaned;		/* moved on the device, to make room */
+	uint64_t nr_full, nr_write_errors, nr_read_errors, nr_damaged;
+};
+
+void store_get_stats(struct store *store, struct store_stats *stats);
+
+#endif
