@@ -114,7 +114,7 @@ static const char *prepare(struct vm *vm)
 	    view_new(&vm->view, vm->mem) ||
 	    access_fake_open(&vm->fake, trace, NR, why, sizeof(why)))
 		tap_bail("no memory, or a bad trace");
-	if (sink_swap.open(&vm->sink, vm->mem, why, sizeof(why)))
+	if (sink_swap.open(&vm->sink, vm->mem, NULL, why, sizeof(why)))
 		return why;
 	fill(vm);
 	if (guest_mem_huge(vm->mem, all, map))
