@@ -338,12 +338,13 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 
 	for (size_t i = 0; i < sizeof(*stats) / sizeof(*to); i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-	store_get_stats(s->store, &stats->store);
 	for (unsigned int i = 0; i < s->nr_shards; i++) {
 		pthread_mutex_lock(&s->shards[i].lock);
 		stats->nr_waiting += s->shards[i].nr_waiting;
 		pthread_mutex_unlock(&s->shards[i].lock);
 	}
+	/* After the locks: pages on their way back when asked have arrived. */
+	store_get_stats(s->store, &stats->store);
 }
 
 const struct reclaim_sink_ops sink_store = {
