@@ -18,12 +18,14 @@
 #include "tests/tap.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 
 #define MIB	   (UINT64_C(1) << 20)
 #define MEM_BYTES  (132 * MIB)		/* so that there are three blocks */
 #define NR_USED	   1536u
 #define NR_WRITERS 3u
 #define WORDS	   512
+#define GIVE_UP_NS (UINT64_C(120) * 1000000000)
 
 struct world {
 	struct guest_mem *mem;
@@ -160,7 +162,7 @@ static void test_writers(enum guest_mem_backing backing, const char *options,
 			 const char *name)
 {
 	static struct writer wr[NR_WRITERS];
-	uint64_t steps = 0, wrong = 0, bad = 0;
+	uint64_t steps = 0, wrong = 0, bad = 0, give_up;
 	struct reclaim_result res = { 0 };
 	struct reclaim_sink_stats s;
 	struct world w;
@@ -173,12 +175,13 @@ static void test_writers(enum guest_mem_backing backing, const char *options,
 		if (pthread_create(&wr[i].thread, NULL, write_on, &wr[i]))
 			tap_bail("no thread");
 	}
-	for (int i = 0; i < 100; i++) {
+	/* However slow the machine: until enough has happened. */
+	give_up = clock_now_ns() + GIVE_UP_NS;
+	do {
 		evict_for(&w, 10, &res);
 		s = stats_of(&w);
-		if (i > 20 && s.nr_faults > 2000)
-			break;
-	}
+	} while ((s.nr_faults < 2000 || res.evicted < 2000) &&
+		 clock_now_ns() < give_up);
 	w.stop = true;
 	for (unsigned int i = 0; i < NR_WRITERS; i++) {
 		pthread_join(wr[i].thread, NULL);
