@@ -142,6 +142,11 @@ void group_release_mm(struct rmap *map, struct rmap_mm *mm)
 	mm->group = NULL;
 }
 
+bool group_has_one_member(const struct object *obj)
+{
+	return root_of((const struct mm_group *)obj)->nr_members == 1;
+}
+
 bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 		 void *arg)
 {

@@ -69,10 +69,10 @@ struct address_space {
  * page offset i - node.start of the VMA.  It exists while nr > 0.
  */
 struct anon_link {
+	struct itree_node node;		/* in av->links; a walk reads */
+	struct rmap_vma *vma;		/* these two: 64 bytes together */
 	struct hash_node hash;		/* by (vma, av, node.start) */
-	struct itree_node node;		/* in av->links */
 	struct anon_vma *av;
-	struct rmap_vma *vma;
 	struct anon_link *next, **pprev;	/* in vma->links */
 	uint64_t nr;
 };
@@ -220,6 +220,7 @@ int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 /* The page's last mapping goes. */
 void group_release_page(struct rmap *map, const struct page *page);
 void group_release_mm(struct rmap *map, struct rmap_mm *mm);
+bool group_has_one_member(const struct object *obj);
 bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 		 void *arg);
 
@@ -253,6 +254,8 @@ void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
 /* Candidates of the page, by its object. */
 bool mapping_visit(const struct rmap *map, const struct page *page,
 		   mapping_fn fn, void *arg);
+/* There is one candidate, whatever the index, or a nonlinear region. */
+bool mapping_has_one_place(const struct rmap *map, const struct page *page);
 /* Of these, what snapshots have: each mapping told of the page. */
 bool mapping_visit_known(const struct rmap *map, const struct page *page,
 			 uint64_t gfn, mapping_fn fn, void *arg);

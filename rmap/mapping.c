@@ -98,6 +98,28 @@ bool mapping_visit(const struct rmap *map, const struct page *page,
 	return true;
 }
 
+bool mapping_has_one_place(const struct rmap *map, const struct page *page)
+{
+	const struct object *obj;
+
+	if (!page->object)
+		return false;
+	if (map->config.scheme == RMAP_PTE_CHAIN)
+		return page->count == 1;
+	obj = page_object(map, page);
+	switch (obj->kind) {
+	case OBJECT_FILE:
+		return ((const struct address_space *)obj)->nr_vmas == 1;
+	case OBJECT_ANON_VMA:
+		return ((const struct anon_vma *)obj)->nr_links == 1;
+	case OBJECT_MM_GROUP:
+		return group_has_one_member(obj);
+	case OBJECT_CHAIN:
+		break;
+	}
+	return false;
+}
+
 struct known {
 	uint64_t gfn;
 	mapping_fn fn;

@@ -204,9 +204,9 @@ struct rmap_pte {
 
 /*
  * Where PTEs come from: live guest page tables or a snapshot.  lookup returns
- * 0, or -ENOENT (nothing known).  clear_accessed clears the bit if the entry
- * still names gfn and returns 1 if it was set, else 0; NULL where the provider
- * has no accessed bits.
+ * 0, or -ENOENT (nothing known).  clear_accessed is called where lookup has just
+ * found the bit set: it clears it if the entry still names gfn and returns 1 if
+ * it was still set, else 0; NULL where the provider has no accessed bits.
  */
 struct rmap_pte_ops {
 	int (*lookup)(void *ctx, const struct rmap_mm *mm, uint64_t addr,

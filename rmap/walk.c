@@ -7,7 +7,10 @@
  *
  * The object says only where the frame may be.  Each place counts after the
  * PTE there named the frame, so a stale or lying picture (mremap under us, a
- * COW break not told yet) costs hits and never makes a wrong one.
+ * COW break not told yet) costs hits and never makes a wrong one.  Snapshots
+ * are what the map was told, as _mapcount is: a page with one mapping and one
+ * place where it can be is there, and its snapshot, which is not in a cache
+ * when frames are looked up at random, need not be read to know it.
  *
  * Readers change nothing in the map: any number may walk at once.
  */
@@ -29,19 +32,26 @@ void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 	map->ops_ctx = ctx;
 }
 
-/* As rmap_pte_lookup(); *live: the provider knew it, not the snapshot. */
-static int pte_lookup(const struct rmap *map, const struct rmap_vma *vma,
-		      const struct rmap_mm *mm, uint64_t addr,
-		      struct rmap_pte *pte, bool *live)
+static bool live_lookup(const struct rmap *map, const struct rmap_mm *mm,
+			uint64_t addr, struct rmap_pte *pte)
 {
 	struct rmap_pte found = { 0 };
+
+	if (!map->ops || map->ops->lookup(map->ops_ctx, mm, addr, &found))
+		return false;
+	*pte = found;
+	return true;
+}
+
+int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
+		    uint64_t addr, struct rmap_pte *pte)
+{
+	const struct rmap_vma *vma;
 	uint64_t gfn;
 
-	*live = map->ops && !map->ops->lookup(map->ops_ctx, mm, addr, &found);
-	if (*live) {
-		*pte = found;
+	if (live_lookup(map, mm, addr, pte))
 		return 0;
-	}
+	vma = rmap_vma_find(mm, addr);
 	if (!vma)
 		return -ENOENT;
 	gfn = snapshot_get(&vma->snap,
@@ -52,15 +62,14 @@ static int pte_lookup(const struct rmap *map, const struct rmap_vma *vma,
 	return 0;
 }
 
-int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
-		    uint64_t addr, struct rmap_pte *pte)
-{
-	bool live;
+/* How a mapping was confirmed. */
+enum proof {
+	BY_SNAPSHOT,
+	BY_PTE,			/* the provider's, with accessed bits */
+	BY_ACCESSED_PTE,
+};
 
-	return pte_lookup(map, rmap_vma_find(mm, addr), mm, addr, pte, &live);
-}
-
-typedef bool (*walk_fn)(struct rmap_vma *vma, uint64_t addr, bool live,
+typedef bool (*walk_fn)(struct rmap_vma *vma, uint64_t addr, enum proof proof,
 			void *arg);
 
 struct walk {
@@ -68,6 +77,7 @@ struct walk {
 	uint64_t gfn;
 	uint64_t left;		/* known mappings not met yet */
 	uint64_t searched;	/* PTEs of nonlinear regions, in the provider */
+	bool sole;		/* where it may be it is, by what was told */
 	walk_fn fn;
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
 	void *arg;
@@ -77,24 +87,29 @@ struct walk {
 static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
 {
 	uint64_t addr = vma_addr(vma, off);
+	enum proof proof = BY_SNAPSHOT;
 	struct rmap_pte pte;
-	bool live;
 
-	if (pte_lookup(w->map, vma, vma->mm, addr, &pte, &live) ||
-	    !pte.present || pte.gfn != w->gfn)
+	if (live_lookup(w->map, vma->mm, addr, &pte)) {
+		if (!pte.present || pte.gfn != w->gfn)
+			return true;
+		proof = pte.accessed ? BY_ACCESSED_PTE : BY_PTE;
+	} else if (!w->sole && snapshot_get(&vma->snap, off) != w->gfn) {
 		return true;
+	}
 	/*
 	 * Without a provider the snapshots are all there is, and _mapcount
 	 * says when the last was met; a provider may know more than that.
 	 */
 	w->left--;
-	return w->fn(vma, addr, live, w->arg) && (w->left || w->map->ops);
+	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->ops);
 }
 
 static bool search(struct walk *w, struct rmap_vma *vma)
 {
 	uint64_t nr = vma_nr_pages(vma), frame;
 
+	w->sole = false;
 	if (w->map->ops && nr <= SEARCH_MAX_PAGES - w->searched) {
 		w->searched += nr;
 		for (uint64_t off = 0; off < nr; off++) {
@@ -129,6 +144,7 @@ static int walk_page(struct walk *w)
 		return -ERANGE;
 	page = &w->map->pages[w->gfn];
 	w->left = page->count;
+	w->sole = page->count == 1 && mapping_has_one_place(w->map, page);
 	if (page->object)
 		mapping_visit(w->map, page, visit, w);
 	return 0;
@@ -140,7 +156,7 @@ struct public_walk {
 	const struct rmap_walk_control *rwc;
 };
 
-static bool public_one(struct rmap_vma *vma, uint64_t addr, bool live,
+static bool public_one(struct rmap_vma *vma, uint64_t addr, enum proof proof,
 		       void *arg)
 {
 	struct public_walk *p = arg;
@@ -176,8 +192,8 @@ struct referenced {
 	struct rmap_referenced sum;
 };
 
-static bool referenced_one(struct rmap_vma *vma, uint64_t addr, bool live,
-			   void *arg)
+static bool referenced_one(struct rmap_vma *vma, uint64_t addr,
+			   enum proof proof, void *arg)
 {
 	struct referenced *r = arg;
 	const struct rmap_pte_ops *ops = r->map->ops;
@@ -185,9 +201,10 @@ static bool referenced_one(struct rmap_vma *vma, uint64_t addr, bool live,
 
 	r->sum.nr_mappings++;
 	r->sum.vm_flags |= vma->desc.flags;
-	if (live && ops->clear_accessed) {
+	if (proof != BY_SNAPSHOT && ops->clear_accessed) {
 		r->sum.has_accessed_bits = true;
-		accessed = ops->clear_accessed(r->map->ops_ctx, vma->mm, addr,
+		accessed = proof == BY_ACCESSED_PTE &&
+			   ops->clear_accessed(r->map->ops_ctx, vma->mm, addr,
 					       r->gfn) > 0;
 	}
 	r->sum.nr_referenced += accessed;
@@ -219,7 +236,7 @@ int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 	return rmap_page_referenced_by(map, gfn, NULL, NULL, out);
 }
 
-static bool locked_one(struct rmap_vma *vma, uint64_t addr, bool live,
+static bool locked_one(struct rmap_vma *vma, uint64_t addr, enum proof proof,
 		       void *arg)
 {
 	bool *locked = arg;

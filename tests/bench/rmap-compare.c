@@ -171,6 +171,31 @@ double compare_referenced(struct rmap *map, uint64_t first, uint64_t step,
 	return (double)(bench_thread_cpu_ns() - from) / calls;
 }
 
+/* 100 processes of 100 anonymous regions, each with an object of its own. */
+static struct rmap *many_regions(enum rmap_scheme scheme, uint64_t nr_frames)
+{
+	struct rmap *map = compare_map(scheme, nr_frames);
+	uint64_t pages = nr_frames / 10000 + 1, gfn = 0;
+
+	for (uint32_t i = 0; i < 10000; i++) {
+		uint64_t at = HEAP + (i % 100) * UINT64_C(0x40000000);
+		struct rmap_vma_desc d = { at, at + pages * RMAP_PAGE_SIZE, 0,
+					   RW, { 0, 0 } };
+		struct rmap_mm *mm = rmap_mm_find(map, 1 + i / 100);
+		struct rmap_vma *vma;
+		int rc = mm ? 0 : rmap_mm_add(map, 1 + i / 100, RMAP_NO_PGD,
+					      &mm);
+
+		rc = rc ? rc : rmap_vma_add(map, mm, &d, &vma);
+		for (uint64_t p = 0; !rc && p < pages && gfn < nr_frames; p++)
+			rc = rmap_map_page(map, vma, at + p * RMAP_PAGE_SIZE,
+					   gfn++);
+		if (rc)
+			compare_die("regions", rc);
+	}
+	return map;
+}
+
 static void bench_referenced(struct bench *b)
 {
 	static const unsigned int sharers[] = { 1, 10, 100, 1000 };
@@ -190,12 +215,20 @@ static void bench_referenced(struct bench *b)
 		}
 	}
 	for (unsigned int s = 0; s < NR_SCHEMES; s++) {
+		unsigned int calls = compare_quick ? 4096 : 500000;
 		struct rmap *map = compare_family(s, 1, far, far);
 
 		/* An odd step far from 1: no record is in a cache. */
-		compare_report(b, s, "ns", compare_referenced(map, 0, 514229, far, 1,
-						   compare_quick ? 4096 : 500000),
-		       "referenced/1-of-4G");
+		compare_report(b, s, "ns",
+			       compare_referenced(map, 0, 514229, far, 1,
+						  calls),
+			       "referenced/1-of-4G");
+		rmap_free(map);
+		map = many_regions(s, far);
+		compare_report(b, s, "ns",
+			       compare_referenced(map, 0, 514229, far, 1,
+						  calls),
+			       "referenced/1-of-4G-in-10000");
 		rmap_free(map);
 	}
 }

@@ -116,11 +116,14 @@ static void gen_children(struct trace *t, unsigned int scale,
 		ev(t, TRACE_EXIT, 1 + i, 0, 0);
 }
 
-/* make -j: fork, exec a compiler with libraries, work, exit; 16 at a time. */
+/*
+ * make -j: fork, exec a compiler with libraries, work, exit; 256 at a time, or
+ * as many as a small history has room for.
+ */
 static void gen_make(struct trace *t, unsigned int scale, unsigned int pages)
 {
 	uint64_t text = new_file(t, 64), libs[4];
-	unsigned int parallel = 16;
+	unsigned int parallel = scale > 256 ? 256 : scale * 2 / 3;
 
 	for (unsigned int l = 0; l < 4; l++)
 		libs[l] = new_file(t, LIB_PAGES + DATA_PAGES);
@@ -207,7 +210,7 @@ static void gen_cow(struct trace *t, unsigned int scale, unsigned int pages)
 const struct trace_generator trace_generators[] = {
 	{ "fork-storm", gen_fork_storm, 60, 24, 1000, 500 },
 	{ "children", gen_children, 24, 16, 1000, 1000 },
-	{ "make-j", gen_make, 24, 20, 300, 300 },
+	{ "make-j", gen_make, 24, 20, 600, 300 },
 	{ "mremap", gen_mremap, 20, 24, 300, 300 },
 	{ "libraries", gen_libraries, 12, 6, 300, 50 },
 	{ "cow", gen_cow, 29, 20, 401, 200 },

@@ -4,7 +4,7 @@
  *
  *	readers/LOCK/N/rate/SCHEME	calls a second of all N together
  *	readers/LOCK/N/cpu/SCHEME	CPU time of a call
- *	readers/LOCK/growth/SCHEME	rate of 2 over that of 1, measured in turn
+ *	readers/LOCK/growth/SCHEME	rate of 2 over that of 1 just before; 5 a round
  *
  * LOCK is what the caller does around its calls of page_referenced (a page of
  * ten processes): "none", since nobody writes; "batch", a shared hold of one
@@ -28,6 +28,7 @@
 #define SHARERS	    10
 #define PAGES	    512
 #define BATCH	    256
+#define PAIRS	    5
 
 enum locking { LOCK_NONE, LOCK_BATCH, LOCK_EACH, NR_LOCKINGS };
 
@@ -116,7 +117,7 @@ static void *reader(void *arg)
 static double rate_of(struct team *t, unsigned int n, double *cpu_ns)
 {
 	static struct reader readers[MAX_READERS];
-	struct timespec ts = { 0, compare_quick ? 2000000 : 100000000 };
+	struct timespec ts = { 0, compare_quick ? 2000000 : 40000000 };
 	double rate = 0, calls = 0;
 
 	pthread_barrier_init(&t->start, NULL, n + 1);
@@ -148,24 +149,30 @@ static double rate_of(struct team *t, unsigned int n, double *cpu_ns)
 	return rate;
 }
 
-static void measure(struct bench *b, struct team *t, enum rmap_scheme scheme)
+static double measure(struct bench *b, struct team *t, enum rmap_scheme scheme,
+		      unsigned int n)
 {
 	const char *lock = lockings[t->locking];
-	double one = 0;
+	double cpu_ns, rate = rate_of(t, n, &cpu_ns);
 
-	for (unsigned int n = 1; n <= MAX_READERS; n *= 2) {
-		double cpu_ns, rate = rate_of(t, n, &cpu_ns);
+	compare_report(b, scheme, "Mcalls/s", rate, "readers/%s/%u/rate", lock,
+		       n);
+	compare_report(b, scheme, "ns", cpu_ns, "readers/%s/%u/cpu", lock, n);
+	return rate;
+}
 
-		compare_report(b, scheme, "Mcalls/s", rate,
-			       "readers/%s/%u/rate", lock, n);
-		compare_report(b, scheme, "ns", cpu_ns, "readers/%s/%u/cpu",
-			       lock, n);
-		if (n == 1)
-			one = rate;
-		if (n == 2)
-			compare_report(b, scheme, "x", rate / one,
-				       "readers/%s/growth", lock);
+static void measure_all(struct bench *b, struct team *t,
+			enum rmap_scheme scheme)
+{
+	for (unsigned int i = 0; i < PAIRS; i++) {
+		double one = measure(b, t, scheme, 1);
+		double two = measure(b, t, scheme, 2);
+
+		compare_report(b, scheme, "x", two / one, "readers/%s/growth",
+			       lockings[t->locking]);
 	}
+	for (unsigned int n = 4; n <= MAX_READERS; n *= 2)
+		measure(b, t, scheme, n);
 }
 
 void compare_readers(struct bench *b)
@@ -185,7 +192,7 @@ void compare_readers(struct bench *b)
 			if (l && s)
 				break;
 			t.locking = l;
-			measure(b, &t, s);
+			measure_all(b, &t, s);
 		}
 		rmap_free(t.map);
 	}

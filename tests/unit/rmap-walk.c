@@ -202,6 +202,39 @@ static void row_16(void)
 	   "told again: found at both places after fork and mremap");
 }
 
+/* A page that can be in one place only: what confirms it there. */
+static void row_16_sole(void)
+{
+	struct rmap_mm *a = new_mm(1), *b = new_mm(2);
+	struct rmap_vma *anon = new_vma(a, 0, 8, 0, RW, 0);
+	struct rmap_vma *file = new_vma(a, 20, 8, 0, RW, 7);
+	struct rmap_vma *any = new_vma(b, 0, 64, 0, RW | RMAP_VM_NONLINEAR, 0);
+	struct rmap_referenced r;
+
+	rmap_map_page(map, anon, A(3), 100);
+	rmap_map_page(map, file, A(25), 101);
+	rmap_map_page(map, any, A(40), 102);
+	rmap_set_pte_provider(map, &fake_ops, NULL);
+	rmap_mm_set_pgd(a, RMAP_NO_PGD);
+	rmap_mm_set_pgd(b, RMAP_NO_PGD);
+	ok(walk(100).nr == 1 && walk(101).nr == 1 && walk(102).nr == 1 &&
+	   !referenced(100).has_accessed_bits,
+	   "page tables not known: found once, by what was told");
+	rmap_mm_set_pgd(a, 0x1000);
+	fake_set(1, A(3), 200, true);
+	fake_set(1, A(25), 101, false);
+	ok(!walk(100).nr && !referenced(100).nr_mappings,
+	   "the PTE has another frame: not there");
+	r = referenced(101);
+	ok(r.nr_mappings == 1 && r.has_accessed_bits && !r.nr_referenced,
+	   "the PTE has the frame: there, and not used");
+	fake_find(1, A(25))->pte.present = false;
+	is_int(referenced(101).nr_mappings, 0, "the PTE has nothing: not there");
+	rmap_set_pte_provider(map, NULL, NULL);
+	rmap_unmap_page(map, anon, A(3));
+	is_int(walk(100).nr, 0, "unmapped: nowhere");
+}
+
 static void row_17(void)
 {
 	struct rmap_referenced r;
@@ -282,6 +315,7 @@ static const struct row rows[] = {
 	{ "14 page_referenced", row_14 },
 	{ "15 activity is not mapcount", row_15 },
 	{ "16 mremap", row_16 },
+	{ "16 one place", row_16_sole },
 	{ "17 accessed PTE", row_17 },
 	{ "18 locked, reserved", row_18 },
 	{ "19 rmap walk", row_19 },
