@@ -9,7 +9,8 @@
 /* Bytes of a page of the pool, or 0: not from the pool. */
 uint64_t hugetlb_page_bytes(enum guest_mem_backing backing);
 /*
- * A memfd of nr_bytes; to map it reserves the pages.  The descriptor, -EINVAL (no whole number of pages) or -errno.
+ * A memfd of nr_bytes; to map it reserves the pages.  The descriptor, -EINVAL
+ * (no whole number of pages), -ENOENT (no such pages) or -errno.
  */
 int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes);
 /* Takes the pages that are reserved.  0 or -errno. */

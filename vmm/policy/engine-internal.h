@@ -78,6 +78,9 @@ void engine_set_error(struct engine *e, const char *what, int rc);
  */
 int engine_harvest(struct engine *e, struct gfn_range range);
 
+/* Ages all frames by what was looked at; takes the locks, a part at a time. */
+void engine_age_all(struct engine *e);
+
 /* Which frames are in huge pages now, into `huge`.  0 or -errno, told. */
 int engine_find_huge(struct engine *e);
 /*

@@ -22,13 +22,10 @@
 
 #include "vmm/policy/engine.h"
 #include "vmm/policy/engine-internal.h"
-#include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
-#define AGE_CHUNK  32768	/* frames aged under the lock at a time */
-#define NO_BLOCK UINT64_MAX
 #define MIN_PERIOD_MS 10
 #define MAX_PERIOD_MS (3600 * 1000)
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
@@ -125,115 +122,6 @@ static int look(struct engine *e)
 	return 0;
 }
 
-static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
-{
-	struct rmap_referenced r;
-
-	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
-		return;
-	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
-	l->exec = r.vm_flags & RMAP_VM_EXEC;
-}
-
-/*
- * The regions are asked only of frames that are pinned already: choose() finds
- * the locked ones among the few that may go, and here they stay found.
- */
-static bool is_pinned(const struct engine *e, uint64_t gfn,
-		      enum frame_list list)
-{
-	struct rmap *map = view_map(e->config.view);
-
-	if (list == FRAME_UNEVICTABLE)
-		return rmap_page_unevictable(map, gfn);
-	return rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT;
-}
-
-static void count_block(struct engine *e)
-{
-	if (e->block_2m != NO_BLOCK)
-		e->ages_2m[e->block_age]++;
-	e->block_2m = NO_BLOCK;
-}
-
-static void count_age(struct engine *e, uint64_t gfn, unsigned int age)
-{
-	uint64_t block = gfn / SELECT_HUGE_PAGES;
-
-	e->ages[age]++;
-	if (block != e->block_2m) {
-		count_block(e);
-		e->block_2m = block;
-		e->block_age = age;
-	} else if (age < e->block_age) {
-		e->block_age = age;
-	}
-}
-
-static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
-{
-	struct frame_look l = {
-		.resident = bitmap_test(e->resident, gfn),
-		.swapped = bitmap_test(e->swapped, gfn),
-		.young = bitmap_test(e->young, gfn),
-		.proven = bitmap_test(e->proven, gfn),
-	};
-	enum frame_list list;
-
-	if (l.young && frame_list_of(&e->frames, gfn) == FRAME_INACTIVE)
-		ask_map(e, gfn, &l);
-	if (frame_observe(&e->frames, gfn, &l, e->scan, min_idle) ==
-	    FRAME_REFAULT)
-		e->stats.nr_refaults++;
-	if (l.resident || l.swapped)
-		wss_count(&e->wss_counter, gfn,
-			  frame_age(&e->frames, gfn, e->scan),
-			  frame_proven_age(&e->frames, gfn, e->scan));
-	if (!l.resident)
-		return;
-	list = frame_list_of(&e->frames, gfn);
-	if (is_pinned(e, gfn, list)) {
-		if (list != FRAME_UNEVICTABLE)
-			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
-	} else if (list == FRAME_UNEVICTABLE) {
-		frame_move(&e->frames, gfn, FRAME_INACTIVE);
-	}
-	count_age(e, gfn, e->frames.age[gfn]);
-}
-
-static void age_all(struct engine *e)
-{
-	const struct guest_memslot *slots;
-	unsigned int nr, min_idle;
-
-	memset(e->ages, 0, sizeof(e->ages));
-	memset(e->ages_2m, 0, sizeof(e->ages_2m));
-	e->block_2m = NO_BLOCK;
-	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
-			e->wss_alike);
-	slots = guest_mem_slots(e->config.mem, &nr);
-	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t g = slots[i].base.v, end = g + slots[i].nr_pages, to;
-
-		for (; g < end; g = to) {
-			to = end - g > AGE_CHUNK ? g + AGE_CHUNK : end;
-			pthread_mutex_lock(&e->lock);
-			min_idle = e->policy.min_idle_scans;
-			view_rdlock(e->config.view);
-			for (uint64_t k = g; k < to; k++)
-				age_frame(e, k, min_idle);
-			view_unlock(e->config.view);
-			pthread_mutex_unlock(&e->lock);
-		}
-	}
-	pthread_mutex_lock(&e->lock);
-	count_block(e);
-	wss_count_end(&e->wss_counter);
-	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
-	e->wss_pages = e->wss_next;
-	pthread_mutex_unlock(&e->lock);
-}
-
 /* good: the frames were aged; rc: what became of the whole scan. */
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		    bool good, int rc)
@@ -301,7 +189,7 @@ static uint64_t scan(struct engine *e)
 		e->scan++;
 		pthread_mutex_unlock(&e->lock);
 		e->nr_failed = 0;
-		age_all(e);
+		engine_age_all(e);
 		now = clock_thread_cpu_ns();
 		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
 		rc = engine_reclaim(e);

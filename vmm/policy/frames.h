@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the engine remembers of each frame, in thirteen bytes: idle age, state,
- * the links of the list that it is on, and how often it went and came back.  Pure; the engine locks.
+ * the links of the list that it is on, and how often it went and came back.
+ * Pure; the engine locks.
  *
  *               new, old refault             used twice, by several, or code
  *     absent ---------------------> inactive ----------------------------> active

@@ -1,6 +1,6 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/policy/engine.c vmm/policy/engine.h vmm/policy/engine-internal.h \
-	vmm/policy/engine-ask.c \
+	vmm/policy/engine-ask.c vmm/policy/ages.c \
 	vmm/policy/frames.c vmm/policy/frames.h \
 	vmm/policy/huge.c \
 	vmm/policy/policy_text.c \

@@ -77,10 +77,15 @@ static void end_block(struct wss_counter *c)
 void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 	       unsigned int proven_age)
 {
-	uint64_t block = gfn / c->granule;
+	uint64_t block;
 
 	c->pages->by_age[age]++;
 	c->pages->by_proven_age[proven_age]++;
+	if (c->granule == 1) {
+		c->pages->by_least[proven_age]++;
+		return;
+	}
+	block = gfn / c->granule;
 	if (block != c->block) {
 		end_block(c);
 		c->block = block;
