@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "guest-agent/pgd.h"
 #include "guest-agent/protocol.h"
 
 /* --- stream.c: frames to the host, buffered ------------------------------ */
@@ -92,6 +93,7 @@ int frames_read_runs(const struct frames *f, pid_t pid, struct picture *pic);
 /* --- epoch.c: what changed since the last one ------------------------------ */
 struct agent {
 	struct frames frames;
+	struct pgds pgds;		/* owned by who made it */
 	struct stream *stream;
 	struct process *processes;	/* owned, by pid */
 	size_t nr, max;

@@ -54,8 +54,11 @@ static void print_message(const struct protocol_message *m)
 		printf("epoch end\n");
 		break;
 	case PROTOCOL_MM:
-		printf("process %u %s%s\n", m->mm.pid, m->mm.comm,
+		printf("process %u %s%s", m->mm.pid, m->mm.comm,
 		       m->mm.flags & PROTOCOL_MM_DELTA ? " delta" : "");
+		if (m->mm.pgd != PROTOCOL_NO_PGD)
+			printf(" page table 0x%" PRIx64, m->mm.pgd);
+		putchar('\n');
 		break;
 	case PROTOCOL_VMA:
 		print_vma(&m->vma);

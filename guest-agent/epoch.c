@@ -26,6 +26,7 @@ struct process {
 	pid_t pid;
 	struct proc_stat stat;
 	struct picture picture;		/* as the host has it */
+	uint64_t pgd;
 	uint64_t seen;			/* epoch */
 	bool told;			/* the host knows this process */
 };
@@ -65,7 +66,9 @@ void agent_hello(struct agent *a, struct stream *s)
 		(a->frames.have_pfns ? PROTOCOL_FEAT_PFN : 0) |
 		(a->frames.flags_fd >= 0 ? PROTOCOL_FEAT_FLAGS : 0) |
 		(a->frames.have_count ? PROTOCOL_FEAT_COUNT : 0) |
-		(a->has_psi ? PROTOCOL_FEAT_PSI : 0);
+		(a->has_psi ? PROTOCOL_FEAT_PSI : 0) |
+		(a->pgds.way ? PROTOCOL_FEAT_PGD : 0) |
+		(a->pgds.la57 ? PROTOCOL_FEAT_LA57 : 0);
 	stream_put(s, &m);
 }
 
@@ -120,7 +123,7 @@ static void put_mm(struct agent *a, const struct process *p, bool delta)
 	m.type = PROTOCOL_MM;
 	m.mm.pid = p->pid;
 	m.mm.flags = delta ? PROTOCOL_MM_DELTA : 0;
-	m.mm.pgd = PROTOCOL_NO_PGD;
+	m.mm.pgd = p->pgd;
 	memcpy(m.mm.comm, p->stat.comm, sizeof(m.mm.comm));
 	stream_put(a->stream, &m);
 }
@@ -131,6 +134,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	struct picture now = { 0 };
 	struct proc_stat st;
 	struct process *p;
+	uint64_t pgd = pgds_find(&a->pgds, pid);
 	bool same_process;
 	int rc = proc_read_stat(pid, &st);
 
@@ -142,8 +146,9 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	p = get_process(a, pid);
 	if (!p)
 		return -ENOMEM;
+	/* exec() makes a new address space, so also a new page table. */
 	same_process = p->told && p->stat.start_time == st.start_time &&
-		       !strcmp(p->stat.comm, st.comm);
+		       !strcmp(p->stat.comm, st.comm) && p->pgd == pgd;
 	if (same_process && !full && p->stat.signature == st.signature) {
 		p->seen = a->epoch;
 		a->nr_unchanged++;
@@ -158,6 +163,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 		return rc;
 	}
 	p->seen = a->epoch;
+	p->pgd = pgd;
 	/* It may have ended since: the host need not hear of it. */
 	if (now.nr_regions || p->told) {
 		p->stat = st;
@@ -225,6 +231,7 @@ int agent_epoch(struct agent *a, bool with_flags)
 	a->nr_looked_at = a->nr_unchanged = 0;
 	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
 	put_pressure(a);
+	pgds_read(&a->pgds);
 	/* Before the pages: the host wants to know what it is told to map. */
 	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);

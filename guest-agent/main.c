@@ -27,6 +27,7 @@
 
 struct options {
 	struct transport transport;
+	char *pgd;		/* which way to find page tables, or NULL */
 	int interval_ms, once, dump, verbose, port;
 	char *unix_path, *serial_path;	/* owned by popt's caller: us */
 };
@@ -177,6 +178,26 @@ static void say_what_is_missing(const struct frames *f)
 			"told\n");
 }
 
+/* Not a fault: all else is told without. */
+static int find_pgds(struct session *s)
+{
+	const char *way = s->o->pgd;
+	char why[400];
+
+	if (way && strcmp(way, "bpf") && strcmp(way, "kcore") &&
+	    strcmp(way, "none")) {
+		fprintf(stderr, "vmm-guest-agent: --pgd %s: there are bpf, "
+			"kcore and none\n", way);
+		return 2;
+	}
+	pgds_init(&s->agent.pgds, s->agent.frames.nr, way, why, sizeof(why));
+	if (s->agent.pgds.way || (way && !strcmp(way, "none")))
+		return 0;
+	fprintf(stderr, "vmm-guest-agent: page table roots are not told, so "
+		"the host sees accesses by page, not by process: %s\n", why);
+	return way ? 1 : 0;
+}
+
 static int run(struct session *s)
 {
 	char why[256], last[256] = "";
@@ -239,6 +260,9 @@ static int parse(struct options *o, int argc, char **argv)
 		  "use this open file descriptor; end with it", "N" },
 		{ "interval", 'i', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT,
 		  &o->interval_ms, 0, "time between two pictures", "MS" },
+		{ "pgd", 0, POPT_ARG_STRING, &o->pgd, 0,
+		  "how to find page tables: bpf, kcore or none (the first "
+		  "that works)", "WAY" },
 		{ "once", '1', POPT_ARG_NONE, &o->once, 0,
 		  "one picture, then end", NULL },
 		{ "dump", 'd', POPT_ARG_NONE, &o->dump, 0,
@@ -303,12 +327,16 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	say_what_is_missing(&s->agent.frames);
-	rc = o.dump ? run_dump(s) : run(s);
+	rc = find_pgds(s);
+	if (!rc)
+		rc = o.dump ? run_dump(s) : run(s);
+	pgds_destroy(&s->agent.pgds);
 	agent_destroy(&s->agent);
 	frames_destroy(&s->agent.frames);
 out:
 	free(o.unix_path);
 	free(o.serial_path);
+	free(o.pgd);
 	free(s);
 	return rc;
 }

@@ -80,6 +80,18 @@ json_t *client_request(struct client *c, const char *path, const json_t *body)
 	return answer;
 }
 
+json_t *client_post(struct client *c, const char *path)
+{
+	json_t *answer;
+	char why[512];
+
+	if (stat_post(c->path, path, &answer, why, sizeof(why))) {
+		log_error("%s", why);
+		return NULL;
+	}
+	return answer;
+}
+
 void client_print_json(const json_t *json)
 {
 	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

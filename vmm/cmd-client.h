@@ -36,6 +36,7 @@ void client_close(struct client *c);
 /* GET, or PUT with a body; NULL having told the user. */
 json_t *client_request(struct client *c, const char *path,
 		       const json_t *body);
+json_t *client_post(struct client *c, const char *path);
 void client_print_json(const json_t *json);
 
 /* Member of a member, for integers: client_int(j, "engine", "nr_scans"). */

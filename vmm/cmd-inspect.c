@@ -3,6 +3,7 @@
  * vmm inspect: the reverse map for people, in both directions.
  *
  *   inspect page GFN   frame -> the regions and processes that map it
+ *   inspect referenced GFN  who has used it since the last time this was asked
  *   inspect pid PID    process -> its regions, how much of each is idle
  *   inspect pids       which processes the agent told of
  *   inspect map PID    process -> the state of each of its pages
@@ -97,14 +98,35 @@ static void print_page(const json_t *j)
 	print_rest(j, json_array_size(maps));
 }
 
+static void print_referenced(const json_t *j)
+{
+	const json_t *u;
+	size_t i;
+
+	printf("referenced by %lld of %lld mappings, regions ",
+	       client_int(j, NULL, "nr_referenced"),
+	       client_int(j, NULL, "nr_mappings"));
+	inspect_print_vma_flags(json_object_get(j, "vm_flags"));
+	putchar('\n');
+	json_array_foreach(json_object_get(j, "referenced_by"), i, u)
+		printf("used     pid %lld %s at 0x%llx\n",
+		       client_int(u, NULL, "pid"),
+		       client_string(u, NULL, "comm"),
+		       client_int(u, NULL, "address"));
+	if (!json_is_true(json_object_get(j, "has_accessed_bits")))
+		printf("no page table of a process that maps it is known: "
+		       "see vmm-guest-agent(8), --pgd\n");
+}
+
 static const struct view_of {
 	const char *word, *path;
-	bool has_arg;
+	bool has_arg, changes;
 	void (*print)(const json_t *j);
 } views[] = {
-	{ "page", "/page/", true, print_page },
-	{ "pid", "/process/", true, inspect_print_process },
-	{ "pids", "/processes", false, inspect_print_processes },
+	{ "page", "/page/", true, false, print_page },
+	{ "referenced", "/referenced/", true, true, print_referenced },
+	{ "pid", "/process/", true, false, inspect_print_process },
+	{ "pids", "/processes", false, false, inspect_print_processes },
 };
 
 static const struct view_of *find_view(const char *word, const char *arg)
@@ -127,7 +149,8 @@ static int show_view(struct client *c, const struct view_of *view,
 	json_t *j;
 
 	snprintf(path, sizeof(path), "%s%.40s", view->path, arg ? arg : "");
-	j = client_request(c, path, NULL);
+	j = view->changes ? client_post(c, path) :
+			    client_request(c, path, NULL);
 	if (!j)
 		return VMM_EXIT_FAILURE;
 	if (c->json)
@@ -151,7 +174,7 @@ int cmd_inspect(int argc, char **argv)
 	};
 
 	rc = client_open(&c, options, argc, argv, "[OPTION...] page GFN | "
-			 "pid PID | pids | map PID [ADDRESS|START-END|NAME]",
+			 "referenced GFN | pid PID | pids | map PID [ADDRESS|START-END|NAME]",
 			 1, 3);
 	if (rc)
 		goto out;
@@ -164,8 +187,8 @@ int cmd_inspect(int argc, char **argv)
 	} else if (view && (!arg || is_number(arg))) {
 		rc = show_view(&c, view, arg);
 	} else {
-		log_error("inspect %s%s%s: say page GFN, pid PID, pids or map "
-			  "PID", word, arg ? " " : "", arg ? arg : "");
+		log_error("inspect %s%s%s: say page GFN, referenced GFN, "
+			  "pid PID, pids or map PID", word, arg ? " " : "", arg ? arg : "");
 		rc = VMM_EXIT_USAGE;
 	}
 out:

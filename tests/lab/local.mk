@@ -46,3 +46,12 @@ tests_lab_agent_truth_LDFLAGS = -static
 dist_check_SCRIPTS += tests/lab/agent.sh
 EXTRA_DIST += tests/lab/agent-inside.sh tests/lab/agent-guest.sh
 LAB_TESTS += tests/lab/agent.sh
+
+# Who has used a page that two Linux processes share.
+check_PROGRAMS += tests/lab/touch-shared
+tests_lab_touch_shared_CFLAGS = $(WARN_CFLAGS) -std=gnu11
+tests_lab_touch_shared_LDFLAGS = -static
+dist_check_SCRIPTS += tests/lab/page-referenced.sh
+EXTRA_DIST += tests/lab/page-referenced-inside.sh \
+	tests/lab/page-referenced-guest.sh
+LAB_TESTS += tests/lab/page-referenced.sh

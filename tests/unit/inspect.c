@@ -193,6 +193,36 @@ static void test_bounds(void)
 	   "2^18 pages that all differ, in %u answers", nr);
 }
 
+static json_t *referenced(uint64_t gfn)
+{
+	return stat_page_referenced(&config, GFN(gfn), &status, why,
+				    sizeof(why));
+}
+
+static void test_referenced(void)
+{
+	json_t *j = referenced(100), *user;
+
+	user = json_array_get(json_object_get(j, "referenced_by"), 0);
+	ok(json_integer_value(json_object_get(j, "nr_referenced")) == 1 &&
+	   json_integer_value(json_object_get(user, "pid")) == 7 &&
+	   (uint64_t)json_integer_value(json_object_get(user, "address")) ==
+		   BASE, "/referenced names who used a page, and where");
+	json_decref(j);
+	j = referenced(100);
+	ok(json_is_true(json_object_get(j, "has_accessed_bits")) &&
+	   json_integer_value(json_object_get(j, "nr_mappings")) == 1 &&
+	   json_integer_value(json_object_get(j, "nr_referenced")) == 0,
+	   "once: the bit is cleared");
+	json_decref(j);
+	j = referenced(201);
+	ok(json_is_false(json_object_get(j, "has_accessed_bits")) &&
+	   json_integer_value(json_object_get(j, "nr_mappings")) == 1,
+	   "without a page table: mapped, and no more is known");
+	json_decref(j);
+	ok(!referenced(FRAMES) && status == 404, "a frame that is no RAM");
+}
+
 static void test_refusals(void)
 {
 	ok(!map_of(9, BASE, BASE + PAGE) && status == 404 && strstr(why, "9"),
@@ -214,6 +244,7 @@ int main(void)
 	test_tables();
 	test_told();
 	test_bounds();
+	test_referenced();
 	test_refusals();
 	view_free(view);
 	guest_mem_free(mem);

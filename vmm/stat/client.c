@@ -74,8 +74,9 @@ static int explain(CURLcode code, const char *socket, char *why, size_t len)
 	return rc;
 }
 
-static int perform(const char *socket, const char *path, const json_t *body,
-		   struct buffer *b, long *status, char *why, size_t len)
+static int perform(const char *socket, const char *method, const char *path,
+		   const json_t *body, struct buffer *b, long *status,
+		   char *why, size_t len)
 {
 	struct curl_slist *headers = NULL;
 	char *text = NULL, url[256];
@@ -92,13 +93,13 @@ static int perform(const char *socket, const char *path, const json_t *body,
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, b);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	if (!b->on_line)
 		curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_S);
 	if (body) {
 		text = json_dumps(body, JSON_COMPACT);
 		headers = curl_slist_append(headers,
 					    "Content-Type: application/json");
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "PUT");
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, text);
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	}
@@ -110,8 +111,8 @@ static int perform(const char *socket, const char *path, const json_t *body,
 	return code && !b->stopped ? explain(code, socket, why, len) : 0;
 }
 
-int stat_request(const char *socket, const char *path, const json_t *body,
-		 json_t **answer, char *why, size_t len)
+static int request(const char *socket, const char *method, const char *path,
+		   const json_t *body, json_t **answer, char *why, size_t len)
 {
 	struct buffer b = { 0 };
 	long status = 0;
@@ -119,7 +120,7 @@ int stat_request(const char *socket, const char *path, const json_t *body,
 	json_error_t err;
 	int rc;
 
-	rc = perform(socket, path, body, &b, &status, why, len);
+	rc = perform(socket, method, path, body, &b, &status, why, len);
 	if (!rc) {
 		json = b.data ? json_loadb(b.data, b.len, 0, &err) : NULL;
 		if (status != 200 || !json) {
@@ -138,6 +139,19 @@ int stat_request(const char *socket, const char *path, const json_t *body,
 	return rc;
 }
 
+int stat_request(const char *socket, const char *path, const json_t *body,
+		 json_t **answer, char *why, size_t len)
+{
+	return request(socket, body ? "PUT" : "GET", path, body, answer, why,
+		       len);
+}
+
+int stat_post(const char *socket, const char *path, json_t **answer, char *why,
+	      size_t len)
+{
+	return request(socket, "POST", path, NULL, answer, why, len);
+}
+
 int stat_stream(const char *socket, const char *path,
 		int (*on_line)(json_t *line, void *arg), void *arg, char *why,
 		size_t len)
@@ -146,7 +160,7 @@ int stat_stream(const char *socket, const char *path,
 	long status = 0;
 	int rc;
 
-	rc = perform(socket, path, NULL, &b, &status, why, len);
+	rc = perform(socket, "GET", path, NULL, &b, &status, why, len);
 	free(b.data);
 	return rc;
 }

@@ -15,6 +15,10 @@
 int stat_request(const char *socket, const char *path, const json_t *body,
 		 json_t **answer, char *why, size_t len);
 
+/* As above, but POST, without a body. */
+int stat_post(const char *socket, const char *path, json_t **answer, char *why,
+	      size_t len);
+
 /*
  * Calls on_line for each JSON line of a streaming resource until it returns
  * non-zero or the VM ends.  0 or -errno as above.

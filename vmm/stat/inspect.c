@@ -51,13 +51,18 @@ static json_t *file_json(const struct rmap_file_id *f)
 			 (json_int_t)f->ino);
 }
 
+json_t *stat_vma_flags_json(uint32_t flags)
+{
+	return FLAGS_JSON(flags, vma_flags);
+}
+
 json_t *stat_vma_json(const struct rmap_vma_desc *d)
 {
 	json_t *o = json_pack("{s:I, s:I, s:I, s:o}",
 			      "start", (json_int_t)d->start,
 			      "end", (json_int_t)d->end,
 			      "pgoff", (json_int_t)d->pgoff,
-			      "flags", FLAGS_JSON(d->flags, vma_flags));
+			      "flags", stat_vma_flags_json(d->flags));
 
 	if (o && d->file.ino)
 		json_object_set_new(o, "file", file_json(&d->file));
@@ -188,18 +193,25 @@ static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 	json_object_set_new(o, "nr_refaults", json_integer(page.nr_refaults));
 }
 
+bool stat_find_frame(const struct stat_server_config *c, gfn_t gfn,
+		     uint64_t *hva, unsigned int *status, char *why, size_t len)
+{
+	if (guest_mem_gfn_to_hva(c->mem, gfn, hva))
+		return true;
+	*status = 404;
+	snprintf(why, len, "frame 0x%llx is not RAM of this guest",
+		 (unsigned long long)gfn.v);
+	return false;
+}
+
 json_t *stat_inspect_page(const struct stat_server_config *c, gfn_t gfn,
 			  unsigned int *status, char *why, size_t len)
 {
 	uint64_t hva;
 	json_t *o;
 
-	if (!guest_mem_gfn_to_hva(c->mem, gfn, &hva)) {
-		*status = 404;
-		snprintf(why, len, "frame 0x%llx is not RAM of this guest",
-			 (unsigned long long)gfn.v);
+	if (!stat_find_frame(c, gfn, &hva, status, why, len))
 		return NULL;
-	}
 	o = json_pack("{s:I, s:I, s:I}", "gfn", (json_int_t)gfn.v,
 		      "gpa", (json_int_t)gfn_to_gpa(gfn).v,
 		      "hva", (json_int_t)hva);

@@ -22,6 +22,13 @@
 json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
 			  unsigned int *status, char *why, size_t len);
 
+/*
+ * page_referenced(): tests and clears the accessed bit of every mapping, in the
+ * guest's page tables, and tells which had it set.  NULL as above.
+ */
+json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
+			     unsigned int *status, char *why, size_t len);
+
 /* Looks at every mapping there is: seconds for tens of GiB.  NULL: status 500. */
 json_t *stat_inspect_processes(const struct stat_server_config *config,
 			       unsigned int *status, char *why, size_t len);
@@ -68,6 +75,10 @@ json_t *stat_inspect_wss(const struct stat_server_config *config,
 			 unsigned int *status, char *why, size_t len);
 
 /* For the files of this. */
+json_t *stat_vma_flags_json(uint32_t flags);
+bool stat_find_frame(const struct stat_server_config *config, gfn_t gfn,
+		     uint64_t *hva, unsigned int *status, char *why,
+		     size_t len);
 json_t *stat_vma_json(const struct rmap_vma_desc *desc);
 /* The first above `after`; false at the end. */
 bool stat_next_process(const struct stat_server_config *config, uint32_t after,

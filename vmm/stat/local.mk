@@ -3,7 +3,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/events.c vmm/stat/events.h \
 	vmm/stat/host_pages.c vmm/stat/host_pages.h \
 	vmm/stat/inspect.c vmm/stat/inspect.h \
-	vmm/stat/map.c vmm/stat/process.c \
+	vmm/stat/map.c vmm/stat/process.c vmm/stat/referenced.c \
 	vmm/stat/policy_json.c \
 	vmm/stat/process_pages.c vmm/stat/process_pages.h \
 	vmm/stat/resource.c vmm/stat/resource.h \

@@ -86,19 +86,35 @@ static bool parse_number(const char *text, uint64_t *n)
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
+static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
+{
+	if (parse_number(text, gfn))
+		return true;
+	a->status = MHD_HTTP_BAD_REQUEST;
+	snprintf(a->why, sizeof(a->why), "'%.40s' is no guest frame number",
+		 text);
+	return false;
+}
+
 static void get_page(const struct stat_server_config *c, const char *arg,
 		     const struct stat_request *req, struct stat_answer *a)
 {
 	uint64_t gfn;
 
-	if (!parse_number(arg, &gfn)) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why),
-			 "'%.40s' is no guest frame number", arg);
-		return;
-	}
-	a->json = stat_inspect_page(c, GFN(gfn), &a->status, a->why,
-				    sizeof(a->why));
+	if (parse_gfn(arg, &gfn, a))
+		a->json = stat_inspect_page(c, GFN(gfn), &a->status, a->why,
+					    sizeof(a->why));
+}
+
+static void post_referenced(const struct stat_server_config *c, const char *arg,
+			    const struct stat_request *req,
+			    struct stat_answer *a)
+{
+	uint64_t gfn;
+
+	if (parse_gfn(arg, &gfn, a))
+		a->json = stat_page_referenced(c, GFN(gfn), &a->status, a->why,
+					       sizeof(a->why));
 }
 
 static void get_processes(const struct stat_server_config *c, const char *arg,
@@ -206,6 +222,7 @@ static const struct stat_route routes[] = {
 	{ "/policy", "GET", get_policy },
 	{ "/policy", "PUT", put_policy },
 	{ "/page/", "GET", get_page },
+	{ "/referenced/", "POST", post_referenced },
 	{ "/processes", "GET", get_processes },
 	{ "/process/", "GET", get_process },
 	{ "/map", "GET", get_map },

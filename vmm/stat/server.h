@@ -9,6 +9,8 @@
  *   GET /events         one JSON line a scan, streaming
  *   GET|PUT /policy     JSON, members as in struct engine_policy
  *   GET /page/GFN       frame -> age, flags, mappings
+ *   POST /referenced/GFN
+ *                       who has used the frame; clears the accessed bits
  *   GET /processes      what the agent told
  *   GET /process/PID    VMAs with resident, idle-by-age
  *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS

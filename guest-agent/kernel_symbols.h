@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_AGENT_KERNEL_SYMBOLS_H
+#define GUEST_AGENT_KERNEL_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel_symbol {
+	const char *name;
+	uint64_t address;	/* 0: there is none, or we may not know */
+};
+
+/* Looks them up in /proc/kallsyms.  0 or -errno. */
+int kernel_symbols(struct kernel_symbol *symbols, size_t nr);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest-agent/agent.h"
+#include "guest-agent/pgd.h"
+
+/* The lower end of kernel addresses with four levels (Documentation/arch/x86/
+ * x86_64/mm.rst); RAM is mapped above it, or with five levels below. */
+#define KERNEL_HALF_4_LEVELS UINT64_C(0xffff800000000000)
+
+void pgds_destroy(struct pgds *p)
+{
+	if (p->way)
+		p->way->close(p);
+	free(p->entries);
+	memset(p, 0, sizeof(*p));
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = ((const struct pgd_entry *)a)->pid;
+	pid_t y = ((const struct pgd_entry *)b)->pid;
+
+	return (x > y) - (x < y);
+}
+
+void pgds_read(struct pgds *p)
+{
+	p->nr = 0;
+	if (!p->way)
+		return;
+	if (p->way->read(p))
+		p->nr = 0;
+	if (p->nr)
+		qsort(p->entries, p->nr, sizeof(*p->entries), by_pid);
+}
+
+uint64_t pgds_find(const struct pgds *p, pid_t pid)
+{
+	const struct pgd_entry key = { .pid = pid }, *found = NULL;
+
+	if (p->nr)
+		found = bsearch(&key, p->entries, p->nr, sizeof(key), by_pid);
+	return found ? found->pgd : PROTOCOL_NO_PGD;
+}
+
+/* Serves, and knows us: also how many levels there are is known then. */
+static bool try_way(struct pgds *p, const struct pgd_way *way, char *why,
+		    size_t len)
+{
+	if (way->open(p, why, len))
+		return false;
+	p->way = way;
+	pgds_read(p);
+	if (pgds_find(p, getpid()) != PROTOCOL_NO_PGD)
+		return true;
+	snprintf(why, len, "our own process is not among those it tells");
+	way->close(p);
+	p->way = NULL;
+	p->nr = 0;
+	return false;
+}
+
+void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
+	       size_t len)
+{
+	static const struct pgd_way *const ways[] = { &pgd_bpf, &pgd_kcore };
+	size_t at = 0;
+
+	memset(p, 0, sizeof(*p));
+	p->nr_frames = nr_frames;
+	why[0] = 0;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		char reason[160] = "";
+
+		if (name && strcmp(name, ways[i]->name))
+			continue;
+		if (try_way(p, ways[i], reason, sizeof(reason)))
+			return;
+		if (at < len)
+			at += snprintf(why + at, len - at, "%s%s: %s",
+				       at ? "; " : "", ways[i]->name, reason);
+	}
+}
+
+int pgd_add(struct pgds *p, pid_t pid, uint64_t pgd)
+{
+	if (pgd % PROTOCOL_PAGE_SIZE ||
+	    pgd / PROTOCOL_PAGE_SIZE >= p->nr_frames)
+		return 0;
+	if (picture_grow((void **)&p->entries, p->nr, &p->max,
+			 sizeof(*p->entries)))
+		return -ENOMEM;
+	p->entries[p->nr++] = (struct pgd_entry){ pid, pgd };
+	return 0;
+}
+
+bool pgd_is_la57(uint64_t direct_map)
+{
+	return direct_map < KERNEL_HALF_4_LEVELS;
+}

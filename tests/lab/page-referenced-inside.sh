@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# In level 1: one guest without any scanning, so that nobody else clears bits.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+vmm_pid=
+on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+cd "$tmp" || exit 1
+mkfifo input
+exec 9<>input
+"$vmm" run --kernel "$kernel" --initrd "$LAB_OUT/guest.cpio" \
+  --cmdline "console=ttyS0 quiet panic=-1" --mem 256M --abits none \
+  --socket "$tmp/socket" <input >console 2>messages &
+vmm_pid=$!
+
+api() { # PATH [CURL-OPTION...]
+  _path=$1
+  shift
+  curl -sS --max-time 20 --unix-socket "$tmp/socket" "$@" "http://vmm$_path"
+}
+stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
+answers() { tr -d '\r' <console | grep -c "^$1"; }
+more_answers() { [ "$(answers "$1")" -gt "$2" ]; }
+command_guest() { # TEXT ANSWER
+  _had=$(answers "$2")
+  echo "$1" >&9
+  wait_for 60 more_answers "$2" "$_had"
+}
+epoch_is() { [ "$(stat_of .agent.epoch)" -ge "$1" ]; }
+give_up() {
+  tr -d '\r' <console | tail -n 30 | sed 's/^/# console: /'
+  sed 's/^/# messages: /' messages
+  done_testing
+  exit 1
+}
+
+wait_for 90 more_answers 'G ready' 0 || { ok 1 "the guest runs"; give_up; }
+ok 0 "the guest runs"
+command_guest where 'T page'
+# shellcheck disable=SC2046 # words
+set -- $(tr -d '\r' <console | sed -n 's/^T page //p' | tail -n 1)
+parent=$1 child=$2 gfn=$3 address=$4
+
+referenced() { # [mapcount, mappings, count, who]
+  api "/referenced/$gfn" --request POST |
+    jq -c '[.mapcount, .nr_mappings, .nr_referenced,
+      (.referenced_by | map(.pid) | sort)]'
+}
+known() {
+  [ "$(api "/process/$parent" | jq .has_pgd)" = true ] &&
+    [ "$(api "/process/$child" | jq .has_pgd)" = true ] &&
+    [ "$(api "/page/$gfn" | jq .mapcount)" = 1 ]
+}
+# Touched by WHO: COUNT and the pids
+check() { # WHO COUNT PIDS
+  command_guest none 'T done'
+  referenced >/dev/null		# clears
+  command_guest "$1" 'T done'
+  is "$(referenced)" "[1,2,$2,[$3]]" "$way: touched by $1: $2"
+  is "$(referenced)" "[1,2,0,[]]" "$way: then by nobody, though mapped twice"
+}
+for way in bpf kcore; do
+  [ $way = bpf ] || {
+    command_guest agent-kcore 'G agent'
+    # What the one before said is forgotten by the first full picture.
+    connected_again() { [ "$(stat_of .agent.nr_connections)" = 2 ]; }
+    wait_for 60 connected_again
+    ok $? "the agent starts anew"
+  }
+  wait_for 60 epoch_is 2
+  wait_for 60 known
+  ok $? "$way: both processes' page tables are known"
+  check parent 1 "$parent"
+  check child 1 "$child"
+  check both 2 "$parent,$child"
+  command_guest none 'T done'
+  is "$(referenced)" "[1,2,0,[]]" "$way: touched by none: 0"
+done
+command_guest parent 'T done'
+"$vmm" inspect --socket "$tmp/socket" referenced "$gfn" >shown
+sed 's/^/# /' shown
+is "$(sed -n 's/^used *pid \([0-9]*\) .* at \(.*\)$/\1 \2/p' shown)" \
+  "$parent $(printf '0x%x' "$address")" "vmm inspect referenced names it"
+"$vmm" inspect --socket "$tmp/socket" map "$parent" "$(printf %x "$address")" \
+  >map
+sed 's/^/# /' map
+like "$(cat map)" 'dirty' "vmm inspect map shows its state"
+is "$(stat_of .agent.nr_rejected)" 0 "no message was refused"
+echo end >&9
+(sleep 60; kill -KILL "$vmm_pid" 2>/dev/null) &
+watch=$!
+status=0
+wait "$vmm_pid" || status=$?
+kill "$watch" 2>/dev/null
+vmm_pid=
+is "$status" 0 "the guest ends"
+tr -d '\r' <console | sed -n 's/^G said /# agent: /p'
+[ "$nr_failed" = 0 ] || give_up
+done_testing
