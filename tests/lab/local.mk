@@ -3,7 +3,8 @@
 LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
-	tests/lab/kernel/build-kernel tests/lab/kernel/fragment
+	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
+	tests/lab/kernel/fragment
 
 # Programs of tests: one for guests, one that runs a guest.
 check_PROGRAMS += tests/lab/vsock-cat tests/lab/device-vm
