@@ -20,29 +20,60 @@ const struct access_source_ops *const access_sources[] = {
 	NULL,
 };
 
+int access_survey(const struct access_source_ops **opsp, bool hugetlb,
+		  access_tried_fn *tried, void *arg)
+{
+	const struct access_source_ops *first = NULL;
+	char why[WHY_LEN];
+
+	for (size_t i = 0; access_sources[i]; i++) {
+		const struct access_source_ops *ops = access_sources[i];
+		int err = -EOPNOTSUPP;
+
+		if (hugetlb && ops->lru_only)
+			snprintf(why, sizeof(why),
+				 "does not see hugetlb pages");
+		else
+			err = access_selftest(ops, why, sizeof(why));
+		if (!err && !first)
+			first = ops;
+		if (!tried(ops, err, err ? why : "", arg))
+			break;
+	}
+	if (!first)
+		return -ENODEV;
+	*opsp = first;
+	return 0;
+}
+
+struct reasons {
+	char *text;
+	size_t len, used;
+};
+
+static bool until_one_passes(const struct access_source_ops *ops, int err,
+			     const char *why, void *arg)
+{
+	struct reasons *r = arg;
+
+	if (!err) {
+		log_debug("accessed bits: %s", ops->name);
+		return false;
+	}
+	r->used += snprintf(r->text + r->used, r->len - r->used, "%s%s: %s",
+			    r->used ? "; " : "", ops->name, why);
+	if (r->used >= r->len)
+		r->used = r->len - 1;
+	return true;
+}
+
 static int choose(const struct access_source_ops **opsp, bool hugetlb,
 		  char *why, size_t len)
 {
-	char one[WHY_LEN];
-	size_t used = 0;
+	struct reasons r = { why, len, 0 };
 
 	*why = '\0';
-	for (size_t i = 0; access_sources[i]; i++) {
-		const struct access_source_ops *ops = access_sources[i];
-
-		if (hugetlb && ops->lru_only) {
-			snprintf(one, sizeof(one), "does not see hugetlb pages");
-		} else if (!access_selftest(ops, one, sizeof(one))) {
-			log_debug("accessed bits: %s", ops->name);
-			*opsp = ops;
-			return 0;
-		}
-		used += snprintf(why + used, len - used, "%s%s: %s",
-				 used ? "; " : "", ops->name, one);
-		if (used >= len)
-			used = len - 1;
-	}
-	return -ENODEV;
+	return access_survey(opsp, hugetlb, until_one_passes, &r);
 }
 
 int access_choose(const struct access_source_ops **opsp, char *why, size_t len)

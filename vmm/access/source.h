@@ -79,6 +79,17 @@ struct access_source {
 extern const struct access_source_ops *const access_sources[];
 
 /*
+ * Has each source pass or fail access_selftest(), best first, and tells each
+ * result, err 0 or -errno with why, to tried(), until that returns false.
+ * hugetlb: of memory in hugetlb pages, which some sources do not see.
+ * *opsp is the first that passed.  0, or -ENODEV: none did.
+ */
+typedef bool access_tried_fn(const struct access_source_ops *ops, int err,
+			     const char *why, void *arg);
+int access_survey(const struct access_source_ops **opsp, bool hugetlb,
+		  access_tried_fn *tried, void *arg);
+
+/*
  * The source that "auto" means here: the first that passes access_selftest().
  * It needs no VM of the caller's, so that memory can be made as ops->backing
  * says.  0 or -ENODEV with why filled in: the reason of each source, separated
