@@ -28,11 +28,12 @@ static int without_source(const struct run_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
 {
 	if (strcmp(o->abits, "auto") || o->policy.enabled) {
-		snprintf(why, len, "no accessed bits: %s", reasons);
+		snprintf(why, len, "no accessed bits: %s (all about this host: "
+			 "vmm doctor)", reasons);
 		return rc;
 	}
-	log_warn("running without accessed bits, so without reclaim: %s",
-		 reasons);
+	log_warn("running without accessed bits, so without reclaim: %s (all "
+		 "about this host: vmm doctor)", reasons);
 	return 0;
 }
 
@@ -100,7 +101,8 @@ static int open_sink(struct run_reclaim *r, const struct run_options *o,
 	/* The store was asked for, swap is the default. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
-	log_warn("ages are kept, but nothing can be evicted: %s", why);
+	log_warn("ages are kept, but nothing can be evicted: %s (all about "
+		 "this host: vmm doctor)", why);
 	return 0;
 }
 

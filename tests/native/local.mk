@@ -24,6 +24,8 @@ TESTS += tests/native/run-refusals.sh tests/native/console.sh \
 dist_check_SCRIPTS += tests/native/run-refusals.sh tests/native/console.sh \
 	tests/native/wss.sh tests/native/hugetlb.sh \
 	tests/native/reclaim-thp.sh
+TESTS += tests/native/doctor.sh
+dist_check_SCRIPTS += tests/native/doctor.sh
 check_PROGRAMS += tests/native/two-vms
 TESTS += tests/native/two-vms
 tests_native_two_vms_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -115,6 +115,12 @@ tests_unit_huge_LDADD = $(VMM_LIBS)
 tests_unit_wss_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_wss_engine_LDADD = $(VMM_LIBS)
 
+noinst_HEADERS += tests/unit/doctor-cases.h
+check_PROGRAMS += tests/unit/doctor
+TESTS += tests/unit/doctor
+tests_unit_doctor_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_doctor_LDADD = $(VMM_LIBS)
+
 TESTS += tests/unit/damon-borrow.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh
 VIEW_TESTS = tests/unit/guest_walk tests/unit/view tests/unit/rmap-record

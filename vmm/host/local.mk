@@ -1,3 +1,9 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/host/listen.c vmm/host/listen.h \
 	vmm/host/rundir.c vmm/host/rundir.h
+vmm_libvmm_a_SOURCES += \
+	vmm/host/doctor.c vmm/host/doctor.h vmm/host/doctor-internal.h \
+	vmm/host/doctor_read.c vmm/host/doctor_kvm.c vmm/host/doctor_abits.c \
+	vmm/host/doctor_needs.c vmm/host/doctor_memory.c \
+	vmm/host/doctor_swap.c vmm/host/doctor_cgroup.c \
+	vmm/host/doctor_process.c vmm/host/doctor_try.c

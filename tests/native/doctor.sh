@@ -1,0 +1,144 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm doctor on this machine: what it says is sound, and true as far as `vmm
+# run` and the kernel's own files can tell.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+command -v jq >/dev/null || skip_all "jq not found: install the Debian package jq"
+damon_config=/sys/kernel/mm/damon/admin
+damon_saved() { # what DAMON is told to do; nothing that changes by itself
+  [ ! -d $damon_config ] || find $damon_config -type f \( -name 'nr_*' -o \
+    -name state -o -name action -o -name operations \) \
+    ! -path '*/stats/*' -exec grep -H . {} + | sort
+}
+
+# doctor OPTION...: its answer in $tmp/json, its exit status in $status.
+doctor() {
+  status=0
+  "$vmm" doctor --json "$@" >"$tmp/json" 2>"$tmp/said" || status=$?
+}
+of() { jq -r "$1" "$tmp/json"; }
+fact() { # GROUP NAME MEMBER
+  jq -r --arg g "$1" --arg n "$2" --arg m "$3" \
+    '.facts[] | select(.group == $g and .name == $n) | .[$m]' "$tmp/json"
+}
+
+# sound NAME: what is true of any answer
+sound() {
+  is "$(of '[.facts[] | select(.status != "ok" and .remedy == "") | .name] |
+    join(" ")')" "" "$1: each obstacle has its remedy"
+  is "$(of '[.facts[] | [.group, .name]] | length - (unique | length)')" 0 \
+    "$1: each fact is told once"
+  is "$(of '[.facts[].status] | unique - ["ok", "note", "warn", "fail"] |
+    length')" 0 "$1: each status is a known one"
+  is "$(of '.summary | .good == (.guests and .process and (.source != null) and
+    (.sink != null))')" true "$1: the summary adds up"
+  is "$status" "$(of 'if .summary.good then 0 else 1 end')" \
+    "$1: the exit status says the same"
+}
+
+before=$(damon_saved)
+doctor
+sound "this host"
+is "$(cat "$tmp/said")" "" "nothing else is said"
+is "$(damon_saved)" "$before" "DAMON is as it was"
+"$vmm" doctor >"$tmp/text" 2>&1
+is "$?" "$status" "the table has the same exit status"
+is "$(tail -n 1 "$tmp/text")" "$(of .summary.text)" "and the same summary"
+is "$(grep -cE '^  (OK|-|WARN|FAIL) ' "$tmp/text")" "$(of '.facts | length')" \
+  "and a line for each fact"
+is "$(grep -c '^ *-> ' "$tmp/text")" \
+  "$(of '[.facts[] | select(.remedy != "")] | length')" "and for each remedy"
+is "$(of '[.facts[] | select(.group == "sources") | .name] | join(" ")')" \
+  "kvm-young damon page-idle soft" "all sources were tried"
+
+if [ -e /sys/kernel/mm/page_idle/bitmap ]; then
+  skip "page-idle is told to be absent" "this kernel has it"
+else
+  like "$(fact sources page-idle detail)" 'no /sys/kernel/mm/page_idle' \
+    "page-idle is told to be absent"
+fi
+if [ -n "$(damon_foreign)" ] && [ ! -e /run/vmm/damon.saved ]; then
+  like "$(fact sources damon status) $(fact sources damon detail)" \
+    '^(warn|note|fail) DAMON is in use' "who uses DAMON is told"
+else
+  skip "who uses DAMON is told" "nobody uses it"
+fi
+if [ "$(awk 'NR > 1 { n += $3 - $4 } END { print (n > 4096) }' /proc/swaps)" = 1 ]
+then
+  is "$(fact sinks swap status)" ok "with free swap the swap sink serves"
+else
+  is "$(fact reclaim swap status)" warn "without swap that is told"
+fi
+
+"$vmm" doctor --nosuch >/dev/null 2>&1
+is "$?" 2 "a wrong option: exit status 2"
+"$vmm" doctor stray >/dev/null 2>&1
+is "$?" 2 "a stray word: exit status 2"
+for pid in 0 -1 x 1x 99999999999; do
+  "$vmm" doctor --pid $pid >/dev/null 2>&1
+  is "$?" 2 "--pid $pid: exit status 2"
+done
+
+# A process without a VM.
+doctor --pid $$
+sound "the shell"
+is "$(fact process vm status) $(of .summary.process)" "fail false" \
+  "a shell is no VM"
+like "$(fact process vm remedy)" pgrep "how to find one is told"
+
+# Without KVM, in a mount namespace of its own.
+if unshare -m true 2>/dev/null; then
+  status=0
+  unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@"' - \
+    "$vmm" doctor --json >"$tmp/json" 2>"$tmp/said" || status=$?
+  sound "without /dev/kvm"
+  is "$status $(fact kvm /dev/kvm status)" "1 fail" "without it no guest runs"
+  is "$(of .summary.source)" null "and no source serves"
+else
+  skip "without /dev/kvm" "no permission to make a mount namespace: run as root"
+fi
+
+# Without privilege.
+if [ "$(id -u)" = 0 ] &&
+  setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$vmm"; then
+  status=0
+  setpriv --reuid 65534 --regid 65534 --clear-groups "$vmm" doctor --json \
+    >"$tmp/json" 2>"$tmp/said" || status=$?
+  sound "as nobody"
+  is "$(fact 'accessed bits' page-frames status)" warn \
+    "as nobody: page frames are hidden"
+  case $(of .summary.source) in
+  damon | page-idle) ok 1 "as nobody: no source that needs root" ;;
+  *) ok 0 "as nobody: no source that needs root" ;;
+  esac
+else
+  skip "as nobody" "needs root, and a vmm that others may run"
+fi
+
+if ! command -v curl >/dev/null || ! { [ -r /dev/kvm ] && [ -w /dev/kvm ]; }; then
+  skip "with a VM" "needs curl and /dev/kvm: load kvm_intel or kvm_amd"
+  done_testing
+  exit
+fi
+
+# A VM: it takes the source that doctor names, and doctor finds it healthy.
+doctor
+source=$(of .summary.source)
+payload_start "pattern=hotcold seconds=60" --mem 96M --cpus 1 --abits auto \
+  --socket "$socket"
+if wait_event 60 run; then
+  doctor --pid $vmm_pid
+  sound "a VM"
+  is "$(fact process vm status)" ok "a VM is one"
+  like "$(fact process guest-memory value)" 'MiB' "it has memory"
+  is "$(of '[.facts[] | select(.group == "process" and .status == "fail")] |
+    length')" 0 "nothing of it fails"
+  is "$(stat_of .engine.source)" "$source" \
+    "run --abits auto takes the source that doctor names"
+else
+  ok 1 "the guest starts"
+fi
+payload_end_run
+payload_wait
+is "$status" 0 "the VM ends well"
+done_testing

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Tries each access source, as `auto` does, and each sink. */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/access/source.h"
+#include "vmm/host/doctor-internal.h"
+#include "vmm/reclaim/sink.h"
+
+/*
+ * Sources and sinks say "obstacle: remedy".  What a self-test saw is no
+ * obstacle with a remedy of its own.
+ */
+static void split(struct doctor_fact *f, enum doctor_status status,
+		  const char *why)
+{
+	const char *colon = strstr(why, ": ");
+
+	if (!strncmp(why, "self-test: its small VM", 23)) {
+		doctor_detail(f, "%s", why);
+		doctor_blame(f, status, "see what is wrong under kvm");
+	} else if (!strncmp(why, "self-test: ", 11) || !colon) {
+		doctor_detail(f, "%s", why);
+		doctor_blame(f, status, "use another one");
+	} else {
+		doctor_detail(f, "%.*s", (int)(colon - why), why);
+		doctor_blame(f, status, "%s", colon + 2);
+	}
+}
+
+/*
+ * What is better than the first that serves is worth having; what is worse is
+ * not missed.  Which it is we know only when all were tried.
+ */
+static void grade(struct doctor *d, size_t first, size_t chosen)
+{
+	for (size_t i = first; i < d->nr; i++) {
+		struct doctor_fact *f = &d->facts[i];
+
+		if (f->status == DOCTOR_OK)
+			continue;
+		f->status = chosen == d->nr ? DOCTOR_FAIL :
+			    i < chosen ? DOCTOR_WARN : DOCTOR_NOTE;
+	}
+}
+
+static bool add_source(const struct access_source_ops *ops, int err,
+		       const char *why, void *arg)
+{
+	struct doctor *d = arg;
+	struct doctor_fact *f = doctor_add(d, GROUP_SOURCES, ops->name, "%s",
+					   err ? "does not serve" :
+						 "passed its self-test");
+
+	if (err)
+		split(f, DOCTOR_FAIL, why);
+	else
+		doctor_detail(f, "%s", ops->what);
+	return true;
+}
+
+static void try_sources(struct doctor *d)
+{
+	const struct access_source_ops *ops = NULL;
+	const size_t first = d->nr;
+	size_t chosen = d->nr;
+
+	if (!access_survey(&ops, false, add_source, d))
+		d->source = ops->name;
+	while (chosen < d->nr && (!ops || strcmp(d->facts[chosen].name,
+						 ops->name)))
+		chosen++;
+	if (chosen < d->nr)
+		doctor_append(&d->facts[chosen], "; auto takes this one");
+	grade(d, first, chosen);
+}
+
+static void try_sinks(struct doctor *d)
+{
+	static const struct reclaim_sink_ops *const sinks[] = {
+		&sink_swap, &sink_store,
+	};
+	const size_t first = d->nr;
+	size_t chosen;
+
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++) {
+		struct doctor_fact *f = doctor_add(d, GROUP_SINKS,
+						   sinks[i]->name, " ");
+		char why[sizeof(f->detail)] = "";
+		int rc = sink_selftest(sinks[i], why, sizeof(why));
+
+		snprintf(f->value, sizeof(f->value), rc < 0 ? "does not serve" :
+			 "passed its self-test: %d of %d pages went and came "
+			 "back", rc, SINK_SELFTEST_PAGES);
+		if (rc < 0)
+			split(f, DOCTOR_FAIL, *why ? why : strerror(-rc));
+	}
+	for (chosen = first; chosen < d->nr; chosen++)
+		if (d->facts[chosen].status == DOCTOR_OK)
+			break;
+	if (chosen < d->nr)
+		d->sink = d->facts[chosen].name;
+	grade(d, first, chosen);
+}
+
+void doctor_try(struct doctor *d)
+{
+	try_sources(d);
+	try_sinks(d);
+}
