@@ -18,6 +18,7 @@
 #include "vmm/stat/server.h"
 #include "vmm/util/log.h"
 #include "vmm/view/agent_server.h"
+#include "vmm/view/guest_harvest.h"
 #include "vmm/view/view.h"
 
 /*
@@ -78,12 +79,15 @@ static int open_source(struct run_reclaim *r, const struct run_options *o,
 	if (!r->ops)
 		return 0;
 	r->target = calloc(1, sizeof(*r->target));
-	if (!r->target) {
+	r->guest = calloc(1, sizeof(*r->guest));
+	if (!r->target || !r->guest) {
 		snprintf(why, len, "no memory");
 		return -ENOMEM;
 	}
 	r->target->mem = vm_mem(vm);
 	r->target->vm_fd = vm_fd(vm);
+	*r->guest = (struct access_guest){ guest_harvest, r->view };
+	r->target->guest = o->no_agent ? NULL : r->guest;
 	rc = access_open(&r->source, strcmp(o->abits, "auto") ? o->abits :
 			 r->ops->name, r->target, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
@@ -200,6 +204,7 @@ void run_reclaim_stop(struct run_reclaim *r)
 	agent_server_free(r->agent);
 	view_free(r->view);
 	free(r->target);
+	free(r->guest);
 }
 
 void run_reclaim_free(struct run_reclaim *r)

@@ -10,6 +10,7 @@
 
 #include "vmm/mem/guest_mem.h"
 
+struct access_guest;
 struct access_source_ops;
 struct access_source;
 struct agent_server;
@@ -32,6 +33,7 @@ struct run_reclaim {
 	struct engine *engine;
 	struct stat_server *server;
 	struct access_target *target;	/* of the source */
+	struct access_guest *guest;	/* of the target */
 };
 
 /*

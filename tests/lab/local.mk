@@ -30,7 +30,8 @@ CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
 # Access sources on real nested page tables (skipped without such a kernel).
-ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh
+ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh \
+	tests/lab/guest-pte.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)
 dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
 EXTRA_DIST += tests/lab/abits-inside.sh

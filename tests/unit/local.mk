@@ -123,9 +123,12 @@ tests_unit_doctor_LDADD = $(VMM_LIBS)
 
 TESTS += tests/unit/damon-borrow.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh
-VIEW_TESTS = tests/unit/guest_walk tests/unit/view tests/unit/rmap-record
+VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
+	tests/unit/rmap-record
 check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
+tests_unit_guest_pte_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_guest_pte_LDADD = $(VMM_LIBS)
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
 tests_unit_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

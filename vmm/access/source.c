@@ -17,6 +17,7 @@ const struct access_source_ops *const access_sources[] = {
 	&access_source_damon,
 	&access_source_page_idle,
 	&access_source_soft,
+	&access_source_guest_pte,
 	NULL,
 };
 
@@ -30,7 +31,11 @@ int access_survey(const struct access_source_ops **opsp, bool hugetlb,
 		const struct access_source_ops *ops = access_sources[i];
 		int err = -EOPNOTSUPP;
 
-		if (hugetlb && ops->lru_only)
+		if (ops->needs_agent)
+			snprintf(why, sizeof(why),
+				 "needs an agent in the guest, so it is never "
+				 "chosen by itself: --abits %s", ops->name);
+		else if (hugetlb && ops->lru_only)
 			snprintf(why, sizeof(why),
 				 "does not see hugetlb pages");
 		else

@@ -3,7 +3,8 @@
  * Access sources: which guest frames were touched?
  *
  * A source reads and clears the accessed bits of the second-level page tables
- * (EPT, NPT, or a KVM's shadow tables).  All sources have one meaning:
+ * (EPT, NPT, or a KVM's shadow tables), or finds out in another way.  All
+ * sources have one meaning:
  *
  *   harvest(range, young) sets in `young` the bit of every frame of the range
  *   that was accessed since that frame was last harvested (or armed), clears
@@ -23,10 +24,23 @@
 
 #include "vmm/mem/guest_mem.h"
 
+/* The guest's own page tables, of processes whose root is known. */
+struct access_guest {
+	/*
+	 * Sets in `young` the frames of the range that a process has used since
+	 * this was last asked, and in `looked` those of which all mappings that
+	 * are known of could be looked at.  Other bits stay.  0 or -errno.
+	 */
+	int (*harvest)(void *ctx, struct gfn_range range, uint64_t *young,
+		       uint64_t *looked);
+	void *ctx;
+};
+
 /* What to look at.  Must outlive the source. */
 struct access_target {
 	struct guest_mem *mem;
 	int vm_fd;		/* KVM VM, or -1 when it is not known */
+	const struct access_guest *guest;	/* NULL: there is no agent */
 	const char *options;	/* after the comma of "NAME,OPTIONS", or NULL */
 };
 
@@ -43,6 +57,7 @@ struct access_source_ops {
 	const char *what;	/* one line for people */
 	enum guest_mem_backing backing;	/* that it needs; ANON: any */
 	bool lru_only;		/* it does not see hugetlb pages */
+	bool needs_agent;	/* so "auto" does not mean it */
 
 	/*
 	 * Can this source serve on this host?  0, or -errno with one sentence

@@ -9,6 +9,7 @@ extern const struct access_source_ops access_source_kvm_young;
 extern const struct access_source_ops access_source_damon;
 extern const struct access_source_ops access_source_page_idle;
 extern const struct access_source_ops access_source_soft;
+extern const struct access_source_ops access_source_guest_pte;
 
 /*
  * soft: faults a second that it may cost the guest, unless told by options.

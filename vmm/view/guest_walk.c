@@ -145,6 +145,16 @@ int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
  * another frame there, whose accessed bit is not ours to clear.  One try: an
  * entry that changes under us is in use.
  */
+static void clear_accessed(const struct guest_walk *w, uint64_t *entry,
+			   uint64_t value, uint64_t table_gfn)
+{
+	if (!w->flags_known ||
+	    rmap_page_flags(w->map, table_gfn) & RMAP_PG_PGTABLE)
+		__atomic_compare_exchange_n(entry, &value,
+					    value & ~PTE_ACCESSED, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 		      uint64_t gfn)
 {
@@ -156,11 +166,7 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	    leaf.gfn != gfn ||
 	    !(leaf.value & PTE_ACCESSED))
 		return 0;
-	if (!w->flags_known ||
-	    rmap_page_flags(w->map, leaf.table_gfn) & RMAP_PG_PGTABLE)
-		__atomic_compare_exchange_n(leaf.entry, &leaf.value,
-					    leaf.value & ~PTE_ACCESSED, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	clear_accessed(w, leaf.entry, leaf.value, leaf.table_gfn);
 	return 1;
 }
 
@@ -168,3 +174,67 @@ const struct rmap_pte_ops guest_walk_ops = {
 	.lookup = walk_lookup,
 	.clear_accessed = walk_clear,
 };
+
+struct table_walk {
+	const struct guest_walk *walk;
+	uint64_t *budget;
+	void (*fn)(void *arg, uint64_t gfn, uint64_t nr, bool accessed);
+	void *arg;
+};
+
+static bool spend(struct table_walk *t, uint64_t work)
+{
+	if (*t->budget < work)
+		return false;
+	*t->budget -= work;
+	return true;
+}
+
+static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
+		      unsigned int level, uint64_t table_gfn)
+{
+	uint64_t nr = UINT64_C(1) << 9 * (level - 1), gfn;
+
+	gfn = (v & PTE_FRAME & ~(level > 1 ? PTE_LARGE_PAT : 0)) >>
+	      VMM_PAGE_SHIFT;
+	/* Reserved, as in find_leaf(). */
+	if (level > MAX_LEAF_LEVEL || gfn % nr)
+		return true;
+	if (!spend(t, nr / 64))
+		return false;
+	if (v & PTE_ACCESSED)
+		clear_accessed(t->walk, entry, v, table_gfn);
+	t->fn(t->arg, gfn, nr, v & PTE_ACCESSED);
+	return true;
+}
+
+/* As deep as there are levels, and as wide as the budget allows. */
+static bool walk_table(struct table_walk *t, uint64_t gpa, unsigned int level)
+{
+	unsigned int nr = level == t->walk->levels ? 256 : 512;
+	uint64_t *table = guest_mem_ptr(t->walk->mem, GPA(gpa), VMM_PAGE_SIZE);
+	bool complete = table && spend(t, nr);
+
+	for (unsigned int i = 0; i < nr && complete; i++) {
+		uint64_t v = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
+
+		if (!(v & PTE_PRESENT))
+			continue;
+		if (level > 1 && !(v & PTE_LARGE))
+			complete = walk_table(t, v & PTE_FRAME, level - 1);
+		else
+			complete = walk_leaf(t, &table[i], v, level,
+					     gpa >> VMM_PAGE_SHIFT);
+	}
+	return complete;
+}
+
+bool guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
+			uint64_t *budget,
+			void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+				   bool accessed), void *arg)
+{
+	struct table_walk t = { w, budget, fn, arg };
+
+	return walk_table(&t, rmap_mm_pgd(mm) & PTE_FRAME, w->levels);
+}

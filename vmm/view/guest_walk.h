@@ -44,6 +44,17 @@ struct guest_walk {
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
+/*
+ * All leaves of the user half of mm's tables: clears their accessed bits, by
+ * the rule above, and calls fn with the frames that each maps.  *budget counts
+ * down: an entry costs 1, a huge leaf more.  False: it was not enough, or a
+ * table is not in RAM.
+ */
+bool guest_walk_harvest(const struct guest_walk *walk,
+			const struct rmap_mm *mm, uint64_t *budget,
+			void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+				   bool accessed), void *arg);
+
 /* An entry for people to look at, also one that maps nothing. */
 struct guest_walk_entry {
 	struct rmap_pte pte;	/* level also where it is not present */
