@@ -94,6 +94,11 @@ tests_unit_store_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_store_LDADD = $(VMM_LIBS)
 
+check_PROGRAMS += tests/unit/sink_selftest
+TESTS += tests/unit/sink_selftest
+tests_unit_sink_selftest_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_selftest_LDADD = $(VMM_LIBS)
+
 check_PROGRAMS += tests/unit/sink_swap
 TESTS += tests/unit/sink_swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
