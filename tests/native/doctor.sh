@@ -130,7 +130,7 @@ if wait_event 60 run; then
   doctor --pid $vmm_pid
   sound "a VM"
   is "$(fact process vm status)" ok "a VM is one"
-  like "$(fact process guest-memory value)" 'MiB' "it has memory"
+  like "$(fact process guest-memory value)" 'iB in large areas' "it has memory"
   is "$(of '[.facts[] | select(.group == "process" and .status == "fail")] |
     length')" 0 "nothing of it fails"
   is "$(stat_of .engine.source)" "$source" \

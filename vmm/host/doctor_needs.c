@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <unistd.h>
 
 #include "vmm/host/doctor-internal.h"
 
@@ -61,7 +62,8 @@ static void check_kvm_young(struct doctor *d)
 
 static void check_userfaultfd(struct doctor *d)
 {
-	bool device = doctor_has(d, "/dev/userfaultfd");
+	bool device = doctor_has(d, "/dev/userfaultfd"), usable = false;
+	char path[DOCTOR_PATH_LEN];
 	struct doctor_fact *f;
 	uint64_t allowed;
 
@@ -75,7 +77,9 @@ static void check_userfaultfd(struct doctor *d)
 	f = doctor_add(d, GROUP_RECLAIM, "userfaultfd", "present, "
 		       "unprivileged_userfaultfd %" PRIu64 "%s", allowed,
 		       device ? ", /dev/userfaultfd" : "");
-	if (allowed || doctor_can(d, CAP_SYS_PTRACE))
+	if (device && !doctor_path(d, path, "/dev/userfaultfd"))
+		usable = !access(path, R_OK | W_OK);
+	if (allowed || usable || doctor_can(d, CAP_SYS_PTRACE))
 		return;
 	doctor_detail(f, "--sink store may not serve faults of KVM");
 	doctor_blame(f, DOCTOR_WARN, "sysctl vm.unprivileged_userfaultfd=1%s, "

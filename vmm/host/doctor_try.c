@@ -21,9 +21,12 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 	if (!strncmp(why, "self-test: its small VM", 23)) {
 		doctor_detail(f, "%s", why);
 		doctor_blame(f, status, "see what is wrong under kvm");
-	} else if (!strncmp(why, "self-test: ", 11) || !colon) {
+	} else if (!strncmp(why, "self-test: ", 11)) {
 		doctor_detail(f, "%s", why);
 		doctor_blame(f, status, "use another one");
+	} else if (!colon) {
+		/* Both in one, as in "this needs root". */
+		doctor_blame(f, status, "%s", why);
 	} else {
 		doctor_detail(f, "%.*s", (int)(colon - why), why);
 		doctor_blame(f, status, "%s", colon + 2);

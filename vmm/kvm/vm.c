@@ -56,10 +56,12 @@ static int open_kvm(struct vm *vm, char *why, size_t len)
 		if (rc == -ENOENT)
 			snprintf(why, len, "/dev/kvm does not exist: load the "
 				 "module kvm_intel or kvm_amd, and enable "
-				 "virtualization in the firmware");
+				 "virtualization in the firmware; `vmm doctor` "
+				 "tells which");
 		else if (rc == -EACCES || rc == -EPERM)
 			snprintf(why, len, "no permission for /dev/kvm: join "
-				 "the group kvm, or run as root");
+				 "the group kvm, or run as root; `vmm doctor` "
+				 "tells what else is missing");
 		else
 			snprintf(why, len, "/dev/kvm: %s", strerror(-rc));
 		return rc;
