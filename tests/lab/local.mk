@@ -57,3 +57,8 @@ dist_check_SCRIPTS += tests/lab/page-referenced.sh
 EXTRA_DIST += tests/lab/page-referenced-inside.sh \
 	tests/lab/page-referenced-guest.sh
 LAB_TESTS += tests/lab/page-referenced.sh
+
+# What a host can do, with the module, without, and with obstacles put there.
+dist_check_SCRIPTS += tests/lab/doctor.sh
+EXTRA_DIST += tests/lab/doctor-inside.sh
+LAB_TESTS += tests/lab/doctor.sh

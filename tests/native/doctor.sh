@@ -75,7 +75,7 @@ is "$?" 2 "a wrong option: exit status 2"
 "$vmm" doctor stray >/dev/null 2>&1
 is "$?" 2 "a stray word: exit status 2"
 for pid in 0 -1 x 1x 99999999999; do
-  "$vmm" doctor --pid $pid >/dev/null 2>&1
+  "$vmm" doctor --pid "$pid" >/dev/null 2>&1
   is "$?" 2 "--pid $pid: exit status 2"
 done
 
@@ -127,7 +127,7 @@ source=$(of .summary.source)
 payload_start "pattern=hotcold seconds=60" --mem 96M --cpus 1 --abits auto \
   --socket "$socket"
 if wait_event 60 run; then
-  doctor --pid $vmm_pid
+  doctor --pid "$vmm_pid"
   sound "a VM"
   is "$(fact process vm status)" ok "a VM is one"
   like "$(fact process guest-memory value)" 'iB in large areas' "it has memory"
