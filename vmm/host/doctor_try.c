@@ -42,7 +42,7 @@ static void grade(struct doctor *d, size_t first, size_t chosen)
 	for (size_t i = first; i < d->nr; i++) {
 		struct doctor_fact *f = &d->facts[i];
 
-		if (f->status == DOCTOR_OK)
+		if (f->status != DOCTOR_FAIL)
 			continue;
 		f->status = chosen == d->nr ? DOCTOR_FAIL :
 			    i < chosen ? DOCTOR_WARN : DOCTOR_NOTE;
@@ -54,11 +54,12 @@ static bool add_source(const struct access_source_ops *ops, int err,
 {
 	struct doctor *d = arg;
 	struct doctor_fact *f = doctor_add(d, GROUP_SOURCES, ops->name, "%s",
-					   err ? "does not serve" :
-						 "passed its self-test");
+					   !err ? "passed its self-test" :
+					   ops->needs_agent ? "not tried" :
+							      "does not serve");
 
 	if (err)
-		split(f, DOCTOR_FAIL, why);
+		split(f, ops->needs_agent ? DOCTOR_NOTE : DOCTOR_FAIL, why);
 	else
 		doctor_detail(f, "%s", ops->what);
 	return true;
