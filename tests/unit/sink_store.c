@@ -30,7 +30,7 @@
 struct world {
 	struct guest_mem *mem;
 	struct reclaim_sink *sink;
-	volatile bool stop;
+	bool stop;		/* atomic */
 };
 
 struct writer {
@@ -101,7 +101,7 @@ static void *write_on(void *arg)
 {
 	struct writer *wr = arg;
 
-	while (!wr->w->stop)
+	while (!__atomic_load_n(&wr->w->stop, __ATOMIC_ACQUIRE))
 		one_step(wr);
 	return NULL;
 }
@@ -182,7 +182,7 @@ static void test_writers(enum guest_mem_backing backing, const char *options,
 		s = stats_of(&w);
 	} while ((s.nr_faults < 2000 || res.evicted < 2000) &&
 		 clock_now_ns() < give_up);
-	w.stop = true;
+	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < NR_WRITERS; i++) {
 		pthread_join(wr[i].thread, NULL);
 		steps += wr[i].steps;

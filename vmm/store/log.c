@@ -36,6 +36,7 @@ struct log {
 	uint64_t making;		/* NONE: none */
 	size_t fill;
 	struct log_stats stats;
+	uint64_t nr_read;		/* atomic: without the owner's lock */
 };
 
 int log_new(struct log **logp, struct store_device *dev)
@@ -179,7 +180,7 @@ int log_read(struct log *log, const struct log_record *r, void *data)
 	rc = log->dev->ops->read(log->dev, buffer, sizeof(h) + r->len, r->at);
 	if (rc)
 		return rc;
-	__atomic_fetch_add(&log->stats.nr_read, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&log->nr_read, 1, __ATOMIC_RELAXED);
 	memcpy(&h, buffer, sizeof(h));
 	if (h.magic != HEADER_MAGIC || h.key != r->key || h.len != r->len ||
 	    h.sum != r->sum || h.kind != r->kind)
@@ -237,7 +238,7 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 void log_get_stats(const struct log *log, struct log_stats *stats)
 {
 	*stats = log->stats;
-	stats->nr_read = __atomic_load_n(&log->stats.nr_read, __ATOMIC_RELAXED);
+	stats->nr_read = __atomic_load_n(&log->nr_read, __ATOMIC_RELAXED);
 	stats->bytes = log->nr * LOG_SEGMENT_BYTES;
 	stats->used_bytes = (log->nr - log->nr_free) * LOG_SEGMENT_BYTES;
 }
