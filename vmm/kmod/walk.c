@@ -41,8 +41,6 @@
 /* Entries looked at under one hold of mmu_lock. */
 #define KY_HOLD_PAGES	4096UL
 
-static u64 ky_accessed __read_mostly;
-
 /* The versions whose arch/x86/kvm/mmu/ was read for this file. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0) && \
 	LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0) && defined(CONFIG_X86_64)
@@ -52,6 +50,8 @@ static u64 ky_accessed __read_mostly;
 #endif
 
 #if KY_WALK_KNOWN
+
+static u64 ky_accessed __read_mostly;
 
 static_assert(sizeof(union kvm_mmu_page_role) == 4);
 static_assert(sizeof(((struct kvm_mmu *)0)->root.hpa) == 8);
