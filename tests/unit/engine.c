@@ -243,6 +243,32 @@ static void test_working_set_first(void)
 	vm_stop(&vm);
 }
 
+/* What the engine tells its source, read when it has ended. */
+static void test_at_rest(void)
+{
+	static const struct {
+		uint64_t target;
+		bool at_rest;
+		const char *name;
+	} t[] = {
+		{ 900, true, "a target that is reached: the source may rest" },
+		{ NR_HOT / 2, false, "one that is not: it may not" },
+		{ 0, false, "without one it is to see all it can" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct vm vm;
+
+		vm_prepare(&vm, HOT);
+		vm_start(&vm, t[i].target);
+		wait_scans(&vm, 8);
+		engine_free(vm.engine);
+		vm.engine = NULL;
+		is_int(vm.source->at_rest, t[i].at_rest, t[i].name);
+		vm_stop(&vm);
+	}
+}
+
 static void test_live_target(void)
 {
 	struct vm vm;
@@ -672,6 +698,7 @@ int main(void)
 	test_exactly_the_cold();
 	test_working_set_first();
 	test_live_target();
+	test_at_rest();
 	test_locked();
 	test_free_first();
 	test_last_look();

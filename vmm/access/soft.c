@@ -52,6 +52,7 @@
 #define CHUNK_PAGES   512u	/* armed at a time: 2 MiB */
 #define GROUP_CHUNKS  8u	/* looked at, then armed */
 #define AROUND_PAGES  16u	/* mapped around a read fault */
+#define REST_SHARE    5		/* of the budget is used when nothing is to go */
 #define MAX_SAVED_S   10	/* a budget not used is kept for so long */
 #define MAX_DEBT_S    1		/* a guest that fills its memory overdraws it */
 #define FIRST_COST    128	/* faults that a chunk costs, for a beginning */
@@ -232,7 +233,8 @@ static int soft_arm(struct access_source *src, struct gfn_range range)
 static void earn(struct soft *s)
 {
 	uint64_t now = clock_now_ns();
-	double earned = (now - s->last_ns) / 1e9 * s->per_second;
+	double rate = s->per_second / (s->base.at_rest ? REST_SHARE : 1.0);
+	double earned = (now - s->last_ns) / 1e9 * rate;
 	int64_t most = s->per_second * MAX_SAVED_S;
 	int64_t least = -(int64_t)s->per_second * MAX_DEBT_S;
 

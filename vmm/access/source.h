@@ -88,6 +88,11 @@ struct access_source {
 	unsigned int granule_pages;	/* smallest unit it tells apart */
 	bool lossy;	/* no TLB flush: a page hot in the TLB may look cold */
 	enum access_cost cost;
+	/*
+	 * Set by the engine before each harvest: reclaim is on and has reached
+	 * its target, so a source that slows the guest down may see less.
+	 */
+	bool at_rest;
 };
 
 /* Best first; ends with NULL. */

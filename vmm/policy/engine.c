@@ -30,6 +30,7 @@
 #define MAX_PERIOD_MS (3600 * 1000)
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
+#define REST_MARGIN   64	/* of the target */
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -87,6 +88,18 @@ int engine_harvest(struct engine *e, struct gfn_range range)
 	return rc;
 }
 
+/* A target that is reached, but for what comes and goes. */
+static bool is_at_rest(struct engine *e)
+{
+	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
+
+	pthread_mutex_lock(&e->lock);
+	target = e->policy.enabled ?
+		e->policy.target_bytes >> VMM_PAGE_SHIFT : 0;
+	pthread_mutex_unlock(&e->lock);
+	return target && resident <= target + target / REST_MARGIN;
+}
+
 /* Fills the scratch bitmaps with what this scan sees. */
 static int look(struct engine *e)
 {
@@ -101,6 +114,7 @@ static int look(struct engine *e)
 		engine_set_error(e, "which pages are resident can't be read", rc);
 		return rc;
 	}
+	e->config.source->at_rest = is_at_rest(e);
 	slots = guest_mem_slots(e->config.mem, &nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
