@@ -11,6 +11,10 @@ EXTRA_DIST += tests/native/payload-functions.sh
 check_PROGRAMS += tests/native/abits-truth
 TESTS += tests/native/abits-truth.sh tests/native/abits-soft.sh
 dist_check_SCRIPTS += tests/native/abits-truth.sh tests/native/abits-soft.sh
+noinst_HEADERS += tests/native/truth.h
+tests_native_abits_truth_SOURCES = tests/native/abits-truth.c \
+	tests/native/truth-patterns.c tests/native/truth-period.c \
+	tests/native/truth.h
 tests_native_abits_truth_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_abits_truth_LDADD = $(VMM_LIBS)
 

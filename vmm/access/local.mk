@@ -1,6 +1,7 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/access/source.c vmm/access/source.h vmm/access/sources.h \
 	vmm/access/selftest.c vmm/access/tiny_vm.c vmm/access/tiny_vm.h \
+	vmm/access/tiny_vm_code.c vmm/access/tiny_vm_code.h \
 	vmm/access/pfn_map.c vmm/access/pfn_map.h \
 	vmm/access/aging.c vmm/access/aging.h vmm/access/aging_window.h \
 	vmm/access/damon.c vmm/access/damon_ctl.c vmm/access/damon_ctl.h \

@@ -21,30 +21,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/access/tiny_vm_code.h"
 #include "vmm/util/clock.h"
 
 #define HUGE_PAGES 512u
 #define MAX_PAGES  (UINT64_C(2) << (30 - VMM_PAGE_SHIFT))
-#define MAX_WAIT_MS 20000
+#define POLL_US	    100
+#define MAX_POLLS   200000
+#define LINE_BYTES  64u
 #define ADDR(frame) ((uint64_t)(frame) << VMM_PAGE_SHIFT)
 
 #define PTE_TABLE 0x7	/* present, writable, user */
 #define PTE_HUGE  0x80
 
 enum { PML4 = 1, PDPT = 2, PD = 3, PT = 7 };
-
-/* The page DATA; the program knows the offsets. */
-struct shared {
-	uint64_t list;		/*  0: address of the list to go round */
-	uint64_t list_seen;	/*  8: the one it went round last */
-	uint64_t nr_rounds;	/* 16 */
-	uint64_t stop;		/* 24 */
-};
-
-struct list {
-	uint64_t nr;
-	uint64_t addr[];
-};
 
 struct tiny_vm {
 	struct guest_mem *mem;		/* owned */
@@ -60,33 +50,9 @@ struct tiny_vm {
 	bool started;
 };
 
-extern const uint8_t tiny_vm_code[], tiny_vm_code_end[];
-
-/* %rdi: struct shared.  Ends by port I/O, which ring 3 may do (IOPL 3). */
-__asm__(".pushsection .rodata\n"
-	"tiny_vm_code:\n"
-	"1:	mov (%rdi), %rbx\n"
-	"	mov (%rbx), %rcx\n"
-	"	lea 8(%rbx), %rsi\n"
-	"	test %rcx, %rcx\n"
-	"	jz 3f\n"
-	"2:	mov (%rsi), %rax\n"
-	"	movb (%rax), %dl\n"
-	"	add $8, %rsi\n"
-	"	dec %rcx\n"
-	"	jnz 2b\n"
-	"3:	mov %rbx, 8(%rdi)\n"
-	"	incq 16(%rdi)\n"
-	"	pause\n"
-	"	cmpb $0, 24(%rdi)\n"
-	"	je 1b\n"
-	"	out %al, $0xf4\n"
-	"tiny_vm_code_end:\n"
-	".popsection\n");
-
-static struct shared *shared_page(const struct tiny_vm *vm)
+static struct tiny_vm_shared *shared_page(const struct tiny_vm *vm)
 {
-	return (struct shared *)(vm->ram + ADDR(vm->data));
+	return (struct tiny_vm_shared *)(vm->ram + ADDR(vm->data));
 }
 
 static uint64_t *table(const struct tiny_vm *vm, uint64_t frame)
@@ -104,7 +70,7 @@ static uint64_t huge_up(uint64_t frames)
 /* Sizes do not depend on each other: page tables for 4 GiB cost 4 MiB. */
 static void lay_out(struct tiny_vm *vm)
 {
-	uint64_t list_frames = (vm->nr_pages * 8 + 8) / VMM_PAGE_SIZE + 1;
+	uint64_t list_frames = (vm->nr_pages * 8 + 16) / VMM_PAGE_SIZE + 1;
 
 	vm->code = PT + (UINT64_C(4) << 30) / (HUGE_PAGES * VMM_PAGE_SIZE);
 	vm->data = vm->code + 1;
@@ -344,23 +310,44 @@ struct gfn_range tiny_vm_range(const struct tiny_vm *vm)
 	return (struct gfn_range){ GFN(vm->first), vm->nr_pages };
 }
 
-int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds)
+uint64_t tiny_vm_rounds(const struct tiny_vm *vm)
 {
-	const uint64_t *now = &shared_page(vm)->nr_rounds;
-	uint64_t until = __atomic_load_n(now, __ATOMIC_ACQUIRE) + rounds;
+	return __atomic_load_n(&shared_page(vm)->nr_rounds, __ATOMIC_ACQUIRE);
+}
 
-	for (int ms = 0; ms < MAX_WAIT_MS; ms++) {
-		if (__atomic_load_n(now, __ATOMIC_ACQUIRE) >= until)
+uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm)
+{
+	clockid_t clock;
+
+	return pthread_getcpuclockid(vm->thread, &clock) ? 0 :
+							   clock_read_ns(clock);
+}
+
+/* Until *p is in [from, to]. */
+static int poll_shared(const uint64_t *p, uint64_t from, uint64_t to)
+{
+	for (int i = 0; i < MAX_POLLS; i++) {
+		uint64_t now = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+
+		if (now >= from && now <= to)
 			return 0;
-		nanosleep(&(struct timespec){ .tv_nsec = NSEC_PER_MSEC }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = POLL_US * 1000 },
+			  NULL);
 	}
 	return -ETIMEDOUT;
 }
 
-int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr)
+int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds)
+{
+	return poll_shared(&shared_page(vm)->nr_rounds,
+			   tiny_vm_rounds(vm) + rounds, UINT64_MAX);
+}
+
+int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
+		      struct tiny_vm_how how)
 {
 	uint64_t addr;
-	struct list *list;
+	struct tiny_vm_list *list;
 
 	if (nr > vm->nr_pages)
 		return -EINVAL;
@@ -370,16 +357,17 @@ int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr)
 	/* The guest is in the other list, if in any. */
 	vm->next_list ^= 1;
 	addr = ADDR(vm->lists[vm->next_list]);
-	list = (struct list *)(vm->ram + addr);
+	list = (struct tiny_vm_list *)(vm->ram + addr);
 	for (uint64_t i = 0; i < nr; i++)
-		list->addr[i] = ADDR(gfns[i]);
+		list->addr[i] = ADDR(gfns[i]) + i * how.line_step * LINE_BYTES %
+						VMM_PAGE_SIZE;
 	list->nr = nr;
+	list->keep = how.once ? 0 : UINT64_MAX;
 	__atomic_store_n(&shared_page(vm)->list, addr, __ATOMIC_RELEASE);
-	for (int ms = 0; ms < MAX_WAIT_MS; ms++) {
-		if (__atomic_load_n(&shared_page(vm)->list_seen,
-				    __ATOMIC_ACQUIRE) == addr)
-			return 0;
-		nanosleep(&(struct timespec){ .tv_nsec = NSEC_PER_MSEC }, NULL);
-	}
-	return -ETIMEDOUT;
+	return poll_shared(&shared_page(vm)->list_seen, addr, addr);
+}
+
+int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr)
+{
+	return tiny_vm_touch_how(vm, gfns, nr, (struct tiny_vm_how){ 0 });
 }

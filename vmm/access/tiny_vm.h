@@ -41,7 +41,22 @@ struct gfn_range tiny_vm_range(const struct tiny_vm *vm);
  */
 int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr);
 
+/*
+ * The same; of page i the cache line i * line_step modulo 64.  once: each page
+ * one time, and nothing more; all are touched on return.
+ */
+struct tiny_vm_how {
+	bool once;
+	unsigned int line_step;
+};
+
+int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
+		      struct tiny_vm_how how);
+
 /* Waits until the guest went round its list `rounds` times. -ETIMEDOUT. */
 int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds);
+/* Rounds it went until now, and CPU time of its vCPU, KVM's work included. */
+uint64_t tiny_vm_rounds(const struct tiny_vm *vm);
+uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm);
 
 #endif
