@@ -88,13 +88,16 @@ int engine_harvest(struct engine *e, struct gfn_range range)
 	return rc;
 }
 
-/* A target that is reached, but for what comes and goes. */
+/*
+ * A target that is reached, but for what comes and goes.  A guest that has not
+ * grown to it yet is another matter: its ages will be needed.
+ */
 static bool is_at_rest(struct engine *e)
 {
 	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
 
 	pthread_mutex_lock(&e->lock);
-	target = e->policy.enabled ?
+	target = e->policy.enabled && e->stats.nr_evicted ?
 		e->policy.target_bytes >> VMM_PAGE_SHIFT : 0;
 	pthread_mutex_unlock(&e->lock);
 	return target && resident <= target + target / REST_MARGIN;
