@@ -279,7 +279,7 @@ static void *fuzzer(void *arg)
 		struct kvm_young_scan req = {
 			.size = rand_r(&seed) % 32 ? sizeof(req) :
 						     (unsigned)rand_r(&seed),
-			.flags = rand_r(&seed) % 16 ? rand_r(&seed) % 8 :
+			.flags = rand_r(&seed) % 16 ? rand_r(&seed) % 16 :
 						      rand_r(&seed),
 			.vm_fd = rand_r(&seed) % 4 ? fds[0] :
 						     fds[rand_r(&seed) % 8],

@@ -120,15 +120,11 @@ static int kvm_young_open(struct access_source **srcp,
 static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 		uint64_t *young)
 {
-	struct kvm_young_scan scan = {
-		.size = sizeof(scan), .flags = TAKE, .vm_fd = ky->vm_fd,
-		.hva = hva, .nr_pages = nr,
-	};
-	uint64_t words = BITMAP_WORDS(nr);
+	uint64_t words = BITMAP_WORDS(nr), done = 0, *bits = NULL;
 	bool direct = gfn % 64 == 0 && nr % 64 == 0;
 
 	if (young && direct) {
-		scan.young = (uintptr_t)(young + gfn / 64);
+		bits = young + gfn / 64;
 	} else if (young) {
 		if (words > ky->cap_words) {
 			free(ky->bits);
@@ -137,10 +133,24 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 			if (!ky->bits)
 				return -ENOMEM;
 		}
-		scan.young = (uintptr_t)ky->bits;
+		bits = ky->bits;
 	}
-	if (ioctl(ky->fd, KVM_YOUNG_SCAN, &scan))
-		return -errno;
+	/* A call stops after a while, where a word of the bitmap begins. */
+	while (done < nr) {
+		struct kvm_young_scan scan = {
+			.size = sizeof(scan), .flags = TAKE,
+			.vm_fd = ky->vm_fd,
+			.hva = hva + (done << VMM_PAGE_SHIFT),
+			.nr_pages = nr - done,
+			.young = bits ? (uintptr_t)(bits + done / 64) : 0,
+		};
+
+		if (ioctl(ky->fd, KVM_YOUNG_SCAN, &scan))
+			return -errno;
+		if (!scan.nr_scanned)
+			return -EIO;
+		done += scan.nr_scanned;
+	}
 	if (young && !direct)
 		for (uint64_t i = bitmap_next(ky->bits, 0, nr); i < nr;
 		     i = bitmap_next(ky->bits, i + 1, nr))

@@ -12,9 +12,13 @@
  * in the range; a leaf that sticks out is reported and left alone, so it can
  * look hot for too long but never cold too early.
  *
+ * Skipping.  A page table that the entry above says was not used since the last
+ * time is not looked into.  Entries above page tables are cleared only with
+ * KVM_YOUNG_FLUSH: without it little is skipped.
+ *
  * TLB.  A processor that has the translation cached does not set the bit
  * again.  KVM_YOUNG_FLUSH ends every batch (128 MiB) in which a bit was
- * cleared with a flush of the VM's TLBs; without it a page in use may look
+ * cleared with a flush of the VM's TLBs (two, if page tables were in use); without it a page in use may look
  * cold for as long as its translation stays cached.  An access between the
  * clearing and the flush, by a cached translation, is not seen in either case.
  *
@@ -29,8 +33,15 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define KVM_YOUNG_ABI_VERSION 1
+#define KVM_YOUNG_ABI_VERSION 2
 #define KVM_YOUNG_PATH "/dev/kvm-young"
+
+/*
+ * A call ends when so many milliseconds have passed, at the end of a batch
+ * (128 MiB by walk, one part of 2 MiB by notifier) and returns 0 with
+ * nr_scanned below nr_pages: the rest is for the next call.
+ */
+#define KVM_YOUNG_CALL_MS 100
 
 /* Ways to read the bits. */
 #define KVM_YOUNG_BY_WALK	1u	/* page table entries, some ns a page */
@@ -51,6 +62,7 @@ struct kvm_young_info {
 #define KVM_YOUNG_CLEAR		(1u << 0)
 #define KVM_YOUNG_FLUSH		(1u << 1)	/* needs KVM_YOUNG_CLEAR */
 #define KVM_YOUNG_NOTIFIER	(1u << 2)	/* not by walking, for tests */
+#define KVM_YOUNG_ALL_LEAVES	(1u << 3)	/* skip no table, for tests */
 
 struct kvm_young_scan {
 	__u32 size;		/* sizeof(struct kvm_young_scan) */
@@ -61,15 +73,18 @@ struct kvm_young_scan {
 	__u64 nr_pages;		/* of 4 KiB; at least 1 */
 	/*
 	 * Bitmaps of (nr_pages + 63) / 64 64-bit words, bit 0 of word 0 is the
-	 * first page; 0: not wanted.  Every bit of the words is written.
+	 * first page; 0: not wanted.  Every bit of the words of
+	 * the pages scanned is written.
 	 */
 	__u64 young;
 	__u64 huge;		/* pages mapped by a leaf of more than 4 KiB;
 				 * all clear if by notifier */
-	/* Results, valid also if the ioctl fails with EINTR. */
-	__u64 nr_scanned;	/* pages whose bits were written */
+	/* Results, valid also if the ioctl fails with EINTR or ESRCH. */
+	__u64 nr_scanned;	/* pages whose bits were written; see
+				 * KVM_YOUNG_CALL_MS */
 	__u64 nr_young;
-	__u64 nr_leaves[3];	/* entries present: 4 KiB, 2 MiB, 1 GiB */
+	__u64 nr_leaves[3];	/* entries seen present: 4 KiB, 2 MiB, 1 GiB */
+	__u64 nr_skipped;	/* pages below entries that were not used */
 	__u32 method;		/* KVM_YOUNG_BY_*, the slowest way used */
 	__u32 nr_flushes;
 };

@@ -1,22 +1,30 @@
 # vmm/kmod: the kvm-young module.  `make kmod` builds it against the kernel
 # headers of KVER: the running kernel's, or else the newest installed ones.
 # Not part of `make all`: it needs headers, and a host may use another source.
-KMOD_FILES = vmm/kmod/Kbuild vmm/kmod/dkms.conf vmm/kmod/kvm_young.h \
-	vmm/kmod/kvm_young_abi.h vmm/kmod/main.c vmm/kmod/walk.c
-EXTRA_DIST += $(KMOD_FILES) vmm/kmod/README.md vmm/kmod/build
+KMOD_FILES = vmm/kmod/Kbuild vmm/kmod/kvm_young.h vmm/kmod/kvm_young_abi.h \
+	vmm/kmod/layout.h vmm/kmod/main.c vmm/kmod/scan.c vmm/kmod/walk.c \
+	vmm/kmod/leaf.c vmm/kmod/entry.c vmm/kmod/verify.c
+EXTRA_DIST += $(KMOD_FILES) vmm/kmod/dkms.conf.in vmm/kmod/README.md \
+	vmm/kmod/build
 
 kmod:
 	$(AM_V_GEN)$(srcdir)/vmm/kmod/build $(srcdir)/vmm/kmod \
 		$(builddir)/vmm/kmod '$(KVER)'
 .PHONY: kmod
 
-# dkms add, build and install find it in /usr/src.
-install-kmod-source:
-	$(MKDIR_P) $(DESTDIR)/usr/src/kvm-young-1
+# For DKMS, which looks for sources in /usr/src/NAME-VERSION, and registers
+# them with `dkms add kvm-young/VERSION`.
+KMOD_DKMS_DIR = $(DESTDIR)/usr/src/kvm-young-$(PACKAGE_VERSION)
+install-dkms:
+	$(MKDIR_P) '$(KMOD_DKMS_DIR)'
 	for f in $(KMOD_FILES); do \
-		$(INSTALL_DATA) $(srcdir)/$$f $(DESTDIR)/usr/src/kvm-young-1; \
+		$(INSTALL_DATA) "$(srcdir)/$$f" '$(KMOD_DKMS_DIR)' || exit 1; \
 	done
-.PHONY: install-kmod-source
+	sed 's/@VERSION[@]/$(PACKAGE_VERSION)/' $(srcdir)/vmm/kmod/dkms.conf.in \
+		>'$(KMOD_DKMS_DIR)/dkms.conf'
+uninstall-dkms:
+	rm -rf '$(KMOD_DKMS_DIR)'
+.PHONY: install-dkms uninstall-dkms
 
 clean-local: clean-kmod
 clean-kmod:

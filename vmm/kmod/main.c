@@ -1,153 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * kvm-young: reads and clears the accessed bits of a VM's second-level page
- * tables.  kvm_young_abi.h is the manual; walk.c reads the entries; here are
- * the device, the batches and the way by KVM's own mmu-notifier operations,
- * which serves every VM that cannot be walked.
+ * tables.  kvm_young_abi.h is the manual; here is the device.  scan.c goes
+ * through a range, walk.c, leaf.c and entry.c read page table entries.
  *
- * What keeps things alive: the VM by its file, held for the ioctl; its memory
- * map by mmget() for a batch, so that a dying process waits for one batch at
- * most.
+ * The VM is kept alive by its file, held for the ioctl.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
-#include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/stringify.h>
 #include <linux/uaccess.h>
 
 #include "kvm_young.h"
 
-#define KY_FLAGS (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH | KVM_YOUNG_NOTIFIER)
+#define KY_FLAGS (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH | KVM_YOUNG_NOTIFIER | \
+		  KVM_YOUNG_ALL_LEAVES)
 
 static_assert(sizeof(struct kvm_young_info) == 16);
-static_assert(sizeof(struct kvm_young_scan) == 96);
-
-static bool ky_may_walk __read_mostly;
-
-/*
- * By KVM's operations.  First asks for every page, then clears those that
- * were young: clearing by page as one goes would take the bit of a huge page
- * with its first 4 KiB, and clearing a range would lose accesses that come
- * between.
- */
-static void ky_notifier_chunk(struct ky_scan *scan, u64 start, u64 end)
-{
-	struct mmu_notifier *mn = &scan->kvm->mmu_notifier;
-	struct mm_struct *mm = scan->kvm->mm;
-	unsigned long first = (start - scan->batch_start) >> PAGE_SHIFT;
-	unsigned long last = (end - scan->batch_start) >> PAGE_SHIFT;
-	unsigned long i;
-
-	for (i = first; i < last; i++)
-		if (mn->ops->test_young(mn, mm, scan->batch_start +
-						 (i << PAGE_SHIFT)))
-			__set_bit(i, scan->young);
-	if (!(scan->flags & KVM_YOUNG_CLEAR))
-		return;
-	for (i = first; i < last; i++) {
-		u64 hva = scan->batch_start + (i << PAGE_SHIFT);
-
-		if (test_bit(i, scan->young))
-			scan->cleared |= mn->ops->clear_young(mn, mm, hva,
-							      hva + PAGE_SIZE);
-	}
-}
-
-static int ky_notifier_batch(struct ky_scan *scan)
-{
-	u64 hva = scan->batch_start;
-
-	while (hva < scan->batch_end) {
-		u64 stop = min_t(u64, scan->batch_end,
-				 (hva | (PMD_SIZE - 1)) + 1);
-
-		ky_notifier_chunk(scan, hva, stop);
-		hva = stop;
-		cond_resched();
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
-	return 0;
-}
-
-/* Fills the bitmaps of the batch.  KVM_YOUNG_BY_* or -errno. */
-static int ky_batch(struct ky_scan *scan)
-{
-	int err;
-
-	if (READ_ONCE(ky_may_walk) && !(scan->flags & KVM_YOUNG_NOTIFIER) &&
-	    ky_walk_serves(scan->kvm)) {
-		if (!ky_walk_verify(scan)) {
-			WRITE_ONCE(ky_may_walk, false);
-			pr_warn("page table entries of this kernel are not as expected: using KVM's functions, which are slower\n");
-		} else {
-			err = ky_walk_batch(scan);
-			if (!err)
-				return KVM_YOUNG_BY_WALK;
-			/*
-			 * What was cleared before the entry that it did not
-			 * understand is in `young` and stays there.
-			 */
-		}
-	}
-	err = ky_notifier_batch(scan);
-	return err ? err : KVM_YOUNG_BY_NOTIFIER;
-}
-
-static int ky_copy_bitmap(u64 to, u64 page, const unsigned long *bitmap,
-			  u64 nr_pages)
-{
-	if (!to)
-		return 0;
-	if (copy_to_user(u64_to_user_ptr(to + page / 8), bitmap,
-			 DIV_ROUND_UP(nr_pages, 64) * 8))
-		return -EFAULT;
-	return 0;
-}
-
-static int ky_scan_range(struct ky_scan *scan, struct kvm_young_scan *req)
-{
-	struct mm_struct *mm = scan->kvm->mm;
-	u64 page;
-
-	for (page = 0; page < req->nr_pages; page += KY_BATCH_PAGES) {
-		u64 nr = min_t(u64, KY_BATCH_PAGES, req->nr_pages - page);
-		int rc;
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		if (!mmget_not_zero(mm))
-			return -ESRCH;
-		scan->batch_start = scan->start + (page << PAGE_SHIFT);
-		scan->batch_end = scan->batch_start + (nr << PAGE_SHIFT);
-		scan->cleared = false;
-		bitmap_zero(scan->young, KY_BATCH_PAGES);
-		bitmap_zero(scan->huge, KY_BATCH_PAGES);
-		rc = ky_batch(scan);
-		if (scan->cleared && (scan->flags & KVM_YOUNG_FLUSH)) {
-			kvm_flush_remote_tlbs(scan->kvm);
-			req->nr_flushes++;
-		}
-		mmput(mm);
-		if (rc < 0)
-			return rc;
-		req->method = max_t(u32, req->method, rc);
-		if (ky_copy_bitmap(req->young, page, scan->young, nr) ||
-		    ky_copy_bitmap(req->huge, page, scan->huge, nr))
-			return -EFAULT;
-		req->nr_scanned += nr;
-		req->nr_young += bitmap_weight(scan->young, nr);
-		cond_resched();
-	}
-	return 0;
-}
+static_assert(sizeof(struct kvm_young_scan) == 104);
 
 static int ky_check(const struct kvm_young_scan *req)
 {
@@ -194,12 +69,14 @@ static long ky_ioctl_scan(struct kvm_young_scan __user *arg)
 	scan.flags = req.flags;
 	scan.start = req.hva;
 	scan.end = req.hva + (req.nr_pages << PAGE_SHIFT);
+	scan.deadline = ktime_get_ns() + KY_CALL_NS;
 	req.nr_scanned = 0;
 	req.nr_young = 0;
 	req.method = 0;
-	req.nr_flushes = 0;
 	err = ky_scan_range(&scan, &req);
 	memcpy(req.nr_leaves, scan.nr_leaves, sizeof(req.nr_leaves));
+	req.nr_skipped = scan.nr_skipped;
+	req.nr_flushes = scan.nr_flushes;
 	if (copy_to_user(arg, &req, sizeof(req)))
 		err = -EFAULT;
 out_bitmaps:
@@ -215,7 +92,7 @@ static long ky_ioctl_info(struct kvm_young_info __user *arg)
 	struct kvm_young_info info = {
 		.abi_version = KVM_YOUNG_ABI_VERSION,
 		.flags = KY_FLAGS,
-		.method = READ_ONCE(ky_may_walk) ? KVM_YOUNG_BY_WALK :
+		.method = ky_may_walk() ? KVM_YOUNG_BY_WALK :
 						   KVM_YOUNG_BY_NOTIFIER,
 	};
 
@@ -251,12 +128,14 @@ static int __init ky_init(void)
 {
 	int err;
 
-	ky_may_walk = ky_walk_init();
+	ky_scan_init();
 	err = misc_register(&ky_device);
 	if (err)
 		return err;
 	pr_info("accessed bits by %s\n",
-		ky_may_walk ? "page table walk" : "KVM's mmu-notifier operations");
+		ky_may_walk() ? "page table walk" :
+		KY_WALK_KNOWN ? "KVM's mmu-notifier operations: no known processor" :
+			"KVM's mmu-notifier operations: tables of this kernel not known");
 	return 0;
 }
 
@@ -269,4 +148,4 @@ module_init(ky_init);
 module_exit(ky_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Accessed bits of the second-level page tables of KVM guests");
-MODULE_VERSION("1");
+MODULE_VERSION(__stringify(KVM_YOUNG_ABI_VERSION));

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The entries of a run below one root: those of 2 MiB and above first, then
+ * the tables of 4 KiB entries that were used.
+ *
+ *   1 GiB    [ leaf ] [ .......... ]     a leaf stands for all its pages
+ *                          |
+ *   2 MiB    [ leaf ] [ A=0 ] [ A=1 ]    A=0: not used, so skipped
+ *                                |
+ *   4 KiB                    [1][0][0][1]...
+ *
+ * Skipping a table by the accessed bit of the entry above it.  The processor
+ * sets that bit when it reads the entry; a walk that starts from a cached copy
+ * of the entry does not.  So clearing it and the leaves in one go would be
+ * wrong: below a clear entry with a warm cache leaves become young unseen.
+ * Therefore a batch goes thus (walk.c):
+ *
+ *   1. clear the bits above the tables, remember which were set
+ *   2. flush the TLBs, and with them the paging-structure caches
+ *   3. walk, and clear, the leaves of the remembered tables
+ *   4. flush, for the leaves
+ *
+ * A leaf that becomes young after 2 does so by a walk that read the entry
+ * above it after 1, and set its bit; one that did before 2 is found by 3.  So,
+ * outside of a batch: a table whose entry is clear has no young leaf.  Batches
+ * of one VM exclude each other.  Only tables that lie in the run as a whole
+ * are treated so, and only if the caller pays for flushes.
+ *
+ * KVM itself makes entries above tables with the bit set, and leaves with the
+ * bit set for an access that it then lets the processor do again.  All of this
+ * is what processors document, and still is tried: tables that would be
+ * skipped are looked into, all in the beginning and then some.
+ */
+#include <linux/moduleparam.h>
+
+#include "kvm_young.h"
+
+#if KY_WALK_KNOWN
+
+static bool ky_skip = true;
+module_param_named(skip_tables, ky_skip, bool, 0644);
+MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
+
+/* Looks into tables to be skipped: all of the first, then one of so many. */
+#define KY_TRY_FIRST	256
+#define KY_TRY_EACH	64
+/* Young leaves found by that: more than an access that was just being done. */
+#define KY_TOO_MANY_LIES 8
+static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
+static atomic_long_t ky_nr_lies = ATOMIC_LONG_INIT(0);
+
+bool ky_may_skip(void)
+{
+	return READ_ONCE(ky_skip);
+}
+
+void ky_never_skip(const char *why)
+{
+	if (READ_ONCE(ky_skip))
+		pr_notice("kvm_young: no more skipping of unused tables: %s\n",
+			  why);
+	WRITE_ONCE(ky_skip, false);
+}
+
+static void ky_count_try(bool lie)
+{
+	long tried = atomic_long_inc_return(&ky_nr_tried);
+	long lies;
+
+	if (!lie)
+		return;
+	lies = atomic_long_inc_return(&ky_nr_lies);
+	if (lies >= KY_TOO_MANY_LIES && lies > tried / 16)
+		ky_never_skip("young pages below entries that are not");
+}
+
+/* A leaf of 2 MiB or 1 GiB.  Returns the end of what was handled. */
+static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
+			  gfn_t gfn, gfn_t end, u64 *entry, u64 value,
+			  int level)
+{
+	u64 pages = KY_LEVEL_PAGES(level);
+	gfn_t base = gfn & ~(pages - 1);
+	gfn_t stop = min_t(gfn_t, end, base + pages);
+	unsigned long bit = run->bit + (gfn - run->gfn);
+	u64 hva = run->slot->userspace_addr +
+		  ((base - run->slot->base_gfn) << PAGE_SHIFT);
+	bool whole = base >= run->slot->base_gfn && hva >= scan->start &&
+		     hva + (pages << PAGE_SHIFT) <= scan->end;
+	bool young = value & ky_accessed;
+
+	bitmap_set(scan->huge, bit, stop - gfn);
+	if (whole && gfn == base) {
+		scan->nr_leaves[level - 1]++;
+		if (young && (scan->flags & KVM_YOUNG_CLEAR))
+			scan->cleared |= ky_clear(entry, value);
+		if (base + pages > end) {
+			if (scan->straddling.slot != run->slot ||
+			    scan->straddling.base != base)
+				scan->straddling.young = false;
+			scan->straddling.slot = run->slot;
+			scan->straddling.base = base;
+			scan->straddling.young |= young;
+		}
+	} else if (whole && scan->straddling.slot == run->slot &&
+		   scan->straddling.base == base) {
+		young |= scan->straddling.young;
+	}
+	if (young)
+		bitmap_set(scan->young, bit, stop - gfn);
+	return stop;
+}
+
+/*
+ * Leaves of 4 KiB: the inner loop, over at most one table.  Bits are gathered
+ * in a register, a word of the bitmap at a time.
+ */
+static int ky_walk_table(struct ky_scan *scan, u64 *entry, unsigned long nr,
+			 unsigned long bit, bool *found)
+{
+	const u64 accessed = ky_accessed;
+	const u64 mask = KY_PRESENT | KY_AD_DISABLED | accessed;
+	const bool clear = scan->flags & KVM_YOUNG_CLEAR;
+	const unsigned long end = bit + nr;
+	unsigned long present = 0, any = 0;
+	bool cleared = false;
+	int err = 0;
+
+	while (bit < end && !err) {
+		unsigned long *word = &scan->young[BIT_WORD(bit)];
+		unsigned long stop = min(end, round_down(bit, BITS_PER_LONG) +
+						      BITS_PER_LONG);
+		unsigned long bits = 0;
+
+		for (; bit < stop; bit++, entry++) {
+			u64 value = READ_ONCE(*entry);
+
+			if (!(value & KY_PRESENT))
+				continue;
+			present++;
+			if ((value & mask) == KY_PRESENT)
+				continue;
+			if (unlikely(value & KY_AD_DISABLED)) {
+				err = -EOPNOTSUPP;
+				break;
+			}
+			bits |= BIT_MASK(bit);
+			if (clear)
+				cleared |= ky_clear(entry, value);
+		}
+		*word |= bits;
+		any |= bits;
+	}
+	scan->nr_leaves[0] += present;
+	scan->cleared |= cleared;
+	*found = any;
+	return err;
+}
+
+/* The bits of used_tables that a table beginning at this page may touch. */
+static void ky_table_bits(unsigned long bit, unsigned long *first,
+			  unsigned long *last)
+{
+	*first = bit / KY_TABLE_PAGES;
+	*last = min((bit + KY_TABLE_PAGES - 1) / KY_TABLE_PAGES,
+		    KY_BATCH_TABLES - 1);
+}
+
+static bool ky_was_used(const struct ky_scan *scan, unsigned long bit,
+			u64 value)
+{
+	unsigned long first, last;
+
+	ky_table_bits(bit, &first, &last);
+	return (value & ky_accessed) || test_bit(first, scan->used_tables) ||
+	       test_bit(last, scan->used_tables);
+}
+
+/* A table, or the part of it in [gfn, stop). */
+static int ky_walk_below(struct ky_scan *scan, const struct ky_run *run,
+			 gfn_t gfn, gfn_t stop, u64 value)
+{
+	unsigned long bit = run->bit + (gfn - run->gfn);
+	bool skip = ky_may_skip() && !(scan->flags & KVM_YOUNG_ALL_LEAVES) &&
+		    !ky_was_used(scan, bit, value);
+	bool found;
+	int err;
+
+	if (skip && atomic_long_read(&ky_nr_tried) >= KY_TRY_FIRST &&
+	    (gfn / KY_TABLE_PAGES + jiffies) % KY_TRY_EACH) {
+		scan->nr_skipped += stop - gfn;
+		return 0;
+	}
+	err = ky_walk_table(scan, ky_table(value) + (gfn & 511), stop - gfn,
+			    bit, &found);
+	if (skip)
+		ky_count_try(found);
+	return err;
+}
+
+int ky_walk_root(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
+		 int root_level, gfn_t gfn, gfn_t end)
+{
+	while (gfn < end) {
+		int level, err;
+		u64 value, pages;
+		u64 *entry = ky_descend(root, root_level, gfn, 2, &level,
+					&value);
+
+		pages = KY_LEVEL_PAGES(level);
+		if (!(value & KY_PRESENT)) {
+			gfn = (gfn | (pages - 1)) + 1;
+		} else if (value & KY_LARGE) {
+			if (level > 3 || (value & KY_AD_DISABLED))
+				return -EOPNOTSUPP;
+			gfn = ky_walk_huge(scan, run, gfn, end, entry, value,
+					   level);
+		} else {
+			gfn_t stop = min_t(gfn_t, end, (gfn | 511) + 1);
+
+			err = ky_walk_below(scan, run, gfn, stop, value);
+			if (err)
+				return err;
+			gfn = stop;
+		}
+	}
+	return 0;
+}
+
+int ky_take_tables(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
+		   int root_level, gfn_t gfn, gfn_t end)
+{
+	while (gfn < end) {
+		int level;
+		u64 value, pages;
+		u64 *entry = ky_descend(root, root_level, gfn, 2, &level,
+					&value);
+		unsigned long first, last;
+
+		pages = KY_LEVEL_PAGES(level);
+		/* Of a part the entry stays set, and so is used next time. */
+		if (level == 2 && (value & KY_PRESENT) &&
+		    !(value & KY_LARGE) && (value & ky_accessed) &&
+		    !(gfn & (pages - 1)) && gfn + pages <= end) {
+			ky_table_bits(run->bit + (gfn - run->gfn), &first,
+				      &last);
+			__set_bit(first, scan->used_tables);
+			__set_bit(last, scan->used_tables);
+			scan->cleared |= ky_clear(entry, value);
+		}
+		gfn = (gfn | (pages - 1)) + 1;
+	}
+	return 0;
+}
+
+#endif
