@@ -146,3 +146,7 @@ tests_unit_rmap_record_LDADD = $(VMM_LIBS)
 # Man pages against --help, and links of the documents.
 dist_check_SCRIPTS += tests/unit/docs.sh
 TESTS += tests/unit/docs.sh
+
+# The module's sources, as DKMS builds them.
+dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
+TESTS += tests/unit/kmod-dkms.sh
