@@ -36,6 +36,26 @@ lab_require() {
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
 }
 
+# The same for tests with a guest that has the agent.
+lab_require_agent() {
+  lab_require
+  for _need in curl jq; do
+    command -v $_need >/dev/null ||
+      skip_all "$_need not found: install the Debian package $_need"
+  done
+  agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
+  ! ldd "$agent" >/dev/null 2>&1 ||
+    skip_all "vmm-guest-agent is not static (a build with sanitizers)"
+}
+
+# lab_agent_guest SCRIPT PROGRAM: an initramfs with both and the agent, as
+# guest.cpio in the directory that is $LAB_OUT inside.
+lab_agent_guest() {
+  mkdir -p "$tmp/out"
+  "$mkguest" --script "$1" --add "$agent" \
+    --add "${abs_top_builddir:-build}/tests/lab/$2" "$tmp/out/guest.cpio"
+}
+
 # lab_run [LAB-OPTION...] COMMAND...: sets lab_status, lab_stdout, lab_stderr
 # (texts) and lab_out (a directory; LAB_OUT inside).  A hang is retried once
 # and shown.

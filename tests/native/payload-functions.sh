@@ -95,6 +95,21 @@ api() {
 # stat_of JQ-EXPRESSION: of GET /stats; empty without an answer
 stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
 
+# What the engine has done; waits are for $grace seconds.
+grace=120
+resident_within() {
+  _resident=$(stat_of .memory.resident_bytes)
+  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
+}
+scans_beyond() {
+  _scans=$(stat_of .engine.nr_scans)
+  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
+}
+some_scans_later() { # NUMBER
+  _then=$(($(stat_of .engine.nr_scans) + $1))
+  wait_for $grace scans_beyond $_then
+}
+
 # native_require_swap [BYTES]: room for reclaimed pages.  The machine's own swap,
 # else compressed memory that is taken away at the end.
 own_swap=

@@ -28,20 +28,6 @@ native_require_swap
 
 mem=256
 target=$((64 << 20))
-grace=120
-
-resident_within() {
-  _resident=$(stat_of .memory.resident_bytes)
-  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
-}
-scans_beyond() {
-  _scans=$(stat_of .engine.nr_scans)
-  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
-}
-some_scans_later() { # NUMBER
-  _then=$(($(stat_of .engine.nr_scans) + $1))
-  wait_for $grace scans_beyond $_then
-}
 
 # A tenth is hot, in scattered single pages; the rest is touched when memory is
 # filled and in the last check only.

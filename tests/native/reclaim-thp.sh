@@ -33,19 +33,6 @@ case $(cat $thp 2>/dev/null) in
 esac
 
 target=$((64 << 20))
-grace=120
-resident_within() {
-  _resident=$(stat_of .memory.resident_bytes)
-  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
-}
-scans_beyond() {
-  _scans=$(stat_of .engine.nr_scans)
-  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
-}
-some_scans_later() { # NUMBER
-  _then=$(($(stat_of .engine.nr_scans) + $1))
-  wait_for $grace scans_beyond $_then
-}
 huge_bytes() { # of this VM's memory, now
   awk '/^AnonHugePages:/ { n += $2 } END { printf "%.0f\n", n * 1024 }' \
     "/proc/$vmm_pid/smaps"

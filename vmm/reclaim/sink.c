@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/reclaim/sink.h"
+#include "vmm/util/bitmap.h"
 
 static const struct reclaim_sink_ops *const sinks[] = {
 	&sink_swap, &sink_store,
@@ -27,4 +28,20 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 		 "or store[,OPTION=VALUE...] (compressed memory of vmm)",
 		 (int)n, text);
 	return -EINVAL;
+}
+
+void sink_count(const uint64_t *before, const uint64_t *after,
+		struct gfn_range range, struct reclaim_result *res)
+{
+	uint64_t end = range.start.v + range.nr;
+
+	for (uint64_t g = range.start.v; g < end; g++) {
+		res->tried++;
+		if (!bitmap_test(before, g))
+			res->absent++;
+		else if (bitmap_test(after, g))
+			res->kept++;
+		else
+			res->evicted++;
+	}
 }

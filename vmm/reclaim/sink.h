@@ -66,6 +66,10 @@ struct reclaim_sink {
 
 extern const struct reclaim_sink_ops sink_swap, sink_store;
 
+/* For sinks: adds a range to *res, by residency before and after (by gfn). */
+void sink_count(const uint64_t *before, const uint64_t *after,
+		struct gfn_range range, struct reclaim_result *res);
+
 /*
  * "swap", or "store[,OPTION=VALUE...]": the sink of that name, and in *options
  * what follows it.  -EINVAL with why.

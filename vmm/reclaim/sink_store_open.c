@@ -279,20 +279,6 @@ static bool is_ram(const struct guest_mem *mem, struct gfn_range r)
 	       guest_mem_ptr(mem, gfn_to_gpa(r.start), r.nr << VMM_PAGE_SHIFT);
 }
 
-static void count(const struct sink_store *s, struct gfn_range r,
-		  struct reclaim_result *res)
-{
-	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++) {
-		res->tried++;
-		if (!bitmap_test(s->before, g))
-			res->absent++;
-		else if (bitmap_test(s->after, g))
-			res->kept++;
-		else
-			res->evicted++;
-	}
-}
-
 static int sink_store_evict(struct reclaim_sink *sink,
 			    const struct gfn_range *ranges, size_t nr,
 			    struct reclaim_result *res)
@@ -312,7 +298,7 @@ static int sink_store_evict(struct reclaim_sink *sink,
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = guest_mem_residency(s->mem, ranges[i], s->after, NULL);
 	for (size_t i = 0; !rc && i < nr; i++)
-		count(s, ranges[i], res);
+		sink_count(s->before, s->after, ranges[i], res);
 	/* Full: the rest is kept, as the counts say. */
 	return rc ? rc : failed == -ENOSPC ? 0 : failed;
 }

@@ -254,19 +254,8 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		rc = count(s, ranges, nr, s->after);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t start = ranges[i].start.v;
-
-		for (uint64_t g = start; g < start + ranges[i].nr; g++) {
-			res->tried++;
-			if (!bitmap_test(s->before, g))
-				res->absent++;
-			else if (bitmap_test(s->after, g))
-				res->kept++;
-			else
-				res->evicted++;
-		}
-	}
+	for (size_t i = 0; i < nr; i++)
+		sink_count(s->before, s->after, ranges[i], res);
 	return 0;
 }
 
