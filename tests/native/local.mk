@@ -34,3 +34,9 @@ check_PROGRAMS += tests/native/two-vms
 TESTS += tests/native/two-vms
 tests_native_two_vms_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_two_vms_LDADD = $(VMM_LIBS)
+
+# The VMs of other processes.
+check_PROGRAMS += tests/native/vm-fd
+TESTS += tests/native/vm-fd
+tests_native_vm_fd_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_native_vm_fd_LDADD = $(VMM_LIBS)

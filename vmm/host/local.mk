@@ -1,6 +1,7 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/host/listen.c vmm/host/listen.h \
-	vmm/host/rundir.c vmm/host/rundir.h
+	vmm/host/rundir.c vmm/host/rundir.h \
+	vmm/host/vm_fd.c vmm/host/vm_fd.h
 vmm_libvmm_a_SOURCES += \
 	vmm/host/doctor.c vmm/host/doctor.h vmm/host/doctor-internal.h \
 	vmm/host/doctor_read.c vmm/host/doctor_kvm.c vmm/host/doctor_abits.c \
