@@ -74,7 +74,7 @@ int main(void)
 
 	if (kvm < 0)
 		tap_skip_all("/dev/kvm cannot be opened: load KVM, run as root");
-	close(kvm);
+	close(kvm); /* its number is the lowest that is free */
 
 	pid = child_with(1, false);
 	fd = vm_fd_of_process(pid, why, sizeof(why));
@@ -108,7 +108,8 @@ int main(void)
 
 	is_int(vm_fd_of_process(-1, why, sizeof(why)), -ESRCH,
 	       "a number that is no process'");
-	is_int(fd = dup(0), 3, "no descriptor is left open");
+	fd = dup(0);
+	is_int(fd, kvm, "no descriptor is left open");
 	close(fd);
 	return tap_done();
 }
