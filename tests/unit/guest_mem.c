@@ -2,10 +2,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/tap.h"
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest_mem-internal.h"
 #include "vmm/util/bitmap.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -183,6 +185,53 @@ static void test_unmap(void)
 	guest_mem_free(mem);
 }
 
+/*
+ * PAGEMAP_SCAN (Linux 6.7) against reading pagemap, in memory of all kinds:
+ * touched, not touched, unmapped or, where there is swap, swapped.
+ */
+static void test_scan(enum guest_mem_backing backing, const char *name)
+{
+	enum { NR = 4096, FIRST = 513, LEN = 2049 };
+	const struct gfn_range range = { GFN(FIRST), LEN };
+	uint64_t bits[2][3][BITMAP_WORDS(NR)];
+	uint64_t nr_swapped;
+	struct guest_mem *mem;
+	uint8_t *p;
+
+	if (guest_mem_new(&mem, NR * 4096, backing))
+		tap_bail("no memory");
+	p = guest_mem_ptr(mem, GPA(0), NR * 4096);
+	srand(3);
+	for (uint64_t g = 0; g < NR; g++)
+		if (g / 512 % 3 == 1 || rand() % 5 == 0)
+			p[g * 4096] = 1;
+	madvise(p + 600 * 4096, 300 * 4096, MADV_PAGEOUT);
+	if (backing == GUEST_MEM_MEMFD)
+		madvise(p + 1200 * 4096, 300 * 4096, MADV_DONTNEED);
+	/* All set: what is outside of the range must stay. */
+	memset(bits, 0xff, sizeof(bits));
+	for (int i = 0; i < 2; i++) {
+		mem->no_scan = i;
+		if (guest_mem_mapped(mem, range, bits[i][0]) ||
+		    guest_mem_residency(mem, range, bits[i][1], bits[i][2]))
+			tap_bail("residency");
+	}
+	nr_swapped = bitmap_count(bits[1][2], FIRST, FIRST + LEN);
+	printf("# %s: %llu mapped, %llu swapped\n", name,
+	       (unsigned long long)bitmap_count(bits[1][0], FIRST, FIRST + LEN),
+	       (unsigned long long)nr_swapped);
+	ok(bitmap_count(bits[1][0], FIRST, FIRST + LEN) > 100,
+	   "%s: pages are mapped", name);
+	for (int k = 0; k < 3; k++)
+		ok(!memcmp(bits[0][k], bits[1][k], sizeof(bits[0][k])),
+		   "%s: both ways say the same of %s", name,
+		   (const char *[]){ "mapped", "resident", "swapped" }[k]);
+	ok(bitmap_test(bits[0][0], FIRST - 1) &&
+	   bitmap_test(bits[0][0], FIRST + LEN), "%s: and of nothing else",
+	   name);
+	guest_mem_free(mem);
+}
+
 /* What needs no pool; the rest is tests/native/hugetlb.sh. */
 static void test_hugetlb_refused(void)
 {
@@ -220,6 +269,9 @@ int main(void)
 	test_residency(GUEST_MEM_ANON);
 	test_residency(GUEST_MEM_MEMFD);
 	test_unmap();
+	test_scan(GUEST_MEM_ANON, "anonymous");
+	test_scan(GUEST_MEM_THP, "huge");
+	test_scan(GUEST_MEM_MEMFD, "memfd");
 	test_hugetlb_refused();
 	return tap_done();
 }

@@ -26,6 +26,7 @@ struct guest_mem {
 	int fd;				/* owned: memfd, or -1 */
 	uint64_t file_hva;		/* where the memfd's offset 0 is */
 	int pagemap_fd;			/* owned */
+	bool no_scan;			/* tests: as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool no_fault_around;		/* a userfaultfd has all of it */
 	uint64_t *away;			/* owned; words are atomic; or NULL */
