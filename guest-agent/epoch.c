@@ -231,10 +231,11 @@ int agent_epoch(struct agent *a, bool with_flags)
 	a->nr_looked_at = a->nr_unchanged = 0;
 	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
 	put_pressure(a);
-	pgds_read(&a->pgds);
 	/* Before the pages: the host wants to know what it is told to map. */
 	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);
+	/* Right before the processes: what starts in between has none yet. */
+	pgds_read(&a->pgds);
 	proc = opendir("/proc");
 	while (proc && (de = readdir(proc)) && !a->stream->error) {
 		char *end;

@@ -7,11 +7,12 @@ sbin_PROGRAMS += guest-agent/vmm-guest-agent
 guest_agent_vmm_guest_agent_SOURCES = guest-agent/agent.h \
 	guest-agent/delta.c guest-agent/delta.h \
 	guest-agent/dump.c guest-agent/epoch.c \
+	guest-agent/kcore.c guest-agent/kcore.h \
 	guest-agent/kernel_symbols.c guest-agent/kernel_symbols.h \
 	guest-agent/main.c guest-agent/pages.c \
 	guest-agent/pgd.c guest-agent/pgd.h guest-agent/pgd_bpf.c \
-	guest-agent/pgd_kcore.c guest-agent/pgd_record.h guest-agent/procfs.c guest-agent/stream.c \
-	guest-agent/transport.c
+	guest-agent/pgd_kcore.c guest-agent/pgd_record.h \
+	guest-agent/procfs.c guest-agent/stream.c guest-agent/transport.c
 guest_agent_vmm_guest_agent_CPPFLAGS = $(AM_CPPFLAGS) $(POPT_CFLAGS)
 guest_agent_vmm_guest_agent_LDADD = guest-agent/libprotocol.a $(POPT_LIBS)
 guest_agent_vmm_guest_agent_LDFLAGS = $(AM_LDFLAGS)

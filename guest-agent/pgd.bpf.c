@@ -3,9 +3,15 @@
  * Iterates over tasks and writes the page table root of each process.  Only the
  * members named here are looked up in the guest kernel's BTF, by the loader
  * program that bpftool puts around this one; so one object serves all kernels.
+ *
+ * The roots are addresses where the kernel maps all RAM; where that begins is
+ * in a variable of the kernel that not each kernel names in /proc/kallsyms.  So
+ * it is found out, and proved: by the right base, and by no other, a walk of
+ * our own page tables leads to the frames that our pages are known to have.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
 #include "guest-agent/pgd_record.h"
 
@@ -34,29 +40,84 @@ struct bpf_iter__task {
 	struct task_struct *task;
 } KERNEL_TYPE;
 
-/* Where the variable page_offset_base is, by /proc/kallsyms. */
-const volatile __u64 page_offset_base;
+#define ENTRY_PRESENT 1ULL
+#define ENTRY_ADDRESS 0x000ffffffffff000ULL
+#define ENTRY_HUGE    0x80ULL
+
+/* Written by user space before each run of find_base. */
+struct pgd_probe probe;
+
+/* What has no memory is a kernel thread. */
+static __always_inline bool fill(struct pgd_record *r, struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+
+	/* A leader may end before its threads. */
+	if (!mm || (task->pid != task->tgid && task->group_leader->mm))
+		return false;
+	r->pgd = (unsigned long)mm->pgd;
+	r->pid = task->tgid;
+	return true;
+}
 
 SEC("iter/task")
 int each_task(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct pgd_record r = { 0 };
-	unsigned long direct_map = 0;
-	struct mm_struct *mm;
 
-	if (!task)
+	if (task && fill(&r, task))
+		bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
+
+/* A base that is wrong leads anywhere: such reads fail, or tell rubbish. */
+static __always_inline bool leads_to(__u64 pgd, __u64 base, __u64 address,
+				     __u64 frame)
+{
+	__u64 table = pgd, entry;
+	int levels = base < PGD_KERNEL_HALF_4_LEVELS ? 5 : 4;
+
+	for (int level = 5; level > 0; level--) {
+		__u64 index = (address >> (12 + 9 * (level - 1))) & 511;
+
+		if (level > levels)
+			continue;
+		if (bpf_probe_read_kernel(&entry, sizeof(entry),
+					  (const void *)(table + 8 * index)) ||
+		    !(entry & ENTRY_PRESENT))
+			return false;
+		if (level == 1)
+			return (entry & ENTRY_ADDRESS) >> 12 == frame;
+		if (entry & ENTRY_HUGE)
+			return false;
+		table = base + (entry & ENTRY_ADDRESS);
+	}
+	return false;
+}
+
+SEC("iter/task")
+int find_base(struct bpf_iter__task *ctx)
+{
+	struct pgd_base answer = { 0 };
+
+	/* Once, after the last task: here the reader is the current one. */
+	if (ctx->task || !fill(&answer.own, bpf_get_current_task_btf()))
 		return 0;
-	mm = task->mm;
-	/* Kernel threads.  A leader may end before its threads. */
-	if (!mm || (task->pid != task->tgid && task->group_leader->mm))
-		return 0;
-	if (bpf_probe_read_kernel(&direct_map, sizeof(direct_map),
-				  (const void *)page_offset_base))
-		return 0;
-	r.direct_map = direct_map;
-	r.pgd = (unsigned long)mm->pgd;
-	r.pid = task->tgid;
-	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	for (int i = 0; i < PGD_STEP_BASES; i++) {
+		__u64 base = probe.first_base + i * PGD_BASE_ALIGN;
+		int fit = 0;
+
+		if (base >= probe.end_base)
+			break;
+		for (int k = 0; k < PGD_NR_PROBES; k++)
+			fit += leads_to(answer.own.pgd, base, probe.address[k],
+					probe.frame[k]);
+		if (fit == PGD_NR_PROBES) {
+			answer.base = base;
+			break;
+		}
+	}
+	bpf_seq_write(ctx->meta->seq, &answer, sizeof(answer));
 	return 0;
 }

@@ -9,10 +9,9 @@
 
 #include "guest-agent/agent.h"
 #include "guest-agent/pgd.h"
+#include "guest-agent/pgd_record.h"
 
-/* The lower end of kernel addresses with four levels (Documentation/arch/x86/
- * x86_64/mm.rst); RAM is mapped above it, or with five levels below. */
-#define KERNEL_HALF_4_LEVELS UINT64_C(0xffff800000000000)
+#define NR_TRIES 5
 
 void pgds_destroy(struct pgds *p)
 {
@@ -32,10 +31,15 @@ static int by_pid(const void *a, const void *b)
 
 void pgds_read(struct pgds *p)
 {
+	int rc = p->way ? -EAGAIN : 0;
+
 	p->nr = 0;
-	if (!p->way)
-		return;
-	if (p->way->read(p))
+	/* Processes come and go while they are read. */
+	for (int i = 0; rc == -EAGAIN && i < NR_TRIES; i++) {
+		p->nr = 0;
+		rc = p->way->read(p);
+	}
+	if (rc)
 		p->nr = 0;
 	if (p->nr)
 		qsort(p->entries, p->nr, sizeof(*p->entries), by_pid);
@@ -63,6 +67,7 @@ static bool try_way(struct pgds *p, const struct pgd_way *way, char *why,
 	snprintf(why, len, "our own process is not among those it tells");
 	way->close(p);
 	p->way = NULL;
+	p->la57 = false;
 	p->nr = 0;
 	return false;
 }
@@ -103,5 +108,5 @@ int pgd_add(struct pgds *p, pid_t pid, uint64_t pgd)
 
 bool pgd_is_la57(uint64_t direct_map)
 {
-	return direct_map < KERNEL_HALF_4_LEVELS;
+	return direct_map < PGD_KERNEL_HALF_4_LEVELS;
 }

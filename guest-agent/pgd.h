@@ -5,7 +5,7 @@
  * nobody, so they are had by one of two ways, both of root only:
  *
  *   BPF     an iterator over tasks; needs BTF (/sys/kernel/btf/vmlinux) and
- *           Linux 5.16
+ *           Linux 5.16; where RAM is mapped is proved on our own page tables
  *   kcore   /proc/kcore and /proc/kallsyms; where things are in a task is found
  *           out and proved on tasks that are known
  *
@@ -30,7 +30,7 @@ struct pgd_way {
 	const char *name;
 	/* 0 or -errno with why: it can't serve here. */
 	int (*open)(struct pgds *p, char *why, size_t len);
-	/* pgd_add() for each process.  0 or -errno. */
+	/* pgd_add() for each process.  0 or -errno; -EAGAIN: try anew. */
 	int (*read)(struct pgds *p);
 	void (*close)(struct pgds *p);
 };

@@ -77,6 +77,14 @@ tests_unit_stat_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol
 tests_unit_protocol_LDADD = guest-agent/libprotocol.a
+
+AGENT_TESTS = tests/unit/agent_pgd tests/unit/agent_kcore
+check_PROGRAMS += $(AGENT_TESTS)
+TESTS += $(AGENT_TESTS) tests/unit/agent-pgd.sh
+dist_check_SCRIPTS += tests/unit/agent-pgd.sh
+tests_unit_agent_pgd_SOURCES = tests/unit/agent_pgd.c guest-agent/pgd.c \
+	guest-agent/procfs.c
+tests_unit_agent_kcore_SOURCES = tests/unit/agent_kcore.c guest-agent/kcore.c
 noinst_HEADERS += tests/unit/tiny_elf.h
 BOOT_TESTS = tests/unit/boot tests/unit/acpi
 check_PROGRAMS += $(BOOT_TESTS)

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The agent finds page tables on this machine's kernel, whichever it is: each
+# process has one of its own, and with exec another.  That they are right is
+# proved by the agent itself, on its own pages, before it tells any.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
+[ "$(id -u)" = 0 ] || skip_all "only root may look into the kernel"
+[ -r /sys/kernel/btf/vmlinux ] || skip_all "the kernel has no BTF"
+
+dump() { # FILE
+  "$agent" --dump --pgd bpf >"$1" 2>"$tmp/messages"
+}
+root_of() { # FILE PID
+  sed -n "s/^process $2 .* page table \\(0x[0-9a-f]*\\)\$/\\1/p" "$1"
+}
+if ! dump "$tmp/first"; then
+  grep -q 'BPF program.*not permitted\|PID namespace' "$tmp/messages" &&
+    skip_all "$(cat "$tmp/messages")"
+  sed 's/^/# /' "$tmp/messages"
+fi
+mkfifo "$tmp/go"
+# exec leaves the pid and takes another address space.
+sh -c 'read -r _ <"$0"; exec sleep 600' "$tmp/go" &
+pid=$!
+sleep 600 &
+other=$!
+on_exit() { kill $pid $other 2>/dev/null; }
+dump "$tmp/before"
+ok $? "page tables are told"
+before=$(root_of "$tmp/before" $pid)
+like "$before" '^0x[0-9a-f]*000$' "a process has one, at the start of a page"
+second=$(root_of "$tmp/before" $other)
+like "$second" '^0x[0-9a-f]*000$' "so has another process"
+[ "$second" != "$before" ]
+ok $? "which is not the same"
+echo go >"$tmp/go"
+is_sleep() { [ "$(cat /proc/$pid/comm)" = sleep ]; }
+wait_for 20 is_sleep
+dump "$tmp/after"
+after=$(root_of "$tmp/after" $pid)
+like "$after" '^0x[0-9a-f]*000$' "after exec it has one"
+[ "$after" != "$before" ]
+ok $? "which is new"
+is "$(root_of "$tmp/after" $other)" "$second" "that of the other is the same"
+done_testing
