@@ -2,10 +2,25 @@
 # shellcheck shell=sh
 # In level 1: one guest without any scanning, so that nobody else clears bits.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
+agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
 vmm_pid=
 on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
 kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
 cd "$tmp" || exit 1
+
+# This machine is a guest as well: two ways that share nothing tell the same.
+for way in bpf kcore; do
+  "$agent" --dump --pgd $way 2>messages >"$way.all" || sed 's/^/# /' messages
+  sed -n 's/^process \([0-9]*\) .* page table /\1 /p' "$way.all" |
+    sort >"$way.roots"
+done
+join bpf.roots kcore.roots >both.roots	# less those that ended or began
+sed -n '1s/^/# /p' bpf.all
+[ "$(wc -l <both.roots)" -ge 3 ]
+ok $? "both ways tell page tables of processes"
+is "$(awk '$2 != $3' both.roots)" "" "of each process the same"
+is "$(sed -n '1s/.*features //p' kcore.all)" \
+  "$(sed -n '1s/.*features //p' bpf.all)" "and as many levels"
 mkfifo input
 exec 9<>input
 "$vmm" run --kernel "$kernel" --initrd "$LAB_OUT/guest.cpio" \
@@ -85,6 +100,9 @@ is "$(sed -n 's/^used *pid \([0-9]*\) .* at \(.*\)$/\1 \2/p' shown)" \
   >map
 sed 's/^/# /' map
 like "$(cat map)" 'dirty' "vmm inspect map shows its state"
+"$vmm" inspect --socket "$tmp/socket" pid "$parent" >process
+sed 's/^/# /' process
+like "$(cat process)" 'page table root known' "vmm inspect pid knows the tables"
 is "$(stat_of .agent.nr_rejected)" 0 "no message was refused"
 echo end >&9
 (sleep 60; kill -KILL "$vmm_pid" 2>/dev/null) &
