@@ -8,3 +8,4 @@ vmm_libvmm_a_SOURCES += \
 	vmm/host/doctor_needs.c vmm/host/doctor_memory.c \
 	vmm/host/doctor_swap.c vmm/host/doctor_cgroup.c \
 	vmm/host/doctor_process.c vmm/host/doctor_try.c
+vmm_libvmm_a_SOURCES += vmm/host/libvirt_conn.c vmm/host/libvirt_conn.h
