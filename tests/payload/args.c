@@ -96,12 +96,14 @@ static bool parse_word(const char *name, size_t name_len, const char *value,
 	NUMBER("seconds", 1 << 24, args->duration_ms = n * 1000)
 	NUMBER("report_ms", 1 << 24, args->report_ms = n)
 	NUMBER("phase_ms", 1 << 24, args->phase_ms = n)
+	NUMBER("warmup_ms", 1 << 24, args->warmup_ms = n)
 	NUMBER("seed", UINT64_MAX, args->seed = n)
 	NUMBER("cpus", PAYLOAD_MAX_CPUS, args->nr_cpus = (unsigned int)n)
 	NUMBER("tsc_khz", UINT32_MAX, args->tsc_khz = n)
 	NUMBER("verify", 1, args->verify = n)
 	NUMBER("check", 1, args->check = n)
 	NUMBER("agent", 1, args->agent = n)
+	NUMBER("latency", 1, args->latency = n)
 #undef NUMBER
 	if (word_is(name, name_len, "pattern"))
 		return parse_pattern(value, len, &args->pattern);

@@ -3,7 +3,8 @@ check_PROGRAMS += tests/payload/payload.elf
 PAYLOAD_SOURCES = guest-agent/protocol.c guest-agent/protocol_decode.c \
 	tests/payload/entry.S tests/payload/acpi.c \
 	tests/payload/agent.c tests/payload/args.c tests/payload/clock.c \
-	tests/payload/main.c tests/payload/memory.c tests/payload/pattern.c \
+	tests/payload/latency.c tests/payload/main.c tests/payload/measure.c \
+	tests/payload/memory.c tests/payload/pattern.c \
 	tests/payload/random.c tests/payload/serial.c tests/payload/string.c \
 	tests/payload/verify.c tests/payload/virtio.c tests/payload/vsock.c
 tests_payload_payload_elf_SOURCES = $(PAYLOAD_SOURCES) \
@@ -26,5 +27,6 @@ EXTRA_DIST += tests/payload/payload.lds
 check_PROGRAMS += tests/payload/pure
 TESTS += tests/payload/pure
 tests_payload_pure_SOURCES = tests/payload/pure.c tests/payload/args.c \
+	tests/payload/latency.c \
 	tests/payload/random.c tests/payload/verify.c
 tests_payload_pure_CFLAGS = $(AM_CFLAGS)

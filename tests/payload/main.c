@@ -113,7 +113,7 @@ static void prepare_regions(void)
 {
 	uint64_t shared = args.shared_bytes >> PAGE_SHIFT;
 	uint64_t total = args.mem_bytes >> PAGE_SHIFT;
-	uint64_t private, need, left = memory_free_pages();
+	uint64_t private, need, left = memory_free_pages() - memory_pool_used();
 
 	need = overhead_pages(shared, args.nr_procs + 1);
 	if (!total) {
@@ -122,7 +122,7 @@ static void prepare_regions(void)
 
 		if (left <= spare)
 			die("no-memory-left-for-private-pages", NULL);
-		private = (left - spare) / 1027 * 1024 / args.nr_procs;
+		private = (left - spare) * 1024 / 1027 / args.nr_procs;
 	} else {
 		if (total <= shared)
 			die("mem-must-exceed-shared", NULL);
@@ -204,6 +204,7 @@ static void prepare(const uint8_t *boot_params)
 	uint64_t rsdp;
 
 	build_idt();
+	measure_init(procs, &args);
 	memcpy(&cmd_line, boot_params + BOOT_CMD_LINE_PTR, sizeof(cmd_line));
 	memcpy(&rsdp, boot_params + BOOT_RSDP, sizeof(rsdp));
 	from = (const char *)(uintptr_t)cmd_line;
@@ -249,6 +250,7 @@ static void report_interval(uint64_t start)
 	json_u64("ops", ops - last_ops);
 	json_u64("ops_per_s", us ? (ops - last_ops) * 1000000 / us : 0);
 	json_u64("max_batch_us", clock_tsc_to_us(batch));
+	measure_report_interval();
 	json_u64("errors", errors);
 	json_close();
 	last_ops = ops;
@@ -280,6 +282,7 @@ static void run(uint64_t vcpu)
 	uint64_t start = rdtsc(), report_at, listen_at = start;
 	uint64_t slice, now, end;
 	bool alone = args.nr_procs <= nr_cpus;
+	uint64_t measure_at = start + clock_ms_to_tsc(args.warmup_ms);
 
 	slice = clock_ms_to_tsc(alone && args.report_ms < SLICE_MS ?
 				args.report_ms : SLICE_MS);
@@ -303,6 +306,10 @@ static void run(uint64_t vcpu)
 			if (serial_asks_to_stop())
 				end_tsc = 0;
 			listen_at += clock_ms_to_tsc(LISTEN_MS);
+		}
+		if (rdtsc() >= measure_at) {
+			measure_begin();
+			measure_at = UINT64_MAX;
 		}
 		if (rdtsc() >= report_at) {
 			report_interval(start);
@@ -334,7 +341,7 @@ static void start_run(void)
 	end_tsc = rdtsc() + clock_ms_to_tsc(args.duration_ms);
 }
 
-static void report_summary(uint64_t run_tsc, uint64_t check_tsc)
+static void report_summary(uint64_t ran, uint64_t run_tsc, uint64_t check_tsc)
 {
 	uint64_t ops = 0, errors = 0, checked = 0;
 	uint64_t run_us = clock_tsc_to_us(run_tsc);
@@ -349,6 +356,7 @@ static void report_summary(uint64_t run_tsc, uint64_t check_tsc)
 	json_u64("run_ms", run_us / 1000);
 	json_u64("ops_per_s", run_us >= 1000 ? ops * 1000 / (run_us / 1000) :
 		 0);
+	measure_report(ran);
 	json_u64("pages_checked", checked);
 	json_u64("check_ms", clock_tsc_to_us(check_tsc) / 1000);
 	json_u64("errors", errors);
@@ -397,7 +405,7 @@ void payload_main(uint64_t vcpu, const uint8_t *boot_params)
 	barrier();
 	checked = rdtsc();
 	if (!vcpu) {
-		report_summary(ran - begin, checked - ran);
+		report_summary(ran, ran - begin, checked - ran);
 		power_off();
 	}
 	park();

@@ -123,7 +123,7 @@ static bool operate(const struct args *args, const struct region *region,
 
 void pattern_batch(struct proc *proc, const struct args *args)
 {
-	uint64_t start = rdtsc(), took, nr_errors = 0;
+	uint64_t start = rdtsc(), last = start, took, now, nr_errors = 0;
 
 	if (args->pattern == PATTERN_IDLE) {
 		cpu_relax();
@@ -141,6 +141,11 @@ void pattern_batch(struct proc *proc, const struct args *args)
 			index = pick(proc, args);
 		}
 		nr_errors += !operate(args, region, index, dice);
+		if (args->latency) {
+			now = rdtsc();
+			latency_add(&proc->latency, now - last);
+			last = now;
+		}
 	}
 	took = rdtsc() - start;
 	if (took > proc->max_batch_tsc)

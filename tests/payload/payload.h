@@ -48,10 +48,12 @@ struct args {
 	unsigned int cold_ppm;	/* operations that go to any page instead */
 	unsigned int pace_us;	/* pause after each batch */
 	uint64_t duration_ms, report_ms, phase_ms;
+	uint64_t warmup_ms;	/* before it, nothing is "measured" */
 	uint64_t seed;
 	uint64_t tsc_khz;	/* 0: find out */
 	unsigned int nr_cpus;	/* 0: ask ACPI */
 	bool verify, check, agent;
+	bool latency;		/* time each operation */
 };
 
 /* False: a word with a bad value, named in *bad (until its blank). */
@@ -134,6 +136,24 @@ void zipf_init(struct zipf *zipf, uint64_t n);
 /* 0 .. n-1, probability about proportional to 1 / (rank + 1). */
 uint64_t zipf_next(const struct zipf *zipf, struct rng *rng);
 
+/* --- latency.c -------------------------------------------------------------- */
+#define LATENCY_PARTS	 8	/* classes a power of two */
+#define LATENCY_LOG2_MAX 42	/* all from 2^42 on is the last class */
+#define LATENCY_CLASSES	 ((LATENCY_LOG2_MAX - 2) * LATENCY_PARTS)
+
+struct latency {
+	uint64_t counts[LATENCY_CLASSES];
+};
+
+unsigned int latency_class(uint64_t value);
+/* The least value beyond the class. */
+uint64_t latency_class_end(unsigned int class);
+void latency_add(struct latency *latency, uint64_t value);
+void latency_sum(struct latency *sum, const struct latency *more);
+void latency_subtract(struct latency *from, const struct latency *less);
+/* 0 when nothing was counted. */
+uint64_t latency_percentile(const struct latency *latency, unsigned int ppm);
+
 /* --- pattern.c ---------------------------------------------------------------- */
 struct proc {
 	unsigned int index;
@@ -147,6 +167,7 @@ struct proc {
 	struct zipf zipf;
 	/* Written by the vCPU that runs it, read by vCPU 0. */
 	volatile uint64_t nr_ops, nr_errors, nr_checked, max_batch_tsc;
+	struct latency latency;		/* TSC ticks */
 };
 
 void pattern_init(struct proc *proc, const struct args *args);
@@ -157,6 +178,14 @@ void pattern_batch(struct proc *proc, const struct args *args);
 void pattern_shift(struct proc *proc, const struct args *args);
 /* Every page of the process against its counter, for the last time. */
 void pattern_check(struct proc *proc);
+
+/* --- measure.c: throughput and latencies, after the warm-up --------------- */
+void measure_init(const struct proc *procs, const struct args *args);
+/* The warm-up is over. */
+void measure_begin(void);
+/* Members of an event that is open; end_of_run: the TSC. */
+void measure_report_interval(void);
+void measure_report(uint64_t end_of_run);
 
 /* --- clock.c, serial.c -------------------------------------------------------- */
 extern uint32_t payload_hypervisor_khz;	/* of CPUID 0x40000010 in ring 0 */

@@ -103,6 +103,37 @@ static void test_verify(void)
 	ok(!page_is(b, 0, 0, 1), "a page of zeros is never right");
 }
 
+static void test_latency(void)
+{
+	static struct latency all, some;
+	bool good = true;
+	uint64_t median;
+
+	/* Powers of two, and the numbers next to them. */
+	for (unsigned int log2 = 0; log2 < LATENCY_LOG2_MAX; log2++)
+		for (uint64_t v = (UINT64_C(1) << log2) - 1, i = 0; i < 3;
+		     i++, v++) {
+			uint64_t end = latency_class_end(latency_class(v));
+
+			good = good && end > v && end <= v + v / 8 + 1;
+		}
+	ok(good, "a latency's class ends at most an eighth above it");
+	is_int(latency_class(UINT64_MAX), LATENCY_CLASSES - 1,
+	       "and no latency is beyond the last");
+	is_int((long long)latency_percentile(&all, 500000), 0,
+	       "no latencies, no percentile");
+	for (uint64_t v = 0; v < 1000; v++)
+		latency_add(&all, 1000 + v);
+	latency_add(&some, 1 << 20);
+	latency_sum(&all, &some);
+	median = latency_percentile(&all, 500000);
+	ok(median >= 1500 && median <= 1500 * 9 / 8, "the median is %llu",
+	   (unsigned long long)median);
+	ok(latency_percentile(&all, 1000000) > 1 << 20, "and the last is");
+	latency_subtract(&all, &some);
+	ok(latency_percentile(&all, 1000000) <= 2048, "and what went is gone");
+}
+
 static void test_args(void)
 {
 	static const char *const wrong[] = {
@@ -131,6 +162,7 @@ int main(void)
 	test_permute();
 	test_zipf();
 	test_verify();
+	test_latency();
 	test_args();
 	return tap_done();
 }
