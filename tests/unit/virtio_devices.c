@@ -19,6 +19,8 @@
 
 #include "tests/unit/virtio_driver.h"
 #include "vmm/dev/device.h"
+#include "vmm/stat/client.h"
+#include "vmm/stat/server.h"
 #include "vmm/util/log.h"
 
 static char why[256];
@@ -207,6 +209,51 @@ static unsigned int nr_resident(struct vm *vm, uint64_t gpa, unsigned int nr)
 	return n;
 }
 
+static bool put_balloon(const char *path, const char *body)
+{
+	json_t *json = json_loads(body, 0, NULL), *answer = NULL;
+	int rc = stat_request(path, "/balloon", json, &answer, why,
+			      sizeof(why));
+
+	json_decref(json);
+	json_decref(answer);
+	return !rc;
+}
+
+/* By the socket, as an operator does. */
+static void test_balloon_resource(struct vm *vm,
+				  struct virtio_balloon *balloon,
+				  struct driver *d)
+{
+	static const char *const wrong[] = {
+		"[]", "{}", "{\"target\": -1}", "{\"target\": \"1M\"}",
+		"{\"target\": 67108865}", "{\"target\": 1, \"more\": 2}",
+	};
+	char path[64];
+	struct stat_server_config config = {
+		.path = path, .name = "balloon", .mem = vm_mem(vm), .vm = vm,
+		.balloon = balloon,
+	};
+	struct stat_server *server;
+	json_t *answer = NULL;
+
+	snprintf(path, sizeof(path), "/tmp/vmm-balloon-%d", (int)getpid());
+	if (stat_server_new(&server, &config, why, sizeof(why)))
+		tap_bail("%s", why);
+	ok(put_balloon(path, "{\"target\": 8192000}") &&
+	   driver_read(d, VIRTIO_MMIO_CONFIG) == 2000,
+	   "PUT /balloon reaches the driver");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ok(!put_balloon(path, wrong[i]) && strstr(why, "target"),
+		   "PUT /balloon %s is refused: %s", wrong[i], why);
+	ok(!stat_request(path, "/balloon", NULL, &answer, why, sizeof(why)) &&
+	   json_integer_value(json_object_get(answer, "target")) == 8192000 &&
+	   json_integer_value(json_object_get(answer, "actual")) == 409600,
+	   "GET /balloon: what was asked and what was given");
+	json_decref(answer);
+	stat_server_free(server);
+}
+
 static void test_balloon(struct vm *vm)
 {
 	const uint64_t area = 0x1000000;
@@ -230,6 +277,7 @@ static void test_balloon(struct vm *vm)
 	virtio_balloon_get_stats(balloon, &stats);
 	ok(stats.actual_bytes == 100 * 4096 && stats.target_bytes == 100 * 4096,
 	   "balloon: the driver tells what it gave, not what we want");
+	test_balloon_resource(vm, balloon, &d);
 	virtio_balloon_set_target(balloon, UINT64_MAX);
 	virtio_balloon_get_stats(balloon, &stats);
 	is_int(stats.target_bytes, 64 << 20,

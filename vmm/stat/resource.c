@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/dev/device.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/stat/inspect.h"
 #include "vmm/stat/resource.h"
@@ -74,6 +75,72 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 	if (a->status == MHD_HTTP_OK)
 		get_policy(c, arg, req, a);
+}
+
+static void get_balloon(const struct stat_server_config *c, const char *arg,
+			const struct stat_request *req, struct stat_answer *a)
+{
+	struct virtio_balloon_stats stats;
+
+	if (!c->balloon) {
+		a->status = MHD_HTTP_CONFLICT;
+		snprintf(a->why, sizeof(a->why), "this VM has no balloon");
+		return;
+	}
+	virtio_balloon_get_stats(c->balloon, &stats);
+	a->json = json_pack("{s:I, s:I}",
+			    "target", (json_int_t)stats.target_bytes,
+			    "actual", (json_int_t)stats.actual_bytes);
+}
+
+/* {"target": BYTES} and nothing else, within the guest's memory; or why not. */
+static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
+			  uint64_t *target, struct stat_answer *a)
+{
+	uint64_t mem_bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE;
+	json_int_t n;
+
+	if (json_unpack(obj, "{s:I!}", "target", &n)) {
+		snprintf(a->why, sizeof(a->why), "PUT /balloon takes "
+			 "{\"target\": BYTES}, how much the guest is to give");
+		return false;
+	}
+	if (n < 0 || (uint64_t)n > mem_bytes) {
+		snprintf(a->why, sizeof(a->why), "target: the guest can give "
+			 "0 to %llu bytes, its memory",
+			 (unsigned long long)mem_bytes);
+		return false;
+	}
+	*target = (uint64_t)n;
+	return true;
+}
+
+/* Only announces it: the guest's driver may take its time, or be missing. */
+static void put_balloon(const struct stat_server_config *c, const char *arg,
+			const struct stat_request *req, struct stat_answer *a)
+{
+	uint64_t target;
+	json_error_t err;
+	json_t *obj;
+
+	get_balloon(c, arg, req, a);
+	if (!a->json)
+		return;
+	json_decref(a->json);
+	a->json = NULL;
+	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
+	if (!obj) {
+		a->status = MHD_HTTP_BAD_REQUEST;
+		snprintf(a->why, sizeof(a->why), "not JSON: %s", err.text);
+		return;
+	}
+	if (parse_balloon(c, obj, &target, a)) {
+		virtio_balloon_set_target(c->balloon, target);
+		get_balloon(c, arg, req, a);
+	} else {
+		a->status = MHD_HTTP_BAD_REQUEST;
+	}
+	json_decref(obj);
 }
 
 /* A whole number, decimal or 0x...; nothing else. */
@@ -221,6 +288,8 @@ static const struct stat_route routes[] = {
 	{ "/stats", "GET", get_stats },
 	{ "/policy", "GET", get_policy },
 	{ "/policy", "PUT", put_policy },
+	{ "/balloon", "GET", get_balloon },
+	{ "/balloon", "PUT", put_balloon },
 	{ "/page/", "GET", get_page },
 	{ "/referenced/", "POST", post_referenced },
 	{ "/processes", "GET", get_processes },

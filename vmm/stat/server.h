@@ -8,6 +8,7 @@
  *   GET /metrics        OpenMetrics
  *   GET /events         one JSON line a scan, streaming
  *   GET|PUT /policy     JSON, members as in struct engine_policy
+ *   GET|PUT /balloon    {"target": BYTES} that the guest is to give up
  *   GET /page/GFN       frame -> age, flags, mappings
  *   POST /referenced/GFN
  *                       who has used the frame; clears the accessed bits
