@@ -17,6 +17,7 @@ static const struct verb verbs[] = {
 	{ "stat", cmd_stat, "show what the memory of a running VM does" },
 	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
+	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },
 	{ "doctor", cmd_doctor, "show what this host can do, and what it lacks" },
 	{ NULL, NULL, NULL },
 };

@@ -40,3 +40,7 @@ check_PROGRAMS += tests/native/vm-fd
 TESTS += tests/native/vm-fd
 tests_native_vm_fd_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_native_vm_fd_LDADD = $(VMM_LIBS)
+
+# Memory moves between guests.
+TESTS += tests/native/balance.sh
+dist_check_SCRIPTS += tests/native/balance.sh

@@ -158,3 +158,12 @@ TESTS += tests/unit/docs.sh
 # The module's sources, as DKMS builds them.
 dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
 TESTS += tests/unit/kmod-dkms.sh
+
+# vmm balance: decisions, what it is told, and the sockets it talks to.
+BALANCE_TESTS = tests/unit/balance tests/unit/balance_guests
+check_PROGRAMS += $(BALANCE_TESTS)
+TESTS += $(BALANCE_TESTS)
+tests_unit_balance_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_balance_LDADD = $(VMM_LIBS) -lm
+tests_unit_balance_guests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_balance_guests_LDADD = $(VMM_LIBS)

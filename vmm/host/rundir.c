@@ -59,28 +59,29 @@ int rundir_socket_path(const char *name, char *buf, size_t len)
 static bool is_alive(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool alive;
 
 	if (fd < 0)
 		return false;
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	alive = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0;
+	/* EAGAIN: somebody listens, and has many waiting already. */
+	alive = !connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
+		errno == EAGAIN;
 	close(fd);
 	return alive;
 }
 
-/* The only VM in dir; with several, why lists them. */
-static int find_only(const char *dir, char *buf, size_t len, char *why,
-		     size_t why_len)
+static void each_in(const char *dir,
+		    void (*fn)(const char *name, const char *path, void *arg),
+		    void *arg)
 {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)], names[256] = "";
-	unsigned int nr = 0;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct dirent *de;
 	DIR *d = opendir(dir);
 
 	while (d && (de = readdir(d))) {
-		size_t n = strlen(de->d_name), used = strlen(names);
+		size_t n = strlen(de->d_name);
 
 		if (n <= strlen(SUFFIX) ||
 		    strcmp(de->d_name + n - strlen(SUFFIX), SUFFIX))
@@ -88,22 +89,54 @@ static int find_only(const char *dir, char *buf, size_t len, char *why,
 		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >=
 			    (int)sizeof(path) || !is_alive(path))
 			continue;
-		if (!nr++)
-			snprintf(buf, len, "%s", path);
-		snprintf(names + used, sizeof(names) - used, " %.*s",
-			 (int)(n - strlen(SUFFIX)), de->d_name);
+		de->d_name[n - strlen(SUFFIX)] = 0;
+		fn(de->d_name, path, arg);
 	}
 	if (d)
 		closedir(d);
-	if (nr == 1)
+}
+
+void rundir_each(void (*fn)(const char *name, const char *path, void *arg),
+		 void *arg)
+{
+	char dir[108];
+
+	if (!rundir(dir, sizeof(dir)))
+		each_in(dir, fn, arg);
+}
+
+struct found {
+	char *buf, names[256];
+	size_t len;
+	unsigned int nr;
+};
+
+static void note_found(const char *name, const char *path, void *arg)
+{
+	struct found *f = arg;
+	size_t used = strlen(f->names);
+
+	if (!f->nr++)
+		snprintf(f->buf, f->len, "%s", path);
+	snprintf(f->names + used, sizeof(f->names) - used, " %s", name);
+}
+
+/* The only VM in dir; with several, why lists them. */
+static int find_only(const char *dir, char *buf, size_t len, char *why,
+		     size_t why_len)
+{
+	struct found f = { .buf = buf, .len = len };
+
+	each_in(dir, note_found, &f);
+	if (f.nr == 1)
 		return 0;
-	if (!nr) {
+	if (!f.nr) {
 		snprintf(why, why_len, "no VM runs: no live socket in %s; "
 			 "start one with `vmm run`, or name its socket with "
 			 "--socket", dir);
 		return -ENOENT;
 	}
-	snprintf(why, why_len, "%u VMs run: name one of%s", nr, names);
+	snprintf(why, why_len, "%u VMs run: name one of%s", f.nr, f.names);
 	return -EINVAL;
 }
 

@@ -23,4 +23,11 @@ int rundir_socket_path(const char *name, char *buf, size_t len);
 int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
 		       size_t why_len);
 
+/*
+ * Calls fn for each VM with a socket in the usual place that somebody listens
+ * on, in no order.
+ */
+void rundir_each(void (*fn)(const char *name, const char *path, void *arg),
+		 void *arg);
+
 #endif

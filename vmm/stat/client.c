@@ -10,7 +10,7 @@
 
 #include "vmm/stat/client.h"
 
-#define TIMEOUT_S     10L
+#define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)
 #define MAX_ANSWER    (1u << 30)
 
@@ -64,7 +64,8 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 
 static int explain(CURLcode code, const char *socket, char *why, size_t len)
 {
-	int rc = code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED : -EIO;
+	int rc = code == CURLE_COULDNT_CONNECT ? -ECONNREFUSED :
+		 code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 
 	if (rc == -ECONNREFUSED)
 		snprintf(why, len, "no VM answers on %s: is it running, and "
@@ -75,8 +76,8 @@ static int explain(CURLcode code, const char *socket, char *why, size_t len)
 }
 
 static int perform(const char *socket, const char *method, const char *path,
-		   const json_t *body, struct buffer *b, long *status,
-		   char *why, size_t len)
+		   const json_t *body, unsigned int timeout_ms,
+		   struct buffer *b, long *status, char *why, size_t len)
 {
 	struct curl_slist *headers = NULL;
 	char *text = NULL, url[256];
@@ -95,7 +96,7 @@ static int perform(const char *socket, const char *method, const char *path,
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, b);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	if (!b->on_line)
-		curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_S);
+		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	if (body) {
 		text = json_dumps(body, JSON_COMPACT);
 		headers = curl_slist_append(headers,
@@ -112,7 +113,8 @@ static int perform(const char *socket, const char *method, const char *path,
 }
 
 static int request(const char *socket, const char *method, const char *path,
-		   const json_t *body, json_t **answer, char *why, size_t len)
+		   const json_t *body, unsigned int timeout_ms,
+		   json_t **answer, char *why, size_t len)
 {
 	struct buffer b = { 0 };
 	long status = 0;
@@ -120,7 +122,8 @@ static int request(const char *socket, const char *method, const char *path,
 	json_error_t err;
 	int rc;
 
-	rc = perform(socket, method, path, body, &b, &status, why, len);
+	rc = perform(socket, method, path, body, timeout_ms, &b, &status, why,
+		     len);
 	if (!rc) {
 		json = b.data ? json_loadb(b.data, b.len, 0, &err) : NULL;
 		if (status != 200 || !json) {
@@ -142,14 +145,23 @@ static int request(const char *socket, const char *method, const char *path,
 int stat_request(const char *socket, const char *path, const json_t *body,
 		 json_t **answer, char *why, size_t len)
 {
-	return request(socket, body ? "PUT" : "GET", path, body, answer, why,
-		       len);
+	return stat_request_within(socket, path, body, TIMEOUT_MS, answer, why,
+				   len);
+}
+
+int stat_request_within(const char *socket, const char *path,
+			const json_t *body, unsigned int timeout_ms,
+			json_t **answer, char *why, size_t len)
+{
+	return request(socket, body ? "PUT" : "GET", path, body, timeout_ms,
+		       answer, why, len);
 }
 
 int stat_post(const char *socket, const char *path, json_t **answer, char *why,
 	      size_t len)
 {
-	return request(socket, "POST", path, NULL, answer, why, len);
+	return request(socket, "POST", path, NULL, TIMEOUT_MS, answer, why,
+		       len);
 }
 
 int stat_stream(const char *socket, const char *path,
@@ -160,7 +172,7 @@ int stat_stream(const char *socket, const char *path,
 	long status = 0;
 	int rc;
 
-	rc = perform(socket, "GET", path, NULL, &b, &status, why, len);
+	rc = perform(socket, "GET", path, NULL, 0, &b, &status, why, len);
 	free(b.data);
 	return rc;
 }

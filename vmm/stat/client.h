@@ -15,7 +15,12 @@
 int stat_request(const char *socket, const char *path, const json_t *body,
 		 json_t **answer, char *why, size_t len);
 
-/* As above, but POST, without a body. */
+/* As above, but gives up after so many milliseconds: -ETIMEDOUT. */
+int stat_request_within(const char *socket, const char *path,
+			const json_t *body, unsigned int timeout_ms,
+			json_t **answer, char *why, size_t len);
+
+/* As stat_request(), but POST, without a body. */
 int stat_post(const char *socket, const char *path, json_t **answer, char *why,
 	      size_t len);
 

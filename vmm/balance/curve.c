@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include "vmm/balance/curve.h"
+#include "vmm/util/clock.h"
+
+/* First age of each interval; the last holds what is BALANCE_AGES - 1. */
+static const unsigned int first_age[] = { 0, 1, 2, 3, 5, 9, 17, 33, 65, 129,
+					  255, 256 };
+
+#define NR_INTERVALS (sizeof(first_age) / sizeof(first_age[0]) - 1)
+
+static void add_point(struct balance_curve *c, double x, double m)
+{
+	/* An empty interval: what comes later holds for the same x. */
+	if (c->nr && c->x[c->nr - 1] >= x)
+		c->nr--;
+	c->x[c->nr] = x;
+	c->m[c->nr++] = m;
+}
+
+/*
+ * Returns the last interval that counts.  Eviction ends the histogram anywhere,
+ * within an age too: of that one, `last`, the flow is not taken; and an interval
+ * that it leaves less than half of joins the one before.
+ */
+static unsigned int make_flows(const uint64_t ages[BALANCE_AGES],
+			       unsigned int last, double scan_s,
+			       double pages[NR_INTERVALS],
+			       double flow[NR_INTERVALS + 1])
+{
+	unsigned int nr = 0;
+
+	while (first_age[nr + 1] <= last)
+		nr++;
+	if (nr && last < BALANCE_AGES - 1 &&
+	    2 * (last - first_age[nr]) < first_age[nr + 1] - first_age[nr])
+		nr--;
+	for (unsigned int i = 0; i <= nr; i++) {
+		unsigned int end = i < nr ? first_age[i + 1] : last;
+		double n = 0;
+
+		for (unsigned int a = first_age[i]; a < end; a++)
+			n += ages[a];
+		pages[i] = i < nr ? n : n + ages[last];
+		if (end == first_age[i])
+			flow[i] = pages[i] / scan_s;
+		else
+			flow[i] = n / (end - first_age[i]) / scan_s;
+		if (i && flow[i] > flow[i - 1])
+			flow[i] = flow[i - 1];
+	}
+	/* The last age of all has no end, so its pages tell of no flow. */
+	if (last == BALANCE_AGES - 1)
+		flow[nr] = 0;
+	flow[nr + 1] = 0;
+	return nr;
+}
+
+void balance_curve_make(struct balance_curve *c,
+			const uint64_t ages[BALANCE_AGES], uint64_t period_ns,
+			uint64_t swapped, double refaults_per_s)
+{
+	double scan_s = (double)(period_ns ? period_ns : 1) / NSEC_PER_SEC;
+	double pages[NR_INTERVALS], flow[NR_INTERVALS + 1], x = 0, m, end;
+	unsigned int last = BALANCE_AGES - 1, nr;
+
+	while (last && !ages[last])
+		last--;
+	nr = make_flows(ages, last, scan_s, pages, flow);
+	c->nr = 0;
+	m = flow[0];
+	add_point(c, 0, m);
+	for (unsigned int i = 0; i <= nr; i++) {
+		if (i == nr)
+			end = 2 * flow[i] - m;	/* as it fell until here */
+		else if (first_age[i + 2] - first_age[i + 1] == 1)
+			end = flow[i + 1];
+		else
+			end = (flow[i] + flow[i + 1]) / 2;
+		m = end > 0 ? end : 0;
+		x += pages[i];
+		add_point(c, x, m);
+	}
+	/* What reaches the end of the histogram leaves it, and is in r. */
+	for (unsigned int i = 0; i < c->nr; i++)
+		c->m[i] += refaults_per_s - m;
+	add_point(c, x + swapped + 1, 0);
+}
+
+double balance_curve_at(const struct balance_curve *c, double x)
+{
+	unsigned int i = 0;
+	double part;
+
+	if (x <= c->x[0])
+		return c->m[0];
+	while (i < c->nr && c->x[i] < x)
+		i++;
+	if (i == c->nr)
+		return 0;
+	part = (x - c->x[i - 1]) / (c->x[i] - c->x[i - 1]);
+	return c->m[i - 1] + part * (c->m[i] - c->m[i - 1]);
+}
