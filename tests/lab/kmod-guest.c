@@ -88,7 +88,13 @@ static void set_registers(struct guest *g)
 		.s = 1, .l = 1, .g = 1,
 	};
 	struct kvm_segment data = code;
-	struct kvm_regs regs = { .rip = CODE_AT, .rflags = 2, .rsp = 0x7000 };
+	/*
+	 * Interrupts on: none comes, but Bochs 2.7 keeps the host's, its timer's
+	 * too, from a guest that it enters with interrupts off.
+	 */
+	struct kvm_regs regs = {
+		.rip = CODE_AT, .rflags = 0x202, .rsp = 0x7000,
+	};
 	struct kvm_sregs sregs;
 
 	if (ioctl(g->vcpu_fd, KVM_GET_SREGS, &sregs))

@@ -62,3 +62,9 @@ LAB_TESTS += tests/lab/page-referenced.sh
 dist_check_SCRIPTS += tests/lab/doctor.sh
 EXTRA_DIST += tests/lab/doctor-inside.sh
 LAB_TESTS += tests/lab/doctor.sh
+# Intel's page tables, in Bochs: on demand, for it takes many minutes.
+dist_check_SCRIPTS += tests/lab/ept.sh
+EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
+.PHONY: check-ept
+check-ept: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh TEST_TIMEOUT=2400
