@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a harvest costs, by source, page size and share of hot pages.
+ * What a harvest costs, by source, page size and share of hot pages; and the
+ * same of Linux's own ways, in the same run, in turn.
  *
  *   abits [--abits NAME[,NAME...]] [--mem SIZE] [--runs N] [--json FILE]
+ *	   [--slowdown SECONDS [--hot PERCENT]]
  *
  * Of each harvest: wall time a 4 KiB page (it includes kernel threads that
- * work for the source), and CPU time of our own thread a GiB.  "last look" is
- * the time of a harvest of 4096 neighbouring pages.  "guest" is what a touch
- * costs the guest in the two rounds after bits were cleared or pages unmapped:
- * half of it is the price of the first touch.  Sources that cannot serve
- * here are named with the reason.
+ * work for the source), and CPU time of our own thread a GiB; how many of the
+ * hot pages were found, and how many of the others were called young.  "last
+ * look" is the time of a harvest of 4096 neighbouring pages.  "guest" is what a
+ * touch costs the guest in the two rounds after bits were cleared or pages
+ * unmapped: half of it is the price of the first touch.  Sources that cannot
+ * serve here are named with the reason.
+ *
+ * --slowdown: instead, what a scan a second takes from a guest.
  */
 #include "config.h"
 
@@ -18,22 +23,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/bench/bench.h"
-#include "vmm/access/source.h"
-#include "vmm/access/tiny_vm.h"
+#include "tests/bench/abits.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/size.h"
 
 #define LOOK_PAGES 4096
+#define HUGE_PAGES 512
+#define MIN_TOUCHES 512
 
-static char *opt_abits = "kvm-young,damon,page-idle,soft", *opt_mem = "256M";
-static char *opt_json;
-static int opt_runs = 5;
+static char *opt_abits = "kvm-young,damon,page-idle,soft,linux-page_idle,"
+			 "linux-clear_refs,linux-damon";
+static char *opt_mem = "256M", *opt_json;
+static int opt_runs = 5, opt_slowdown, opt_hot = 10;
 
 static const struct poptOption options[] = {
 	{ "abits", 0, POPT_ARG_STRING, &opt_abits, 0, "sources", "NAME,..." },
 	{ "mem", 0, POPT_ARG_STRING, &opt_mem, 0, "guest memory", "SIZE" },
 	{ "runs", 0, POPT_ARG_INT, &opt_runs, 0, "harvests a case", "N" },
+	{ "slowdown", 0, POPT_ARG_INT, &opt_slowdown, 0,
+	  "measure the guest, so long with scans and without", "SECONDS" },
+	{ "hot", 0, POPT_ARG_INT, &opt_hot, 0,
+	  "of 100 pages that the guest of --slowdown goes round", "PERCENT" },
 	{ "json", 0, POPT_ARG_STRING, &opt_json, 0, "results", "FILE" },
 	POPT_AUTOHELP POPT_TABLEEND
 };
@@ -43,109 +54,217 @@ static const struct {
 	unsigned int percent;
 } shares[] = { { "cold", 0 }, { "1% hot", 1 }, { "hot", 100 } };
 
-static void die(const char *what, int err)
+void check(const char *what, int err)
 {
+	if (!err)
+		return;
 	fprintf(stderr, "abits: %s: %s\n", what, strerror(-err));
 	exit(1);
 }
 
-static void harvest(struct bench *b, const char *label, const char *share,
-		    struct access_source *src, struct gfn_range range,
-		    uint64_t *young)
+/* --- guests and what looks at them ------------------------------------- */
+
+static struct way find_way(const char *name)
 {
-	uint64_t cpu = bench_thread_cpu_ns(), wall = bench_now_ns();
-	double gib = range.nr / 262144.0;
-	char name[96];
-	int err = src->ops->harvest(src, range, young);
+	const struct way *const linux_ways[] = {
+		&linux_page_idle, &linux_clear_refs, &linux_damon,
+	};
+	struct way way = { 0 };
+	char why[1024];
 
-	wall = bench_now_ns() - wall;
-	cpu = bench_thread_cpu_ns() - cpu;
-	if (err)
-		die(label, err);
-	snprintf(name, sizeof(name), "%s %s wall", label, share);
-	bench_add(b, name, "ns/page", (double)wall / range.nr);
-	snprintf(name, sizeof(name), "%s %s own cpu", label, share);
-	bench_add(b, name, "ms/GiB", cpu / gib / 1e6);
-	snprintf(name, sizeof(name), "%s %s young", label, share);
-	bench_add(b, name, "% of pages",
-		  100.0 * bitmap_count(young, range.start.v,
-				       range.start.v + range.nr) / range.nr);
-	range.nr = range.nr < LOOK_PAGES ? range.nr : LOOK_PAGES;
-	wall = bench_now_ns();
-	err = src->ops->harvest(src, range, young);
-	if (err)
-		die(label, err);
-	snprintf(name, sizeof(name), "%s %s last look", label, share);
-	bench_add(b, name, "ms", (bench_now_ns() - wall) / 1e6);
-}
-
-static void measure(struct bench *b, const char *source, uint64_t nr_pages,
-		    bool huge)
-{
-	struct access_source *src;
-	struct access_target target;
-	struct gfn_range range;
-	uint64_t *gfns, *young;
-	const struct access_source_ops *ops;
-	struct tiny_vm *vm;
-	char why[1024], label[64], name[96];
-	uint64_t rounds;
-	int err = access_find(&ops, source, why, sizeof(why));
-
-	if (err) {
-		fprintf(stderr, "abits: %s\n", why);
+	for (size_t i = 0; i < sizeof(linux_ways) / sizeof(*linux_ways); i++)
+		if (!strcmp(linux_ways[i]->ops->name, name))
+			return *linux_ways[i];
+	if (access_find(&way.ops, name, why, sizeof(why))) {
+		fprintf(stderr, "abits: %s, linux-page_idle, linux-clear_refs, "
+			"linux-damon\n", why);
 		exit(2);
 	}
-	/* A source that needs memory of its own kind has no huge pages. */
-	if (huge && ops->backing != GUEST_MEM_ANON)
-		return;
-	err = tiny_vm_new(&vm, nr_pages, huge ? GUEST_MEM_THP : ops->backing);
-	if (err)
-		die("the guest does not run", err);
-	snprintf(label, sizeof(label), "%s %s", source, huge ? "2M" : "4K");
-	target = (struct access_target){ .mem = tiny_vm_mem(vm),
-					 .vm_fd = tiny_vm_fd(vm) };
-	range = tiny_vm_range(vm);
-	gfns = calloc(nr_pages, sizeof(*gfns));
-	young = bitmap_new(guest_mem_nr_frames(target.mem));
-	if (!gfns || !young)
-		die("memory", -ENOMEM);
-	if (access_open(&src, source, &target, why, sizeof(why))) {
-		bench_note(b, label, "%s", why);
-		goto out;
-	}
-	/* The cases in turn, so that a noisy minute hits all of them. */
-	for (int run = 0; run < opt_runs; run++) {
-		for (size_t s = 0; s < sizeof(shares) / sizeof(*shares); s++) {
-			uint64_t nr = 0, step = shares[s].percent ?
-				100 / shares[s].percent * (huge ? 512 : 1) :
-				nr_pages + 1;
+	return way;
+}
 
-			for (uint64_t i = 0; i < nr_pages; i += step)
-				gfns[nr++] = range.start.v + i;
-			err = tiny_vm_touch(vm, gfns, shares[s].percent ? nr : 0);
-			if (!err)
-				err = src->ops->arm(src, range);
-			rounds = bench_now_ns();
-			if (!err)
-				err = tiny_vm_wait(vm, 2);
-			if (err)
-				die(label, err);
-			if (shares[s].percent) {
-				snprintf(name, sizeof(name), "%s %s guest",
-					 label, shares[s].name);
-				bench_add(b, name, "ns/touch",
-					  (bench_now_ns() - rounds) /
-					  (2.0 * nr));
-			}
-			harvest(b, label, shares[s].name, src, range, young);
+bool subject_new(struct subject *s, struct bench *b, const char *name,
+		 uint64_t nr_pages, bool huge)
+{
+	*s = (struct subject){ .way = find_way(name), .huge = huge };
+	/* A source that needs memory of its own kind has no huge pages. */
+	if (huge && s->way.ops->backing != GUEST_MEM_ANON) {
+		bench_note(b, name, "no huge pages but the host's pool's");
+		return false;
+	}
+	check("the guest does not run",
+	      tiny_vm_new(&s->vm, nr_pages,
+			  huge ? GUEST_MEM_THP : s->way.ops->backing));
+	s->range = tiny_vm_range(s->vm);
+	s->gfns = bench_check(calloc(nr_pages, sizeof(*s->gfns)));
+	s->young = bench_check(bitmap_new(
+			guest_mem_nr_frames(tiny_vm_mem(s->vm))));
+	return true;
+}
+
+bool subject_open(struct subject *s, struct bench *b, const char *name)
+{
+	struct access_target target = { .mem = tiny_vm_mem(s->vm),
+					.vm_fd = tiny_vm_fd(s->vm) };
+	char why[1024] = "";
+	int err;
+
+	if (!strncmp(name, "linux-", 6)) {
+		err = s->way.ops->probe(&target, why, sizeof(why));
+		if (!err)
+			err = s->way.ops->open(&s->src, &target, why,
+					       sizeof(why));
+	} else {
+		err = access_open(&s->src, name, &target, why, sizeof(why));
+	}
+	if (err)
+		bench_note(b, name, "%s", *why ? why : strerror(-err));
+	return !err;
+}
+
+void subject_close(struct subject *s)
+{
+	access_close(s->src);
+	s->src = NULL;
+}
+
+void subject_free(struct subject *s)
+{
+	subject_close(s);
+	tiny_vm_free(s->vm);
+	free(s->gfns);
+	free(s->young);
+}
+
+void subject_touch(struct subject *s, unsigned int percent)
+{
+	uint64_t unit = s->huge ? HUGE_PAGES : 1, nr = 0;
+
+	for (uint64_t i = 0; percent && i < s->range.nr / unit; i++)
+		if (i * percent / 100 != (i + 1) * percent / 100)
+			s->gfns[nr++] = s->range.start.v + i * unit;
+	/* At least one, of few huge pages. */
+	if (percent && !nr)
+		s->gfns[nr++] = s->range.start.v;
+	check("the guest", tiny_vm_touch(s->vm, s->gfns, nr));
+}
+
+/* --- the price of a harvest -------------------------------------------- */
+
+static void add(struct bench *b, const char *label, const char *share,
+		const char *what, const char *unit, double value)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s %s %s", label, share, what);
+	bench_add(b, name, unit, value);
+}
+
+/* Young frames among the nr_hot hot units, and among the others. */
+static void add_truth(struct bench *b, const char *label, const char *share,
+		      const struct subject *s, uint64_t nr_hot)
+{
+	uint64_t unit = s->huge ? HUGE_PAGES : 1, found = 0, all;
+	uint64_t nr_units = s->range.nr / unit;
+
+	for (uint64_t i = 0; i < nr_hot; i++)
+		found += bitmap_test(s->young, s->gfns[i]);
+	all = bitmap_count(s->young, s->range.start.v,
+			   s->range.start.v + s->range.nr) / unit;
+	if (nr_hot)
+		add(b, label, share, "found", "% of hot", 100.0 * found / nr_hot);
+	if (nr_hot < nr_units)
+		add(b, label, share, "false", "% of cold",
+		    100.0 * (all - found) / (nr_units - nr_hot));
+}
+
+static void harvest(struct bench *b, const char *label, const char *share,
+		    struct subject *s, uint64_t nr_hot)
+{
+	const struct access_source_ops *ops = s->src->ops;
+	uint64_t cpu = bench_thread_cpu_ns(), wall = bench_now_ns();
+	struct gfn_range few = s->range;
+
+	check(label, ops->harvest(s->src, s->range, s->young));
+	wall = bench_now_ns() - wall;
+	cpu = bench_thread_cpu_ns() - cpu;
+	add(b, label, share, "wall", "ns/page", (double)wall / s->range.nr);
+	add(b, label, share, "own cpu", "ms/GiB",
+	    cpu / (s->range.nr / 262144.0) / 1e6);
+	add_truth(b, label, share, s, nr_hot);
+	few.nr = few.nr < LOOK_PAGES ? few.nr : LOOK_PAGES;
+	wall = bench_now_ns();
+	check(label, ops->harvest(s->src, few, s->young));
+	add(b, label, share, "last look", "ms", (bench_now_ns() - wall) / 1e6);
+}
+
+static uint64_t thread_cpu_ns(const struct subject *s)
+{
+	return s->way.thread_cpu_ns ? s->way.thread_cpu_ns(s->src) : 0;
+}
+
+static void window(struct bench *b, const char *label, struct subject *s,
+		   size_t share)
+{
+	const char *name = shares[share].name;
+	uint64_t nr_hot = 0, start, cpu;
+
+	subject_touch(s, shares[share].percent);
+	if (shares[share].percent)
+		while (nr_hot < s->range.nr && s->gfns[nr_hot])
+			nr_hot++;
+	check(label, s->src->ops->arm(s->src, s->range));
+	start = bench_now_ns();
+	cpu = thread_cpu_ns(s);
+	check("the guest", tiny_vm_wait(s->vm, 2));
+	/* Of fewer the wait itself would be the time. */
+	if (nr_hot >= MIN_TOUCHES)
+		add(b, label, name, "guest", "ns/touch",
+		    (bench_now_ns() - start) / (2.0 * nr_hot));
+	nanosleep(&(struct timespec){
+			s->way.window_ms / 1000,
+			s->way.window_ms % 1000 * (long)NSEC_PER_MSEC }, NULL);
+	if (s->way.thread_cpu_ns)
+		add(b, label, name, "thread", "% of a CPU",
+		    100.0 * (thread_cpu_ns(s) - cpu) /
+		    (bench_now_ns() - start));
+	harvest(b, label, name, s, nr_hot);
+}
+
+/* The cases in turn, so that a noisy minute hits all of them. */
+static void cost(struct bench *b, const char *name, uint64_t nr_pages,
+		 bool huge)
+{
+	struct subject s;
+	char label[64];
+
+	if (!subject_new(&s, b, name, nr_pages, huge))
+		return;
+	snprintf(label, sizeof(label), "%s %s", name, huge ? "2M" : "4K");
+	if (subject_open(&s, b, name)) {
+		/* What is set up once is not the price of each harvest. */
+		if (!s.way.window_ms)
+			check(label, s.src->ops->harvest(s.src, s.range,
+							 s.young));
+		for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
+			memset(s.gfns, 0, nr_pages * sizeof(*s.gfns));
+			window(b, label, &s, i);
 		}
 	}
-	access_close(src);
-out:
-	tiny_vm_free(vm);
-	free(gfns);
-	free(young);
+	subject_free(&s);
+}
+
+/* Of "soft,faults=9,damon" the first is "soft,faults=9".  NULL: no more. */
+static char *next_name(char **rest)
+{
+	char *name = *rest, *end = name ? strchr(name, ',') : NULL;
+
+	while (end && memchr(end + 1, '=', strcspn(end + 1, ",")))
+		end = strchr(end + 1, ',');
+	if (end)
+		*end++ = '\0';
+	*rest = end;
+	return name;
 }
 
 int main(int argc, const char **argv)
@@ -153,21 +272,30 @@ int main(int argc, const char **argv)
 	poptContext ctx = poptGetContext(NULL, argc, argv, options, 0);
 	struct bench *b = bench_new("abits");
 	uint64_t bytes;
-	char *names, *save, *name;
 
 	if (poptGetNextOpt(ctx) != -1 || size_parse(opt_mem, &bytes) ||
-	    bytes < VMM_PAGE_SIZE || opt_runs < 1) {
+	    bytes < HUGE_PAGES * VMM_PAGE_SIZE || opt_runs < 1 ||
+	    opt_slowdown < 0 || opt_hot < 1 || opt_hot > 100) {
 		fprintf(stderr, "abits: wrong usage, see --help\n");
 		return 2;
 	}
 	poptFreeContext(ctx);
 	bench_note(b, "memory", "%s", opt_mem);
-	names = strdup(opt_abits);
-	for (name = names ? strtok_r(names, ",", &save) : NULL; name;
-	     name = strtok_r(NULL, ",", &save)) {
-		measure(b, name, bytes >> VMM_PAGE_SHIFT, false);
-		measure(b, name, bytes >> VMM_PAGE_SHIFT, true);
+	if (opt_slowdown)
+		bench_note(b, "hot", "%d %%", opt_hot);
+	for (int i = 0; i < 2 * opt_runs; i++) {
+		char *names = bench_check(strdup(opt_abits)), *rest = names;
+		char *name;
+
+		while ((name = next_name(&rest))) {
+			if (opt_slowdown)
+				slowdown(b, name, bytes >> VMM_PAGE_SHIFT,
+					 i % 2, opt_hot, opt_slowdown,
+					 i / 2 % 2);
+			else
+				cost(b, name, bytes >> VMM_PAGE_SHIFT, i % 2);
+		}
+		free(names);
 	}
-	free(names);
 	return bench_finish(b, opt_json);
 }

@@ -18,5 +18,9 @@ tests_bench_rmap_compare_SOURCES = tests/bench/rmap-compare.c \
 tests_bench_rmap_compare_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_rmap_compare_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/bench/abits
+noinst_HEADERS += tests/bench/abits.h
+tests_bench_abits_SOURCES = tests/bench/abits.c tests/bench/abits.h \
+	tests/bench/abits-linux.c tests/bench/abits-damon.c \
+	tests/bench/abits-slowdown.c
 tests_bench_abits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_abits_LDADD = $(VMM_LIBS)

@@ -22,6 +22,12 @@ echo $? >"$LAB_OUT/absent.status"
 insmod "$module" || exit 1
 "$source" >"$LAB_OUT/source" 2>&1
 echo $? >"$LAB_OUT/source.status"
+"$native" --abits kvm-young --mem 32M --rounds 3 --window 500 \
+  --pattern all >"$LAB_OUT/patterns" 2>&1
+echo $? >"$LAB_OUT/patterns.status"
+"$native" --abits kvm-young --mem 512M --huge --rounds 3 --window 500 \
+  --pattern all >"$LAB_OUT/huge" 2>&1
+echo $? >"$LAB_OUT/huge.status"
 echo 64 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 "$native" --abits kvm-young --hugetlb --mem 64M --rounds 3 --window 1500 \
   >"$LAB_OUT/hugetlb" 2>&1
@@ -48,7 +54,7 @@ is "$lab_status" 0 "the machine ran the tests"
 [ "$lab_status" = 0 ] || { done_testing; exit 1; }
 
 # The inner programs' results, under our own numbers.
-for part in absent source hugetlb truth stress; do
+for part in absent source patterns huge hugetlb truth stress; do
   while read -r line; do
     case $line in
     'ok '*) ok 0 "$part: ${line#ok * - }" ;;

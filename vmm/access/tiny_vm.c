@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct tiny_vm {
 	struct kvm_run *run;		/* owned mapping */
 	size_t run_len;
 	pthread_t thread;
+	pid_t tid;			/* its; 0 until it runs */
 	bool started;
 };
 
@@ -179,6 +181,7 @@ static void *run_thread(void *arg)
 {
 	struct tiny_vm *vm = arg;
 
+	__atomic_store_n(&vm->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	while (ioctl(vm->vcpu_fd, KVM_RUN, 0) < 0 && errno == EINTR &&
 	       !__atomic_load_n(&vm->run->immediate_exit, __ATOMIC_RELAXED))
 		;
@@ -318,6 +321,11 @@ struct gfn_range tiny_vm_range(const struct tiny_vm *vm)
 uint64_t tiny_vm_rounds(const struct tiny_vm *vm)
 {
 	return __atomic_load_n(&shared_page(vm)->nr_rounds, __ATOMIC_ACQUIRE);
+}
+
+pid_t tiny_vm_tid(const struct tiny_vm *vm)
+{
+	return __atomic_load_n(&vm->tid, __ATOMIC_RELAXED);
 }
 
 uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm)

@@ -58,5 +58,7 @@ int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds);
 /* Rounds it went until now, and CPU time of its vCPU, KVM's work included. */
 uint64_t tiny_vm_rounds(const struct tiny_vm *vm);
 uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm);
+/* The vCPU's thread. */
+pid_t tiny_vm_tid(const struct tiny_vm *vm);
 
 #endif
