@@ -24,3 +24,6 @@ tests_bench_abits_SOURCES = tests/bench/abits.c tests/bench/abits.h \
 	tests/bench/abits-slowdown.c
 tests_bench_abits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_abits_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/bench/kvm-young
+tests_bench_kvm_young_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_kvm_young_LDADD = $(VMM_LIBS)

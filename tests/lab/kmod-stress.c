@@ -2,10 +2,10 @@
 /*
  * kmod-stress SECONDS: scans while everything under them changes.
  *
- *   a guest that writes some of its pages, two scanners (one taking, one looking),
- *   memory slots that come and go, huge pages that form and split, pages that
- *   are swapped out, VMs of other processes that are killed in a scan, and
- *   requests of random bytes.
+ *   a guest that writes some of its pages, two scanners (one taking, one
+ *   looking), memory slots that come and go, dirty logging, huge pages that
+ *   form and split, pages that are swapped out, VMs of other processes that
+ *   are killed in a scan, and requests of random bytes.
  *
  * At the end the guest's memory must hold what the guest wrote.  What the
  * kernel says to all this is for the caller: kvm-young.sh reads dmesg.
@@ -92,6 +92,20 @@ static void *scanner(void *arg)
 	return NULL;
 }
 
+/* Dirty logging on and off: KVM splits its huge entries, and joins them. */
+static void change_logging(struct work *w, bool on)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = 1, .guest_phys_addr = GUEST_DATA_GPA,
+		.memory_size = DATA_BYTES,
+		.userspace_addr = (uintptr_t)w->g->data,
+		.flags = on ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+	};
+
+	if (ioctl(w->g->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		w->failed++;
+}
+
 /* Slots of a second mapping and of the same addresses at another place. */
 static void *slot_changer(void *arg)
 {
@@ -113,6 +127,8 @@ static void *slot_changer(void *arg)
 		if (ioctl(w->g->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
 			w->failed++;
 		usleep(500);
+		if (w->done % 8 == 0)
+			change_logging(w, w->done % 16 == 0);
 		region.memory_size = 0;
 		if (ioctl(w->g->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
 			w->failed++;

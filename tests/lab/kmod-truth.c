@@ -207,13 +207,13 @@ static void test_skip(struct guest *g)
 {
 	const uint32_t take = KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH;
 	uint64_t hits = 0, differing = 0, skipped = 0;
-	static uint64_t every[ALL_BITS];
+	static uint64_t every[BITMAP_WORDS(MAX_PAGES)];
 	struct kvm_young_scan req;
 	const int nr_times = 40;
 
 	guest_stop(g);
 	/* The first few hundred tables are looked into all the same. */
-	for (int i = 0; i < 8; i++)
+	for (uint64_t pages = 0; pages < 8 * MAX_PAGES; pages += NR_PAGES)
 		scan(g, 0, NR_PAGES, take);
 	req = scan(g, 0, NR_PAGES, take);
 	is_int(req.nr_young, 0, "nothing is young when nothing runs");
@@ -246,7 +246,7 @@ static void test_skip(struct guest *g)
 		guest_wait_rounds(g, 2);
 		guest_stop(g);
 		scan(g, 0, NR_PAGES, KVM_YOUNG_ALL_LEAVES);
-		memcpy(every, young, sizeof(every));
+		memcpy(every, young, ALL_BITS * sizeof(*every));
 		req = scan(g, 0, NR_PAGES, take);
 		skipped += req.nr_skipped;
 		hits += bitmap_count(truth, 0, NR_PAGES);
@@ -297,9 +297,9 @@ static void test_backing(bool by_huge)
 
 	test_way(&g, by_huge, 0, "walk");
 	test_way(&g, by_huge, KVM_YOUNG_NOTIFIER, "notifier");
-	if (by_huge && may_walk)
+	if (may_walk && by_huge)
 		test_partial_huge(&g);
-	else
+	else if (may_walk)
 		test_skip(&g);
 	guest_free(&g);
 }

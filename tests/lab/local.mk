@@ -4,6 +4,7 @@ LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
+	tests/lab/kernel/get-headers \
 	tests/lab/kernel/fragment
 
 # Programs of tests: one for guests, one that runs a guest.
@@ -16,7 +17,7 @@ dist_check_SCRIPTS += tests/lab/devices.sh
 EXTRA_DIST += tests/lab/devices-inside.sh tests/lab/devices-guest.sh
 LAB_TESTS += tests/lab/devices.sh
 
-LAB_TESTS += tests/lab/kvm-young.sh
+LAB_TESTS += tests/lab/kvm-young.sh tests/lab/kvm-young-6.12.sh
 check_PROGRAMS += tests/lab/kmod-truth tests/lab/kmod-stress
 noinst_HEADERS += tests/lab/kmod-guest.h
 tests_lab_kmod_truth_SOURCES = tests/lab/kmod-truth.c tests/lab/kmod-guest.c
@@ -25,6 +26,9 @@ check_PROGRAMS += tests/lab/kmod-source
 tests_lab_kmod_source_SOURCES = tests/lab/kmod-source.c tests/lab/kmod-guest.c
 tests_lab_kmod_source_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_lab_kmod_source_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/lab/kmod-qemu
+tests_lab_kmod_qemu_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_lab_kmod_qemu_LDADD = $(VMM_LIBS)
 
 CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)
