@@ -4,7 +4,7 @@
  * same of Linux's own ways, in the same run, in turn.
  *
  *   abits [--abits NAME[,NAME...]] [--mem SIZE] [--runs N] [--json FILE]
- *	   [--slowdown SECONDS [--hot PERCENT]]
+ *	   [--rest] [--slowdown SECONDS [--hot PERCENT]]
  *
  * Of each harvest: wall time a 4 KiB page (it includes kernel threads that
  * work for the source), and CPU time of our own thread a GiB; how many of the
@@ -13,6 +13,10 @@
  * touch costs the guest in the two rounds after bits were cleared or pages
  * unmapped: half of it is the price of the first touch.  Sources that cannot
  * serve here are named with the reason.
+ *
+ * --rest: also, what a harvest costs when reclaim is at rest, where sources may
+ * look at idle memory less often: the mean of some, in a row, after as many as
+ * it takes, of a guest whose first 0, 10 or 100 % of memory are hot.
  *
  * --slowdown: instead, what a scan a second takes from a guest.
  */
@@ -35,12 +39,13 @@
 static char *opt_abits = "kvm-young,damon,page-idle,soft,linux-page_idle,"
 			 "linux-clear_refs,linux-damon";
 static char *opt_mem = "256M", *opt_json;
-static int opt_runs = 5, opt_slowdown, opt_hot = 10;
+static int opt_runs = 5, opt_slowdown, opt_hot = 10, opt_rest;
 
 static const struct poptOption options[] = {
 	{ "abits", 0, POPT_ARG_STRING, &opt_abits, 0, "sources", "NAME,..." },
 	{ "mem", 0, POPT_ARG_STRING, &opt_mem, 0, "guest memory", "SIZE" },
 	{ "runs", 0, POPT_ARG_INT, &opt_runs, 0, "harvests a case", "N" },
+	{ "rest", 0, POPT_ARG_NONE, &opt_rest, 0, "harvests at rest, too", NULL },
 	{ "slowdown", 0, POPT_ARG_INT, &opt_slowdown, 0,
 	  "measure the guest, so long with scans and without", "SECONDS" },
 	{ "hot", 0, POPT_ARG_INT, &opt_hot, 0,
@@ -231,6 +236,41 @@ static void window(struct bench *b, const char *label, struct subject *s,
 	harvest(b, label, name, s, nr_hot);
 }
 
+#define REST_WARM 160	/* harvests until idle memory is left alone */
+#define REST_RUNS 64	/* each block that is ever looked at is in these */
+
+static void rest(struct bench *b, const char *label, struct subject *s,
+		 unsigned int percent)
+{
+	uint64_t nr = s->range.nr * percent / 100, wall = 0, found = 0;
+	uint64_t unit = s->huge ? HUGE_PAGES : 1;
+	char share[32];
+
+	for (uint64_t i = 0; i < nr; i += unit)
+		s->gfns[i / unit] = s->range.start.v + i;
+	check("the guest", tiny_vm_touch(s->vm, s->gfns, nr / unit));
+	s->src->at_rest = true;
+	for (int i = 0; i < REST_WARM + REST_RUNS; i++) {
+		uint64_t start;
+
+		check("the guest", tiny_vm_wait(s->vm, 2));
+		start = bench_now_ns();
+		check(label, s->src->ops->harvest(s->src, s->range, s->young));
+		if (i < REST_WARM)
+			continue;
+		wall += bench_now_ns() - start;
+		for (uint64_t j = 0; j < nr / unit; j++)
+			found += bitmap_test(s->young, s->gfns[j]);
+	}
+	s->src->at_rest = false;
+	snprintf(share, sizeof(share), "%u%% hot, at rest", percent);
+	add(b, label, share, "wall", "ns/page",
+	    (double)wall / REST_RUNS / s->range.nr);
+	if (nr)
+		add(b, label, share, "found", "% of hot",
+		    100.0 * found / REST_RUNS / (nr / unit));
+}
+
 /* The cases in turn, so that a noisy minute hits all of them. */
 static void cost(struct bench *b, const char *name, uint64_t nr_pages,
 		 bool huge)
@@ -249,6 +289,11 @@ static void cost(struct bench *b, const char *name, uint64_t nr_pages,
 		for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
 			memset(s.gfns, 0, nr_pages * sizeof(*s.gfns));
 			window(b, label, &s, i);
+		}
+		if (opt_rest && !s.way.window_ms) {
+			rest(b, label, &s, 0);
+			rest(b, label, &s, 10);
+			rest(b, label, &s, 100);
 		}
 	}
 	subject_free(&s);

@@ -95,3 +95,19 @@ lab_exec() {
   cat "$tmp/tap"
   return "$_status"
 }
+
+# lab_damon_kernel: sets kernel to one that has DAMON (Debian's packaged ones
+# since 6.12), or skips the whole test.
+lab_damon_kernel() {
+  # The tester's own choice, an installed one, or one unpacked for the lab.
+  kernel=${VMM_DAMON_KERNEL-}
+  for _k in /boot/vmlinuz-6.1[2-9]*-amd64 /boot/vmlinuz-[7-9]*-amd64; do
+    case $_k in
+    *-cloud-*) ;; # no 9p, by which the machine gets its root
+    *) [ ! -e "$_k" ] || [ -n "$kernel" ] || kernel=$_k ;;
+    esac
+  done
+  [ -n "$kernel" ] ||
+    kernel=$("${abs_top_srcdir:-$PWD}/tests/lab/kernel/get-kernel" --cached \
+      2>"$tmp/why") || skip_all "$(cat "$tmp/why")"
+}

@@ -35,7 +35,7 @@ TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
 # Access sources on real nested page tables (skipped without such a kernel).
 ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh \
-	tests/lab/guest-pte.sh
+	tests/lab/guest-pte.sh tests/lab/sink-damon.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)
 dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
 EXTRA_DIST += tests/lab/abits-inside.sh

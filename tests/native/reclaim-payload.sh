@@ -6,7 +6,8 @@
 # until it is told to stop, which is when what was waited for has happened.
 #
 # Where no source of accessed bits works on this machine, the same test runs in
-# a lab machine with the kvm-young module.
+# a lab machine with the kvm-young module.  VMM_TEST_RECLAIM names others:
+# options of vmm run (tests/lab/sink-damon.sh).
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-payload.sh
 
@@ -16,7 +17,10 @@ source_works() {
     2>"$tmp/why"
 }
 
-if [ -n "${VMM_TEST_MODULE-}" ]; then
+reclaim=${VMM_TEST_RECLAIM---abits auto}
+if [ -n "${VMM_TEST_RECLAIM-}" ]; then
+  echo "# $VMM_TEST_RECLAIM"
+elif [ -n "${VMM_TEST_MODULE-}" ]; then
   insmod "$VMM_TEST_MODULE" || exit 1
 elif [ ! -e /dev/kvm ] || ! source_works; then
   [ ! -s "$tmp/why" ] || sed 's/^/# not on this machine itself: /' "$tmp/why"
@@ -31,8 +35,9 @@ target=$((64 << 20))
 
 # A tenth is hot, in scattered single pages; the rest is touched when memory is
 # filled and in the last check only.
+# shellcheck disable=SC2086 # options, split on purpose
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000" \
-  --mem ${mem}M --cpus 1 --socket "$socket" --abits auto \
+  --mem ${mem}M --cpus 1 --socket "$socket" $reclaim \
   --reclaim target=64M,period=500ms,idle=2,cpu=50
 
 wait_event $grace run

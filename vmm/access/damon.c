@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "vmm/access/aging.h"
+#include "vmm/access/backoff.h"
 #include "vmm/access/damon_ctl.h"
 #include "vmm/access/pfn_map.h"
 #include "vmm/access/source.h"
@@ -47,6 +48,7 @@ struct damon_source {
 	struct pfn_map *map;		/* owned */
 	uint64_t *last;			/* owned: young at the last harvest */
 	uint64_t *unknown;		/* owned: scratch */
+	struct backoff *backoff;	/* owned */
 };
 
 static int damon_probe(const struct access_target *target, char *why,
@@ -72,6 +74,7 @@ static void damon_close(struct access_source *src)
 	pfn_map_free(damon->map);
 	free(damon->last);
 	free(damon->unknown);
+	backoff_free(damon->backoff);
 	free(damon);
 }
 
@@ -91,11 +94,12 @@ static int damon_open(struct access_source **srcp,
 	};
 	damon->last = bitmap_new(guest_mem_nr_frames(target->mem));
 	damon->unknown = bitmap_new(guest_mem_nr_frames(target->mem));
-	err = damon->last && damon->unknown ? 0 : -ENOMEM;
+	damon->backoff = backoff_new(guest_mem_nr_frames(target->mem));
+	err = damon->last && damon->unknown && damon->backoff ? 0 : -ENOMEM;
 	if (!err)
 		err = pfn_map_new(&damon->map, target->mem, why, len);
 	if (!err)
-		err = damon_ctl_open(&damon->ctl, why, len);
+		err = damon_ctl_open(&damon->ctl, false, why, len);
 	if (!err)
 		err = aging_open(&damon->aging, target->mem, why, len);
 	if (err) {
@@ -106,14 +110,26 @@ static int damon_open(struct access_source **srcp,
 	return 0;
 }
 
-/* Has every resident page of range aged once. */
-static int damon_age(struct damon_source *damon, struct gfn_range range)
+static void leave_out(void *arg, struct gfn_range part)
+{
+	struct damon_source *damon = arg;
+
+	pfn_map_forget(damon->map, part);
+}
+
+/*
+ * Has every resident page of range aged once, but for those of blocks that may
+ * wait.
+ */
+static int damon_age(struct damon_source *damon, struct gfn_range range,
+		     bool may_wait)
 {
 	const struct pfn_run *runs = NULL;
 	int nr, err = pfn_map_read(damon->map, range);
 
 	if (err)
 		return err;
+	backoff_begin(damon->backoff, range, may_wait, leave_out, damon);
 	nr = pfn_map_runs(damon->map, GAP_PAGES, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;
@@ -123,7 +139,7 @@ static int damon_age(struct damon_source *damon, struct gfn_range range)
 static int damon_arm(struct access_source *src, struct gfn_range range)
 {
 	struct damon_source *damon = (struct damon_source *)src;
-	int err = damon_age(damon, range);
+	int err = damon_age(damon, range, false);
 
 	if (err)
 		return err;
@@ -138,7 +154,7 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 {
 	struct damon_source *damon = (struct damon_source *)src;
 	uint64_t start = range.start.v, end = start + range.nr;
-	int err = damon_age(damon, range);
+	int err = damon_age(damon, range, src->at_rest);
 
 	if (err)
 		return err;
@@ -158,6 +174,7 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 
 		damon->last[w] = (damon->last[w] & ~mask) | (young[w] & mask);
 	}
+	backoff_end(damon->backoff, range, young);
 	return 0;
 }
 

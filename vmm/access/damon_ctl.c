@@ -56,6 +56,7 @@ struct region {
 struct damon_ctl {
 	int dir_fd;		/* owned: DAMON_CTL_SYSFS */
 	int lock_fd;		/* owned */
+	bool pageout;
 	char id[48];		/* what the lock file says when we configured */
 	struct region *regions;	/* owned; what sysfs has, while it is ours */
 	size_t nr_regions;
@@ -155,7 +156,7 @@ static int configure(struct damon_ctl *ctl)
 	ctl->nr_regions = 0;
 	err = ftruncate(ctl->lock_fd, 0) ? -errno : 0;
 	if (!err)
-		err = damon_sysfs_configure(ctl->dir_fd);
+		err = damon_sysfs_configure(ctl->dir_fd, ctl->pageout);
 	/* Last: who reads its own id here finds all of the above in place. */
 	if (!err && pwrite(ctl->lock_fd, ctl->id, strlen(ctl->id), 0) < 0)
 		err = -errno;
@@ -297,7 +298,7 @@ static int open_files(struct damon_ctl *ctl)
 	return ctl->lock_fd < 0 ? -errno : 0;
 }
 
-int damon_ctl_open(struct damon_ctl **ctlp, char *why, size_t len)
+int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why, size_t len)
 {
 	static unsigned int nr_opened;
 	struct damon_ctl *ctl;
@@ -307,6 +308,7 @@ int damon_ctl_open(struct damon_ctl **ctlp, char *why, size_t len)
 	if (!ctl)
 		return -ENOMEM;
 	ctl->dir_fd = ctl->lock_fd = -1;
+	ctl->pageout = pageout;
 	snprintf(ctl->id, sizeof(ctl->id), "%d.%u", (int)getpid(),
 		 __atomic_add_fetch(&nr_opened, 1, __ATOMIC_RELAXED));
 	err = open_files(ctl);

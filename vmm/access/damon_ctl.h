@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes DAMON walk over given host pages once, now, testing and clearing the
- * accessed bit of each.
+ * accessed bit of each; and, where that is asked for, evicting those that had
+ * it clear.
  *
  * DAMON's sysfs directory is one resource of the whole machine:
  *
@@ -22,6 +23,7 @@
 #ifndef VMM_ACCESS_DAMON_CTL_H
 #define VMM_ACCESS_DAMON_CTL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/access/aging.h"
@@ -31,7 +33,8 @@ struct damon_ctl;
 
 /* 0, or -errno with the obstacle and its remedy. */
 int damon_ctl_probe(char *why, size_t len);
-int damon_ctl_open(struct damon_ctl **ctlp, char *why, size_t len);
+int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
+		   size_t len);
 /* Puts back what was configured before. */
 void damon_ctl_close(struct damon_ctl *ctl);
 

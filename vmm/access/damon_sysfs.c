@@ -143,10 +143,22 @@ static const struct setting reject_settings[] = {
 	{ NULL, NULL },
 };
 
-static int put_filters(int dir_fd)
+/*
+ * A filter of type `young` alone, which rejects: what was accessed since the
+ * last pass stays, and its bit is cleared.
+ */
+static const struct setting pageout_settings[] = {
+	{ DAMON_SCHEME "/action", "pageout" },
+	{ DAMON_SCHEME "/%s/nr_filters", "1" },
+	{ DAMON_SCHEME "/%s/0/type", "young" },
+	{ DAMON_SCHEME "/%s/0/matching", "Y" },
+	{ NULL, NULL },
+};
+
+static int put_filters(int dir_fd, bool pageout)
 {
 	const char *dir = "ops_filters";	/* since 6.15 */
-	const struct setting *s = stat_settings;
+	const struct setting *s = pageout ? pageout_settings : stat_settings;
 	char path[PATH_MAX];
 	int err;
 
@@ -157,7 +169,7 @@ static int put_filters(int dir_fd)
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/0/allow", dir);
-	if (faccessat(dir_fd, path, F_OK, 0))
+	if (!pageout && faccessat(dir_fd, path, F_OK, 0))
 		s = reject_settings;
 	for (; s->path; s++) {
 		const char *mark = strstr(s->path, "%s");
@@ -184,12 +196,12 @@ static const struct setting interval_settings[] = {
 	{ NULL, NULL },
 };
 
-int damon_sysfs_configure(int dir_fd)
+int damon_sysfs_configure(int dir_fd, bool pageout)
 {
 	int err = put_all(dir_fd, base_settings);
 
 	if (!err)
-		err = put_filters(dir_fd);
+		err = put_filters(dir_fd, pageout);
 	if (!err)
 		err = put_all(dir_fd, interval_settings);
 	return err;

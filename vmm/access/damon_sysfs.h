@@ -6,6 +6,7 @@
 #ifndef VMM_ACCESS_DAMON_SYSFS_H
 #define VMM_ACCESS_DAMON_SYSFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,8 +30,9 @@ int damon_sysfs_running(int dir_fd);
 
 /*
  * Replaces whatever is configured by one kdamond that applies the young filter
- * to every page of its regions, of which there are none yet.
+ * to every page of its regions, of which there are none yet; with pageout it
+ * evicts those that are not young.
  */
-int damon_sysfs_configure(int dir_fd);
+int damon_sysfs_configure(int dir_fd, bool pageout);
 
 #endif

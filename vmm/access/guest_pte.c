@@ -106,7 +106,7 @@ static void pte_assumed(struct access_source *src, struct gfn_range range,
 const struct access_source_ops access_source_guest_pte = {
 	.name = "guest-pte",
 	.what = "accessed bits of the guest's page tables, by its agent",
-	.needs_agent = true,
+	.by_name_only = "needs an agent in the guest",
 	.probe = pte_probe,
 	.open = pte_open,
 	.arm = pte_arm,

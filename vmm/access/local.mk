@@ -9,7 +9,8 @@ vmm_libvmm_a_SOURCES += \
 	vmm/access/damon_sysfs.c vmm/access/damon_sysfs.h \
 	vmm/access/damon_guard.c vmm/access/damon_guard.h \
 	vmm/access/page_idle.c vmm/access/kvm_young.c vmm/access/soft.c \
-	vmm/access/guest_pte.c \
+	vmm/access/guest_pte.c vmm/access/blind.c \
+	vmm/access/backoff.c vmm/access/backoff.h \
 	vmm/access/fake.c vmm/access/fake.h
 
 # BPF programs: clang makes the object, bpftool a header with it inside.

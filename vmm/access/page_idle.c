@@ -29,6 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/access/backoff.h"
 #include "vmm/access/pfn_map.h"
 #include "vmm/access/source.h"
 #include "vmm/access/sources.h"
@@ -47,6 +48,7 @@
 struct page_idle {
 	struct access_source base;	/* first */
 	struct pfn_map *map;		/* owned */
+	struct backoff *backoff;	/* owned */
 	int bitmap_fd;			/* owned */
 	int flags_fd;			/* owned */
 	/* By PFN from `first` on, of the range being looked at: */
@@ -90,6 +92,7 @@ static void page_idle_close(struct access_source *src)
 	if (pi->flags_fd >= 0)
 		close(pi->flags_fd);
 	pfn_map_free(pi->map);
+	backoff_free(pi->backoff);
 	free(pi->tail);
 	free(pi->track);
 	free(pi->idle);
@@ -126,6 +129,10 @@ static int page_idle_open(struct access_source **srcp,
 	}
 	if (!err)
 		err = pfn_map_new(&pi->map, target->mem, why, len);
+	if (!err) {
+		pi->backoff = backoff_new(guest_mem_nr_frames(target->mem));
+		err = pi->backoff ? 0 : -ENOMEM;
+	}
 	if (err) {
 		page_idle_close(&pi->base);
 		return err;
@@ -249,8 +256,19 @@ static int transfer(struct page_idle *pi, bool write_it, uint64_t *buf)
 	return 0;
 }
 
-/* Finds the pages of range.  The number of resident ones, or -errno. */
-static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range)
+static void leave_out(void *arg, struct gfn_range part)
+{
+	struct page_idle *pi = arg;
+
+	pfn_map_forget(pi->map, part);
+}
+
+/*
+ * Finds the pages of range, but for those of blocks that may wait.  The number
+ * of resident ones, or -errno.
+ */
+static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range,
+			      bool may_wait)
 {
 	const uint64_t huge = UINT64_C(1) << ORDER_MAX;
 	const struct pfn_run *runs = NULL;
@@ -259,6 +277,7 @@ static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range)
 
 	if (err)
 		return err;
+	backoff_begin(pi->backoff, range, may_wait, leave_out, pi);
 	nr = pfn_map_runs(pi->map, 0, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;
@@ -281,7 +300,7 @@ static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range)
 static int page_idle_arm(struct access_source *src, struct gfn_range range)
 {
 	struct page_idle *pi = (struct page_idle *)src;
-	int64_t nr = page_idle_find(pi, range);
+	int64_t nr = page_idle_find(pi, range, false);
 
 	return nr <= 0 ? (int)nr : transfer(pi, true, pi->track);
 }
@@ -290,7 +309,7 @@ static int page_idle_harvest(struct access_source *src, struct gfn_range range,
 			     uint64_t *young)
 {
 	struct page_idle *pi = (struct page_idle *)src;
-	int64_t nr = page_idle_find(pi, range);
+	int64_t nr = page_idle_find(pi, range, src->at_rest);
 	int err = 0;
 
 	if (nr < 0)
@@ -311,6 +330,7 @@ static int page_idle_harvest(struct access_source *src, struct gfn_range range,
 		if (bitmap_test(pi->track, bit) && !bitmap_test(pi->idle, bit))
 			bitmap_set(young, range.start.v + i);
 	}
+	backoff_end(pi->backoff, range, young);
 	/* Those that lost their mark get it again: the next window begins. */
 	for (uint64_t w = 0; nr && w < BITMAP_WORDS(pi->nr_pfns); w++)
 		pi->track[w] &= ~pi->idle[w];

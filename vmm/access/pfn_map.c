@@ -23,6 +23,7 @@
 
 struct pfn_map {
 	const struct guest_mem *mem;	/* not owned */
+	uint64_t start;			/* of the range last read */
 	int fd;				/* owned: /proc/PID/pagemap */
 	uint64_t *pfns;			/* owned; 0: not resident */
 	uint64_t nr, cap, nr_resident, lowest, highest;
@@ -152,6 +153,7 @@ int pfn_map_read(struct pfn_map *map, struct gfn_range range)
 		map->pfns = pfns;
 		map->cap = range.nr;
 	}
+	map->start = range.start.v;
 	map->nr = range.nr;
 	map->nr_resident = 0;
 	map->lowest = UINT64_MAX;
@@ -188,6 +190,16 @@ uint64_t pfn_map_nr_resident(const struct pfn_map *map)
 uint64_t pfn_map_pfn(const struct pfn_map *map, uint64_t i)
 {
 	return map->pfns[i];
+}
+
+void pfn_map_forget(struct pfn_map *map, struct gfn_range part)
+{
+	uint64_t i = part.start.v - map->start;
+
+	for (uint64_t end = i + part.nr; i < end; i++) {
+		map->nr_resident -= !!map->pfns[i];
+		map->pfns[i] = 0;
+	}
 }
 
 int pfn_runs_from_bitmap(const uint64_t *bitmap, uint64_t base,

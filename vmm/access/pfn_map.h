@@ -41,6 +41,9 @@ int pfn_map_read(struct pfn_map *map, struct gfn_range range);
 uint64_t pfn_map_nr_resident(const struct pfn_map *map);
 uint64_t pfn_map_pfn(const struct pfn_map *map, uint64_t i);
 
+/* Forgets frames of the range last read, as if they were not resident. */
+void pfn_map_forget(struct pfn_map *map, struct gfn_range part);
+
 /*
  * The PFNs as sorted runs.  Gaps of up to gap_pages foreign pages are included
  * in a run; the gap is widened until there are at most max_runs runs.

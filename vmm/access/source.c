@@ -18,6 +18,7 @@ const struct access_source_ops *const access_sources[] = {
 	&access_source_page_idle,
 	&access_source_soft,
 	&access_source_guest_pte,
+	&access_source_blind,
 	NULL,
 };
 
@@ -31,10 +32,10 @@ int access_survey(const struct access_source_ops **opsp, bool hugetlb,
 		const struct access_source_ops *ops = access_sources[i];
 		int err = -EOPNOTSUPP;
 
-		if (ops->needs_agent)
+		if (ops->by_name_only)
 			snprintf(why, sizeof(why),
-				 "needs an agent in the guest, so it is never "
-				 "chosen by itself: --abits %s", ops->name);
+				 "%s, so it is never chosen by itself: "
+				 "--abits %s", ops->by_name_only, ops->name);
 		else if (hugetlb && ops->lru_only)
 			snprintf(why, sizeof(why),
 				 "does not see hugetlb pages");

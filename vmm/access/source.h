@@ -57,7 +57,7 @@ struct access_source_ops {
 	const char *what;	/* one line for people */
 	enum guest_mem_backing backing;	/* that it needs; ANON: any */
 	bool lru_only;		/* it does not see hugetlb pages */
-	bool needs_agent;	/* so "auto" does not mean it */
+	const char *by_name_only;	/* why "auto" never means it, or NULL */
 
 	/*
 	 * Can this source serve on this host?  0, or -errno with one sentence

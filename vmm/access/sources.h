@@ -10,6 +10,7 @@ extern const struct access_source_ops access_source_damon;
 extern const struct access_source_ops access_source_page_idle;
 extern const struct access_source_ops access_source_soft;
 extern const struct access_source_ops access_source_guest_pte;
+extern const struct access_source_ops access_source_blind;
 
 /*
  * soft: faults a second that it may cost the guest, unless told by options.

@@ -55,11 +55,11 @@ static bool add_source(const struct access_source_ops *ops, int err,
 	struct doctor *d = arg;
 	struct doctor_fact *f = doctor_add(d, GROUP_SOURCES, ops->name, "%s",
 					   !err ? "passed its self-test" :
-					   ops->needs_agent ? "not tried" :
+					   ops->by_name_only ? "not tried" :
 							      "does not serve");
 
 	if (err)
-		split(f, ops->needs_agent ? DOCTOR_NOTE : DOCTOR_FAIL, why);
+		split(f, ops->by_name_only ? DOCTOR_NOTE : DOCTOR_FAIL, why);
 	else
 		doctor_detail(f, "%s", ops->what);
 	return true;
@@ -84,7 +84,7 @@ static void try_sources(struct doctor *d)
 static void try_sinks(struct doctor *d)
 {
 	static const struct reclaim_sink_ops *const sinks[] = {
-		&sink_swap, &sink_store,
+		&sink_swap, &sink_store, &sink_damon,
 	};
 	const size_t first = d->nr;
 	size_t chosen;

@@ -148,6 +148,16 @@ static ssize_t last_look(struct engine *e, size_t nr)
 	return kept;
 }
 
+/* A frame that the sink kept; true when that means that it is in use. */
+static bool keep_touched(struct engine *e, uint32_t gfn)
+{
+	if (!e->config.sink->ops->looks)
+		return false;
+	frame_touch(&e->frames, gfn, true);
+	frame_move(&e->frames, gfn, FRAME_ACTIVE);
+	return true;
+}
+
 /*
  * Returns how many went, -EAGAIN for none, 0 when it is no use going on, or
  * -errno.
@@ -156,7 +166,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 {
 	size_t nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
 	struct reclaim_result res = { 0 };
-	size_t gone = 0;
+	size_t gone = 0, saved = 0;
 	int rc;
 
 	rc = e->config.sink->ops->evict(e->config.sink, e->ranges, nr_ranges,
@@ -180,6 +190,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 
 		if (bitmap_test(e->resident, gfn)) {
 			bitmap_set(e->refused, gfn);
+			saved += keep_touched(e, gfn);
 			continue;
 		}
 		frame_set_evicted(&e->frames, gfn, e->scan);
@@ -187,10 +198,11 @@ static ssize_t evict(struct engine *e, size_t nr)
 	}
 	engine_count_huge(e, nr);
 	e->stats.nr_evicted += gone;
-	e->stats.nr_kept += nr - gone;
+	e->stats.nr_saved_by_last_look += saved;
+	e->stats.nr_kept += nr - gone - saved;
 	pthread_mutex_unlock(&e->lock);
 	e->nr_gone += gone;
-	e->nr_refused += nr - gone;
+	e->nr_refused += nr - gone - saved;
 	/* A sink that refuses most is full: ask it again in the next scan. */
 	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
 		return 0;
@@ -228,7 +240,9 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 		return 0;
 	if (nr == SIZE_MAX)
 		return -EAGAIN;
-	rc = last_look(e, nr);
+	rc = nr;
+	if (!e->config.sink->ops->looks)
+		rc = last_look(e, nr);
 	if (rc < 0)
 		return rc;
 	rc = engine_spare_huge(e, rc);

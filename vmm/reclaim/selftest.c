@@ -45,6 +45,9 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 
 	fill(words);
 	rc = sink->ops->evict(sink, &all, 1, &res);
+	/* It has looked now: what is used no more goes the next time. */
+	if (!rc && sink->ops->looks)
+		rc = sink->ops->evict(sink, &all, 1, &res);
 	if (rc)
 		snprintf(why, len, "self-test: evicting fails: %s",
 			 strerror(-rc));

@@ -9,7 +9,7 @@
 #include "vmm/util/bitmap.h"
 
 static const struct reclaim_sink_ops *const sinks[] = {
-	&sink_swap, &sink_store,
+	&sink_swap, &sink_store, &sink_damon,
 };
 
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,
@@ -24,8 +24,9 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 			*options = text[n] ? text + n + 1 : NULL;
 			return 0;
 		}
-	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's) "
-		 "or store[,OPTION=VALUE...] (compressed memory of vmm)",
+	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's), "
+		 "store[,OPTION=VALUE...] (compressed memory of vmm) or damon "
+		 "(swap, and the kernel looks which pages are cold)",
 		 (int)n, text);
 	return -EINVAL;
 }

@@ -9,6 +9,7 @@
 #ifndef VMM_RECLAIM_SINK_H
 #define VMM_RECLAIM_SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,11 @@ struct reclaim_sink_stats {
 
 struct reclaim_sink_ops {
 	const char *name;
+	/*
+	 * It looks at the accessed bit of each page itself, the moment before
+	 * it would take it: what it keeps was accessed.
+	 */
+	bool looks;
 	/* As in access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
 	/*
@@ -64,14 +70,14 @@ struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
 };
 
-extern const struct reclaim_sink_ops sink_swap, sink_store;
+extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon;
 
 /* For sinks: adds a range to *res, by residency before and after (by gfn). */
 void sink_count(const uint64_t *before, const uint64_t *after,
 		struct gfn_range range, struct reclaim_result *res);
 
 /*
- * "swap", or "store[,OPTION=VALUE...]": the sink of that name, and in *options
+ * "swap", "damon", or "store[,OPTION=VALUE...]": the sink of that name, and in *options
  * what follows it.  -EINVAL with why.
  */
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,

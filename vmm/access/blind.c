@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Looks at nothing and calls every page untouched: ages are the time since a
+ * page came.  For sinks that look by themselves, and for the comparison with
+ * reclaim that knows nothing.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "vmm/access/source.h"
+#include "vmm/access/sources.h"
+#include "vmm/util/bitmap.h"
+
+static int blind_probe(const struct access_target *target, char *why,
+		       size_t len)
+{
+	(void)target;
+	(void)why;
+	(void)len;
+	return 0;
+}
+
+static int blind_open(struct access_source **srcp,
+		      const struct access_target *target, char *why, size_t len)
+{
+	struct access_source *src = calloc(1, sizeof(*src));
+
+	(void)target;
+	(void)why;
+	(void)len;
+	if (!src)
+		return -ENOMEM;
+	*src = (struct access_source){
+		.ops = &access_source_blind,
+		.granule_pages = 1,
+		.lossy = true,
+		.cost = ACCESS_COST_WALK,
+	};
+	*srcp = src;
+	return 0;
+}
+
+static int blind_arm(struct access_source *src, struct gfn_range range)
+{
+	(void)src;
+	(void)range;
+	return 0;
+}
+
+static int blind_harvest(struct access_source *src, struct gfn_range range,
+			 uint64_t *young)
+{
+	(void)src;
+	bitmap_clear_range(young, range.start.v, range.start.v + range.nr);
+	return 0;
+}
+
+static void blind_close(struct access_source *src)
+{
+	free(src);
+}
+
+const struct access_source_ops access_source_blind = {
+	.name = "blind",
+	.what = "nothing is looked at",
+	.by_name_only = "looks at nothing",
+	.probe = blind_probe,
+	.open = blind_open,
+	.arm = blind_arm,
+	.harvest = blind_harvest,
+	.close = blind_close,
+};
