@@ -21,7 +21,7 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-vmm_vmm_LDADD = $(VMM_LIBS)
+vmm_vmm_LDADD = $(VMM_LIBS) $(NCURSES_LIBS)
 
 include vmm/util/local.mk
 include vmm/mem/local.mk
@@ -36,3 +36,4 @@ include vmm/stat/local.mk
 include vmm/kmod/local.mk
 include vmm/host/local.mk
 include vmm/balance/local.mk
+include vmm/top/local.mk

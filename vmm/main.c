@@ -15,6 +15,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a virtual machine" },
 	{ "stat", cmd_stat, "show what the memory of a running VM does" },
+	{ "top", cmd_top, "show all running VMs, as they change" },
 	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
 	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },

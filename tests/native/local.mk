@@ -44,3 +44,6 @@ tests_native_vm_fd_LDADD = $(VMM_LIBS)
 # Memory moves between guests.
 TESTS += tests/native/balance.sh
 dist_check_SCRIPTS += tests/native/balance.sh
+# In a real terminal.
+TESTS += tests/native/top.sh
+dist_check_SCRIPTS += tests/native/top.sh

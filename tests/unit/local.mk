@@ -169,3 +169,7 @@ tests_unit_balance_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_balance_LDADD = $(VMM_LIBS) -lm
 tests_unit_balance_guests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_balance_guests_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/unit/top
+TESTS += tests/unit/top
+tests_unit_top_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_top_LDADD = $(VMM_LIBS)

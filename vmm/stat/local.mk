@@ -1,5 +1,6 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/stat/client.c vmm/stat/client.h \
+	vmm/stat/client.c vmm/stat/client.h vmm/stat/client-internal.h \
+	vmm/stat/client_multi.c vmm/stat/client_multi.h \
 	vmm/stat/events.c vmm/stat/events.h \
 	vmm/stat/host_pages.c vmm/stat/host_pages.h \
 	vmm/stat/inspect.c vmm/stat/inspect.h \

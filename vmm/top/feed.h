@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finds the VMs of this user and asks them, all at once: one that does not
+ * answer in time is silent, and the others are shown meanwhile.
+ */
+#ifndef VMM_TOP_FEED_H
+#define VMM_TOP_FEED_H
+
+#include "vmm/stat/client_multi.h"
+#include "vmm/top/model.h"
+
+struct top_feed;
+
+struct top_feed_config {
+	struct top_model *model;	/* not owned, as what is below */
+	char *const *sockets;		/* named ones; NULL ends; may be NULL */
+	/* Answers to the requests below; answer NULL: failed, see why. */
+	void (*on_processes)(void *arg, const char *socket,
+			     const json_t *answer, const char *why);
+	void (*on_policy)(void *arg, const char *socket, const json_t *answer,
+			  const char *why);
+	void *arg;
+};
+
+/* -ENOMEM or -ENAMETOOLONG with why. */
+int top_feed_new(struct top_feed **feedp, const struct top_feed_config *config,
+		 char *why, size_t len);
+/* Does not wait for answers. */
+void top_feed_free(struct top_feed *feed);
+
+/* Looks for VMs, and asks each that is not being asked.  0 or -ENOMEM. */
+int top_feed_round(struct top_feed *feed);
+
+/* How many VMs are being asked for what they do. */
+unsigned int top_feed_nr_asked(const struct top_feed *feed);
+
+/* As stat_multi_wait(); answers go to the model, or the functions above. */
+int top_feed_wait(struct top_feed *feed, const int *fds, size_t nr_fds,
+		  int timeout_ms);
+
+/* Once a guest: while it is being asked 0 is returned, and no more is done. */
+int top_feed_ask_processes(struct top_feed *feed, const char *socket);
+/* PUT /policy with these members. */
+int top_feed_put_policy(struct top_feed *feed, const char *socket,
+			const json_t *body);
+
+#endif

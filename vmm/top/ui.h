@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What keys mean in `vmm top`: which view there is, what is selected, what is
+ * being typed.  A key changes that, and may wish for something that only the
+ * caller can do.  No I/O.
+ */
+#ifndef VMM_TOP_UI_H
+#define VMM_TOP_UI_H
+
+#include "vmm/top/model.h"
+#include "vmm/top/procs.h"
+
+enum top_key {		/* besides characters */
+	TOP_KEY_ENTER = '\n', TOP_KEY_ESCAPE = 27, TOP_KEY_BACKSPACE = 127,
+	TOP_KEY_UP = 0x1000, TOP_KEY_DOWN, TOP_KEY_LEFT, TOP_KEY_PAGE_UP,
+	TOP_KEY_PAGE_DOWN, TOP_KEY_HOME, TOP_KEY_END,
+};
+
+enum top_view { TOP_GUESTS, TOP_PROCESSES, TOP_HELP };
+
+struct top_ui {
+	enum top_view view, behind_help;
+	int page_rows;		/* rows that a page key moves by; from drawing */
+	char message[256];
+	bool is_error;		/* the message */
+
+	bool is_typing;		/* the target of `about` */
+	char typed[24];
+	char about[108], about_name[64];	/* a guest, by socket */
+
+	/* TOP_PROCESSES */
+	char guest[108], guest_name[64];
+	struct top_procs procs;			/* owned */
+	bool has_procs;
+	char why[192];				/* why there are none */
+	bool by_command;
+	enum top_procs_order order;
+	int first;				/* the topmost that is shown */
+};
+
+enum top_wish {
+	TOP_NOTHING, TOP_QUIT, TOP_REFRESH, TOP_ASK_PROCESSES, TOP_PUT_TARGET,
+	TOP_PUT_ENABLED,
+};
+
+struct top_action {
+	enum top_wish wish;
+	char socket[108];	/* whose: of the last three */
+	uint64_t target;
+	bool enabled;
+};
+
+void top_ui_free(struct top_ui *ui);
+
+/* A character or enum top_key. */
+struct top_action top_ui_key(struct top_ui *ui, struct top_model *model,
+			     int key);
+
+/* The answer to TOP_ASK_PROCESSES, of the guest that is looked at now. */
+void top_ui_processes(struct top_ui *ui, const json_t *answer, const char *why);
+
+void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif
