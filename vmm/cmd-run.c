@@ -72,7 +72,7 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 {
 	struct vm_config vc = {
 		.name = o->name, .mem_bytes = o->mem_bytes,
-		.nr_cpus = o->nr_cpus,
+		.nr_cpus = o->nr_cpus, .numa = &o->numa,
 	};
 	const struct boot_config bc = {
 		.kernel = o->kernel, .initrd = o->initrd,

@@ -67,6 +67,38 @@ static void print_engine(const json_t *j)
 		printf("trouble  %s\n", error);
 }
 
+static void print_store(const json_t *j)
+{
+	long long nr = client_int(j, "store", "nr_faults");
+	char a[16], b[16];
+
+	if (!nr && !client_int(j, "store", "nr_puts"))
+		return;
+	printf("store    %s in %s of memory, %lld faults",
+	       size_text(PAGE_BYTES * client_int(j, "store", "nr_pages"), a),
+	       size_text(client_int(j, "store", "mem_bytes"), b), nr);
+	if (nr)
+		printf(": half within %.1f us, 99 %% within %.1f us; on "
+		       "average %.1f us to read, %.1f us to put in place",
+		       client_int(j, "store", "fault_p50_ns") / 1e3,
+		       client_int(j, "store", "fault_p99_ns") / 1e3,
+		       client_int(j, "store", "fault_read_ns") / 1e3 / nr,
+		       client_int(j, "store", "fault_copy_ns") / 1e3 / nr);
+	putchar('\n');
+}
+
+/* Only where there were any. */
+static void print_prefetch(const json_t *j)
+{
+	if (client_int(j, "engine", "nr_prefetched"))
+		printf("prefetch %lld pages asked back, %lld of them used\n",
+		       client_int(j, "engine", "nr_prefetched"),
+		       client_int(j, "engine", "nr_prefetch_hits"));
+	if (client_int(j, "engine", "nr_promoted"))
+		printf("promoted %lld pages from the slow node\n",
+		       client_int(j, "engine", "nr_promoted"));
+}
+
 static void print_policy(const json_t *j)
 {
 	const json_t *p = json_object_get(j, "policy");
@@ -107,6 +139,8 @@ static void print_once(const json_t *j)
 	       client_int(j, NULL, "pid"));
 	print_memory(j);
 	print_engine(j);
+	print_prefetch(j);
+	print_store(j);
 	print_policy(j);
 	print_agent(j);
 }

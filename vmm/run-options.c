@@ -21,7 +21,7 @@
 #define DEFAULT_ABITS "auto"
 #define DEFAULT_SINK  "swap"
 
-enum { OPT_DISK = 1 };
+enum { OPT_DISK = 1, OPT_NUMA };
 
 static int add_disk(struct run_options *o, char *text)
 {
@@ -42,13 +42,24 @@ static int add_disk(struct run_options *o, char *text)
 	return VMM_EXIT_OK;
 }
 
+static int add_node(struct run_options *o, char *text)
+{
+	char why[256];
+	int rc = guest_numa_parse(&o->numa, text, why, sizeof(why));
+
+	if (rc)
+		log_error("--numa %s: %s", text, why);
+	free(text);
+	return rc ? VMM_EXIT_USAGE : VMM_EXIT_OK;
+}
+
 static int check_memory(struct run_options *o)
 {
 	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) *
 			sysconf(_SC_PAGESIZE);
 	char a[16];
 
-	o->mem_bytes = DEFAULT_MEM;
+	o->mem_bytes = o->numa.nr ? guest_numa_bytes(&o->numa) : DEFAULT_MEM;
 	if (o->mem_text && size_parse(o->mem_text, &o->mem_bytes)) {
 		log_error("--mem %s: not a size; say for example 512M or 2G",
 			  o->mem_text);
@@ -143,6 +154,11 @@ static int check(struct run_options *o)
 		log_error("--cpus %s: not a number from 1 up", o->cpus_text);
 		return VMM_EXIT_USAGE;
 	}
+	if (guest_numa_check(&o->numa, o->mem_bytes, o->nr_cpus, why,
+			     sizeof(why))) {
+		log_error("--numa: %s", why);
+		return VMM_EXIT_USAGE;
+	}
 	if (parse_number(o->cid_text, DEFAULT_CID, &o->cid)) {
 		log_error("--cid %s: not a number from %d up, which guests "
 			  "have", o->cid_text, DEFAULT_CID);
@@ -171,7 +187,8 @@ static int parse_options(struct run_options *o, poptContext popt)
 	int rc, opt;
 
 	while ((opt = poptGetNextOpt(popt)) > 0) {
-		rc = add_disk(o, poptGetOptArg(popt));
+		rc = opt == OPT_NUMA ? add_node(o, poptGetOptArg(popt)) :
+				       add_disk(o, poptGetOptArg(popt));
 		if (rc)
 			return rc;
 	}
@@ -207,6 +224,9 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "KIND" },
 		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
 		  "CPUs of the guest (1)", "N" },
+		{ "numa", 0, POPT_ARG_STRING, NULL, OPT_NUMA,
+		  "a NUMA node of the guest: node=N,mem=SIZE[,cpus=A-B]"
+		  "[,host=N]; repeat for each", "NODE" },
 		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
 		  "disk image or block device; repeat for more", "FILE[,ro]" },
 		{ "net", 0, POPT_ARG_STRING, &o->net_text, 0,
@@ -224,10 +244,11 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "page-idle, soft[,faults=N], guest-pte (auto)", "SOURCE" },
 		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
 		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
-		  "cpu=PERCENT (off)", "POLICY" },
+		  "cpu=PERCENT,prefetch=PAGES (off)", "POLICY" },
 		{ "sink", 0, POPT_ARG_STRING, &o->sink, 0,
 		  "where cold pages go: swap, store[,mem=SIZE,codec=lz4|zstd,"
-		  "file=PATH|nbd=URI,size=SIZE] (swap)", "SINK" },
+		  "file=PATH|nbd=URI,size=SIZE], numa,to=NODE[,from=NODE] (swap)",
+		  "SINK" },
 		{ "no-agent", 0, POPT_ARG_NONE, &o->no_agent, 0,
 		  "do not listen to a guest agent", NULL },
 		{ "agent-record", 0, POPT_ARG_STRING, &o->agent_record, 0,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/guest_mem.h"
+#include "vmm/mem/numa.h"
 #include "vmm/policy/engine.h"
 
 #define RUN_MAX_DISKS 8
@@ -29,6 +30,7 @@ struct run_options {
 	int no_agent, verbose;
 	struct run_disk disks[RUN_MAX_DISKS];
 	unsigned int nr_disks;
+	struct guest_numa numa;
 	struct engine_policy policy;
 };
 

@@ -72,3 +72,8 @@ EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
 .PHONY: check-ept
 check-ept: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh TEST_TIMEOUT=2400
+
+# Nodes of guests, and another node as a sink.
+dist_check_SCRIPTS += tests/lab/numa.sh
+EXTRA_DIST += tests/lab/numa-inside.sh tests/lab/numa-guest.sh
+LAB_TESTS += tests/lab/numa.sh

@@ -14,15 +14,22 @@
 #include "vmm/kvm/layout.h"
 #include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/mem/numa.h"
 
 struct vm {
 	struct guest_mem *mem;
+	struct guest_numa numa;
 	unsigned int nr_cpus, nr_windows;
 };
 
 struct guest_mem *vm_mem(struct vm *vm) { return vm->mem; }
 unsigned int vm_nr_cpus(const struct vm *vm) { return vm->nr_cpus; }
 unsigned int vm_nr_windows(const struct vm *vm) { return vm->nr_windows; }
+
+const struct guest_numa *vm_numa(const struct vm *vm)
+{
+	return vm->numa.nr ? &vm->numa : NULL;
+}
 
 uint64_t vm_window_gpa(const struct vm *vm, unsigned int i)
 {
@@ -240,6 +247,88 @@ static void check_madt(struct vm *vm, uint64_t gpa)
 	is_int(nr_ioapics, 1, "MADT: one I/O APIC");
 }
 
+/* Entries of type and length as ACPI has them; fills in what they say. */
+static void check_srat(struct vm *vm, uint64_t gpa)
+{
+	uint64_t cpus[GUEST_NUMA_NODES] = { 0 }, bytes[GUEST_NUMA_NODES] = { 0 };
+	uint64_t pages = 0;
+	uint32_t len, at = 48;
+	const uint8_t *t = table(vm, gpa, "SRAT", &len);
+	bool good = true, ram = true;
+
+	if (!ok(t, "SRAT: header and checksum"))
+		return;
+	while (at + 2 <= len && t[at + 1] >= 2) {
+		const uint8_t *e = t + at;
+		unsigned int node = *e ? get(e + 2, 4) : e[2];
+
+		good &= (*e == 0 && e[1] == 16 && get(e + 4, 4) == 1) ||
+			(*e == 1 && e[1] == 40 && get(e + 28, 4) == 1);
+		if (!good || node >= vm->numa.nr)
+			break;
+		if (*e == 0) {
+			cpus[node] |= UINT64_C(1) << e[3];
+		} else {
+			bytes[node] += get(e + 16, 8);
+			pages += get(e + 16, 8) >> VMM_PAGE_SHIFT;
+			ram &= !!guest_mem_ptr(vm->mem, GPA(get(e + 8, 8)),
+					       get(e + 16, 8));
+		}
+		at += e[1];
+	}
+	ok(good && at == len, "SRAT: entries end at its end");
+	for (unsigned int i = 0; i < vm->numa.nr; i++)
+		ok(cpus[i] == vm->numa.nodes[i].cpus &&
+		   bytes[i] == vm->numa.nodes[i].nr_bytes,
+		   "SRAT: CPUs and memory of node %u", i);
+	ok(ram && pages == guest_mem_nr_pages(vm->mem),
+	   "SRAT: all that is RAM, and nothing else");
+}
+
+static void check_slit(struct vm *vm, uint64_t gpa)
+{
+	uint32_t len, n = vm->numa.nr;
+	const uint8_t *t = table(vm, gpa, "SLIT", &len);
+	bool good = true;
+
+	if (!ok(t && len == 44 + n * n && get(t + 36, 8) == n,
+		"SLIT: header, checksum, and a square"))
+		return;
+	for (uint32_t i = 0; i < n * n; i++)
+		good &= i / n == i % n ? t[44 + i] == 10 : t[44 + i] > 10;
+	ok(good, "SLIT: a node is near itself and no other");
+	is_int(t[44 + 1], vm->numa.distance[0][1], "SLIT: as it was told");
+}
+
+static void check_nodes(const char *const *nodes, unsigned int nr_cpus)
+{
+	struct vm vm = { .nr_cpus = nr_cpus };
+	uint64_t bytes;
+	const uint8_t *rsdp, *xsdt;
+	char why[256];
+	uint32_t len;
+
+	for (; *nodes; nodes++)
+		if (guest_numa_parse(&vm.numa, *nodes, why, sizeof(why)))
+			tap_bail("%s: %s", *nodes, why);
+	bytes = guest_numa_bytes(&vm.numa);
+	printf("# %u nodes, %llu MiB\n", vm.numa.nr,
+	       (unsigned long long)bytes >> 20);
+	is_int(guest_numa_check(&vm.numa, bytes, nr_cpus, why, sizeof(why)), 0,
+	       "the nodes are sound");
+	if (guest_mem_new(&vm.mem, bytes, GUEST_MEM_ANON))
+		tap_bail("no memory");
+	is_int(acpi_write(&vm), 0, "tables are written");
+	rsdp = guest_mem_ptr(vm.mem, GPA(LAYOUT_ACPI), 36);
+	xsdt = table(&vm, get(rsdp + 24, 8), "XSDT", &len);
+	if (ok(xsdt && len == 36 + 4 * 8, "XSDT: four tables")) {
+		check_madt(&vm, get(xsdt + 44, 8));
+		check_srat(&vm, get(xsdt + 52, 8));
+		check_slit(&vm, get(xsdt + 60, 8));
+	}
+	guest_mem_free(vm.mem);
+}
+
 static void check(unsigned int nr_cpus, unsigned int nr_windows)
 {
 	struct vm vm = { .nr_cpus = nr_cpus, .nr_windows = nr_windows };
@@ -266,5 +355,10 @@ int main(void)
 	check(1, 0);
 	check(2, 5);
 	check(VM_MAX_CPUS, VM_MAX_WINDOWS);
+	check_nodes((const char *const []){ "node=0,cpus=0-1,mem=64M",
+		    "node=1,cpus=2+3,mem=32M", NULL }, 4);
+	/* The second node is on both sides of the hole; the third has no CPU. */
+	check_nodes((const char *const []){ "node=1,cpus=1-63,mem=2G",
+		    "node=0,cpus=0,mem=2G", "node=2,mem=512M", NULL }, 64);
 	return tap_done();
 }

@@ -622,12 +622,18 @@ static void test_policy_limits(void)
 		struct engine_policy p;
 		const char *says;
 	} t[] = {
-		{ { true, 0, 9, 2, 10 }, "scan period" },
-		{ { true, 0, 3600001, 2, 10 }, "scan period" },
-		{ { true, 0, 1000, 0, 10 }, "idle" },
-		{ { true, 0, 1000, 255, 10 }, "idle" },
-		{ { true, 0, 1000, 2, 0 }, "quota" },
-		{ { true, 0, 1000, 2, 101 }, "quota" },
+		{ { .enabled = true, .scan_period_ms = 9,
+		    .min_idle_scans = 2, .cpu_percent = 10 }, "scan period" },
+		{ { .enabled = true, .scan_period_ms = 3600001,
+		    .min_idle_scans = 2, .cpu_percent = 10 }, "scan period" },
+		{ { .enabled = true, .scan_period_ms = 1000,
+		    .min_idle_scans = 0, .cpu_percent = 10 }, "idle" },
+		{ { .enabled = true, .scan_period_ms = 1000,
+		    .min_idle_scans = 255, .cpu_percent = 10 }, "idle" },
+		{ { .enabled = true, .scan_period_ms = 1000,
+		    .min_idle_scans = 2, .cpu_percent = 0 }, "quota" },
+		{ { .enabled = true, .scan_period_ms = 1000,
+		    .min_idle_scans = 2, .cpu_percent = 101 }, "quota" },
 	};
 	struct engine_policy p;
 	struct vm vm;

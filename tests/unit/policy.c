@@ -14,8 +14,14 @@ static bool same(const struct engine_policy *a, const struct engine_policy *b)
 	       a->target_bytes == b->target_bytes &&
 	       a->scan_period_ms == b->scan_period_ms &&
 	       a->min_idle_scans == b->min_idle_scans &&
-	       a->cpu_percent == b->cpu_percent;
+	       a->cpu_percent == b->cpu_percent &&
+	       a->prefetch_pages == b->prefetch_pages;
 }
+
+#define P(on, target, period_ms, scans, cpu, ahead)                         \
+	{ .enabled = on, .target_bytes = target,                            \
+	  .scan_period_ms = period_ms, .min_idle_scans = scans,             \
+	  .cpu_percent = cpu, .prefetch_pages = ahead }
 
 static void test_good(void)
 {
@@ -23,18 +29,19 @@ static void test_good(void)
 		const char *text;
 		struct engine_policy want;	/* from the default */
 	} t[] = {
-		{ "off", { false, 0, 1000, 2, 10 } },
-		{ "on", { true, 0, 1000, 2, 10 } },
-		{ "target=1G", { true, 1ull << 30, 1000, 2, 10 } },
-		{ "target=1G,off", { false, 1ull << 30, 1000, 2, 10 } },
-		{ "period=500ms", { false, 0, 500, 2, 10 } },
-		{ "period=2s", { false, 0, 2000, 2, 10 } },
-		{ "idle=7", { false, 0, 1000, 7, 10 } },
-		{ "cpu=25", { false, 0, 1000, 2, 25 } },
-		{ "cpu=25%", { false, 0, 1000, 2, 25 } },
+		{ "off", P(false, 0, 1000, 2, 10, 0) },
+		{ "on", P(true, 0, 1000, 2, 10, 0) },
+		{ "target=1G", P(true, 1ull << 30, 1000, 2, 10, 0) },
+		{ "target=1G,off", P(false, 1ull << 30, 1000, 2, 10, 0) },
+		{ "period=500ms", P(false, 0, 500, 2, 10, 0) },
+		{ "period=2s", P(false, 0, 2000, 2, 10, 0) },
+		{ "idle=7", P(false, 0, 1000, 7, 10, 0) },
+		{ "cpu=25", P(false, 0, 1000, 2, 25, 0) },
+		{ "cpu=25%", P(false, 0, 1000, 2, 25, 0) },
 		{ "target=64M,period=3s,idle=4,cpu=5",
-		  { true, 64ull << 20, 3000, 4, 5 } },
-		{ "idle=3,idle=5", { false, 0, 1000, 5, 10 } },
+		  P(true, 64ull << 20, 3000, 4, 5, 0) },
+		{ "prefetch=512", P(false, 0, 1000, 2, 10, 512) },
+		{ "idle=3,idle=5", P(false, 0, 1000, 5, 10, 0) },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -66,11 +73,12 @@ static void test_bad(void)
 		{ "idle=2.5", "idle='2.5'" },
 		{ "idle=-1", "idle='-1'" },
 		{ "idle=", "idle=''" },
+		{ "prefetch=many", "prefetch='many'" },
 		{ "cpu=all", "cpu='all'" },
 		{ "cpu=10%%", "cpu='10%%'" },
 		{ "target=1G,idle=x", "idle='x'" },
 	};
-	const struct engine_policy before = { true, 4096, 77, 3, 9 };
+	const struct engine_policy before = P(true, 4096, 77, 3, 9, 0);
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct engine_policy p = before;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
+#include "vmm/util/histogram.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/size.h"
 
@@ -75,8 +76,38 @@ static void test_bitmap(void)
 	ok(same, "bitmap ranges equal single bits");
 }
 
+/* Every value is in a bucket whose middle is no more than a 16th away. */
+static void test_histogram(void)
+{
+	uint64_t counts[HISTOGRAM_BUCKETS] = { 0 };
+	unsigned int last = 0;
+	bool near = true, rises = true;
+
+	for (uint64_t v = 1; v < UINT64_C(1) << 33; v += 1 + v / 64) {
+		unsigned int i = histogram_index(v);
+		uint64_t m = histogram_value(i);
+
+		rises &= i >= last;
+		near &= (m > v ? m - v : v - m) * 16 <= v;
+		last = i;
+	}
+	ok(near && rises, "a bucket is near its values");
+	is_int(histogram_index(UINT64_MAX), HISTOGRAM_BUCKETS - 1,
+	       "the last one has the rest");
+	is_int(histogram_quantile(counts, 50), 0, "of nothing: 0");
+	for (uint64_t v = 1; v <= 1000; v++)
+		counts[histogram_index(v * 1000)]++;
+	ok(llabs((long long)histogram_quantile(counts, 50) - 500000) < 40000 &&
+	   llabs((long long)histogram_quantile(counts, 99) - 990000) < 70000,
+	   "the median and the 99th");
+	counts[histogram_index(UINT64_MAX)] += 1000000;
+	ok(histogram_quantile(counts, 99) > UINT64_C(1) << 33,
+	   "what is beyond counts as well");
+}
+
 int main(void)
 {
+	test_histogram();
 	test_size();
 	test_bitmap();
 	return tap_done();

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/kvm/acpi.h"
+#include "vmm/kvm/acpi-internal.h"
 #include "vmm/kvm/aml.h"
 #include "vmm/kvm/layout.h"
 #include "vmm/kvm/vm-internal.h"
@@ -33,6 +34,7 @@
 struct tables {
 	struct aml a;			/* all of them, from LAYOUT_ACPI */
 	uint64_t xsdt, dsdt, facs, fadt, madt;
+	uint64_t srat, slit;		/* 0: no nodes */
 };
 
 static uint8_t checksum(const uint8_t *p, size_t len)
@@ -45,8 +47,8 @@ static uint8_t checksum(const uint8_t *p, size_t len)
 }
 
 /* Tables start on 64 bytes, as the FACS must. */
-static size_t begin_table(struct aml *a, const char *signature,
-			  unsigned int revision, uint64_t *gpa)
+size_t acpi_begin_table(struct aml *a, const char *signature,
+			unsigned int revision, uint64_t *gpa)
 {
 	size_t start;
 
@@ -55,7 +57,7 @@ static size_t begin_table(struct aml *a, const char *signature,
 	start = a->len;
 	*gpa = LAYOUT_ACPI + start;
 	aml_bytes(a, signature, 4);
-	aml_uint(a, 0, 4);		/* length, by end_table() */
+	aml_uint(a, 0, 4);		/* length, by acpi_end_table() */
 	aml_u8(a, revision);
 	aml_u8(a, 0);			/* checksum, likewise */
 	aml_bytes(a, "VMM   ", 6);
@@ -66,7 +68,7 @@ static size_t begin_table(struct aml *a, const char *signature,
 	return start;
 }
 
-static void end_table(struct aml *a, size_t start)
+void acpi_end_table(struct aml *a, size_t start)
 {
 	uint8_t *t = a->buf + start;
 	uint32_t len = a->len - start;
@@ -129,7 +131,7 @@ static void add_virtio(struct aml *a, const struct vm *vm, unsigned int i)
 static void write_dsdt(struct tables *t, const struct vm *vm)
 {
 	struct aml *a = &t->a;
-	size_t table = begin_table(a, "DSDT", 2, &t->dsdt), scope, package;
+	size_t table = acpi_begin_table(a, "DSDT", 2, &t->dsdt), scope, package;
 
 	scope = aml_begin(a, AML_SCOPE);
 	aml_bytes(a, "\\_SB_", 5);
@@ -146,7 +148,7 @@ static void write_dsdt(struct tables *t, const struct vm *vm)
 	aml_byte(a, 0);
 	aml_byte(a, 0);
 	aml_end(a, package);
-	end_table(a, table);
+	acpi_end_table(a, table);
 }
 
 static void write_facs(struct tables *t)
@@ -181,7 +183,7 @@ static void put_zeros(struct aml *a, unsigned int n)
 static void write_fadt(struct tables *t)
 {
 	struct aml *a = &t->a;
-	size_t table = begin_table(a, "FACP", 6, &t->fadt);
+	size_t table = acpi_begin_table(a, "FACP", 6, &t->fadt);
 
 	aml_uint(a, t->facs, 4);
 	aml_uint(a, t->dsdt, 4);
@@ -213,13 +215,13 @@ static void write_fadt(struct tables *t)
 	put_gas(a, PORT_PM1_CONTROL, 16);
 	put_zeros(a, 7 * 12);		/* PM1b ... sleep status */
 	aml_bytes(a, "VMM\0\0\0\0", 8);
-	end_table(a, table);
+	acpi_end_table(a, table);
 }
 
 static void write_madt(struct tables *t, const struct vm *vm)
 {
 	struct aml *a = &t->a;
-	size_t table = begin_table(a, "APIC", 5, &t->madt);
+	size_t table = acpi_begin_table(a, "APIC", 5, &t->madt);
 
 	aml_uint(a, LAYOUT_LAPIC, 4);
 	aml_uint(a, 1, 4);		/* there is a pair of 8259s too */
@@ -240,17 +242,21 @@ static void write_madt(struct tables *t, const struct vm *vm)
 	aml_uint(a, 0, 2);
 	aml_uint(a, 2, 4);
 	aml_uint(a, 0, 2);
-	end_table(a, table);
+	acpi_end_table(a, table);
 }
 
 static void write_xsdt(struct tables *t)
 {
 	struct aml *a = &t->a;
-	size_t table = begin_table(a, "XSDT", 1, &t->xsdt);
+	size_t table = acpi_begin_table(a, "XSDT", 1, &t->xsdt);
 
 	aml_uint(a, t->fadt, 8);
 	aml_uint(a, t->madt, 8);
-	end_table(a, table);
+	if (t->srat) {
+		aml_uint(a, t->srat, 8);
+		aml_uint(a, t->slit, 8);
+	}
+	acpi_end_table(a, table);
 }
 
 static void write_rsdp(struct tables *t, uint8_t *rsdp)
@@ -280,6 +286,10 @@ int acpi_write(struct vm *vm)
 	write_facs(&t);
 	write_fadt(&t);
 	write_madt(&t, vm);
+	if (vm_numa(vm)) {
+		acpi_write_srat(&t.a, vm, &t.srat);
+		acpi_write_slit(&t.a, vm, &t.slit);
+	}
 	write_xsdt(&t);
 	write_rsdp(&t, t.a.buf);
 	return t.a.full ? -ENOSPC : 0;

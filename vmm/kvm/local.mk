@@ -1,5 +1,5 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/kvm/acpi.c vmm/kvm/acpi.h \
+	vmm/kvm/acpi.c vmm/kvm/acpi-internal.h vmm/kvm/acpi_numa.c vmm/kvm/acpi.h \
 	vmm/kvm/aml.c vmm/kvm/aml.h \
 	vmm/kvm/boot.c vmm/kvm/boot.h vmm/kvm/boot-internal.h \
 	vmm/kvm/boot-bzimage.c vmm/kvm/boot-elf.c \

@@ -18,12 +18,14 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/mem/numa.h"
 #include "vmm/util/log.h"
 
 struct vm {
 	char *name;			/* owned */
 	int kvm_fd, fd;			/* owned */
 	struct guest_mem *mem;		/* owned */
+	struct guest_numa numa;
 	struct bus *pio, *mmio;		/* owned */
 	struct event_base *base;	/* owned */
 	pthread_t io_thread;
@@ -123,6 +125,9 @@ static int make_memory(struct vm *vm, uint64_t nr_bytes,
 		guest_mem_explain(rc, nr_bytes, backing, why, len);
 		return rc;
 	}
+	rc = guest_numa_bind(&vm->numa, vm->mem, why, len);
+	if (rc)
+		return rc;
 	slots = guest_mem_slots(vm->mem, &nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct kvm_userspace_memory_region region = {
@@ -165,6 +170,8 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->ended, NULL);
 	vm->name = strdup(config->name);
+	if (config->numa)
+		vm->numa = *config->numa;
 	if (!vm->name || make_buses(vm))
 		goto err;
 	rc = open_kvm(vm, why, len);
@@ -250,6 +257,11 @@ const char *vm_name(const struct vm *vm)
 unsigned int vm_nr_cpus(const struct vm *vm)
 {
 	return vm->nr_cpus;
+}
+
+const struct guest_numa *vm_numa(const struct vm *vm)
+{
+	return vm->numa.nr ? &vm->numa : NULL;
 }
 
 struct vcpu *vm_vcpu(struct vm *vm, unsigned int index)

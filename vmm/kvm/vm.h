@@ -22,6 +22,7 @@
 #include "vmm/mem/guest_mem.h"
 
 struct event_base;
+struct guest_numa;
 struct vm;
 
 struct vm_config {
@@ -29,6 +30,7 @@ struct vm_config {
 	uint64_t mem_bytes;
 	unsigned int nr_cpus;
 	enum guest_mem_backing backing;
+	const struct guest_numa *numa;	/* checked; copied; NULL: no nodes */
 };
 
 /*
@@ -46,6 +48,8 @@ struct event_base *vm_event_base(struct vm *vm);
 int vm_fd(const struct vm *vm);
 const char *vm_name(const struct vm *vm);
 unsigned int vm_nr_cpus(const struct vm *vm);
+/* NULL: the guest is told of no nodes. */
+const struct guest_numa *vm_numa(const struct vm *vm);
 
 /* A free interrupt line (GSI) for a device, or -ENOSPC. */
 int vm_alloc_gsi(struct vm *vm);

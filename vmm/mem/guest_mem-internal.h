@@ -30,6 +30,7 @@ struct guest_mem {
 	uint64_t nr_discarded;		/* atomic */
 	bool no_fault_around;		/* a userfaultfd has all of it */
 	uint64_t *away;			/* owned; words are atomic; or NULL */
+	bool away_stays;		/* in RAM */
 	void (*on_discard)(void *arg, struct gfn_range range);
 	void *on_discard_arg;
 };

@@ -302,3 +302,15 @@ int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
 				   __ATOMIC_RELAXED);
 	return 0;
 }
+
+bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
+{
+	return mem->away && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_RELAXED) >>
+	       gfn.v % 64 & 1;
+}
+
+void guest_mem_away_stays(struct guest_mem *mem, bool stays)
+{
+	mem->away_stays = stays;
+}

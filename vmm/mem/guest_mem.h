@@ -148,6 +148,12 @@ void guest_mem_on_discard(struct guest_mem *mem,
  * the first time.
  */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
+bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn);
+/*
+ * Pages that are away are in RAM all the same, only not where they should be:
+ * then they do not count as resident.
+ */
+void guest_mem_away_stays(struct guest_mem *mem, bool stays);
 
 /* Pages discarded since the start, by guest_mem_discard(). */
 uint64_t guest_mem_nr_discarded(const struct guest_mem *mem);

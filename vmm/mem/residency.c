@@ -249,15 +249,21 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 	};
 }
 
-/* What a sink of ours has is away as what is in swap. */
+/* What a sink of ours has is away as what is in swap.  swapped may be NULL. */
 static void add_away(const struct guest_mem *mem, struct gfn_range range,
-		     uint64_t *swapped)
+		     uint64_t *resident, uint64_t *swapped)
 {
 	uint64_t start = range.start.v, end = start + range.nr;
 
-	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++)
-		swapped[w] |= bitmap_word_mask(w, start, end) &
-			      __atomic_load_n(&mem->away[w], __ATOMIC_RELAXED);
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t away = bitmap_word_mask(w, start, end) &
+			__atomic_load_n(&mem->away[w], __ATOMIC_RELAXED);
+
+		if (swapped)
+			swapped[w] |= away;
+		if (mem->away_stays)
+			resident[w] &= ~away;
+	}
 }
 
 int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
@@ -272,8 +278,8 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = run_residency(mem, slot_run(mem, i, range), resident,
 				   swapped);
-	if (swapped && mem->away)
-		add_away(mem, range, swapped);
+	if (mem->away)
+		add_away(mem, range, resident, swapped);
 	return rc;
 }
 

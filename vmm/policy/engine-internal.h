@@ -40,6 +40,7 @@ struct engine {
 	uint32_t scan;			/* written under the lock */
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
+	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
 	bool no_free;		/* no candidate of this scan is free */
 	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
 	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */

@@ -22,6 +22,7 @@
 
 #include "vmm/policy/engine.h"
 #include "vmm/policy/engine-internal.h"
+#include "vmm/policy/prefetch.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
@@ -206,6 +207,7 @@ static uint64_t scan(struct engine *e)
 		e->scan++;
 		pthread_mutex_unlock(&e->lock);
 		e->nr_failed = 0;
+		engine_prefetch(e);
 		engine_age_all(e);
 		now = clock_thread_cpu_ns();
 		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
@@ -295,6 +297,7 @@ static int alloc_all(struct engine *e)
 static void destroy(struct engine *e)
 {
 	frame_table_destroy(&e->frames);
+	prefetch_free(e->prefetch);
 	free(e->resident);
 	free(e->swapped);
 	free(e->young);

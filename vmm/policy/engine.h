@@ -28,6 +28,7 @@ struct engine_policy {
 	unsigned int scan_period_ms;
 	unsigned int min_idle_scans;	/* scans untouched before eviction */
 	unsigned int cpu_percent;	/* quota of the engine, of one core */
+	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
 };
 
 #define ENGINE_POLICY_DEFAULT \
@@ -73,6 +74,9 @@ struct engine_stats {
 	uint64_t nr_over_target;	/* pages too many that are not idle */
 	uint64_t period_ns;		/* between scans, as the quota allows */
 	uint64_t nr_discarded;			/* given back by the guest */
+	uint64_t nr_prefetched;		/* asked back before they were used */
+	uint64_t nr_prefetch_hits;	/* of these, used then */
+	uint64_t nr_promoted;		/* used where they were, and so asked back */
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
 	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
 	uint64_t age_2m[ENGINE_AGES];

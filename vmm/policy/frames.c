@@ -145,6 +145,11 @@ void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan)
 	count(&t->nr_evictions[gfn]);
 }
 
+void frame_set_fetched(struct frame_table *t, uint64_t gfn)
+{
+	t->state[gfn] &= ~STATE_EVICTED;
+}
+
 static unsigned int saturate(uint64_t age)
 {
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;

@@ -98,6 +98,8 @@ unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
 
 /* It has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);
+/* It is being brought back unasked: its return will be no refault. */
+void frame_set_fetched(struct frame_table *t, uint64_t gfn);
 bool frame_is_evicted(const struct frame_table *t, uint64_t gfn);
 
 /* Scans that this frame must be idle for, with its protection. */

@@ -3,7 +3,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/policy/engine-ask.c vmm/policy/ages.c \
 	vmm/policy/frames.c vmm/policy/frames.h \
 	vmm/policy/huge.c \
-	vmm/policy/policy_text.c \
+	vmm/policy/policy_text.c vmm/policy/prefetch.c vmm/policy/prefetch.h \
 	vmm/policy/reclaim.c \
 	vmm/policy/select.c vmm/policy/select.h \
 	vmm/policy/wss.c vmm/policy/wss.h

@@ -83,9 +83,12 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else if (!strcmp(word, "cpu")) {
 		rc = parse_count(value, &p->cpu_percent);
 		like = "per cent of one core";
+	} else if (!strcmp(word, "prefetch")) {
+		rc = parse_count(value, &p->prefetch_pages);
+		like = "a number of pages";
 	} else {
 		snprintf(why, len, "a policy has no '%s'; it has on, off, "
-			 "target=, period=, idle= and cpu=", word);
+			 "target=, period=, idle=, cpu= and prefetch=", word);
 		return -EINVAL;
 	}
 	if (rc)

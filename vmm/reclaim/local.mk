@@ -3,4 +3,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/reclaim/sink_store.c vmm/reclaim/sink_store_open.c \
 	vmm/reclaim/sink_store-internal.h \
 	vmm/reclaim/swap.c vmm/reclaim/sink_damon.c \
+	vmm/reclaim/sink_numa.c vmm/reclaim/swap.c \
 	vmm/reclaim/selftest.c

@@ -9,7 +9,7 @@
 #include "vmm/util/bitmap.h"
 
 static const struct reclaim_sink_ops *const sinks[] = {
-	&sink_swap, &sink_store, &sink_damon,
+	&sink_swap, &sink_store, &sink_damon, &sink_numa,
 };
 
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,
@@ -25,8 +25,9 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 			return 0;
 		}
 	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's), "
-		 "store[,OPTION=VALUE...] (compressed memory of vmm) or damon "
-		 "(swap, and the kernel looks which pages are cold)",
+		 "store[,OPTION=VALUE...] (compressed memory of vmm), damon "
+		 "(swap, and the kernel looks which pages are cold) or "
+		 "numa,to=NODE (another node's memory)",
 		 (int)n, text);
 	return -EINVAL;
 }

@@ -15,6 +15,7 @@
 
 #include "vmm/mem/guest_mem.h"
 #include "vmm/store/store.h"
+#include "vmm/util/histogram.h"
 
 struct reclaim_sink;
 
@@ -34,7 +35,11 @@ struct reclaim_sink_stats {
 	uint64_t nr_waiting;		/* pages that can't be read: now */
 	uint64_t nr_poisoned;		/* pages that were damaged */
 	uint64_t fault_ns_total;	/* from the handler's start to the wake */
+	/* Of that: to get the page from the store; to put it in place, and wake. */
+	uint64_t fault_read_ns_total, fault_copy_ns_total;
 	uint64_t fault_log2_ns[32];	/* faults by time, [i]: < 2^(i+1) ns */
+	uint64_t fault_times[HISTOGRAM_BUCKETS];	/* likewise; ns */
+	uint64_t last_fault_start_ns, last_fault_end_ns; /* clock_now_ns() */
 };
 
 struct reclaim_sink_ops {
@@ -44,6 +49,11 @@ struct reclaim_sink_ops {
 	 * it would take it: what it keeps was accessed.
 	 */
 	bool looks;
+	/*
+	 * What is away can be used as before, so no fault brings it back: the
+	 * engine asks for what was used, by prefetch.
+	 */
+	bool stays_usable;
 	/* As in access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
 	/*
@@ -70,15 +80,16 @@ struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
 };
 
-extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon;
+extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,
+				     sink_numa;
 
 /* For sinks: adds a range to *res, by residency before and after (by gfn). */
 void sink_count(const uint64_t *before, const uint64_t *after,
 		struct gfn_range range, struct reclaim_result *res);
 
 /*
- * "swap", "damon", or "store[,OPTION=VALUE...]": the sink of that name, and in *options
- * what follows it.  -EINVAL with why.
+ * "swap", "damon", "store[,OPTION=VALUE...]" or "numa,to=NODE": the sink of that
+ * name, and in *options what follows it.  -EINVAL with why.
  */
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 	      const char **options, char *why, size_t len);

@@ -47,15 +47,30 @@ static void set_state(struct sink_store *s, gfn_t gfn, enum page_state state)
 		guest_mem_set_away(s->mem, gfn, !was_away);
 }
 
-static void count_fault(struct sink_store *s, uint64_t from)
+/* When a page was asked for, had been read, and was in place. */
+struct load_times {
+	uint64_t start, read, end;
+};
+
+static void add(uint64_t *counter, uint64_t n)
 {
-	uint64_t ns = clock_now_ns() - from;
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+static void count_fault(struct sink_store *s, uint64_t from,
+			const struct load_times *t)
+{
+	uint64_t end = clock_now_ns(), ns = end - from;
 	unsigned int i = ns ? 63 - __builtin_clzll(ns) : 0;
 
-	__atomic_fetch_add(&s->stats.nr_faults, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&s->stats.fault_ns_total, ns, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&s->stats.fault_log2_ns[i < 31 ? i : 31], 1,
-			   __ATOMIC_RELAXED);
+	add(&s->stats.nr_faults, 1);
+	add(&s->stats.fault_ns_total, ns);
+	add(&s->stats.fault_read_ns_total, t->read - t->start);
+	add(&s->stats.fault_copy_ns_total, t->end - t->read);
+	add(&s->stats.fault_log2_ns[i < 31 ? i : 31], 1);
+	add(&s->stats.fault_times[histogram_index(ns)], 1);
+	__atomic_store_n(&s->stats.last_fault_start_ns, from, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->stats.last_fault_end_ns, t->end, __ATOMIC_RELAXED);
 }
 
 /* Under the lock: the page's first touch, or what a discard left. */
@@ -108,14 +123,16 @@ static void serve_failure(struct sink_store *s, unsigned int shard, gfn_t gfn,
 
 /* The lock is held before and after.  0, or -errno: not LOADING any more. */
 static int load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
-		void *page)
+		void *page, struct load_times *t)
 {
 	pthread_mutex_t *lock = lock_of(s, gfn);
 	int rc;
 
 	set_state(s, gfn, PAGE_LOADING);
 	pthread_mutex_unlock(lock);
+	t->start = clock_now_ns();
 	rc = store_get(s->store, coder, gfn.v, page);
+	t->read = t->end = clock_now_ns();
 	pthread_mutex_lock(lock);
 	/* Discarded meanwhile: nobody wants it any more. */
 	if (s->states[gfn.v] != PAGE_LOADING) {
@@ -124,6 +141,7 @@ static int load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	}
 	if (!rc)
 		rc = guest_faults_copy(s->faults, gfn, page);
+	t->end = clock_now_ns();
 	if (rc && rc != -EEXIST) {
 		set_state(s, gfn, PAGE_STORED);
 		return rc;
@@ -138,6 +156,7 @@ static void serve_missing(struct sink_store *s, unsigned int shard, gfn_t gfn)
 {
 	struct sink_shard *sh = &s->shards[shard];
 	uint64_t from = clock_now_ns();
+	struct load_times times;
 	int rc;
 
 	switch ((enum page_state)s->states[gfn.v]) {
@@ -150,11 +169,11 @@ static void serve_missing(struct sink_store *s, unsigned int shard, gfn_t gfn)
 		serve_zero(s, gfn);
 		break;
 	case PAGE_STORED:
-		rc = load(s, gfn, sh->coder, sh->page);
+		rc = load(s, gfn, sh->coder, sh->page, &times);
 		if (rc)
 			serve_failure(s, shard, gfn, rc);
 		else
-			count_fault(s, from);
+			count_fault(s, from, &times);
 		break;
 	case PAGE_LOADING:
 		break;		/* who loads it wakes */
@@ -197,10 +216,11 @@ static void again(void *arg, unsigned int shard)
 	pthread_mutex_lock(&sh->lock);
 	for (uint64_t g = bitmap_next(sh->waiting, 0, nr); g < nr;
 	     g = bitmap_next(sh->waiting, g + 1, nr)) {
+		struct load_times times;
 		int rc = 0;
 
 		if (s->states[g] == PAGE_STORED)
-			rc = load(s, GFN(g), sh->coder, sh->page);
+			rc = load(s, GFN(g), sh->coder, sh->page, &times);
 		if (rc)
 			serve_failure(s, shard, GFN(g), rc);
 	}
@@ -345,13 +365,14 @@ int sink_store_prefetch(struct sink_store *s, struct gfn_range r)
 
 	for (uint64_t g = r.start.v; !rc && g < r.start.v + r.nr; g++) {
 		pthread_mutex_t *lock = lock_of(s, GFN(g));
+		struct load_times times;
 
 		if (__atomic_load_n(&s->states[g], __ATOMIC_ACQUIRE) !=
 		    PAGE_STORED)
 			continue;
 		pthread_mutex_lock(lock);
 		if (s->states[g] == PAGE_STORED) {
-			rc = load(s, GFN(g), s->coder, s->page);
+			rc = load(s, GFN(g), s->coder, s->page, &times);
 			/* They fault again, and wait as for their own. */
 			guest_faults_wake(s->faults, GFN(g));
 		}

@@ -16,6 +16,7 @@ static const struct number {
 	{ "scan_period_ms", offsetof(struct engine_policy, scan_period_ms) },
 	{ "min_idle_scans", offsetof(struct engine_policy, min_idle_scans) },
 	{ "cpu_percent", offsetof(struct engine_policy, cpu_percent) },
+	{ "prefetch_pages", offsetof(struct engine_policy, prefetch_pages) },
 };
 
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))

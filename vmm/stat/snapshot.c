@@ -84,6 +84,15 @@ static const struct field fields[] = {
 	F("engine", "period_ns", U64, engine.period_ns, GAUGE,
 	  "vmm_period_seconds", NS, "Time between scans, as the quota allows"),
 
+	F("engine", "nr_prefetched", U64, engine.nr_prefetched, COUNTER,
+	  "vmm_prefetched_pages", 1,
+	  "Pages asked back before the guest used them"),
+	F("engine", "nr_prefetch_hits", U64, engine.nr_prefetch_hits, COUNTER,
+	  "vmm_prefetch_hit_pages", 1, "Of these, pages that it then used"),
+	F("engine", "nr_promoted", U64, engine.nr_promoted, COUNTER,
+	  "vmm_promoted_pages", 1,
+	  "Pages used on the slow node and moved back from there"),
+
 	F("wss", "pages", U64, wss.pages, GAUGE,
 	  "vmm_wss_bytes", PAGE,
 	  "Working set: memory used in the 60 s before the last scan"),
@@ -102,6 +111,10 @@ static const struct field fields[] = {
 	  "vmm_policy_min_idle_scans", 1, "Idle scans before eviction"),
 	F("policy", "cpu_percent", U32, policy.cpu_percent, GAUGE,
 	  "vmm_policy_cpu_ratio", 0.01, "CPU quota of the engine"),
+
+	F("policy", "prefetch_pages", U32, policy.prefetch_pages, GAUGE,
+	  "vmm_policy_prefetch_bytes", PAGE,
+	  "Memory to be asked back ahead of use in a scan, at most"),
 
 	F("agent", "connected", BOOL, agent.agent_connected, GAUGE,
 	  "vmm_agent_connected", 1, "Whether the guest agent is connected"),
@@ -184,6 +197,18 @@ static const struct field fields[] = {
 	  "vmm_store_faults", 1, "Pages brought back on a touch"),
 	F("store", "fault_ns", U64, sink.fault_ns_total, COUNTER,
 	  "vmm_store_fault_seconds", NS, "Time spent bringing them back"),
+	F("store", "fault_read_ns", U64, sink.fault_read_ns_total, COUNTER,
+	  "vmm_store_fault_read_seconds", NS,
+	  "Of this, reading and decompressing"),
+	F("store", "fault_copy_ns", U64, sink.fault_copy_ns_total, COUNTER,
+	  "vmm_store_fault_copy_seconds", NS,
+	  "Of this, putting them in place and waking who waits"),
+	F("store", "fault_p50_ns", U64, fault_p50_ns, GAUGE,
+	  "vmm_store_fault_p50_seconds", NS,
+	  "Half of the pages were brought back within this time"),
+	F("store", "fault_p99_ns", U64, fault_p99_ns, GAUGE,
+	  "vmm_store_fault_p99_seconds", NS,
+	  "99 of 100 pages were brought back within this time"),
 	F("store", "nr_zero_faults", U64, sink.nr_zero_faults, COUNTER,
 	  "vmm_store_zero_faults", 1,
 	  "First touches of pages next to evicted ones"),
@@ -254,6 +279,8 @@ void stat_snapshot_take(const struct stat_server_config *c,
 	}
 	if (c->sink && c->sink->ops->get_stats)
 		c->sink->ops->get_stats(c->sink, &snap->sink);
+	snap->fault_p50_ns = histogram_quantile(snap->sink.fault_times, 50);
+	snap->fault_p99_ns = histogram_quantile(snap->sink.fault_times, 99);
 	if (c->vm)
 		vm_get_stats(c->vm, &snap->vm);
 	if (c->balloon)

@@ -1,4 +1,5 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/size.c vmm/util/size.h \
-	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h
+	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
+	vmm/util/histogram.c vmm/util/histogram.h

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <numaif.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/mem/numa.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/size.h"
+
+#define LOCAL	  10
+#define REMOTE	  20
+#define NODE_STEP (UINT64_C(2) << 20)
+#define MAX_HOST  63
+
+/* A number up to max, and what must follow it. */
+static const char *parse_number(const char *text, unsigned long max,
+				unsigned int *n)
+{
+	unsigned long v;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (errno || v > max)
+		return NULL;
+	*n = v;
+	return end;
+}
+
+/* "0-3+8": bits.  False: it is not. */
+static bool parse_cpus(const char *text, uint64_t *cpus)
+{
+	unsigned int from, to;
+
+	*cpus = 0;
+	for (;;) {
+		text = parse_number(text, GUEST_NUMA_CPUS - 1, &from);
+		to = from;
+		if (text && *text == '-')
+			text = parse_number(text + 1, GUEST_NUMA_CPUS - 1, &to);
+		if (!text || to < from)
+			return false;
+		for (unsigned int i = from; i <= to; i++)
+			*cpus |= UINT64_C(1) << i;
+		if (!*text)
+			return true;
+		if (*text++ != '+')
+			return false;
+	}
+}
+
+struct words {
+	struct guest_numa_node node;
+	unsigned int number;
+	bool has_number;
+};
+
+static int parse_word(struct words *w, char *word, char *why, size_t len)
+{
+	char *value = strchr(word, '=');
+	const char *end = NULL, *like;
+	unsigned int host;
+
+	if (value)
+		*value++ = 0;
+	else
+		value = "";
+	if (!strcmp(word, "node")) {
+		end = parse_number(value, GUEST_NUMA_NODES - 1, &w->number);
+		w->has_number = true;
+		like = "a number from 0 to 7";
+	} else if (!strcmp(word, "cpus")) {
+		end = parse_cpus(value, &w->node.cpus) ? "" : NULL;
+		like = "CPUs like 0-1 or 0+2-3";
+	} else if (!strcmp(word, "mem")) {
+		end = size_parse(value, &w->node.nr_bytes) ? NULL : "";
+		like = "a size like 1G";
+	} else if (!strcmp(word, "host")) {
+		end = parse_number(value, MAX_HOST, &host);
+		w->node.host = end ? (int)host : -1;
+		like = "the number of a node of the host";
+	} else {
+		snprintf(why, len, "a node has no '%s'; it has node=, mem=, "
+			 "cpus= and host=", word);
+		return -EINVAL;
+	}
+	if (end && !*end)
+		return 0;
+	snprintf(why, len, "%s='%s' is not %s", word, value, like);
+	return -EINVAL;
+}
+
+int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
+		     size_t len)
+{
+	__cleanup_free char *copy = strdup(text);
+	struct words w = { .node.host = -1 };
+	char *rest = copy, *word;
+	int rc;
+
+	if (!copy) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	while ((word = strsep(&rest, ","))) {
+		rc = parse_word(&w, word, why, len);
+		if (rc)
+			return rc;
+	}
+	if (!w.has_number) {
+		snprintf(why, len, "which node is it? Say node=0, then 1, ...");
+		return -EINVAL;
+	}
+	if (!w.node.nr_bytes || w.node.nr_bytes % NODE_STEP) {
+		snprintf(why, len, "node %u needs mem=SIZE, a multiple of 2M",
+			 w.number);
+		return -EINVAL;
+	}
+	if (numa->nodes[w.number].nr_bytes) {
+		snprintf(why, len, "node %u is there already", w.number);
+		return -EINVAL;
+	}
+	numa->nodes[w.number] = w.node;
+	if (numa->nr <= w.number)
+		numa->nr = w.number + 1;
+	return 0;
+}
+
+uint64_t guest_numa_bytes(const struct guest_numa *numa)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < numa->nr; i++)
+		if (__builtin_add_overflow(sum, numa->nodes[i].nr_bytes, &sum))
+			return UINT64_MAX;
+	return sum;
+}
+
+uint64_t host_numa_nodes(void)
+{
+	uint64_t nodes = 0;
+
+	if (numa_available() < 0)
+		return 0;
+	for (int i = 0; i <= MAX_HOST && i <= numa_max_node(); i++)
+		if (numa_bitmask_isbitset(numa_all_nodes_ptr, i))
+			nodes |= UINT64_C(1) << i;
+	return nodes;
+}
+
+char *host_numa_text(uint64_t nodes, char *buf, size_t len)
+{
+	size_t used = 0;
+
+	*buf = 0;
+	for (int i = 0; i <= MAX_HOST && used < len; i++)
+		if (nodes >> i & 1)
+			used += snprintf(buf + used, len - used, "%s%d",
+					 used ? ", " : "", i);
+	return buf;
+}
+
+static int check_cpus(const struct guest_numa *numa, unsigned int nr_cpus,
+		      char *why, size_t len)
+{
+	uint64_t all = nr_cpus < 64 ? (UINT64_C(1) << nr_cpus) - 1 : UINT64_MAX;
+	uint64_t seen = 0;
+
+	for (unsigned int i = 0; i < numa->nr; i++) {
+		uint64_t cpus = numa->nodes[i].cpus;
+
+		if (cpus & ~all) {
+			snprintf(why, len, "node %u has CPU %d, and the guest "
+				 "has CPUs 0 to %u: see --cpus", i,
+				 63 - __builtin_clzll(cpus & ~all),
+				 nr_cpus - 1);
+			return -EINVAL;
+		}
+		if (cpus & seen) {
+			snprintf(why, len, "CPU %d is on two nodes",
+				 __builtin_ctzll(cpus & seen));
+			return -EINVAL;
+		}
+		seen |= cpus;
+	}
+	if (seen == all)
+		return 0;
+	snprintf(why, len, "CPU %d is on no node: say cpus= of one",
+		 __builtin_ctzll(all & ~seen));
+	return -EINVAL;
+}
+
+static int check_hosts(const struct guest_numa *numa, char *why, size_t len)
+{
+	uint64_t nodes = host_numa_nodes();
+	char text[128];
+
+	for (unsigned int i = 0; i < numa->nr; i++) {
+		int host = numa->nodes[i].host;
+
+		if (host < 0 || nodes >> host & 1)
+			continue;
+		if (!nodes)
+			snprintf(why, len, "node %u: host=%d: this host's "
+				 "kernel knows no NUMA nodes: leave host= out",
+				 i, host);
+		else
+			snprintf(why, len, "node %u: host=%d: this host has "
+				 "memory for us on node %s only: name one of "
+				 "these, or leave host= out", i, host,
+				 host_numa_text(nodes, text, sizeof(text)));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static uint8_t distance(const struct guest_numa_node *a,
+			const struct guest_numa_node *b)
+{
+	int d = a->host >= 0 && b->host >= 0 ? numa_distance(a->host, b->host) :
+					       REMOTE;
+
+	/* Only a node and itself may be local, or guests take none of it. */
+	return d > LOCAL && d < 255 ? d : REMOTE;
+}
+
+int guest_numa_check(struct guest_numa *numa, uint64_t mem_bytes,
+		     unsigned int nr_cpus, char *why, size_t len)
+{
+	char a[16], b[16];
+	int rc;
+
+	for (unsigned int i = 0; i < numa->nr; i++)
+		if (!numa->nodes[i].nr_bytes) {
+			snprintf(why, len, "node %u is missing: nodes are "
+				 "numbered from 0 without a gap", i);
+			return -EINVAL;
+		}
+	if (numa->nr && guest_numa_bytes(numa) != mem_bytes) {
+		snprintf(why, len, "the nodes have %s in all, and the guest %s: "
+			 "make --mem the sum, or leave it out",
+			 size_format(guest_numa_bytes(numa), a, sizeof(a)),
+			 size_format(mem_bytes, b, sizeof(b)));
+		return -EINVAL;
+	}
+	rc = numa->nr ? check_cpus(numa, nr_cpus, why, len) : 0;
+	if (!rc)
+		rc = check_hosts(numa, why, len);
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < numa->nr; i++)
+		for (unsigned int j = 0; j < numa->nr; j++)
+			numa->distance[i][j] = i == j ? LOCAL :
+				distance(&numa->nodes[i], &numa->nodes[j]);
+	return 0;
+}
+
+unsigned int guest_numa_ranges(const struct guest_numa *numa,
+			       const struct guest_mem *mem, unsigned int node,
+			       struct gfn_range ranges[GUEST_NUMA_RANGES])
+{
+	uint64_t from = 0, left, at = 0;
+	const struct guest_memslot *slots;
+	unsigned int nr_slots, nr = 0;
+
+	for (unsigned int i = 0; i < node; i++)
+		from += numa->nodes[i].nr_bytes >> VMM_PAGE_SHIFT;
+	left = numa->nodes[node].nr_bytes >> VMM_PAGE_SHIFT;
+	slots = guest_mem_slots(mem, &nr_slots);
+	for (unsigned int i = 0; i < nr_slots && left; i++) {
+		uint64_t end = at + slots[i].nr_pages, n;
+
+		if (from < end && nr < GUEST_NUMA_RANGES) {
+			n = end - from < left ? end - from : left;
+			ranges[nr].start.v = slots[i].base.v + from - at;
+			ranges[nr++].nr = n;
+			from += n;
+			left -= n;
+		}
+		at = end;
+	}
+	return nr;
+}
+
+int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
+		    char *why, size_t len)
+{
+	for (unsigned int i = 0; i < numa->nr; i++) {
+		struct gfn_range ranges[GUEST_NUMA_RANGES];
+		int host = numa->nodes[i].host;
+		unsigned int nr = guest_numa_ranges(numa, mem, i, ranges);
+		unsigned long mask = host < 0 ? 0 : 1ul << host;
+
+		for (unsigned int k = 0; host >= 0 && k < nr; k++) {
+			size_t bytes = ranges[k].nr << VMM_PAGE_SHIFT;
+			void *p = guest_mem_ptr(mem,
+						gfn_to_gpa(ranges[k].start),
+						bytes);
+			int rc;
+
+			/* The kernel reads one bit less than it is told. */
+			if (p && !mbind(p, bytes, MPOL_BIND, &mask,
+					MAX_HOST + 2, MPOL_MF_MOVE))
+				continue;
+			rc = p ? -errno : -EFAULT;
+			snprintf(why, len, "--numa node=%u: host=%d: the host "
+				 "does not bind memory to that node: %s; leave "
+				 "host= out", i, host, strerror(-rc));
+			return rc;
+		}
+	}
+	return 0;
+}

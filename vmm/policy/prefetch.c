@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/policy/prefetch.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define MAX_HEADS  16384	/* refaults looked at in a scan */
+#define RUN_GAP	   16		/* pages between two of one run */
+#define MIN_RUN	   4		/* fewer are no run */
+#define LEAST	   64		/* of the limit */
+#define ENOUGH	   64		/* asked for, to judge by */
+
+/* A page that came back, where its process has it. */
+struct head {
+	const struct rmap_vma *vma;
+	uint64_t addr;
+};
+
+struct prefetch {
+	uint64_t *fetched;	/* asked for, and not used yet; owned */
+	unsigned int limit;	/* pages in a scan */
+	uint64_t nr_asked, nr_hits;	/* since the limit was last judged */
+	size_t nr_heads;
+	struct head heads[MAX_HEADS];
+};
+
+void prefetch_free(struct prefetch *p)
+{
+	if (p)
+		free(p->fetched);
+	free(p);
+}
+
+static struct prefetch *prefetch_new(const struct engine *e)
+{
+	struct prefetch *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->fetched = bitmap_new(e->nr_frames);
+	p->limit = LEAST;
+	if (p->fetched)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static bool note_mapping(const struct rmap *map, uint64_t gfn,
+			 const struct rmap_vma *vma, uint64_t addr, void *arg)
+{
+	*(struct head *)arg = (struct head){ vma, addr };
+	return false;		/* one is enough */
+}
+
+static void add_head(struct engine *e, struct prefetch *p, uint64_t gfn)
+{
+	const struct rmap_walk_control rwc = {
+		.arg = &p->heads[p->nr_heads], .rmap_one = note_mapping,
+	};
+
+	p->heads[p->nr_heads].vma = NULL;
+	if (!rmap_walk(view_map(e->config.view), gfn, &rwc) &&
+	    p->heads[p->nr_heads].vma)
+		p->nr_heads++;
+}
+
+/*
+ * What came back since the last scan, by itself or after it was asked for;
+ * under both locks.
+ */
+static void find_heads(struct engine *e, struct prefetch *p)
+{
+	uint64_t hits = 0;
+
+	p->nr_heads = 0;
+	for (uint64_t g = bitmap_next(e->resident, 0, e->nr_frames);
+	     g < e->nr_frames && p->nr_heads < MAX_HEADS;
+	     g = bitmap_next(e->resident, g + 1, e->nr_frames)) {
+		if (bitmap_test(p->fetched, g)) {
+			if (!bitmap_test(e->young, g))
+				continue;
+			bitmap_clear(p->fetched, g);
+			hits++;
+		} else if (!frame_is_evicted(&e->frames, g)) {
+			continue;
+		}
+		add_head(e, p, g);
+	}
+	p->nr_hits += hits;
+	e->stats.nr_prefetch_hits += hits;
+}
+
+static int compare_heads(const void *a, const void *b)
+{
+	const struct head *x = a, *y = b;
+
+	if (x->vma != y->vma)
+		return x->vma < y->vma ? -1 : 1;
+	return (x->addr > y->addr) - (x->addr < y->addr);
+}
+
+static int compare_gfns(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Pages of the region in [from, to) that are away, up to max in all. */
+static size_t gather(struct engine *e, const struct rmap_vma *vma,
+		     uint64_t from, uint64_t to, size_t nr, size_t max)
+{
+	uint64_t gfn;
+
+	while (nr < max && from < to &&
+	       rmap_vma_next_page(view_map(e->config.view), vma, &from, &gfn) &&
+	       from < to) {
+		if (gfn < e->nr_frames && bitmap_test(e->swapped, gfn) &&
+		    frame_is_evicted(&e->frames, gfn))
+			e->candidates[nr++] = gfn;
+		from += RMAP_PAGE_SIZE;
+	}
+	return nr;
+}
+
+/* Twice as much as came back, ahead; behind where nothing ahead is away. */
+static size_t follow(struct engine *e, const struct head *first,
+		     const struct head *last, size_t nr_heads, size_t nr,
+		     size_t max)
+{
+	uint64_t span = 2 * nr_heads * RMAP_PAGE_SIZE;
+	uint64_t from = last->addr + RMAP_PAGE_SIZE;
+	size_t before = nr;
+
+	nr = gather(e, first->vma, from, from + span, nr, max);
+	if (nr > before || !first->addr)
+		return nr;
+	/* The nearest ones, where not all may be asked for. */
+	if (span > (max - nr) * RMAP_PAGE_SIZE)
+		span = (max - nr) * RMAP_PAGE_SIZE;
+	from = first->addr > span ? first->addr - span : 0;
+	return gather(e, first->vma, from, first->addr, nr, max);
+}
+
+/* What to ask for, into e->candidates; under both locks. */
+static size_t choose(struct engine *e, struct prefetch *p)
+{
+	size_t nr = 0, max = p->limit, i = 0, end;
+
+	if (max > e->policy.prefetch_pages)
+		max = e->policy.prefetch_pages;
+	if (max > ENGINE_BATCH)
+		max = ENGINE_BATCH;
+	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
+	for (; i < p->nr_heads && nr < max; i = end) {
+		for (end = i + 1; end < p->nr_heads &&
+		     p->heads[end].vma == p->heads[i].vma &&
+		     p->heads[end].addr - p->heads[end - 1].addr <=
+			     RUN_GAP * RMAP_PAGE_SIZE;)
+			end++;
+		if (end - i >= MIN_RUN)
+			nr = follow(e, &p->heads[i], &p->heads[end - 1],
+				    end - i, nr, max);
+	}
+	/* One frame can be in several processes. */
+	qsort(e->candidates, nr, sizeof(*e->candidates), compare_gfns);
+	for (end = i = 0; i < nr; i++)
+		if (!end || e->candidates[end - 1] != e->candidates[i])
+			e->candidates[end++] = e->candidates[i];
+	for (i = 0; i < end; i++) {
+		bitmap_set(p->fetched, e->candidates[i]);
+		frame_set_fetched(&e->frames, e->candidates[i]);
+	}
+	p->nr_asked += end;
+	e->stats.nr_prefetched += end;
+	return end;
+}
+
+static void judge_limit(struct prefetch *p, unsigned int max)
+{
+	if (p->nr_asked < ENOUGH)
+		return;
+	if (2 * p->nr_hits >= p->nr_asked && p->limit < max)
+		p->limit *= 2;
+	else if (4 * p->nr_hits < p->nr_asked && p->limit > LEAST)
+		p->limit /= 2;
+	p->nr_asked = p->nr_hits = 0;
+}
+
+static void ask(struct engine *e, size_t nr_ranges)
+{
+	int rc;
+
+	if (!nr_ranges)
+		return;
+	rc = e->config.sink->ops->prefetch(e->config.sink, e->ranges,
+					   nr_ranges);
+	if (rc)
+		engine_set_error(e, "pages can't be asked back", rc);
+}
+
+static void fetch_neighbours(struct engine *e)
+{
+	struct prefetch *p;
+	size_t nr;
+
+	if (!e->prefetch)
+		e->prefetch = prefetch_new(e);
+	p = e->prefetch;
+	if (!p)
+		return;
+	pthread_mutex_lock(&e->lock);
+	view_rdlock(e->config.view);
+	find_heads(e, p);
+	/* By what the last ones came to, before there are more. */
+	judge_limit(p, e->policy.prefetch_pages);
+	nr = choose(e, p);
+	view_unlock(e->config.view);
+	pthread_mutex_unlock(&e->lock);
+	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
+}
+
+/* A batch of frames from *at on that are away and were used. */
+static size_t find_used(struct engine *e, uint64_t *at)
+{
+	size_t nr = 0;
+
+	for (; *at < e->nr_frames && nr < ENGINE_BATCH;
+	     *at = bitmap_next(e->proven, *at + 1, e->nr_frames))
+		if (bitmap_test(e->proven, *at) && bitmap_test(e->swapped, *at))
+			e->candidates[nr++] = *at;
+	return nr;
+}
+
+/* So that this scan sees them as they are now: back, and so refaults. */
+static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
+{
+	uint64_t back = 0;
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		int rc = guest_mem_residency(e->config.mem, e->ranges[i],
+					     e->resident, e->swapped);
+
+		if (rc)
+			engine_set_error(e, "what came back can't be read", rc);
+	}
+	for (size_t i = 0; i < nr; i++)
+		back += bitmap_test(e->resident, e->candidates[i]);
+	return back;
+}
+
+static void promote_used(struct engine *e)
+{
+	uint64_t at = bitmap_next(e->proven, 0, e->nr_frames), back;
+	size_t nr, nr_ranges;
+
+	while ((nr = find_used(e, &at))) {
+		nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+		ask(e, nr_ranges);
+		back = look_again(e, nr, nr_ranges);
+		pthread_mutex_lock(&e->lock);
+		e->stats.nr_promoted += back;
+		pthread_mutex_unlock(&e->lock);
+	}
+}
+
+void engine_prefetch(struct engine *e)
+{
+	bool wanted;
+
+	if (!e->config.sink || !e->config.sink->ops->prefetch)
+		return;
+	pthread_mutex_lock(&e->lock);
+	wanted = e->policy.enabled && e->policy.prefetch_pages;
+	pthread_mutex_unlock(&e->lock);
+	if (e->config.sink->ops->stays_usable)
+		promote_used(e);
+	else if (wanted)
+		fetch_neighbours(e);
+}
