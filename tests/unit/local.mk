@@ -186,3 +186,7 @@ check_PROGRAMS += tests/unit/prefetch
 TESTS += tests/unit/prefetch
 tests_unit_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_prefetch_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/unit/domain_xml
+TESTS += tests/unit/domain_xml
+tests_unit_domain_xml_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_domain_xml_LDADD = $(VMM_LIBS)

@@ -1,4 +1,5 @@
 vmm_libvmm_a_SOURCES += \
+	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/size.c vmm/util/size.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
