@@ -2,6 +2,8 @@
 dist_man_MANS += \
 	docs/man/vmm.1 \
 	docs/man/vmm-balance.1 docs/man/vmm-doctor.1 \
+	docs/man/vmm-doctor.1 \
+	docs/man/vmm-experiment.1 \
 	docs/man/vmm-inspect.1 \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-run.1 \
@@ -12,3 +14,4 @@ dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md
 EXTRA_DIST += docs/locking.md docs/operations.md docs/policy.md docs/store.md
 EXTRA_DIST += docs/balance.md
+EXTRA_DIST += docs/experiments.md

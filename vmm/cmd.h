@@ -17,6 +17,7 @@ enum vmm_exit {
 /* argv[0] is "vmm VERB".  Each returns an exit status. */
 int cmd_balance(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_experiment(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_run(int argc, char **argv);

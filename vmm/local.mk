@@ -37,3 +37,4 @@ include vmm/kmod/local.mk
 include vmm/host/local.mk
 include vmm/balance/local.mk
 include vmm/top/local.mk
+include vmm/experiment/local.mk

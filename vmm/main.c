@@ -20,6 +20,7 @@ static const struct verb verbs[] = {
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
 	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },
 	{ "doctor", cmd_doctor, "show what this host can do, and what it lacks" },
+	{ "experiment", cmd_experiment, "compare policies on guests that it starts" },
 	{ NULL, NULL, NULL },
 };
 
@@ -27,7 +28,7 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: vmm VERB [OPTION...]\n\n");
 	for (const struct verb *v = verbs; v->name; v++)
-		fprintf(f, "  %-10s %s\n", v->name, v->what);
+		fprintf(f, "  %-11s %s\n", v->name, v->what);
 	fprintf(f, "\n`vmm VERB --help` tells the options of a verb.\n");
 }
 

@@ -1,5 +1,6 @@
 # The payload guest: freestanding, so with flags of its own and no sanitizers.
-check_PROGRAMS += tests/payload/payload.elf
+# Installed, as `vmm experiment` runs it.
+pkglibexec_PROGRAMS += tests/payload/payload.elf
 PAYLOAD_SOURCES = guest-agent/protocol.c guest-agent/protocol_decode.c \
 	tests/payload/entry.S tests/payload/acpi.c \
 	tests/payload/agent.c tests/payload/args.c tests/payload/clock.c \

@@ -190,3 +190,7 @@ check_PROGRAMS += tests/unit/domain_xml
 TESTS += tests/unit/domain_xml
 tests_unit_domain_xml_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_domain_xml_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/unit/experiment
+TESTS += tests/unit/experiment
+tests_unit_experiment_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_experiment_LDADD = $(VMM_LIBS)

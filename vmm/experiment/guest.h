@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One guest of a run: the process `vmm run`, and the lines that its workload
+ * prints on the console, JSON objects with a member "event":
+ *
+ *   run        the workload begins
+ *   interval   t_ms, ops_per_s, and latencies (p50_ns ... max_ns) if it times
+ *   check      the workload has ended; what follows is not measured
+ *   summary    measured_ops_per_s and latencies after the warm-up, errors,
+ *              pages_checked
+ *   error, fault   the workload can't go on
+ *
+ * Everything else is for people, and in the log.  The guest is not trusted:
+ * lines, their number and the log are bounded, values are taken for numbers.
+ */
+#ifndef VMM_EXPERIMENT_GUEST_H
+#define VMM_EXPERIMENT_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/experiment/plan.h"
+#include "vmm/experiment/result.h"
+
+#define GUEST_MAX_ARGS 96
+
+struct cgroup;
+
+struct guest {
+	unsigned int index;
+	pid_t pid;		/* 0: not started, or reaped */
+	int out;		/* its standard output; -1: closed */
+	int log;
+	size_t log_bytes;
+	char socket[108];
+	char line[4096];
+	size_t len;
+	unsigned int nr_intervals, max_intervals;
+	bool runs, checks, told;	/* told: the summary came */
+	int status;		/* of waitpid, when pid is 0 again */
+	char why[160];		/* what is wrong with it; "": nothing yet */
+	struct result_guest *result;	/* borrowed */
+	struct result_run *run;		/* borrowed */
+};
+
+/* The words of `vmm run` for one guest. */
+struct guest_args {
+	const char *argv[GUEST_MAX_ARGS + 1];
+	unsigned int nr;
+	char cmdline[2048];
+	char mem[32], cpus[16], reclaim[256], name[64];
+};
+
+struct guest_launch {
+	const struct plan *plan;
+	const struct plan_policy *policy;
+	uint64_t limit_bytes;		/* of all guests */
+	unsigned int repetition;
+	const char *program;		/* to execute */
+	const char *payload;		/* kernel of payload guests */
+	const struct cgroup *cgroup;	/* or NULL */
+	const char *log_path;
+};
+
+/* guest->index and socket are set.  -ENOSPC: too many words. */
+int guest_make_args(const struct guest *guest, const struct guest_launch *l,
+		    struct guest_args *args);
+/* How much the guest may have: its share of the limit. */
+uint64_t guest_share(const struct guest_launch *l, unsigned int index);
+/* -errno; result and run are set. */
+int guest_start(struct guest *guest, const struct guest_launch *l);
+/* Takes what it printed; when that ends, reaps it.  t_s: now. */
+void guest_read(struct guest *guest);
+/* What came on its console, as if read.  For tests, too. */
+void guest_take(struct guest *guest, const char *data, size_t len);
+/* Ends it, at once if it must be. */
+void guest_stop(struct guest *guest);
+
+#endif

@@ -1,0 +1,28 @@
+vmm_libvmm_a_SOURCES += \
+	vmm/experiment/cgroup.c vmm/experiment/cgroup.h \
+	vmm/experiment/chart.c vmm/experiment/chart.h \
+	vmm/experiment/guest.c vmm/experiment/guest.h \
+	vmm/experiment/host_facts.c vmm/experiment/host_facts.h \
+	vmm/experiment/keeper.c vmm/experiment/keeper.h \
+	vmm/experiment/plan.c vmm/experiment/plan.h \
+	vmm/experiment/plan-guests.c vmm/experiment/plan-internal.h \
+	vmm/experiment/reader.c vmm/experiment/reader.h \
+	vmm/experiment/report.c vmm/experiment/report-charts.c \
+	vmm/experiment/report.h \
+	vmm/experiment/result.c vmm/experiment/result-files.c \
+	vmm/experiment/result.h \
+	vmm/experiment/run.c vmm/experiment/run.h
+
+vmm_vmm_SOURCES += vmm/cmd-experiment.c
+vmm_vmm_CPPFLAGS += -DVMM_EXPERIMENTS_DIR='"$(experimentsdir)"' \
+	-DVMM_PAYLOAD_FILE='"$(pkglibexecdir)/payload.elf"'
+# The charts' logarithms.
+VMM_LIBS += -lm
+
+experimentsdir = $(pkgdatadir)/experiments
+dist_experiments_DATA = \
+	vmm/experiment/ready/double-paging.json \
+	vmm/experiment/ready/overcommit-sweep.json \
+	vmm/experiment/ready/phase-change.json \
+	vmm/experiment/ready/policy-comparison.json \
+	vmm/experiment/ready/two-in-one.json
