@@ -5,6 +5,7 @@ dist_man_MANS += \
 	docs/man/vmm-doctor.1 \
 	docs/man/vmm-experiment.1 \
 	docs/man/vmm-inspect.1 \
+	docs/man/vmm-libvirt.1 \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-run.1 \
 	docs/man/vmm-stat.1 \

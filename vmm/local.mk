@@ -17,7 +17,7 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/cmd-inspect.c vmm/inspect-map.c vmm/inspect-print.h \
 	vmm/inspect-picture.c vmm/inspect-picture.h vmm/inspect-process.c \
 	vmm/cmd-policy.c vmm/cmd-stat.c vmm/stat-wss.c vmm/stat-wss.h \
-	vmm/cmd-doctor.c vmm/cmd-balance.c \
+	vmm/cmd-libvirt.c vmm/cmd-doctor.c vmm/cmd-balance.c \
 	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

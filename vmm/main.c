@@ -19,6 +19,7 @@ static const struct verb verbs[] = {
 	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
 	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },
+	{ "libvirt", cmd_libvirt, "prepare a domain of libvirt for reclaim" },
 	{ "doctor", cmd_doctor, "show what this host can do, and what it lacks" },
 	{ "experiment", cmd_experiment, "compare policies on guests that it starts" },
 	{ NULL, NULL, NULL },

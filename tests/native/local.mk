@@ -51,3 +51,8 @@ TESTS += tests/native/balance.sh tests/native/prefetch.sh
 dist_check_SCRIPTS += tests/native/balance.sh tests/native/prefetch.sh
 TESTS += tests/native/experiment.sh
 dist_check_SCRIPTS += tests/native/experiment.sh
+
+# With a libvirt of their own.
+EXTRA_DIST += tests/native/libvirt-functions.sh
+TESTS += tests/native/libvirt.sh
+dist_check_SCRIPTS += tests/native/libvirt.sh

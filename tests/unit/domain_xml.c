@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/host/domain_xml.h"
+#include "vmm/host/domain_live.h"
 #include "vmm/util/diff.h"
 
 static char why[256];
@@ -239,6 +239,50 @@ static void test_controllers(void)
 	free(shared);
 }
 
+static void test_plan(void)
+{
+	struct domain_settings want = { .is_enabled = true, .has_channel = true,
+					.policy = (char *)"on" };
+	struct domain_settings has = { .has_virtio_serial = true };
+	struct domain_plan p;
+
+	domain_plan_make(&p, &want, &has);
+	ok(p.plug == DOMAIN_AGENT_CHANNEL && p.unplug == DOMAIN_AGENT_NONE &&
+	   p.set_metadata && !p.later, "a running one: a channel is plugged");
+	is_text(p.metadata, "<reclaim policy=\"on\" added=\"channel\"/>",
+		"and noted");
+	has.has_virtio_serial = false;
+	domain_plan_make(&p, &want, &has);
+	ok(p.plug == DOMAIN_AGENT_NONE && p.later && p.set_metadata,
+	   "not without a controller");
+	domain_plan_free(&p);
+	has = (struct domain_settings){ .is_enabled = true, .has_channel = true,
+					.policy = (char *)"on",
+					.added = (char *)"metadata channel" };
+	domain_plan_make(&p, &want, &has);
+	ok(domain_plan_is_empty(&p), "one that has all is left alone");
+	want.policy = (char *)"off";
+	domain_plan_make(&p, &want, &has);
+	ok(p.plug == DOMAIN_AGENT_NONE && p.set_metadata &&
+	   strstr(p.metadata, "metadata channel"), "another policy");
+	domain_plan_free(&p);
+	want = (struct domain_settings){ .has_channel = false };
+	domain_plan_make(&p, &want, &has);
+	ok(p.unplug == DOMAIN_AGENT_CHANNEL && p.set_metadata && !p.metadata,
+	   "disabled: unplugged, no metadata");
+	has.added = (char *)"metadata";
+	domain_plan_make(&p, &want, &has);
+	ok(p.unplug == DOMAIN_AGENT_NONE && p.set_metadata,
+	   "a channel of others is not unplugged");
+	want = (struct domain_settings){ .is_enabled = true, .has_vsock = true };
+	has = (struct domain_settings){ .is_enabled = true, .has_channel = true,
+					.added = (char *)"channel" };
+	domain_plan_make(&p, &want, &has);
+	ok(p.plug == DOMAIN_AGENT_VSOCK && p.unplug == DOMAIN_AGENT_CHANNEL &&
+	   strstr(p.metadata, "added=\"vsock\""), "one instead of the other");
+	domain_plan_free(&p);
+}
+
 static void test_bad(void)
 {
 	static const char *const bad[] = {
@@ -359,6 +403,7 @@ int main(void)
 	test_change();
 	test_others();
 	test_controllers();
+	test_plan();
 	test_bad();
 	test_diff();
 	return tap_done();

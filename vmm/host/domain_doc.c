@@ -303,6 +303,13 @@ void domain_doc_remove(struct domain_doc *d, xmlNodePtr node)
 	add_edit(d, start, s->end - start, strdup(""));
 }
 
+char *domain_doc_copy(struct domain_doc *d, xmlNodePtr node)
+{
+	const struct domain_span *s = span_of(d, node);
+
+	return strndup(d->text + s->start, s->end - s->start);
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct domain_edit *x = a, *y = b;

@@ -59,6 +59,9 @@ void domain_doc_replace(struct domain_doc *doc, xmlNodePtr node,
 			const char *element);
 void domain_doc_remove(struct domain_doc *doc, xmlNodePtr node);
 
+/* The text of an element, malloc'ed; NULL: no memory. */
+char *domain_doc_copy(struct domain_doc *doc, xmlNodePtr node);
+
 /* The text with all edits, malloc'ed.  -ENOMEM. */
 int domain_doc_apply(struct domain_doc *doc, char **out);
 

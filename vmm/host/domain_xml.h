@@ -78,5 +78,8 @@ char *domain_xml_metadata(const struct domain_settings *settings);
 
 /* Devices to plug: DOMAIN_AGENT_CHANNEL or DOMAIN_AGENT_VSOCK. */
 const char *domain_xml_device(enum domain_agent agent);
+/* The device as it is in xml, to be unplugged; malloc'ed.  -ENOENT: none. */
+int domain_xml_copy_device(const char *xml, enum domain_agent agent, char **out,
+			   char *why, size_t len);
 
 #endif

@@ -8,7 +8,12 @@ vmm_libvmm_a_SOURCES += \
 	vmm/host/doctor_needs.c vmm/host/doctor_memory.c \
 	vmm/host/doctor_swap.c vmm/host/doctor_cgroup.c \
 	vmm/host/doctor_process.c vmm/host/doctor_try.c
-vmm_libvmm_a_SOURCES += vmm/host/libvirt_conn.c vmm/host/libvirt_conn.h
+vmm_libvmm_a_SOURCES += \
+	vmm/host/libvirt_conn.c vmm/host/libvirt_conn.h \
+	vmm/host/libvirt_domain.c vmm/host/libvirt_domain.h
 vmm_libvmm_a_SOURCES += \
 	vmm/host/domain_doc.c vmm/host/domain_doc.h \
+	vmm/host/domain_live.c vmm/host/domain_live.h \
+	vmm/host/domain_parts.c vmm/host/domain_parts.h \
+	vmm/host/domain_remove.c \
 	vmm/host/domain_xml.c vmm/host/domain_xml.h

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# A libvirt of the test's own, with QEMU's emulator: a session daemon in $tmp,
+# which knows nothing of this machine's libvirt.  Sources ../functions.sh.
+
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+libvirtd_pid=
+uri="qemu+unix:///session?socket=$tmp/lv/run/libvirt/libvirt-sock"
+
+libvirt_require() {
+  for _need in libvirtd virsh qemu-system-x86_64 setpriv script; do
+    command -v $_need >/dev/null || skip_all "$_need not found: install the" \
+      "Debian packages libvirt-daemon-system, libvirt-clients, qemu-system-x86"
+  done
+  "$vmm" libvirt show x --connect test:///default 2>&1 |
+    grep -q 'built without libvirt' &&
+    skip_all "this vmm was built without libvirt: install libvirt-dev"
+  return 0
+}
+
+lv() { virsh -q -c "$uri" "$@"; }
+
+# As root it gives itself up: only a user's daemon can be kept in a directory.
+libvirt_start() {
+  mkdir -p "$tmp/lv/run" "$tmp/lv/home"
+  _as=
+  if [ "$(id -u)" = 0 ]; then
+    chmod 755 "$tmp" # its files are nobody's, and below
+    chown -R 65534:65534 "$tmp/lv"
+    _as='setpriv --reuid 65534 --regid 65534 --clear-groups'
+  fi
+  # shellcheck disable=SC2086 # words
+  $_as env -i PATH="$PATH" HOME="$tmp/lv/home" XDG_RUNTIME_DIR="$tmp/lv/run" \
+    libvirtd >"$tmp/libvirtd.log" 2>&1 &
+  libvirtd_pid=$!
+  wait_for 30 lv list || {
+    sed 's/^/# /' "$tmp/libvirtd.log"
+    skip_all "libvirt does not start here: see above"
+  }
+}
+
+libvirt_cleanup() {
+  [ -n "$libvirtd_pid" ] || return 0
+  for _domain in $(lv list --name 2>/dev/null); do
+    lv destroy "$_domain" >/dev/null 2>&1
+  done
+  kill "$libvirtd_pid" 2>/dev/null
+  wait "$libvirtd_pid" 2>/dev/null
+  libvirtd_pid=
+}
+on_exit() { libvirt_cleanup; }
+
+# domain_xml NAME MACHINE: with more devices from standard input
+domain_xml() {
+  cat <<END
+<domain type='qemu'>
+  <name>$1</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='$2'>hvm</type></os>
+  <devices>
+    <emulator>$(command -v qemu-system-x86_64)</emulator>
+$(cat)
+  </devices>
+</domain>
+END
+}
