@@ -72,6 +72,20 @@ int picture_grow(void **array, size_t nr, size_t *max, size_t size);
 
 int proc_read_pressure(struct protocol_pressure *p, bool *has_psi);
 
+/* Of a file, ended by a 0, at most size - 1 bytes; or -errno. */
+ssize_t proc_read_file(const char *path, char *buf, size_t size);
+/* The number after "key", or 0: of "key  123 kB" in bytes. */
+uint64_t proc_number(const char *text, const char *key);
+uint64_t proc_bytes(const char *text, const char *key);
+
+/* --- cache.c: clean page cache ---------------------------------------------- */
+/* Can we have any dropped? */
+bool cache_can_drop(void);
+/* Has the kernel drop about so many bytes of it, cold ones first. */
+void cache_drop(uint64_t nr_bytes);
+/* From /proc/meminfo: what could be dropped. */
+uint64_t cache_clean_bytes(const char *meminfo);
+
 /* --- pages.c: frames and their flags -------------------------------------- */
 struct frames {
 	uint64_t nr;		/* highest frame of RAM + 1 */

@@ -69,9 +69,12 @@ static void print_message(const struct protocol_message *m)
 		break;
 	case PROTOCOL_PRESSURE:
 		printf("pressure total %" PRIu64 " free %" PRIu64 " some "
-		       "%u.%02u %%\n", m->pressure.mem_total,
+		       "%u.%02u %% clean cache %" PRIu64 " refaults file %"
+		       PRIu64 " anon %" PRIu64 "\n", m->pressure.mem_total,
 		       m->pressure.mem_free, m->pressure.some_avg10 / 100,
-		       m->pressure.some_avg10 % 100);
+		       m->pressure.some_avg10 % 100, m->pressure.clean_cache,
+		       m->pressure.nr_refaults_file,
+		       m->pressure.nr_refaults_anon);
 		break;
 	case PROTOCOL_FORGET:
 		printf("forget %u\n", m->pid);

@@ -68,7 +68,8 @@ void agent_hello(struct agent *a, struct stream *s)
 		(a->frames.have_count ? PROTOCOL_FEAT_COUNT : 0) |
 		(a->has_psi ? PROTOCOL_FEAT_PSI : 0) |
 		(a->pgds.way ? PROTOCOL_FEAT_PGD : 0) |
-		(a->pgds.la57 ? PROTOCOL_FEAT_LA57 : 0);
+		(a->pgds.la57 ? PROTOCOL_FEAT_LA57 : 0) |
+		(cache_can_drop() ? PROTOCOL_FEAT_CACHE : 0);
 	stream_put(s, &m);
 }
 

@@ -5,6 +5,7 @@ guest_agent_libprotocol_a_SOURCES = guest-agent/protocol.h \
 # Static, so that it runs in any initramfs; sanitizers can't be static.
 sbin_PROGRAMS += guest-agent/vmm-guest-agent
 guest_agent_vmm_guest_agent_SOURCES = guest-agent/agent.h \
+	guest-agent/cache.c \
 	guest-agent/delta.c guest-agent/delta.h \
 	guest-agent/dump.c guest-agent/epoch.c \
 	guest-agent/kcore.c guest-agent/kcore.h \

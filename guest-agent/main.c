@@ -49,17 +49,6 @@ static uint64_t now_ms(clockid_t clock)
 	return t.tv_sec * UINT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static void drop_cache(void)
-{
-	FILE *f = fopen("/proc/sys/vm/drop_caches", "we");
-
-	/* Clean page cache only; without privilege the host's wish is void. */
-	if (!f)
-		return;
-	fputs("1\n", f);
-	fclose(f);
-}
-
 static void obey(struct session *s, const struct protocol_message *m)
 {
 	switch (m->type) {
@@ -68,7 +57,9 @@ static void obey(struct session *s, const struct protocol_message *m)
 		s->want_epoch = true;
 		break;
 	case PROTOCOL_DROP_CACHE:
-		drop_cache();
+		cache_drop(m->drop_bytes);
+		/* The host wants to know what came of it. */
+		s->want_epoch = s->want_flags = true;
 		break;
 	case PROTOCOL_REPORT_FREE:
 		s->want_epoch = s->want_flags = true;

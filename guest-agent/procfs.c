@@ -14,8 +14,7 @@
 
 #define PAGE_SHIFT 12
 
-/* The whole small file into buf, as a string. */
-static ssize_t read_file(const char *path, char *buf, size_t size)
+ssize_t proc_read_file(const char *path, char *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
@@ -46,7 +45,7 @@ int proc_read_stat(pid_t pid, struct proc_stat *st)
 	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	n = read_file(path, buf, sizeof(buf));
+	n = proc_read_file(path, buf, sizeof(buf));
 	if (n < 0)
 		return n;
 	/* The command can hold anything: it ends at the last parenthesis. */
@@ -191,11 +190,16 @@ int proc_read_regions(pid_t pid, struct picture *pic)
 	return rc;
 }
 
-static uint64_t kib_of(const char *text, const char *key)
+uint64_t proc_number(const char *text, const char *key)
 {
 	const char *at = strstr(text, key);
 
-	return at ? strtoull(at + strlen(key), NULL, 10) << 10 : 0;
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+uint64_t proc_bytes(const char *text, const char *key)
+{
+	return proc_number(text, key) << 10;
 }
 
 static void parse_psi(const char *text, const char *kind, uint32_t *avg10,
@@ -214,21 +218,28 @@ static void parse_psi(const char *text, const char *kind, uint32_t *avg10,
 
 int proc_read_pressure(struct protocol_pressure *p, bool *has_psi)
 {
-	char buf[8192];
-	ssize_t n = read_file("/proc/meminfo", buf, sizeof(buf));
+	char buf[16384];
+	ssize_t n = proc_read_file("/proc/meminfo", buf, sizeof(buf));
 
 	memset(p, 0, sizeof(*p));
 	if (n < 0)
 		return n;
-	p->mem_total = kib_of(buf, "MemTotal:");
-	p->mem_free = kib_of(buf, "MemFree:");
-	p->mem_available = kib_of(buf, "MemAvailable:");
-	p->cached = kib_of(buf, "\nCached:");
-	p->dirty = kib_of(buf, "Dirty:");
-	*has_psi = read_file("/proc/pressure/memory", buf, sizeof(buf)) > 0;
+	p->mem_total = proc_bytes(buf, "MemTotal:");
+	p->mem_free = proc_bytes(buf, "MemFree:");
+	p->mem_available = proc_bytes(buf, "MemAvailable:");
+	p->cached = proc_bytes(buf, "\nCached:");
+	p->dirty = proc_bytes(buf, "Dirty:");
+	p->clean_cache = cache_clean_bytes(buf);
+	*has_psi = proc_read_file("/proc/pressure/memory", buf, sizeof(buf)) > 0;
 	if (*has_psi) {
 		parse_psi(buf, "some", &p->some_avg10, &p->some_total_us);
 		parse_psi(buf, "full", &p->full_avg10, &p->full_total_us);
+	}
+	if (proc_read_file("/proc/vmstat", buf, sizeof(buf)) > 0) {
+		p->nr_refaults_file = proc_number(buf,
+						  "\nworkingset_refault_file ");
+		p->nr_refaults_anon = proc_number(buf,
+						  "\nworkingset_refault_anon ");
 	}
 	return 0;
 }

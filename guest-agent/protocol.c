@@ -67,9 +67,9 @@ static size_t payload_size(const struct protocol_message *msg)
 	case PROTOCOL_VMA: return 48;
 	case PROTOCOL_RUNS: return (size_t)msg->nr * 24;
 	case PROTOCOL_FLAGS: return (size_t)msg->nr * 16;
-	case PROTOCOL_PRESSURE: return 64;
+	case PROTOCOL_PRESSURE: return 88;
+	case PROTOCOL_DROP_CACHE: return 8;
 	case PROTOCOL_RESCAN:
-	case PROTOCOL_DROP_CACHE:
 	case PROTOCOL_REPORT_FREE: return 0;
 	}
 	return SIZE_MAX;
@@ -96,7 +96,10 @@ static void put_pressure(uint8_t *p, const struct protocol_pressure *v)
 	p = put64(p, v->some_total_us);
 	p = put64(p, v->full_total_us);
 	p = put32(p, v->some_avg10);
-	put32(p, v->full_avg10);
+	p = put32(p, v->full_avg10);
+	p = put64(p, v->clean_cache);
+	p = put64(p, v->nr_refaults_file);
+	put64(p, v->nr_refaults_anon);
 }
 
 static void put_records(uint8_t *p, const struct protocol_message *msg)
@@ -170,8 +173,10 @@ size_t protocol_encode(const struct protocol_message *msg, void *buf,
 	case PROTOCOL_PRESSURE:
 		put_pressure(p, &msg->pressure);
 		break;
-	case PROTOCOL_RESCAN:
 	case PROTOCOL_DROP_CACHE:
+		put64(p, msg->drop_bytes);
+		break;
+	case PROTOCOL_RESCAN:
 	case PROTOCOL_REPORT_FREE:
 		break;
 	}

@@ -55,7 +55,8 @@ enum protocol_type {
 #define PROTOCOL_FEAT_PSI   0x08u
 #define PROTOCOL_FEAT_PGD   0x10u	/* mm.pgd is filled in */
 #define PROTOCOL_FEAT_LA57  0x20u	/* page tables have five levels */
-#define PROTOCOL_FEAT_ALL   0x3fu
+#define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE does something */
+#define PROTOCOL_FEAT_ALL   0x7fu
 
 #define PROTOCOL_EPOCH_FULL 0x1u	/* what is not told is gone */
 #define PROTOCOL_MM_DELTA   0x1u	/* changes to the section before */
@@ -127,6 +128,10 @@ struct protocol_pressure {	/* bytes; PSI in 1/100 % and us */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	uint64_t some_total_us, full_total_us;
 	uint32_t some_avg10, full_avg10;
+	/* Page cache that the guest could drop: clean, and mapped nowhere. */
+	uint64_t clean_cache;
+	/* Since boot: pages it evicted and had to have back. */
+	uint64_t nr_refaults_file, nr_refaults_anon;
 };
 
 struct protocol_message {
@@ -142,6 +147,7 @@ struct protocol_message {
 		struct protocol_pressure pressure;
 		uint32_t pid;		/* MM_END, FORGET */
 		uint32_t interval_ms;	/* SET_INTERVAL */
+		uint64_t drop_bytes;	/* DROP_CACHE: at most, not 0 */
 	};
 };
 

@@ -57,9 +57,9 @@ static int check_header(const struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_VMA: want = 48; break;
 	case PROTOCOL_RUNS: want = 0; unit = 24; break;
 	case PROTOCOL_FLAGS: want = 0; unit = 16; break;
-	case PROTOCOL_PRESSURE: want = 64; break;
+	case PROTOCOL_PRESSURE: want = 88; break;
+	case PROTOCOL_DROP_CACHE: want = 8; break;
 	case PROTOCOL_RESCAN:
-	case PROTOCOL_DROP_CACHE:
 	case PROTOCOL_REPORT_FREE: want = 0; break;
 	default: return PROTOCOL_E_TYPE;
 	}
@@ -313,6 +313,9 @@ static int decode_pressure(const uint8_t *p, struct protocol_pressure *v)
 	v->full_total_us = get64(p + 48);
 	v->some_avg10 = get32(p + 56);
 	v->full_avg10 = get32(p + 60);
+	v->clean_cache = get64(p + 64);
+	v->nr_refaults_file = get64(p + 72);
+	v->nr_refaults_anon = get64(p + 80);
 	return v->some_avg10 > 10000 || v->full_avg10 > 10000 ?
 		       PROTOCOL_E_VALUE : 0;
 }
@@ -345,8 +348,10 @@ static int decode_payload(struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_PRESSURE: return decode_pressure(p, &msg->pressure);
 	case PROTOCOL_SET_INTERVAL:
 		return decode_interval(p, &msg->interval_ms);
-	case PROTOCOL_RESCAN:
 	case PROTOCOL_DROP_CACHE:
+		msg->drop_bytes = get64(p);
+		return msg->drop_bytes ? 0 : PROTOCOL_E_VALUE;
+	case PROTOCOL_RESCAN:
 	case PROTOCOL_REPORT_FREE: return 0;
 	}
 	return PROTOCOL_E_TYPE;

@@ -23,6 +23,20 @@ static void print_policy(const struct engine_policy *p)
 	printf("cpu      %u %%\n", p->cpu_percent);
 	if (p->prefetch_pages)
 		printf("prefetch %u pages\n", p->prefetch_pages);
+	if (p->proactive_ppm)
+		printf("proactive %g %% of the working set a minute\n",
+		       p->proactive_ppm / 1e4);
+	if (p->psi_limit)
+		printf("psi      %g %%\n", p->psi_limit / 100.0);
+	if (p->io_bytes)
+		printf("io       %s a second\n",
+		       size_format(p->io_bytes, a, sizeof(a)));
+	if (p->low_bytes)
+		printf("low      %s available on the host\n",
+		       size_format(p->low_bytes, a, sizeof(a)));
+	if (p->high_bytes)
+		printf("high     %s available on the host\n",
+		       size_format(p->high_bytes, a, sizeof(a)));
 }
 
 /* The words of the command line change the policy that is in force. */

@@ -114,6 +114,25 @@ static void print_policy(const json_t *j)
 	       client_int(p, NULL, "cpu_percent"));
 }
 
+static void print_taken(const json_t *j)
+{
+	const json_t *t = json_object_get(j, "taken");
+
+	printf("taken    free %lld, anonymous %lld, unknown %lld, dirty cache "
+	       "%lld, clean cache %lld; proactively %lld\n",
+	       client_int(t, NULL, "free"), client_int(t, NULL, "anon"),
+	       client_int(t, NULL, "unknown"),
+	       client_int(t, NULL, "dirty_file"),
+	       client_int(t, NULL, "clean_file"),
+	       client_int(t, NULL, "proactive"));
+	if (client_int(t, NULL, "cache_asked") ||
+	    client_int(t, NULL, "free_asked"))
+		printf("asked    the guest for %lld pages of its cache, %lld of "
+		       "its free memory\n",
+		       client_int(t, NULL, "cache_asked"),
+		       client_int(t, NULL, "free_asked"));
+}
+
 static void print_agent(const json_t *j)
 {
 	const json_t *agent = json_object_get(j, "agent");
@@ -139,6 +158,7 @@ static void print_once(const json_t *j)
 	       client_int(j, NULL, "pid"));
 	print_memory(j);
 	print_engine(j);
+	print_taken(j);
 	print_prefetch(j);
 	print_store(j);
 	print_policy(j);

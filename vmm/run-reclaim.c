@@ -110,14 +110,44 @@ static int open_sink(struct run_reclaim *r, const struct run_options *o,
 	return 0;
 }
 
+static int drop_cache(void *ctx, uint64_t nr_bytes)
+{
+	struct run_reclaim *r = ctx;
+
+	return r->agent ? agent_server_drop_cache(r->agent, nr_bytes) :
+			  -ENOTCONN;
+}
+
+static int take_free(void *ctx, uint64_t nr_bytes)
+{
+	struct run_reclaim *r = ctx;
+
+	return virtio_balloon_cycle(r->balloon, nr_bytes);
+}
+
 static int start_engine(struct run_reclaim *r, const struct run_options *o,
 			struct vm *vm, char *why, size_t len)
 {
-	const struct engine_config config = {
+	struct engine_config config = {
 		.mem = vm_mem(vm), .view = r->view, .source = r->source,
 		.sink = r->sink, .policy = o->policy,
 	};
-	int rc = engine_new(&r->engine, &config);
+	int rc;
+
+	r->asks = malloc(sizeof(*r->asks));
+	if (!r->asks) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	*r->asks = (struct engine_guest){
+		.drop_cache = drop_cache,
+		/* Pages of the host's pool can't be given back. */
+		.take_free = r->balloon && !guest_mem_is_hugetlb(vm_mem(vm)) ?
+				     take_free : NULL,
+		.ctx = r,
+	};
+	config.guest = r->asks;
+	rc = engine_new(&r->engine, &config);
 
 	if (rc == -EINVAL)
 		snprintf(why, len, "--reclaim %s: a value is out of range; see "
@@ -172,6 +202,7 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 {
 	int rc = view_new(&r->view, vm_mem(vm));
 
+	r->balloon = balloon;
 	if (rc) {
 		snprintf(why, len, "no memory for the reverse map");
 		return rc;
@@ -205,6 +236,7 @@ void run_reclaim_stop(struct run_reclaim *r)
 	view_free(r->view);
 	free(r->target);
 	free(r->guest);
+	free(r->asks);
 }
 
 void run_reclaim_free(struct run_reclaim *r)

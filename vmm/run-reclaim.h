@@ -15,6 +15,7 @@ struct access_source_ops;
 struct access_source;
 struct agent_server;
 struct engine;
+struct engine_guest;
 struct reclaim_sink;
 struct run_options;
 struct stat_server;
@@ -34,6 +35,8 @@ struct run_reclaim {
 	struct stat_server *server;
 	struct access_target *target;	/* of the source */
 	struct access_guest *guest;	/* of the target */
+	struct engine_guest *asks;	/* of the engine */
+	struct virtio_balloon *balloon;	/* not owned */
 };
 
 /*

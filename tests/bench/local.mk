@@ -1,6 +1,7 @@
 # Benchmarks: built with `make check`, run by hand (tests/bench/README.md).
 noinst_HEADERS += tests/bench/bench.h
-EXTRA_DIST += tests/bench/README.md tests/bench/boot tests/bench/reclaim-native \
+EXTRA_DIST += tests/bench/README.md tests/bench/boot tests/bench/idle \
+	tests/bench/reclaim-native \
 	tests/bench/with-damon
 
 check_PROGRAMS += tests/bench/summarize tests/bench/until
@@ -32,3 +33,6 @@ tests_bench_refault_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_refault_LDADD = $(VMM_LIBS)
 tests_bench_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_prefetch_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/bench/discard
+tests_bench_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_discard_LDADD = $(VMM_LIBS)

@@ -123,6 +123,7 @@ static size_t make(uint8_t *buf, size_t len)
 			m.runs = runs;
 			break;
 		case PROTOCOL_FLAGS: m.flags = flags; break;
+		case PROTOCOL_DROP_CACHE: m.drop_bytes = 1; break;
 		case PROTOCOL_SET_INTERVAL: m.interval_ms = 1000; break;
 		default: m.pid = 7;
 		}

@@ -150,7 +150,7 @@ is "$(stat_of .agent.nr_rejected)" 0 "no message was refused"
 command_guest quiet 'G quiet'
 answer=$(tr -d '\r' <console | sed -n 's/^G log //p')
 printf '%s\n' "$answer" | sed 's/^/# quiet: /'
-like "$answer" ': 120 bytes, .* 0 processes read, [1-9]' \
+like "$answer" ': 144 bytes, .* 0 processes read, [1-9]' \
   "where nothing changes, no process is read, and little is sent"
 
 # --- the agent goes away, and comes again ------------------------------------

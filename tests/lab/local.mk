@@ -62,6 +62,11 @@ EXTRA_DIST += tests/lab/page-referenced-inside.sh \
 	tests/lab/page-referenced-guest.sh
 LAB_TESTS += tests/lab/page-referenced.sh
 
+# What goes first: page cache by the guest itself, and the rest to swap.
+dist_check_SCRIPTS += tests/lab/order.sh
+EXTRA_DIST += tests/lab/order-inside.sh tests/lab/order-guest.sh
+LAB_TESTS += tests/lab/order.sh
+
 # What a host can do, with the module, without, and with obstacles put there.
 dist_check_SCRIPTS += tests/lab/doctor.sh
 EXTRA_DIST += tests/lab/doctor-inside.sh

@@ -142,6 +142,14 @@ static void test_lists(void)
 	frame_table_destroy(&t);
 }
 
+static uint32_t *from_tail(void)
+{
+	static uint32_t from;
+
+	from = FRAME_NIL;
+	return &from;
+}
+
 static bool even(uint64_t gfn, void *arg)
 {
 	return gfn % 2 == 0;
@@ -170,12 +178,12 @@ static void test_select(void)
 	frame_move(&t, 40, FRAME_ACTIVE);
 	t.age[40] = 9;
 
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, g, NR), 10,
+	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, from_tail(), g, NR), 10,
 	       "ten are idle for long enough");
 	ok(g[0] == 10 && g[9] == 19, "in the order of their numbers");
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, g, 3), 3, "at most three");
+	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, from_tail(), g, 3), 3, "at most three");
 	ok(g[0] == 10 && g[2] == 12, "the oldest");
-	is_int(select_idle(&t, MIN_IDLE, even, NULL, g, NR), 5,
+	is_int(select_idle(&t, MIN_IDLE, even, NULL, from_tail(), g, NR), 5,
 	       "only those that are accepted");
 	is_int(select_ranges(g, 5, 0, r), 5, "with holes: five ranges");
 	is_int(select_ranges(g, 5, 1, r), 1, "with gaps of one allowed: one");

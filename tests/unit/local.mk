@@ -85,7 +85,7 @@ check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS) tests/unit/agent-pgd.sh
 dist_check_SCRIPTS += tests/unit/agent-pgd.sh
 tests_unit_agent_pgd_SOURCES = tests/unit/agent_pgd.c guest-agent/pgd.c \
-	guest-agent/procfs.c
+	guest-agent/procfs.c guest-agent/cache.c
 tests_unit_agent_kcore_SOURCES = tests/unit/agent_kcore.c guest-agent/kcore.c
 noinst_HEADERS += tests/unit/tiny_elf.h
 BOOT_TESTS = tests/unit/boot tests/unit/acpi
@@ -115,10 +115,16 @@ tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
+	tests/unit/order tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
 	tests/unit/huge
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
+noinst_HEADERS += tests/unit/engine-vm.h
+tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_order_LDADD = $(VMM_LIBS)
+tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
 tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -8,6 +8,11 @@
 #include "tests/tap.h"
 #include "vmm/policy/engine.h"
 
+/* Members that come after `cpu`, as text that follows. */
+#define P(on, target, period, idle, cpu, ...)				      \
+	{ .enabled = on, .target_bytes = target, .scan_period_ms = period,    \
+	  .min_idle_scans = idle, .cpu_percent = cpu, __VA_ARGS__ }
+
 static bool same(const struct engine_policy *a, const struct engine_policy *b)
 {
 	return a->enabled == b->enabled &&
@@ -15,13 +20,11 @@ static bool same(const struct engine_policy *a, const struct engine_policy *b)
 	       a->scan_period_ms == b->scan_period_ms &&
 	       a->min_idle_scans == b->min_idle_scans &&
 	       a->cpu_percent == b->cpu_percent &&
-	       a->prefetch_pages == b->prefetch_pages;
+	       a->prefetch_pages == b->prefetch_pages &&
+	       a->proactive_ppm == b->proactive_ppm &&
+	       a->psi_limit == b->psi_limit && a->io_bytes == b->io_bytes &&
+	       a->low_bytes == b->low_bytes && a->high_bytes == b->high_bytes;
 }
-
-#define P(on, target, period_ms, scans, cpu, ahead)                         \
-	{ .enabled = on, .target_bytes = target,                            \
-	  .scan_period_ms = period_ms, .min_idle_scans = scans,             \
-	  .cpu_percent = cpu, .prefetch_pages = ahead }
 
 static void test_good(void)
 {
@@ -29,27 +32,42 @@ static void test_good(void)
 		const char *text;
 		struct engine_policy want;	/* from the default */
 	} t[] = {
-		{ "off", P(false, 0, 1000, 2, 10, 0) },
-		{ "on", P(true, 0, 1000, 2, 10, 0) },
-		{ "target=1G", P(true, 1ull << 30, 1000, 2, 10, 0) },
-		{ "target=1G,off", P(false, 1ull << 30, 1000, 2, 10, 0) },
-		{ "period=500ms", P(false, 0, 500, 2, 10, 0) },
-		{ "period=2s", P(false, 0, 2000, 2, 10, 0) },
-		{ "idle=7", P(false, 0, 1000, 7, 10, 0) },
-		{ "cpu=25", P(false, 0, 1000, 2, 25, 0) },
-		{ "cpu=25%", P(false, 0, 1000, 2, 25, 0) },
+		{ "off", P(false, 0, 1000, 2, 10) },
+		{ "on", P(true, 0, 1000, 2, 10) },
+		{ "target=1G", P(true, 1ull << 30, 1000, 2, 10) },
+		{ "target=1G,off", P(false, 1ull << 30, 1000, 2, 10) },
+		{ "period=500ms", P(false, 0, 500, 2, 10) },
+		{ "period=2s", P(false, 0, 2000, 2, 10) },
+		{ "idle=7", P(false, 0, 1000, 7, 10) },
+		{ "cpu=25", P(false, 0, 1000, 2, 25) },
+		{ "cpu=25%", P(false, 0, 1000, 2, 25) },
 		{ "target=64M,period=3s,idle=4,cpu=5",
-		  P(true, 64ull << 20, 3000, 4, 5, 0) },
-		{ "prefetch=512", P(false, 0, 1000, 2, 10, 512) },
-		{ "idle=3,idle=5", P(false, 0, 1000, 5, 10, 0) },
+		  P(true, 64ull << 20, 3000, 4, 5) },
+		{ "prefetch=512",
+		  P(false, 0, 1000, 2, 10, .prefetch_pages = 512) },
+		{ "idle=3,idle=5", P(false, 0, 1000, 5, 10) },
+		{ "proactive", P(true, 0, 1000, 2, 10, .proactive_ppm = 2000) },
+		{ "proactive=0.05%",
+		  P(true, 0, 1000, 2, 10, .proactive_ppm = 500) },
+		{ "proactive=3,proactive=off", P(true, 0, 1000, 2, 10) },
+		{ "psi=0.5", P(false, 0, 1000, 2, 10, .psi_limit = 50) },
+		{ "psi=off", P(false, 0, 1000, 2, 10) },
+		{ "io=20M", P(false, 0, 1000, 2, 10, .io_bytes = 20 << 20) },
+		{ "low=1G,high=2G", P(true, 0, 1000, 2, 10,
+				      .low_bytes = 1ull << 30,
+				      .high_bytes = 2ull << 30) },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct engine_policy p = ENGINE_POLICY_DEFAULT;
+		struct engine_policy p = ENGINE_POLICY_DEFAULT, want;
 		char why[128] = "";
 		int rc = engine_policy_parse(t[i].text, &p, why, sizeof(why));
 
-		ok(!rc && same(&p, &t[i].want), "%s", t[i].text);
+		want = t[i].want;
+		/* The default, where the text does not speak of it. */
+		if (!strstr(t[i].text, "psi"))
+			want.psi_limit = 100;
+		ok(!rc && same(&p, &want), "%s", t[i].text);
 	}
 }
 
@@ -77,8 +95,16 @@ static void test_bad(void)
 		{ "cpu=all", "cpu='all'" },
 		{ "cpu=10%%", "cpu='10%%'" },
 		{ "target=1G,idle=x", "idle='x'" },
+		{ "proactive=lots", "proactive='lots'" },
+		{ "proactive=-1", "proactive='-1'" },
+		{ "proactive=1e9", "proactive='1e9'" },
+		{ "psi=", "psi=''" },
+		{ "psi=1x", "psi='1x'" },
+		{ "io=fast", "io='fast'" },
+		{ "low=", "low=''" },
+		{ "high=2Q", "high='2Q'" },
 	};
-	const struct engine_policy before = P(true, 4096, 77, 3, 9, 0);
+	const struct engine_policy before = P(true, 4096, 77, 3, 9);
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct engine_policy p = before;

@@ -26,7 +26,8 @@ static const struct protocol_run delta_runs[] = {
 
 static const struct protocol_message good[] = {
 	M(HELLO, .hello = { 4096, PROTOCOL_FEAT_ALL, FRAMES }),
-	M(PRESSURE, .pressure = { 1, 2, 3, 4, 5, 6, 7, 9999, 10000 }),
+	M(PRESSURE, .pressure = { 1, 2, 3, 4, 5, 6, 7, 9999, 10000, 11, 12,
+				  13 }),
 	M(EPOCH_BEGIN, .epoch = { 1, PROTOCOL_EPOCH_FULL }),
 	M(FLAGS, .nr = 2, .flags = pgflags),
 	M(MM, .mm = { 17, 0, 0x5000, "fifteen-letters" }),
@@ -45,9 +46,10 @@ static const struct protocol_message good[] = {
 	M(EPOCH_END, .epoch = { UINT64_C(1) << 40, 0 }),
 };
 static const struct protocol_message host[] = {
-	M(RESCAN), M(DROP_CACHE), M(REPORT_FREE),
+	M(RESCAN), M(DROP_CACHE, .drop_bytes = 1), M(REPORT_FREE),
 	M(SET_INTERVAL, .interval_ms = 100),
 	M(SET_INTERVAL, .interval_ms = 3600000),
+	M(DROP_CACHE, .drop_bytes = UINT64_MAX),
 };
 #define NR_GOOD (sizeof(good) / sizeof(good[0]))
 #define NR_HOST (sizeof(host) / sizeof(host[0]))
@@ -82,9 +84,9 @@ static void round_trip(const struct protocol_message *msgs, size_t nr,
 /* Each field, read back by name: encoder and decoder may not err alike. */
 static void test_fields(void)
 {
-	uint8_t frame[PROTOCOL_HEADER_SIZE + 64], want[24] = {
+	uint8_t frame[PROTOCOL_HEADER_SIZE + 88], want[24] = {
 		0x56, 0x4d, 0x4d, 0x41, 1, 0, 0, 0, 0, 0x10, 0, 0,
-		0x3f, 0, 0, 0, 0xe8, 3, 0, 0, 0, 0, 0, 0 };
+		0x7f, 0, 0, 0, 0xe8, 3, 0, 0, 0, 0, 0, 0 };
 	struct protocol_message m;
 	size_t used;
 
@@ -99,7 +101,9 @@ static void test_fields(void)
 	   m.pressure.mem_available == 3 && m.pressure.cached == 4 &&
 	   m.pressure.dirty == 5 && m.pressure.some_total_us == 6 &&
 	   m.pressure.full_total_us == 7 && m.pressure.some_avg10 == 9999 &&
-	   m.pressure.full_avg10 == 10000, "pressure keeps its fields apart");
+	   m.pressure.full_avg10 == 10000 && m.pressure.clean_cache == 11 &&
+	   m.pressure.nr_refaults_file == 12 &&
+	   m.pressure.nr_refaults_anon == 13, "pressure keeps its fields apart");
 }
 
 /* Message `at` of the good stream with bytes of its frame replaced. */
@@ -120,7 +124,7 @@ static const struct bad bads[] = {
 	{ "magic", 0, H, 4, 1, PROTOCOL_E_MAGIC },
 	{ "version", 0, H + 4, 4, 2, PROTOCOL_E_VERSION },
 	{ "page size", 0, H + 8, 4, 8192, PROTOCOL_E_PAGE_SIZE },
-	{ "features", 0, H + 12, 4, 0x40, PROTOCOL_E_FEATURES },
+	{ "features", 0, H + 12, 4, 0x80, PROTOCOL_E_FEATURES },
 	{ "no frames", 0, H + 16, 8, 0, PROTOCOL_E_NR_FRAMES },
 	{ "too many frames", 0, H + 16, 8, FRAMES + 1, PROTOCOL_E_NR_FRAMES },
 	{ "some over 100 %", 1, H + 56, 4, 10001, PROTOCOL_E_VALUE },

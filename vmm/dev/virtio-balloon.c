@@ -11,6 +11,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
 #include <stddef.h>
@@ -28,12 +29,18 @@ enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 /* Frames sorted at a time; Linux sends at most 256. */
 #define BATCH 1024
 
+/* A cycle that takes longer is given up: the guest has less to give. */
+#define CYCLE_S 5
+
 struct virtio_balloon {
 	struct virtio_device dev; /* must come first */
 	struct log_limit limit;
 	/* Locked by dev.lock: */
 	struct virtio_balloon_config config;
 	uint64_t nr_reported;
+	uint32_t base;		/* the target that was set, pages */
+	bool cycling;		/* beyond it, for a moment */
+	struct event *cycle_end;	/* owned: the moment is over */
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_device *dev)
@@ -133,6 +140,32 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	return virtio_device_drain(dev, q, handlers[q]);
 }
 
+static void aim(struct virtio_balloon *b, uint32_t nr_pages)
+{
+	if (le32toh(b->config.num_pages) == nr_pages)
+		return;
+	b->config.num_pages = htole32(nr_pages);
+	virtio_device_config_changed(&b->dev);
+}
+
+static void end_cycle(struct virtio_balloon *b)
+{
+	b->cycling = false;
+	/* Not waiting for the callback, which may be waiting for us. */
+	event_del_noblock(b->cycle_end);
+	aim(b, b->base);
+}
+
+static void on_cycle_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct virtio_balloon *b = arg;
+
+	pthread_mutex_lock(&b->dev.lock);
+	if (b->cycling)
+		end_cycle(b);
+	pthread_mutex_unlock(&b->dev.lock);
+}
+
 /* The driver tells how much it gave; the target is ours. */
 static void config_write(struct virtio_device *dev, size_t off,
 			 const void *data, size_t len)
@@ -141,12 +174,18 @@ static void config_write(struct virtio_device *dev, size_t off,
 
 	if (off == offsetof(struct virtio_balloon_config, actual) && len == 4)
 		memcpy(&b->config.actual, data, len);
+	if (b->cycling &&
+	    le32toh(b->config.actual) >= le32toh(b->config.num_pages))
+		end_cycle(b);
 }
 
 static void stop(struct virtio_device *dev, unsigned int q)
 {
-	if (q == dev->nr_queues)
-		to_balloon(dev)->config.actual = 0;
+	if (q != dev->nr_queues)
+		return;
+	to_balloon(dev)->config.actual = 0;
+	to_balloon(dev)->cycling = false;
+	to_balloon(dev)->config.num_pages = htole32(to_balloon(dev)->base);
 }
 
 static const struct virtio_device_ops balloon_ops = {
@@ -164,9 +203,34 @@ void virtio_balloon_set_target(struct virtio_balloon *b, uint64_t nr_bytes)
 	if (nr_pages > UINT32_MAX)
 		nr_pages = UINT32_MAX;
 	pthread_mutex_lock(&b->dev.lock);
-	b->config.num_pages = htole32(nr_pages);
-	virtio_device_config_changed(&b->dev);
+	b->base = nr_pages;
+	end_cycle(b);
 	pthread_mutex_unlock(&b->dev.lock);
+}
+
+int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
+{
+	const struct timeval limit = { CYCLE_S, 0 };
+	uint64_t want = nr_bytes >> VMM_PAGE_SHIFT;
+	uint32_t actual;
+	int rc = 0;
+
+	pthread_mutex_lock(&b->dev.lock);
+	actual = le32toh(b->config.actual);
+	if (!virtio_device_running(&b->dev))
+		rc = -ENODEV;
+	else if (b->cycling || actual > b->base)
+		rc = -EBUSY;
+	else if (!want || want > guest_mem_nr_pages(b->dev.mem) - actual)
+		rc = -EINVAL;
+	if (!rc && evtimer_add(b->cycle_end, &limit))
+		rc = -ENOMEM;
+	if (!rc) {
+		b->cycling = true;
+		aim(b, actual + want);
+	}
+	pthread_mutex_unlock(&b->dev.lock);
+	return rc;
 }
 
 void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
@@ -175,8 +239,7 @@ void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
 	struct virtio_balloon *b = (struct virtio_balloon *)balloon;
 
 	pthread_mutex_lock(&b->dev.lock);
-	stats->target_bytes = (uint64_t)le32toh(b->config.num_pages) <<
-			      VMM_PAGE_SHIFT;
+	stats->target_bytes = (uint64_t)b->base << VMM_PAGE_SHIFT;
 	stats->actual_bytes = (uint64_t)le32toh(b->config.actual) <<
 			      VMM_PAGE_SHIFT;
 	stats->nr_reported = b->nr_reported;
@@ -202,8 +265,15 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 	b->dev.config = &b->config;
 	b->dev.config_bytes = offsetof(struct virtio_balloon_config,
 				       free_page_hint_cmd_id);
+	b->cycle_end = evtimer_new(vm_event_base(vm), on_cycle_end, b);
+	if (!b->cycle_end) {
+		snprintf(why, len, "no memory for the balloon's timer");
+		free(b);
+		return -ENOMEM;
+	}
 	rc = virtio_device_add(&b->dev, vm, why, len);
 	if (rc < 0) {
+		event_free(b->cycle_end);
 		free(b);
 		return rc;
 	}
@@ -215,6 +285,7 @@ void virtio_balloon_free(struct virtio_balloon *b)
 {
 	if (!b)
 		return;
+	event_free(b->cycle_end);
 	virtio_device_remove(&b->dev);
 	free(b);
 }

@@ -108,9 +108,9 @@ static void stop_queue(struct virtio_device *dev, unsigned int q)
 {
 	if (q == dev->nr_queues) {
 		for (unsigned int i = 0; i < dev->nr_queues; i++)
-			dev->queues[i].ready = false;
+			virtqueue_stop(&dev->queues[i]);
 	} else {
-		dev->queues[q].ready = false;
+		virtqueue_stop(&dev->queues[q]);
 	}
 	if (dev->ops->stop)
 		dev->ops->stop(dev, q);

@@ -49,6 +49,17 @@ static uint16_t *avail_event(struct virtqueue *vq)
 	return (uint16_t *)&vq->used->ring[vq->num];
 }
 
+/* The three parts of the ring: devices and driver are at them all the time. */
+static void hold_ring(const struct virtqueue *vq,
+		      void (*change)(struct guest_mem *mem, gpa_t gpa,
+				     uint64_t len))
+{
+	change(vq->mem, vq->desc_gpa, vq->num * sizeof(struct vring_desc));
+	change(vq->mem, vq->avail_gpa, 6 + 2 * vq->num);
+	change(vq->mem, vq->used_gpa,
+	       6 + vq->num * sizeof(struct vring_used_elem));
+}
+
 int virtqueue_start(struct virtqueue *vq)
 {
 	size_t num = vq->num;
@@ -65,6 +76,7 @@ int virtqueue_start(struct virtqueue *vq)
 			     6 + num * sizeof(struct vring_used_elem));
 	if (!desc || !avail || !used)
 		return -EFAULT;
+	hold_ring(vq, guest_mem_hold);
 	vq->desc = desc;
 	vq->avail = avail;
 	vq->used = used;
@@ -74,8 +86,16 @@ int virtqueue_start(struct virtqueue *vq)
 	return 0;
 }
 
+void virtqueue_stop(struct virtqueue *vq)
+{
+	if (vq->ready)
+		hold_ring(vq, guest_mem_release);
+	vq->ready = false;
+}
+
 void virtqueue_reset(struct virtqueue *vq)
 {
+	virtqueue_stop(vq);
 	*vq = (struct virtqueue){
 		.mem = vq->mem,
 		.name = vq->name,

@@ -66,6 +66,8 @@ struct virtqueue_chain {
  * -EFAULT: it stays not ready.
  */
 int virtqueue_start(struct virtqueue *vq);
+/* Not ready any more; the addresses stay. */
+void virtqueue_stop(struct virtqueue *vq);
 /* Back to the state before the transport's first write. */
 void virtqueue_reset(struct virtqueue *vq);
 

@@ -29,6 +29,7 @@ struct guest_mem {
 	bool no_scan;			/* tests: as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool no_fault_around;		/* a userfaultfd has all of it */
+	uint8_t *held;			/* owned; bytes are atomic: see hold.c */
 	uint64_t *away;			/* owned; words are atomic; or NULL */
 	bool away_stays;		/* in RAM */
 	void (*on_discard)(void *arg, struct gfn_range range);

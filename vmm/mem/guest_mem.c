@@ -103,6 +103,12 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	add_slot(mem, 0, low, start);
 	if (rounded > low)
 		add_slot(mem, HOLE_END, rounded - low, start + low);
+	/* Of a large guest this costs what is touched of it. */
+	mem->held = calloc(guest_mem_nr_frames(mem), 1);
+	if (!mem->held) {
+		rc = -ENOMEM;
+		goto err_free;
+	}
 	*memp = mem;
 	return 0;
 
@@ -115,6 +121,7 @@ void guest_mem_free(struct guest_mem *mem)
 {
 	if (!mem)
 		return;
+	free(mem->held);
 	if (mem->pagemap_fd >= 0)
 		close(mem->pagemap_fd);
 	if (mem->map != MAP_FAILED)

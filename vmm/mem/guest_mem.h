@@ -65,6 +65,15 @@ uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
 
 /*
+ * Memory that devices work with all the time, such as the rings of a virtqueue:
+ * held once more for each call, until as many releases.  It is not reclaimed.
+ * [gpa, gpa + len) is guest RAM; what is not is left out.
+ */
+void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len);
+void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len);
+bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
+
+/*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
  * all of it is guest RAM inside one slot.  len 0 is refused too.
  */

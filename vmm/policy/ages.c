@@ -34,8 +34,10 @@ static bool is_pinned(const struct engine *e, uint64_t gfn,
 	struct rmap *map = view_map(e->config.view);
 
 	if (list == FRAME_UNEVICTABLE)
-		return rmap_page_unevictable(map, gfn);
-	return rmap_page_flags(map, gfn) & ENGINE_NEVER_EVICT;
+		return rmap_page_unevictable(map, gfn) ||
+		       guest_mem_is_held(e->config.mem, GFN(gfn));
+	return frame_class_of(rmap_page_flags(map, gfn)) == CLASS_NEVER ||
+	       guest_mem_is_held(e->config.mem, GFN(gfn));
 }
 
 static void count_block(struct engine *e)
@@ -59,6 +61,22 @@ static void count_age(struct engine *e, uint64_t gfn, unsigned int age)
 	}
 }
 
+/* What is resident, by what it is. */
+static void count_class(struct engine *e, uint64_t gfn, unsigned int min_idle)
+{
+	uint32_t flags = rmap_page_flags(view_map(e->config.view), gfn);
+	enum frame_class class = frame_class_of(flags);
+	unsigned int age = e->frames.age[gfn];
+
+	e->classes[class]++;
+	if (age < min_idle)
+		return;
+	if (class == CLASS_CLEAN_FILE)
+		e->nr_idle_clean++;
+	if (age < frame_min_idle(&e->frames, gfn, min_idle))
+		e->nr_protected++;
+}
+
 static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
 	struct frame_look l = {
@@ -68,12 +86,15 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 		.proven = bitmap_test(e->proven, gfn),
 	};
 	enum frame_list list;
+	enum frame_event event;
+	unsigned int idle = frame_age(&e->frames, gfn, e->scan);
 
 	if (l.young && frame_list_of(&e->frames, gfn) == FRAME_INACTIVE)
 		ask_map(e, gfn, &l);
-	if (frame_observe(&e->frames, gfn, &l, e->scan, min_idle) ==
-	    FRAME_REFAULT)
-		e->stats.nr_refaults++;
+	event = frame_observe(&e->frames, gfn, &l, e->scan, min_idle);
+	e->stats.nr_refaults += event == FRAME_REFAULT;
+	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
+		proactive_count(&e->proactive, idle, event == FRAME_REFAULT);
 	if (l.resident || l.swapped)
 		wss_count(&e->wss_counter, gfn,
 			  frame_age(&e->frames, gfn, e->scan),
@@ -88,15 +109,20 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 		frame_move(&e->frames, gfn, FRAME_INACTIVE);
 	}
 	count_age(e, gfn, e->frames.age[gfn]);
+	count_class(e, gfn, min_idle);
 }
 
 void engine_age_all(struct engine *e)
 {
 	const struct guest_memslot *slots;
-	unsigned int nr, min_idle;
+	unsigned int nr, min_idle = e->policy.min_idle_scans;
+	struct wss_window window;
+	struct wss_estimate est;
 
 	memset(e->ages, 0, sizeof(e->ages));
 	memset(e->ages_2m, 0, sizeof(e->ages_2m));
+	memset(e->classes, 0, sizeof(e->classes));
+	e->nr_idle_clean = e->nr_protected = 0;
 	e->block_2m = NO_BLOCK;
 	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
 			e->wss_alike);
@@ -120,5 +146,9 @@ void engine_age_all(struct engine *e)
 	wss_count_end(&e->wss_counter);
 	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
 	e->wss_pages = e->wss_next;
+	window = wss_window(&e->wss_clock, WSS_DEFAULT_WINDOW_NS);
+	wss_estimate(&est, &e->wss_pages, &window);
+	proactive_tick(&e->proactive, e->look_end_ns, est.pages,
+		       e->policy.proactive_ppm, min_idle);
 	pthread_mutex_unlock(&e->lock);
 }

@@ -5,8 +5,10 @@
 
 #include <pthread.h>
 
+#include "vmm/policy/balance.h"
 #include "vmm/policy/engine.h"
 #include "vmm/policy/frames.h"
+#include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
 #include "vmm/util/log.h"
 
@@ -14,9 +16,18 @@
 /* Candidates at a time; a quarter where a last look costs little a call. */
 #define ENGINE_BATCH 16384
 
-/* What the agent says of a frame that must stay where it is. */
-#define ENGINE_NEVER_EVICT \
-	(RMAP_PG_LOCKED | RMAP_PG_RESERVED | RMAP_PG_PGTABLE | RMAP_PG_SLAB)
+/* A request to the guest that may still be under way. */
+struct asked {
+	uint64_t nr_pages;	/* not yet seen to have gone; 0: none */
+	uint64_t until_ns;	/* no longer waited for then */
+};
+
+struct ask {
+	struct asked cache, free;
+	uint64_t cache_epoch;	/* of the agent, when it was asked */
+	uint64_t last_refaults, last_guest_refaults;
+	bool knows_guest;	/* the above has been read */
+};
 
 struct engine {
 	struct engine_config config;
@@ -41,8 +52,20 @@ struct engine {
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
 	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
-	bool no_free;		/* no candidate of this scan is free */
+	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
+	uint32_t cursor;	/* how far in the inactive list it is */
+	bool may_drop;		/* the guest drops clean page cache */
+	unsigned int min_idle;	/* the same */
+	struct ask ask;		/* what the guest was asked: ask.c */
+	struct balance balance;
+	/* The host's state in this scan: goal.c. */
+	bool psi_high, pressing, relaxed;
+	uint64_t wanted_by_host;	/* pages */
+	int64_t io_pages;		/* that may be evicted now */
+	uint64_t io_last_ns;
 	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
+	uint64_t classes[NR_FRAME_CLASSES];	/* resident frames */
+	uint64_t nr_idle_clean, nr_protected;
 	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
 	unsigned int block_age;	/* of the youngest of its frames */
 	struct wss_counter wss_counter;
@@ -56,6 +79,7 @@ struct engine {
 	struct engine_policy policy;
 	struct engine_stats stats;
 	struct frame_table frames;
+	struct proactive proactive;
 	struct wss_clock wss_clock;
 	struct wss_pages wss_pages;	/* of the last good scan */
 	uint64_t wss_granule;		/* frames; constant */
@@ -91,6 +115,26 @@ int engine_find_huge(struct engine *e);
 size_t engine_spare_huge(struct engine *e, size_t nr);
 /* Counts huge pages that went, of nr candidates, by `resident`; locked. */
 void engine_count_huge(struct engine *e, size_t nr);
+
+/* --- goal.c: how much is to go ------------------------------------------- */
+/* Looks at the host; once a scan. */
+void goal_look(struct engine *e);
+/* Pages to take now for the target or the host's sake. */
+uint64_t goal_excess(struct engine *e);
+/* Scans that a page must be idle for to go anyway; ENGINE_AGES: none may. */
+unsigned int goal_proactive(struct engine *e);
+/* At most so many pages in a batch, by the I/O quota. */
+size_t goal_io(struct engine *e, size_t max);
+
+/* --- ask.c: what the guest can give by itself ---------------------------- */
+/*
+ * Asks the guest, where that pays, to give some of these pages.  Returns how
+ * many it has been asked for and not given yet: nobody else's pages need to go
+ * for these.
+ */
+uint64_t ask_guest(struct engine *e, uint64_t over);
+/* Clean page cache is for the guest to drop, and it is told to. */
+bool ask_may_drop(struct engine *e);
 
 /*
  * The second half of a scan: down to the target, if the policy wants it.

@@ -50,6 +50,16 @@ int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
 	else if (p->cpu_percent < 1 || p->cpu_percent > 100)
 		snprintf(why, len, "a CPU quota of %u %%: it is 1 to 100",
 			 p->cpu_percent);
+	else if (p->proactive_ppm > 1000000)
+		snprintf(why, len, "a promotion budget of %u millionths: it is "
+			 "up to 100%% of the working set", p->proactive_ppm);
+	else if (p->psi_limit > 10000)
+		snprintf(why, len, "a PSI limit of %u hundredths: it is up to "
+			 "100%%", p->psi_limit);
+	else if (!p->low_bytes != !p->high_bytes ||
+		 p->low_bytes > p->high_bytes)
+		snprintf(why, len, "watermarks of the host's available memory: "
+			 "low= and high= are given both, low at most high");
 	else
 		return 0;
 	return -EINVAL;
@@ -156,11 +166,16 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->nr_young = e->nr_young;
 		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
 		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
+		memcpy(s->nr_of_class, e->classes, sizeof(s->nr_of_class));
+		s->nr_idle_clean = e->nr_idle_clean;
+		s->nr_protected = e->nr_protected;
 	}
 	if (!rc)
 		s->last_error[0] = 0;
 	s->nr_active = e->frames.count[FRAME_ACTIVE];
 	s->nr_inactive = e->frames.count[FRAME_INACTIVE];
+	s->nr_activated = e->frames.ws.nr_activated;
+	s->nr_restored = e->frames.ws.nr_restored;
 	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
 	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
 	pthread_mutex_unlock(&e->lock);

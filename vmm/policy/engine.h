@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "vmm/access/source.h"
+#include "vmm/policy/class.h"
 #include "vmm/policy/wss.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/view/view.h"
@@ -29,11 +30,30 @@ struct engine_policy {
 	unsigned int min_idle_scans;	/* scans untouched before eviction */
 	unsigned int cpu_percent;	/* quota of the engine, of one core */
 	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
+	/*
+	 * Proactive reclaim: millionths of the working set that may come back a
+	 * minute; 0: off.
+	 */
+	unsigned int proactive_ppm;
+	/*
+	 * Memory pressure of host or guest (PSI some, 10 s) above which nothing is
+	 * taken proactively, and for the target a quarter as fast; 1/100 %; 0: it
+	 * is not asked.
+	 */
+	unsigned int psi_limit;
+	uint64_t io_bytes;	/* evicted a second, at most; 0: no limit */
+	/*
+	 * Memory available on the host: below low what is idle goes until there
+	 * is high; above high nothing does.  0: the host is not asked.
+	 */
+	uint64_t low_bytes, high_bytes;
 };
+
+#define ENGINE_PROACTIVE_PPM 2000	/* 0.2 % of the working set a minute */
 
 #define ENGINE_POLICY_DEFAULT \
 	{ .enabled = false, .target_bytes = 0, .scan_period_ms = 1000, \
-	  .min_idle_scans = 2, .cpu_percent = 10 }
+	  .min_idle_scans = 2, .cpu_percent = 10, .psi_limit = 100 }
 
 /*
  * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a
@@ -42,11 +62,25 @@ struct engine_policy {
 int engine_policy_parse(const char *text, struct engine_policy *policy,
 			char *why, size_t len);
 
+/*
+ * What the engine may ask of the guest, in its own thread.  Each returns at once:
+ * 0, the guest was asked, or -errno; what comes of it shows in later scans.  A
+ * member may be NULL.
+ */
+struct engine_guest {
+	/* Drop so much clean page cache. */
+	int (*drop_cache)(void *ctx, uint64_t nr_bytes);
+	/* Give so much of its free memory to the host, by the balloon. */
+	int (*take_free)(void *ctx, uint64_t nr_bytes);
+	void *ctx;
+};
+
 struct engine_config {
 	struct guest_mem *mem;		/* all not owned, outlive the engine */
 	struct view *view;
 	struct access_source *source;
 	struct reclaim_sink *sink;
+	const struct engine_guest *guest;	/* NULL: it can't be asked */
 	struct engine_policy policy;
 };
 
@@ -77,6 +111,20 @@ struct engine_stats {
 	uint64_t nr_prefetched;		/* asked back before they were used */
 	uint64_t nr_prefetch_hits;	/* of these, used then */
 	uint64_t nr_promoted;		/* used where they were, and so asked back */
+	uint64_t nr_taken[NR_FRAME_CLASSES];	/* evicted, by what it was */
+	uint64_t nr_of_class[NR_FRAME_CLASSES];	/* resident, last scan */
+	uint64_t nr_idle_clean;		/* clean page cache idle for long enough */
+	uint64_t nr_protected;	/* idle, but came back too soon the last time */
+	uint64_t nr_proactive;		/* evicted for being idle, not for a target */
+	uint64_t nr_cache_asked, nr_free_asked;	/* pages asked of the guest */
+	/* Pages wanted that the I/O quota put off, of all scans. */
+	uint64_t nr_io_delayed;
+	unsigned int proactive_scans;	/* threshold; ENGINE_AGES: none goes */
+	uint64_t nr_promotions;		/* refaults of the last minute */
+	/* Refaults soon enough, by distance, to be active at once; again. */
+	uint64_t nr_activated, nr_restored;
+	double file_share;		/* of what is wanted, of page cache */
+	bool held_by_psi, below_low, above_high;
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
 	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
 	uint64_t age_2m[ENGINE_AGES];

@@ -142,6 +142,7 @@ void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan)
 	unlink_frame(t, gfn);
 	t->state[gfn] = (t->state[gfn] & ~STATE_REFERENCED) | STATE_EVICTED;
 	t->next[gfn] = scan;
+	t->prev[gfn] = rmap_workingset_evict(&t->ws, level_of(t, gfn));
 	count(&t->nr_evictions[gfn]);
 }
 
@@ -196,7 +197,10 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 	unsigned int level = level_of(t, gfn);
 	uint32_t distance = scan - t->next[gfn];
 	bool early = distance <= EARLY_FACTOR * (min_idle << level);
+	struct rmap_refault r = { 0 };
 
+	rmap_workingset_refault(&t->ws, t->prev[gfn], t->count[FRAME_ACTIVE],
+				&r);
 	count(&t->nr_refaults[gfn]);
 	touch(t, gfn, look->proven, frame_proven_age(t, gfn, scan));
 	t->state[gfn] &= ~STATE_EVICTED;
@@ -205,7 +209,8 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 	else if (!early)
 		level = 0;
 	set_level(t, gfn, level);
-	frame_move(t, gfn, early ? FRAME_ACTIVE : FRAME_INACTIVE);
+	frame_move(t, gfn, early || r.activate ? FRAME_ACTIVE :
+						 FRAME_INACTIVE);
 	return FRAME_REFAULT;
 }
 
@@ -247,6 +252,7 @@ static void use(struct frame_table *t, uint64_t gfn,
 	if (look->nr_referenced > 1 || look->exec ||
 	    (t->state[gfn] & STATE_REFERENCED)) {
 		t->state[gfn] &= ~STATE_REFERENCED;
+		rmap_workingset_activate(&t->ws);
 		frame_move(t, gfn, FRAME_ACTIVE);
 	} else {
 		t->state[gfn] |= STATE_REFERENCED;

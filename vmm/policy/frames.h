@@ -19,8 +19,9 @@
  * to the active list at once.
  *
  * A frame that was evicted is on no list: its `next` link holds the scan in
- * which it went (the shadow entry of mm/workingset.c).  One that comes back
- * soon is protected: it must be idle for twice as long the next time.
+ * which it went, and `prev` its shadow entry (rmap/workingset.h).  One that comes
+ * back soon is protected: it must be idle for twice as long the next time; and it
+ * is active, as one is whose refault distance is short.
  *
  * A frame can be taken for used though no source saw it used: because it came,
  * because a scan failed, because a source could not look.  Its age begins anew
@@ -31,6 +32,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "rmap/workingset.h"
 
 enum frame_list {
 	FRAME_NONE,
@@ -53,6 +56,7 @@ struct frame_table {
 	/* In its life, saturating; bytes that cost nothing until one is. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
+	struct rmap_workingset ws;
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
 };

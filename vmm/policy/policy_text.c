@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policy as people write it: "target=1G,period=500ms,idle=2,cpu=10". */
+/* The policy as people write it: "target=1G,period=500ms,proactive". */
 #include "config.h"
 
 #include <errno.h>
@@ -55,6 +55,33 @@ static int parse_count(const char *text, unsigned int *count)
 	return 0;
 }
 
+/* "0.2" or "0.2%", times scale, as a whole number. */
+static int parse_fraction(const char *text, unsigned int scale,
+			  unsigned int *n)
+{
+	char *end;
+	double x = strtod(text, &end);
+
+	if (*text < '0' || *text > '9' || (*end && strcmp(end, "%")) ||
+	    x * scale > INT_MAX || strpbrk(text, "xXeE"))
+		return -EINVAL;
+	*n = x * scale + 0.5;
+	return 0;
+}
+
+static int parse_proactive(const char *text, unsigned int *ppm)
+{
+	if (!*text) {
+		*ppm = ENGINE_PROACTIVE_PPM;
+		return 0;
+	}
+	if (!strcmp(text, "off")) {
+		*ppm = 0;
+		return 0;
+	}
+	return parse_fraction(text, 10000, ppm);
+}
+
 static int parse_word(char *word, struct engine_policy *p, char *why,
 		      size_t len)
 {
@@ -86,9 +113,29 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else if (!strcmp(word, "prefetch")) {
 		rc = parse_count(value, &p->prefetch_pages);
 		like = "a number of pages";
+	} else if (!strcmp(word, "proactive")) {
+		p->enabled = true;
+		rc = parse_proactive(value, &p->proactive_ppm);
+		like = "off, or per cent of the working set a minute, like 0.2";
+	} else if (!strcmp(word, "psi")) {
+		p->psi_limit = 0;
+		if (strcmp(value, "off"))
+			rc = parse_fraction(value, 100, &p->psi_limit);
+		like = "off, or per cent of time, like 1 or 0.5";
+	} else if (!strcmp(word, "io")) {
+		rc = size_parse(value, &p->io_bytes);
+		like = "bytes a second, like 20M";
+	} else if (!strcmp(word, "low")) {
+		rc = size_parse(value, &p->low_bytes);
+		p->enabled = true;
+		like = "a size like 2G";
+	} else if (!strcmp(word, "high")) {
+		rc = size_parse(value, &p->high_bytes);
+		like = "a size like 4G";
 	} else {
 		snprintf(why, len, "a policy has no '%s'; it has on, off, "
-			 "target=, period=, idle=, cpu= and prefetch=", word);
+			 "target=, period=, idle=, cpu=, proactive=, psi=, io=, "
+			 "prefetch=, low= and high=", word);
 		return -EINVAL;
 	}
 	if (rc)

@@ -6,9 +6,9 @@
  *       candidates --harvest again (the last look)--> still untouched
  *           still untouched --sink--> gone, asked of the host
  *
- * Frames that are free in the guest go first: nobody will miss them.  When
- * nothing is idle for long enough the target is missed; the guest's working set
- * comes first.
+ * What goes first, see class.h; what the guest can give by itself, ask.c; how much
+ * is to go, goal.c.  When nothing is idle for long enough the target is missed; the
+ * guest's working set comes first.
  */
 #include "config.h"
 
@@ -56,12 +56,43 @@ static bool may_try(uint64_t gfn, void *arg)
 	return !bitmap_test(e->refused, gfn);
 }
 
-static bool is_free_in_guest(uint64_t gfn, void *arg)
+/* Under the view's lock. */
+static enum frame_class class_of(const struct engine *e, uint64_t gfn)
 {
+	return frame_class_of(rmap_page_flags(view_map(e->config.view), gfn));
+}
+
+/*
+ * In this order: what is free in the guest, what is only in memory, what the
+ * guest will write to its disk by itself, and clean page cache.  The last is the
+ * guest's to drop, where it does.
+ */
+enum { STAGE_FREE, STAGE_ANON, STAGE_DIRTY, STAGE_CLEAN, NR_STAGES };
+
+static bool is_of_stage(uint64_t gfn, void *arg)
+{
+	static const unsigned int stage_of[NR_FRAME_CLASSES] = {
+		[CLASS_FREE] = STAGE_FREE,
+		[CLASS_ANON] = STAGE_ANON,
+		[CLASS_UNKNOWN] = STAGE_ANON,
+		[CLASS_DIRTY_FILE] = STAGE_DIRTY,
+		[CLASS_CLEAN_FILE] = STAGE_CLEAN,
+		[CLASS_NEVER] = NR_STAGES,
+	};
 	struct engine *e = arg;
 
-	return may_try(gfn, arg) &&
-	       (rmap_page_flags(view_map(e->config.view), gfn) & RMAP_PG_FREE);
+	return stage_of[class_of(e, gfn)] == e->stage && may_try(gfn, arg);
+}
+
+/* The next stage of this scan, and its oldest frames. */
+static void begin_stage(struct engine *e, unsigned int stage)
+{
+	if (stage == STAGE_FREE && e->ask.free.nr_pages)
+		stage++;	/* the guest is giving these */
+	if (stage == STAGE_CLEAN && e->may_drop)
+		stage++;
+	e->stage = stage;
+	e->cursor = FRAME_NIL;
 }
 
 /*
@@ -70,17 +101,16 @@ static bool is_free_in_guest(uint64_t gfn, void *arg)
  */
 static size_t choose(struct engine *e, size_t max)
 {
-	unsigned int min_idle = e->policy.min_idle_scans;
-	size_t n, kept = 0;
+	unsigned int min_idle = e->min_idle;
+	size_t n = 0, kept = 0;
 
-	n = e->no_free ? 0 : select_idle(&e->frames, min_idle,
-					 is_free_in_guest, e, e->candidates,
-					 max);
-	/* To find none takes the whole list: once a scan is enough. */
-	e->no_free = !n;
-	if (!n)
-		n = select_idle(&e->frames, min_idle, may_try, e,
-				e->candidates, max);
+	while (!n && e->stage < NR_STAGES) {
+		n = select_idle(&e->frames, min_idle, is_of_stage, e,
+				&e->cursor, e->candidates, max);
+		/* To find none takes the whole list: once is enough. */
+		if (!n)
+			begin_stage(e, e->stage + 1);
+	}
 	if (e->huge && n) {
 		memcpy(e->chosen, e->candidates, n * sizeof(*e->chosen));
 		n = select_whole(&e->frames, min_idle, may_try, e, e->huge,
@@ -185,6 +215,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 		}
 	}
 	pthread_mutex_lock(&e->lock);
+	view_rdlock(e->config.view);
 	for (size_t i = 0; i < nr; i++) {
 		uint32_t gfn = e->candidates[i];
 
@@ -194,14 +225,17 @@ static ssize_t evict(struct engine *e, size_t nr)
 			continue;
 		}
 		frame_set_evicted(&e->frames, gfn, e->scan);
+		e->stats.nr_taken[class_of(e, gfn)]++;
 		gone++;
 	}
+	view_unlock(e->config.view);
 	engine_count_huge(e, nr);
 	e->stats.nr_evicted += gone;
 	e->stats.nr_saved_by_last_look += saved;
 	e->stats.nr_kept += nr - gone - saved;
 	pthread_mutex_unlock(&e->lock);
 	e->nr_gone += gone;
+	e->io_pages -= gone;
 	e->nr_refused += nr - gone - saved;
 	/* A sink that refuses most is full: ask it again in the next scan. */
 	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
@@ -209,28 +243,14 @@ static ssize_t evict(struct engine *e, size_t nr)
 	return gone ? (ssize_t)gone : -EAGAIN;
 }
 
-/* Pages over the target, 0 when the policy asks for none. */
-static uint64_t excess(struct engine *e)
-{
-	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames);
-	uint64_t target, over = 0;
-
-	pthread_mutex_lock(&e->lock);
-	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
-	if (e->policy.enabled && target && e->config.sink && resident > target)
-		over = resident - target;
-	if (e->stopping)
-		over = 0;
-	pthread_mutex_unlock(&e->lock);
-	return over;
-}
-
 /* One batch.  How many pages went; 0: no use going on; or -errno. */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
-	size_t max = over < e->batch ? over : e->batch, nr;
+	size_t max = goal_io(e, over < e->batch ? over : e->batch), nr;
 	ssize_t rc;
 
+	if (!max)
+		return 0;
 	pthread_mutex_lock(&e->lock);
 	view_rdlock(e->config.view);
 	nr = choose(e, max);
@@ -249,26 +269,78 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	return rc ? evict(e, rc) : -EAGAIN;
 }
 
-int engine_reclaim(struct engine *e)
+/* Each batch shortens the list that it takes from, or looks further up it. */
+static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 {
 	uint64_t over;
 	ssize_t rc = 0;
 
-	e->no_free = false;
-	e->nr_gone = e->nr_refused = 0;
-	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
-	rc = excess(e) ? engine_find_huge(e) : 0;
-	if (rc)
-		return rc;
-	/* Each batch shortens the list that it takes from, so this ends. */
-	while ((over = excess(e))) {
+	begin_stage(e, STAGE_FREE);
+	while ((over = wanted(e))) {
 		rc = reclaim_batch(e, over);
 		if ((rc <= 0 && rc != -EAGAIN) ||
 		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
 			break;
 	}
+	return rc < 0 && rc != -EAGAIN ? rc : 0;
+}
+
+static uint64_t beyond_asked(struct engine *e)
+{
+	uint64_t over = goal_excess(e);
+	uint64_t asked = e->ask.cache.nr_pages + e->ask.free.nr_pages;
+
+	return over > asked ? over - asked : 0;
+}
+
+static uint64_t anything_idle(struct engine *e)
+{
+	return goal_proactive(e) < ENGINE_AGES ? e->nr_frames : 0;
+}
+
+/* What is idle for so long that nobody will miss it, target or not. */
+static ssize_t reclaim_proactively(struct engine *e)
+{
+	unsigned int scans = goal_proactive(e);
+	uint64_t before = e->nr_gone;
+	ssize_t rc = 0;
+
+	if (scans < ENGINE_AGES && clock_thread_cpu_ns() < e->reclaim_until_ns) {
+		e->min_idle = scans;
+		rc = pursue(e, anything_idle);
+	}
+	pthread_mutex_lock(&e->lock);
+	e->stats.nr_proactive += e->nr_gone - before;
+	e->stats.proactive_scans = scans;
+	e->stats.nr_promotions = proactive_refaults(&e->proactive);
+	pthread_mutex_unlock(&e->lock);
+	return rc;
+}
+
+int engine_reclaim(struct engine *e)
+{
+	uint64_t now = clock_thread_cpu_ns(), over;
+	ssize_t rc;
+
+	e->nr_gone = e->nr_refused = 0;
+	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
+	goal_look(e);
+	if (e->psi_high && e->reclaim_until_ns > now)
+		e->reclaim_until_ns = now + (e->reclaim_until_ns - now) / 4;
+	e->may_drop = ask_may_drop(e);
+	ask_guest(e, goal_excess(e));
+	rc = beyond_asked(e) || anything_idle(e) ? engine_find_huge(e) : 0;
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&e->lock);
+	e->min_idle = e->policy.min_idle_scans;
+	pthread_mutex_unlock(&e->lock);
+	rc = pursue(e, beyond_asked);
+	if (!rc)
+		rc = reclaim_proactively(e);
+	over = goal_excess(e);
 	pthread_mutex_lock(&e->lock);
 	e->stats.nr_over_target = over;
 	pthread_mutex_unlock(&e->lock);
-	return rc < 0 && rc != -EAGAIN ? rc : 0;
+	return rc;
 }

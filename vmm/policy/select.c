@@ -16,15 +16,18 @@ static int compare(const void *a, const void *b)
 
 size_t select_idle(const struct frame_table *t, unsigned int min_idle,
 		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
-		   uint32_t *gfns, size_t max)
+		   uint32_t *from, uint32_t *gfns, size_t max)
 {
+	uint32_t g = *from;
 	size_t nr = 0;
 
-	for (uint32_t g = t->tail[FRAME_INACTIVE]; g != FRAME_NIL && nr < max;
-	     g = t->prev[g])
+	if (g == FRAME_NIL || frame_list_of(t, g) != FRAME_INACTIVE)
+		g = t->tail[FRAME_INACTIVE];
+	for (; g != FRAME_NIL && nr < max; g = t->prev[g])
 		if (t->age[g] >= frame_min_idle(t, g, min_idle) &&
 		    (!accept || accept(g, arg)))
 			gfns[nr++] = g;
+	*from = g;
 	qsort(gfns, nr, sizeof(*gfns), compare);
 	return nr;
 }

@@ -10,13 +10,16 @@
 #include "vmm/policy/frames.h"
 
 /*
- * Takes up to max frames from the tail of the inactive list, oldest first,
- * that are idle for long enough and that accept() takes (NULL: all), into
- * gfns[], sorted by number.  Returns how many.  The list is not changed.
+ * Takes up to max frames from the inactive list, oldest first, that are idle for
+ * long enough and that accept() takes (NULL: all), into gfns[], sorted by number.
+ * Returns how many.  The list is not changed.
+ *
+ * *from is where to go on, so that what was passed over is not looked at again:
+ * FRAME_NIL, the tail, to begin with and when a frame there has left the list.
  */
 size_t select_idle(const struct frame_table *t, unsigned int min_idle,
 		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
-		   uint32_t *gfns, size_t max);
+		   uint32_t *from, uint32_t *gfns, size_t max);
 
 /*
  * Huge pages go whole: what of their frames is idle as well joins those that

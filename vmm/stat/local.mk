@@ -9,5 +9,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/process_pages.c vmm/stat/process_pages.h \
 	vmm/stat/resource.c vmm/stat/resource.h \
 	vmm/stat/server.c vmm/stat/server.h \
+	vmm/stat/fields.c vmm/stat/fields.h \
 	vmm/stat/snapshot.c vmm/stat/snapshot.h \
 	vmm/stat/wss.c

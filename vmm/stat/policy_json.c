@@ -17,15 +17,28 @@ static const struct number {
 	{ "min_idle_scans", offsetof(struct engine_policy, min_idle_scans) },
 	{ "cpu_percent", offsetof(struct engine_policy, cpu_percent) },
 	{ "prefetch_pages", offsetof(struct engine_policy, prefetch_pages) },
+	{ "proactive_ppm", offsetof(struct engine_policy, proactive_ppm) },
+	{ "psi_limit_centipercent", offsetof(struct engine_policy, psi_limit) },
+}, sizes[] = {
+	{ "target_bytes", offsetof(struct engine_policy, target_bytes) },
+	{ "io_bytes", offsetof(struct engine_policy, io_bytes) },
+	{ "low_bytes", offsetof(struct engine_policy, low_bytes) },
+	{ "high_bytes", offsetof(struct engine_policy, high_bytes) },
 };
 
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+#define NR_SIZES   (sizeof(sizes) / sizeof(sizes[0]))
 
 json_t *stat_policy_json(const struct engine_policy *p)
 {
-	json_t *obj = json_pack("{s:b, s:I}", "enabled", p->enabled,
-				"target_bytes", (json_int_t)p->target_bytes);
+	json_t *obj = json_pack("{s:b}", "enabled", p->enabled);
 
+	for (size_t i = 0; obj && i < NR_SIZES; i++) {
+		const char *at = (const char *)p + sizes[i].offset;
+
+		json_object_set_new(obj, sizes[i].name,
+				    json_integer(*(const uint64_t *)at));
+	}
 	for (size_t i = 0; obj && i < NR_NUMBERS; i++) {
 		const char *at = (const char *)p + numbers[i].offset;
 
@@ -63,8 +76,11 @@ static int set_member(struct engine_policy *p, const char *key,
 		p->enabled = json_is_true(v);
 		return 0;
 	}
-	if (!strcmp(key, "target_bytes"))
-		return get_uint(v, key, INT64_MAX, &p->target_bytes, why, len);
+	for (size_t i = 0; i < NR_SIZES; i++)
+		if (!strcmp(key, sizes[i].name))
+			return get_uint(v, key, INT64_MAX,
+					(uint64_t *)((char *)p + sizes[i].offset),
+					why, len);
 	for (size_t i = 0; i < NR_NUMBERS; i++) {
 		if (strcmp(key, numbers[i].name))
 			continue;

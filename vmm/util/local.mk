@@ -2,5 +2,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/size.c vmm/util/size.h \
+	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/histogram.c vmm/util/histogram.h

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One thread: waits for a connection, reads, decodes, applies.  Others talk to
- * it through `next_fd` and `want_rescan` under the mutex and an eventfd.
+ * it through `next_fd` and what is wanted under the mutex and an eventfd.
  */
 #include "config.h"
 
@@ -22,8 +22,9 @@ struct agent_server {
 	struct view *view;	/* not owned */
 	pthread_t thread;
 	int event_fd;		/* owned: wakes the thread */
-	pthread_mutex_t lock;	/* guards next_fd, want_rescan, stop, connected */
+	pthread_mutex_t lock;	/* guards all up to `connected` */
 	int next_fd;		/* owned; -1: none */
+	uint64_t want_drop_bytes;	/* 0: not wanted */
 	bool want_rescan, stop, connected;
 	/* the thread's own */
 	int fd;			/* owned; -1: no agent */
@@ -71,11 +72,11 @@ static void connect_to(struct agent_server *as, int fd)
 	set_connected(as, true);
 }
 
-static void send_rescan(struct agent_server *as)
+static void send_request(struct agent_server *as,
+			 const struct protocol_message *msg)
 {
-	struct protocol_message msg = { .type = PROTOCOL_RESCAN };
-	uint8_t frame[PROTOCOL_HEADER_SIZE];
-	size_t len = protocol_encode(&msg, frame, sizeof(frame));
+	uint8_t frame[PROTOCOL_HEADER_SIZE + 8];
+	size_t len = protocol_encode(msg, frame, sizeof(frame));
 
 	/* An agent that leaves its socket full must not hold us up. */
 	if (as->fd >= 0 && send(as->fd, frame, len,
@@ -86,7 +87,8 @@ static void send_rescan(struct agent_server *as)
 /* Does what others asked for; false: the end. */
 static bool serve_requests(struct agent_server *as)
 {
-	uint64_t n;
+	struct protocol_message msg = { 0 };
+	uint64_t n, drop_bytes;
 	bool stop, rescan;
 	int fd;
 
@@ -95,14 +97,23 @@ static bool serve_requests(struct agent_server *as)
 	pthread_mutex_lock(&as->lock);
 	stop = as->stop;
 	rescan = as->want_rescan;
+	drop_bytes = as->want_drop_bytes;
 	fd = as->next_fd;
 	as->next_fd = -1;
 	as->want_rescan = false;
+	as->want_drop_bytes = 0;
 	pthread_mutex_unlock(&as->lock);
 	if (fd >= 0)
 		connect_to(as, fd);
-	if (rescan)
-		send_rescan(as);
+	if (rescan) {
+		msg.type = PROTOCOL_RESCAN;
+		send_request(as, &msg);
+	}
+	if (drop_bytes) {
+		msg.type = PROTOCOL_DROP_CACHE;
+		msg.drop_bytes = drop_bytes;
+		send_request(as, &msg);
+	}
 	return !stop;
 }
 
@@ -236,16 +247,29 @@ void agent_server_accept(int fd, void *arg)
 	wake(as);
 }
 
-int agent_server_rescan(struct agent_server *as)
+static int ask(struct agent_server *as, bool rescan, uint64_t drop_bytes)
 {
 	bool connected;
 
 	pthread_mutex_lock(&as->lock);
 	connected = as->connected || as->next_fd >= 0;
-	as->want_rescan = connected;
+	if (connected && rescan)
+		as->want_rescan = true;
+	if (connected && drop_bytes)
+		as->want_drop_bytes = drop_bytes;
 	pthread_mutex_unlock(&as->lock);
 	if (!connected)
 		return -ENOTCONN;
 	wake(as);
 	return 0;
+}
+
+int agent_server_rescan(struct agent_server *as)
+{
+	return ask(as, true, 0);
+}
+
+int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes)
+{
+	return nr_bytes ? ask(as, false, nr_bytes) : -EINVAL;
 }

@@ -24,5 +24,10 @@ void agent_server_accept(int fd, void *as);
 
 /* Ask the guest for a full picture; -ENOTCONN without an agent. */
 int agent_server_rescan(struct agent_server *as);
+/*
+ * Ask the guest to drop so many bytes of clean page cache, and to tell then what
+ * of its memory is free; -ENOTCONN without an agent, -EINVAL: of 0 bytes.
+ */
+int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes);
 
 #endif

@@ -270,6 +270,9 @@ static void apply_pressure(struct view *view,
 		.dirty = p->dirty,
 		.psi_some_avg10 = p->some_avg10 / 100.0,
 		.psi_full_avg10 = p->full_avg10 / 100.0,
+		.clean_cache = p->clean_cache,
+		.nr_refaults_file = p->nr_refaults_file,
+		.nr_refaults_anon = p->nr_refaults_anon,
 	};
 }
 
@@ -294,6 +297,8 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 			msg->hello.features & PROTOCOL_FEAT_LA57 ? 5 : 4;
 		view->walk.flags_known =
 			msg->hello.features & PROTOCOL_FEAT_FLAGS;
+		view->stats.drops_cache =
+			msg->hello.features & PROTOCOL_FEAT_CACHE;
 		break;
 	case PROTOCOL_EPOCH_BEGIN:
 		view->epoch = msg->epoch.number;

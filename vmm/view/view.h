@@ -63,10 +63,13 @@ int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
 struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	double psi_some_avg10, psi_full_avg10;
+	uint64_t clean_cache;		/* that the guest could drop */
+	uint64_t nr_refaults_file, nr_refaults_anon;	/* pages, since boot */
 };
 
 struct view_stats {
 	bool agent_connected;
+	bool drops_cache;		/* it does on agent_server_drop_cache() */
 	uint64_t epoch;			/* of the last complete picture */
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
 	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */

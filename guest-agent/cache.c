@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Clean page cache goes on the host's wish.  The kernel knows which of it is
+ * cold, so it is asked to reclaim so much, where it can be asked:
+ *
+ *   memory.reclaim of control groups (Linux 5.19), without swapping: each of the
+ *   outermost ones by its share of page cache
+ *
+ * Else there is /proc/sys/vm/drop_caches, which drops all that is clean and
+ * mapped nowhere, hot or cold: done only when nearly all is wanted.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest-agent/agent.h"
+
+#define GROUPS	    "/sys/fs/cgroup/*/memory.reclaim"
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+#define PAGE_BYTES  4096
+
+uint64_t cache_clean_bytes(const char *meminfo)
+{
+	uint64_t all = proc_bytes(meminfo, "\nCached:") +
+		       proc_bytes(meminfo, "\nBuffers:");
+	/* Shmem is in Cached; Mapped has it too, but mapped is mapped. */
+	uint64_t not = proc_bytes(meminfo, "\nShmem:") +
+		       proc_bytes(meminfo, "\nMapped:") +
+		       proc_bytes(meminfo, "\nDirty:") +
+		       proc_bytes(meminfo, "\nWriteback:");
+
+	return all > not ? all - not : 0;
+}
+
+bool cache_can_drop(void)
+{
+	return !access(DROP_CACHES, W_OK);
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* Page cache of the group whose memory.reclaim this is. */
+static uint64_t file_bytes(const char *reclaim_path)
+{
+	char path[512], buf[8192];
+	size_t dir = strlen(reclaim_path) - strlen("reclaim");
+
+	if (dir + sizeof("stat") > sizeof(path))
+		return 0;
+	memcpy(path, reclaim_path, dir);
+	strcpy(path + dir, "stat");
+	if (proc_read_file(path, buf, sizeof(buf)) <= 0)
+		return 0;
+	return proc_number(buf, "\ninactive_file ") +
+	       proc_number(buf, "\nactive_file ");
+}
+
+static bool has_swap(void)
+{
+	char buf[512];
+	ssize_t n = proc_read_file("/proc/swaps", buf, sizeof(buf));
+	const char *line = n > 0 ? strchr(buf, '\n') : NULL;
+
+	return line && line[1];
+}
+
+/* False: this kernel would swap instead, or knows no such thing. */
+static bool reclaim_from(const char *path, uint64_t nr_bytes)
+{
+	char text[64];
+	int rc;
+
+	snprintf(text, sizeof(text), "%" PRIu64 " swappiness=0", nr_bytes);
+	rc = write_text(path, text);
+	if (rc == -EINVAL && !has_swap()) {
+		/* Before Linux 6.9: but there is nothing to swap to. */
+		snprintf(text, sizeof(text), "%" PRIu64, nr_bytes);
+		rc = write_text(path, text);
+	}
+	/* EAGAIN: not as much as was asked for. */
+	return !rc || rc == -EAGAIN;
+}
+
+/* How much of it the groups could be asked for. */
+static uint64_t reclaim_from_groups(uint64_t nr_bytes)
+{
+	uint64_t total = 0, asked = 0;
+	glob_t found;
+
+	if (glob(GROUPS, GLOB_NOSORT, NULL, &found))
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		total += file_bytes(found.gl_pathv[i]);
+	if (nr_bytes > total)
+		nr_bytes = total;
+	for (size_t i = 0; total && i < found.gl_pathc; i++) {
+		double share = (double)file_bytes(found.gl_pathv[i]) / total;
+		uint64_t part = nr_bytes * (share < 1 ? share : 1);
+
+		if (part >= PAGE_BYTES && reclaim_from(found.gl_pathv[i], part))
+			asked += part;
+	}
+	globfree(&found);
+	return asked;
+}
+
+void cache_drop(uint64_t nr_bytes)
+{
+	char buf[8192];
+	uint64_t asked = reclaim_from_groups(nr_bytes), clean;
+
+	if (asked >= nr_bytes / 2 ||
+	    proc_read_file("/proc/meminfo", buf, sizeof(buf)) <= 0)
+		return;
+	clean = cache_clean_bytes(buf);
+	if (nr_bytes - asked >= clean / 4 * 3)
+		write_text(DROP_CACHES, "1\n");
+}

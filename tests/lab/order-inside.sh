@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# In level 1: a guest of 288 MiB that has read 96 MiB from its disk and has
+# 48 MiB in tmpfs.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+vmm_pid=
+on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+cd "$tmp" || exit 1
+insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
+mkdir files
+head -c 96M /dev/urandom >files/file
+sum=$(md5sum <files/file)
+mke2fs -q -t ext4 -d files disk 120M || exit 1
+rm -r files
+mkfifo input
+exec 9<>input
+"$vmm" run --kernel "$kernel" --initrd "$LAB_OUT/guest.cpio" --disk disk,ro \
+  --cmdline "console=ttyS0 quiet panic=-1 no-kvmapf" --mem 288M \
+  --abits kvm-young --reclaim period=500ms,cpu=50 --socket "$tmp/socket" \
+  <input >console 2>messages &
+vmm_pid=$!
+
+stat_of() {
+  curl -sS --max-time 20 --unix-socket "$tmp/socket" http://vmm/stats \
+    2>/dev/null | jq -r "$1" 2>/dev/null
+}
+says() { tr -d '\r' <console | grep -q "^$1"; }
+give_up() {
+  tr -d '\r' <console | tail -n 30 | sed 's/^/# console: /'
+  sed 's/^/# messages: /' messages
+  done_testing
+  exit 1
+}
+at_most() { # BYTES: resident
+  _resident=$(stat_of .memory.resident_bytes)
+  [ -n "$_resident" ] && [ "$_resident" -le "$1" ]
+}
+idle_cache() { # BYTES of page cache are known, and idle
+  _pages=$(stat_of .kept.idle_clean)
+  [ -n "$_pages" ] && [ $((_pages * 4096)) -ge "$1" ]
+}
+taken() { stat_of "[.taken.$1] | add"; }
+
+wait_for 240 says "G read $sum"
+ok $? "the guest has read its file" || give_up
+wait_for 60 idle_cache $((80 << 20))
+ok $? "the host sees that its page cache is clean and idle"
+resident=$(stat_of .memory.resident_bytes)
+
+# 72 MiB less: the cache alone can give that.
+target=$((resident - (72 << 20)))
+"$vmm" policy --socket "$tmp/socket" "target=$((target >> 20))M" >/dev/null
+wait_for 60 at_most $((target + (4 << 20)))
+ok $? "resident memory comes down by 72 MiB"
+echo "# resident $((resident >> 20)) MiB, now" \
+  "$(($(stat_of .memory.resident_bytes) >> 20)); asked for" \
+  "$(taken cache_asked) pages of cache, $(taken free_asked) of free memory;" \
+  "given back $(($(stat_of .memory.discarded_bytes) >> 20)) MiB; evicted:" \
+  "$(stat_of '.taken | tostring')"
+[ "$(taken cache_asked)" -gt 0 ]
+ok $? "the guest was asked to drop page cache"
+is "$(taken clean_file)" 0 "none of it was written to swap"
+evicted=$(stat_of .engine.nr_evicted)
+[ "$evicted" -lt $((18432 / 5)) ]
+ok $? "less than a fifth of it came from elsewhere"
+
+echo again >&9
+wait_for 120 says "G again $sum"
+ok $? "the guest reads its file again"
+
+# The control: with nobody to ask, the same goes to swap.
+echo agent-stop >&9
+wait_for 60 says "G stopped"
+"$vmm" policy --socket "$tmp/socket" "target=64M" >/dev/null
+wait_for 90 at_most $((80 << 20))
+ok $? "without an agent it comes down, too"
+[ "$(taken clean_file)" -gt 5000 ]
+ok $? "control: then page cache is written to swap"
+echo "# evicted: $(stat_of '.taken | tostring')"
+
+echo end >&9
+wait_for 120 says "G intact"
+ok $? "what was in memory only is intact" || give_up
+wait "$vmm_pid"
+is $? 0 "the guest powers off"
+vmm_pid=
+done_testing

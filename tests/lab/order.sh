@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Double paging: a Linux guest whose memory is full of clean page cache.  What it
+# can read from its disk again is not written to the host's swap; the guest drops
+# it, and the host has the memory.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require_agent
+command -v mke2fs >/dev/null ||
+  skip_all "mke2fs not found: install the Debian package e2fsprogs"
+kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+kver=${kver#/boot/vmlinuz-}
+[ -e "/lib/modules/$kver/build/Makefile" ] ||
+  skip_all "no headers of $kver: install the Debian package linux-headers-amd64"
+mkdir -p "$tmp/out/kmod"
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$kver" \
+  >"$tmp/build.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/build.log"
+  ok 1 "the module builds"
+  done_testing
+  exit 1
+}
+"$mkguest" --script "$abs_top_srcdir/tests/lab/order-guest.sh" --add "$agent" \
+  --module ext4 "$tmp/out/guest.cpio"
+lab_exec --timeout 480 --swap 1G --mem 3G \
+  sh "$abs_top_srcdir/tests/lab/order-inside.sh"

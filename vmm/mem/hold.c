@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Memory that devices hold: a count for each frame, changed by any thread. */
+#include "config.h"
+
+#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest_mem-internal.h"
+
+#define MOST UINT8_MAX	/* it stays there: held for good */
+
+static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
+{
+	uint64_t first = gpa.v >> VMM_PAGE_SHIFT, last;
+
+	if (!mem->held || !len || gpa.v + len < gpa.v)
+		return;
+	last = (gpa.v + len - 1) >> VMM_PAGE_SHIFT;
+	for (uint64_t g = first; g <= last && g < guest_mem_nr_frames(mem); g++) {
+		uint8_t n = __atomic_load_n(&mem->held[g], __ATOMIC_RELAXED);
+
+		while (n != MOST && (hold || n) &&
+		       !__atomic_compare_exchange_n(&mem->held[g], &n,
+						    hold ? n + 1 : n - 1, false,
+						    __ATOMIC_RELAXED,
+						    __ATOMIC_RELAXED))
+			;
+	}
+}
+
+void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+{
+	change(mem, gpa, len, true);
+}
+
+void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+{
+	change(mem, gpa, len, false);
+}
+
+bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
+{
+	return mem->held && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_RELAXED);
+}

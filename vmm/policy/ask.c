@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the guest can give by itself, before anything of it is evicted:
+ *
+ *   free memory        by the balloon, in and out again: the guest's allocator
+ *                      hands pages out, so nobody can be using them, and the
+ *                      host forgets them.  A list of free frames, however
+ *                      fresh, may name one that is in use again.
+ *   clean page cache   the guest drops it, and then it is free memory.
+ *
+ * It costs no write, and no room in swap.  What was asked for is waited for a
+ * little, while other pages are spared.
+ */
+#include "config.h"
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/util/clock.h"
+
+#define WAIT_NS	   (5 * NSEC_PER_SEC)
+#define MIN_CACHE  256		/* pages that are worth asking for */
+#define MIN_FREE   1024
+/* Of its free memory a guest keeps so much: a sixteenth, 32 MiB at least. */
+#define KEEP_SHARE 16
+#define KEEP_BYTES (UINT64_C(32) << 20)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Which kind comes back more? */
+static void learn(struct engine *e, const struct view_stats *v)
+{
+	struct ask *a = &e->ask;
+	uint64_t anon = e->stats.nr_refaults - a->last_refaults, file = 0;
+	uint64_t now = v->guest.nr_refaults_file;
+
+	/* A guest that was started anew counts from 0 again. */
+	if (a->knows_guest && now > a->last_guest_refaults)
+		file = now - a->last_guest_refaults;
+	a->knows_guest = v->agent_connected;
+	a->last_guest_refaults = now;
+	a->last_refaults = e->stats.nr_refaults;
+	balance_note(&e->balance, anon, file, e->stats.nr_pages);
+	e->stats.file_share = balance_file_share(&e->balance);
+}
+
+bool ask_may_drop(struct engine *e)
+{
+	struct view_stats v;
+
+	if (!e->config.guest || !e->config.guest->drop_cache)
+		return false;
+	view_get_stats(e->config.view, &v);
+	return v.agent_connected && v.drops_cache;
+}
+
+static bool is_under_way(struct asked *asked, uint64_t now)
+{
+	if (now >= asked->until_ns)
+		asked->nr_pages = 0;
+	return asked->nr_pages;
+}
+
+static uint64_t ask_for_cache(struct engine *e, uint64_t over,
+			      const struct view_stats *v, uint64_t now)
+{
+	const struct engine_guest *guest = e->config.guest;
+	struct asked *asked = &e->ask.cache;
+	uint64_t want;
+
+	/* A new picture of the guest shows what came of it. */
+	if (is_under_way(asked, now) && v->epoch <= e->ask.cache_epoch + 1)
+		return asked->nr_pages;
+	asked->nr_pages = 0;
+	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache)
+		return 0;
+	want = over * balance_file_share(&e->balance);
+	want = min_u64(want, e->nr_idle_clean);
+	want = min_u64(want, v->guest.clean_cache >> VMM_PAGE_SHIFT);
+	if (want < MIN_CACHE ||
+	    guest->drop_cache(guest->ctx, want << VMM_PAGE_SHIFT))
+		return 0;
+	*asked = (struct asked){ want, now + WAIT_NS };
+	e->ask.cache_epoch = v->epoch;
+	e->stats.nr_cache_asked += want;
+	return want;
+}
+
+static uint64_t ask_for_free(struct engine *e, uint64_t over,
+			     const struct view_stats *v, uint64_t now)
+{
+	const struct engine_guest *guest = e->config.guest;
+	struct asked *asked = &e->ask.free;
+	uint64_t keep = v->guest.mem_total / KEEP_SHARE, want;
+
+	if (is_under_way(asked, now)) {
+		/* It is being given: what is left of it is in the picture. */
+		asked->nr_pages = min_u64(asked->nr_pages,
+					  e->classes[CLASS_FREE]);
+		return asked->nr_pages;
+	}
+	if (keep < KEEP_BYTES)
+		keep = KEEP_BYTES;
+	if (!guest->take_free || !v->agent_connected ||
+	    v->guest.mem_free <= keep)
+		return 0;
+	want = min_u64(over, e->classes[CLASS_FREE]);
+	want = min_u64(want, (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
+	if (want < MIN_FREE ||
+	    guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT))
+		return 0;
+	*asked = (struct asked){ want, now + WAIT_NS };
+	e->stats.nr_free_asked += want;
+	return want;
+}
+
+uint64_t ask_guest(struct engine *e, uint64_t over)
+{
+	uint64_t now = clock_now_ns(), nr;
+	struct view_stats v;
+
+	if (!e->config.guest)
+		return 0;
+	view_get_stats(e->config.view, &v);
+	pthread_mutex_lock(&e->lock);
+	learn(e, &v);
+	nr = ask_for_free(e, over, &v, now);
+	if (nr < over)
+		nr += ask_for_cache(e, over - nr, &v, now);
+	pthread_mutex_unlock(&e->lock);
+	return nr;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <string.h>
+
+#include "vmm/policy/proactive.h"
+
+void proactive_count(struct proactive *p, unsigned int age, bool came_back)
+{
+	if (age >= PROACTIVE_AGES)
+		age = PROACTIVE_AGES - 1;
+	p->touched[p->current][age]++;
+	p->refaults[p->current] += came_back;
+}
+
+uint64_t proactive_refaults(const struct proactive *p)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < PROACTIVE_WINDOWS; i++)
+		sum += p->refaults[i];
+	return sum;
+}
+
+uint64_t proactive_promotions(const struct proactive *p, unsigned int age)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < PROACTIVE_WINDOWS; i++)
+		for (unsigned int a = age; a < PROACTIVE_AGES; a++)
+			sum += p->touched[i][a];
+	return sum;
+}
+
+/* The lowest threshold that would have kept to the budget of a minute. */
+static unsigned int find_best(const struct proactive *p, double budget,
+			      unsigned int min_idle)
+{
+	unsigned int nr = p->nr_full < PROACTIVE_WINDOWS ? p->nr_full :
+							   PROACTIVE_WINDOWS;
+	unsigned int best = PROACTIVE_NEVER;
+	double sum = 0;
+
+	/* 255 is "255 or more": what is that old is the last to be given up. */
+	for (unsigned int a = PROACTIVE_AGES; a-- > min_idle;) {
+		for (int i = 0; i < PROACTIVE_WINDOWS; i++)
+			sum += p->touched[i][a];
+		if (sum * PROACTIVE_WINDOWS / nr > budget)
+			break;
+		best = a;
+	}
+	return best;
+}
+
+void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
+		    unsigned int ppm, unsigned int min_idle)
+{
+	double budget = wss_pages * (double)ppm / 1e6;
+
+	if (!p->window_start_ns) {
+		p->window_start_ns = now_ns;
+		memset(p->touched, 0, sizeof(p->touched));
+		memset(p->refaults, 0, sizeof(p->refaults));
+		return;
+	}
+	if (now_ns - p->window_start_ns < PROACTIVE_WINDOW_NS)
+		return;
+	p->nr_full++;
+	p->best[p->current] = find_best(p, budget, min_idle);
+	p->budget = budget;
+	p->current = (p->current + 1) % PROACTIVE_WINDOWS;
+	p->window_start_ns = now_ns;
+	memset(p->touched[p->current], 0, sizeof(p->touched[0]));
+	p->refaults[p->current] = 0;
+}
+
+unsigned int proactive_threshold(const struct proactive *p)
+{
+	unsigned int nr = p->nr_full < PROACTIVE_WINDOWS ? p->nr_full :
+							   PROACTIVE_WINDOWS;
+	unsigned int highest = nr ? 0 : PROACTIVE_NEVER;
+
+	if (proactive_refaults(p) > p->budget)
+		return PROACTIVE_NEVER;
+	for (unsigned int i = 0; i < nr; i++)
+		if (p->best[i] > highest)
+			highest = p->best[i];
+	return highest;
+}

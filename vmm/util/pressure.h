@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How this host is doing for memory; each call reads /proc anew. */
+#ifndef VMM_UTIL_PRESSURE_H
+#define VMM_UTIL_PRESSURE_H
+
+#include <stdint.h>
+
+/*
+ * Share of the last ten seconds in which some task waited for memory, in 1/100 %;
+ * -errno: a kernel without PSI, say.
+ */
+int pressure_memory(void);
+/* MemAvailable in bytes, or -errno. */
+int64_t pressure_available(void);
+
+/* The same of texts, for tests: -EINVAL. */
+int pressure_parse_psi(const char *text);
+int64_t pressure_parse_available(const char *text);
+
+#endif
