@@ -78,6 +78,13 @@ ok $? "pages used there come back"
 some_scans_later 2
 echo "# evicted, promoted, refaults: $(stat_of '[.engine.nr_evicted,
   .engine.nr_promoted, .engine.nr_refaults] | tostring')"
+# While a scan is under way one is ahead of the other.
+all_refaults() {
+  [ "$(stat_of '.engine.nr_promoted == .engine.nr_refaults')" = true ]
+}
+wait_for 60 all_refaults
+ok $? "and each that did is a refault"
+is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
 payload_end_run
 payload_wait
 is "$status $(event summary errors)" "0 0" "every page is right"

@@ -226,14 +226,17 @@ static void fetch_neighbours(struct engine *e)
 	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
 }
 
-/* A batch of frames from *at on that are away and were used. */
+/*
+ * A batch of frames from *at on that are away and were used.  Pages that the
+ * guest made while residency was read may look swapped, and are not away.
+ */
 static size_t find_used(struct engine *e, uint64_t *at)
 {
 	size_t nr = 0;
 
 	for (; *at < e->nr_frames && nr < ENGINE_BATCH;
 	     *at = bitmap_next(e->proven, *at + 1, e->nr_frames))
-		if (bitmap_test(e->proven, *at) && bitmap_test(e->swapped, *at))
+		if (guest_mem_is_away(e->config.mem, GFN(*at)))
 			e->candidates[nr++] = *at;
 	return nr;
 }
