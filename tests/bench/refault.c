@@ -5,14 +5,15 @@
  *   refault [--mem SIZE] [--runs N] [--json FILE]
  *
  * plain       pages that a process sent to the host's swap itself (MADV_PAGEOUT)
+ * plain-memfd the same, in a memfd: the kernel's way back is longer
  * swap        the same contents as guest memory, sent by the swap sink
  * swap-memfd  the same, in a memfd as --abits soft has it
  * store-lz4, store-zstd  sent to the store: who touches waits for a thread of ours
  *
  * Each run sends all pages of each case away and touches them once, in a random
  * order, by one thread; each touch is timed.  The cases take turns, and which is
- * first alternates.  "of plain" is the median of a case over that of plain in
- * the same run.  Of the store it is told where the time goes:
+ * first alternates.  "of plain" is the median of a case over that of plain, of
+ * plain-memfd for a memfd, in the same run.  Of the store it is told where the time goes:
  *
  *	touch --wake--> our thread --read--> decompressed --copy--> in place --resume--> on
  *
@@ -61,6 +62,7 @@ struct bcase {
 
 static struct bcase cases[] = {
 	{ .name = "plain" },
+	{ .name = "plain-memfd", .backing = GUEST_MEM_MEMFD },
 	{ .name = "plain again" },
 	{ .name = "swap", .ops = &sink_swap },
 	{ .name = "swap-memfd", .ops = &sink_swap,
@@ -71,6 +73,7 @@ static struct bcase cases[] = {
 };
 
 #define NR_CASES (sizeof(cases) / sizeof(cases[0]))
+#define NR_PLAIN 2		/* the first ones: what others are compared to */
 
 static uint64_t nr_pages, *order, *times;
 
@@ -111,17 +114,29 @@ static void check(const struct bcase *c)
 			die(c->name, "a page came back different");
 }
 
+static void open_plain(struct bcase *c, uint64_t bytes)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS, fd = -1;
+
+	if (c->backing == GUEST_MEM_MEMFD) {
+		flags = MAP_SHARED;
+		fd = memfd_create("plain", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, bytes))
+			die(c->name, strerror(errno));
+	}
+	c->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (c->map == MAP_FAILED)
+		die(c->name, strerror(errno));
+	madvise(c->map, bytes, MADV_NOHUGEPAGE);
+}
+
 static void open_case(struct bcase *c)
 {
 	uint64_t bytes = nr_pages * PAGE;
 	char why[512] = "";
 
 	if (!c->ops) {
-		c->map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (c->map == MAP_FAILED)
-			die(c->name, strerror(errno));
-		madvise(c->map, bytes, MADV_NOHUGEPAGE);
+		open_plain(c, bytes);
 		return;
 	}
 	if (guest_mem_new(&c->mem, bytes, c->backing))
@@ -254,8 +269,9 @@ static void run(struct bench *b, int round)
 
 		median[i] = run_case(b, &cases[i]);
 	}
-	for (size_t i = 1; i < NR_CASES; i++)
-		add(b, &cases[i], "of plain", "ratio", median[i] / median[0]);
+	for (size_t i = NR_PLAIN; i < NR_CASES; i++)
+		add(b, &cases[i], "of plain", "ratio", median[i] /
+		    median[cases[i].backing == GUEST_MEM_MEMFD]);
 }
 
 static void shuffle(void)
