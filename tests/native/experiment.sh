@@ -45,7 +45,7 @@ else
 fi
 between 1 "$(grep -c '^none,50%,0,0,' "$out/samples.csv")" 1000 \
   "the guest's intervals are in the table"
-is "$(awk -F, '{print NF}' "$out/samples.csv" | sort -u)" 19 \
+is "$(awk -F, '{print NF}' "$out/samples.csv" | sort -u)" 20 \
   "all of whose rows have all columns"
 for chart in throughput latency memory throughput-time; do
   grep -q '</svg>' "$out/$chart.svg" && grep -q "($chart.svg)" "$out/report.md"

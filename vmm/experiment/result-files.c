@@ -11,7 +11,7 @@
 
 static const char head[] =
 	"policy,limit,repetition,guest,t_s,memory_bytes,swap_bytes,"
-	"brought_back_pages,evicted_pages,refaults,scan_cpu_s,balloon_bytes,"
+	"brought_back_pages,evicted_pages,refaults,scan_cpu_s,balloon_bytes,cpu_s,"
 	"ops_per_s,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns\n";
 
 /*
@@ -36,15 +36,15 @@ int result_write_csv(const char *dir, const struct plan *plan,
 	for (size_t i = 0; i < run->nr_samples; i++) {
 		const struct result_sample *s = &run->samples[i];
 
-		fprintf(f, "%s,,%.3f,%.0f,%.0f,%.0f,%.0f,%.0f,%.3f,%.0f,,,,,,,\n",
+		fprintf(f, "%s,,%.3f,%.0f,%.0f,%.0f,%.0f,%.0f,%.3f,%.0f,%.3f,,,,,,,\n",
 			what, s->t_s, s->memory_bytes, s->swap_bytes,
 			s->brought_back, s->evicted, s->refaults,
-			s->scan_cpu_s, s->balloon_bytes);
+			s->scan_cpu_s, s->balloon_bytes, s->cpu_s);
 	}
 	for (size_t i = 0; i < run->nr_intervals; i++) {
 		const struct result_interval *v = &run->intervals[i];
 
-		fprintf(f, "%s,%u,%.3f,,,,,,,,%.0f", what, v->guest, v->t_s,
+		fprintf(f, "%s,%u,%.3f,,,,,,,,,%.0f", what, v->guest, v->t_s,
 			v->ops_per_s);
 		for (int k = 0; k < RESULT_NR_LATENCIES; k++)
 			fprintf(f, ",%.0f", v->latency_ns[k]);
@@ -80,7 +80,7 @@ static json_t *run_json(const struct plan *plan, const struct result_run *run)
 		json_array_append_new(guests, guest_json(&run->guests[g]));
 	return json_pack(
 		"{s:s, s:s, s:I, s:i, s:b, s:s, s:f, s:o, s:f, s:f, s:f, s:f, "
-		"s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}",
+		"s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}",
 		"policy", plan->policies[run->policy].name,
 		"limit", plan->limits[run->limit].text,
 		"limit_bytes", (json_int_t)plan->limits[run->limit].bytes,
@@ -94,6 +94,7 @@ static json_t *run_json(const struct plan *plan, const struct result_run *run)
 		"brought_back_per_s", run->brought_back_per_s,
 		"evicted", run->evicted, "refaults", run->refaults,
 		"scan_cpu_s", run->scan_cpu_s, "cpu_s", run->cpu_s,
+		"cpus", run->cpus, "ops_per_cpu_s", run->ops_per_cpu_s,
 		"load", run->load, "errors", (json_int_t)run->errors,
 		"pages_checked", (json_int_t)run->pages_checked,
 		"guests", guests);

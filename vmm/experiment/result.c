@@ -83,6 +83,9 @@ static void sum_samples(struct result_run *run, double from, double to)
 		run->brought_back_per_s =
 			(last->brought_back - first->brought_back) /
 			(last->t_s - first->t_s);
+	if (last->t_s > first->t_s)
+		run->cpus = (last->cpu_s - first->cpu_s) /
+			    (last->t_s - first->t_s);
 }
 
 void result_complete(struct result_run *run, const struct plan *plan)
@@ -100,6 +103,8 @@ void result_complete(struct result_run *run, const struct plan *plan)
 			if (guest->latency_ns[i] > run->latency_ns[i])
 				run->latency_ns[i] = guest->latency_ns[i];
 	}
+	if (run->cpus > 0)
+		run->ops_per_cpu_s = run->ops_per_s / run->cpus;
 }
 
 void result_free(struct result_run *run)

@@ -22,6 +22,7 @@ struct result_sample {
 	double brought_back;	/* pages, so far */
 	double evicted, refaults, scan_cpu_s;	/* of the engines, so far */
 	double balloon_bytes;
+	double cpu_s;			/* of the guests' processes, so far */
 };
 
 /* What one guest told of one interval. */
@@ -49,6 +50,8 @@ struct result_run {
 	double latency_ns[RESULT_NR_LATENCIES];	/* of the worst guest */
 	double memory_bytes, memory_max_bytes, swap_bytes;
 	double brought_back_per_s;
+	double cpus;		/* busy for the guests' processes */
+	double ops_per_cpu_s;	/* what a busy host leaves comparable */
 	double evicted, refaults, scan_cpu_s;
 	double cpu_s, load;	/* load: of the host, when it began */
 	uint64_t errors, pages_checked;

@@ -94,6 +94,18 @@ static void ask_guest(struct run *r, const struct guest *guest,
 	json_decref(stats);
 }
 
+/* All its threads: vCPUs, and what reclaims beside them. */
+static double cpu_of(const struct guest *guest)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (guest->pid <= 0 || clock_getcpuclockid(guest->pid, &clock) ||
+	    clock_gettime(clock, &t))
+		return 0;
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void sample(struct run *r)
 {
 	bool ask = r->policy->kind == PLAN_VMM ||
@@ -109,6 +121,8 @@ static void sample(struct run *r)
 		s.swap_bytes = (double)usage.swap_bytes;
 		s.brought_back = (double)usage.major_faults;
 	}
+	for (unsigned int i = 0; i < r->nr_started; i++)
+		s.cpu_s += cpu_of(&r->guests[i]);
 	for (unsigned int i = 0; ask && i < r->nr_started; i++)
 		ask_guest(r, &r->guests[i], &s);
 	result_add_sample(r->result, &s);
