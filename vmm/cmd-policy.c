@@ -21,6 +21,8 @@ static void print_policy(const struct engine_policy *p)
 	printf("period   %u ms\n", p->scan_period_ms);
 	printf("idle     %u scans\n", p->min_idle_scans);
 	printf("cpu      %u %%\n", p->cpu_percent);
+	if (p->hard)
+		printf("hard     on\n");
 	if (p->prefetch_pages)
 		printf("prefetch %u pages\n", p->prefetch_pages);
 	if (p->proactive_ppm)

@@ -98,6 +98,41 @@ static void test_working_set_first(void)
 	vm_stop(&vm);
 }
 
+/* All hot again; the target goes first, but not before what is locked. */
+static void test_hard_target(void)
+{
+	struct engine_policy p;
+	struct engine_stats s;
+	char why[128];
+	struct vm vm;
+	int rc = 0;
+
+	vm_prepare(&vm, "0-1023\n");
+	view_wrlock(vm.view);
+	for (uint64_t g = 0; g < 16; g++)
+		rc |= rmap_page_set_flags(view_map(vm.view), g, RMAP_PG_LOCKED);
+	view_unlock(vm.view);
+	if (rc)
+		tap_bail("the map refuses the scene");
+	vm_start(&vm, NR / 2);
+	wait_scans(&vm, 3);
+	engine_get_policy(vm.engine, &p);
+	p.hard = true;
+	if (engine_set_policy(vm.engine, &p, why, sizeof(why)))
+		tap_bail("%s", why);
+	wait_scans(&vm, 3);
+	s = stats_of(&vm);
+	is_int(resident(&vm, 0, NR - 1), NR / 2, "hard: the target is met");
+	is_int(resident(&vm, 0, 15), 16, "hard: locked pages stay");
+	is_int(s.nr_evicted, NR / 2, "hard: no page too many went");
+	is_int(s.nr_over_target, 0, "hard: nothing is missing");
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "hard: the data is whole");
+	wait_scans(&vm, 3);
+	is_int(resident(&vm, 0, NR - 1), NR / 2,
+	       "hard: what came back goes again");
+	vm_stop(&vm);
+}
+
 /* What the engine tells its source, read when it has ended. */
 static void test_at_rest(void)
 {
@@ -562,6 +597,7 @@ int main(void)
 	use_one_cpu(&all);
 	test_exactly_the_cold();
 	test_working_set_first();
+	test_hard_target();
 	test_live_target();
 	test_at_rest();
 	test_locked();

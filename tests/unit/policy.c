@@ -20,7 +20,7 @@ static bool same(const struct engine_policy *a, const struct engine_policy *b)
 	       a->scan_period_ms == b->scan_period_ms &&
 	       a->min_idle_scans == b->min_idle_scans &&
 	       a->cpu_percent == b->cpu_percent &&
-	       a->prefetch_pages == b->prefetch_pages &&
+	       a->prefetch_pages == b->prefetch_pages && a->hard == b->hard &&
 	       a->proactive_ppm == b->proactive_ppm &&
 	       a->psi_limit == b->psi_limit && a->io_bytes == b->io_bytes &&
 	       a->low_bytes == b->low_bytes && a->high_bytes == b->high_bytes;
@@ -45,6 +45,8 @@ static void test_good(void)
 		  P(true, 64ull << 20, 3000, 4, 5) },
 		{ "prefetch=512",
 		  P(false, 0, 1000, 2, 10, .prefetch_pages = 512) },
+		{ "hard=on", P(false, 0, 1000, 2, 10, .hard = true) },
+		{ "hard=on,hard=off", P(false, 0, 1000, 2, 10) },
 		{ "idle=3,idle=5", P(false, 0, 1000, 5, 10) },
 		{ "proactive", P(true, 0, 1000, 2, 10, .proactive_ppm = 2000) },
 		{ "proactive=0.05%",
@@ -93,6 +95,8 @@ static void test_bad(void)
 		{ "idle=", "idle=''" },
 		{ "prefetch=many", "prefetch='many'" },
 		{ "cpu=all", "cpu='all'" },
+		{ "hard", "hard=''" },
+		{ "hard=1", "hard='1'" },
 		{ "cpu=10%%", "cpu='10%%'" },
 		{ "target=1G,idle=x", "idle='x'" },
 		{ "proactive=lots", "proactive='lots'" },

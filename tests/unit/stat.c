@@ -267,6 +267,7 @@ static void test_policy(void)
 	} bad[] = {
 		{ "[]", "object" },
 		{ "{\"enabled\": 1}", "enabled" },
+		{ "{\"hard\": \"on\"}", "hard" },
 		{ "{\"target_bytes\": -1}", "target_bytes" },
 		{ "{\"target_bytes\": \"1G\"}", "target_bytes" },
 		{ "{\"cpu_percent\": 99999999999}", "cpu_percent" },

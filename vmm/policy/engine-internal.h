@@ -56,6 +56,8 @@ struct engine {
 	uint32_t cursor;	/* how far in the inactive list it is */
 	bool may_drop;		/* the guest drops clean page cache */
 	unsigned int min_idle;	/* the same */
+	bool policy_hard;	/* the same */
+	uint64_t hand;		/* gfn: a hard target goes on from here */
 	struct ask ask;		/* what the guest was asked: ask.c */
 	struct balance balance;
 	/* The host's state in this scan: goal.c. */

@@ -82,6 +82,12 @@ static int parse_proactive(const char *text, unsigned int *ppm)
 	return parse_fraction(text, 10000, ppm);
 }
 
+static int parse_switch(const char *text, bool *on)
+{
+	*on = !strcmp(text, "on");
+	return *on || !strcmp(text, "off") ? 0 : -EINVAL;
+}
+
 static int parse_word(char *word, struct engine_policy *p, char *why,
 		      size_t len)
 {
@@ -110,6 +116,9 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else if (!strcmp(word, "cpu")) {
 		rc = parse_count(value, &p->cpu_percent);
 		like = "per cent of one core";
+	} else if (!strcmp(word, "hard")) {
+		rc = parse_switch(value, &p->hard);
+		like = "on or off";
 	} else if (!strcmp(word, "prefetch")) {
 		rc = parse_count(value, &p->prefetch_pages);
 		like = "a number of pages";
@@ -135,7 +144,7 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else {
 		snprintf(why, len, "a policy has no '%s'; it has on, off, "
 			 "target=, period=, idle=, cpu=, proactive=, psi=, io=, "
-			 "prefetch=, low= and high=", word);
+			 "prefetch=, low=, high= and hard=", word);
 		return -EINVAL;
 	}
 	if (rc)

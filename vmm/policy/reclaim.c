@@ -8,7 +8,7 @@
  *
  * What goes first, see class.h; what the guest can give by itself, ask.c; how much
  * is to go, goal.c.  When nothing is idle for long enough the target is missed; the
- * guest's working set comes first.
+ * guest's working set comes first, unless the target is hard.
  */
 #include "config.h"
 
@@ -285,6 +285,49 @@ static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 	return rc < 0 && rc != -EAGAIN ? rc : 0;
 }
 
+/*
+ * For a hard target, when nothing is idle: whatever comes, in turn, so that each
+ * page stays for as long as the others.  A page that is in use is back at once,
+ * for the price of a fault; one that is not stays away.
+ */
+static size_t choose_any(struct engine *e, size_t max)
+{
+	uint64_t left = e->nr_frames;
+	size_t nr = 0;
+
+	for (; left && nr < max; left--) {
+		uint64_t gfn = e->hand;
+
+		e->hand = gfn + 1 < e->nr_frames ? gfn + 1 : 0;
+		if (bitmap_test(e->resident, gfn) && may_try(gfn, e) &&
+		    frame_list_of(&e->frames, gfn) != FRAME_UNEVICTABLE &&
+		    !rmap_page_unevictable(view_map(e->config.view), gfn))
+			e->candidates[nr++] = (uint32_t)gfn;
+	}
+	return nr;
+}
+
+static ssize_t reclaim_hard(struct engine *e)
+{
+	uint64_t over;
+	ssize_t rc = 0;
+
+	while (e->policy_hard && (over = goal_excess(e))) {
+		size_t nr, max = goal_io(e, over < e->batch ? over : e->batch);
+
+		pthread_mutex_lock(&e->lock);
+		view_rdlock(e->config.view);
+		nr = choose_any(e, max);
+		view_unlock(e->config.view);
+		pthread_mutex_unlock(&e->lock);
+		rc = nr ? evict(e, nr) : 0;
+		if ((rc <= 0 && rc != -EAGAIN) ||
+		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
+			break;
+	}
+	return rc < 0 && rc != -EAGAIN ? rc : 0;
+}
+
 static uint64_t beyond_asked(struct engine *e)
 {
 	uint64_t over = goal_excess(e);
@@ -325,7 +368,10 @@ int engine_reclaim(struct engine *e)
 	e->nr_gone = e->nr_refused = 0;
 	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
 	goal_look(e);
-	if (e->psi_high && e->reclaim_until_ns > now)
+	pthread_mutex_lock(&e->lock);
+	e->policy_hard = e->policy.hard;
+	pthread_mutex_unlock(&e->lock);
+	if (e->psi_high && !e->policy_hard && e->reclaim_until_ns > now)
 		e->reclaim_until_ns = now + (e->reclaim_until_ns - now) / 4;
 	e->may_drop = ask_may_drop(e);
 	ask_guest(e, goal_excess(e));
@@ -336,6 +382,8 @@ int engine_reclaim(struct engine *e)
 	e->min_idle = e->policy.min_idle_scans;
 	pthread_mutex_unlock(&e->lock);
 	rc = pursue(e, beyond_asked);
+	if (!rc)
+		rc = reclaim_hard(e);
 	if (!rc)
 		rc = reclaim_proactively(e);
 	over = goal_excess(e);

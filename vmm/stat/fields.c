@@ -144,6 +144,8 @@ const struct field stat_fields[] = {
 
 	F("policy", "enabled", BOOL, policy.enabled, GAUGE,
 	  "vmm_policy_enabled", 1, "Whether pages are evicted"),
+	F("policy", "hard", BOOL, policy.hard, GAUGE,
+	  "vmm_policy_hard", 1, "Whether the target goes before the working set"),
 	F("policy", "target_bytes", U64, policy.target_bytes, GAUGE,
 	  "vmm_policy_target_bytes", 1, "Resident memory to reach, 0: none"),
 	F("policy", "scan_period_ms", U32, policy.scan_period_ms, GAUGE,

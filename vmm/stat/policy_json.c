@@ -31,7 +31,8 @@ static const struct number {
 
 json_t *stat_policy_json(const struct engine_policy *p)
 {
-	json_t *obj = json_pack("{s:b}", "enabled", p->enabled);
+	json_t *obj = json_pack("{s:b, s:b}", "enabled", p->enabled,
+				"hard", p->hard);
 
 	for (size_t i = 0; obj && i < NR_SIZES; i++) {
 		const char *at = (const char *)p + sizes[i].offset;
@@ -68,12 +69,12 @@ static int set_member(struct engine_policy *p, const char *key,
 	uint64_t n;
 	int rc;
 
-	if (!strcmp(key, "enabled")) {
+	if (!strcmp(key, "enabled") || !strcmp(key, "hard")) {
 		if (!json_is_boolean(v)) {
-			snprintf(why, len, "'enabled' must be true or false");
+			snprintf(why, len, "'%s' must be true or false", key);
 			return -EINVAL;
 		}
-		p->enabled = json_is_true(v);
+		*(*key == 'e' ? &p->enabled : &p->hard) = json_is_true(v);
 		return 0;
 	}
 	for (size_t i = 0; i < NR_SIZES; i++)
