@@ -82,3 +82,11 @@ check-ept: all
 dist_check_SCRIPTS += tests/lab/numa.sh
 EXTRA_DIST += tests/lab/numa-inside.sh tests/lab/numa-guest.sh
 LAB_TESTS += tests/lab/numa.sh
+
+# The workload of the experiment double-paging.
+check_PROGRAMS += tests/lab/page-cache
+tests_lab_page_cache_SOURCES = tests/lab/page-cache.c \
+	tests/payload/latency.c tests/payload/random.c tests/payload/verify.c
+tests_lab_page_cache_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all
+tests_lab_page_cache_LDFLAGS = -static
+EXTRA_DIST += tests/lab/page-cache-guest.sh

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# In a guest of `vmm experiment double-paging`: the workload, as its command line
+# says.
+exec page-cache /dev/vda $(cat /proc/cmdline)
