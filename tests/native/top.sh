@@ -175,7 +175,7 @@ see '^mark> *$' "^Z gives the shell its terminal"
 command_in_pane "clear; stty -g >$tmp/stty2; echo stopped"
 see '^stopped' "which works"
 is "$(cat "$tmp/stty2")" "$(cat "$tmp/stty1")" "with its settings"
-command_in_pane fg
+command_in_pane 'fg; echo status $?'
 see "^$a .* 48.0 MiB " "fg brings it back"
 
 # Guests end: a named one stays on the screen, and what it was is dimmed.
@@ -184,7 +184,7 @@ wait $pid_b 2>/dev/null
 see "^$b .* error" "a named guest that has ended is an error"
 see "^$a .* (on|paused)" "and the other one goes on"
 keys q
-see 'mark> *$' "q leaves"
+see '^status 0' "q leaves, with status 0"
 command_in_pane "clear; stty -g >$tmp/stty3; echo after-q"
 see '^after-q' "and the terminal is the shell's"
 is "$(cat "$tmp/stty3")" "$(cat "$tmp/stty1")" "with its settings again"

@@ -200,3 +200,8 @@ check_PROGRAMS += tests/unit/experiment
 TESTS += tests/unit/experiment
 tests_unit_experiment_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_experiment_LDADD = $(VMM_LIBS)
+
+# The alarms of docs/prometheus-rules.yml.
+dist_check_SCRIPTS += tests/unit/alarms.sh
+EXTRA_DIST += tests/unit/prometheus-rules-test.yml
+TESTS += tests/unit/alarms.sh
