@@ -10,7 +10,7 @@ uri="qemu+unix:///session?socket=$tmp/lv/run/libvirt/libvirt-sock"
 libvirt_require() {
   for _need in libvirtd virsh qemu-system-x86_64 setpriv script; do
     command -v $_need >/dev/null || skip_all "$_need not found: install the" \
-      "Debian packages libvirt-daemon-system, libvirt-clients, qemu-system-x86"
+      "Debian packages libvirt-daemon, libvirt-clients, qemu-system-x86"
   done
   "$vmm" libvirt show x --connect test:///default 2>&1 |
     grep -q 'built without libvirt' &&

@@ -105,6 +105,9 @@ for d in full plain serial; do
   vl enable $d --yes --agent none >/dev/null
   now $d | grep -q org.vmm.agent
   is $? 1 "$d: it can do without the channel"
+  vl enable $d --yes --agent vsock >/dev/null
+  is "$(now $d | grep -cE "<vsock model|name='org.vmm.agent")" 1 \
+    "$d: or with vsock"
   vl enable $d --yes --agent channel >/dev/null
   vl disable $d --yes >/dev/null
   is "$(now $d)" "$(cat "$tmp/$d.before")" "$d: disabled, all is as it was"

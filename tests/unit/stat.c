@@ -18,6 +18,7 @@
 #include "tests/tap.h"
 #include "vmm/host/listen.h"
 #include "vmm/stat/client.h"
+#include "vmm/stat/client_multi.h"
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
 #include "vmm/util/bitmap.h"
@@ -433,6 +434,53 @@ static void test_events(void)
 	json_decref(j);
 }
 
+struct answers {
+	int nr, ok, late, refused;
+};
+
+static void count_answer(void *arg, int rc, json_t *answer, const char *text)
+{
+	struct answers *a = arg;
+
+	a->nr++;
+	a->ok += !rc && member(answer, "memory", "bytes") == MEM_BYTES;
+	a->late += rc == -ETIMEDOUT && !answer && *text;
+	a->refused += rc == -ECONNREFUSED && !answer && *text;
+	json_decref(answer);
+}
+
+/* One that listens and never answers keeps no other waiting. */
+static void test_multi(void)
+{
+	struct stat_multi *m = stat_multi_new();
+	struct answers a = { 0 }, forgotten = { 0 };
+	char hung[80];
+	int fd, nr_before_late = -1;
+
+	snprintf(hung, sizeof(hung), "%s/hung", dir);
+	fd = unix_listen(hung, "--x", why, sizeof(why));
+	stat_multi_start(m, hung, "/stats", NULL, 1000, count_answer, &a);
+	for (int i = 0; i < 5; i++)
+		stat_multi_start(m, path, "/stats", NULL, 60000, count_answer,
+				 &a);
+	stat_multi_start(m, "/nonexistent/x", "/stats", NULL, 60000,
+			 count_answer, &a);
+	while (a.nr < 7 && !stat_multi_wait(m, NULL, 0, 100))
+		if (!a.late)
+			nr_before_late = a.nr;
+	is_int(a.ok, 5, "several requests at once are answered");
+	is_int(a.late, 1, "one that hangs is told of");
+	is_int(a.refused, 1, "and one that nobody listens for");
+	ok(nr_before_late >= 1, "others were answered meanwhile");
+	stat_multi_start(m, hung, "/stats", NULL, 60000, count_answer,
+			 &forgotten);
+	stat_multi_wait(m, NULL, 0, 0);
+	stat_multi_free(m);
+	is_int(forgotten.nr, 0, "what is under way at the end is forgotten");
+	close(fd);
+	unlink(hung);
+}
+
 static void test_listen(void)
 {
 	char p[80];
@@ -475,6 +523,7 @@ int main(void)
 	test_http();
 	test_metrics();
 	test_events();
+	test_multi();
 	test_listen();
 	teardown(&f);
 	ok(access(path, F_OK), "the socket is removed");

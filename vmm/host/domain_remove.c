@@ -99,14 +99,14 @@ int domain_xml_disable(const char *xml, char **out, char *why, size_t len)
 	return rc;
 }
 
-int domain_xml_note_controllers(const char *before, const char *now, char **out,
+int domain_xml_note_controllers(const char *given, const char *now, char **out,
 				char *why, size_t len)
 {
 	__cleanup_free char *element = NULL;
 	char added[256], word[64];
 	struct domain_doc a, b;
 	struct domain_parts p, q;
-	int rc = domain_parts_open(&a, &p, before, why, len);
+	int rc = domain_parts_open(&a, &p, given, why, len);
 
 	if (rc)
 		return rc;

@@ -67,10 +67,11 @@ int domain_xml_enable(const char *xml, const struct domain_wish *wish,
 int domain_xml_disable(const char *xml, char **out, char *why, size_t len);
 
 /*
- * libvirt adds the controllers that a device needs: notes in `now` that those
- * which `before` had not are ours.  *out is NULL where there are none.
+ * libvirt adds the controllers that a device needs: notes in `now`, which
+ * libvirt made of `given`, that those which given had not are ours.  *out is
+ * NULL where there are none.
  */
-int domain_xml_note_controllers(const char *before, const char *now, char **out,
+int domain_xml_note_controllers(const char *given, const char *now, char **out,
 				char *why, size_t len);
 
 /* The element vmm:reclaim as virDomainSetMetadata() takes it; malloc'ed. */

@@ -93,7 +93,8 @@ static int define(struct libvirt_domain *d, const char *xml, char *why,
 }
 
 /* What libvirt made of the definition, with a note of what it added itself. */
-static int note_controllers(struct libvirt_domain *d, char *why, size_t len)
+static int note_controllers(struct libvirt_domain *d, const char *given,
+			    char *why, size_t len)
 {
 	__cleanup_free char *now = virDomainGetXMLDesc(d->dom,
 						       config_flags(false));
@@ -102,7 +103,7 @@ static int note_controllers(struct libvirt_domain *d, char *why, size_t len)
 
 	if (!now)
 		return libvirt_conn_error(d->name, why, len);
-	rc = domain_xml_note_controllers(d->config, now, &noted, why, len);
+	rc = domain_xml_note_controllers(given, now, &noted, why, len);
 	return rc || !noted ? rc : define(d, noted, why, len);
 }
 
@@ -123,7 +124,7 @@ int libvirt_domain_define(struct libvirt_domain *d, const char *xml, char *why,
 		return -EBUSY;
 	}
 	rc = define(d, xml, why, len);
-	return rc ? rc : note_controllers(d, why, len);
+	return rc ? rc : note_controllers(d, xml, why, len);
 }
 
 static int set_metadata(struct libvirt_domain *d, const char *element,
