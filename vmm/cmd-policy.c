@@ -23,6 +23,11 @@ static void print_policy(const struct engine_policy *p)
 	printf("cpu      %u %%\n", p->cpu_percent);
 	if (p->hard)
 		printf("hard     on\n");
+	for (unsigned int i = 0; i < GUEST_NUMA_NODES; i++)
+		if (p->node_target_bytes[i])
+			printf("node%u    %s\n", i,
+			       size_format(p->node_target_bytes[i], a,
+					   sizeof(a)));
 	if (p->prefetch_pages)
 		printf("prefetch %u pages\n", p->prefetch_pages);
 	if (p->proactive_ppm)

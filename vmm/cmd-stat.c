@@ -31,6 +31,23 @@ static void print_memory(const json_t *j)
 	       size_text(client_int(j, "memory", "discarded_bytes"), d));
 }
 
+/* Guests without nodes have no such line. */
+static void print_nodes(const json_t *j)
+{
+	const json_t *nodes = json_object_get(j, "nodes"), *node;
+	char a[16], b[16], c[16];
+	size_t i;
+
+	json_array_foreach(nodes, i, node) {
+		long long target = client_int(node, NULL, "target_bytes");
+
+		printf("node %-3zu resident %s, swapped %s, target %s\n", i,
+		       size_text(client_int(node, NULL, "resident_bytes"), a),
+		       size_text(client_int(node, NULL, "swapped_bytes"), b),
+		       target ? size_text(target, c) : "none");
+	}
+}
+
 static void print_engine(const json_t *j)
 {
 	char a[16], b[16], c[16], d[16];
@@ -157,6 +174,7 @@ static void print_once(const json_t *j)
 	printf("guest    %s, process %lld\n", client_string(j, NULL, "name"),
 	       client_int(j, NULL, "pid"));
 	print_memory(j);
+	print_nodes(j);
 	print_engine(j);
 	print_taken(j);
 	print_prefetch(j);

@@ -132,6 +132,18 @@ static int parse_number(const char *text, int min, int *value)
 	return 0;
 }
 
+/* The policy's nodes are the guest's. */
+static int check_node_targets(const struct run_options *o)
+{
+	for (unsigned int i = o->numa.nr; i < GUEST_NUMA_NODES; i++)
+		if (o->policy.node_target_bytes[i]) {
+			log_error("--reclaim %s: the guest has no node %u: see "
+				  "--numa", o->reclaim_text, i);
+			return VMM_EXIT_USAGE;
+		}
+	return VMM_EXIT_OK;
+}
+
 static int check(struct run_options *o)
 {
 	const struct reclaim_sink_ops *sink;
@@ -178,7 +190,7 @@ static int check(struct run_options *o)
 		log_error("--reclaim %s: %s", o->reclaim_text, why);
 		return VMM_EXIT_USAGE;
 	}
-	return VMM_EXIT_OK;
+	return check_node_targets(o);
 }
 
 static int parse_options(struct run_options *o, poptContext popt)

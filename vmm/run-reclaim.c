@@ -131,6 +131,7 @@ static int start_engine(struct run_reclaim *r, const struct run_options *o,
 	struct engine_config config = {
 		.mem = vm_mem(vm), .view = r->view, .source = r->source,
 		.sink = r->sink, .policy = o->policy,
+		.numa = vm_numa(vm),
 	};
 	int rc;
 

@@ -180,12 +180,14 @@ TESTS += tests/unit/top
 tests_unit_top_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_top_LDADD = $(VMM_LIBS)
 
-NUMA_TESTS = tests/unit/numa tests/unit/sink_numa
+NUMA_TESTS = tests/unit/numa tests/unit/sink_numa tests/unit/nodes
 check_PROGRAMS += $(NUMA_TESTS)
 TESTS += $(NUMA_TESTS)
 tests_unit_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_numa_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_nodes_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_nodes_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_LDADD = $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/prefetch

@@ -21,6 +21,8 @@ int engine_set_policy(struct engine *e, const struct engine_policy *policy,
 {
 	int rc = engine_check_policy(policy, why, len);
 
+	if (!rc)
+		rc = nodes_check(e, policy, why, len);
 	if (!rc && policy->enabled && !e->config.sink) {
 		char reason[256];
 

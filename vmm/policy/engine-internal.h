@@ -8,6 +8,8 @@
 #include "vmm/policy/balance.h"
 #include "vmm/policy/engine.h"
 #include "vmm/policy/frames.h"
+#include "vmm/policy/nodes.h"
+#include "vmm/policy/prefetch.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
 #include "vmm/util/log.h"
@@ -51,6 +53,7 @@ struct engine {
 	uint32_t scan;			/* written under the lock */
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
+	struct nodes nodes;
 	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
 	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
 	uint32_t cursor;	/* how far in the inactive list it is */

@@ -22,7 +22,6 @@
 
 #include "vmm/policy/engine.h"
 #include "vmm/policy/engine-internal.h"
-#include "vmm/policy/prefetch.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
@@ -108,7 +107,8 @@ static bool is_at_rest(struct engine *e)
 	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
 
 	pthread_mutex_lock(&e->lock);
-	target = e->policy.enabled && e->stats.nr_evicted ?
+	target = e->policy.enabled && e->stats.nr_evicted &&
+		 !nodes_have_targets(&e->policy) ?
 		e->policy.target_bytes >> VMM_PAGE_SHIFT : 0;
 	pthread_mutex_unlock(&e->lock);
 	return target && resident <= target + target / REST_MARGIN;
@@ -164,6 +164,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
 		s->nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
 		s->nr_young = e->nr_young;
+		nodes_count(e);
 		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
 		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
 		memcpy(s->nr_of_class, e->classes, sizeof(s->nr_of_class));
@@ -360,6 +361,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	nodes_init(&e->nodes, config->numa, config->mem);
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);

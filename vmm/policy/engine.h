@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "vmm/access/source.h"
+#include "vmm/mem/numa.h"
 #include "vmm/policy/class.h"
 #include "vmm/policy/wss.h"
 #include "vmm/reclaim/sink.h"
@@ -48,6 +49,8 @@ struct engine_policy {
 	 * is high; above high nothing does.  0: the host is not asked.
 	 */
 	uint64_t low_bytes, high_bytes;
+	/* As target_bytes, of single nodes of the guest. */
+	uint64_t node_target_bytes[GUEST_NUMA_NODES];
 };
 
 #define ENGINE_PROACTIVE_PPM 2000	/* 0.2 % of the working set a minute */
@@ -82,6 +85,7 @@ struct engine_config {
 	struct access_source *source;
 	struct reclaim_sink *sink;
 	const struct engine_guest *guest;	/* NULL: it can't be asked */
+	const struct guest_numa *numa;		/* NULL: it has no nodes */
 	struct engine_policy policy;
 };
 
@@ -101,6 +105,10 @@ struct engine_stats {
 	uint64_t last_scan_ns, scan_cpu_ns_total;
 	uint64_t nr_pages, nr_resident, nr_swapped;
 	uint64_t nr_young;			/* last scan */
+	unsigned int nr_nodes;			/* of the guest */
+	struct {
+		uint64_t nr_resident, nr_swapped;
+	} nodes[GUEST_NUMA_NODES];
 	uint64_t nr_active, nr_inactive, nr_unevictable;
 	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
 	uint64_t nr_kept, nr_rejected_referenced;

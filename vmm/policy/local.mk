@@ -6,6 +6,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/policy/frames.c vmm/policy/frames.h \
 	vmm/policy/proactive.c vmm/policy/proactive.h \
 	vmm/policy/huge.c \
+	vmm/policy/nodes.c vmm/policy/nodes.h \
 	vmm/policy/policy_text.c vmm/policy/prefetch.c vmm/policy/prefetch.h \
 	vmm/policy/reclaim.c \
 	vmm/policy/select.c vmm/policy/select.h \

@@ -134,6 +134,11 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else if (!strcmp(word, "io")) {
 		rc = size_parse(value, &p->io_bytes);
 		like = "bytes a second, like 20M";
+	} else if (!strncmp(word, "node", 4) && word[4] >= '0' &&
+		   word[4] < '0' + GUEST_NUMA_NODES && !word[5]) {
+		rc = size_parse(value, &p->node_target_bytes[word[4] - '0']);
+		p->enabled = true;
+		like = "a size like 512M";
 	} else if (!strcmp(word, "low")) {
 		rc = size_parse(value, &p->low_bytes);
 		p->enabled = true;
@@ -144,7 +149,8 @@ static int parse_word(char *word, struct engine_policy *p, char *why,
 	} else {
 		snprintf(why, len, "a policy has no '%s'; it has on, off, "
 			 "target=, period=, idle=, cpu=, proactive=, psi=, io=, "
-			 "prefetch=, low=, high= and hard=", word);
+			 "prefetch=, low=, high=, hard= and node0= to node7=",
+			 word);
 		return -EINVAL;
 	}
 	if (rc)

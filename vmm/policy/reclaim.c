@@ -48,12 +48,12 @@ static enum verdict judge(struct engine *e, uint64_t gfn)
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
 }
 
-/* What the sink refused in this scan is not asked for again in it. */
+/* Not again what the sink refused in this scan, nor from other nodes. */
 static bool may_try(uint64_t gfn, void *arg)
 {
 	const struct engine *e = arg;
 
-	return !bitmap_test(e->refused, gfn);
+	return !bitmap_test(e->refused, gfn) && nodes_may_go(e, gfn);
 }
 
 /* Under the view's lock. */
@@ -375,13 +375,16 @@ int engine_reclaim(struct engine *e)
 		e->reclaim_until_ns = now + (e->reclaim_until_ns - now) / 4;
 	e->may_drop = ask_may_drop(e);
 	ask_guest(e, goal_excess(e));
-	rc = beyond_asked(e) || anything_idle(e) ? engine_find_huge(e) : 0;
+	rc = beyond_asked(e) || anything_idle(e) || e->nodes.nr ?
+		engine_find_huge(e) : 0;
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&e->lock);
 	e->min_idle = e->policy.min_idle_scans;
 	pthread_mutex_unlock(&e->lock);
 	rc = pursue(e, beyond_asked);
+	if (!rc)
+		rc = nodes_pursue(e, pursue);
 	if (!rc)
 		rc = reclaim_hard(e);
 	if (!rc)

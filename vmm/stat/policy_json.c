@@ -29,6 +29,19 @@ static const struct number {
 #define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 #define NR_SIZES   (sizeof(sizes) / sizeof(sizes[0]))
 
+/* Up to the last one that has a target. */
+static json_t *nodes_json(const struct engine_policy *p)
+{
+	unsigned int nr = GUEST_NUMA_NODES;
+	json_t *a = json_array();
+
+	while (nr && !p->node_target_bytes[nr - 1])
+		nr--;
+	for (unsigned int i = 0; i < nr; i++)
+		json_array_append_new(a, json_integer(p->node_target_bytes[i]));
+	return a;
+}
+
 json_t *stat_policy_json(const struct engine_policy *p)
 {
 	json_t *obj = json_pack("{s:b, s:b}", "enabled", p->enabled,
@@ -40,6 +53,8 @@ json_t *stat_policy_json(const struct engine_policy *p)
 		json_object_set_new(obj, sizes[i].name,
 				    json_integer(*(const uint64_t *)at));
 	}
+	if (obj)
+		json_object_set_new(obj, "node_target_bytes", nodes_json(p));
 	for (size_t i = 0; obj && i < NR_NUMBERS; i++) {
 		const char *at = (const char *)p + numbers[i].offset;
 
@@ -63,6 +78,25 @@ static int get_uint(const json_t *v, const char *name, json_int_t max,
 	return 0;
 }
 
+/* Nodes that are left out have no target. */
+static int set_nodes(struct engine_policy *p, const char *key, const json_t *v,
+		     char *why, size_t len)
+{
+	size_t nr = json_array_size(v);
+	int rc = 0;
+
+	if (!json_is_array(v) || nr > GUEST_NUMA_NODES) {
+		snprintf(why, len, "'%s' must be an array of up to %d integers",
+			 key, GUEST_NUMA_NODES);
+		return -EINVAL;
+	}
+	memset(p->node_target_bytes, 0, sizeof(p->node_target_bytes));
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = get_uint(json_array_get(v, i), key, INT64_MAX,
+			      &p->node_target_bytes[i], why, len);
+	return rc;
+}
+
 static int set_member(struct engine_policy *p, const char *key,
 		      const json_t *v, char *why, size_t len)
 {
@@ -77,6 +111,8 @@ static int set_member(struct engine_policy *p, const char *key,
 		*(*key == 'e' ? &p->enabled : &p->hard) = json_is_true(v);
 		return 0;
 	}
+	if (!strcmp(key, "node_target_bytes"))
+		return set_nodes(p, key, v, why, len);
 	for (size_t i = 0; i < NR_SIZES; i++)
 		if (!strcmp(key, sizes[i].name))
 			return get_uint(v, key, INT64_MAX,

@@ -117,6 +117,21 @@ static json_t *fault_times_json(const struct reclaim_sink_stats *s)
 	return a;
 }
 
+static json_t *nodes_json(const struct stat_snapshot *snap)
+{
+	json_t *a = json_array();
+
+	for (unsigned int i = 0; i < snap->engine.nr_nodes; i++)
+		json_array_append_new(a, json_pack("{s:I, s:I, s:I}",
+			"resident_bytes", (json_int_t)
+			(snap->engine.nodes[i].nr_resident << VMM_PAGE_SHIFT),
+			"swapped_bytes", (json_int_t)
+			(snap->engine.nodes[i].nr_swapped << VMM_PAGE_SHIFT),
+			"target_bytes", (json_int_t)
+			snap->policy.node_target_bytes[i]));
+	return a;
+}
+
 json_t *stat_snapshot_json(const struct stat_server_config *c,
 			   const struct stat_snapshot *snap)
 {
@@ -149,6 +164,8 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 			    ages_json(snap->engine.age_pages));
 	json_object_set_new(section, "blocks_2m_by_idle_scans",
 			    ages_json(snap->engine.age_2m));
+	if (snap->engine.nr_nodes)
+		json_object_set_new(root, "nodes", nodes_json(snap));
 	return root;
 }
 

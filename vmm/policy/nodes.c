@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/policy/nodes.h"
+#include "vmm/util/bitmap.h"
+
+void nodes_init(struct nodes *n, const struct guest_numa *numa,
+		const struct guest_mem *mem)
+{
+	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
+	for (unsigned int i = 0; i < n->nr; i++)
+		n->of[i].nr = guest_numa_ranges(numa, mem, i, n->of[i].ranges);
+}
+
+bool nodes_have_targets(const struct engine_policy *p)
+{
+	for (unsigned int i = 0; i < GUEST_NUMA_NODES; i++)
+		if (p->node_target_bytes[i])
+			return true;
+	return false;
+}
+
+int nodes_check(const struct engine *e, const struct engine_policy *p,
+		char *why, size_t len)
+{
+	for (unsigned int i = e->nodes.nr; i < GUEST_NUMA_NODES; i++) {
+		if (!p->node_target_bytes[i])
+			continue;
+		if (e->nodes.nr)
+			snprintf(why, len, "a target for node %u: this guest "
+				 "has nodes 0 to %u", i, e->nodes.nr - 1);
+		else
+			snprintf(why, len, "a target for node %u: this guest "
+				 "has no nodes: start it with --numa", i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static uint64_t count(const struct engine *e, unsigned int node,
+		      const uint64_t *map)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < e->nodes.of[node].nr; i++) {
+		const struct gfn_range *r = &e->nodes.of[node].ranges[i];
+
+		n += bitmap_count(map, r->start.v, r->start.v + r->nr);
+	}
+	return n;
+}
+
+static uint64_t excess(struct engine *e)
+{
+	uint64_t resident = count(e, e->nodes.only, e->resident), target;
+	bool wanted;
+
+	pthread_mutex_lock(&e->lock);
+	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
+	wanted = e->policy.enabled && e->config.sink && !e->stopping &&
+		 !e->relaxed;
+	pthread_mutex_unlock(&e->lock);
+	return wanted && target && resident > target ? resident - target : 0;
+}
+
+ssize_t nodes_pursue(struct engine *e,
+		     ssize_t (*pursue)(struct engine *e,
+				       uint64_t (*wanted)(struct engine *e)))
+{
+	ssize_t rc = 0;
+
+	for (unsigned int i = 0; !rc && i < e->nodes.nr; i++) {
+		e->nodes.only = i;
+		rc = pursue(e, excess);
+	}
+	e->nodes.only = -1;
+	return rc;
+}
+
+bool nodes_may_go(const struct engine *e, uint64_t gfn)
+{
+	if (e->nodes.only < 0)
+		return true;
+	for (unsigned int i = 0; i < e->nodes.of[e->nodes.only].nr; i++) {
+		const struct gfn_range *r =
+			&e->nodes.of[e->nodes.only].ranges[i];
+
+		if (gfn >= r->start.v && gfn - r->start.v < r->nr)
+			return true;
+	}
+	return false;
+}
+
+void nodes_count(struct engine *e)
+{
+	e->stats.nr_nodes = e->nodes.nr;
+	for (unsigned int i = 0; i < e->nodes.nr; i++) {
+		e->stats.nodes[i].nr_resident = count(e, i, e->resident);
+		e->stats.nodes[i].nr_swapped = count(e, i, e->swapped);
+	}
+}
