@@ -56,3 +56,5 @@ dist_check_SCRIPTS += tests/native/experiment.sh
 EXTRA_DIST += tests/native/libvirt-functions.sh
 TESTS += tests/native/libvirt.sh
 dist_check_SCRIPTS += tests/native/libvirt.sh
+TESTS += tests/native/libvirt-agent.sh
+dist_check_SCRIPTS += tests/native/libvirt-agent.sh

@@ -178,7 +178,14 @@ is "$(cat "$tmp/stty2")" "$(cat "$tmp/stty1")" "with its settings"
 command_in_pane 'fg; echo status $?'
 see "^$a .* 48.0 MiB " "fg brings it back"
 
-# Guests end: a named one stays on the screen, and what it was is dimmed.
+# One that hangs is silent, what it said last stays, and it may come back.
+kill -STOP $pid_b
+see "^$b .* 64.0 MiB .* silent [0-9]+s" "a stopped guest is silent"
+see "^$a .* (on|paused)" "and the other one goes on"
+kill -CONT $pid_b
+see "^$b .* 64.0 MiB .* paused" "it answers again when it goes on"
+
+# Guests end: a named one stays on the screen.
 kill $pid_b
 wait $pid_b 2>/dev/null
 see "^$b .* error" "a named guest that has ended is an error"
@@ -198,14 +205,15 @@ if [ "$(id -u)" = 0 ]; then
   found_dir=/run/vmm
   mkdir -p $found_dir
 fi
-ln -s "$tmp/c" "$found_dir/top-$$-c.sock"
 left=$found_dir/top-$$-dead.sock
 socat -u "UNIX-LISTEN:$left" OPEN:/dev/null &
 dead=$!
 wait_for 20 test -S "$left"
 kill -9 $dead
 command_in_pane "clear; XDG_RUNTIME_DIR=$tmp/run NO_COLOR=1 $vmm top -d 0.5"
-see "^top-$$-c +.* 32.0 MiB " "a VM is found by itself"
+see '^vmm top ' "a screen without names"
+ln -s "$tmp/c" "$found_dir/top-$$-c.sock"
+see "^top-$$-c +.* 32.0 MiB " "a VM that comes is found by itself"
 shows "top-$$-dead"
 is $? 1 "the socket of a killed one is not shown"
 tmux capture-pane -e -p >"$tmp/attributes"
