@@ -2,4 +2,6 @@
 # shellcheck shell=sh
 # In a guest of `vmm experiment double-paging`: the workload, as its command line
 # says.
-exec page-cache /dev/vda $(cat /proc/cmdline)
+read -r words </proc/cmdline
+# shellcheck disable=SC2086 # words
+exec page-cache /dev/vda $words

@@ -33,6 +33,10 @@ static double p99(const struct result_run *r)
 {
 	return r->latency_ns[RESULT_P99] / 1000;
 }
+static double p999(const struct result_run *r)
+{
+	return r->latency_ns[RESULT_P999] / 1000;
+}
 static double p9999(const struct result_run *r)
 {
 	return r->latency_ns[RESULT_P9999] / 1000;
@@ -85,7 +89,7 @@ static void put_row(const struct source *s, unsigned int p, unsigned int l)
 		int digits;
 	} columns[] = {
 		{ memory, 0 }, { swapped, 0 }, { back, 0 },
-		{ p50, 2 }, { p99, 2 }, { p9999, 1 },
+		{ p50, 2 }, { p99, 2 }, { p999, 1 }, { p9999, 1 },
 		{ cpus, 2 }, { load, 1 },
 	};
 	unsigned int good, all;
@@ -111,8 +115,8 @@ static void put_limit(const struct source *s, unsigned int l)
 		size_format(s->plan->limits[l].bytes, bytes, sizeof(bytes)));
 	fprintf(s->f, "| policy | good runs | operations/s | to %s | per CPU s, to %s | memory, "
 		"MiB | swap, MiB | brought back, pages/s | 50 %%, us | 99 %%, "
-		"us | 99.99 %%, us | CPUs | load |\n"
-		"|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+		"us | 99.9 %%, us | 99.99 %%, us | CPUs | load |\n"
+		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
 		s->plan->policies[0].name, s->plan->policies[0].name);
 	for (unsigned int p = 0; p < s->plan->nr_policies; p++)
 		put_row(s, p, l);
