@@ -117,6 +117,30 @@ is "$? $(grep -c 'not a size' "$tmp/why")" "2 1" "a wrong target is refused"
 "$vmm" balance 2>"$tmp/why"
 is "$? $(grep -c -- '--target' "$tmp/why")" "2 1" "and so is none"
 
+# Without names all guests in the usual place, which is this test's own here.
+mkdir -p /run/vmm 2>/dev/null
+if unshare -m mount -t tmpfs none /run/vmm 2>/dev/null; then
+  cat >"$tmp/place" <<'EOT'
+mount -t tmpfs none /run/vmm || exit 1
+"$1" run --kernel "$2" --cmdline "pattern=idle seconds=100000" --mem 32M \
+  --name here --abits auto >"$3/here" 2>&1 </dev/null &
+pid=$!
+for i in $(seq 200); do
+  [ ! -S /run/vmm/here.sock ] || break
+  sleep 0.1
+done
+"$1" balance --target 16M --once --period 1 --dry-run --json
+kill $pid
+wait $pid
+EOT
+  unshare -m sh "$tmp/place" "$vmm" "$payload" "$tmp" >"$tmp/found"
+  is "$(jq -r '[.guests[].name] | join(" ")' "$tmp/found")" here \
+    "guests are found where vmm stat finds them"
+else
+  skip "guests are found where vmm stat finds them" \
+    "no permission to make a mount namespace: run as root"
+fi
+
 for name in idle hot; do
   [ $name = idle ] && printf q >&4 || printf q >&5
   status=0

@@ -306,9 +306,13 @@ int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 						bytes);
 			int rc;
 
-			/* The kernel reads one bit less than it is told. */
+			/*
+			 * The kernel reads one bit less than it is told.  Pages
+			 * of a pool are there already: they move, or fail.
+			 */
 			if (p && !mbind(p, bytes, MPOL_BIND, &mask,
-					MAX_HOST + 2, MPOL_MF_MOVE))
+					MAX_HOST + 2,
+					MPOL_MF_MOVE | MPOL_MF_STRICT))
 				continue;
 			rc = p ? -errno : -EFAULT;
 			snprintf(why, len, "--numa node=%u: host=%d: the host "
