@@ -9,7 +9,7 @@ dist_man_MANS += \
 	docs/man/vmm-policy.1 \
 	docs/man/vmm-run.1 \
 	docs/man/vmm-stat.1 \
-	docs/man/vmm-top.1
+	docs/man/vmm-attach.1 docs/man/vmm-top.1
 EXTRA_DIST += docs/access.md docs/architecture.md docs/build.md
 dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md

@@ -78,6 +78,7 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		.kernel = o->kernel, .initrd = o->initrd,
 		.cmdline = o->cmdline,
 	};
+	struct run_parts parts;
 	int rc = run_reclaim_choose(&m->reclaim, o, &vc.backing, why, len);
 
 	if (!rc)
@@ -86,10 +87,13 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		rc = add_devices(m, o, why, len);
 	if (!rc)
 		rc = boot_load(m->vm, &bc, why, len);
-	if (!rc)
-		rc = run_reclaim_start(&m->reclaim, o, m->vm, m->vsock,
-				       m->balloon, why, len);
-	return rc;
+	if (rc)
+		return rc;
+	parts = (struct run_parts){
+		.mem = vm_mem(m->vm), .vm_fd = vm_fd(m->vm), .vm = m->vm,
+		.vsock = m->vsock, .balloon = m->balloon,
+	};
+	return run_reclaim_start(&m->reclaim, o, &parts, why, len);
 }
 
 static void take_apart(struct machine *m)

@@ -15,6 +15,7 @@ enum vmm_exit {
 };
 
 /* argv[0] is "vmm VERB".  Each returns an exit status. */
+int cmd_attach(int argc, char **argv);
 int cmd_balance(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_experiment(int argc, char **argv);

@@ -20,6 +20,8 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/cmd-libvirt.c vmm/cmd-doctor.c vmm/cmd-balance.c \
 	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
+vmm_vmm_SOURCES += vmm/cmd-attach.c vmm/attach.c vmm/attach.h \
+	vmm/attach-ages.c vmm/attach-libvirt.c vmm/attach-all.c
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 vmm_vmm_LDADD = $(VMM_LIBS) $(NCURSES_LIBS)
 

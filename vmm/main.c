@@ -14,6 +14,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a virtual machine" },
+	{ "attach", cmd_attach, "reclaim for guests of QEMU and libvirt" },
 	{ "stat", cmd_stat, "show what the memory of a running VM does" },
 	{ "top", cmd_top, "show all running VMs, as they change" },
 	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },

@@ -70,8 +70,48 @@ int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
 	return 0;
 }
 
+static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
+			char *why, size_t len)
+{
+	const struct access_target target = {
+		.mem = parts->mem, .vm_fd = parts->vm_fd,
+	};
+	size_t used = 0;
+
+	snprintf(why, len, "there are none");
+	for (size_t i = 0; access_sources[i]; i++) {
+		const struct access_source_ops *ops = access_sources[i];
+		char reason[256] = "";
+
+		if (ops->by_name_only)
+			continue;
+		if (!ops->probe(&target, reason, sizeof(reason))) {
+			r->ops = ops;
+			return 0;
+		}
+		if (used < len)
+			used += snprintf(why + used, len - used, "%s%s: %s",
+					 used ? "; " : "", ops->name, reason);
+	}
+	return -ENODEV;
+}
+
+int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
+			   const struct run_parts *parts, char *why,
+			   size_t len)
+{
+	enum guest_mem_backing backing;
+	char reasons[1024];
+	int rc;
+
+	if (strcmp(o->abits, "auto"))
+		return run_reclaim_choose(r, o, &backing, why, len);
+	rc = first_probed(r, parts, reasons, sizeof(reasons));
+	return rc ? without_source(o, rc, reasons, why, len) : 0;
+}
+
 static int open_source(struct run_reclaim *r, const struct run_options *o,
-		       struct vm *vm, char *why, size_t len)
+		       const struct run_parts *parts, char *why, size_t len)
 {
 	char reasons[768];
 	int rc;
@@ -84,24 +124,25 @@ static int open_source(struct run_reclaim *r, const struct run_options *o,
 		snprintf(why, len, "no memory");
 		return -ENOMEM;
 	}
-	r->target->mem = vm_mem(vm);
-	r->target->vm_fd = vm_fd(vm);
+	r->target->mem = parts->mem;
+	r->target->vm_fd = parts->vm_fd;
 	*r->guest = (struct access_guest){ guest_harvest, r->view };
-	r->target->guest = o->no_agent ? NULL : r->guest;
+	/* Its tables can be read in our own memory only. */
+	r->target->guest = o->no_agent || !parts->vm ? NULL : r->guest;
 	rc = access_open(&r->source, strcmp(o->abits, "auto") ? o->abits :
 			 r->ops->name, r->target, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
 static int open_sink(struct run_reclaim *r, const struct run_options *o,
-		     struct vm *vm, char *why, size_t len)
+		     const struct run_parts *parts, char *why, size_t len)
 {
 	const struct reclaim_sink_ops *ops;
 	const char *options;
 	int rc = sink_find(&ops, o->sink, &options, why, len);
 
 	if (!rc)
-		rc = ops->open(&r->sink, vm_mem(vm), options, why, len);
+		rc = ops->open(&r->sink, parts->mem, options, why, len);
 	/* The store was asked for, swap is the default. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
@@ -126,12 +167,12 @@ static int take_free(void *ctx, uint64_t nr_bytes)
 }
 
 static int start_engine(struct run_reclaim *r, const struct run_options *o,
-			struct vm *vm, char *why, size_t len)
+			const struct run_parts *parts, char *why, size_t len)
 {
 	struct engine_config config = {
-		.mem = vm_mem(vm), .view = r->view, .source = r->source,
+		.mem = parts->mem, .view = r->view, .source = r->source,
 		.sink = r->sink, .policy = o->policy,
-		.numa = vm_numa(vm),
+		.numa = parts->vm ? vm_numa(parts->vm) : NULL,
 	};
 	int rc;
 
@@ -143,7 +184,7 @@ static int start_engine(struct run_reclaim *r, const struct run_options *o,
 	*r->asks = (struct engine_guest){
 		.drop_cache = drop_cache,
 		/* Pages of the host's pool can't be given back. */
-		.take_free = r->balloon && !guest_mem_is_hugetlb(vm_mem(vm)) ?
+		.take_free = r->balloon && !guest_mem_is_hugetlb(parts->mem) ?
 				     take_free : NULL,
 		.ctx = r,
 	};
@@ -159,14 +200,13 @@ static int start_engine(struct run_reclaim *r, const struct run_options *o,
 }
 
 static int start_server(struct run_reclaim *r, const struct run_options *o,
-			struct vm *vm, struct virtio_balloon *balloon,
-			char *why, size_t len)
+			const struct run_parts *parts, char *why, size_t len)
 {
 	char path[108];
 	struct stat_server_config config = {
-		.path = o->socket, .name = o->name, .mem = vm_mem(vm),
-		.view = r->view, .engine = r->engine, .vm = vm,
-		.balloon = balloon, .sink = r->sink,
+		.path = o->socket, .name = o->name, .mem = parts->mem,
+		.view = r->view, .engine = r->engine, .vm = parts->vm,
+		.balloon = parts->balloon, .sink = r->sink,
 	};
 	int rc;
 
@@ -188,7 +228,7 @@ static int start_agent_server(struct run_reclaim *r,
 {
 	int rc = agent_server_new(&r->agent, r->view);
 
-	if (!rc)
+	if (!rc && vsock)
 		rc = virtio_vsock_listen(vsock, VMM_AGENT_VSOCK_PORT,
 					 agent_server_accept, r->agent);
 	if (rc)
@@ -198,12 +238,11 @@ static int start_agent_server(struct run_reclaim *r,
 }
 
 int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
-		      struct vm *vm, struct virtio_vsock *vsock,
-		      struct virtio_balloon *balloon, char *why, size_t len)
+		      const struct run_parts *parts, char *why, size_t len)
 {
-	int rc = view_new(&r->view, vm_mem(vm));
+	int rc = view_new(&r->view, parts->mem);
 
-	r->balloon = balloon;
+	r->balloon = parts->balloon;
 	if (rc) {
 		snprintf(why, len, "no memory for the reverse map");
 		return rc;
@@ -214,16 +253,16 @@ int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
 			 strerror(-rc));
 		return rc;
 	}
-	rc = o->no_agent ? 0 : start_agent_server(r, vsock, why, len);
+	rc = o->no_agent ? 0 : start_agent_server(r, parts->vsock, why, len);
 	/* Before the source: both may want to see the faults of a memfd. */
 	if (!rc && r->ops)
-		rc = open_sink(r, o, vm, why, len);
+		rc = open_sink(r, o, parts, why, len);
 	if (!rc)
-		rc = open_source(r, o, vm, why, len);
+		rc = open_source(r, o, parts, why, len);
 	if (!rc && r->source)
-		rc = start_engine(r, o, vm, why, len);
+		rc = start_engine(r, o, parts, why, len);
 	if (!rc)
-		rc = start_server(r, o, vm, balloon, why, len);
+		rc = start_server(r, o, parts, why, len);
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The half of `vmm run` that this program exists for: view, agent server,
- * access source, sink, engine and statistics socket of one VM.
+ * access source, sink, engine and statistics socket of one VM; and all of
+ * `vmm attach` but finding the guest.
  */
 #ifndef VMM_RUN_RECLAIM_H
 #define VMM_RUN_RECLAIM_H
@@ -23,6 +24,15 @@ struct view;
 struct virtio_balloon;
 struct virtio_vsock;
 struct vm;
+
+/* What there is of the VM; not owned, outlives all.  NULL: not ours. */
+struct run_parts {
+	struct guest_mem *mem;
+	int vm_fd;			/* KVM's, or -1 */
+	struct vm *vm;
+	struct virtio_vsock *vsock;	/* the agent comes by it */
+	struct virtio_balloon *balloon;
+};
 
 /* All owned; NULL what is not there. */
 struct run_reclaim {
@@ -47,12 +57,18 @@ struct run_reclaim {
 int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
 		       enum guest_mem_backing *backing, char *why, size_t len);
 /*
+ * The same for a guest that runs already: "auto" is the first source that says
+ * it can serve its memory.
+ */
+int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
+			   const struct run_parts *parts, char *why,
+			   size_t len);
+/*
  * Before the VM starts.  0 or -errno with why; what was made before a failure
  * is in *r, for run_reclaim_stop().
  */
 int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
-		      struct vm *vm, struct virtio_vsock *vsock,
-		      struct virtio_balloon *balloon, char *why, size_t len);
+		      const struct run_parts *parts, char *why, size_t len);
 /* After the VM's threads ended, before its devices go. */
 void run_reclaim_stop(struct run_reclaim *r);
 /*

@@ -58,3 +58,6 @@ TESTS += tests/native/libvirt.sh
 dist_check_SCRIPTS += tests/native/libvirt.sh
 TESTS += tests/native/libvirt-agent.sh
 dist_check_SCRIPTS += tests/native/libvirt-agent.sh
+# Guests of QEMU, which emulates; needs no KVM.
+TESTS += tests/native/attach.sh
+dist_check_SCRIPTS += tests/native/attach.sh

@@ -12,6 +12,11 @@ vmm_libvmm_a_SOURCES += \
 	vmm/host/libvirt_conn.c vmm/host/libvirt_conn.h \
 	vmm/host/libvirt_domain.c vmm/host/libvirt_domain.h
 vmm_libvmm_a_SOURCES += \
+	vmm/host/proc_maps.c vmm/host/proc_maps.h \
+	vmm/host/qemu_layout.c vmm/host/qemu_layout.h \
+	vmm/host/qemu_guest.c vmm/host/qemu_guest.h \
+	vmm/host/qmp.c vmm/host/qmp.h
+vmm_libvmm_a_SOURCES += \
 	vmm/host/domain_doc.c vmm/host/domain_doc.h \
 	vmm/host/domain_live.c vmm/host/domain_live.h \
 	vmm/host/domain_parts.c vmm/host/domain_parts.h \

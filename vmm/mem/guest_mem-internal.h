@@ -4,8 +4,6 @@
 
 #include "vmm/mem/guest_mem.h"
 
-#define GUEST_MEM_MAX_SLOTS 2
-
 /* Bytes of a page of the pool, or 0: not from the pool. */
 uint64_t hugetlb_page_bytes(enum guest_mem_backing backing);
 /*
@@ -17,7 +15,20 @@ int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes);
 int hugetlb_fill(int fd, uint64_t nr_bytes);
 
 
+/* A slot of another process, as far as it is a shared file. */
+struct remote_file {
+	int fd;				/* owned; -1: no file */
+	uint8_t *map;			/* owned: all of the slot, ours to ask */
+	uint64_t offset;		/* of the slot's start in the file */
+};
+
+/* Opens what of the slots is a file. 0 or -errno. */
+int remote_open(struct guest_mem *mem);
+void remote_close(struct guest_mem *mem);
+
 struct guest_mem {
+	pid_t pid;			/* of a remote process, or 0 */
+	struct remote_file *remote;	/* owned: by slot; NULL: our memory */
 	struct guest_memslot slots[GUEST_MEM_MAX_SLOTS];
 	unsigned int nr_slots;
 	enum guest_mem_backing backing;

@@ -117,11 +117,64 @@ err_free:
 	return rc;
 }
 
+static bool slots_are_good(const struct guest_memslot *slots, unsigned int nr)
+{
+	uint64_t end = 0;
+
+	if (!nr || nr > GUEST_MEM_MAX_SLOTS)
+		return false;
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t next = slots[i].base.v + slots[i].nr_pages;
+
+		/* 52 bits of address are what x86 has. */
+		if (slots[i].base.v < end || next <= slots[i].base.v ||
+		    next > UINT64_C(1) << 40 ||
+		    slots[i].hva & (VMM_PAGE_SIZE - 1))
+			return false;
+		end = next;
+	}
+	return true;
+}
+
+int guest_mem_attach(struct guest_mem **memp, pid_t pid,
+		     const struct guest_memslot *slots, unsigned int nr,
+		     enum guest_mem_backing backing)
+{
+	struct guest_mem *mem;
+	char path[40];
+	int rc;
+
+	if (pid <= 0 || !slots_are_good(slots, nr))
+		return -EINVAL;
+	mem = calloc(1, sizeof(*mem));
+	if (!mem)
+		return -ENOMEM;
+	mem->map = MAP_FAILED;
+	mem->fd = -1;
+	mem->pid = pid;
+	mem->backing = backing;
+	mem->nr_slots = nr;
+	memcpy(mem->slots, slots, nr * sizeof(*slots));
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+	mem->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem->pagemap_fd >= 0)
+		rc = remote_open(mem);
+	else
+		rc = errno == ENOENT ? -ESRCH : -errno;
+	if (rc) {
+		guest_mem_free(mem);
+		return rc;
+	}
+	*memp = mem;
+	return 0;
+}
+
 void guest_mem_free(struct guest_mem *mem)
 {
 	if (!mem)
 		return;
 	free(mem->held);
+	remote_close(mem);
 	if (mem->pagemap_fd >= 0)
 		close(mem->pagemap_fd);
 	if (mem->map != MAP_FAILED)
@@ -166,7 +219,7 @@ void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
 	const struct guest_memslot *s = find_slot(mem, gpa_to_gfn(gpa));
 	uint64_t off;
 
-	if (!s || !len)
+	if (!s || !len || mem->pid)
 		return NULL;
 	off = gpa.v - gfn_to_gpa(s->base).v;
 	if (len > (s->nr_pages << VMM_PAGE_SHIFT) - off)
@@ -226,7 +279,7 @@ const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
 
 pid_t guest_mem_pid(const struct guest_mem *mem)
 {
-	return getpid();
+	return mem->pid ? mem->pid : getpid();
 }
 
 bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,

@@ -58,6 +58,29 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 void guest_mem_explain(int rc, uint64_t nr_bytes,
 		       enum guest_mem_backing backing, char *why, size_t len);
 void guest_mem_free(struct guest_mem *mem);
+
+#define GUEST_MEM_MAX_SLOTS 64
+
+/*
+ * The memory that another process has for its guest, as slots in rising order
+ * of frames that don't overlap; copied.  What of it is a mapped file is opened,
+ * so that its pages can be asked for; nothing of it is touched, and nothing
+ * changes for the process.  backing tells how the pages are had; GUEST_MEM_MEMFD
+ * is for a file of any kind that is shared.
+ *
+ * Such memory has no guest_mem_ptr(), and can neither be discarded nor unmapped.
+ * Needs what ptrace needs, and for a file CAP_SYS_ADMIN.  -EINVAL (no slots, too
+ * many, not in order), -ESRCH, -EACCES, -ENOENT (not mapped there), ...
+ */
+int guest_mem_attach(struct guest_mem **memp, pid_t pid,
+		     const struct guest_memslot *slots, unsigned int nr,
+		     enum guest_mem_backing backing);
+/*
+ * For a sink: takes out of RAM the pages of a remote file that are resident and
+ * mapped by nobody; a hint.
+ */
+void guest_mem_page_out_unmapped(const struct guest_mem *mem,
+				 struct gfn_range range);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 /* Frames of the largest page that this backing can have. */
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,6 +22,9 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21			/* Linux 5.4 */
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22		/* Linux 5.14 */
 #endif
@@ -35,9 +39,12 @@
 #define OFF_MAX	    INT64_MAX
 #define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
 
-/* Part of one slot. */
+/* Part of one slot; its pages of a file, as we have them mapped. */
 struct run {
 	uint64_t gfn, nr, hva;
+	uint8_t *map;		/* NULL: no file */
+	int fd;
+	off_t offset;		/* of its first page in the file */
 };
 
 static void set_bit_to(uint64_t *map, uint64_t i, bool on)
@@ -160,21 +167,20 @@ static int run_incore(struct run r, uint64_t *resident)
 		return -ENOMEM;
 	for (; r.nr; r.nr -= n) {
 		n = r.nr < PM_BATCH ? r.nr : PM_BATCH;
-		if (mincore((void *)(uintptr_t)r.hva, n << VMM_PAGE_SHIFT,
-			    incore))
+		if (mincore(r.map, n << VMM_PAGE_SHIFT, incore))
 			return -errno;
 		for (uint64_t i = 0; i < n; i++)
 			set_bit_to(resident, r.gfn + i, incore[i] & 1);
 		r.gfn += n;
-		r.hva += n << VMM_PAGE_SHIFT;
+		r.map += n << VMM_PAGE_SHIFT;
 	}
 	return 0;
 }
 
 /* Where data (or a hole) begins at or after `at`; the file's end: OFF_MAX. */
-static off_t seek(const struct guest_mem *mem, off_t at, int whence)
+static off_t seek(int fd, off_t at, int whence)
 {
-	off_t found = lseek(mem->fd, at, whence);
+	off_t found = lseek(fd, at, whence);
 
 	return found >= 0 ? found : errno == ENXIO ? OFF_MAX : -errno;
 }
@@ -187,12 +193,12 @@ static off_t seek(const struct guest_mem *mem, off_t at, int whence)
 static int run_swapped(const struct guest_mem *mem, struct run r,
 		       const uint64_t *resident, uint64_t *swapped)
 {
-	bool small = r.nr < mem->map_bytes >> (VMM_PAGE_SHIFT + SMALL_SHIFT);
-	off_t start = r.hva - mem->file_hva, data;
+	bool small = r.nr < guest_mem_nr_pages(mem) >> SMALL_SHIFT;
+	off_t start = r.offset, data;
 	uint64_t g = r.gfn, end = r.gfn + r.nr, hole;
 
 	while ((g = bitmap_next_zero(resident, g, end)) < end) {
-		data = seek(mem, start + offset(g - r.gfn), SEEK_DATA);
+		data = seek(r.fd, start + offset(g - r.gfn), SEEK_DATA);
 		if (data < 0)
 			return data;
 		if (data >= start + offset(r.nr))
@@ -200,7 +206,7 @@ static int run_swapped(const struct guest_mem *mem, struct run r,
 		g = r.gfn + ((data - start) >> VMM_PAGE_SHIFT);
 		hole = g + 1;
 		if (!small) {
-			data = seek(mem, data, SEEK_HOLE);
+			data = seek(r.fd, data, SEEK_HOLE);
 			if (data < 0)
 				return data;
 			if (data > start + offset(r.nr))
@@ -223,10 +229,28 @@ static int run_residency(const struct guest_mem *mem, struct run r,
 		bitmap_set_range(resident, r.gfn, r.gfn + r.nr);
 		return 0;
 	}
-	if (mem->backing != GUEST_MEM_MEMFD)
+	if (!r.map)
 		return run_pagemap(mem, r, resident, swapped);
 	rc = run_incore(r, resident);
 	return rc || !swapped ? rc : run_swapped(mem, r, resident, swapped);
+}
+
+static struct run with_file(const struct guest_mem *mem, unsigned int i,
+			    struct run r)
+{
+	uint64_t at = r.hva - mem->slots[i].hva;
+
+	r.fd = -1;
+	if (mem->remote && mem->remote[i].map) {
+		r.fd = mem->remote[i].fd;
+		r.map = mem->remote[i].map + at;
+		r.offset = mem->remote[i].offset + at;
+	} else if (!mem->remote && mem->backing == GUEST_MEM_MEMFD) {
+		r.fd = mem->fd;
+		r.map = (uint8_t *)(uintptr_t)r.hva;
+		r.offset = r.hva - mem->file_hva;
+	}
+	return r;
 }
 
 /* The part of range that is in slot i; nr 0 where there is none. */
@@ -243,10 +267,10 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 		to = end;
 	if (from >= to)
 		return (struct run){ 0 };
-	return (struct run){
+	return with_file(mem, i, (struct run){
 		.gfn = from, .nr = to - from,
 		.hva = s->hva + ((from - s->base.v) << VMM_PAGE_SHIFT),
-	};
+	});
 }
 
 /* What a sink of ours has is away as what is in swap.  swapped may be NULL. */
@@ -312,7 +336,8 @@ static int advise(struct guest_mem *mem, struct gfn_range range, int advice)
 	uint64_t hva;
 	void *p;
 
-	if (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem))
+	if (mem->pid ||
+	    (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem)))
 		return -EINVAL;
 	/* Part of a huge page the kernel would round down to nothing. */
 	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
@@ -335,4 +360,53 @@ int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range)
 int guest_mem_map(struct guest_mem *mem, struct gfn_range range)
 {
 	return advise(mem, range, MADV_POPULATE_READ);
+}
+
+/*
+ * Our mapping of the file is for asking: pages that are mapped nowhere are
+ * mapped here for a moment, since the kernel takes out what is mapped once.
+ */
+static void page_out_unmapped(struct run r)
+{
+	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_POPULATE_READ);
+	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_PAGEOUT);
+	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_DONTNEED);
+}
+
+static void slot_page_out(const struct guest_mem *mem, unsigned int i,
+			  struct gfn_range range, const uint64_t *resident,
+			  const uint64_t *mapped)
+{
+	struct run r = slot_run(mem, i, range);
+	uint64_t end = r.gfn + r.nr, next;
+
+	if (!r.nr || !r.map)
+		return;
+	for (uint64_t g = r.gfn; g < end; g = next) {
+		next = g + 1;
+		if (!bitmap_test(resident, g) || bitmap_test(mapped, g))
+			continue;
+		while (next < end && bitmap_test(resident, next) &&
+		       !bitmap_test(mapped, next))
+			next++;
+		page_out_unmapped(slot_run(mem, i,
+			(struct gfn_range){ GFN(g), next - g }));
+	}
+}
+
+void guest_mem_page_out_unmapped(const struct guest_mem *mem,
+				 struct gfn_range range)
+{
+	__cleanup_free uint64_t *resident = NULL, *mapped = NULL;
+
+	if (!mem->remote || guest_mem_is_hugetlb(mem))
+		return;
+	resident = bitmap_new(guest_mem_nr_frames(mem));
+	mapped = bitmap_new(guest_mem_nr_frames(mem));
+	if (!resident || !mapped ||
+	    guest_mem_residency(mem, range, resident, NULL) ||
+	    guest_mem_mapped(mem, range, mapped))
+		return;
+	for (unsigned int i = 0; i < mem->nr_slots; i++)
+		slot_page_out(mem, i, range, resident, mapped);
 }

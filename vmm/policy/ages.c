@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/policy/engine-internal.h"
@@ -150,5 +152,32 @@ void engine_age_all(struct engine *e)
 	wss_estimate(&est, &e->wss_pages, &window);
 	proactive_tick(&e->proactive, e->look_end_ns, est.pages,
 		       e->policy.proactive_ppm, min_idle);
+	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
+{
+	uint8_t *import = calloc(e->nr_frames, 1);
+
+	if (!import)
+		return -ENOMEM;
+	memcpy(import, ages, nr < e->nr_frames ? nr : e->nr_frames);
+	pthread_mutex_lock(&e->lock);
+	free(e->import);
+	e->import = import;
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+void engine_import_ages(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	for (uint64_t g = 0; e->import && g < e->nr_frames; g++)
+		if (e->import[g] > e->frames.age[g] &&
+		    frame_list_of(&e->frames, g) != FRAME_NONE &&
+		    !bitmap_test(e->young, g))
+			e->frames.age[g] = e->import[g];
+	free(e->import);
+	e->import = NULL;
 	pthread_mutex_unlock(&e->lock);
 }

@@ -85,6 +85,7 @@ struct engine {
 	struct engine_stats stats;
 	struct frame_table frames;
 	struct proactive proactive;
+	uint8_t *import;	/* ages to take over; nr_frames; owned; or NULL */
 	struct wss_clock wss_clock;
 	struct wss_pages wss_pages;	/* of the last good scan */
 	uint64_t wss_granule;		/* frames; constant */
@@ -140,6 +141,9 @@ size_t goal_io(struct engine *e, size_t max);
 uint64_t ask_guest(struct engine *e, uint64_t over);
 /* Clean page cache is for the guest to drop, and it is told to. */
 bool ask_may_drop(struct engine *e);
+
+/* Takes over the ages of engine_set_ages(), where there are some. */
+void engine_import_ages(struct engine *e);
 
 /*
  * The second half of a scan: down to the target, if the policy wants it.

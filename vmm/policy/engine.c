@@ -225,6 +225,7 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed = 0;
 		engine_prefetch(e);
 		engine_age_all(e);
+		engine_import_ages(e);
 		now = clock_thread_cpu_ns();
 		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
 		rc = engine_reclaim(e);
@@ -313,6 +314,7 @@ static int alloc_all(struct engine *e)
 static void destroy(struct engine *e)
 {
 	frame_table_destroy(&e->frames);
+	free(e->import);
 	prefetch_free(e->prefetch);
 	free(e->resident);
 	free(e->swapped);

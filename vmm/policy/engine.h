@@ -181,6 +181,13 @@ int engine_get_ages(struct engine *engine, struct gfn_range range,
 		    uint8_t *ages);
 
 /*
+ * Ages that another process, or another host, had of the frames: by gfn, nr of
+ * them, taken over in the next scan by frames that are resident and not found
+ * young.  Copied.  0 or -ENOMEM.
+ */
+int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
+
+/*
  * Registers a callback run after each scan in the engine's thread, without
  * the engine's lock; for GET /events.
  */

@@ -36,6 +36,11 @@ struct sink_swap {
 	uint64_t *before, *after;	/* residency; owned */
 };
 
+static bool is_remote(const struct sink_swap *s)
+{
+	return guest_mem_pid(s->mem) != getpid();
+}
+
 /* Bytes of swap that are free, or -errno. */
 static int64_t swap_free(void)
 {
@@ -163,27 +168,49 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 		  int advice)
 {
-	if (guest_mem_pid(s->mem) != getpid())
+	if (is_remote(s))
 		return advise_process(s, iov, nr, advice);
 	for (size_t i = 0; i < nr; i++)
 		madvise(iov[i].iov_base, iov[i].iov_len, advice);
 	return 0;
 }
 
-/* Where the host has a range; false unless all of it is RAM, in one piece. */
-static bool range_to_iov(const struct sink_swap *s, struct gfn_range r,
-			 struct iovec *iov)
+/*
+ * Where the host has the first part of a range, which is taken off it: slots may
+ * follow each other in the guest and not here.  False: that is no RAM.
+ */
+static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
+		     struct iovec *iov)
 {
-	uint64_t start, last, end = r.start.v + r.nr;
+	unsigned int nr_slots;
+	const struct guest_memslot *slots = guest_mem_slots(s->mem, &nr_slots);
 
-	if (!r.nr || end < r.nr ||
-	    !guest_mem_gfn_to_hva(s->mem, r.start, &start) ||
-	    !guest_mem_gfn_to_hva(s->mem, GFN(end - 1), &last) ||
-	    last - start != (r.nr - 1) << VMM_PAGE_SHIFT)
-		return false;
-	iov->iov_base = (void *)(uintptr_t)start;
-	iov->iov_len = r.nr << VMM_PAGE_SHIFT;
-	return true;
+	for (unsigned int i = 0; i < nr_slots; i++) {
+		uint64_t at = r->start.v - slots[i].base.v, nr;
+
+		if (r->start.v < slots[i].base.v || at >= slots[i].nr_pages)
+			continue;
+		nr = slots[i].nr_pages - at;
+		if (nr > r->nr)
+			nr = r->nr;
+		iov->iov_base = (void *)(uintptr_t)(slots[i].hva +
+						    (at << VMM_PAGE_SHIFT));
+		iov->iov_len = nr << VMM_PAGE_SHIFT;
+		r->start.v += nr;
+		r->nr -= nr;
+		return true;
+	}
+	return false;
+}
+
+static bool is_ram(const struct sink_swap *s, struct gfn_range r)
+{
+	struct iovec iov;
+	bool good = r.nr;
+
+	while (good && r.nr)
+		good = take_iov(s, &r, &iov);
+	return good;
 }
 
 /* Calls advise() on the host ranges behind the guest's, MAX_IOV at a time. */
@@ -195,15 +222,20 @@ static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < nr; i++) {
-		if (!range_to_iov(s, ranges[i], &iov[n]))
+		struct gfn_range r = ranges[i];
+
+		if (!r.nr)
 			return -EFAULT;
-		n++;
-		if (n == MAX_IOV || i + 1 == nr) {
-			rc = advise(s, iov, n, advice);
-			n = 0;
+		while (!rc && r.nr) {
+			if (!take_iov(s, &r, &iov[n]))
+				return -EFAULT;
+			if (++n == MAX_IOV) {
+				rc = advise(s, iov, n, advice);
+				n = 0;
+			}
 		}
 	}
-	return rc;
+	return rc || !n ? rc : advise(s, iov, n, advice);
 }
 
 static int count(const struct sink_swap *s, const struct gfn_range *ranges,
@@ -233,23 +265,33 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	return rc;
 }
 
+/* Of a file: pages that the guest's process has not mapped just now. */
+static void page_out_unmapped(const struct sink_swap *s,
+			      const struct gfn_range *ranges, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		guest_mem_page_out_unmapped(s->mem, ranges[i]);
+}
+
 static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res)
 {
 	struct sink_swap *s = (struct sink_swap *)sink;
-	struct iovec iov;
 	int rc;
 
 	/* All of them first: the bitmaps end where guest memory does. */
 	for (size_t i = 0; i < nr; i++)
-		if (!range_to_iov(s, ranges[i], &iov))
+		if (!is_ram(s, ranges[i]))
 			return -EFAULT;
 	rc = count(s, ranges, nr, s->before);
-	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
+	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD && !is_remote(s))
 		for (size_t i = 0; !rc && i < nr; i++)
 			rc = map_resident(s, ranges[i]);
 	if (!rc)
 		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
+	if (!rc && is_remote(s) &&
+	    guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
+		page_out_unmapped(s, ranges, nr);
 	if (!rc)
 		rc = count(s, ranges, nr, s->after);
 	if (rc)

@@ -1,0 +1,161 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm attach finds the memory of QEMU's guests: by monitor and by process, of
+# each kind, below and above 4 GiB, also what is plugged in later; says no where
+# nothing can be taken; and QEMU runs on whatever becomes of it.  QEMU emulates
+# here: it needs no KVM.  What is reclaimed, tests/lab/attach.sh looks at.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+for need in qemu-system-x86_64:qemu-system-x86 socat:socat curl:curl jq:jq; do
+  command -v "${need%%:*}" >/dev/null ||
+    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+
+qemu='' attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  [ -z "$qemu" ] || kill "$qemu" 2>/dev/null
+  wait
+}
+start_qemu() { # OPTION...
+  rm -f "$tmp/qmp" "$tmp/hmp"
+  qemu-system-x86_64 -accel tcg -display none -nodefaults \
+    -qmp "unix:$tmp/qmp,server=on,wait=off" \
+    -monitor "unix:$tmp/hmp,server=on,wait=off" "$@" 2>"$tmp/qemu.log" &
+  qemu=$!
+  # After the firmware's first steps; and all memory is there.
+  wait_for 30 test -S "$tmp/hmp" && sleep 1
+}
+stop_qemu() {
+  kill "$qemu"
+  wait "$qemu" 2>/dev/null
+  qemu=''
+}
+api() { curl -sS --max-time 10 --unix-socket "$tmp/s" "http://vmm$1"; }
+resident() { api /stats 2>/dev/null | jq -r .memory.resident_bytes; }
+answers() { api /vms; }
+attach() { # OPTION...
+  "$vmm" attach --abits none --socket "$tmp/s" "$@" 2>"$tmp/log" &
+  attached=$!
+  wait_for 20 answers
+}
+detach() { # sets status
+  kill "$attached"
+  status=0
+  wait "$attached" || status=$?
+  attached=''
+}
+alive() { echo info status | socat -t 2 - "UNIX:$tmp/hmp" | grep -q running; }
+refused() { # PATTERN NAME OPTION...
+  _pattern=$1 _name=$2
+  shift 2
+  _status=0
+  timeout 20 "$vmm" attach --socket "$tmp/s" "$@" 2>"$tmp/log" || _status=$?
+  is "$_status" 1 "$_name: refused"
+  like "$(cat "$tmp/log")" "$_pattern" "$_name: says why"
+}
+kinds() { # NAME BYTES OPTION...
+  _name=$1 _bytes=$2
+  shift 2
+  start_qemu "$@" || { ok 1 "$_name: QEMU starts"; sed 's/^/# /' "$tmp/qemu.log"; }
+  for _by in "--qmp $tmp/qmp" "--pid $qemu"; do
+    # shellcheck disable=SC2086 # two words
+    attach $_by
+    ok $? "$_name: attached by ${_by%% *}"
+    sed 's/^/# /' "$tmp/log"
+    _ms=$(sed -n 's/.* in \([0-9]*\) ms:.*/\1/p' "$tmp/log")
+    echo "# ${_ms:-no} ms"
+    # What firmware closes for a moment is missing then: less than a MiB.
+    _got=$(answers | jq '.[0].memory_bytes')
+    [ "${_got:-0}" -gt $((_bytes - (1 << 20))) ] && [ "$_got" -le "$_bytes" ]
+    ok $? "$_name: all of its memory is found ($_got)"
+    is "$(answers | jq '.[0].pid')" "$qemu" "$_name: its process"
+    _got=$(resident)
+    [ "${_got:-0}" -gt $((_bytes - (1 << 20))) ]
+    ok $? "$_name: and it is resident ($_got)"
+    detach
+    is "$status" 0 "$_name: let go"
+    alive
+    ok $? "$_name: QEMU runs on"
+  done
+  stop_qemu
+}
+
+mib=$((1 << 20))
+kinds "private" $((128 * mib)) -m 128 -name guest=first,debug-threads=on \
+  -object memory-backend-ram,id=r,size=128M,prealloc=on \
+  -machine q35,memory-backend=r
+kinds "shared" $((128 * mib)) -m 128 \
+  -object memory-backend-memfd,id=r,size=128M,share=on,prealloc=on \
+  -machine pc,memory-backend=r
+: >"$tmp/memory"
+kinds "file" $((64 * mib)) -m 64 -object memory-backend-file,id=r,size=64M,share=on,prealloc=on,mem-path="$tmp/memory" \
+  -machine pc,memory-backend=r
+
+# --- plugged in, above 4 GiB ---------------------------------------------------
+start_qemu -m 128,slots=2,maxmem=1G -machine q35 -name plugged
+attach --qmp "$tmp/qmp"
+ok $? "a guest with room for more memory"
+bytes() { answers | jq '.[0].memory_bytes'; }
+before=$(bytes)
+printf 'object_add memory-backend-ram,id=d0,size=64M,prealloc=on\ndevice_add pc-dimm,memdev=d0,id=dimm0\n' |
+  socat -t 2 - "UNIX:$tmp/hmp" >"$tmp/hmp.log"
+grown() { [ "$(bytes)" -ge $((before + 64 * mib)) ]; }
+wait_for 20 grown
+ok $? "memory plugged in is found ($before, now $(bytes))"
+is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
+refused "somebody else has this monitor" "a second one on the monitor" \
+  --abits none --qmp "$tmp/qmp"
+
+# --- killed at any moment -----------------------------------------------------
+n=0 lost=0
+kill -9 "$attached"
+wait "$attached" 2>/dev/null
+while [ $n -lt 20 ]; do
+  n=$((n + 1))
+  "$vmm" attach --abits none --socket "$tmp/s" --qmp "$tmp/qmp" 2>"$tmp/log" &
+  attached=$!
+  sleep "0.$((n * 7 % 10))"
+  kill -9 "$attached"
+  wait "$attached" 2>/dev/null
+  alive || lost=$((lost + 1))
+done
+is "$lost" 0 "killed 20 times at any moment: QEMU runs on"
+attach --qmp "$tmp/qmp"
+ok $? "and can be attached to again"
+
+# --- it ends --------------------------------------------------------------------
+stop_qemu
+status=0
+wait "$attached" || status=$?
+attached=''
+is "$status" 0 "the guest ends: so does attach"
+like "$(cat "$tmp/log")" "plugged ended" "and says so"
+[ ! -e "$tmp/s" ]
+ok $? "its socket is gone"
+
+# --- no -----------------------------------------------------------------------
+refused "no process 999999" "no such process" --pid 999999
+sleep 60 &
+other=$!
+refused "no QEMU" "not QEMU" --pid $other
+kill $other
+refused "qmp" "no monitor" --qmp "$tmp/none"
+"$vmm" attach 2>"$tmp/log"
+is $? 2 "nobody named: a wrong command line"
+"$vmm" attach --pid 1 domain 2>"$tmp/log"
+is $? 2 "two guests named: too"
+start_qemu -m 32 -machine q35
+refused "soft unmaps memory of its own process" "a source that can't" \
+  --pid "$qemu" --abits soft --reclaim on
+printf 'no ages\n' >"$tmp/ages"
+refused "these are no ages" "a file that holds something else" --pid "$qemu" \
+  --abits none --ages "$tmp/ages"
+stop_qemu
+if start_qemu -m 32 -machine q35 -overcommit mem-lock=on && kill -0 "$qemu" 2>/dev/null; then
+  refused "locked in RAM" "memory that is locked" --pid "$qemu" --abits none
+  stop_qemu
+else
+  skip "memory that is locked" "QEMU may not lock its memory here"
+fi
+done_testing

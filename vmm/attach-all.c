@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vmm attach --all: a process for each domain that runs, so that no guest's
+ * trouble is another's.  libvirt's events and ends of processes wake the loop;
+ * what to do follows from what runs, and not from the event.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/attach.h"
+#include "vmm/cmd.h"
+#include "vmm/host/libvirt_conn.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+#ifdef HAVE_LIBVIRT
+
+#define MAX_WORDS     32
+#define RECONNECT_NS  UINT64_C(1000000000)
+#define CHECK_MS      1000
+#define MAX_CRASHES   5
+
+struct child {
+	struct child *next;
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	int id;			/* libvirt's, another one each start */
+	pid_t pid;		/* 0: it ended, and is not wanted again */
+	unsigned int nr_crashes;
+	bool seen;
+};
+
+struct all {
+	struct attach_options *o;
+	char **argv;
+	virConnectPtr conn;	/* owned; NULL: broken */
+	struct child *children;	/* owned */
+	int signal_fd;
+	uint64_t retry_ns;
+	bool stopping, told;
+};
+
+static void start_child(struct all *a, struct child *c)
+{
+	char *words[MAX_WORDS] = { "vmm", "attach" };
+	sigset_t none;
+	int n = 2;
+
+	/* The same command line, with a domain in place of --all. */
+	for (char **w = a->argv + 1; *w && n < MAX_WORDS - 3; w++)
+		if (strcmp(*w, "--all") && strcmp(*w, "-A"))
+			words[n++] = *w;
+	words[n++] = c->uuid;
+	c->pid = fork();
+	if (c->pid < 0) {
+		log_warn("fork: %s", strerror(errno));
+		c->pid = 0;
+	}
+	if (c->pid)
+		return;
+	/* It goes when we go: who comes after us starts it again. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv("/proc/self/exe", words);
+	_exit(127);
+}
+
+static void see_domain(struct all *a, virDomainPtr dom)
+{
+	int id = virDomainGetID(dom);
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	struct child *c;
+
+	if (id < 0 || virDomainGetUUIDString(dom, uuid))
+		return;
+	for (c = a->children; c; c = c->next)
+		if (!strcmp(c->uuid, uuid))
+			break;
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return;
+		strcpy(c->uuid, uuid);
+		c->next = a->children;
+		a->children = c;
+		c->id = -1;
+	}
+	c->seen = true;
+	/* Of one that was refused only a new start makes another. */
+	if (c->pid || c->id == id)
+		return;
+	c->id = id;
+	c->nr_crashes = 0;
+	start_child(a, c);
+}
+
+static void forget_ended(struct all *a)
+{
+	struct child **cp = &a->children, *c;
+
+	while ((c = *cp)) {
+		if (c->seen || c->pid) {
+			cp = &c->next;
+			continue;
+		}
+		*cp = c->next;
+		free(c);
+	}
+}
+
+static void see_domains(struct all *a)
+{
+	virDomainPtr *doms = NULL;
+	int nr = virConnectListAllDomains(a->conn, &doms,
+					  VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+
+	if (nr < 0)
+		return;
+	for (struct child *c = a->children; c; c = c->next)
+		c->seen = false;
+	for (int i = 0; i < nr; i++) {
+		see_domain(a, doms[i]);
+		virDomainFree(doms[i]);
+	}
+	free(doms);
+	forget_ended(a);
+}
+
+/* One that crashed or was killed comes again at once, but not for ever. */
+static void reap(struct all *a)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = a->children;
+
+		while (c && c->pid != pid)
+			c = c->next;
+		if (!c)
+			continue;
+		c->pid = 0;
+		if (WIFSIGNALED(status) && !a->stopping &&
+		    c->nr_crashes++ < MAX_CRASHES) {
+			log_warn("what served domain %s ended by signal %d: "
+				 "starting it again", c->uuid,
+				 WTERMSIG(status));
+			start_child(a, c);
+		}
+		a->told = true;
+	}
+}
+
+static void on_signal(int watch, int fd, int events, void *arg)
+{
+	struct signalfd_siginfo info;
+	struct all *a = arg;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		reap(a);
+	else
+		a->stopping = true;
+}
+
+static int on_domain(virConnectPtr conn, virDomainPtr dom, int event,
+		     int detail, void *arg)
+{
+	struct all *a = arg;
+
+	a->told = true;
+	return 0;
+}
+
+static void on_timer(int timer, void *arg)
+{
+	struct all *a = arg;
+
+	a->told = true;
+	reap(a);
+}
+
+static void connect_again(struct all *a)
+{
+	bool first = !a->retry_ns;
+	char why[512];
+
+	if (a->conn && virConnectIsAlive(a->conn) == 1)
+		return;
+	if (a->conn) {
+		log_warn("libvirt is gone: its domains are served on, and it is "
+			 "waited for");
+		virConnectClose(a->conn);
+		a->conn = NULL;
+	}
+	if (clock_now_ns() < a->retry_ns)
+		return;
+	a->retry_ns = clock_now_ns() + RECONNECT_NS;
+	if (libvirt_conn_open(&a->conn, a->o->uri, true, why, sizeof(why))) {
+		if (first)
+			log_warn("%s; will try again", why);
+		return;
+	}
+	virConnectSetKeepAlive(a->conn, 5, 3);
+	virConnectDomainEventRegisterAny(a->conn, NULL,
+					 VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+					 VIR_DOMAIN_EVENT_CALLBACK(on_domain),
+					 a, NULL);
+	log_info("follows the domains of libvirt");
+	a->told = true;
+}
+
+static void end_children(struct all *a)
+{
+	struct child *c;
+
+	for (c = a->children; c; c = c->next)
+		if (c->pid)
+			kill(c->pid, SIGTERM);
+	while ((c = a->children)) {
+		if (c->pid)
+			waitpid(c->pid, NULL, 0);
+		a->children = c->next;
+		free(c);
+	}
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int attach_all(struct attach_options *o, char **argv)
+{
+	struct all a = { .o = o, .argv = argv };
+
+	a.signal_fd = block_signals();
+	if (a.signal_fd < 0 || virEventRegisterDefaultImpl() ||
+	    virEventAddHandle(a.signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal,
+			      &a, NULL) < 0 ||
+	    virEventAddTimeout(CHECK_MS, on_timer, &a, NULL) < 0) {
+		log_error("the loop for libvirt's events can't be made");
+		return VMM_EXIT_FAILURE;
+	}
+	while (!a.stopping) {
+		connect_again(&a);
+		if (a.told && a.conn) {
+			a.told = false;
+			see_domains(&a);
+		}
+		if (virEventRunDefaultImpl() < 0)
+			break;
+	}
+	end_children(&a);
+	if (a.conn)
+		virConnectClose(a.conn);
+	close(a.signal_fd);
+	return VMM_EXIT_OK;
+}
+
+#else
+
+int attach_all(struct attach_options *o, char **argv)
+{
+	log_error("%s", LIBVIRT_CONN_MISSING);
+	return VMM_EXIT_FAILURE;
+}
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A domain of libvirt's: its process, its metadata, its jobs.  Read only; the
+ * connection may break, since the guest does not need it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/attach.h"
+#include "vmm/host/domain_xml.h"
+#include "vmm/host/libvirt_conn.h"
+#include "vmm/host/qemu_guest.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/log.h"
+
+#ifdef HAVE_LIBVIRT
+
+struct attach_domain {
+	virConnectPtr conn;	/* owned; NULL: broken */
+	virDomainPtr dom;	/* owned; NULL with it */
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	const char *uri;	/* not owned */
+	char *policy;		/* owned: as its metadata has it, or NULL */
+	struct engine_policy base;	/* what the command line says */
+	bool by_command;	/* and that is all that counts */
+	bool is_leaving;
+};
+
+static void disconnect(struct attach_domain *d)
+{
+	if (d->dom)
+		virDomainFree(d->dom);
+	if (d->conn)
+		virConnectClose(d->conn);
+	d->dom = NULL;
+	d->conn = NULL;
+}
+
+static int connect_to(struct attach_domain *d, const char *domain, char *why,
+		      size_t len)
+{
+	int rc;
+
+	if (d->conn && virConnectIsAlive(d->conn) == 1)
+		return 0;
+	disconnect(d);
+	rc = libvirt_conn_open(&d->conn, d->uri, true, why, len);
+	if (!rc)
+		rc = libvirt_conn_find(d->conn, domain, &d->dom, why, len);
+	if (rc)
+		disconnect(d);
+	return rc;
+}
+
+static int read_settings(struct attach_domain *d, struct domain_settings *s,
+			 char *why, size_t len)
+{
+	__cleanup_free char *xml = virDomainGetXMLDesc(d->dom, 0);
+
+	if (!xml)
+		return libvirt_conn_error("the domain's XML", why, len);
+	return domain_xml_read(xml, s, why, len);
+}
+
+/* The command line goes before the metadata. */
+static int take_settings(struct attach_domain *d, struct attach_options *o,
+			 char *why, size_t len)
+{
+	struct domain_settings s;
+	int rc = read_settings(d, &s, why, len);
+
+	if (rc)
+		return rc;
+	d->by_command = o->run.reclaim_text;
+	d->base = o->run.policy;
+	if (s.policy && !d->by_command) {
+		char reason[256];
+
+		rc = engine_policy_parse(s.policy, &o->run.policy, reason,
+					 sizeof(reason));
+		if (rc)
+			snprintf(why, len, "the policy '%s' in the domain's "
+				 "metadata: %s", s.policy, reason);
+		d->policy = strdup(s.policy);
+	}
+	if (s.abits && !o->run.abits)
+		o->run.abits = strdup(s.abits);
+	if (s.channel_path && !o->agent && !o->run.no_agent)
+		o->agent = strdup(s.channel_path);
+	domain_settings_free(&s);
+	return rc;
+}
+
+static int find_pid(struct attach_domain *d, struct attach_options *o,
+		    pid_t *pid, char *why, size_t len)
+{
+	if (virDomainGetUUIDString(d->dom, d->uuid))
+		return libvirt_conn_error("the domain's UUID", why, len);
+	if (virDomainIsActive(d->dom) != 1) {
+		snprintf(why, len, "domain %s does not run: virsh start %s",
+			 o->domain, o->domain);
+		return -ESRCH;
+	}
+	if (!o->run.name)
+		o->run.name = strdup(virDomainGetName(d->dom));
+	*pid = qemu_guest_find(d->uuid);
+	if (*pid > 0)
+		return 0;
+	snprintf(why, len, "domain %s has no QEMU process on this host: only "
+		 "domains of this host's QEMU driver can be attached to",
+		 o->domain);
+	return -ESRCH;
+}
+
+int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
+		       pid_t *pid, char *why, size_t len)
+{
+	struct attach_domain *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return -ENOMEM;
+	d->uri = o->uri;
+	rc = connect_to(d, o->domain, why, len);
+	if (!rc)
+		rc = find_pid(d, o, pid, why, len);
+	if (!rc)
+		rc = take_settings(d, o, why, len);
+	if (rc) {
+		attach_domain_close(d);
+		return rc;
+	}
+	*dp = d;
+	return 0;
+}
+
+void attach_domain_close(struct attach_domain *d)
+{
+	if (!d)
+		return;
+	disconnect(d);
+	free(d->policy);
+	free(d);
+}
+
+bool attach_domain_is_leaving(struct attach_domain *d)
+{
+	virDomainJobInfo job;
+	char why[256];
+
+	if (connect_to(d, d->uuid, why, sizeof(why)) ||
+	    virDomainGetJobInfo(d->dom, &job))
+		return d->is_leaving;
+	d->is_leaving = job.type == VIR_DOMAIN_JOB_BOUNDED ||
+			job.type == VIR_DOMAIN_JOB_UNBOUNDED;
+	return d->is_leaving;
+}
+
+static bool differs(const char *a, const char *b)
+{
+	return !a != !b || (a && strcmp(a, b));
+}
+
+bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)
+{
+	struct domain_settings s;
+	char why[256];
+	bool is_new;
+
+	/* While it is being saved, its XML may have to wait for that. */
+	if (d->by_command || d->is_leaving || !d->dom ||
+	    read_settings(d, &s, why, sizeof(why)))
+		return false;
+	is_new = differs(s.policy, d->policy);
+	if (is_new) {
+		free(d->policy);
+		d->policy = s.policy ? strdup(s.policy) : NULL;
+		*p = d->base;
+		if (s.policy && engine_policy_parse(s.policy, p, why,
+						    sizeof(why))) {
+			log_warn("the policy '%s' in the domain's metadata: %s",
+				 s.policy, why);
+			is_new = false;
+		}
+	}
+	domain_settings_free(&s);
+	return is_new;
+}
+
+#else
+
+int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
+		       pid_t *pid, char *why, size_t len)
+{
+	snprintf(why, len, "%s", LIBVIRT_CONN_MISSING);
+	return -ENOSYS;
+}
+
+void attach_domain_close(struct attach_domain *d)
+{
+}
+
+bool attach_domain_is_leaving(struct attach_domain *d)
+{
+	return false;
+}
+
+bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)
+{
+	return false;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `vmm attach`: reclaim for a guest that QEMU runs.  Nothing is changed in QEMU
+ * or its domain, and nothing that we hold is needed by it: this process may end
+ * at any moment, in any way.
+ */
+#ifndef VMM_ATTACH_H
+#define VMM_ATTACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/run-options.h"
+
+struct engine;
+
+/* The command line; strings are owned or NULL. */
+struct attach_options {
+	struct run_options run;	/* of it: name, socket, abits, policy, sink */
+	char *pid_text, *qmp, *uri, *domain, *ages, *agent;
+	int all;
+	pid_t pid;
+};
+
+/* A domain of libvirt's that runs; only what a build with libvirt has. */
+struct attach_domain;
+
+/*
+ * Finds the domain and its process, and takes from its metadata what the command
+ * line does not say: policy, source, agent.  0 or -errno with why.
+ */
+int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
+		       pid_t *pid, char *why, size_t len);
+void attach_domain_close(struct attach_domain *d);
+/*
+ * Asked now and then: is the domain being migrated or saved?  While libvirt does
+ * not answer, what it said last; it is connected to again when it is back.
+ */
+bool attach_domain_is_leaving(struct attach_domain *d);
+/* The policy in its metadata differs from last time: true, and it is in *p. */
+bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
+
+/* One guest until it ends or a signal comes.  An exit status. */
+int attach_guest(struct attach_options *o);
+/* All domains of o->uri, a process for each.  An exit status. */
+int attach_all(struct attach_options *o, char **argv);
+
+/*
+ * The ages of a guest's frames in a file: a line that says what it is, then a
+ * byte a frame.  0 or -errno; -EINVAL: not such a file.
+ */
+int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr);
+/* *agesp is malloc'ed.  -ENOENT: there is no file. */
+int attach_ages_load(const char *path, uint8_t **agesp, uint64_t *nr);
+
+#endif

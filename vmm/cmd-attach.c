@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vmm attach: the command line. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <popt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/attach.h"
+#include "vmm/cmd.h"
+#include "vmm/host/libvirt_conn.h"
+#include "vmm/reclaim/sink.h"
+#include "vmm/util/log.h"
+
+static int check_pid(struct attach_options *o)
+{
+	char *end;
+	long pid;
+
+	if (!o->pid_text)
+		return VMM_EXIT_OK;
+	errno = 0;
+	pid = strtol(o->pid_text, &end, 10);
+	if (errno || end == o->pid_text || *end || pid < 1 || pid > INT_MAX) {
+		log_error("--pid %s: not the number of a process", o->pid_text);
+		return VMM_EXIT_USAGE;
+	}
+	o->pid = pid;
+	return VMM_EXIT_OK;
+}
+
+static int check_whom(const struct attach_options *o)
+{
+	bool by_libvirt = o->domain || o->all;
+
+	if (by_libvirt == !(o->pid || o->qmp) && !(o->domain && o->all))
+		goto good;
+	log_error("attach: say which guest: --pid PID, --qmp SOCKET, DOMAIN of "
+		  "libvirt's, or --all; see --help");
+	return VMM_EXIT_USAGE;
+good:
+	if (o->uri && !by_libvirt) {
+		log_error("--connect %s: which domain? Name one, or say --all",
+			  o->uri);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->all && (o->run.name || o->run.socket || o->agent || o->ages)) {
+		log_error("--all: --name, --socket, --agent and --ages are of "
+			  "one guest");
+		return VMM_EXIT_USAGE;
+	}
+#ifndef HAVE_LIBVIRT
+	if (by_libvirt) {
+		log_error("%s", LIBVIRT_CONN_MISSING);
+		return VMM_EXIT_FAILURE;
+	}
+#endif
+	return VMM_EXIT_OK;
+}
+
+static int check(struct attach_options *o)
+{
+	const struct reclaim_sink_ops *sink;
+	struct run_options *r = &o->run;
+	const char *options;
+	char why[256];
+	int rc = check_pid(o);
+
+	if (!rc)
+		rc = check_whom(o);
+	if (rc)
+		return rc;
+	if (r->sink && sink_find(&sink, r->sink, &options, why, sizeof(why))) {
+		log_error("--sink %s: %s", r->sink, why);
+		return VMM_EXIT_USAGE;
+	}
+	if (r->reclaim_text && engine_policy_parse(r->reclaim_text, &r->policy,
+						   why, sizeof(why))) {
+		log_error("--reclaim %s: %s", r->reclaim_text, why);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+static int parse(struct attach_options *o, poptContext popt)
+{
+	const char *word;
+	int opt = poptGetNextOpt(popt);
+
+	if (opt < -1) {
+		log_error("%s: %s; see --help",
+			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+			  poptStrerror(opt));
+		return VMM_EXIT_USAGE;
+	}
+	word = poptGetArg(popt);
+	o->domain = word ? strdup(word) : NULL;
+	word = word ? poptGetArg(popt) : NULL;
+	if (word) {
+		log_error("attach: what is '%s' for? One domain, or --all",
+			  word);
+		return VMM_EXIT_USAGE;
+	}
+	return check(o);
+}
+
+static int options_parse(struct attach_options *o, int argc, char **argv)
+{
+	struct run_options *r = &o->run;
+	const struct poptOption table[] = {
+		{ "pid", 'p', POPT_ARG_STRING, &o->pid_text, 0,
+		  "the QEMU process of the guest", "PID" },
+		{ "qmp", 'q', POPT_ARG_STRING, &o->qmp, 0,
+		  "a monitor of the QEMU process: unix socket", "SOCKET" },
+		{ "connect", 'c', POPT_ARG_STRING, &o->uri, 0,
+		  "libvirt, where the domain runs (libvirt's default)", "URI" },
+		{ "all", 'A', POPT_ARG_NONE, &o->all, 0,
+		  "all domains there that run or will", NULL },
+		{ "abits", 'a', POPT_ARG_STRING, &r->abits, 0,
+		  "source of accessed bits: auto, none, kvm-young, damon, "
+		  "page-idle (auto)", "SOURCE" },
+		{ "reclaim", 'r', POPT_ARG_STRING, &r->reclaim_text, 0,
+		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
+		  "cpu=PERCENT,prefetch=PAGES (off)", "POLICY" },
+		{ "sink", 0, POPT_ARG_STRING, &r->sink, 0,
+		  "where cold pages go: swap, damon, numa,to=NODE (swap)",
+		  "SINK" },
+		{ "agent", 0, POPT_ARG_STRING, &o->agent, 0,
+		  "unix socket of QEMU's for the agent's virtio-serial port",
+		  "PATH" },
+		{ "no-agent", 0, POPT_ARG_NONE, &r->no_agent, 0,
+		  "do not connect to a guest agent", NULL },
+		{ "ages", 0, POPT_ARG_STRING, &o->ages, 0,
+		  "take ages over from this file where it is there, and keep "
+		  "them in it", "FILE" },
+		{ "name", 'n', POPT_ARG_STRING, &r->name, 0,
+		  "name of the VM (as QEMU has it)", "NAME" },
+		{ "socket", 's', POPT_ARG_STRING, &r->socket, 0,
+		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
+		{ "verbose", 'v', POPT_ARG_NONE, &r->verbose, 0,
+		  "tell more", NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt;
+	int rc;
+
+	memset(o, 0, sizeof(*o));
+	r->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
+	popt = poptGetContext("vmm attach", argc, (const char **)argv, table, 0);
+	poptSetOtherOptionHelp(popt, "--pid PID | --qmp SOCKET | [--connect "
+			       "URI] DOMAIN|--all [OPTION...]");
+	rc = parse(o, popt);
+	poptFreeContext(popt);
+	return rc;
+}
+
+/* After libvirt's metadata had its say. */
+static void options_free(struct attach_options *o)
+{
+	run_options_free(&o->run);
+	free(o->pid_text);
+	free(o->qmp);
+	free(o->uri);
+	free(o->domain);
+	free(o->ages);
+	free(o->agent);
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	struct attach_options o;
+	int rc = options_parse(&o, argc, argv);
+
+	if (o.run.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (!rc && !o.run.sink)
+		o.run.sink = strdup("swap");
+	if (!rc)
+		rc = o.all ? attach_all(&o, argv) : attach_guest(&o);
+	options_free(&o);
+	return rc;
+}

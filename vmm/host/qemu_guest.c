@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/host/proc_maps.h"
+#include "vmm/host/qemu_guest.h"
+#include "vmm/host/qemu_layout.h"
+#include "vmm/util/cleanup.h"
+
+#define MAX_CMDLINE (1u << 20)
+#define HOLE_END    (UINT64_C(4) << 30)
+#define MIN_VMA	    (UINT64_C(1) << 20)
+
+/* "pc.ram" or "/objects/d0" of the monitor's names. */
+static bool is_backend(const char *name, void *arg)
+{
+	const char *id, *last = strrchr(name, '/');
+	json_t *e;
+	size_t i;
+
+	json_array_foreach((json_t *)arg, i, e) {
+		id = json_string_value(json_object_get(e, "id"));
+		if (id && (!strcmp(id, name) || (last && !strcmp(id, last + 1))))
+			return true;
+	}
+	return false;
+}
+
+static int find_hva(struct qmp *qmp, const struct qemu_region *r, uint64_t *hva,
+		    char *why, size_t len)
+{
+	__cleanup_free char *text = NULL;
+	char line[48];
+	int rc;
+
+	snprintf(line, sizeof(line), "gpa2hva 0x%" PRIx64, r->gpa);
+	rc = qmp_human(qmp, line, &text, why, len);
+	if (rc)
+		return rc;
+	if (qemu_layout_hva(text, hva))
+		return 0;
+	snprintf(why, len, "QEMU does not tell where it has 0x%" PRIx64 ": %s",
+		 r->gpa, text);
+	return -EPROTO;
+}
+
+static int by_monitor(struct qmp *qmp, struct qemu_memory *m, char *why,
+		      size_t len)
+{
+	__cleanup_free struct qemu_region *regions =
+		calloc(QEMU_MAX_REGIONS, sizeof(*regions));
+	__cleanup_free char *text = NULL;
+	json_t *backends = NULL;
+	int nr = 0, rc = regions ? 0 : -ENOMEM;
+
+	if (!rc)
+		rc = qmp_command(qmp, "query-memdev", &backends, why, len);
+	if (!rc)
+		rc = qmp_human(qmp, "info mtree -f", &text, why, len);
+	if (!rc) {
+		nr = qemu_layout_mtree(text, is_backend, backends, regions);
+		rc = nr < 0 ? nr : 0;
+		if (rc)
+			snprintf(why, len, "what QEMU says of its memory is not "
+				 "understood: %s", strerror(-rc));
+	}
+	for (int i = 0; !rc && i < nr; i++) {
+		struct guest_memslot *s = &m->slots[m->nr++];
+
+		s->base = GFN(regions[i].gpa >> VMM_PAGE_SHIFT);
+		s->nr_pages = regions[i].bytes >> VMM_PAGE_SHIFT;
+		m->bytes += regions[i].bytes;
+		rc = find_hva(qmp, &regions[i], &s->hva, why, len);
+	}
+	json_decref(backends);
+	return rc;
+}
+
+/* malloc'ed; its length, or -errno. */
+static ssize_t read_cmdline(pid_t pid, char **words)
+{
+	__cleanup_close int fd = -1;
+	char path[40];
+	ssize_t n, used = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*words = malloc(MAX_CMDLINE);
+	if (!*words)
+		return -ENOMEM;
+	while (used < MAX_CMDLINE &&
+	       (n = read(fd, *words + used, MAX_CMDLINE - used)) > 0)
+		used += n;
+	return used;
+}
+
+/*
+ * The mapping that ends as one of that size would, and begins no later: QEMU
+ * keeps a page without access behind RAM, so only before it another may join.
+ */
+static const struct proc_vma *find_ram(const struct proc_vma *vmas, int nr,
+				       uint64_t bytes, bool *several)
+{
+	const struct proc_vma *best = NULL;
+
+	*several = false;
+	for (int i = 0; i < nr; i++) {
+		const struct proc_vma *v = &vmas[i];
+		uint64_t size = v->end - v->start;
+
+		if (!v->writable || size < bytes ||
+		    (v->is_file && !v->shared && size != bytes))
+			continue;
+		*several |= best && best->end - best->start == size;
+		if (!best || size < best->end - best->start) {
+			best = v;
+			*several = false;
+		}
+	}
+	return best;
+}
+
+static int by_cmdline(pid_t pid, struct qemu_memory *m, char *why, size_t len)
+{
+	__cleanup_free char *words = NULL;
+	__cleanup_free struct proc_vma *vmas = NULL;
+	const struct proc_vma *v;
+	uint64_t ram, low, hva;
+	ssize_t n = read_cmdline(pid, &words);
+	bool several = false;
+	int rc, nr;
+
+	if (n < 0) {
+		snprintf(why, len, "process %d: %s", (int)pid, strerror(-n));
+		return n;
+	}
+	rc = qemu_layout_cmdline(words, n, &ram, &low, why, len);
+	if (rc)
+		return rc;
+	nr = proc_maps_read(pid, MIN_VMA, false, &vmas);
+	if (nr < 0) {
+		snprintf(why, len, "the mappings of process %d: %s", (int)pid,
+			 strerror(-nr));
+		return nr;
+	}
+	v = find_ram(vmas, nr, ram, &several);
+	if (!v || several) {
+		snprintf(why, len, "process %d has %s mapping of %" PRIu64
+			 " MiB, as its command line asks for: give its monitor "
+			 "with --qmp", (int)pid, v ? "more than one" : "no",
+			 ram >> 20);
+		return -ENOENT;
+	}
+	hva = v->end - ram;
+	m->slots[m->nr++] = (struct guest_memslot){
+		GFN(0), low >> VMM_PAGE_SHIFT, hva
+	};
+	if (ram > low)
+		m->slots[m->nr++] = (struct guest_memslot){
+			GFN(HOLE_END >> VMM_PAGE_SHIFT),
+			(ram - low) >> VMM_PAGE_SHIFT, hva + low
+		};
+	m->bytes = ram;
+	return 0;
+}
+
+/* Of the largest slot: one guest's backends are alike. */
+int qemu_guest_backing(pid_t pid, struct qemu_memory *m, char *why, size_t len)
+{
+	__cleanup_free struct proc_vma *vmas = NULL;
+	const struct guest_memslot *s = &m->slots[0];
+	int nr = proc_maps_read(pid, VMM_PAGE_SIZE, true, &vmas);
+
+	for (unsigned int i = 1; i < m->nr; i++)
+		if (m->slots[i].nr_pages > s->nr_pages)
+			s = &m->slots[i];
+	for (int i = 0; i < nr; i++) {
+		const struct proc_vma *v = &vmas[i];
+
+		if (s->hva < v->start || s->hva >= v->end)
+			continue;
+		if (v->page_bytes >= UINT64_C(1) << 30)
+			m->backing = GUEST_MEM_HUGETLB_1G;
+		else if (v->page_bytes > VMM_PAGE_SIZE)
+			m->backing = GUEST_MEM_HUGETLB;
+		else if (v->is_file && v->shared)
+			m->backing = GUEST_MEM_MEMFD;
+		else
+			m->backing = v->huge_advised ? GUEST_MEM_THP :
+						       GUEST_MEM_ANON;
+		return 0;
+	}
+	snprintf(why, len, "process %d has nothing mapped where its memory "
+		 "should be", (int)pid);
+	return nr < 0 ? nr : -ENOENT;
+}
+
+int qemu_guest_memory(pid_t pid, struct qmp *qmp, struct qemu_memory *m,
+		      char *why, size_t len)
+{
+	memset(m, 0, sizeof(*m));
+	return qmp ? by_monitor(qmp, m, why, len) :
+		     by_cmdline(pid, m, why, len);
+}
+
+bool qemu_memory_equal(const struct qemu_memory *a, const struct qemu_memory *b)
+{
+	if (a->nr != b->nr)
+		return false;
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (a->slots[i].base.v != b->slots[i].base.v ||
+		    a->slots[i].nr_pages != b->slots[i].nr_pages ||
+		    a->slots[i].hva != b->slots[i].hva)
+			return false;
+	return true;
+}
+
+pid_t qemu_guest_find(const char *uuid)
+{
+	const struct dirent *e;
+	DIR *dir = opendir("/proc");
+	pid_t found = -ENOENT;
+
+	if (!dir)
+		return -errno;
+	while (found < 0 && (e = readdir(dir))) {
+		__cleanup_free char *words = NULL;
+		const char *has;
+		ssize_t n;
+
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		n = read_cmdline(atoi(e->d_name), &words);
+		if (n <= 0 || !memchr(words, '\0', n) || !strstr(words, "qemu"))
+			continue;
+		has = qemu_layout_option(words, n, "-uuid");
+		if (has && !strcasecmp(has, uuid))
+			found = atoi(e->d_name);
+	}
+	closedir(dir);
+	return found;
+}
+
+void qemu_guest_name(pid_t pid, char *name, size_t len)
+{
+	__cleanup_free char *words = NULL;
+	ssize_t n = read_cmdline(pid, &words);
+	const char *text = n > 0 ? qemu_layout_option(words, n, "-name") : NULL;
+
+	if (text && !strncmp(text, "guest=", 6))
+		text += 6;
+	if (text && strcspn(text, ",") && text[0] != '.')
+		snprintf(name, len, "%.*s", (int)strcspn(text, ","), text);
+	else
+		snprintf(name, len, "qemu-%d", (int)pid);
+	for (; *name; name++)
+		if (*name == '/')
+			*name = '_';
+}
+
+int qemu_guest_is_leaving(struct qmp *qmp, char *why, size_t len)
+{
+	static const char *const states[] = {
+		"setup", "active", "device", "pre-switchover", "cancelling",
+		"postcopy-active", "postcopy-paused", "postcopy-recover",
+		"wait-unplug",
+	};
+	json_t *ret = NULL;
+	const char *status;
+	int rc = qmp_command(qmp, "query-migrate", &ret, why, len);
+
+	if (rc)
+		return rc;
+	status = json_string_value(json_object_get(ret, "status"));
+	for (size_t i = 0; status && i < sizeof(states) / sizeof(*states); i++)
+		rc |= !strcmp(status, states[i]);
+	json_decref(ret);
+	return rc;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory of a QEMU guest, as slots of guest_mem_attach(): by its monitor
+ * where there is one, which tells all of it exactly, with what was plugged in;
+ * else by its command line and mappings: what it was started with.
+ */
+#ifndef VMM_HOST_QEMU_GUEST_H
+#define VMM_HOST_QEMU_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "vmm/host/qmp.h"
+#include "vmm/mem/guest_mem.h"
+
+struct qemu_memory {
+	struct guest_memslot slots[GUEST_MEM_MAX_SLOTS];
+	unsigned int nr;
+	enum guest_mem_backing backing;
+	uint64_t bytes;
+};
+
+/* The slots; qmp may be NULL.  0 or -errno with why. */
+int qemu_guest_memory(pid_t pid, struct qmp *qmp, struct qemu_memory *memory,
+		      char *why, size_t len);
+/*
+ * How their pages are had; the kernel walks page tables for it.  0 or -errno
+ * with why.
+ */
+int qemu_guest_backing(pid_t pid, struct qemu_memory *memory, char *why,
+		       size_t len);
+bool qemu_memory_equal(const struct qemu_memory *a,
+		       const struct qemu_memory *b);
+
+/* The process of the guest with this UUID, or -ENOENT. */
+pid_t qemu_guest_find(const char *uuid);
+
+/* Its name by -name, or "qemu-PID"; '/' becomes '_'. */
+void qemu_guest_name(pid_t pid, char *name, size_t len);
+
+/* 1: the guest is being migrated or saved; 0: not; -errno. */
+int qemu_guest_is_leaving(struct qmp *qmp, char *why, size_t len);
+
+#endif
