@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Charts over time show the first good run of each policy, under the tightest
- * limit: an average of several would smooth away what happens.
+ * limit: an average of several would smooth away what happens.  A policy that
+ * takes more than its limit is called so in every legend.
  */
 #include "config.h"
 
@@ -22,7 +23,8 @@ struct charts {
 	const struct result_run *runs;
 	size_t nr;
 	unsigned int tightest;
-	char when[64];		/* " with 50% of the memory" */
+	char when[64];		/* ", limit 50%" */
+	char names[PLAN_MAX_POLICIES][96];
 };
 
 /* A chart without data is none; the report says why there is none. */
@@ -63,7 +65,7 @@ static int throughput(const struct charts *c)
 
 	for (unsigned int p = 0; p < plan->nr_policies; p++) {
 		struct chart_series *s =
-			chart_add_series(&chart, plan->policies[p].name);
+			chart_add_series(&chart, c->names[p]);
 
 		if (plan->nr_limits == 1)
 			chart.x_names[chart.nr_x_names++] =
@@ -109,7 +111,7 @@ static int latency(const struct charts *c)
 		chart.x_names[i] = result_latency_names[i];
 	for (unsigned int p = 0; p < c->plan->nr_policies; p++) {
 		struct chart_series *s =
-			chart_add_series(&chart, c->plan->policies[p].name);
+			chart_add_series(&chart, c->names[p]);
 
 		for (int i = 0; s && i < RESULT_NR_LATENCIES; i++) {
 			double values[1024];
@@ -152,7 +154,7 @@ static int over_time(const struct charts *c, const char *name,
 	for (unsigned int p = 0; p < c->plan->nr_policies; p++) {
 		const struct result_run *r = first_good(c, p);
 		struct chart_series *s =
-			chart_add_series(chart, c->plan->policies[p].name);
+			chart_add_series(chart, c->names[p]);
 
 		for (size_t i = 0; s && r && i < r->nr_samples; i++) {
 			double y = value(&r->samples[i],
@@ -178,7 +180,7 @@ static int throughput_over_time(const struct charts *c, const char *title)
 	for (unsigned int p = 0; p < c->plan->nr_policies; p++) {
 		const struct result_run *r = first_good(c, p);
 		struct chart_series *s =
-			chart_add_series(&chart, c->plan->policies[p].name);
+			chart_add_series(&chart, c->names[p]);
 
 		for (size_t i = 0; s && r && i < r->nr_intervals; i++) {
 			const struct result_interval *v = &r->intervals[i];
@@ -189,6 +191,27 @@ static int throughput_over_time(const struct charts *c, const char *title)
 		}
 	}
 	return finish(c, &chart, "throughput-time");
+}
+
+static double memory_of(const struct result_run *r) { return r->memory_bytes; }
+
+static void name_policies(struct charts *c)
+{
+	const struct plan *plan = c->plan;
+
+	for (unsigned int p = 0; p < plan->nr_policies; p++) {
+		bool over = false;
+
+		for (unsigned int l = 0; l < plan->nr_limits; l++)
+			over |= result_of(c->runs, c->nr, p, l,
+					  memory_of).median >
+				REPORT_TOLERANCE *
+				(double)plan->limits[l].bytes;
+		over &= plan->policies[p].kind != PLAN_NONE;
+		snprintf(c->names[p], sizeof(c->names[p]), "%.64s%s",
+			 plan->policies[p].name, over ? " (over the limit)" :
+			 "");
+	}
 }
 
 int report_charts(FILE *f, const char *dir, const struct plan *plan,
@@ -206,6 +229,7 @@ int report_charts(FILE *f, const char *dir, const struct plan *plan,
 			c.tightest = l;
 	snprintf(c.when, sizeof(c.when), ", limit %.20s",
 		 plan->limits[c.tightest].text);
+	name_policies(&c);
 	rc = throughput(&c);
 	if (!rc)
 		rc = latency(&c);

@@ -153,7 +153,7 @@ static void put_excesses(const struct source *s)
 				result_of(s->runs, s->nr, p, l, memory);
 
 			if (s->plan->policies[p].kind == PLAN_NONE || !m.nr ||
-			    m.median <= limit * 1.05)
+			    m.median <= limit * REPORT_TOLERANCE)
 				continue;
 			if (!nr++)
 				fputs("\n## Limits that were not kept\n\nMore "

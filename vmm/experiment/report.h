@@ -8,6 +8,9 @@
 
 #include "vmm/experiment/result.h"
 
+/* A limit counts as kept up to this share of it. */
+#define REPORT_TOLERANCE 1.05
+
 /* cgroup: which version counted, for the reader; "none". -errno. */
 int report_write(const char *dir, const struct plan *plan,
 		 const struct result_run *runs, size_t nr, const char *cgroup);
