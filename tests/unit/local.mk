@@ -46,8 +46,12 @@ TESTS += tests/unit/virtqueue
 tests_unit_virtqueue_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtqueue_LDADD = $(VMM_LIBS)
 
-check_PROGRAMS += tests/unit/access tests/unit/soft tests/unit/backoff
-TESTS += tests/unit/access tests/unit/soft tests/unit/backoff
+check_PROGRAMS += tests/unit/access tests/unit/soft tests/unit/backoff \
+	tests/unit/residency
+TESTS += tests/unit/access tests/unit/soft tests/unit/backoff \
+	tests/unit/residency
+tests_unit_residency_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_residency_LDADD = $(VMM_LIBS)
 tests_unit_soft_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_soft_LDADD = $(VMM_LIBS)
 tests_unit_backoff_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

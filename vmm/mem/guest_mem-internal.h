@@ -41,6 +41,9 @@ struct guest_mem {
 	uint64_t nr_discarded;		/* atomic */
 	bool no_fault_around;		/* a userfaultfd has all of it */
 	uint8_t *held;			/* owned; bytes are atomic: see hold.c */
+	/* See residency_update.c; owned; the first is atomic. */
+	uint64_t *stale, *scratch;
+	bool look_at_all;
 	uint64_t *away;			/* owned; words are atomic; or NULL */
 	bool away_stays;		/* in RAM */
 	void (*on_discard)(void *arg, struct gfn_range range);

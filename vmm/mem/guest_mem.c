@@ -175,6 +175,8 @@ void guest_mem_free(struct guest_mem *mem)
 		return;
 	free(mem->held);
 	remote_close(mem);
+	free(mem->stale);
+	free(mem->scratch);
 	if (mem->pagemap_fd >= 0)
 		close(mem->pagemap_fd);
 	if (mem->map != MAP_FAILED)
@@ -328,6 +330,7 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 	if (madvise(p, len, mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
 		    MADV_DONTNEED))
 		return -errno;
+	guest_mem_residency_stale(mem, range);
 	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -138,6 +138,18 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
 
 /*
+ * The same for all frames, and cheaper, for who asks again and again: the bitmaps
+ * are as the last call left them, with what the caller has found out since.
+ * `turn` counts the calls.  Exact, but where the kernel by itself takes pages of
+ * a memfd, or brings them back before they are touched: that is seen within 64
+ * calls, and in the next one when it is more than a little.  One thread.
+ */
+int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
+			       uint64_t *swapped, unsigned int turn);
+/* Something was done that may bring these frames back, or take them; any thread. */
+void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range);
+
+/*
  * Mapped: a page table entry of our process leads to the frame.  Anonymous
  * memory is mapped where it is resident.  The pages of a memfd stay in RAM when
  * they are unmapped; the next touch, the guest's or our own, finds and maps

@@ -4,4 +4,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/guest_mem.c vmm/mem/hold.c vmm/mem/guest_mem.h \
 	vmm/mem/guest_mem-internal.h vmm/mem/hugetlb.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
-	vmm/mem/pagemap_scan.h vmm/mem/remote.c vmm/mem/residency.c
+	vmm/mem/pagemap_scan.h vmm/mem/remote.c vmm/mem/residency.c \
+	vmm/mem/residency_update.c

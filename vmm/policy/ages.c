@@ -13,6 +13,7 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
+#define QUIET_SWEEP 64		/* scans in which each frame is looked at once */
 #define AGE_CHUNK 32768		/* frames aged under the lock at a time */
 #define NO_BLOCK  UINT64_MAX
 
@@ -49,11 +50,11 @@ static void count_block(struct engine *e)
 	e->block_2m = NO_BLOCK;
 }
 
-static void count_age(struct engine *e, uint64_t gfn, unsigned int age)
+void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age)
 {
 	uint64_t block = gfn / SELECT_HUGE_PAGES;
 
-	e->ages[age]++;
+	e->ages[age] += nr;
 	if (block != e->block_2m) {
 		count_block(e);
 		e->block_2m = block;
@@ -110,8 +111,42 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	} else if (list == FRAME_UNEVICTABLE) {
 		frame_move(&e->frames, gfn, FRAME_INACTIVE);
 	}
-	count_age(e, gfn, e->frames.age[gfn]);
+	ages_count(e, gfn, 1, e->frames.age[gfn]);
 	count_class(e, gfn, min_idle);
+}
+
+static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
+		     unsigned int min_idle)
+{
+	uint64_t before[NR_FRAME_CLASSES];
+
+	memcpy(before, e->classes, sizeof(before));
+	for (uint64_t g = from; g < to; g++)
+		age_frame(e, g, min_idle);
+	e->seen_resident[w] = e->resident[w];
+	e->seen_swapped[w] = e->swapped[w];
+	for (int c = 0; c < NR_FRAME_CLASSES; c++)
+		e->word_classes[w].nr[c] = e->classes[c] - before[c];
+}
+
+/*
+ * Most of a large guest does nothing most of the time: such frames are aged 64 at
+ * a time (quiet.c).  Now and then each is looked at by itself all the same, for
+ * what the test for quiet does not see.
+ */
+static void age_chunk(struct engine *e, uint64_t from, uint64_t to,
+		      unsigned int min_idle)
+{
+	for (uint64_t next; from < to; from = next) {
+		uint64_t w = from / 64;
+		bool whole = from % 64 == 0 && to - from >= 64;
+
+		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
+		if (!whole || view_take_changed(e->config.view, w) ||
+		    w % QUIET_SWEEP == e->scan % QUIET_SWEEP ||
+		    !quiet_age(e, w, min_idle))
+			age_word(e, w, from, next, min_idle);
+	}
 }
 
 void engine_age_all(struct engine *e)
@@ -137,8 +172,7 @@ void engine_age_all(struct engine *e)
 			pthread_mutex_lock(&e->lock);
 			min_idle = e->policy.min_idle_scans;
 			view_rdlock(e->config.view);
-			for (uint64_t k = g; k < to; k++)
-				age_frame(e, k, min_idle);
+			age_chunk(e, g, to, min_idle);
 			view_unlock(e->config.view);
 			pthread_mutex_unlock(&e->lock);
 		}

@@ -18,6 +18,10 @@
 /* Candidates at a time; a quarter where a last look costs little a call. */
 #define ENGINE_BATCH 16384
 
+struct word_classes {		/* resident frames of 64, by class */
+	uint8_t nr[NR_FRAME_CLASSES];
+};
+
 /* A request to the guest that may still be under way. */
 struct asked {
 	uint64_t nr_pages;	/* not yet seen to have gone; 0: none */
@@ -54,6 +58,7 @@ struct engine {
 	uint64_t nr_young;
 	unsigned int nr_failed;	/* scans in a row */
 	struct nodes nodes;
+	unsigned int turn;	/* scans, good and bad */
 	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
 	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
 	uint32_t cursor;	/* how far in the inactive list it is */
@@ -71,6 +76,9 @@ struct engine {
 	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
 	uint64_t classes[NR_FRAME_CLASSES];	/* resident frames */
 	uint64_t nr_idle_clean, nr_protected;
+	/* By word of 64 frames, as each was last aged one by one; owned. */
+	uint64_t *seen_resident, *seen_swapped;
+	struct word_classes *word_classes;
 	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
 	unsigned int block_age;	/* of the youngest of its frames */
 	struct wss_counter wss_counter;
@@ -111,6 +119,14 @@ int engine_harvest(struct engine *e, struct gfn_range range);
 
 /* Ages all frames by what was looked at; takes the locks, a part at a time. */
 void engine_age_all(struct engine *e);
+
+/* Counts nr frames of one 2 MiB as that old. */
+void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age);
+/*
+ * Ages the 64 frames of word w, all of them RAM, if nothing else has happened to
+ * them since the last scan; else false, and nothing is changed.  Under the locks.
+ */
+bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle);
 
 /* Which frames are in huge pages now, into `huge`.  0 or -errno, told. */
 int engine_find_huge(struct engine *e);

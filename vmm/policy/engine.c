@@ -118,12 +118,12 @@ static bool is_at_rest(struct engine *e)
 static int look(struct engine *e)
 {
 	const struct guest_memslot *slots;
-	struct gfn_range all = { GFN(0), e->nr_frames };
 	unsigned int nr;
 	int rc;
 
 	e->look_start_ns = clock_now_ns();
-	rc = guest_mem_residency(e->config.mem, all, e->resident, e->swapped);
+	rc = guest_mem_residency_update(e->config.mem, e->resident, e->swapped,
+					e->turn++);
 	if (rc) {
 		engine_set_error(e, "which pages are resident can't be read", rc);
 		return rc;
@@ -294,6 +294,10 @@ static int alloc_all(struct engine *e)
 	e->saw = bitmap_new(e->nr_frames);
 	e->proven = bitmap_new(e->nr_frames);
 	e->assumed = bitmap_new(e->nr_frames);
+	e->seen_resident = bitmap_new(e->nr_frames);
+	e->seen_swapped = bitmap_new(e->nr_frames);
+	e->word_classes = calloc(BITMAP_WORDS(e->nr_frames),
+				 sizeof(*e->word_classes));
 	if (guest_mem_backing(e->config.mem) == GUEST_MEM_THP) {
 		e->huge = bitmap_new(e->nr_frames);
 		e->chosen = malloc(ENGINE_BATCH * sizeof(*e->chosen));
@@ -307,7 +311,8 @@ static int alloc_all(struct engine *e)
 	}
 	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
 	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
-	return e->resident && e->swapped && e->young && e->looked && e->refused &&
+	return e->seen_resident && e->seen_swapped && e->word_classes &&
+	       e->resident && e->swapped && e->young && e->looked && e->refused &&
 	       e->saw && e->proven && e->assumed && e->candidates && e->ranges ? 0 : -ENOMEM;
 }
 
@@ -324,6 +329,9 @@ static void destroy(struct engine *e)
 	free(e->saw);
 	free(e->proven);
 	free(e->assumed);
+	free(e->seen_resident);
+	free(e->seen_swapped);
+	free(e->word_classes);
 	free(e->huge);
 	free(e->chosen);
 	free(e->wss_alike);

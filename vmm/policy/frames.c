@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "vmm/policy/frames.h"
+#include "vmm/util/bitmap.h"
 
 #define STATE_LIST	 0x03
 #define STATE_REFERENCED 0x04
@@ -42,11 +43,12 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
 	t->lag = lazy_array(nr_frames, sizeof(*t->lag));
+	t->busy = lazy_array(BITMAP_WORDS(nr_frames), sizeof(*t->busy));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->lag && t->next && t->prev && t->nr_evictions &&
+	if (t->age && t->state && t->lag && t->busy && t->next && t->prev && t->nr_evictions &&
 	    t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
@@ -58,6 +60,7 @@ void frame_table_destroy(struct frame_table *t)
 	free_array(t->age, t->nr, sizeof(*t->age));
 	free_array(t->state, t->nr, sizeof(*t->state));
 	free_array(t->lag, t->nr, sizeof(*t->lag));
+	free_array(t->busy, BITMAP_WORDS(t->nr), sizeof(*t->busy));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
 	free_array(t->nr_evictions, t->nr, sizeof(*t->nr_evictions));
@@ -92,6 +95,8 @@ static void unlink_frame(struct frame_table *t, uint64_t gfn)
 		t->prev[next] = prev;
 	t->count[l]--;
 	t->state[gfn] &= ~STATE_LIST;
+	if (l != FRAME_INACTIVE)
+		bitmap_clear(t->busy, gfn);
 }
 
 void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to)
@@ -111,6 +116,22 @@ void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to)
 	t->head[to] = gfn;
 	t->count[to]++;
 	t->state[gfn] |= to;
+	if (to != FRAME_INACTIVE)
+		bitmap_set(t->busy, gfn);
+}
+
+bool frames_are_quiet(const struct frame_table *t, uint64_t w)
+{
+	const uint64_t any = (STATE_REFERENCED | STATE_LEVEL) *
+			     UINT64_C(0x0101010101010101);
+	uint64_t states[8], all = 0;
+
+	if (t->busy[w] || (w + 1) * 64 > t->nr)
+		return false;
+	memcpy(states, t->state + w * 64, sizeof(states));
+	for (int i = 0; i < 8; i++)
+		all |= states[i];
+	return !(all & any);
 }
 
 static unsigned int level_of(const struct frame_table *t, uint64_t gfn)

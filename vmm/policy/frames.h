@@ -56,6 +56,7 @@ struct frame_table {
 	/* In its life, saturating; bytes that cost nothing until one is. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
+	uint64_t *busy;			/* bits: active or unevictable */
 	struct rmap_workingset ws;
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
@@ -87,6 +88,13 @@ enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 			       const struct frame_look *look, uint32_t scan,
 			       unsigned int min_idle);
+
+/*
+ * Whether to observe 64 frames, from 64 * w on, would change nothing but ages, if
+ * none of them is young, has come or gone: none is active, unevictable, marked or
+ * protected.
+ */
+bool frames_are_quiet(const struct frame_table *t, uint64_t w);
 
 /* Found used between two scans, the last of which aged it. */
 void frame_touch(struct frame_table *t, uint64_t gfn, bool proven);

@@ -8,6 +8,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/policy/huge.c \
 	vmm/policy/nodes.c vmm/policy/nodes.h \
 	vmm/policy/policy_text.c vmm/policy/prefetch.c vmm/policy/prefetch.h \
-	vmm/policy/reclaim.c \
+	vmm/policy/quiet.c vmm/policy/reclaim.c \
 	vmm/policy/select.c vmm/policy/select.h \
 	vmm/policy/wss.c vmm/policy/wss.h

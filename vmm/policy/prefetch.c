@@ -201,6 +201,8 @@ static void ask(struct engine *e, size_t nr_ranges)
 		return;
 	rc = e->config.sink->ops->prefetch(e->config.sink, e->ranges,
 					   nr_ranges);
+	for (size_t i = 0; i < nr_ranges; i++)
+		guest_mem_residency_stale(e->config.mem, e->ranges[i]);
 	if (rc)
 		engine_set_error(e, "pages can't be asked back", rc);
 }

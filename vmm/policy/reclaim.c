@@ -41,7 +41,8 @@ static enum verdict judge(struct engine *e, uint64_t gfn)
 	struct rmap *map = view_map(e->config.view);
 	struct rmap_referenced r;
 
-	if (rmap_page_unevictable(map, gfn))
+	if (rmap_page_unevictable(map, gfn) ||
+	    guest_mem_is_held(e->config.mem, GFN(gfn)))
 		return KEEP_LOCKED;
 	if (rmap_page_referenced(map, gfn, &r))
 		return TAKE;	/* the map does not know it: stage 2 decides */

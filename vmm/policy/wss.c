@@ -101,6 +101,19 @@ void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 	}
 }
 
+void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
+		   unsigned int age, unsigned int proven_age)
+{
+	if (c->granule > 1) {
+		for (uint64_t i = 0; i < nr; i++)
+			wss_count(c, gfn + i, age, proven_age);
+		return;
+	}
+	c->pages->by_age[age] += nr;
+	c->pages->by_proven_age[proven_age] += nr;
+	c->pages->by_least[proven_age] += nr;
+}
+
 void wss_count_end(struct wss_counter *c)
 {
 	end_block(c);

@@ -77,6 +77,9 @@ void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
 		     uint64_t granule, uint64_t *alike);
 void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 	       unsigned int proven_age);
+/* Of nr neighbours, in one go where that makes no difference. */
+void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
+		   unsigned int age, unsigned int proven_age);
 void wss_count_end(struct wss_counter *c);
 
 /*

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vmm/util/clock.h"
+#include "vmm/util/bitmap.h"
 #include "vmm/view/view-internal.h"
 
 #define BATCH 4096	/* pages a hold of the lock: well under 1 ms */
@@ -236,6 +237,9 @@ static void apply_flags(struct view *view, const struct protocol_message *msg)
 		for (uint32_t k = 0; k < msg->flags[i].count; k++) {
 			uint64_t gfn = msg->flags[i].gfn + k;
 
+			if (rmap_page_flags(view->map, gfn) !=
+			    msg->flags[i].flags)
+				bitmap_set(view->changed, gfn / 64);
 			if (!rmap_page_set_flags(view->map, gfn,
 						 msg->flags[i].flags))
 				record_flags(view->record, gfn,

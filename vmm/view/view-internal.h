@@ -22,6 +22,11 @@ struct view {
 	pthread_rwlock_t lock;	/* guards all below; writers first */
 	struct guest_mem *mem;	/* not owned */
 	struct rmap *map;	/* owned */
+	/*
+	 * A bit for 64 frames: flags of theirs have changed.  Owned; cleared
+	 * by the one that asks, under any lock.
+	 */
+	uint64_t *changed;
 	struct view_mm *mms;	/* owned */
 	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
 	struct guest_walk walk;	/* the map's PTE provider */

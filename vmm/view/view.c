@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/util/bitmap.h"
 #include "vmm/view/view-internal.h"
 
 #define MAPPINGS_PER_FRAME 64
@@ -52,6 +53,12 @@ int view_new(struct view **viewp, struct guest_mem *mem)
 	rc = rmap_new(&view->map, &config);
 	if (rc)
 		goto err_lock;
+	view->changed = bitmap_new(BITMAP_WORDS(frames));
+	if (!view->changed) {
+		rmap_free(view->map);
+		rc = -ENOMEM;
+		goto err_lock;
+	}
 	view->mem = mem;
 	view->walk = (struct guest_walk){
 		.mem = mem, .map = view->map, .levels = 4,
@@ -78,8 +85,20 @@ void view_free(struct view *view)
 	record_close(view->record);
 	rmap_free(view->map);
 	pthread_rwlock_destroy(&view->lock);
+	free(view->changed);
 	free(view->mms);
 	free(view);
+}
+
+bool view_take_changed(struct view *view, uint64_t w)
+{
+	uint64_t bit = UINT64_C(1) << w % 64;
+
+	/* Readers may run beside us, and set nothing; writers do not. */
+	if (!(view->changed[w / 64] & bit))
+		return false;
+	view->changed[w / 64] &= ~bit;
+	return true;
 }
 
 int view_record(struct view *view, const char *path)

@@ -39,6 +39,12 @@ void view_unlock(struct view *view);
 
 struct rmap *view_map(struct view *view);
 
+/*
+ * Whether the agent has told flags of any of the 64 frames from 64 * w on since
+ * this was last asked.  Under a lock; of one thread.
+ */
+bool view_take_changed(struct view *view, uint64_t w);
+
 struct view_process {
 	uint32_t pid;
 	char comm[16];

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The cheap way to know what is resident tells what the exact one does. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tests/tap.h"
+#include "vmm/mem/guest_mem.h"
+#include "vmm/reclaim/sink.h"
+#include "vmm/util/bitmap.h"
+
+#define NR    (64 * 512)	/* 128 MiB: 64 blocks, so one a turn */
+#define PAGE  4096
+#define STEPS 200
+
+static struct guest_mem *mem;
+static uint8_t *bytes;
+static uint64_t resident[BITMAP_WORDS(NR)], swapped[BITMAP_WORDS(NR)];
+static uint64_t exact_r[BITMAP_WORDS(NR)], exact_s[BITMAP_WORDS(NR)];
+static unsigned int turn;
+
+static const struct gfn_range all = { { 0 }, NR };
+
+static uint64_t differing(void)
+{
+	uint64_t n = 0;
+
+	if (guest_mem_residency(mem, all, exact_r, exact_s))
+		tap_bail("residency can't be read");
+	for (uint64_t w = 0; w < BITMAP_WORDS(NR); w++)
+		n += __builtin_popcountll((resident[w] ^ exact_r[w]) |
+					  (swapped[w] ^ exact_s[w]));
+	return n;
+}
+
+static void update(void)
+{
+	if (guest_mem_residency_update(mem, resident, swapped, turn++))
+		tap_bail("the update fails");
+}
+
+static struct gfn_range some(uint64_t most)
+{
+	uint64_t start = random() % NR, nr = 1 + random() % most;
+
+	return (struct gfn_range){ GFN(start), nr < NR - start ? nr :
+							 NR - start };
+}
+
+static void touch(struct gfn_range r, uint64_t step)
+{
+	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g += step)
+		bytes[g * PAGE]++;
+}
+
+/* As the engine does: what it evicts it looks at again. */
+static void evict(struct reclaim_sink *sink, struct gfn_range r)
+{
+	struct reclaim_result res = { 0 };
+
+	if (sink->ops->evict(sink, &r, 1, &res) ||
+	    guest_mem_residency(mem, r, resident, swapped))
+		tap_bail("eviction fails");
+}
+
+/* What the guest, we and devices do. */
+static void test_random(enum guest_mem_backing backing, struct reclaim_sink *sink,
+			const char *name)
+{
+	uint64_t wrong = 0;
+
+	memset(resident, 0, sizeof(resident));
+	memset(swapped, 0, sizeof(swapped));
+	for (int i = 0; i < STEPS; i++) {
+		struct gfn_range r = some(2000);
+
+		switch (random() % 6) {
+		case 0:
+			touch(r, 1);
+			break;
+		case 1:
+			touch(r, 7);
+			break;
+		case 2:
+			guest_mem_discard(mem, r);
+			break;
+		case 3:
+			if (backing == GUEST_MEM_MEMFD)
+				guest_mem_unmap(mem, r);
+			break;
+		case 4:
+			if (i)	/* there has been a first look */
+				evict(sink, r);
+			break;
+		case 5:
+			sink->ops->prefetch(sink, &r, 1);
+			guest_mem_residency_stale(mem, r);
+			break;
+		}
+		update();
+		wrong += differing();
+	}
+	if (!ok(!wrong, "%s: as the exact look in %d steps", name, STEPS))
+		printf("# %d bits differ\n", (int)wrong);
+}
+
+/* What the kernel does by itself, here by a second mapping of the advice. */
+static void test_kernel(struct reclaim_sink *sink)
+{
+	struct gfn_range one = { GFN(5 * 512 + 3), 1 }, many = { GFN(0), NR };
+	struct reclaim_result res = { 0 };
+	int late = 0;
+
+	touch(many, 1);
+	update();
+	sink->ops->evict(sink, &one, 1, &res);
+	while (differing() && late < 64) {
+		update();
+		late++;
+	}
+	is_int(differing(), 0, "a page that the kernel took is seen");
+	ok(late > 0 && late <= 64, "within 64 looks: %d", late);
+	sink->ops->evict(sink, &many, 1, &res);
+	update();
+	update();
+	is_int(differing(), 0, "all of memory, in two");
+}
+
+int main(void)
+{
+	static const struct {
+		enum guest_mem_backing backing;
+		const char *name;
+	} t[] = {
+		{ GUEST_MEM_MEMFD, "memfd" }, { GUEST_MEM_ANON, "anonymous" },
+	};
+	struct reclaim_sink *sink;
+	char why[512];
+
+	srandom(7);
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		if (guest_mem_new(&mem, (uint64_t)NR * PAGE, t[i].backing))
+			tap_bail("no memory");
+		if (sink_swap.probe(mem, why, sizeof(why)))
+			tap_skip_all(why);
+		if (sink_swap.open(&sink, mem, NULL, why, sizeof(why)))
+			tap_bail("%s", why);
+		bytes = guest_mem_ptr(mem, GPA(0), (uint64_t)NR * PAGE);
+		test_random(t[i].backing, sink, t[i].name);
+		if (t[i].backing == GUEST_MEM_MEMFD)
+			test_kernel(sink);
+		sink->ops->close(sink);
+		guest_mem_free(mem);
+	}
+	return tap_done();
+}
