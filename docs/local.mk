@@ -15,5 +15,5 @@ dist_man_MANS += docs/man/vmm-guest-agent.8
 EXTRA_DIST += docs/protocol.md
 EXTRA_DIST += docs/locking.md docs/operations.md docs/policy.md docs/store.md
 EXTRA_DIST += docs/balance.md
-EXTRA_DIST += docs/experiments.md
+EXTRA_DIST += docs/experiments.md docs/libvirt.md
 EXTRA_DIST += docs/prometheus-rules.yml

@@ -52,6 +52,7 @@ struct all {
 static void start_child(struct all *a, struct child *c)
 {
 	char *words[MAX_WORDS] = { "vmm", "attach" };
+	pid_t parent = getpid();
 	sigset_t none;
 	int n = 2;
 
@@ -69,6 +70,8 @@ static void start_child(struct all *a, struct child *c)
 		return;
 	/* It goes when we go: who comes after us starts it again. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv("/proc/self/exe", words);

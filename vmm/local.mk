@@ -22,6 +22,15 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
 vmm_vmm_SOURCES += vmm/cmd-attach.c vmm/attach.c vmm/attach.h \
 	vmm/attach-ages.c vmm/attach-libvirt.c vmm/attach-all.c
+# The service for all domains; DESTDIR= and systemdsystemunitdir= move it.
+systemdsystemunitdir = $(prefix)/lib/systemd/system
+systemdsystemunit_DATA = vmm/vmm-attach.service
+EXTRA_DIST += vmm/vmm-attach.service.in
+CLEANFILES += vmm/vmm-attach.service
+vmm/vmm-attach.service: vmm/vmm-attach.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) vmm && sed 's|[@]bindir[@]|$(bindir)|' \
+		$(srcdir)/vmm/vmm-attach.service.in >$@
+
 vmm_vmm_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 vmm_vmm_LDADD = $(VMM_LIBS) $(NCURSES_LIBS)
 

@@ -61,3 +61,5 @@ dist_check_SCRIPTS += tests/native/libvirt-agent.sh
 # Guests of QEMU, which emulates; needs no KVM.
 TESTS += tests/native/attach.sh
 dist_check_SCRIPTS += tests/native/attach.sh
+TESTS += tests/native/attach-libvirt.sh
+dist_check_SCRIPTS += tests/native/attach-libvirt.sh

@@ -1,0 +1,152 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm attach with libvirt's QEMU driver and emulated guests: by domain, with what
+# its metadata says; and all of them, through starts, stops, kills of what serves
+# them, and a restart of libvirt.
+. "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+libvirt_require
+for need in curl jq; do
+  command -v $need >/dev/null ||
+    skip_all "$need not found: install the Debian package $need"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+libvirt_start
+
+attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  libvirt_cleanup
+}
+# Sockets of --all are in the usual place, which is ours for once.
+XDG_RUNTIME_DIR=$tmp
+export XDG_RUNTIME_DIR
+a=att-$$-a b=att-$$-b
+for d in $a $b; do
+  domain_xml $d q35 </dev/null >"$tmp/$d.xml"
+  lv define "$tmp/$d.xml" >/dev/null || skip_all "libvirt does not take a domain"
+  lv start $d >/dev/null || {
+    sed 's/^/# /' "$tmp/libvirtd.log"
+    skip_all "libvirt does not start a domain here"
+  }
+done
+ns='--uri urn:vmm:libvirt:1 --key vmm'
+set_policy() { # DOMAIN POLICY
+  # shellcheck disable=SC2086 # words
+  lv metadata "$1" $ns --live \
+    --set "<reclaim policy='$2' abits='none'/>" >/dev/null
+}
+ask() { # SOCKET PATH
+  curl -sS --max-time 10 --unix-socket "$1" "http://vmm$2" 2>/dev/null
+}
+one() { # sets status
+  status=0
+  timeout 20 "$vmm" attach --connect "$uri" "$@" >"$tmp/log" 2>&1 || status=$?
+}
+vms() { ask "$tmp/s" /vms; }
+
+# --- one ----------------------------------------------------------------------
+"$vmm" attach --connect "$uri" $a --abits none --socket "$tmp/s" 2>"$tmp/log" &
+attached=$!
+wait_for 20 vms
+ok $? "attached by name"
+sed 's/^/# /' "$tmp/log"
+is "$(vms | jq -c '.[0] | [.name, .memory_bytes]')" "[\"$a\",67108864]" \
+  "its name, and all of its memory"
+is "$(ask "$tmp/s" /vms | jq '.[0].pid')" \
+  "$(pgrep -f "guest=$a," | head -n 1)" "its process"
+kill "$attached"
+wait "$attached"
+is $? 0 "let go"
+attached=''
+is "$(lv domstate $a)" running "it runs on"
+is "$(lv dominfo $a | grep -ci taint)" 0 "and libvirt says nothing of a change"
+
+one nobody --abits none
+is "$status $(grep -c "no domain 'nobody'" "$tmp/log")" "1 1" "no such domain"
+set_policy $a 'target=nonsense'
+one $a
+is "$status" 1 "nonsense in the metadata: refused"
+like "$(cat "$tmp/log")" "policy 'target=nonsense' in the domain's metadata" \
+  "and named"
+set_policy $a 'target=32M,idle=7'
+one $a
+is "$status" 1 "a policy in the metadata, but no accessed bits"
+like "$(cat "$tmp/log")" "needs a source of accessed bits" \
+  "the metadata is taken: it wants reclaim"
+set_policy $a 'off'
+set_policy $b 'off'
+
+# --- all ----------------------------------------------------------------------
+start_all() {
+  "$vmm" attach --connect "$uri" --all --abits none 2>>"$tmp/all.log" &
+  attached=$!
+}
+name_socket() { # DOMAIN
+  for _s in "/run/vmm/$1.sock" "$tmp/vmm/$1.sock"; do
+    [ ! -S "$_s" ] || echo "$_s"
+  done
+}
+served() { ask "$(name_socket "$1")" /vms | grep -q "$1"; }
+unserved() { ! served "$1"; }
+server_of() { pgrep -P "$attached" -f "$(lv domuuid "$1")"; }
+start_all
+wait_for 20 served $a
+ok $? "all: the first is served"
+wait_for 20 served $b
+ok $? "all: so is the second"
+victim=$(server_of $a)
+kill -9 "$victim"
+other_server() { _p=$(server_of $a) && [ "$_p" != "$victim" ] && served $a; }
+wait_for 20 other_server
+ok $? "what serves one is killed: another does"
+lv destroy $b >/dev/null
+wait_for 20 unserved $b
+ok $? "one is destroyed: it is let go"
+served $a
+ok $? "the other is not"
+lv start $b >/dev/null
+wait_for 20 served $b
+ok $? "it starts again: it is served again"
+
+n=0 lost=0
+while [ $n -lt 10 ]; do
+  n=$((n + 1))
+  lv destroy $b >/dev/null
+  lv start $b >/dev/null || lost=$((lost + 1))
+  sleep 0.1
+done
+is "$lost" 0 "destroyed and started ten times"
+wait_for 20 served $b
+ok $? "and served"
+
+# --- libvirt restarts ---------------------------------------------------------
+kill "$libvirtd_pid"
+wait "$libvirtd_pid" 2>/dev/null
+sleep 0.5
+served $a
+ok $? "libvirt stops: guests are served on"
+libvirt_start
+lv destroy $b >/dev/null
+wait_for 20 unserved $b
+lv start $b >/dev/null
+wait_for 20 served $b
+ok $? "it is back: its domains are followed again"
+
+# --- all of it is killed --------------------------------------------------------
+kill -9 "$attached"
+wait "$attached" 2>/dev/null
+is "$(lv domstate $a) $(lv domstate $b)" "running running" \
+  "killed: the domains run on"
+wait_for 20 unserved $a
+ok $? "and are not served by what is left"
+start_all
+wait_for 20 served $a && wait_for 20 served $b
+ok $? "started again: they are served again"
+kill "$attached"
+wait "$attached"
+is $? 0 "told to end: it does"
+attached=''
+unserved $a && unserved $b
+ok $? "and all that it started"
+[ "$nr_failed" = 0 ] || sed 's/^/# /' "$tmp/all.log"
+done_testing
