@@ -1,7 +1,7 @@
 # Benchmarks: built with `make check`, run by hand (tests/bench/README.md).
 noinst_HEADERS += tests/bench/bench.h
 EXTRA_DIST += tests/bench/README.md tests/bench/boot tests/bench/idle \
-	tests/bench/reclaim-native \
+	tests/bench/reclaim-native tests/bench/store-soak \
 	tests/bench/with-damon
 
 check_PROGRAMS += tests/bench/summarize tests/bench/until
