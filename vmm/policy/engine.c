@@ -282,7 +282,8 @@ static void *engine_thread(void *arg)
 
 static int alloc_all(struct engine *e)
 {
-	int rc = frame_table_init(&e->frames, e->nr_frames);
+	int rc = nodes_init(e) ? -EINVAL :
+				 frame_table_init(&e->frames, e->nr_frames);
 
 	if (rc)
 		return rc;
@@ -371,7 +372,6 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	nodes_init(&e->nodes, config->numa, config->mem);
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);

@@ -8,14 +8,6 @@
 #include "vmm/policy/nodes.h"
 #include "vmm/util/bitmap.h"
 
-void nodes_init(struct nodes *n, const struct guest_numa *numa,
-		const struct guest_mem *mem)
-{
-	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
-	for (unsigned int i = 0; i < n->nr; i++)
-		n->of[i].nr = guest_numa_ranges(numa, mem, i, n->of[i].ranges);
-}
-
 bool nodes_have_targets(const struct engine_policy *p)
 {
 	for (unsigned int i = 0; i < GUEST_NUMA_NODES; i++)
@@ -39,6 +31,19 @@ int nodes_check(const struct engine *e, const struct engine_policy *p,
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int nodes_init(struct engine *e)
+{
+	const struct guest_numa *numa = e->config.numa;
+	struct nodes *n = &e->nodes;
+	char why[128];
+
+	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
+	for (unsigned int i = 0; i < n->nr; i++)
+		n->of[i].nr = guest_numa_ranges(numa, e->config.mem, i,
+						n->of[i].ranges);
+	return nodes_check(e, &e->policy, why, sizeof(why));
 }
 
 static uint64_t count(const struct engine *e, unsigned int node,

@@ -27,9 +27,8 @@ struct nodes {
 	} of[GUEST_NUMA_NODES];
 };
 
-/* numa may be NULL. */
-void nodes_init(struct nodes *nodes, const struct guest_numa *numa,
-		const struct guest_mem *mem);
+/* By the engine's configuration; -EINVAL as nodes_check(). */
+int nodes_init(struct engine *e);
 
 bool nodes_have_targets(const struct engine_policy *policy);
 /* -EINVAL with why: a target for a node that the guest has not. */
