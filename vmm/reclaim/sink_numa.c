@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/mem/numa.h"
 #include "vmm/reclaim/sink.h"
@@ -227,11 +228,17 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
 	return s->nr == BATCH ? flush(s, node, away) : 0;
 }
 
+/* Page by page: the memory of another process can be in any pieces. */
 static bool is_ram(const struct guest_mem *mem, struct gfn_range r)
 {
-	return r.nr && r.nr <= SIZE_MAX >> VMM_PAGE_SHIFT &&
-	       r.start.v < guest_mem_nr_frames(mem) &&
-	       guest_mem_ptr(mem, gfn_to_gpa(r.start), r.nr << VMM_PAGE_SHIFT);
+	uint64_t nr = guest_mem_nr_frames(mem), hva;
+
+	if (!r.nr || r.start.v >= nr || r.nr > nr - r.start.v)
+		return false;
+	for (uint64_t i = 0; i < r.nr; i++)
+		if (!guest_mem_gfn_to_hva(mem, GFN(r.start.v + i), &hva))
+			return false;
+	return true;
 }
 
 static int all_are_ram(const struct guest_mem *mem,
@@ -269,7 +276,9 @@ static int each_run(struct sink_numa *s, struct gfn_range r,
 
 static int evict_range(struct sink_numa *s, struct gfn_range r)
 {
-	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD;
+	/* Another process' source unmaps nothing: what is not mapped stays. */
+	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
+			guest_mem_pid(s->mem) == getpid();
 	uint64_t end = r.start.v + r.nr;
 	int rc = is_memfd ? each_run(s, r, guest_mem_map) : 0;
 
