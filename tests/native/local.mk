@@ -63,3 +63,10 @@ TESTS += tests/native/attach.sh
 dist_check_SCRIPTS += tests/native/attach.sh
 TESTS += tests/native/attach-libvirt.sh
 dist_check_SCRIPTS += tests/native/attach-libvirt.sh
+# Takes from guests of QEMU's, and is killed.
+check_PROGRAMS += tests/native/attach-evict
+tests_native_attach_evict_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_native_attach_evict_LDADD = $(VMM_LIBS)
+TESTS += tests/native/attach-evict.sh
+dist_check_SCRIPTS += tests/native/attach-evict.sh
+EXTRA_DIST += tests/native/attach-guest

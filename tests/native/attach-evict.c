@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * attach-evict PID [SECONDS]: takes a guest of QEMU's out of RAM, a random part
+ * at a time, hot or cold, for so long.  For attach-evict.sh, which kills it.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/host/qemu_guest.h"
+#include "vmm/reclaim/sink.h"
+
+#define PART 512		/* pages */
+
+static int fail(const char *what, const char *why)
+{
+	fprintf(stderr, "attach-evict: %s: %s\n", what, why);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct reclaim_result res = { 0 };
+	struct reclaim_sink *sink;
+	struct qemu_memory memory;
+	struct guest_mem *mem;
+	time_t end;
+	pid_t pid = argc > 1 ? atoi(argv[1]) : 0;
+	char why[512];
+	int rc;
+
+	if (qemu_guest_memory(pid, NULL, &memory, why, sizeof(why)) ||
+	    qemu_guest_backing(pid, &memory, why, sizeof(why)))
+		return fail("memory", why);
+	if (guest_mem_attach(&mem, pid, memory.slots, memory.nr,
+			     memory.backing))
+		return fail("memory", "can't be attached to");
+	if (sink_swap.open(&sink, mem, NULL, why, sizeof(why)))
+		return fail("swap", why);
+	end = time(NULL) + (argc > 2 ? atoi(argv[2]) : 3600);
+	srand(getpid());
+	do {
+		const struct guest_memslot *s =
+			&memory.slots[rand() % memory.nr];
+		uint64_t at = rand() % s->nr_pages;
+		struct gfn_range r = { GFN(s->base.v + at), PART };
+
+		if (r.nr > s->nr_pages - at)
+			r.nr = s->nr_pages - at;
+		rc = sink->ops->evict(sink, &r, 1, &res);
+		if (rc)
+			return fail("evict", "the guest is gone");
+	} while (time(NULL) < end);
+	printf("%llu tried, %llu evicted, %llu kept\n",
+	       (unsigned long long)res.tried, (unsigned long long)res.evicted,
+	       (unsigned long long)res.kept);
+	sink->ops->close(sink);
+	guest_mem_free(mem);
+	return 0;
+}

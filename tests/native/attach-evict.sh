@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What is taken from a running guest of QEMU's comes back as it was, and whoever
+# takes it may be killed in the middle: a Linux guest, emulated, writes, and
+# checks all it has, while random parts of its memory go to swap and what takes
+# them is killed 200 times.  For private memory and for shared.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+for need in qemu-system-x86_64:qemu-system-x86 cpio:cpio busybox:busybox-static; do
+  command -v "${need%%:*}" >/dev/null ||
+    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to take"
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+[ -r "$kernel" ] ||
+  skip_all "no packaged kernel: install the Debian package linux-image-amd64"
+[ "$(awk '/^SwapFree/ { print $2 }' /proc/meminfo)" -gt 200000 ] ||
+  skip_all "less than 200 MB of swap are free: vmm doctor tells how to have it"
+evict=${abs_top_builddir:-build}/tests/native/attach-evict
+kills=${VMM_TEST_KILLS:-200}
+
+qemu='' taker=''
+on_exit() {
+  [ -z "$taker" ] || kill -9 "$taker" 2>/dev/null
+  [ -z "$qemu" ] || kill "$qemu" 2>/dev/null
+}
+"$srcdir/tests/lab/mkguest" --kernel none \
+  --script "$srcdir/tests/native/attach-guest" "$tmp/guest.cpio" || exit 1
+mkfifo "$tmp/input"
+exec 9<>"$tmp/input"
+said() { tr -d '\r' <"$tmp/console" | grep -c "^$1"; }
+has_said() { [ "$(said "$1")" -gt "$2" ]; }
+lost() { tr -d '\r' <"$tmp/console" | grep -cE 'lost|FAILED'; }
+give_up() {
+  tr -d '\r' <"$tmp/console" | tail -n 20 | sed 's/^/# /'
+  done_testing
+  exit 1
+}
+
+try() { # NAME QEMU-OPTION...
+  _name=$1
+  shift
+  qemu-system-x86_64 -accel tcg -display none -nodefaults -no-reboot -m 128 \
+    "$@" -kernel "$kernel" -initrd "$tmp/guest.cpio" -serial stdio \
+    -append "console=ttyS0 quiet panic=-1" \
+    <"$tmp/input" >"$tmp/console" 2>"$tmp/qemu.log" &
+  qemu=$!
+  wait_for 180 has_said 'G ready' 0 || { ok 1 "$_name: the guest runs"; give_up; }
+  ok 0 "$_name: the guest runs"
+  "$evict" "$qemu" 2 >"$tmp/out" 2>&1
+  ok $? "$_name: its memory is taken"
+  sed 's/^/# /' "$tmp/out"
+  [ "$(awk '{ print $3 }' "$tmp/out")" -gt 1000 ]
+  ok $? "$_name: pages went"
+  n=0
+  while [ $n -lt "$kills" ]; do
+    n=$((n + 1))
+    "$evict" "$qemu" 2>"$tmp/err" &
+    taker=$!
+    sleep "0.0$((n * 7 % 10))"
+    kill -9 "$taker" 2>/dev/null
+    wait "$taker" 2>/dev/null
+    taker=''
+    kill -0 "$qemu" 2>/dev/null || break
+  done
+  is "$n" "$kills" "$_name: killed $kills times in the middle: QEMU runs on"
+  echo end >&9
+  wait_for 180 has_said 'G end' 0 || { ok 1 "$_name: to the end"; give_up; }
+  ok 0 "$_name: the guest checks all and ends"
+  is "$(lost)" 0 "$_name: every byte is as it was written"
+  tr -d '\r' <"$tmp/console" | grep '^G' | sed 's/^/# /'
+  wait "$qemu"
+  qemu=''
+}
+try private -machine q35
+try shared -object memory-backend-memfd,id=r,size=128M,share=on \
+  -machine pc,memory-backend=r
+done_testing
