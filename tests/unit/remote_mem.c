@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,14 +39,47 @@ static uint64_t value(uint64_t i)
 	return (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/*
+ * New pages wait in a batch of their CPU's before the kernel can take them out:
+ * all on one CPU, and more pages push ours out of the batch.
+ */
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		return;
+	for (int i = 0, found = 0; i < CPU_SETSIZE; i++) {
+		if (found)
+			CPU_CLR(i, &cpus);
+		found |= CPU_ISSET(i, &cpus);
+	}
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static void push_batch(void)
+{
+	volatile uint8_t *more = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (more == MAP_FAILED)
+		_exit(1);
+	madvise((void *)more, 256 * PAGE, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < 256; i++)
+		more[i * PAGE] = 1;
+}
+
 static void serve(uint8_t *memory, int in, int out)
 {
 	uint64_t *words = (uint64_t *)memory;
 	uint32_t wrong = 0;
 	char c;
 
+	stay_on_one_cpu();
+	madvise(memory, 3 * NR * PAGE, MADV_NOHUGEPAGE);
 	for (uint64_t i = 0; i < 3 * NR; i++)
 		words[i * PAGE / 8 + i % 512] = value(i);
+	push_batch();
 	if (write(out, "r", 1) != 1)
 		_exit(1);
 	while (read(in, &c, 1) == 1) {
