@@ -66,6 +66,7 @@ struct engine {
 	unsigned int min_idle;	/* the same */
 	bool policy_hard;	/* the same */
 	uint64_t hand;		/* gfn: a hard target goes on from here */
+	unsigned int hard_pass;	/* what a hard target spares, in this scan */
 	struct ask ask;		/* what the guest was asked: ask.c */
 	struct balance balance;
 	/* The host's state in this scan: goal.c. */

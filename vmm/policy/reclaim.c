@@ -287,19 +287,33 @@ static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 }
 
 /*
- * For a hard target, when nothing is idle: whatever comes, in turn, so that each
- * page stays for as long as the others.  A page that is in use is back at once,
- * for the price of a fault; one that is not stays away.
+ * For a hard target, when nothing is idle: what has not been used since the last
+ * scan, and then whatever comes, in turn, so that each page stays for as long as
+ * the others.  A page that is in use is back at once, for the price of a fault;
+ * one that is not stays away.
  */
 static size_t choose_any(struct engine *e, size_t max)
 {
+	/* Of what this scan has seen used, the last; of what it could not see,
+	 * before that. */
+	const uint64_t *const spared[] = { e->young, e->proven, NULL };
 	uint64_t left = e->nr_frames;
 	size_t nr = 0;
 
-	for (; left && nr < max; left--) {
+	while (nr < max) {
+		const uint64_t *spare = spared[e->hard_pass];
 		uint64_t gfn = e->hand;
 
+		if (!left--) {
+			if (!spare || nr)
+				break;
+			e->hard_pass++;
+			left = e->nr_frames;
+			continue;
+		}
 		e->hand = gfn + 1 < e->nr_frames ? gfn + 1 : 0;
+		if (spare && bitmap_test(spare, gfn))
+			continue;
 		if (bitmap_test(e->resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->frames, gfn) != FRAME_UNEVICTABLE &&
 		    !rmap_page_unevictable(view_map(e->config.view), gfn))
@@ -313,6 +327,7 @@ static ssize_t reclaim_hard(struct engine *e)
 	uint64_t over;
 	ssize_t rc = 0;
 
+	e->hard_pass = 0;
 	while (e->policy_hard && (over = goal_excess(e))) {
 		size_t nr, max = goal_io(e, over < e->batch ? over : e->batch);
 
