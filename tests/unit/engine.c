@@ -83,6 +83,24 @@ static void test_exactly_the_cold(void)
 }
 
 /* All hot, and a target that only half of them fits. */
+static void test_ages_taken_over(void)
+{
+	uint8_t ages[NR];
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, 0);
+	wait_scans(&vm, 1);
+	memset(ages, 100, sizeof(ages));
+	is_int(engine_set_ages(vm.engine, ages, NR), 0, "ages of elsewhere");
+	wait_scans(&vm, 3);
+	engine_get_ages(vm.engine, (struct gfn_range){ GFN(0), NR }, ages);
+	ok(ages[NR_HOT] >= 100 && ages[NR - 1] >= 100,
+	   "are taken over by pages that nobody uses (%d)", ages[NR_HOT]);
+	ok(!ages[0] && !ages[NR_HOT - 1], "and not by those in use");
+	vm_stop(&vm);
+}
+
 static void test_working_set_first(void)
 {
 	struct engine_stats s;
@@ -596,6 +614,7 @@ int main(void)
 		tap_bail("no affinity: %s", strerror(errno));
 	use_one_cpu(&all);
 	test_exactly_the_cold();
+	test_ages_taken_over();
 	test_working_set_first();
 	test_hard_target();
 	test_live_target();
