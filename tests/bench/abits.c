@@ -178,6 +178,9 @@ static void add_truth(struct bench *b, const char *label, const char *share,
 			   s->range.start.v + s->range.nr) / unit;
 	if (nr_hot)
 		add(b, label, share, "found", "% of hot", 100.0 * found / nr_hot);
+	/* A part of a unit that was called young counts for nothing. */
+	if (all < found)
+		all = found;
 	if (nr_hot < nr_units)
 		add(b, label, share, "false", "% of cold",
 		    100.0 * (all - found) / (nr_units - nr_hot));
@@ -266,7 +269,7 @@ static void rest(struct bench *b, const char *label, struct subject *s,
 	snprintf(share, sizeof(share), "%u%% hot, at rest", percent);
 	add(b, label, share, "wall", "ns/page",
 	    (double)wall / REST_RUNS / s->range.nr);
-	if (nr)
+	if (nr >= unit)
 		add(b, label, share, "found", "% of hot",
 		    100.0 * found / REST_RUNS / (nr / unit));
 }
