@@ -90,3 +90,8 @@ tests_lab_page_cache_SOURCES = tests/lab/page-cache.c \
 tests_lab_page_cache_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all
 tests_lab_page_cache_LDFLAGS = -static
 EXTRA_DIST += tests/lab/page-cache-guest.sh
+
+# A KVM guest of QEMU's: attached to, reclaimed from, let go by SIGKILL.
+dist_check_SCRIPTS += tests/lab/attach.sh
+EXTRA_DIST += tests/lab/attach-inside.sh tests/lab/attach-guest.sh
+LAB_TESTS += tests/lab/attach.sh

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# In level 1: a KVM guest of QEMU, which is attached to, reclaimed from, and let
+# go by SIGKILL many times, while it writes and checks its memory.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+cd "$tmp" || exit 1
+qemu='' attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  [ -z "$qemu" ] || kill "$qemu" 2>/dev/null
+}
+insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
+mkfifo input
+exec 9<>input
+echo always >/sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null
+# shellcheck disable=SC2086 # options
+qemu-system-x86_64 -accel kvm -cpu host -machine q35 -m 224,slots=2,maxmem=1G \
+  $ATTACH_MEMORY -display none -nodefaults -no-reboot -name lab \
+  -kernel "$ATTACH_KERNEL" -initrd "$LAB_OUT/guest.cpio" \
+  -append "console=ttyS0 quiet panic=-1" \
+  -qmp unix:qmp,server=on,wait=off -monitor unix:hmp,server=on,wait=off \
+  -serial stdio <input >console 2>qemu.log &
+qemu=$!
+said() { tr -d '\r' <console | grep -c "^$1"; }
+has_said() { [ "$(said "$1")" -gt "${2:-0}" ]; }
+if ! wait_for 300 has_said "G ready"; then
+  tail -n 5 console | sed 's/^/# /'
+  sed 's/^/# /' qemu.log
+  exit 75
+fi
+stat_of() {
+  curl -sS --max-time 20 --unix-socket "$tmp/s" http://vmm/stats 2>/dev/null |
+    jq -r "$1" 2>/dev/null
+}
+attach() { # OPTION...
+  "$vmm" attach --qmp qmp --socket "$tmp/s" --abits "$ATTACH_SOURCE" --ages ages \
+    "$@" 2>log &
+  attached=$!
+}
+policy=target=112M,period=300ms,idle=2,cpu=80
+resident=$(awk '/^VmRSS/ { print $2 }' /proc/$qemu/status)
+attach --reclaim $policy
+scanned() { [ "$(stat_of .engine.nr_scans)" -ge "$1" ]; }
+wait_for 30 scanned 1
+ok $? "attached, and scans by $(stat_of .engine.source)"
+sed 's/^/# /' log
+at_target() { [ "$(stat_of .memory.resident_bytes)" -le $((120 << 20)) ]; }
+wait_for 120 at_target
+ok $? "memory comes down to the target"
+echo "# resident before: $resident KiB of QEMU; now guest" \
+  "$(stat_of .memory.resident_bytes), evicted $(stat_of .engine.nr_evicted)," \
+  "huge $(stat_of .engine.nr_huge_evicted), QEMU" \
+  "$(awk '/^VmRSS/ { print $2 }' /proc/$qemu/status) KiB"
+is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
+had=$(said 'G checked')
+echo check >&9
+wait_for 150 has_said "G checked" "$had"
+ok $? "the guest checks what went, and it comes back"
+is "$(tr -d '\r' <console | grep -cE 'lost|FAILED')" 0 "nothing is lost"
+
+# --- the ages of a pause of ours are not lost ------------------------------------
+kill "$attached"
+wait "$attached"
+attached=''
+[ "$(head -n 1 ages | cut -d' ' -f1)" = vmm-ages ]
+ok $? "ages are kept in the file"
+attach
+wait_for 30 scanned 1
+old() { [ "$(stat_of '[.engine.idle_pages[]?, 0] | add')" != null ]; }
+old
+ok $? "and taken over"
+kill "$attached"
+wait "$attached"
+attached=''
+
+# --- killed at random, under the guest's writes ------------------------------------
+n=0 worst=0
+while [ $n -lt "$ATTACH_KILLS" ] && kill -0 "$qemu" 2>/dev/null; do
+  n=$((n + 1))
+  attach --reclaim target=48M,period=50ms,idle=1,cpu=100
+  # 0 to 0.6 s, at random.
+  sleep "0.$(awk -v s=$n 'BEGIN { srand(s); print int(rand() * 6) }')"
+  kill -9 "$attached"
+  wait "$attached" 2>/dev/null
+  attached=''
+done
+is "$n" "$ATTACH_KILLS" "killed $n times at random: QEMU runs on"
+had=$(said 'G checked')
+echo check >&9
+wait_for 150 has_said "G checked" "$had"
+ok $? "the guest runs on"
+begin=$(date +%s%N)
+attach --reclaim $policy
+told() { grep -q 'attached to' log; }
+wait_for 20 told
+echo "# attached again $((($(date +%s%N) - begin) / 1000000)) ms after exec;" \
+  "$(cat log)"
+wait_for 30 scanned 1
+ok $? "and is served again"
+
+# --- it is saved: reclaim pauses ----------------------------------------------------
+policy_on() { [ "$(stat_of .policy.enabled)" = "$1" ] ||
+  [ "$(curl -sS --unix-socket "$tmp/s" http://vmm/policy | jq .enabled)" = "$1" ]; }
+echo 'migrate_set_parameter max-bandwidth 8M
+migrate -d "exec:cat >/dev/null"' | socat -t 2 - UNIX:hmp >/dev/null
+wait_for 20 policy_on false
+ok $? "it migrates: nothing is reclaimed meanwhile"
+echo migrate_cancel | socat -t 2 - UNIX:hmp >/dev/null
+wait_for 20 policy_on true
+ok $? "it stays: reclaim goes on"
+
+echo end >&9
+gone() { ! kill -0 "$qemu" 2>/dev/null; }
+wait_for 200 gone
+ok $? "the guest ends"
+qemu=''
+status=0
+wait "$attached" || status=$?
+attached=''
+is "$status" 0 "and so does attach"
+is "$(tr -d '\r' <console | grep -cE 'lost|FAILED')" 0 \
+  "every byte was as the guest had written it"
+like "$(tr -d '\r' <console | tail -n 5)" 'guest: exit 0|G end' "to the end"
+tr -d '\r' <console | grep -E '^G|lost|FAILED' | tail -n 4 | sed 's/^/# /'
+done_testing

@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm attach serves a KVM guest of QEMU by its nested page tables: reclaim, ages,
+# SIGKILL at random under a writing workload, migration.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require
+for need in curl jq socat; do
+  command -v $need >/dev/null ||
+    skip_all "$need not found: install the Debian package $need"
+done
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+release=${kernel#*/vmlinuz-}
+[ -e "/lib/modules/$release/build/Makefile" ] ||
+  skip_all "no headers of kernel $release: install linux-headers-amd64"
+mkdir -p "$tmp/out"
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
+  >"$tmp/build.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/build.log"
+  exit 1
+}
+"$mkguest" --kernel none --script "$srcdir/tests/lab/attach-guest.sh" \
+  "$tmp/out/guest.cpio" || exit 1
+ATTACH_KERNEL=$kernel
+ATTACH_SOURCE=${ATTACH_SOURCE:-kvm-young}
+ATTACH_KILLS=${ATTACH_KILLS:-200}
+# Private memory is what most guests have, with huge pages where they are on.
+ATTACH_MEMORY=${ATTACH_MEMORY-}
+export ATTACH_KERNEL ATTACH_SOURCE ATTACH_KILLS ATTACH_MEMORY
+trap - EXIT
+lab_exec --kernel "$kernel" --timeout 800 --swap 1G --env ATTACH_KERNEL \
+  --env ATTACH_SOURCE --env ATTACH_KILLS --env ATTACH_MEMORY \
+  sh "$srcdir/tests/lab/attach-inside.sh"
+status=$?
+rm -rf "$tmp"
+exit $status
