@@ -1,7 +1,7 @@
 # man pages (mdoc); tests/unit/docs.sh checks them against --help
 dist_man_MANS += \
 	docs/man/vmm.1 \
-	docs/man/vmm-balance.1 docs/man/vmm-doctor.1 \
+	docs/man/vmm-balance.1 docs/man/vmm-metrics.1 \
 	docs/man/vmm-doctor.1 \
 	docs/man/vmm-experiment.1 \
 	docs/man/vmm-inspect.1 \

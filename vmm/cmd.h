@@ -21,6 +21,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_experiment(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_libvirt(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);

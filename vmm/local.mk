@@ -18,6 +18,7 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/inspect-picture.c vmm/inspect-picture.h vmm/inspect-process.c \
 	vmm/cmd-policy.c vmm/cmd-stat.c vmm/stat-wss.c vmm/stat-wss.h \
 	vmm/cmd-libvirt.c vmm/cmd-doctor.c vmm/cmd-balance.c \
+	vmm/cmd-metrics.c \
 	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
 vmm_vmm_SOURCES += vmm/cmd-attach.c vmm/attach.c vmm/attach.h \

@@ -17,6 +17,7 @@ static const struct verb verbs[] = {
 	{ "attach", cmd_attach, "reclaim for guests of QEMU and libvirt" },
 	{ "stat", cmd_stat, "show what the memory of a running VM does" },
 	{ "top", cmd_top, "show all running VMs, as they change" },
+	{ "metrics", cmd_metrics, "tell Prometheus of all running VMs" },
 	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
 	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },

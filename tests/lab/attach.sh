@@ -22,7 +22,7 @@ mkdir -p "$tmp/out"
   "$tmp/out/guest.cpio" || exit 1
 ATTACH_KERNEL=$kernel
 ATTACH_SOURCE=${ATTACH_SOURCE:-kvm-young}
-ATTACH_KILLS=${ATTACH_KILLS:-200}
+ATTACH_KILLS=${ATTACH_KILLS:-30}
 # Private memory is what most guests have, with huge pages where they are on.
 ATTACH_MEMORY=${ATTACH_MEMORY-}
 export ATTACH_KERNEL ATTACH_SOURCE ATTACH_KILLS ATTACH_MEMORY

@@ -47,8 +47,9 @@ dist_check_SCRIPTS += tests/native/balance.sh
 # In a real terminal.
 TESTS += tests/native/top.sh
 dist_check_SCRIPTS += tests/native/top.sh
-TESTS += tests/native/balance.sh tests/native/nodes.sh tests/native/prefetch.sh
-dist_check_SCRIPTS += tests/native/balance.sh tests/native/nodes.sh tests/native/prefetch.sh
+TESTS += tests/native/nodes.sh tests/native/prefetch.sh tests/native/metrics.sh
+dist_check_SCRIPTS += tests/native/nodes.sh tests/native/prefetch.sh \
+	tests/native/metrics.sh
 TESTS += tests/native/experiment.sh
 dist_check_SCRIPTS += tests/native/experiment.sh
 

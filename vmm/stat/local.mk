@@ -4,6 +4,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/events.c vmm/stat/events.h \
 	vmm/stat/host_pages.c vmm/stat/host_pages.h \
 	vmm/stat/inspect.c vmm/stat/inspect.h \
+	vmm/stat/metrics_all.c vmm/stat/metrics_all.h \
 	vmm/stat/map.c vmm/stat/process.c vmm/stat/referenced.c \
 	vmm/stat/policy_json.c \
 	vmm/stat/process_pages.c vmm/stat/process_pages.h \

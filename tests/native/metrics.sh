@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm metrics: two VMs and a socket that hangs, printed and by HTTP.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+payload_require
+command -v socat >/dev/null ||
+  skip_all "socat not found: install the Debian package socat"
+a=metrics-$$-a b=metrics-$$-b hung=metrics-$$-hung pids='' rundir=/run/vmm
+[ "$(id -u)" = 0 ] || rundir=$XDG_RUNTIME_DIR/vmm
+on_exit() {
+  # shellcheck disable=SC2086 # numbers
+  [ -z "$pids" ] || kill $pids 2>/dev/null
+  rm -f "$rundir/$hung.sock"
+}
+mkfifo "$tmp/input"
+exec 3<>"$tmp/input"
+for name in $a $b; do
+  "$vmm" run --kernel "$payload" --cmdline "pattern=idle seconds=100000" \
+    --mem 32M --name $name --abits none <"$tmp/input" >"$tmp/$name.log" 2>&1 &
+  pids="$pids $!"
+done
+told() { "$vmm" metrics >"$tmp/text" 2>"$tmp/why" &&
+  grep -q "^vmm_up{vm=\"$1\"} $2\$" "$tmp/text"; }
+wait_for 60 told $a 1 && wait_for 60 told $b 1
+ok $? "both VMs are told of"
+socat "UNIX-LISTEN:$rundir/$hung.sock,fork" EXEC:'sleep 60' 2>/dev/null &
+pids="$pids $!"
+wait_for 20 told $hung 0
+ok $? "one that hangs is down, and the others are told of all the same"
+for name in $a $b; do
+  is "$(grep "^vmm_memory_bytes{vm=\"$name\"}" "$tmp/text")" \
+    "vmm_memory_bytes{vm=\"$name\"} $((32 << 20))" "memory of $name"
+done
+is "$(grep -c '^# TYPE vmm_memory_bytes ' "$tmp/text")" 1 "each family once"
+is "$(tail -n 1 "$tmp/text")" "# EOF" "and an end"
+
+port=$((20000 + $$ % 20000))
+"$vmm" metrics --listen 127.0.0.1:$port >"$tmp/out" 2>&1 &
+server=$!
+pids="$pids $server"
+got() { curl -sS --max-time 20 "http://127.0.0.1:$port/$1" >"$tmp/http" \
+  2>/dev/null; }
+wait_for 20 got metrics
+is "$(grep -c "^vmm_up{vm=\"$a\"} 1\$" "$tmp/http")" 1 "by HTTP, too"
+like "$(curl -sSI --max-time 20 -X GET "http://127.0.0.1:$port/metrics" |
+  tr -d '\r')" 'Content-Type: application/openmetrics-text' "as OpenMetrics"
+is "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/other")" \
+  404 "there is nothing else"
+is "$(curl -sS -o /dev/null -w '%{http_code}' -X PUT \
+  "http://127.0.0.1:$port/metrics")" 405 "and nothing to write"
+kill -TERM $server
+wait $server
+is $? 0 "SIGTERM ends it well"
+"$vmm" metrics --listen nonsense >/dev/null 2>"$tmp/why"
+is "$? $(grep -c 127.0.0.1:9717 "$tmp/why")" "2 1" \
+  "an address that is none is refused with an example"
+done_testing

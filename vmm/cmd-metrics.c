@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vmm metrics: all VMs of the host, for Prometheus; once, or by HTTP. */
+#include "config.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <popt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/cmd.h"
+#include "vmm/host/rundir.h"
+#include "vmm/stat/metrics_all.h"
+#include "vmm/util/log.h"
+
+#define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define TIMEOUT_MS 3000
+#define MAX_VMS 4096
+
+struct list {
+	struct metrics_vm *vms;		/* owned, and their strings */
+	size_t nr;
+};
+
+static void add(const char *name, const char *path, void *arg)
+{
+	struct list *list = arg;
+	struct metrics_vm *bigger;
+
+	if (list->nr == MAX_VMS)
+		return;
+	bigger = realloc(list->vms, (list->nr + 1) * sizeof(*bigger));
+	if (!bigger)
+		return;
+	list->vms = bigger;
+	bigger[list->nr].name = strdup(name);
+	bigger[list->nr].socket = strdup(path);
+	list->nr++;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct metrics_vm *)a)->name,
+		      ((const struct metrics_vm *)b)->name);
+}
+
+/* What there is now; owned by the caller. */
+static char *collect(void)
+{
+	struct list list = { 0 };
+	bool whole = true;
+	char *text = NULL;
+
+	rundir_each(add, &list);
+	for (size_t i = 0; i < list.nr; i++)
+		whole &= list.vms[i].name && list.vms[i].socket;
+	if (whole && list.nr)
+		qsort(list.vms, list.nr, sizeof(*list.vms), by_name);
+	if (whole)
+		text = metrics_all(list.vms, list.nr, TIMEOUT_MS);
+	for (size_t i = 0; i < list.nr; i++) {
+		free((char *)list.vms[i].name);
+		free((char *)list.vms[i].socket);
+	}
+	free(list.vms);
+	return text;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned int status,
+			      const char *type, char *text,
+			      enum MHD_ResponseMemoryMode mode)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text),
+								 text, mode);
+	enum MHD_Result rc;
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	rc = MHD_queue_response(c, status, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
+				  const char *url, const char *method,
+				  const char *version, const char *data,
+				  size_t *size, void **state)
+{
+	char *text;
+
+	if (strcmp(method, "GET") != 0)
+		return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain",
+			      "only GET is served\n", MHD_RESPMEM_PERSISTENT);
+	if (strcmp(url, "/metrics") != 0)
+		return answer(c, MHD_HTTP_NOT_FOUND, "text/plain",
+			      "there is /metrics, and nothing else\n",
+			      MHD_RESPMEM_PERSISTENT);
+	text = collect();
+	if (!text)
+		return answer(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain",
+			      "no memory\n", MHD_RESPMEM_PERSISTENT);
+	return answer(c, MHD_HTTP_OK, TYPE, text, MHD_RESPMEM_MUST_FREE);
+}
+
+/* "HOST:PORT", "[::1]:PORT" or ":PORT", which is on this host only. */
+static int resolve(const char *text, struct addrinfo **found)
+{
+	const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV,
+	};
+	const char *colon = strrchr(text, ':');
+	char host[256];
+	size_t len = colon ? colon - text : 0;
+	int rc = EAI_NONAME;
+
+	if (colon && len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (colon && colon[1] && len < sizeof(host)) {
+		memcpy(host, text, len);
+		host[len] = '\0';
+		rc = getaddrinfo(*host ? host : "127.0.0.1", colon + 1, &hints,
+				 found);
+	}
+	if (rc)
+		log_error("--listen %s: %s; say for example 127.0.0.1:9717",
+			  text, gai_strerror(rc));
+	return rc;
+}
+
+static int serve(const char *listen)
+{
+	struct MHD_Daemon *daemon;
+	struct addrinfo *at;
+	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD;
+	sigset_t set;
+	int sig;
+
+	if (resolve(listen, &at))
+		return VMM_EXIT_USAGE;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	/* Before there is another thread. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (at->ai_family == AF_INET6)
+		flags |= MHD_USE_IPv6;
+	errno = 0;
+	daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL,
+				  MHD_OPTION_SOCK_ADDR, at->ai_addr,
+				  MHD_OPTION_CONNECTION_LIMIT, 16u,
+				  MHD_OPTION_CONNECTION_TIMEOUT, 30u,
+				  MHD_OPTION_END);
+	freeaddrinfo(at);
+	if (!daemon) {
+		log_error("--listen %s: %s", listen, strerror(errno ? errno :
+							      EADDRINUSE));
+		return VMM_EXIT_FAILURE;
+	}
+	log_info("serving http://%s/metrics", listen);
+	sigwait(&set, &sig);
+	MHD_stop_daemon(daemon);
+	return VMM_EXIT_OK;
+}
+
+int cmd_metrics(int argc, char **argv)
+{
+	char *listen = NULL, *text;
+	int rc;
+	const struct poptOption options[] = {
+		{ "listen", 'l', POPT_ARG_STRING, &listen, 0,
+		  "serve them by HTTP until told to stop, instead of printing "
+		  "them once", "HOST:PORT" },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt = poptGetContext("vmm metrics", argc,
+					  (const char **)argv, options, 0);
+
+	rc = poptGetNextOpt(popt);
+	if (rc < -1) {
+		log_error("%s: %s; see vmm metrics --help",
+			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+			  poptStrerror(rc));
+		rc = VMM_EXIT_USAGE;
+	} else if (poptPeekArg(popt)) {
+		log_error("what is '%s' for? See vmm metrics --help",
+			  poptPeekArg(popt));
+		rc = VMM_EXIT_USAGE;
+	} else if (listen) {
+		rc = serve(listen);
+	} else {
+		text = collect();
+		rc = text && fputs(text, stdout) >= 0 && !fflush(stdout) ?
+			     VMM_EXIT_OK : VMM_EXIT_FAILURE;
+		if (rc)
+			log_error("the metrics can't be told: %s",
+				  text ? strerror(errno) : "no memory");
+		free(text);
+	}
+	free(listen);
+	poptFreeContext(popt);
+	return rc;
+}
