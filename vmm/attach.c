@@ -35,6 +35,7 @@
 #include "vmm/view/agent_server.h"
 
 #define TICK_MS	      250
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
 #define AGENT_TICKS   8
 #define LOOK_TICKS    4
 #define AGES_TICKS    120
@@ -371,6 +372,8 @@ static bool hear_monitor(struct guest *g)
 
 static int watch(struct guest *g)
 {
+	uint64_t failed_ns = 0;		/* since when; 0: it goes well */
+
 	for (unsigned int tick = 0;; tick++) {
 		struct pollfd fds[] = {
 			{ .fd = g->signal_fd, .events = POLLIN },
@@ -392,9 +395,14 @@ static int watch(struct guest *g)
 			log_debug("told to end: %s runs on", g->o->run.name);
 			return VMM_EXIT_OK;
 		}
-		rc = follow_memory(g, hear_monitor(g) || tick % LOOK_TICKS == 0);
-		/* It may just end. */
-		if (rc && poll(&fds[1], 1, TICK_MS) == 0) {
+		rc = follow_memory(g, hear_monitor(g) || failed_ns ||
+					      tick % LOOK_TICKS == 0);
+		/* It may just end, which takes a large process a while. */
+		if (!rc) {
+			failed_ns = 0;
+		} else if (!failed_ns) {
+			failed_ns = clock_now_ns();
+		} else if (clock_now_ns() - failed_ns > ENDING_NS) {
 			log_error("%s", g->why);
 			return VMM_EXIT_FAILURE;
 		}

@@ -116,6 +116,7 @@ ok $? "the guest ends"
 qemu=''
 status=0
 wait "$attached" || status=$?
+[ "$status" = 0 ] || sed "s/^/# /" log
 attached=''
 is "$status" 0 "and so does attach"
 is "$(tr -d '\r' <console | grep -cE 'lost|FAILED')" 0 \
