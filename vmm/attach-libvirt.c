@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vmm/attach.h"
+#include "vmm/host/domain_memory.h"
 #include "vmm/host/domain_xml.h"
 #include "vmm/host/libvirt_conn.h"
 #include "vmm/host/qemu_guest.h"
@@ -24,6 +25,7 @@ struct attach_domain {
 	virDomainPtr dom;	/* owned; NULL with it */
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	const char *uri;	/* not owned */
+	char *xml;		/* owned: as it was at the last look */
 	char *policy;		/* owned: as its metadata has it, or NULL */
 	struct engine_policy base;	/* what the command line says */
 	bool by_command;	/* and that is all that counts */
@@ -56,14 +58,15 @@ static int connect_to(struct attach_domain *d, const char *domain, char *why,
 	return rc;
 }
 
-static int read_settings(struct attach_domain *d, struct domain_settings *s,
-			 char *why, size_t len)
+static int look(struct attach_domain *d, char *why, size_t len)
 {
-	__cleanup_free char *xml = virDomainGetXMLDesc(d->dom, 0);
+	char *xml = virDomainGetXMLDesc(d->dom, 0);
 
 	if (!xml)
 		return libvirt_conn_error("the domain's XML", why, len);
-	return domain_xml_read(xml, s, why, len);
+	free(d->xml);
+	d->xml = xml;
+	return 0;
 }
 
 /* The command line goes before the metadata. */
@@ -71,8 +74,10 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 			 char *why, size_t len)
 {
 	struct domain_settings s;
-	int rc = read_settings(d, &s, why, len);
+	int rc = look(d, why, len);
 
+	if (!rc)
+		rc = domain_xml_read(d->xml, &s, why, len);
 	if (rc)
 		return rc;
 	d->by_command = o->run.reclaim_text;
@@ -143,8 +148,25 @@ void attach_domain_close(struct attach_domain *d)
 	if (!d)
 		return;
 	disconnect(d);
+	free(d->xml);
 	free(d->policy);
 	free(d);
+}
+
+void attach_domain_look(struct attach_domain *d)
+{
+	char why[256];
+
+	/* While it is being saved, its XML may have to wait for that. */
+	if (!d->is_leaving && !connect_to(d, d->uuid, why, sizeof(why)) &&
+	    look(d, why, sizeof(why)))
+		log_debug("%s", why);
+}
+
+int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
+			 uint64_t *unknown_bytes, char *why, size_t len)
+{
+	return domain_memory_read(d->xml, parts, unknown_bytes, why, len);
 }
 
 bool attach_domain_is_leaving(struct attach_domain *d)
@@ -171,9 +193,7 @@ bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)
 	char why[256];
 	bool is_new;
 
-	/* While it is being saved, its XML may have to wait for that. */
-	if (d->by_command || d->is_leaving || !d->dom ||
-	    read_settings(d, &s, why, sizeof(why)))
+	if (d->by_command || domain_xml_read(d->xml, &s, why, sizeof(why)))
 		return false;
 	is_new = differs(s.policy, d->policy);
 	if (is_new) {
@@ -202,6 +222,16 @@ int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
 
 void attach_domain_close(struct attach_domain *d)
 {
+}
+
+void attach_domain_look(struct attach_domain *d)
+{
+}
+
+int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
+			 uint64_t *unknown_bytes, char *why, size_t len)
+{
+	return 0;
 }
 
 bool attach_domain_is_leaving(struct attach_domain *d)

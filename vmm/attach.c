@@ -4,7 +4,8 @@
  * for what changes under us.
  *
  *   poll: signals, end of QEMU (pidfd), monitor events; and now and then
- *     its mappings changed      find its memory again, begin anew with the ages
+ *     its mappings changed, or libvirt says that memory was plugged in
+ *                               find its memory again, begin anew with the ages
  *     it migrates or is saved   no reclaim meanwhile
  *     its metadata changed      another policy
  *     the agent is away         connect to its channel
@@ -19,20 +20,15 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "vmm/attach.h"
+#include "vmm/attach-guest.h"
 #include "vmm/cmd.h"
 #include "vmm/host/proc_maps.h"
-#include "vmm/host/qemu_guest.h"
 #include "vmm/host/vm_fd.h"
-#include "vmm/run-reclaim.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
-#include "vmm/view/agent_server.h"
 
 #define TICK_MS	      250
 #define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
@@ -41,28 +37,9 @@
 #define AGES_TICKS    120
 #define WATCHED_BYTES (UINT64_C(32) << 20)
 
-/* All owned; fds -1, pointers NULL: not there. */
-struct guest {
-	struct attach_options *o;	/* not owned */
-	pid_t pid;
-	int pidfd, signal_fd, vm_fd;
-	struct qmp *qmp;
-	struct attach_domain *domain;
-	struct qemu_memory memory;
-	struct guest_mem *mem;
-	struct run_reclaim reclaim;
-	uint64_t mappings;		/* a hash */
-	uint8_t *ages;			/* of before; by gfn */
-	uint64_t nr_ages;
-	bool is_leaving;
-	struct engine_policy resumed;	/* while it is leaving */
-	bool warned_qmp;
-	char why[1024];
-};
-
 /* --- what it is ----------------------------------------------------------- */
 
-static int find_process(struct guest *g)
+static int find_process(struct attached *g)
 {
 	struct attach_options *o = g->o;
 	int rc = 0;
@@ -89,7 +66,7 @@ static int find_process(struct guest *g)
 	return rc;
 }
 
-static uint64_t hash_mappings(const struct guest *g)
+uint64_t attached_hash_mappings(const struct attached *g)
 {
 	__cleanup_free struct proc_vma *vmas = NULL;
 	int nr = proc_maps_read(g->pid, WATCHED_BYTES, false, &vmas);
@@ -102,9 +79,38 @@ static uint64_t hash_mappings(const struct guest *g)
 	return h;
 }
 
+/* A guest of TCG has no VM; of KVM's, who may look at it may have it. */
+static void find_vm(struct attached *g)
+{
+	char why[256];
+
+	g->vm_fd = vm_fd_of_process(g->pid, why, sizeof(why));
+	if (g->vm_fd < 0)
+		log_debug("%s", why);
+}
+
+/* libvirt knows what is plugged in, and where the guest sees it. */
+int attached_find_memory(struct attached *g, struct qemu_memory *memory)
+{
+	struct qemu_hints hints = { .qmp = g->qmp, .before = &g->memory };
+	uint64_t unknown = 0;
+	int rc = 0;
+
+	hints.vm_fd = g->vm_fd;
+	if (g->domain && !g->qmp)
+		rc = attach_domain_memory(g->domain, hints.plugged, &unknown,
+					  g->why, sizeof(g->why));
+	if (rc < 0)
+		return rc;
+	hints.nr_plugged = rc;
+	rc = qemu_guest_memory(g->pid, &hints, memory, g->why, sizeof(g->why));
+	memory->missing_bytes += unknown;
+	return rc;
+}
+
 /* --- the engine ----------------------------------------------------------- */
 
-static void keep_ages(struct guest *g)
+void attached_keep_ages(struct attached *g)
 {
 	uint64_t nr = g->mem ? guest_mem_nr_frames(g->mem) : 0;
 	uint8_t *ages;
@@ -123,19 +129,19 @@ static void keep_ages(struct guest *g)
 	g->nr_ages = nr;
 }
 
-static void save_ages(struct guest *g)
+void attached_save_ages(struct attached *g)
 {
 	int rc;
 
 	if (!g->o->ages)
 		return;
-	keep_ages(g);
+	attached_keep_ages(g);
 	rc = g->ages ? attach_ages_save(g->o->ages, g->ages, g->nr_ages) : 0;
 	if (rc)
 		log_warn("--ages %s: %s", g->o->ages, strerror(-rc));
 }
 
-static int load_ages(struct guest *g)
+static int load_ages(struct attached *g)
 {
 	int rc = g->o->ages ? attach_ages_load(g->o->ages, &g->ages,
 					       &g->nr_ages) : -ENOENT;
@@ -148,29 +154,30 @@ static int load_ages(struct guest *g)
 	return rc;
 }
 
-static void stop(struct guest *g)
+void attached_stop(struct attached *g)
 {
 	run_reclaim_stop(&g->reclaim);
 	run_reclaim_free(&g->reclaim);
 	memset(&g->reclaim, 0, sizeof(g->reclaim));
 	guest_mem_free(g->mem);
 	g->mem = NULL;
-	if (g->vm_fd >= 0)
-		close(g->vm_fd);
-	g->vm_fd = -1;
 }
 
-/* A guest of TCG has no VM; of KVM's, who may look at it may have it. */
-static void find_vm(struct guest *g)
+/* A domain's metadata may wish what its memory does not allow; then it is seen. */
+static void drop_wish(struct attached *g)
 {
-	char why[256];
+	struct run_options *r = &g->o->run;
 
-	g->vm_fd = vm_fd_of_process(g->pid, why, sizeof(why));
-	if (g->vm_fd < 0)
-		log_debug("%s", why);
+	if (!guest_mem_is_hugetlb(g->mem) || !r->policy.enabled ||
+	    r->reclaim_text)
+		return;
+	log_warn("%s: its policy is not followed, nothing is reclaimed: the "
+		 "kernel never swaps hugetlb pages, and guest memory is in "
+		 "these (<hugepages/>)", r->name);
+	r->policy.enabled = false;
 }
 
-static int start(struct guest *g)
+int attached_start(struct attached *g)
 {
 	const struct qemu_memory *m = &g->memory;
 	struct run_parts parts;
@@ -182,7 +189,7 @@ static int start(struct guest *g)
 			 rc == -EPERM ? ": run as root" : "");
 		return rc;
 	}
-	find_vm(g);
+	drop_wish(g);
 	parts = (struct run_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
 	rc = run_reclaim_choose_for(&g->reclaim, &g->o->run, &parts, g->why,
 				    sizeof(g->why));
@@ -195,7 +202,7 @@ static int start(struct guest *g)
 }
 
 /* It can be served, and how. */
-static int check_memory(struct guest *g)
+int attached_check_memory(struct attached *g)
 {
 	int rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
 				  sizeof(g->why));
@@ -204,7 +211,7 @@ static int check_memory(struct guest *g)
 					    sizeof(g->why));
 }
 
-static int attach(struct guest *g)
+static int attach(struct attached *g)
 {
 	uint64_t begin = clock_now_ns();
 	char name[64];
@@ -217,18 +224,19 @@ static int attach(struct guest *g)
 	if (!rc)
 		rc = load_ages(g);
 	if (!rc)
-		rc = qemu_guest_memory(g->pid, g->qmp, &g->memory, g->why,
-				       sizeof(g->why));
+		find_vm(g);
 	if (!rc)
-		rc = check_memory(g);
-	g->mappings = hash_mappings(g);
+		rc = attached_find_memory(g, &g->memory);
+	if (!rc)
+		rc = attached_check_memory(g);
+	g->mappings = attached_hash_mappings(g);
 	if (!rc && !g->o->run.name) {
 		qemu_guest_name(g->pid, name, sizeof(name));
 		g->o->run.name = strdup(name);
 		rc = g->o->run.name ? 0 : -ENOMEM;
 	}
 	if (!rc)
-		rc = start(g);
+		rc = attached_start(g);
 	if (rc)
 		return rc;
 	log_info("attached to %s, process %d, in %.0f ms: %llu MiB in %u "
@@ -239,138 +247,9 @@ static int attach(struct guest *g)
 	return 0;
 }
 
-/* --- what changes --------------------------------------------------------- */
-
-/*
- * Plugged memory is mapped first and seen by the guest later, without an event:
- * the monitor is asked every now and then.  0, or -errno: the guest can't be
- * served any more.
- */
-static int follow_memory(struct guest *g, bool look)
-{
-	struct qemu_memory now;
-	struct engine_policy policy;
-	uint64_t mappings = hash_mappings(g);
-	int rc;
-
-	if (!(look && g->qmp) && mappings == g->mappings)
-		return 0;
-	g->mappings = mappings;
-	rc = qemu_guest_memory(g->pid, g->qmp, &now, g->why, sizeof(g->why));
-	/* The firmware may be at work on it; the next look tells. */
-	if (rc == -EPROTO || rc == -ETIMEDOUT)
-		return 0;
-	if (rc || qemu_memory_equal(&now, &g->memory))
-		return rc;
-	g->memory = now;
-	rc = check_memory(g);
-	if (rc)
-		return rc;
-	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
-		 g->o->run.name, (unsigned long long)g->memory.bytes >> 20,
-		 g->memory.nr);
-	keep_ages(g);
-	if (g->reclaim.engine) {
-		engine_get_policy(g->reclaim.engine, &policy);
-		g->o->run.policy = policy;
-	}
-	stop(g);
-	return start(g);
-}
-
-static void set_policy(struct guest *g, const struct engine_policy *policy)
-{
-	char why[128];
-
-	if (g->reclaim.engine && engine_set_policy(g->reclaim.engine, policy,
-						   why, sizeof(why)))
-		log_warn("the policy of %s: %s", g->o->run.name, why);
-}
-
-static void follow_leaving(struct guest *g)
-{
-	struct engine_policy policy;
-	bool leaving = g->domain && attach_domain_is_leaving(g->domain);
-	int rc;
-
-	if (g->qmp) {
-		rc = qemu_guest_is_leaving(g->qmp, g->why, sizeof(g->why));
-		leaving |= rc < 0 ? g->is_leaving : rc;
-	}
-	if (leaving == g->is_leaving || !g->reclaim.engine)
-		return;
-	g->is_leaving = leaving;
-	if (leaving) {
-		engine_get_policy(g->reclaim.engine, &g->resumed);
-		policy = g->resumed;
-		policy.enabled = false;
-		policy.prefetch_pages = 0;
-		set_policy(g, &policy);
-		save_ages(g);
-	} else {
-		set_policy(g, &g->resumed);
-	}
-	log_info("%s %s", g->o->run.name, leaving ?
-		 "migrates or is saved: nothing is reclaimed meanwhile" :
-		 "stays: reclaim goes on");
-}
-
-static void follow_policy(struct guest *g)
-{
-	struct engine_policy policy;
-
-	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
-		return;
-	log_info("%s has another policy in its metadata", g->o->run.name);
-	g->o->run.policy = policy;
-	if (g->is_leaving)
-		g->resumed = policy;
-	else
-		set_policy(g, &policy);
-}
-
-/* A port of virtio-serial is a socket of QEMU's, which serves one at a time. */
-static void follow_agent(struct guest *g)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct view_stats stats;
-	int fd;
-
-	if (!g->o->agent || !g->reclaim.agent)
-		return;
-	view_get_stats(g->reclaim.view, &stats);
-	if (stats.agent_connected ||
-	    strlen(g->o->agent) >= sizeof(addr.sun_path))
-		return;
-	strcpy(addr.sun_path, g->o->agent);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		close(fd);
-	else
-		agent_server_accept(fd, g->reclaim.agent);
-}
-
-/* True: something happened. */
-static bool hear_monitor(struct guest *g)
-{
-	int nr = g->qmp ? qmp_events(g->qmp) : 0;
-
-	if (nr >= 0)
-		return nr;
-	if (!g->warned_qmp)
-		log_warn("QEMU's monitor %s is gone: plugged memory and "
-			 "migration are not followed any more", g->o->qmp);
-	g->warned_qmp = true;
-	qmp_close(g->qmp);
-	g->qmp = NULL;
-	return false;
-}
-
 /* --- until the end -------------------------------------------------------- */
 
-static int watch(struct guest *g)
+static int watch(struct attached *g)
 {
 	uint64_t failed_ns = 0;		/* since when; 0: it goes well */
 
@@ -379,12 +258,13 @@ static int watch(struct guest *g)
 			{ .fd = g->signal_fd, .events = POLLIN },
 			{ .fd = g->pidfd, .events = POLLIN },
 		};
+		bool look;
 		int rc;
 
 		if (tick % AGENT_TICKS == 0)
 			follow_agent(g);
 		if (tick % AGES_TICKS == AGES_TICKS - 1)
-			save_ages(g);
+			attached_save_ages(g);
 		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
 			return VMM_EXIT_FAILURE;
 		if (fds[1].revents) {
@@ -395,8 +275,10 @@ static int watch(struct guest *g)
 			log_debug("told to end: %s runs on", g->o->run.name);
 			return VMM_EXIT_OK;
 		}
-		rc = follow_memory(g, hear_monitor(g) || failed_ns ||
-					      tick % LOOK_TICKS == 0);
+		look = tick % LOOK_TICKS == 0;
+		if (look && g->domain)
+			attach_domain_look(g->domain);
+		rc = follow_memory(g, follow_monitor(g) || failed_ns || look);
 		/* It may just end, which takes a large process a while. */
 		if (!rc) {
 			failed_ns = 0;
@@ -427,7 +309,7 @@ static int block_signals(void)
 
 int attach_guest(struct attach_options *o)
 {
-	struct guest g = { .o = o, .pidfd = -1, .vm_fd = -1 };
+	struct attached g = { .o = o, .pidfd = -1, .vm_fd = -1 };
 	int status = VMM_EXIT_FAILURE;
 
 	g.signal_fd = block_signals();
@@ -439,11 +321,13 @@ int attach_guest(struct attach_options *o)
 		log_error("%s", *g.why ? g.why : "no memory");
 	} else {
 		status = watch(&g);
-		save_ages(&g);
+		attached_save_ages(&g);
 	}
-	stop(&g);
+	attached_stop(&g);
 	qmp_close(g.qmp);
 	attach_domain_close(g.domain);
+	if (g.vm_fd >= 0)
+		close(g.vm_fd);
 	if (g.pidfd >= 0)
 		close(g.pidfd);
 	close(g.signal_fd);

@@ -15,6 +15,7 @@
 #include "vmm/run-options.h"
 
 struct engine;
+struct qemu_part;
 
 /* The command line; strings are owned or NULL. */
 struct attach_options {
@@ -35,12 +36,20 @@ int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
 		       pid_t *pid, char *why, size_t len);
 void attach_domain_close(struct attach_domain *d);
 /*
+ * Asks libvirt for its XML anew, by which the next two answer; while it migrates
+ * or is saved, or libvirt does not answer, it stays as it was.
+ */
+void attach_domain_look(struct attach_domain *d);
+/* What is plugged in: domain_memory_read(). */
+int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
+			 uint64_t *unknown_bytes, char *why, size_t len);
+/* The policy in its metadata differs from last time: true, and it is in *p. */
+bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
+/*
  * Asked now and then: is the domain being migrated or saved?  While libvirt does
  * not answer, what it said last; it is connected to again when it is back.
  */
 bool attach_domain_is_leaving(struct attach_domain *d);
-/* The policy in its metadata differs from last time: true, and it is in *p. */
-bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
 
 /* One guest until it ends or a signal comes.  An exit status. */
 int attach_guest(struct attach_options *o);

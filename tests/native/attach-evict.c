@@ -25,6 +25,7 @@ int main(int argc, char **argv)
 {
 	struct reclaim_result res = { 0 };
 	struct reclaim_sink *sink;
+	const struct qemu_hints hints = { .vm_fd = -1 };
 	struct qemu_memory memory;
 	struct guest_mem *mem;
 	time_t end;
@@ -32,7 +33,7 @@ int main(int argc, char **argv)
 	char why[512];
 	int rc;
 
-	if (qemu_guest_memory(pid, NULL, &memory, why, sizeof(why)) ||
+	if (qemu_guest_memory(pid, &hints, &memory, why, sizeof(why)) ||
 	    qemu_guest_backing(pid, &memory, why, sizeof(why)))
 		return fail("memory", why);
 	if (guest_mem_attach(&mem, pid, memory.slots, memory.nr,

@@ -64,6 +64,8 @@ TESTS += tests/native/attach.sh
 dist_check_SCRIPTS += tests/native/attach.sh
 TESTS += tests/native/attach-libvirt.sh
 dist_check_SCRIPTS += tests/native/attach-libvirt.sh
+TESTS += tests/native/attach-plug.sh
+dist_check_SCRIPTS += tests/native/attach-plug.sh
 # Takes from guests of QEMU's, and is killed.
 check_PROGRAMS += tests/native/attach-evict
 tests_native_attach_evict_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -213,10 +213,13 @@ tests_unit_experiment_LDADD = $(VMM_LIBS)
 dist_check_SCRIPTS += tests/unit/alarms.sh
 EXTRA_DIST += tests/unit/prometheus-rules-test.yml
 TESTS += tests/unit/alarms.sh
-ATTACH_TESTS = tests/unit/qemu_layout tests/unit/remote_mem
+ATTACH_TESTS = tests/unit/qemu_layout tests/unit/qemu_place \
+	tests/unit/remote_mem
 check_PROGRAMS += $(ATTACH_TESTS)
 TESTS += $(ATTACH_TESTS)
 tests_unit_qemu_layout_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_qemu_layout_LDADD = $(VMM_LIBS)
+tests_unit_qemu_place_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_qemu_place_LDADD = $(VMM_LIBS)
 tests_unit_remote_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_remote_mem_LDADD = $(VMM_LIBS)

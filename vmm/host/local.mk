@@ -15,10 +15,12 @@ vmm_libvmm_a_SOURCES += \
 	vmm/host/proc_maps.c vmm/host/proc_maps.h \
 	vmm/host/qemu_layout.c vmm/host/qemu_layout.h \
 	vmm/host/qemu_guest.c vmm/host/qemu_guest.h \
+	vmm/host/qemu_place.c vmm/host/qemu_place.h \
 	vmm/host/qmp.c vmm/host/qmp.h
 vmm_libvmm_a_SOURCES += \
 	vmm/host/domain_doc.c vmm/host/domain_doc.h \
 	vmm/host/domain_live.c vmm/host/domain_live.h \
+	vmm/host/domain_memory.c vmm/host/domain_memory.h \
 	vmm/host/domain_parts.c vmm/host/domain_parts.h \
 	vmm/host/domain_remove.c \
 	vmm/host/domain_xml.c vmm/host/domain_xml.h

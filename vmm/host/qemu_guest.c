@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vmm/host/proc_maps.h"
 #include "vmm/host/qemu_guest.h"
 #include "vmm/host/qemu_layout.h"
+#include "vmm/kmod/kvm_young_abi.h"
 #include "vmm/util/cleanup.h"
 
 #define MAX_CMDLINE (1u << 20)
@@ -105,47 +107,112 @@ static ssize_t read_cmdline(pid_t pid, char **words)
 	return used;
 }
 
-/*
- * The mapping that ends as one of that size would, and begins no later: QEMU
- * keeps a page without access behind RAM, so only before it another may join.
- */
-static const struct proc_vma *find_ram(const struct proc_vma *vmas, int nr,
-				       uint64_t bytes, bool *several)
+static void add_slot(struct qemu_memory *m, uint64_t gpa, uint64_t bytes,
+		     uint64_t hva)
 {
-	const struct proc_vma *best = NULL;
+	struct guest_memslot slot = {
+		GFN(gpa >> VMM_PAGE_SHIFT), bytes >> VMM_PAGE_SHIFT, hva
+	};
+	unsigned int i = m->nr++;
 
-	*several = false;
-	for (int i = 0; i < nr; i++) {
-		const struct proc_vma *v = &vmas[i];
-		uint64_t size = v->end - v->start;
-
-		if (!v->writable || size < bytes ||
-		    (v->is_file && !v->shared && size != bytes))
-			continue;
-		*several |= best && best->end - best->start == size;
-		if (!best || size < best->end - best->start) {
-			best = v;
-			*several = false;
-		}
-	}
-	return best;
+	for (; i && m->slots[i - 1].base.v > slot.base.v; i--)
+		m->slots[i] = m->slots[i - 1];
+	m->slots[i] = slot;
+	m->bytes += bytes;
 }
 
-static int by_cmdline(pid_t pid, struct qemu_memory *m, char *why, size_t len)
+/* In rising order, as slots have to be; libvirt and QEMU see to the rest. */
+static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
+			 uint64_t low)
+{
+	uint64_t end = parts[0].bytes > low ?
+		HOLE_END + parts[0].bytes - low : low;
+
+	for (unsigned int i = 1; i < nr; i++) {
+		const struct qemu_part *p = &parts[i];
+
+		if (!p->bytes || (p->gpa | p->bytes) % VMM_PAGE_SIZE ||
+		    p->gpa < end || p->gpa + p->bytes < p->gpa)
+			return false;
+		for (unsigned int j = 1; j < i; j++)
+			if (p->gpa < parts[j].gpa + parts[j].bytes &&
+			    parts[j].gpa < p->gpa + p->bytes)
+				return false;
+	}
+	return true;
+}
+
+/* parts[0] is what it was started with; of others who is not found is left. */
+static int add_parts(pid_t pid, struct qemu_memory *m,
+		     const struct qemu_part *parts, unsigned int nr,
+		     uint64_t low, char *why, size_t len)
+{
+	const struct qemu_part *ram = &parts[0];
+
+	if (!ram->hva) {
+		snprintf(why, len, "process %d has %s mapping of %" PRIu64
+			 " MiB, as its command line asks for: give its monitor "
+			 "with --qmp", (int)pid,
+			 ram->several ? "more than one" : "no",
+			 ram->bytes >> 20);
+		return -ENOENT;
+	}
+	if (!is_plausible(parts, nr, low)) {
+		snprintf(why, len, "where libvirt says that memory was plugged "
+			 "in, there cannot be any");
+		return -EPROTO;
+	}
+	add_slot(m, 0, ram->bytes < low ? ram->bytes : low, ram->hva);
+	if (ram->bytes > low)
+		add_slot(m, HOLE_END, ram->bytes - low, ram->hva + low);
+	for (unsigned int i = 1; i < nr; i++) {
+		if (parts[i].hva)
+			add_slot(m, parts[i].gpa, parts[i].bytes,
+				 parts[i].hva);
+		else
+			m->missing_bytes += parts[i].bytes;
+	}
+	return 0;
+}
+
+/* Where the kernel has the part; 0: it does not tell. */
+static uint64_t ask_kernel(int device, int vm_fd, uint64_t gpa)
+{
+	struct kvm_young_find req = {
+		.size = sizeof(req), .vm_fd = vm_fd,
+		.gfn = gpa >> VMM_PAGE_SHIFT,
+	};
+
+	return device < 0 || vm_fd < 0 || ioctl(device, KVM_YOUNG_FIND, &req) ?
+		       0 : req.hva;
+}
+
+/* Where the part was before. */
+static uint64_t known_hva(const struct qemu_memory *m, uint64_t gpa)
+{
+	for (unsigned int i = 0; m && i < m->nr; i++)
+		if (m->slots[i].base.v == gpa >> VMM_PAGE_SHIFT)
+			return m->slots[i].hva;
+	return 0;
+}
+
+static int by_cmdline(pid_t pid, const struct qemu_hints *h,
+		      struct qemu_memory *m, char *why, size_t len)
 {
 	__cleanup_free char *words = NULL;
 	__cleanup_free struct proc_vma *vmas = NULL;
-	const struct proc_vma *v;
-	uint64_t ram, low, hva;
+	__cleanup_close int device = open(KVM_YOUNG_PATH, O_RDWR | O_CLOEXEC);
+	struct qemu_part parts[QEMU_MAX_PARTS + 1] = { 0 };
+	unsigned int nr_parts = 1 + h->nr_plugged;
+	uint64_t low;
 	ssize_t n = read_cmdline(pid, &words);
-	bool several = false;
 	int rc, nr;
 
 	if (n < 0) {
 		snprintf(why, len, "process %d: %s", (int)pid, strerror(-n));
 		return n;
 	}
-	rc = qemu_layout_cmdline(words, n, &ram, &low, why, len);
+	rc = qemu_layout_cmdline(words, n, &parts[0].bytes, &low, why, len);
 	if (rc)
 		return rc;
 	nr = proc_maps_read(pid, MIN_VMA, false, &vmas);
@@ -154,25 +221,15 @@ static int by_cmdline(pid_t pid, struct qemu_memory *m, char *why, size_t len)
 			 strerror(-nr));
 		return nr;
 	}
-	v = find_ram(vmas, nr, ram, &several);
-	if (!v || several) {
-		snprintf(why, len, "process %d has %s mapping of %" PRIu64
-			 " MiB, as its command line asks for: give its monitor "
-			 "with --qmp", (int)pid, v ? "more than one" : "no",
-			 ram >> 20);
-		return -ENOENT;
+	for (unsigned int i = 1; i < nr_parts; i++)
+		parts[i] = h->plugged[i - 1];
+	for (unsigned int i = 0; i < nr_parts; i++) {
+		parts[i].hva = ask_kernel(device, h->vm_fd, parts[i].gpa);
+		if (!parts[i].hva)
+			parts[i].hva = known_hva(h->before, parts[i].gpa);
 	}
-	hva = v->end - ram;
-	m->slots[m->nr++] = (struct guest_memslot){
-		GFN(0), low >> VMM_PAGE_SHIFT, hva
-	};
-	if (ram > low)
-		m->slots[m->nr++] = (struct guest_memslot){
-			GFN(HOLE_END >> VMM_PAGE_SHIFT),
-			(ram - low) >> VMM_PAGE_SHIFT, hva + low
-		};
-	m->bytes = ram;
-	return 0;
+	qemu_place(parts, nr_parts, vmas, nr);
+	return add_parts(pid, m, parts, nr_parts, low, why, len);
 }
 
 /* Of the largest slot: one guest's backends are alike. */
@@ -206,12 +263,12 @@ int qemu_guest_backing(pid_t pid, struct qemu_memory *m, char *why, size_t len)
 	return nr < 0 ? nr : -ENOENT;
 }
 
-int qemu_guest_memory(pid_t pid, struct qmp *qmp, struct qemu_memory *m,
-		      char *why, size_t len)
+int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
+		      struct qemu_memory *m, char *why, size_t len)
 {
 	memset(m, 0, sizeof(*m));
-	return qmp ? by_monitor(qmp, m, why, len) :
-		     by_cmdline(pid, m, why, len);
+	return hints->qmp ? by_monitor(hints->qmp, m, why, len) :
+			    by_cmdline(pid, hints, m, why, len);
 }
 
 bool qemu_memory_equal(const struct qemu_memory *a, const struct qemu_memory *b)

@@ -2,7 +2,9 @@
 /*
  * The memory of a QEMU guest, as slots of guest_mem_attach(): by its monitor
  * where there is one, which tells all of it exactly, with what was plugged in;
- * else by its command line and mappings: what it was started with.
+ * else by its command line and mappings: what it was started with, and what
+ * somebody else, such as libvirt, knows to be plugged in.  The module kvm-young
+ * tells which mapping is which, where it is loaded.
  */
 #ifndef VMM_HOST_QEMU_GUEST_H
 #define VMM_HOST_QEMU_GUEST_H
@@ -11,6 +13,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "vmm/host/qemu_place.h"
 #include "vmm/host/qmp.h"
 #include "vmm/mem/guest_mem.h"
 
@@ -19,11 +22,24 @@ struct qemu_memory {
 	unsigned int nr;
 	enum guest_mem_backing backing;
 	uint64_t bytes;
+	uint64_t missing_bytes;	/* plugged in, and not found: not among these */
 };
 
-/* The slots; qmp may be NULL.  0 or -errno with why. */
-int qemu_guest_memory(pid_t pid, struct qmp *qmp, struct qemu_memory *memory,
-		      char *why, size_t len);
+/* What helps to find it; all may be 0. */
+struct qemu_hints {
+	struct qmp *qmp;	/* then nothing else counts */
+	struct qemu_part plugged[QEMU_MAX_PARTS];	/* without hva */
+	unsigned int nr_plugged;
+	const struct qemu_memory *before;	/* as it was last */
+	int vm_fd;		/* of KVM; -1: none */
+};
+
+/*
+ * The slots.  0 or -errno with why; -EPROTO: just now it can't be told, as while
+ * something is plugged in.
+ */
+int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
+		      struct qemu_memory *memory, char *why, size_t len);
 /*
  * How their pages are had; the kernel walks page tables for it.  0 or -errno
  * with why.

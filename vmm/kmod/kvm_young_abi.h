@@ -102,4 +102,21 @@ struct kvm_young_scan {
  */
 #define KVM_YOUNG_SCAN		_IOWR(KVM_YOUNG_IOC, 0x01, struct kvm_young_scan)
 
+/*
+ * Where the VM's process has the frame that its guest sees at gfn (not in system
+ * management mode), and how many follow it without a gap in the same slot.  Slots
+ * may change at once after the answer.
+ */
+struct kvm_young_find {
+	__u32 size;		/* sizeof(struct kvm_young_find) */
+	__s32 vm_fd;		/* KVM VM */
+	__u64 gfn;
+	/* Results. */
+	__u64 hva;
+	__u64 nr_pages;
+};
+
+/* 0, ENOENT (no memory there), EINVAL, EBADF, EFAULT; ENOTTY: an older module. */
+#define KVM_YOUNG_FIND		_IOWR(KVM_YOUNG_IOC, 0x02, struct kvm_young_find)
+
 #endif

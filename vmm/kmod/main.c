@@ -23,6 +23,7 @@
 
 static_assert(sizeof(struct kvm_young_info) == 16);
 static_assert(sizeof(struct kvm_young_scan) == 104);
+static_assert(sizeof(struct kvm_young_find) == 32);
 
 static int ky_check(const struct kvm_young_scan *req)
 {
@@ -87,6 +88,46 @@ out_file:
 	return err;
 }
 
+static long ky_find(struct kvm *kvm, struct kvm_young_find *req)
+{
+	struct kvm_memory_slot *slot;
+	long err = -ENOENT;
+	int idx = srcu_read_lock(&kvm->srcu);
+
+	slot = gfn_to_memslot(kvm, req->gfn);
+	/* One that is being deleted or moved has no frames. */
+	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID)) {
+		u64 at = req->gfn - slot->base_gfn;
+
+		req->hva = slot->userspace_addr + (at << PAGE_SHIFT);
+		req->nr_pages = slot->npages - at;
+		err = 0;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return err;
+}
+
+static long ky_ioctl_find(struct kvm_young_find __user *arg)
+{
+	struct kvm_young_find req;
+	struct file *vm_file;
+	long err;
+
+	if (copy_from_user(&req, arg, sizeof(req)))
+		return -EFAULT;
+	if (req.size != sizeof(req))
+		return -EINVAL;
+	vm_file = fget(req.vm_fd);
+	if (!vm_file)
+		return -EBADF;
+	err = file_is_kvm(vm_file) ? ky_find(vm_file->private_data, &req) :
+				     -EINVAL;
+	fput(vm_file);
+	if (!err && copy_to_user(arg, &req, sizeof(req)))
+		err = -EFAULT;
+	return err;
+}
+
 static long ky_ioctl_info(struct kvm_young_info __user *arg)
 {
 	struct kvm_young_info info = {
@@ -106,6 +147,8 @@ static long ky_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ky_ioctl_info((void __user *)arg);
 	case KVM_YOUNG_SCAN:
 		return ky_ioctl_scan((void __user *)arg);
+	case KVM_YOUNG_FIND:
+		return ky_ioctl_find((void __user *)arg);
 	}
 	return -ENOTTY;
 }

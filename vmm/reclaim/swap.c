@@ -63,7 +63,8 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 	if (guest_mem_is_hugetlb(mem)) {
 		snprintf(why, len, "the kernel never swaps hugetlb pages, and "
 			 "guest memory is in these: start the guest with "
-			 "--mem-backing thp for huge pages that can go");
+			 "--mem-backing thp, a domain without <hugepages/>, for "
+			 "huge pages that can go");
 		return -EOPNOTSUPP;
 	}
 	/* Of no bytes: only asks whether the kernel knows the advice. */

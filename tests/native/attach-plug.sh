@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Memory that libvirt plugs into a running domain is served without a monitor of
+# QEMU's, also two DIMMs of one size, and until it is plugged out again.
+. "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+libvirt_require
+for need in curl jq; do
+  command -v $need >/dev/null ||
+    skip_all "$need not found: install the Debian package $need"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+libvirt_start
+attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  libvirt_cleanup
+}
+name=plug-$$
+domain_xml $name q35 </dev/null |
+  sed "s,<memory.*,<maxMemory slots='4' unit='MiB'>1024</maxMemory>&,
+    s,<vcpu>,<features><acpi/></features><cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>&," \
+    >"$tmp/xml"
+lv define "$tmp/xml" >/dev/null && lv start $name >/dev/null || {
+  sed 's/^/# /' "$tmp/libvirtd.log"
+  skip_all "libvirt does not start a domain with slots here"
+}
+for n in 1 2; do
+  cat >"$tmp/dimm$n" <<END
+<memory model='dimm'>
+  <target><size unit='MiB'>64</size><node>0</node></target>
+  <alias name='ua-d$n'/>
+</memory>
+END
+done
+memory() {
+  curl -sS --max-time 10 --unix-socket "$tmp/s" http://vmm/vms 2>/dev/null |
+    jq '.[0].memory_bytes / 1048576' 2>/dev/null
+}
+memory_is() { [ "$(memory)" = "$1" ]; }
+"$vmm" attach --connect "$uri" $name --abits none --socket "$tmp/s" \
+  2>"$tmp/log" &
+attached=$!
+wait_for 20 memory_is 64
+ok $? "attached: 64 MiB"
+lv attach-device $name "$tmp/dimm1" >/dev/null
+ok $? "as much is plugged in"
+wait_for 20 memory_is 128
+ok $? "which is found"
+lv attach-device $name "$tmp/dimm2" >/dev/null
+wait_for 20 memory_is 192
+ok $? "and again as much"
+is "$(lv dominfo $name | grep -ci taint)" 0 "libvirt says nothing of a change"
+
+# Who comes later sees three mappings of one size.
+kill "$attached"
+wait "$attached"
+attached=''
+status=0
+timeout 20 "$vmm" attach --connect "$uri" $name --abits none \
+  --socket "$tmp/s" 2>"$tmp/log" || status=$?
+is "$status" 1 "attached to anew: three of one size can't be told apart"
+like "$(cat "$tmp/log")" 'more than one mapping of 64 MiB.*--qmp' "which is said"
+[ "$nr_failed" = 0 ] || sed 's/^/# /' "$tmp/log"
+done_testing

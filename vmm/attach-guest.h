@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by attach.c and attach-follow.c; not for others. */
+#ifndef VMM_ATTACH_GUEST_H
+#define VMM_ATTACH_GUEST_H
+
+#include "vmm/attach.h"
+#include "vmm/host/qemu_guest.h"
+#include "vmm/run-reclaim.h"
+
+/* All owned; fds -1, pointers NULL: not there. */
+struct attached {
+	struct attach_options *o;	/* not owned */
+	pid_t pid;
+	int pidfd, signal_fd, vm_fd;
+	struct qmp *qmp;
+	struct attach_domain *domain;
+	struct qemu_memory memory;
+	struct guest_mem *mem;
+	struct run_reclaim reclaim;
+	uint64_t mappings;		/* a hash */
+	uint8_t *ages;			/* of before; by gfn */
+	uint64_t nr_ages;
+	bool is_leaving;
+	struct engine_policy resumed;	/* while it is leaving */
+	bool warned_qmp;
+	unsigned int nr_missing;	/* looks at which some was not found */
+	char why[1024];
+};
+
+/* --- attach.c: all return 0 or -errno with g->why, or nothing ------------------ */
+
+/* Where its memory is now. */
+int attached_find_memory(struct attached *g, struct qemu_memory *memory);
+/* It can be served, and how. */
+int attached_check_memory(struct attached *g);
+/* The engine, on g->memory, with the policy of g->o. */
+int attached_start(struct attached *g);
+void attached_stop(struct attached *g);
+void attached_keep_ages(struct attached *g);
+void attached_save_ages(struct attached *g);
+/* Changes when something is mapped or unmapped that may be memory of the guest. */
+uint64_t attached_hash_mappings(const struct attached *g);
+
+/* --- attach-follow.c: what changes under us ------------------------------------ */
+
+/* look: also if nothing tells.  0, or -errno: it can't be served any more. */
+int follow_memory(struct attached *g, bool look);
+void follow_leaving(struct attached *g);
+void follow_policy(struct attached *g);
+void follow_agent(struct attached *g);
+/* True: something happened. */
+bool follow_monitor(struct attached *g);
+
+#endif
