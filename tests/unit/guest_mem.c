@@ -8,6 +8,7 @@
 
 #include "tests/tap.h"
 #include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/zero_page.h"
 #include "vmm/util/bitmap.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -232,6 +233,43 @@ static void test_scan(enum guest_mem_backing backing, const char *name)
 	guest_mem_free(mem);
 }
 
+/* What was only read is the kernel's page of zeroes, which nobody can take. */
+static void test_zeroes(enum guest_mem_backing backing, const char *name)
+{
+	enum { NR = 4096 };
+	const struct gfn_range all = { GFN(0), NR };
+	uint64_t resident[BITMAP_WORDS(NR)], swapped[BITMAP_WORDS(NR)];
+	const volatile uint8_t *q;
+	struct guest_mem *mem;
+	unsigned int sum = 0;
+	uint8_t *p;
+
+	if (guest_mem_new(&mem, NR * 4096, backing))
+		tap_bail("no memory");
+	q = p = guest_mem_ptr(mem, GPA(0), NR * 4096);
+	p[0] = p[2048 * 4096] = 1;
+	for (uint64_t g = 0; g < NR; g++)
+		sum += q[g * 4096];
+	ok(sum == 2, "%s: all is read", name);
+	for (int i = 0; i < 2; i++) {
+		uint64_t nr, most = backing == GUEST_MEM_THP ? 1024 : 2;
+
+		mem->no_scan = i;
+		if (guest_mem_residency(mem, all, resident, swapped))
+			tap_bail("residency");
+		nr = bitmap_count(resident, 0, NR);
+		if (i && !zero_page_find()->pfn) {
+			tap_skip(name, "PFNs are root's to know");
+			continue;
+		}
+		ok(bitmap_test(resident, 0) && bitmap_test(resident, 2048) &&
+		   nr >= 2 && nr <= most,
+		   "%s: what was written is there (%llu)", name,
+		   (unsigned long long)nr);
+	}
+	guest_mem_free(mem);
+}
+
 /* What needs no pool; the rest is tests/native/hugetlb.sh. */
 static void test_hugetlb_refused(void)
 {
@@ -272,6 +310,8 @@ int main(void)
 	test_scan(GUEST_MEM_ANON, "anonymous");
 	test_scan(GUEST_MEM_THP, "huge");
 	test_scan(GUEST_MEM_MEMFD, "memfd");
+	test_zeroes(GUEST_MEM_ANON, "zeroes, small");
+	test_zeroes(GUEST_MEM_THP, "zeroes, huge");
 	test_hugetlb_refused();
 	return tap_done();
 }

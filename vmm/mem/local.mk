@@ -5,4 +5,4 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/guest_mem-internal.h vmm/mem/hugetlb.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
 	vmm/mem/pagemap_scan.h vmm/mem/remote.c vmm/mem/residency.c \
-	vmm/mem/residency_update.c
+	vmm/mem/residency_update.c vmm/mem/zero_page.c vmm/mem/zero_page.h

@@ -2,7 +2,8 @@
 /*
  * What the host has of guest memory, and where.
  *
- *   anonymous   present in pagemap: resident and mapped; swap entry: swapped
+ *   anonymous   present in pagemap, and not the kernel's page of zeroes:
+ *               resident and mapped; swap entry: swapped
  *   memfd       present in pagemap: mapped; incore in the page cache
  *               (mincore): resident; data of the file (SEEK_DATA) that is not
  *               incore: swapped
@@ -19,6 +20,7 @@
 
 #include "vmm/mem/guest_mem-internal.h"
 #include "vmm/mem/pagemap_scan.h"
+#include "vmm/mem/zero_page.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
 
@@ -72,6 +74,8 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 		.end = r.hva + (r.nr << VMM_PAGE_SHIFT),
 		.vec = (uintptr_t)regions,
 		.vec_len = SCAN_REGIONS,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
 	};
 
 	for (size_t k = 0; k < nr_wanted; k++)
@@ -108,6 +112,7 @@ static int run_read(const struct guest_mem *mem, struct run r,
 		    uint64_t *present, uint64_t *swapped)
 {
 	__cleanup_free uint64_t *entries = malloc(PM_BATCH * sizeof(*entries));
+	const struct zero_page *zero = zero_page_find();
 	uint64_t vpn = r.hva >> VMM_PAGE_SHIFT;
 	ssize_t got;
 
@@ -124,7 +129,9 @@ static int run_read(const struct guest_mem *mem, struct run r,
 		if (!n)
 			return -EIO;
 		for (uint64_t i = 0; i < n; i++) {
-			set_bit_to(present, r.gfn + i, entries[i] & PM_PRESENT);
+			set_bit_to(present, r.gfn + i,
+				   entries[i] & PM_PRESENT &&
+				   !zero_page_is(zero, entries[i]));
 			if (swapped)
 				set_bit_to(swapped, r.gfn + i,
 					   entries[i] & PM_SWAP);
@@ -147,8 +154,9 @@ static int run_pagemap(const struct guest_mem *mem, struct run r,
 	const struct wanted wanted[] = {
 		{ PAGE_IS_PRESENT, present }, { PAGE_IS_SWAPPED, swapped },
 	};
-	int rc = mem->no_scan ? -EOPNOTSUPP :
-				run_scan(mem, r, wanted, swapped ? 2 : 1);
+	int rc = mem->no_scan || !zero_page_find()->scan_tells ?
+			 -EOPNOTSUPP :
+			 run_scan(mem, r, wanted, swapped ? 2 : 1);
 
 	return rc == -EOPNOTSUPP ? run_read(mem, r, present, swapped) : rc;
 }
