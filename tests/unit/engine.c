@@ -82,6 +82,42 @@ static void test_exactly_the_cold(void)
 	vm_stop(&vm);
 }
 
+/* Somebody else reads it all, as QEMU does to send it. */
+static void test_held(void)
+{
+	struct engine_stats before, s;
+	struct engine_page p;
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start(&vm, NR_HOT);
+	wait_scans(&vm, 12);
+	before = stats_of(&vm);
+	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
+	   (long long)before.nr_swapped);
+	engine_hold(vm.engine, true);
+	/* One scan may be under way; then there is none for 20 periods. */
+	for (int i = 0; i < 100; i++) {
+		before = stats_of(&vm);
+		usleep(200000);
+		s = stats_of(&vm);
+		if (s.nr_scans == before.nr_scans)
+			break;
+	}
+	is_int(s.nr_scans, before.nr_scans, "held: no scan is made");
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");
+	engine_hold(vm.engine, false);
+	wait_scans(&vm, 1);
+	s = stats_of(&vm);
+	ok(s.nr_scans > before.nr_scans, "let go: scans go on");
+	is_int(s.nr_refaults, before.nr_refaults,
+	       "and nothing of it was the guest's");
+	is_int(nr_wrong(&vm, NR - 100, NR - 1), 0, "what came back");
+	ok(!engine_get_page(vm.engine, GFN(NR - 1), &p) && !p.nr_refaults,
+	   "is no refault of its page either");
+	vm_stop(&vm);
+}
+
 /* All hot, and a target that only half of them fits. */
 static void test_ages_taken_over(void)
 {
@@ -615,6 +651,7 @@ int main(void)
 	use_one_cpu(&all);
 	test_exactly_the_cold();
 	test_ages_taken_over();
+	test_held();
 	test_working_set_first();
 	test_hard_target();
 	test_live_target();

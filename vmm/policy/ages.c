@@ -203,12 +203,28 @@ int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
 	return 0;
 }
 
+void engine_forgive(struct engine *e)
+{
+	uint64_t g = 0;
+
+	pthread_mutex_lock(&e->lock);
+	for (; e->was_held &&
+	       (g = bitmap_next(e->resident, g, e->nr_frames)) < e->nr_frames;
+	     g++)
+		if (frame_is_evicted(&e->frames, g) &&
+		    !bitmap_test(e->young, g))
+			frame_set_fetched(&e->frames, g);
+	e->was_held = false;
+	pthread_mutex_unlock(&e->lock);
+}
+
 void engine_import_ages(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
 	for (uint64_t g = 0; e->import && g < e->nr_frames; g++)
 		if (e->import[g] > e->frames.age[g] &&
-		    frame_list_of(&e->frames, g) != FRAME_NONE &&
+		    (frame_list_of(&e->frames, g) != FRAME_NONE ||
+		     bitmap_test(e->swapped, g)) &&
 		    !bitmap_test(e->young, g))
 			e->frames.age[g] = e->import[g];
 	free(e->import);

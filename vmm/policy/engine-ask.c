@@ -72,13 +72,22 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 	return 0;
 }
 
+/* Of what is in RAM or in swap, as of the last scan; else 0. */
+static unsigned int age_of(const struct engine *e, uint64_t gfn)
+{
+	return frame_list_of(&e->frames, gfn) != FRAME_NONE ||
+			       bitmap_test(e->seen_swapped, gfn) ?
+		       frame_age(&e->frames, gfn, e->scan) : 0;
+}
+
 int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 {
 	if (range.start.v > e->nr_frames ||
 	    range.nr > e->nr_frames - range.start.v)
 		return -ERANGE;
 	pthread_mutex_lock(&e->lock);
-	memcpy(ages, e->frames.age + range.start.v, range.nr);
+	for (uint64_t i = 0; i < range.nr; i++)
+		ages[i] = age_of(e, range.start.v + i);
 	pthread_mutex_unlock(&e->lock);
 	return 0;
 }

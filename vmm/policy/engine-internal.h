@@ -77,7 +77,8 @@ struct engine {
 	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
 	uint64_t classes[NR_FRAME_CLASSES];	/* resident frames */
 	uint64_t nr_idle_clean, nr_protected;
-	/* By word of 64 frames, as each was last aged one by one; owned. */
+	/* By word of 64 frames, as each was last aged one by one; owned; changed
+	 * under the lock. */
 	uint64_t *seen_resident, *seen_swapped;
 	struct word_classes *word_classes;
 	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
@@ -94,6 +95,7 @@ struct engine {
 	struct engine_stats stats;
 	struct frame_table frames;
 	struct proactive proactive;
+	bool held, was_held;	/* since the last scan; see engine_hold() */
 	uint8_t *import;	/* ages to take over; nr_frames; owned; or NULL */
 	struct wss_clock wss_clock;
 	struct wss_pages wss_pages;	/* of the last good scan */
@@ -159,6 +161,8 @@ uint64_t ask_guest(struct engine *e, uint64_t over);
 /* Clean page cache is for the guest to drop, and it is told to. */
 bool ask_may_drop(struct engine *e);
 
+/* Of what came back while we were held: the rest is no refault. */
+void engine_forgive(struct engine *e);
 /* Takes over the ages of engine_set_ages(), where there are some. */
 void engine_import_ages(struct engine *e);
 

@@ -223,6 +223,7 @@ static uint64_t scan(struct engine *e)
 		e->scan++;
 		pthread_mutex_unlock(&e->lock);
 		e->nr_failed = 0;
+		engine_forgive(e);
 		engine_prefetch(e);
 		engine_age_all(e);
 		engine_import_ages(e);
@@ -265,6 +266,11 @@ static void *engine_thread(void *arg)
 		uint64_t due = last + period_ns(e, cpu);
 		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
 
+		if (e->held) {
+			pthread_cond_wait(&e->wake, &e->lock);
+			last = clock_now_ns();
+			continue;
+		}
 		e->stats.period_ns = due - last;
 		/* A changed policy wakes us: the due time is another then. */
 		if (clock_now_ns() < due) {
@@ -395,6 +401,15 @@ void engine_free(struct engine *e)
 	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
 	destroy(e);
+}
+
+void engine_hold(struct engine *e, bool held)
+{
+	pthread_mutex_lock(&e->lock);
+	e->was_held |= e->held;
+	e->held = held;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
 }
 
 void engine_on_scan(struct engine *e,

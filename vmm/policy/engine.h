@@ -176,14 +176,22 @@ struct engine_use {
 void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
-/* Ages of frames [range) into ages[0..nr-1]; for inspection of a process. */
+/*
+ * While held there are no scans: somebody else reads or writes all of the guest's
+ * memory, and what comes back from swap thereby is not for the guest's sake.
+ * Afterwards, a period later, only what the guest has used is a refault.  A scan
+ * under way goes to its end.
+ */
+void engine_hold(struct engine *engine, bool held);
+
+/* Ages of frames [range), in swap too, into ages[0..nr-1]; 0 where nothing is. */
 int engine_get_ages(struct engine *engine, struct gfn_range range,
 		    uint8_t *ages);
 
 /*
  * Ages that another process, or another host, had of the frames: by gfn, nr of
  * them, taken over in the next scan by frames that are resident and not found
- * young.  Copied.  0 or -ENOMEM.
+ * young, or in swap.  Copied.  0 or -ENOMEM.
  */
 int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
 
