@@ -9,11 +9,47 @@
 #include <unistd.h>
 
 #include "vmm/attach.h"
+#include "vmm/policy/engine.h"
 #include "vmm/util/cleanup.h"
 
 #define HEADER	   "vmm-ages 1 %" PRIu64 "\n"
 #define HEADER_IN  "vmm-ages 1 %" SCNu64
 #define MAX_FRAMES UINT64_C(0xfffffffe)
+
+bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr)
+{
+	struct engine_stats stats;
+	uint8_t *spare = a->spare;
+
+	engine_get_stats(e, &stats);
+	if (!stats.nr_scans || (spare && stats.nr_scans == a->nr_scans))
+		return false;
+	if (!spare || a->nr_spare != nr)
+		spare = realloc(a->spare, nr);
+	if (!spare)
+		return false;
+	a->spare = spare;
+	a->nr_spare = nr;
+	a->nr_scans = stats.nr_scans;
+	return !engine_get_ages(e, (struct gfn_range){ GFN(0), nr }, spare);
+}
+
+void attach_ages_keep(struct attach_ages *a)
+{
+	uint8_t *ages = a->ages;
+	uint64_t nr = a->nr;
+
+	a->ages = a->spare;
+	a->nr = a->nr_spare;
+	a->spare = ages;
+	a->nr_spare = nr;
+}
+
+void attach_ages_free(struct attach_ages *a)
+{
+	free(a->ages);
+	free(a->spare);
+}
 
 int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr)
 {
@@ -40,24 +76,27 @@ int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr)
 	return rc;
 }
 
-int attach_ages_load(const char *path, uint8_t **agesp, uint64_t *nr)
+int attach_ages_load(const char *path, uint8_t **agesp, uint64_t *nrp)
 {
 	__cleanup_fclose FILE *f = fopen(path, "re");
 	uint8_t *ages;
+	uint64_t nr;
 	char line[64];
 
 	if (!f)
 		return -errno;
-	if (!fgets(line, sizeof(line), f) || sscanf(line, HEADER_IN, nr) != 1 ||
-	    !*nr || *nr > MAX_FRAMES)
+	if (!fgets(line, sizeof(line), f) || sscanf(line, HEADER_IN, &nr) != 1 ||
+	    !nr || nr > MAX_FRAMES)
 		return -EINVAL;
-	ages = malloc(*nr);
+	ages = malloc(nr);
 	if (!ages)
 		return -ENOMEM;
-	if (fread(ages, 1, *nr, f) != *nr || fgetc(f) != EOF) {
+	if (fread(ages, 1, nr, f) != nr || fgetc(f) != EOF) {
 		free(ages);
 		return -EINVAL;
 	}
+	free(*agesp);
 	*agesp = ages;
+	*nrp = nr;
 	return 0;
 }

@@ -65,41 +65,13 @@ int follow_memory(struct attached *g, bool look)
 	return attached_start(g);
 }
 
-static void set_policy(struct attached *g, const struct engine_policy *policy)
+void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 {
 	char why[128];
 
 	if (g->reclaim.engine && engine_set_policy(g->reclaim.engine, policy,
 						   why, sizeof(why)))
 		log_warn("the policy of %s: %s", g->o->run.name, why);
-}
-
-void follow_leaving(struct attached *g)
-{
-	struct engine_policy policy;
-	bool leaving = g->domain && attach_domain_is_leaving(g->domain);
-	int rc;
-
-	if (g->qmp) {
-		rc = qemu_guest_is_leaving(g->qmp, g->why, sizeof(g->why));
-		leaving |= rc < 0 ? g->is_leaving : rc;
-	}
-	if (leaving == g->is_leaving || !g->reclaim.engine)
-		return;
-	g->is_leaving = leaving;
-	if (leaving) {
-		engine_get_policy(g->reclaim.engine, &g->resumed);
-		policy = g->resumed;
-		policy.enabled = false;
-		policy.prefetch_pages = 0;
-		set_policy(g, &policy);
-		attached_save_ages(g);
-	} else {
-		set_policy(g, &g->resumed);
-	}
-	log_info("%s %s", g->o->run.name, leaving ?
-		 "migrates or is saved: nothing is reclaimed meanwhile" :
-		 "stays: reclaim goes on");
 }
 
 void follow_policy(struct attached *g)
@@ -110,10 +82,10 @@ void follow_policy(struct attached *g)
 		return;
 	log_info("%s has another policy in its metadata", g->o->run.name);
 	g->o->run.policy = policy;
-	if (g->is_leaving)
+	if (g->motion != QEMU_STAYS)
 		g->resumed = policy;
 	else
-		set_policy(g, &policy);
+		attached_set_policy(g, &policy);
 }
 
 /* A port of virtio-serial is a socket of QEMU's, which serves one at a time. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by attach.c and attach-follow.c; not for others. */
+/* Shared by attach.c, attach-follow.c and attach-move.c; not for others. */
 #ifndef VMM_ATTACH_GUEST_H
 #define VMM_ATTACH_GUEST_H
 
@@ -18,10 +18,9 @@ struct attached {
 	struct guest_mem *mem;
 	struct run_reclaim reclaim;
 	uint64_t mappings;		/* a hash */
-	uint8_t *ages;			/* of before; by gfn */
-	uint64_t nr_ages;
-	bool is_leaving;
-	struct engine_policy resumed;	/* while it is leaving */
+	struct attach_ages ages;
+	enum qemu_motion motion;
+	struct engine_policy resumed;	/* when it stays again */
 	bool warned_qmp;
 	unsigned int nr_missing;	/* looks at which some was not found */
 	char why[1024];
@@ -36,8 +35,6 @@ int attached_check_memory(struct attached *g);
 /* The engine, on g->memory, with the policy of g->o. */
 int attached_start(struct attached *g);
 void attached_stop(struct attached *g);
-void attached_keep_ages(struct attached *g);
-void attached_save_ages(struct attached *g);
 /* Changes when something is mapped or unmapped that may be memory of the guest. */
 uint64_t attached_hash_mappings(const struct attached *g);
 
@@ -45,10 +42,20 @@ uint64_t attached_hash_mappings(const struct attached *g);
 
 /* look: also if nothing tells.  0, or -errno: it can't be served any more. */
 int follow_memory(struct attached *g, bool look);
-void follow_leaving(struct attached *g);
+void attached_set_policy(struct attached *g, const struct engine_policy *policy);
 void follow_policy(struct attached *g);
 void follow_agent(struct attached *g);
 /* True: something happened. */
 bool follow_monitor(struct attached *g);
+
+/* --- attach-move.c: it migrates, is saved, or comes by that --------------------- */
+
+void follow_motion(struct attached *g);
+/* As the engine has them, unless the guest moves. */
+void attached_keep_ages(struct attached *g);
+/* To and from the file of g->o, where there is one; the engine gets what we have. */
+void attached_save_ages(struct attached *g);
+int attached_load_ages(struct attached *g);
+int attached_give_ages(struct attached *g);
 
 #endif

@@ -29,7 +29,8 @@ struct attach_domain {
 	char *policy;		/* owned: as its metadata has it, or NULL */
 	struct engine_policy base;	/* what the command line says */
 	bool by_command;	/* and that is all that counts */
-	bool is_leaving;
+	enum qemu_motion motion;
+	bool was_seen;
 };
 
 static void disconnect(struct attach_domain *d)
@@ -158,7 +159,7 @@ void attach_domain_look(struct attach_domain *d)
 	char why[256];
 
 	/* While it is being saved, its XML may have to wait for that. */
-	if (!d->is_leaving && !connect_to(d, d->uuid, why, sizeof(why)) &&
+	if (d->motion == QEMU_STAYS && !connect_to(d, d->uuid, why, sizeof(why)) &&
 	    look(d, why, sizeof(why)))
 		log_debug("%s", why);
 }
@@ -169,17 +170,38 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 	return domain_memory_read(d->xml, parts, unknown_bytes, why, len);
 }
 
-bool attach_domain_is_leaving(struct attach_domain *d)
+/* Paused for it, after the last job and before the next. */
+static bool is_paused_to_move(struct attach_domain *d)
 {
+	int state, reason;
+
+	if (virDomainGetState(d->dom, &state, &reason, 0) ||
+	    state != VIR_DOMAIN_PAUSED)
+		return false;
+	return reason == VIR_DOMAIN_PAUSED_MIGRATION ||
+	       reason == VIR_DOMAIN_PAUSED_SAVE ||
+	       reason == VIR_DOMAIN_PAUSED_STARTING_UP;
+}
+
+enum qemu_motion attach_domain_motion(struct attach_domain *d)
+{
+	enum qemu_motion was = d->motion;
 	virDomainJobInfo job;
 	char why[256];
 
 	if (connect_to(d, d->uuid, why, sizeof(why)) ||
 	    virDomainGetJobInfo(d->dom, &job))
-		return d->is_leaving;
-	d->is_leaving = job.type == VIR_DOMAIN_JOB_BOUNDED ||
-			job.type == VIR_DOMAIN_JOB_UNBOUNDED;
-	return d->is_leaving;
+		return was;
+	d->motion = QEMU_STAYS;
+	if (is_paused_to_move(d))
+		/* Here it was running before, or has not run yet. */
+		d->motion = was == QEMU_COMES || !d->was_seen ? QEMU_COMES :
+								QEMU_LEAVES;
+	else if (job.type == VIR_DOMAIN_JOB_BOUNDED ||
+		 job.type == VIR_DOMAIN_JOB_UNBOUNDED)
+		d->motion = QEMU_LEAVES;
+	d->was_seen = true;
+	return d->motion;
 }
 
 static bool differs(const char *a, const char *b)
@@ -234,9 +256,9 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 	return 0;
 }
 
-bool attach_domain_is_leaving(struct attach_domain *d)
+enum qemu_motion attach_domain_motion(struct attach_domain *d)
 {
-	return false;
+	return QEMU_STAYS;
 }
 
 bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)

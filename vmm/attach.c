@@ -6,7 +6,7 @@
  *   poll: signals, end of QEMU (pidfd), monitor events; and now and then
  *     its mappings changed, or libvirt says that memory was plugged in
  *                               find its memory again, begin anew with the ages
- *     it migrates or is saved   no reclaim meanwhile
+ *     it migrates or is saved   ages written, no reclaim meanwhile
  *     its metadata changed      another policy
  *     the agent is away         connect to its channel
  */
@@ -110,50 +110,6 @@ int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 
 /* --- the engine ----------------------------------------------------------- */
 
-void attached_keep_ages(struct attached *g)
-{
-	uint64_t nr = g->mem ? guest_mem_nr_frames(g->mem) : 0;
-	uint8_t *ages;
-
-	if (!nr || !g->reclaim.engine)
-		return;
-	ages = malloc(nr);
-	if (!ages ||
-	    engine_get_ages(g->reclaim.engine, (struct gfn_range){ GFN(0), nr },
-			    ages)) {
-		free(ages);
-		return;
-	}
-	free(g->ages);
-	g->ages = ages;
-	g->nr_ages = nr;
-}
-
-void attached_save_ages(struct attached *g)
-{
-	int rc;
-
-	if (!g->o->ages)
-		return;
-	attached_keep_ages(g);
-	rc = g->ages ? attach_ages_save(g->o->ages, g->ages, g->nr_ages) : 0;
-	if (rc)
-		log_warn("--ages %s: %s", g->o->ages, strerror(-rc));
-}
-
-static int load_ages(struct attached *g)
-{
-	int rc = g->o->ages ? attach_ages_load(g->o->ages, &g->ages,
-					       &g->nr_ages) : -ENOENT;
-
-	if (!rc || rc == -ENOENT)
-		return 0;
-	snprintf(g->why, sizeof(g->why), "--ages %s: %s; a file that `vmm "
-		 "attach --ages` wrote is wanted, or none yet", g->o->ages,
-		 rc == -EINVAL ? "these are no ages" : strerror(-rc));
-	return rc;
-}
-
 void attached_stop(struct attached *g)
 {
 	run_reclaim_stop(&g->reclaim);
@@ -196,8 +152,10 @@ int attached_start(struct attached *g)
 	if (!rc)
 		rc = run_reclaim_start(&g->reclaim, &g->o->run, &parts, g->why,
 				       sizeof(g->why));
-	if (!rc && g->ages && g->reclaim.engine)
-		rc = engine_set_ages(g->reclaim.engine, g->ages, g->nr_ages);
+	if (!rc)
+		rc = attached_give_ages(g);
+	if (!rc && g->reclaim.engine)
+		engine_hold(g->reclaim.engine, g->motion != QEMU_STAYS);
 	return rc;
 }
 
@@ -222,7 +180,7 @@ static int attach(struct attached *g)
 		rc = g->o->run.abits ? 0 : -ENOMEM;
 	}
 	if (!rc)
-		rc = load_ages(g);
+		rc = attached_load_ages(g);
 	if (!rc)
 		find_vm(g);
 	if (!rc)
@@ -253,6 +211,8 @@ static int watch(struct attached *g)
 {
 	uint64_t failed_ns = 0;		/* since when; 0: it goes well */
 
+	/* Before there can be a scan. */
+	follow_motion(g);
 	for (unsigned int tick = 0;; tick++) {
 		struct pollfd fds[] = {
 			{ .fd = g->signal_fd, .events = POLLIN },
@@ -263,7 +223,8 @@ static int watch(struct attached *g)
 
 		if (tick % AGENT_TICKS == 0)
 			follow_agent(g);
-		if (tick % AGES_TICKS == AGES_TICKS - 1)
+		if (tick % AGES_TICKS == AGES_TICKS - 1 &&
+		    g->motion == QEMU_STAYS)
 			attached_save_ages(g);
 		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
 			return VMM_EXIT_FAILURE;
@@ -288,7 +249,7 @@ static int watch(struct attached *g)
 			log_error("%s", g->why);
 			return VMM_EXIT_FAILURE;
 		}
-		follow_leaving(g);
+		follow_motion(g);
 		follow_policy(g);
 	}
 }
@@ -321,7 +282,8 @@ int attach_guest(struct attach_options *o)
 		log_error("%s", *g.why ? g.why : "no memory");
 	} else {
 		status = watch(&g);
-		attached_save_ages(&g);
+		if (g.motion != QEMU_LEAVES)
+			attached_save_ages(&g);
 	}
 	attached_stop(&g);
 	qmp_close(g.qmp);
@@ -331,6 +293,6 @@ int attach_guest(struct attach_options *o)
 	if (g.pidfd >= 0)
 		close(g.pidfd);
 	close(g.signal_fd);
-	free(g.ages);
+	attach_ages_free(&g.ages);
 	return status;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "vmm/host/qemu_guest.h"
 #include "vmm/run-options.h"
 
 struct engine;
@@ -46,10 +47,11 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 /* The policy in its metadata differs from last time: true, and it is in *p. */
 bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
 /*
- * Asked now and then: is the domain being migrated or saved?  While libvirt does
- * not answer, what it said last; it is connected to again when it is back.
+ * Asked now and then: is the domain being migrated, saved or restored?  While
+ * libvirt does not answer, what it said last; it is connected to again when it
+ * is back.
  */
-bool attach_domain_is_leaving(struct attach_domain *d);
+enum qemu_motion attach_domain_motion(struct attach_domain *d);
 
 /* One guest until it ends or a signal comes.  An exit status. */
 int attach_guest(struct attach_options *o);
@@ -57,11 +59,26 @@ int attach_guest(struct attach_options *o);
 int attach_all(struct attach_options *o, char **argv);
 
 /*
+ * The ages of a guest's frames, as they were when it was last known not to move:
+ * QEMU reads what it sends, and pages that come from swap for that look used.
+ */
+struct attach_ages {
+	uint8_t *ages, *spare;	/* owned; by gfn */
+	uint64_t nr, nr_spare;
+	uint64_t nr_scans;	/* as of spare */
+};
+
+/* Looks, if there was a scan since; true: attach_ages_keep() has what to keep. */
+bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr);
+void attach_ages_keep(struct attach_ages *a);
+void attach_ages_free(struct attach_ages *a);
+
+/*
  * The ages of a guest's frames in a file: a line that says what it is, then a
  * byte a frame.  0 or -errno; -EINVAL: not such a file.
  */
 int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr);
-/* *agesp is malloc'ed.  -ENOENT: there is no file. */
+/* Instead of *agesp, which is freed.  -ENOENT: there is no file. */
 int attach_ages_load(const char *path, uint8_t **agesp, uint64_t *nr);
 
 #endif

@@ -66,8 +66,8 @@ attached=''
 ok $? "ages are kept in the file"
 attach
 wait_for 30 scanned 1
-old() { [ "$(stat_of '[.engine.idle_pages[]?, 0] | add')" != null ]; }
-old
+old() { [ "$(stat_of "[.engine.pages_by_idle_scans[4:][]?, 0] | add")" -gt 0 ]; }
+wait_for 60 old
 ok $? "and taken over"
 kill "$attached"
 wait "$attached"

@@ -95,3 +95,7 @@ EXTRA_DIST += tests/lab/page-cache-guest.sh
 dist_check_SCRIPTS += tests/lab/attach.sh
 EXTRA_DIST += tests/lab/attach-inside.sh tests/lab/attach-guest.sh
 LAB_TESTS += tests/lab/attach.sh
+# The same migrates, with the ages of its pages; also in tests/native/migrate.sh.
+dist_check_SCRIPTS += tests/lab/migrate.sh
+EXTRA_DIST += tests/lab/migrate-inside.sh
+LAB_TESTS += tests/lab/migrate.sh

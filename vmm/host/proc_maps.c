@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "vmm/host/proc_maps.h"
@@ -44,12 +46,8 @@ static void parse_detail(const char *line, struct proc_vma *v)
 {
 	unsigned long long kib;
 
-	if (sscanf(line, "KernelPageSize: %llu kB", &kib) == 1) {
+	if (sscanf(line, "KernelPageSize: %llu kB", &kib) == 1)
 		v->page_bytes = kib << 10;
-	} else if (!strncmp(line, "VmFlags:", 8)) {
-		v->huge_advised = strstr(line, " hg");
-		v->locked = strstr(line, " lo");
-	}
 }
 
 int proc_maps_read(pid_t pid, uint64_t min_bytes, bool details,
@@ -83,6 +81,24 @@ int proc_maps_read(pid_t pid, uint64_t min_bytes, bool details,
 	}
 	*vmasp = vmas;
 	return nr;
+}
+
+/* Only hugetlbfs has other page tables, and all its mappings have a file. */
+int proc_maps_page_bytes(pid_t pid, struct proc_vma *vma)
+{
+	struct statfs fs;
+	char path[96];
+
+	vma->page_bytes = sysconf(_SC_PAGESIZE);
+	if (!vma->is_file)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+		 (int)pid, vma->start, vma->end);
+	if (statfs(path, &fs))
+		return -errno;
+	if (fs.f_type == HUGETLBFS_MAGIC)
+		vma->page_bytes = fs.f_bsize;
+	return 0;
 }
 
 /* /dev/vfio/vfio alone and KVM's own device say nothing yet of its use. */

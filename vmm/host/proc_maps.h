@@ -15,17 +15,21 @@ struct proc_vma {
 	uint64_t start, end;
 	uint64_t page_bytes;	/* of the page tables: huge for hugetlb */
 	bool writable, shared, is_file;
-	bool huge_advised;	/* MADV_HUGEPAGE */
-	bool locked;		/* mlock() */
 };
 
 /*
- * All mappings of at least min_bytes, in order; *vmasp is malloc'ed.  page_bytes,
- * huge_advised and locked are filled in only with `details`, which the kernel
- * walks page tables for.  The number of them, -ESRCH, or -errno.
+ * All mappings of at least min_bytes, in order; *vmasp is malloc'ed.  page_bytes
+ * is filled in only with `details`, which the kernel walks page tables for.  The
+ * number of them, -ESRCH, or -errno.
  */
 int proc_maps_read(pid_t pid, uint64_t min_bytes, bool details,
 		   struct proc_vma **vmasp);
+
+/*
+ * Fills in page_bytes of one of these without a walk, which takes a large guest
+ * of small pages longer than all else.  0 or -errno: `details` has to tell.
+ */
+int proc_maps_page_bytes(pid_t pid, struct proc_vma *vma);
 
 /*
  * Is it impossible or useless to take pages of the process?  0; -EOPNOTSUPP with

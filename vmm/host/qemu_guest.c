@@ -232,35 +232,63 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	return add_parts(pid, m, parts, nr_parts, low, why, len);
 }
 
+/* What the kernel may do for memory that QEMU advises it to, as it does all. */
+static bool has_huge_pages(void)
+{
+	__cleanup_fclose FILE *f =
+		fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	char line[64];
+
+	return f && fgets(line, sizeof(line), f) && !strstr(line, "[never]");
+}
+
+static enum guest_mem_backing backing_of(const struct proc_vma *v)
+{
+	if (v->page_bytes >= UINT64_C(1) << 30)
+		return GUEST_MEM_HUGETLB_1G;
+	if (v->page_bytes > VMM_PAGE_SIZE)
+		return GUEST_MEM_HUGETLB;
+	if (v->is_file)
+		return v->shared ? GUEST_MEM_MEMFD : GUEST_MEM_ANON;
+	return has_huge_pages() ? GUEST_MEM_THP : GUEST_MEM_ANON;
+}
+
+/* 1: found, and *backing is what it is; 0: nothing is mapped there; -errno. */
+static int find_backing(pid_t pid, uint64_t hva, bool details,
+			enum guest_mem_backing *backing)
+{
+	__cleanup_free struct proc_vma *vmas = NULL;
+	int nr = proc_maps_read(pid, VMM_PAGE_SIZE, details, &vmas), rc;
+
+	for (int i = 0; i < nr; i++) {
+		if (hva < vmas[i].start || hva >= vmas[i].end)
+			continue;
+		rc = details ? 0 : proc_maps_page_bytes(pid, &vmas[i]);
+		if (rc)
+			return rc;
+		*backing = backing_of(&vmas[i]);
+		return 1;
+	}
+	return nr < 0 ? nr : 0;
+}
+
 /* Of the largest slot: one guest's backends are alike. */
 int qemu_guest_backing(pid_t pid, struct qemu_memory *m, char *why, size_t len)
 {
-	__cleanup_free struct proc_vma *vmas = NULL;
 	const struct guest_memslot *s = &m->slots[0];
-	int nr = proc_maps_read(pid, VMM_PAGE_SIZE, true, &vmas);
+	int rc;
 
 	for (unsigned int i = 1; i < m->nr; i++)
 		if (m->slots[i].nr_pages > s->nr_pages)
 			s = &m->slots[i];
-	for (int i = 0; i < nr; i++) {
-		const struct proc_vma *v = &vmas[i];
-
-		if (s->hva < v->start || s->hva >= v->end)
-			continue;
-		if (v->page_bytes >= UINT64_C(1) << 30)
-			m->backing = GUEST_MEM_HUGETLB_1G;
-		else if (v->page_bytes > VMM_PAGE_SIZE)
-			m->backing = GUEST_MEM_HUGETLB;
-		else if (v->is_file && v->shared)
-			m->backing = GUEST_MEM_MEMFD;
-		else
-			m->backing = v->huge_advised ? GUEST_MEM_THP :
-						       GUEST_MEM_ANON;
+	rc = find_backing(pid, s->hva, false, &m->backing);
+	if (rc < 0)
+		rc = find_backing(pid, s->hva, true, &m->backing);
+	if (rc > 0)
 		return 0;
-	}
 	snprintf(why, len, "process %d has nothing mapped where its memory "
 		 "should be", (int)pid);
-	return nr < 0 ? nr : -ENOENT;
+	return rc < 0 ? rc : -ENOENT;
 }
 
 int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
@@ -326,22 +354,53 @@ void qemu_guest_name(pid_t pid, char *name, size_t len)
 			*name = '_';
 }
 
-int qemu_guest_is_leaving(struct qmp *qmp, char *why, size_t len)
+static bool is_one_of(const char *word, const char *const *words)
 {
-	static const char *const states[] = {
-		"setup", "active", "device", "pre-switchover", "cancelling",
-		"postcopy-active", "postcopy-paused", "postcopy-recover",
-		"wait-unplug",
-	};
+	while (word && *words && strcmp(word, *words))
+		words++;
+	return word && *words;
+}
+
+/* A query's "status", as a copy. */
+static int ask_status(struct qmp *qmp, const char *query, char *buf,
+		      size_t buf_len, char *why, size_t len)
+{
 	json_t *ret = NULL;
 	const char *status;
-	int rc = qmp_command(qmp, "query-migrate", &ret, why, len);
+	int rc = qmp_command(qmp, query, &ret, why, len);
 
-	if (rc)
-		return rc;
-	status = json_string_value(json_object_get(ret, "status"));
-	for (size_t i = 0; status && i < sizeof(states) / sizeof(*states); i++)
-		rc |= !strcmp(status, states[i]);
+	/* Without "status" there was no migration yet. */
+	status = rc ? NULL : json_string_value(json_object_get(ret, "status"));
+	snprintf(buf, buf_len, "%s", status ? status : "");
 	json_decref(ret);
 	return rc;
+}
+
+int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
+		      size_t len)
+{
+	/* A migration that is over leaves the guest in one of these. */
+	static const char *const left[] = {
+		"postmigrate", "finish-migrate", "save-vm", NULL,
+	};
+	static const char *const under_way[] = {
+		"setup", "active", "device", "pre-switchover", "cancelling",
+		"postcopy-active", "postcopy-paused", "postcopy-recover",
+		"wait-unplug", NULL,
+	};
+	char run[32], migration[32];
+	int rc = ask_status(qmp, "query-status", run, sizeof(run), why, len);
+
+	if (!rc)
+		rc = ask_status(qmp, "query-migrate", migration,
+				sizeof(migration), why, len);
+	if (rc)
+		return rc;
+	if (!strcmp(run, "inmigrate"))
+		*m = QEMU_COMES;
+	else if (is_one_of(run, left) || is_one_of(migration, under_way))
+		*m = QEMU_LEAVES;
+	else
+		*m = QEMU_STAYS;
+	return 0;
 }

@@ -41,8 +41,7 @@ struct qemu_hints {
 int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
 		      struct qemu_memory *memory, char *why, size_t len);
 /*
- * How their pages are had; the kernel walks page tables for it.  0 or -errno
- * with why.
+ * How their pages are had.  0 or -errno with why.
  */
 int qemu_guest_backing(pid_t pid, struct qemu_memory *memory, char *why,
 		       size_t len);
@@ -55,7 +54,14 @@ pid_t qemu_guest_find(const char *uuid);
 /* Its name by -name, or "qemu-PID"; '/' becomes '_'. */
 void qemu_guest_name(pid_t pid, char *name, size_t len);
 
-/* 1: the guest is being migrated or saved; 0: not; -errno. */
-int qemu_guest_is_leaving(struct qmp *qmp, char *why, size_t len);
+/*
+ * Whether QEMU itself reads or writes all of the guest's memory: to send or save
+ * it, or as the target of that.  It leaves until the guest runs here again.
+ */
+enum qemu_motion { QEMU_STAYS, QEMU_LEAVES, QEMU_COMES };
+
+/* Into *m; 0 or -errno with why. */
+int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
+		      size_t len);
 
 #endif

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# A guest of QEMU is attached to, reclaimed from and migrated to another QEMU,
+# which is attached to as well; then it is saved, twice.  What one attach knows of
+# its pages the other is to know.  Runs in level 1 with KVM, and natively with
+# QEMU's emulator: $MIGRATE_ACCEL, $MIGRATE_SOURCE, $MIGRATE_KERNEL, $MIGRATE_GUEST.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+cd "$tmp" || exit 1
+qemu_a='' qemu_b='' qemu_c='' at_a='' at_b=''
+on_exit() {
+  for _pid in $at_a $at_b $qemu_a $qemu_b $qemu_c; do
+    kill "$_pid" 2>/dev/null
+  done
+}
+[ ! -e "${LAB_OUT:-}/kmod/kvm_young.ko" ] ||
+  insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
+# Asynchronous page faults are not to be trusted under the emulated SVM: README.md.
+case $MIGRATE_ACCEL in
+kvm) cpu='-cpu host' words=no-kvmapf ;;
+*) cpu='' words='' ;;
+esac
+mkfifo in.a in.b in.c
+exec 7<>in.a 8<>in.b 9<>in.c
+
+start_qemu() { # NAME OPTION...: its process in $!
+  _n=$1
+  shift
+  # shellcheck disable=SC2086 # options
+  qemu-system-x86_64 -accel "$MIGRATE_ACCEL" $cpu -machine q35 -m 224 \
+    -display none -nodefaults -no-reboot -name "mig-$_n" \
+    -kernel "$MIGRATE_KERNEL" -initrd "$MIGRATE_GUEST" \
+    -append "console=ttyS0 quiet panic=-1 $words" \
+    -qmp "unix:qmp.$_n,server=on,wait=off" \
+    -monitor "unix:hmp.$_n,server=on,wait=off" \
+    -serial stdio "$@" <"in.$_n" >"console.$_n" 2>"qemu.$_n.log" &
+}
+hmp() { # NAME COMMAND...
+  _n=$1
+  shift
+  printf '%s\n' "$@" | socat -t 3 - "UNIX:hmp.$_n"
+}
+said() { # NAME PATTERN
+  tr -d '\r' <"console.$1" | grep -c "^$2"
+}
+has_said() { [ "$(said "$1" "$2")" -gt "${3:-0}" ]; }
+lost() { cat console.? | tr -d '\r' | grep -cE 'lost|FAILED'; }
+api() { curl -sS --max-time 20 --unix-socket "$tmp/s.$1" "http://vmm$2" 2>/dev/null; }
+stat_of() { api "$1" /stats | jq -r "$2" 2>/dev/null; }
+attach() { # NAME OPTION...: its process in $!
+  _n=$1
+  shift
+  "$vmm" attach --qmp "qmp.$_n" --socket "$tmp/s.$_n" \
+    --abits "$MIGRATE_SOURCE" "$@" 2>>"log.$_n" &
+}
+scanned() { [ "$(stat_of "$1" .engine.nr_scans)" -ge "$2" ]; }
+enabled() { [ "$(api "$1" /policy | jq .enabled)" = "$2" ]; }
+swapped_kib() { awk '/^VmSwap/ { print $2 }' "/proc/$1/status"; }
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+major_faults() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f10; }
+swap_ins() { awk '/^pswpin/ { print $2 }' /proc/vmstat; }
+ms() { echo $(($(date +%s%N) / 1000000)); }
+# ages FILE: a number a line
+ages() { { read -r _ && od -An -v -tu1 -w1; } <"$1"; }
+classes() { # FILE NAME
+  ages "$1" | awk -v name="$2" '{ n[$1 < 2 ? 0 : $1 < 8 ? 1 : 2]++ }
+    END { printf "# ages on %s: 0-1 %d, 2-7 %d, 8 and more %d\n",
+          name, n[0], n[1], n[2] }'
+}
+
+# --- on A ---------------------------------------------------------------------
+start_qemu a
+qemu_a=$!
+if ! wait_for 300 has_said a "G ready"; then
+  tail -n 5 console.a | sed 's/^/# /'
+  sed 's/^/# /' qemu.a.log
+  exit 75
+fi
+policy=target=96M,period=300ms,idle=3,cpu=80
+attach a --ages ages.a --reclaim $policy
+at_a=$!
+wait_for 60 scanned a 20
+ok $? "A is attached to, and scans by $(stat_of a .engine.source)"
+at_target() { [ "$(stat_of a .memory.resident_bytes)" -le $((104 << 20)) ]; }
+wait_for 120 at_target
+ok $? "its memory comes down to the target"
+sed 's/^/# /' log.a
+
+# --- we read nothing back from swap --------------------------------------------
+# The guest stands still: whoever reads a page back now is we.
+hmp a stop >/dev/null
+faults=$(major_faults "$at_a") swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
+scans=$(stat_of a .engine.nr_scans)
+wait_for 60 scanned a $((scans + 6))
+ok $? "the guest stands still, and is scanned"
+is "$(($(major_faults "$at_a") - faults))" 0 "scans fault no page in"
+now=$(swapped_kib "$qemu_a")
+[ "$now" -ge "$swapped" ]
+ok $? "and none leaves swap ($swapped KiB, now $now)"
+[ "$MIGRATE_ACCEL" != kvm ] ||
+  is "$(($(swap_ins) - ins))" 0 "nor does the host read anything from it"
+hmp a cont >/dev/null
+
+# --- to B ---------------------------------------------------------------------
+start_qemu b -incoming defer
+qemu_b=$!
+wait_for 30 test -S qmp.b
+wait_for 30 test -S hmp.b
+attach b --ages ages.b
+at_b=$!
+on_its_way() { grep -q 'on its way here' log.b; }
+wait_for 30 on_its_way
+ok $? "B, which waits for the guest, is attached to"
+hmp b "migrate_incoming unix:$tmp/channel" >/dev/null
+wait_for 20 test -S channel
+hmp a 'migrate_set_parameter max-bandwidth 4M' >/dev/null
+resident=$(rss_kib "$qemu_a")
+swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
+begin=$(ms)
+hmp a "migrate -d unix:$tmp/channel" >/dev/null &
+wait_for 20 enabled a false
+ok $? "it migrates: nothing is reclaimed meanwhile"
+echo "# noticed within $(($(ms) - begin)) ms"
+wait $!
+evicted=$(stat_of a .engine.nr_evicted)
+wait_for 20 test -s ages.a
+ok $? "and its ages are there to be taken along"
+cp ages.a ages.b
+sleep 2
+is "$(stat_of a .engine.nr_evicted)" "$evicted" "nothing is evicted"
+hmp a 'migrate_set_parameter max-bandwidth 1G' >/dev/null
+migrated() { hmp a 'info migrate' | tr -d '\r' | grep -q 'status: completed'; }
+wait_for 200 migrated
+ok $? "A has sent it"
+echo "# before, QEMU had VmRSS $resident KiB, VmSwap $swapped KiB; now" \
+  "$(rss_kib "$qemu_a") and $(swapped_kib "$qemu_a");" \
+  "the host read $(($(swap_ins) - ins)) pages from swap"
+hmp a 'info migrate' | tr -d '\r' |
+  grep -E '^(total time|downtime|duplicate|normal|transferred ram)' |
+  sed 's/^/# /'
+is "$(major_faults "$at_a")" "$faults" "what was read back was not read by us"
+sleep 1
+enabled a false
+ok $? "it has left: reclaim is not resumed on A"
+is "$(grep -c stays log.a)" 0 "nor said to be"
+sum=$(cksum <ages.a)
+hmp a quit >/dev/null
+status=0
+wait "$at_a" || status=$?
+at_a=''
+is "$status" 0 "A ends, and so does its attach"
+is "$(cksum <ages.a)" "$sum" "which leaves the ages as they were"
+wait "$qemu_a" 2>/dev/null
+qemu_a=''
+
+# --- on B -----------------------------------------------------------------------
+is_here() { grep -q 'is here: reclaim' log.b; }
+wait_for 30 is_here
+ok $? "the guest is on B"
+wait_for 60 scanned b 1
+kill "$at_b"
+wait "$at_b"
+is $? 0 "a scan later B's ages are written"
+at_b=''
+sed 's/^/# /' log.b
+classes ages.a A
+classes ages.b B
+ages ages.a >list.a
+ages ages.b >list.b
+is "$(wc -l <list.b)" "$(wc -l <list.a)" "of as many pages"
+# Page by page.  "Cold" is what idle=3 may take; a page that the guest used since
+# is hot on B, rightly; one full of zeroes is none on B.
+paste list.a list.b | awk '
+  $1 >= 3 { cold++; if ($2 >= $1) same++; else if ($2 < 3) used++ }
+  $1 < 2 { hot++; if ($2 >= 8) wrong++ }
+  END { printf "%d %d %d %d %d\n", cold, same, used, hot, wrong }' >compared
+read -r cold same used hot wrong <compared
+echo "# cold on A: $cold pages; as old or older on B: $same; used since, or full" \
+  "of zeroes and not there: $used; hot on A: $hot, of these cold on B: $wrong"
+[ "$cold" -gt 5000 ]
+ok $? "there were cold pages"
+[ $((same * 100)) -ge $((cold * 80)) ]
+ok $? "8 of 10 and more are at least as cold on B"
+[ $((same + used)) = "$cold" ]
+ok $? "the others are those used since, or full of zeroes"
+is "$wrong" 0 "none that was in use on A is cold on B"
+
+attach b
+at_b=$!
+wait_for 60 scanned b 2
+old=$(stat_of b '[.engine.pages_by_idle_scans[8:][]?, 0] | add')
+kill "$at_b"
+wait "$at_b"
+at_b=''
+is "$old" 0 "without the file no page would be old"
+had=$(said b 'G checked')
+echo check >&8
+wait_for 200 has_said b "G checked" "$had"
+ok $? "the guest checks all it has on B"
+is "$(lost)" 0 "nothing is lost"
+
+# --- a save that is broken off ---------------------------------------------------
+attach b --ages ages.b --reclaim $policy
+at_b=$!
+wait_for 120 scanned b 4
+b_at_target() { [ "$(stat_of b .memory.resident_bytes)" -le $((104 << 20)) ]; }
+wait_for 120 b_at_target
+ok $? "B's memory comes down to the target"
+hmp b 'migrate_set_parameter max-bandwidth 16M' >/dev/null
+before=$(stat_of b .engine.nr_refaults) swapped=$(swapped_kib "$qemu_b")
+hmp b 'migrate -d "exec:cat >/dev/null"' >/dev/null
+wait_for 20 enabled b false
+ok $? "it is saved: nothing is reclaimed meanwhile"
+sleep 3
+hmp b migrate_cancel >/dev/null
+wait_for 20 enabled b true
+ok $? "the save is cancelled: reclaim goes on"
+now=$(swapped_kib "$qemu_b") scans=$(stat_of b .engine.nr_scans)
+wait_for 60 scanned b $((scans + 2))
+after=$(stat_of b .engine.nr_refaults)
+pages=$(((swapped - now) / 4))
+echo "# QEMU read $pages pages back, of these $((after - before)) are taken for" \
+  "refaults"
+[ "$pages" -gt 1000 ]
+ok $? "QEMU has read pages back"
+[ $(((after - before) * 4)) -lt "$pages" ]
+ok $? "which are not taken for the guest's refaults"
+
+# --- saved to the end, going on; and restored ---------------------------------------
+# As libvirt does: the guest is stopped for it.
+hmp b stop 'migrate_set_parameter max-bandwidth 1G' >/dev/null
+hmp b "migrate -d \"exec:cat >$tmp/saved\"" >/dev/null
+saved() { hmp b 'info status' | grep -q postmigrate; }
+wait_for 200 saved
+ok $? "it is saved"
+sleep 1
+enabled b false
+ok $? "and not reclaimed from while it may be gone any moment"
+cp ages.b ages.c
+hmp b cont >/dev/null
+wait_for 20 enabled b true
+ok $? "it runs on after all: reclaim goes on"
+hmp b quit >/dev/null
+status=0
+wait "$at_b" || status=$?
+at_b=''
+is "$status" 0 "B ends"
+wait "$qemu_b" 2>/dev/null
+qemu_b=''
+start_qemu c -incoming "exec:cat $tmp/saved"
+qemu_c=$!
+wait_for 30 test -S qmp.c
+attach c --ages ages.c
+at_b=$!
+c_is_here() { grep -q 'is here: reclaim' log.c || scanned c 1; }
+wait_for 60 c_is_here
+hmp c cont >/dev/null
+wait_for 60 scanned c 2
+ok $? "restored from the file, it is attached to"
+old=$(stat_of c '[.engine.pages_by_idle_scans[8:][]?, 0] | add')
+[ "${old:-0}" -gt 1000 ]
+ok $? "and its old pages are known ($old)"
+echo end >&9
+gone() { ! kill -0 "$qemu_c" 2>/dev/null; }
+wait_for 200 gone
+ok $? "the guest ends"
+kill "$qemu_c" 2>/dev/null
+qemu_c=''
+wait "$at_b"
+is $? 0 "and so does attach"
+at_b=''
+is "$(lost)" 0 "every byte was as the guest had written it"
+has_said c "G end"
+ok $? "to the end"
+[ "$nr_failed" = 0 ] || tail -n 5 log.? console.? | sed 's/^/# /'
+done_testing

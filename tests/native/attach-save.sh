@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A domain of libvirt's is saved and started again, with vmm attach on both sides:
+# reclaim pauses, the ages are written when it goes, and known when it is back.
+# The guest is emulated, with nothing but firmware; ages are the time since a page
+# came.
+. "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+libvirt_require
+for need in curl jq; do
+  command -v $need >/dev/null ||
+    skip_all "$need not found: install the Debian package $need"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+libvirt_start
+attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  libvirt_cleanup
+}
+d=save-$$
+domain_xml $d q35 </dev/null >"$tmp/$d.xml"
+lv define "$tmp/$d.xml" >/dev/null || skip_all "libvirt does not take a domain"
+lv start $d >/dev/null || {
+  sed 's/^/# /' "$tmp/libvirtd.log"
+  skip_all "libvirt does not start a domain here"
+}
+api() { curl -sS --max-time 10 --unix-socket "$tmp/s" "http://vmm$1" 2>/dev/null; }
+stat_of() { api /stats | jq -r "$1" 2>/dev/null; }
+scanned() { [ "$(stat_of .engine.nr_scans)" -ge "$1" ]; }
+old_pages() { stat_of '[.engine.pages_by_idle_scans[8:][]?, 0] | add'; }
+attach() {
+  "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+    --ages "$tmp/ages" --reclaim target=1G,period=200ms "$@" 2>"$tmp/log" &
+  attached=$!
+}
+attach
+wait_for 60 scanned 15
+ok $? "attached, and scans"
+[ ! -e "$tmp/ages" ]
+ok $? "there is no file with ages yet"
+timeout 60 virsh -q -c "$uri" managedsave $d >"$tmp/lv.log" 2>&1
+ok $? "libvirt saves the domain"
+sed 's/^/# /' "$tmp/lv.log"
+status=0
+wait "$attached" || status=$?
+attached=''
+is "$status" 0 "attach ends with it"
+sed 's/^/# /' "$tmp/log"
+is "$(head -n 1 "$tmp/ages" | cut -d' ' -f1)" vmm-ages "its ages are written"
+sum=$(cksum <"$tmp/ages")
+refused() {
+  timeout 20 "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+    >"$tmp/log" 2>&1
+}
+refused
+is $? 1 "a domain that is saved can't be attached to"
+like "$(cat "$tmp/log")" "does not run" "and why is said"
+is "$(cksum <"$tmp/ages")" "$sum" "the ages stay"
+timeout 60 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
+ok $? "it is restored"
+attach
+wait_for 60 scanned 2
+ok $? "and attached to"
+sed 's/^/# /' "$tmp/log"
+old=$(old_pages)
+resident=$(stat_of '.memory.resident_bytes / 4096')
+echo "# $old of $resident resident pages are known to be old"
+[ "${old:-0}" -gt 0 ] && [ $((old * 2)) -gt "$resident" ]
+ok $? "what was idle before is known to be"
+kill "$attached"
+wait "$attached"
+is $? 0 "let go"
+rm "$tmp/ages"
+attach
+wait_for 60 scanned 2
+is "$(old_pages)" 0 "without the file nothing would be"
+kill "$attached"
+wait "$attached"
+attached=''
+is "$(lv domstate $d)" running "the domain runs on"
+done_testing

@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `virsh dommemstat` says of a domain and what `vmm stat` says are of one
+# piece, as docs/libvirt.md has it: a Linux guest, emulated, with a balloon.
+# VMM_TEST_SHOW=1 prints all of both.
+. "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+libvirt_require
+for need in jq:jq cpio:cpio busybox:busybox-static; do
+  command -v "${need%%:*}" >/dev/null ||
+    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
+done
+[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+[ -r "$kernel" ] ||
+  skip_all "no packaged kernel: install the Debian package linux-image-amd64"
+[ "$(awk '/^SwapFree/ { print $2 }' /proc/meminfo)" -gt 300000 ] ||
+  skip_all "less than 300 MB of swap are free: vmm doctor tells how to have it"
+libvirt_start
+attached=''
+on_exit() {
+  [ -z "$attached" ] || kill "$attached" 2>/dev/null
+  libvirt_cleanup
+}
+"$srcdir/tests/lab/mkguest" --script "$srcdir/tests/lab/attach-guest.sh" \
+  "$tmp/lv/guest.cpio" || exit 1
+cp "$kernel" "$tmp/lv/kernel"
+chmod 644 "$tmp/lv/kernel" "$tmp/lv/guest.cpio"
+d=stat-$$
+cat >"$tmp/$d.xml" <<END
+<domain type='qemu'>
+  <name>$d</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>$tmp/lv/kernel</kernel><initrd>$tmp/lv/guest.cpio</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1</cmdline></os>
+  <features><acpi/></features>
+  <devices>
+    <emulator>$(command -v qemu-system-x86_64)</emulator>
+    <serial type='file'><source path='$tmp/lv/console'/></serial>
+    <memballoon model='virtio'><stats period='1'/></memballoon>
+  </devices>
+</domain>
+END
+: >"$tmp/lv/console"
+chown 65534 "$tmp/lv/console"
+{ lv define "$tmp/$d.xml" && lv start $d; } >"$tmp/lv.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/lv.log"
+  skip_all "libvirt does not start a domain here"
+}
+ready() { grep -q '^G ready' "$tmp/lv/console"; }
+wait_for 200 ready || {
+  ok 1 "the guest runs"
+  tail -n 5 "$tmp/lv/console" | sed 's/^/# /'
+  done_testing
+  exit 1
+}
+theirs() { lv dommemstat $d | awk -v n="$1" '$1 == n { print $2 }'; }
+ours() { "$vmm" stat --socket "$tmp/s" --json | jq "$1"; }
+show() { # TITLE
+  [ -n "${VMM_TEST_SHOW-}" ] || return 0
+  echo "# --- $1"
+  date +'# date %s'
+  lv dommemstat $d | sed 's/^/# /'
+  "$vmm" stat --socket "$tmp/s" --json |
+    jq -c '.memory, .balloon, (.engine | {nr_evicted, nr_refaults})' |
+    sed 's/^/# /'
+  grep -E '^Vm(RSS|Swap)' "/proc/$(ours .pid)/status" | sed 's/^/# /'
+}
+has_usable() { [ -n "$(theirs usable)" ]; }
+wait_for 60 has_usable
+ok $? "the balloon driver tells libvirt of the guest"
+"$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+  --reclaim off,period=300ms 2>"$tmp/log" &
+attached=$!
+scanned() { [ "$(ours .engine.nr_scans 2>/dev/null)" -ge "$1" ]; }
+wait_for 30 scanned 2
+ok $? "attached"
+show "before"
+kib() { # of ours
+  echo $(($(ours "$1") / 1024))
+}
+is "$(theirs actual)" "$(kib .memory.bytes)" "actual is memory.bytes"
+rss=$(theirs rss) resident=$(kib .memory.resident_bytes)
+[ "$rss" -gt "$resident" ]
+ok $? "rss ($rss) is resident_bytes ($resident) and QEMU's own"
+"$vmm" policy --socket "$tmp/s" target=96M,idle=2,cpu=80 >/dev/null
+at_target() { [ "$(kib .memory.resident_bytes)" -le $((104 << 10)) ]; }
+wait_for 120 at_target
+ok $? "memory comes down to a target"
+sleep 2
+show "after"
+gone=$((resident - $(kib .memory.resident_bytes)))
+fell=$((rss - $(theirs rss)))
+echo "# resident fell by $gone KiB, rss by $fell KiB"
+[ "$gone" -gt 0 ] && [ $((fell * 10)) -gt $((gone * 8)) ] &&
+  [ $((fell * 8)) -lt $((gone * 10)) ]
+ok $? "rss falls as resident_bytes does"
+is "$(theirs actual)" "$(kib .memory.bytes)" "actual does not"
+is "$(theirs swap_in) $(theirs swap_out)" "0 0" \
+  "swap_in and swap_out, the guest's own, know nothing of it"
+[ "$(kib .memory.swapped_bytes)" -gt 1000 ]
+ok $? "swapped_bytes does"
+kill "$attached"
+wait "$attached"
+attached=''
+done_testing
