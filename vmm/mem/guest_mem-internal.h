@@ -44,6 +44,7 @@ struct guest_mem {
 	/* See residency_update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch;
 	bool look_at_all;
+	unsigned int sweep;	/* a part of so many is looked at by itself */
 	uint64_t *away;			/* owned; words are atomic; or NULL */
 	bool away_stays;		/* in RAM */
 	void (*on_discard)(void *arg, struct gfn_range range);

@@ -142,7 +142,7 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * are as the last call left them, with what the caller has found out since.
  * `turn` counts the calls.  Exact, but where the kernel by itself takes pages of
  * a memfd, or brings them back before they are touched: that is seen within 64
- * calls, and in the next one when it is more than a little.  One thread.
+ * calls, and in the next one when it is much.  One thread.
  */
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			       uint64_t *swapped, unsigned int turn);

@@ -7,8 +7,9 @@
  *   came            by a touch, and then it is mapped: one scan of page tables
  *   went, by us     the caller's bitmaps know
  *   discarded       or asked back: noted here, and looked at exactly
- *   went, by the    looked for in a 64th of memory each time; and in all of it
- *   kernel          the next time, when that finds that more than a little went
+ *   went, by the    looked for in a 64th of memory each time; in an eighth while
+ *   kernel          that finds that more than a little went, and at once in all
+ *                   of it when that was much
  */
 #include "config.h"
 
@@ -19,8 +20,11 @@
 #include "vmm/mem/guest_mem-internal.h"
 #include "vmm/util/bitmap.h"
 
+#define MANY  64u	/* pages that went are more than a little */
 #define BLOCK 512u	/* frames for which one bit says "look again" */
-#define SWEEP 64u	/* calls in which all of memory has had its turn */
+/* Calls in which all of memory has had its turn; while the kernel takes some. */
+#define SWEEP	   64u
+#define SWEEP_BUSY 8u
 
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range)
 {
@@ -82,7 +86,7 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 		next = g + r.nr;
 		if (take_stale(mem, g / BLOCK))
 			rc = guest_mem_residency(mem, r, resident, swapped);
-		else if (g / BLOCK % SWEEP == turn % SWEEP)
+		else if (g / BLOCK % mem->sweep == turn % mem->sweep)
 			rc = sweep(mem, r, resident, swapped, nr_gone);
 	}
 	return rc;
@@ -126,6 +130,7 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			return -ENOMEM;
 		}
 		mem->look_at_all = true;
+		mem->sweep = SWEEP;
 		__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
 	}
 	if (mem->look_at_all)
@@ -139,7 +144,9 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
 				 &nr_gone);
-	if (!rc)
-		mem->look_at_all = nr_gone > nr / SWEEP / SWEEP + 16;
-	return rc;
+	if (rc)
+		return rc;
+	mem->look_at_all = nr_gone > nr / mem->sweep / 4 + MANY;
+	mem->sweep = nr_gone > MANY ? SWEEP_BUSY : SWEEP;
+	return 0;
 }
