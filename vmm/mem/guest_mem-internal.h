@@ -42,9 +42,8 @@ struct guest_mem {
 	bool no_fault_around;		/* a userfaultfd has all of it */
 	uint8_t *held;			/* owned; bytes are atomic: see hold.c */
 	/* See residency_update.c; owned; the first is atomic. */
-	uint64_t *stale, *scratch;
+	uint64_t *stale, *scratch, *mapped;
 	bool look_at_all;
-	unsigned int sweep;	/* a part of so many is looked at by itself */
 	uint64_t *away;			/* owned; words are atomic; or NULL */
 	bool away_stays;		/* in RAM */
 	void (*on_discard)(void *arg, struct gfn_range range);

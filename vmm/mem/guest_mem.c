@@ -177,6 +177,7 @@ void guest_mem_free(struct guest_mem *mem)
 	remote_close(mem);
 	free(mem->stale);
 	free(mem->scratch);
+	free(mem->mapped);
 	if (mem->pagemap_fd >= 0)
 		close(mem->pagemap_fd);
 	if (mem->map != MAP_FAILED)

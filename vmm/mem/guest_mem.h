@@ -141,8 +141,8 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * The same for all frames, and cheaper, for who asks again and again: the bitmaps
  * are as the last call left them, with what the caller has found out since.
  * `turn` counts the calls.  Exact, but where the kernel by itself takes pages of
- * a memfd, or brings them back before they are touched: that is seen within 64
- * calls, and in the next one when it is much.  One thread.
+ * a memfd that are not mapped, or brings them back before they are touched: that
+ * is seen within 64 calls, and in the next one when it is much.  One thread.
  */
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			       uint64_t *swapped, unsigned int turn);

@@ -7,9 +7,11 @@
  *   came            by a touch, and then it is mapped: one scan of page tables
  *   went, by us     the caller's bitmaps know
  *   discarded       or asked back: noted here, and looked at exactly
- *   went, by the    looked for in a 64th of memory each time; in an eighth while
- *   kernel          that finds that more than a little went, and at once in all
- *                   of it when that was much
+ *   went, by the    it was mapped, and no longer is: those are looked at.  What
+ *   kernel          nobody had mapped is looked for in a 64th of memory each
+ *                   time; and in all of it the next time, when that finds that
+ *                   a quarter of it went.  What is gone unseen meanwhile does no
+ *                   harm: to evict it does nothing, and then it is seen
  */
 #include "config.h"
 
@@ -20,11 +22,8 @@
 #include "vmm/mem/guest_mem-internal.h"
 #include "vmm/util/bitmap.h"
 
-#define MANY  64u	/* pages that went are more than a little */
 #define BLOCK 512u	/* frames for which one bit says "look again" */
-/* Calls in which all of memory has had its turn; while the kernel takes some. */
-#define SWEEP	   64u
-#define SWEEP_BUSY 8u
+#define SWEEP 64u	/* calls in which all of memory has had its turn */
 
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range)
 {
@@ -86,10 +85,55 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 		next = g + r.nr;
 		if (take_stale(mem, g / BLOCK))
 			rc = guest_mem_residency(mem, r, resident, swapped);
-		else if (g / BLOCK % mem->sweep == turn % mem->sweep)
+		else if (g / BLOCK % SWEEP == turn % SWEEP)
 			rc = sweep(mem, r, resident, swapped, nr_gone);
 	}
 	return rc;
+}
+
+/*
+ * What came, and what went of that which was mapped.  By words of the bitmaps:
+ * a word with a page that is not mapped any more is looked at exactly.
+ */
+static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
+			 uint64_t *swapped)
+{
+	uint64_t nr_gone = 0;	/* expected: no reason to look at more */
+	int rc = guest_mem_mapped(mem, (struct gfn_range){ GFN(0), nr },
+				  mem->scratch);
+
+	for (uint64_t w = 0; !rc && w < BITMAP_WORDS(nr); w++) {
+		uint64_t now = mem->scratch[w], left = nr - w * 64;
+		uint64_t lost = mem->mapped[w] & ~now & resident[w];
+
+		mem->mapped[w] = now;
+		resident[w] |= now;
+		swapped[w] &= ~now;
+		if (lost)
+			rc = sweep(mem, (struct gfn_range){ GFN(w * 64),
+				   left < 64 ? left : 64 }, resident, swapped,
+				   &nr_gone);
+	}
+	return rc;
+}
+
+/* Owned by mem from here on, also where some are missing. */
+static int get_bitmaps(struct guest_mem *mem)
+{
+	uint64_t nr = guest_mem_nr_frames(mem);
+	uint64_t *stale = bitmap_new(nr / BLOCK + 1);
+
+	if (!mem->scratch)
+		mem->scratch = bitmap_new(nr);
+	if (!mem->mapped)
+		mem->mapped = bitmap_new(nr);
+	if (!mem->scratch || !mem->mapped || !stale) {
+		free(stale);
+		return -ENOMEM;
+	}
+	mem->look_at_all = true;
+	__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
+	return 0;
 }
 
 static int look_at_all(struct guest_mem *mem, uint64_t *resident,
@@ -120,33 +164,17 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	if (mem->backing != GUEST_MEM_MEMFD || mem->away ||
 	    guest_mem_pid(mem) != getpid())
 		return guest_mem_residency(mem, all, resident, swapped);
-	if (!mem->stale) {
-		uint64_t *stale = bitmap_new(all.nr / BLOCK + 1);
-
-		free(mem->scratch);
-		mem->scratch = bitmap_new(all.nr);
-		if (!mem->scratch || !stale) {
-			free(stale);
-			return -ENOMEM;
-		}
-		mem->look_at_all = true;
-		mem->sweep = SWEEP;
-		__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
-	}
+	rc = mem->stale ? 0 : get_bitmaps(mem);
+	if (rc)
+		return rc;
 	if (mem->look_at_all)
 		return look_at_all(mem, resident, swapped);
 	mem->look_at_all = true;	/* where this fails half-way */
-	rc = guest_mem_mapped(mem, all, mem->scratch);
-	for (uint64_t w = 0; !rc && w < BITMAP_WORDS(all.nr); w++) {
-		resident[w] |= mem->scratch[w];
-		swapped[w] &= ~mem->scratch[w];
-	}
+	rc = update_mapped(mem, all.nr, resident, swapped);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
 				 &nr_gone);
-	if (rc)
-		return rc;
-	mem->look_at_all = nr_gone > nr / mem->sweep / 4 + MANY;
-	mem->sweep = nr_gone > MANY ? SWEEP_BUSY : SWEEP;
-	return 0;
+	if (!rc)
+		mem->look_at_all = nr_gone > nr / SWEEP / 4 + 16;
+	return rc;
 }
