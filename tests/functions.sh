@@ -64,6 +64,15 @@ wait_for() {
   done
 }
 
+# guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest said
+# nothing, or no more; lab_exec tries once more, in a fresh machine.
+guest_hung() {
+  echo "# the guest hung; load $(cut -d' ' -f1-3 /proc/loadavg)"
+  tail -n 20 "$1" | tr -d '\r' | sed 's/^/# console: /'
+  sed 's/^/# messages: /' "$2"
+  exit 75
+}
+
 # DAMON serves one user at a time, and the kernel adds no kdamond while one runs.
 # A kdamond that somebody else turned on, for example to reclaim this machine's
 # memory, is its owner's: a test that needs DAMON skips then.  Only an owner who

@@ -23,11 +23,7 @@ qemu-system-x86_64 -accel kvm -cpu host -machine q35 -m 224,slots=2,maxmem=1G \
 qemu=$!
 said() { tr -d '\r' <console | grep -c "^$1"; }
 has_said() { [ "$(said "$1")" -gt "${2:-0}" ]; }
-if ! wait_for 300 has_said "G ready"; then
-  tail -n 5 console | sed 's/^/# /'
-  sed 's/^/# /' qemu.log
-  exit 75
-fi
+wait_for 300 has_said "G ready" || guest_hung console qemu.log
 stat_of() {
   curl -sS --max-time 20 --unix-socket "$tmp/s" http://vmm/stats 2>/dev/null |
     jq -r "$1" 2>/dev/null
@@ -74,7 +70,7 @@ wait "$attached"
 attached=''
 
 # --- killed at random, under the guest's writes ------------------------------------
-n=0 worst=0
+n=0
 while [ $n -lt "$ATTACH_KILLS" ] && kill -0 "$qemu" 2>/dev/null; do
   n=$((n + 1))
   attach --reclaim target=48M,period=50ms,idle=1,cpu=100

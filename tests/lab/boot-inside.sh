@@ -23,18 +23,14 @@ answer() {
   tr -d '\r' <"console-$end" | sed -n "s/^R $1 *//p"
 }
 finish() { # STATUS NAME
-  (sleep 60; kill -KILL "$vmm_pid" 2>/dev/null) &
+  (sleep 120; kill -KILL "$vmm_pid" 2>/dev/null) &
   watch=$!
   status=0
   wait "$vmm_pid" || status=$?
   kill "$watch" 2>/dev/null
   vmm_pid=
   # A level 1 in which a guest hung hangs later ones, too: a fresh one, please.
-  [ "$status" != 137 ] || {
-    echo "# end=$end: the guest hung"
-    tail -n 20 "console-$end" | sed 's/^/# console: /'
-    exit 75
-  }
+  [ "$status" != 137 ] || guest_hung "console-$end" "messages-$end"
   is "$status" "$1" "$2"
   echo "# end=$end: $((($(date +%s%N) - began) / 1000000)) ms wall," \
     "init at $(answer uptime) s of guest time"
@@ -59,12 +55,12 @@ finish 3 'reboot: exit status 3'
 start panic
 finish 4 'panic: exit status 4'
 start echo
-wait_for 60 grep -q '^R ready' console-echo
+wait_for 120 grep -q '^R ready' console-echo
 echo 'typed on the console' >&9
 finish 0 'input: the guest ended itself'
 like "$(answer heard)" 'typed on the console' 'input: reaches the guest'
 start stay --socket "$tmp/control"
-wait_for 60 grep -q '^R ready' console-stay
+wait_for 120 grep -q '^R ready' console-stay
 [ -S "$tmp/control" ]
 ok $? 'SIGTERM: the socket is there before'
 kill -TERM "$vmm_pid"

@@ -47,7 +47,8 @@ stat_is() { [ "$(stat_field "$1")" "$2" "$3" ]; }
 echo hello >hello
 go_on() { wait_for 60 connect "$1" nothing; }
 
-wait_for 90 grep -q 'R . vsock: a port nobody' console
+wait_for 120 grep -q 'R . vsock: a port nobody' console ||
+  guest_hung console messages
 wait_for 60 connect 52 "$out/blob"
 ok $? 'vsock: a host program connects'
 wait_for 60 connect 53 hello

@@ -28,12 +28,7 @@ vmm_pid=$!
 wait_for 90 grep -q '^R ready' "$tmp/console"
 booted=$?
 answer() { tr -d '\r' <"$tmp/console" | sed -n "s/^R $1 *//p"; }
-[ $booted = 0 ] || {
-  echo "# the guest hung"
-  tail -n 20 "$tmp/console" | sed 's/^/# console: /'
-  sed 's/^/# messages: /' "$tmp/messages"
-  exit 75
-}
+[ $booted = 0 ] || guest_hung "$tmp/console" "$tmp/messages"
 is "$(answer 'node0 cpus') $(answer 'node1 cpus')" "0 1" \
   "a stock guest sees two nodes, with a CPU each"
 # Linux leaves out the first page.

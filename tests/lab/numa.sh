@@ -11,7 +11,7 @@ done
 mkdir -p "$tmp/out"
 "$mkguest" --script "$srcdir/tests/lab/numa-guest.sh" "$tmp/out/guest.cpio"
 trap - EXIT
-lab_exec --nodes 2 --timeout 280 sh "$srcdir/tests/lab/numa-inside.sh"
+lab_exec --nodes 2 --timeout 360 sh "$srcdir/tests/lab/numa-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

@@ -42,8 +42,8 @@ idle_cache() { # BYTES of page cache are known, and idle
 }
 taken() { stat_of "[.taken.$1] | add"; }
 
-wait_for 240 says "G read $sum"
-ok $? "the guest has read its file" || give_up
+wait_for 240 says "G read $sum" || guest_hung console messages
+ok 0 "the guest has read its file"
 wait_for 60 idle_cache $((80 << 20))
 ok $? "the host sees that its page cache is clean and idle"
 resident=$(stat_of .memory.resident_bytes)
