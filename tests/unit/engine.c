@@ -17,11 +17,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
 #include "vmm/access/fake.h"
@@ -621,20 +621,6 @@ static void test_quota(void)
 	vm_stop(&vm);
 }
 
-/* The first CPU that we may use; threads made later inherit it. */
-static void use_one_cpu(const cpu_set_t *all)
-{
-	cpu_set_t one;
-	int cpu = 0;
-
-	while (!CPU_ISSET(cpu, all))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		tap_bail("no affinity: %s", strerror(errno));
-}
-
 int main(void)
 {
 	struct guest_mem *mem;
@@ -646,9 +632,7 @@ int main(void)
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_skip_all(why);
 	guest_mem_free(mem);
-	if (sched_getaffinity(0, sizeof(all), &all))
-		tap_bail("no affinity: %s", strerror(errno));
-	use_one_cpu(&all);
+	stay_on_one_cpu(&all);
 	test_exactly_the_cold();
 	test_ages_taken_over();
 	test_held();

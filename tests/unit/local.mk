@@ -1,5 +1,5 @@
 # Unit tests: one program a module, each prints TAP (tests/tap.h).
-noinst_HEADERS += tests/tap.h
+noinst_HEADERS += tests/tap.h tests/one-cpu.h
 
 UNIT_TESTS = tests/unit/util
 check_PROGRAMS += $(UNIT_TESTS)

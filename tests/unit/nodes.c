@@ -7,9 +7,9 @@
 #include "config.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "vmm/access/fake.h"
 #include "vmm/policy/engine.h"
@@ -147,13 +147,10 @@ static void test_refusals(void)
 
 int main(void)
 {
-	cpu_set_t one;
 	char why[256];
 	int rc;
 
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	stay_on_one_cpu(NULL);
 	if (guest_mem_new(&mem, 2 << 20, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	rc = sink_swap.probe(mem, why, sizeof(why));

@@ -8,9 +8,9 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
 #include "vmm/util/pressure.h"
@@ -339,7 +339,6 @@ static void test_held(void)
 int main(void)
 {
 	struct guest_mem *mem;
-	cpu_set_t one;
 	char why[512];
 
 	if (guest_mem_new(&mem, PAGE, GUEST_MEM_ANON))
@@ -347,10 +346,7 @@ int main(void)
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_skip_all(why);
 	guest_mem_free(mem);
-	/* See engine.c: so that counts are exact. */
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	stay_on_one_cpu(NULL);
 	test_order();
 	test_cache();
 	test_missed_cache();

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/util/bitmap.h"
@@ -39,24 +39,7 @@ static uint64_t value(uint64_t i)
 	return (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/*
- * New pages wait in a batch of their CPU's before the kernel can take them out:
- * all on one CPU, and more pages push ours out of the batch.
- */
-static void stay_on_one_cpu(void)
-{
-	cpu_set_t cpus;
-
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		return;
-	for (int i = 0, found = 0; i < CPU_SETSIZE; i++) {
-		if (found)
-			CPU_CLR(i, &cpus);
-		found |= CPU_ISSET(i, &cpus);
-	}
-	sched_setaffinity(0, sizeof(cpus), &cpus);
-}
-
+/* More pages push ours out of the batch: see tests/one-cpu.h. */
 static void push_batch(void)
 {
 	volatile uint8_t *more = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE,
@@ -75,7 +58,7 @@ static void serve(uint8_t *memory, int in, int out)
 	uint32_t wrong = 0;
 	char c;
 
-	stay_on_one_cpu();
+	stay_on_one_cpu(NULL);
 	madvise(memory, 3 * NR * PAGE, MADV_NOHUGEPAGE);
 	for (uint64_t i = 0; i < 3 * NR; i++)
 		words[i * PAGE / 8 + i % 512] = value(i);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/util/bitmap.h"
@@ -172,6 +173,7 @@ static void test_backing(enum guest_mem_backing backing)
 
 int main(void)
 {
+	stay_on_one_cpu(NULL);
 	test_backing(GUEST_MEM_ANON);
 	test_backing(GUEST_MEM_MEMFD);
 	return tap_done();
