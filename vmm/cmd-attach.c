@@ -62,26 +62,11 @@ good:
 
 static int check(struct attach_options *o)
 {
-	const struct reclaim_sink_ops *sink;
-	struct run_options *r = &o->run;
-	const char *options;
-	char why[256];
 	int rc = check_pid(o);
 
 	if (!rc)
 		rc = check_whom(o);
-	if (rc)
-		return rc;
-	if (r->sink && sink_find(&sink, r->sink, &options, why, sizeof(why))) {
-		log_error("--sink %s: %s", r->sink, why);
-		return VMM_EXIT_USAGE;
-	}
-	if (r->reclaim_text && engine_policy_parse(r->reclaim_text, &r->policy,
-						   why, sizeof(why))) {
-		log_error("--reclaim %s: %s", r->reclaim_text, why);
-		return VMM_EXIT_USAGE;
-	}
-	return VMM_EXIT_OK;
+	return rc ? rc : run_options_check_reclaim(&o->run);
 }
 
 static int parse(struct attach_options *o, poptContext popt)
@@ -89,12 +74,8 @@ static int parse(struct attach_options *o, poptContext popt)
 	const char *word;
 	int opt = poptGetNextOpt(popt);
 
-	if (opt < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(opt));
-		return VMM_EXIT_USAGE;
-	}
+	if (opt < -1)
+		return cmd_bad_option(popt, opt);
 	word = poptGetArg(popt);
 	o->domain = word ? strdup(word) : NULL;
 	word = word ? poptGetArg(popt) : NULL;

@@ -96,12 +96,8 @@ static int parse(struct balance *b, poptContext popt)
 		}
 		b->texts[b->nr_texts++] = poptGetOptArg(popt);
 	}
-	if (opt < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(opt));
-		return VMM_EXIT_USAGE;
-	}
+	if (opt < -1)
+		return cmd_bad_option(popt, opt);
 	if (poptPeekArg(popt)) {
 		log_error("balance: what is '%s' for? Guests are named by "
 			  "--guest NAME", poptPeekArg(popt));

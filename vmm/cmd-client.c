@@ -19,12 +19,8 @@ static int parse(struct client *c, const char *args, int min_args,
 
 	poptSetOtherOptionHelp(c->popt, args);
 	rc = poptGetNextOpt(c->popt);
-	if (rc < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(c->popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		return VMM_EXIT_USAGE;
-	}
+	if (rc < -1)
+		return cmd_bad_option(c->popt, rc);
 	words = poptGetArgs(c->popt);
 	while (words && words[nr])
 		nr++;

@@ -138,12 +138,8 @@ static int parse(struct options *o, poptContext popt)
 	char *end;
 	long v;
 
-	if (rc < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		return VMM_EXIT_USAGE;
-	}
+	if (rc < -1)
+		return cmd_bad_option(popt, rc);
 	extra = poptGetArg(popt);
 	if (extra) {
 		log_error("doctor: what is '%s' for? Options start with --; "

@@ -128,10 +128,7 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 	rc = poptGetNextOpt(popt);
 	word = poptGetArg(popt);
 	if (rc < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		status = VMM_EXIT_USAGE;
+		status = cmd_bad_option(popt, rc);
 	} else if (o->list) {
 		*done = true;
 		status = list_ready();

@@ -353,10 +353,7 @@ int cmd_libvirt(int argc, char **argv)
 			       "disable DOMAIN | show DOMAIN");
 	rc = poptGetNextOpt(popt);
 	if (rc < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		rc = VMM_EXIT_USAGE;
+		rc = cmd_bad_option(popt, rc);
 	} else {
 		rc = check(&w, popt);
 	}

@@ -186,10 +186,7 @@ int cmd_metrics(int argc, char **argv)
 
 	rc = poptGetNextOpt(popt);
 	if (rc < -1) {
-		log_error("%s: %s; see vmm metrics --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		rc = VMM_EXIT_USAGE;
+		rc = cmd_bad_option(popt, rc);
 	} else if (poptPeekArg(popt)) {
 		log_error("what is '%s' for? See vmm metrics --help",
 			  poptPeekArg(popt));

@@ -54,12 +54,8 @@ static int parse(poptContext popt)
 {
 	int rc = poptGetNextOpt(popt);
 
-	if (rc < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(rc));
-		return VMM_EXIT_USAGE;
-	}
+	if (rc < -1)
+		return cmd_bad_option(popt, rc);
 	if (poptPeekArg(popt)) {
 		poptPrintUsage(popt, stderr, 0);
 		return VMM_EXIT_USAGE;

@@ -3,6 +3,8 @@
 #ifndef VMM_CMD_H
 #define VMM_CMD_H
 
+#include <popt.h>
+
 /* Exit statuses that scripts can rely on; see vmm(1). */
 enum vmm_exit {
 	VMM_EXIT_OK = 0,	/* done; for run: the guest powered off */
@@ -26,5 +28,8 @@ int cmd_policy(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+
+/* Says what poptGetNextOpt() returned `opt` for.  VMM_EXIT_USAGE. */
+int cmd_bad_option(poptContext popt, int opt);
 
 #endif

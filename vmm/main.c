@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/cmd.h"
+#include "vmm/util/log.h"
 
 struct verb {
 	const char *name;
@@ -46,6 +47,14 @@ static int run(const struct verb *v, int argc, char **argv)
 	rc = v->run(argc, argv);
 	argv[0] = NULL;
 	return rc;
+}
+
+int cmd_bad_option(poptContext popt, int opt)
+{
+	log_error("%s: %s; see --help",
+		  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+		  poptStrerror(opt));
+	return VMM_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)

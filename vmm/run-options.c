@@ -144,10 +144,26 @@ static int check_node_targets(const struct run_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int check(struct run_options *o)
+int run_options_check_reclaim(struct run_options *o)
 {
 	const struct reclaim_sink_ops *sink;
 	const char *options;
+	char why[256];
+
+	if (o->sink && sink_find(&sink, o->sink, &options, why, sizeof(why))) {
+		log_error("--sink %s: %s", o->sink, why);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
+						   why, sizeof(why))) {
+		log_error("--reclaim %s: %s", o->reclaim_text, why);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+static int check(struct run_options *o)
+{
 	char why[256];
 	int rc;
 
@@ -181,16 +197,8 @@ static int check(struct run_options *o)
 			  "that could be recorded", o->agent_record);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->sink && sink_find(&sink, o->sink, &options, why, sizeof(why))) {
-		log_error("--sink %s: %s", o->sink, why);
-		return VMM_EXIT_USAGE;
-	}
-	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
-						   why, sizeof(why))) {
-		log_error("--reclaim %s: %s", o->reclaim_text, why);
-		return VMM_EXIT_USAGE;
-	}
-	return check_node_targets(o);
+	rc = run_options_check_reclaim(o);
+	return rc ? rc : check_node_targets(o);
 }
 
 static int parse_options(struct run_options *o, poptContext popt)
@@ -204,12 +212,8 @@ static int parse_options(struct run_options *o, poptContext popt)
 		if (rc)
 			return rc;
 	}
-	if (opt < -1) {
-		log_error("%s: %s; see --help",
-			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-			  poptStrerror(opt));
-		return VMM_EXIT_USAGE;
-	}
+	if (opt < -1)
+		return cmd_bad_option(popt, opt);
 	extra = poptGetArg(popt);
 	if (extra) {
 		log_error("run: what is '%s' for? Options start with --; see "

@@ -37,5 +37,7 @@ struct run_options {
 /* VMM_EXIT_OK, or the status to end with, having told the user. */
 int run_options_parse(struct run_options *o, int argc, char **argv);
 void run_options_free(struct run_options *o);
+/* --sink and --reclaim, as run and attach have them; the same. */
+int run_options_check_reclaim(struct run_options *o);
 
 #endif
