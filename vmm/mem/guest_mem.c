@@ -296,6 +296,20 @@ bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
 	return true;
 }
 
+bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range)
+{
+	uint64_t g = range.start.v, end = g + range.nr;
+	const struct guest_memslot *s;
+
+	/* Slots may follow each other. */
+	for (; g < end; g = s->base.v + s->nr_pages) {
+		s = find_slot(mem, GFN(g));
+		if (!s)
+			return false;
+	}
+	return end > range.start.v;
+}
+
 bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 			  gfn_t *gfn)
 {

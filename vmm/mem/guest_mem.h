@@ -121,6 +121,8 @@ bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
 			  uint64_t *hva);
 bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 			  gfn_t *gfn);
+/* Of one frame or more, and all of them. */
+bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range);
 
 /*
  * Sets the bit of each frame of range that is resident in host RAM and, unless

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/reclaim/sink.h"
@@ -32,18 +33,62 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 	return -EINVAL;
 }
 
-void sink_count(const uint64_t *before, const uint64_t *after,
-		struct gfn_range range, struct reclaim_result *res)
+int sink_census_init(struct sink_census *c, struct guest_mem *mem)
+{
+	c->mem = mem;
+	c->before = bitmap_new(guest_mem_nr_frames(mem));
+	c->after = bitmap_new(guest_mem_nr_frames(mem));
+	return c->before && c->after ? 0 : -ENOMEM;
+}
+
+void sink_census_free(struct sink_census *c)
+{
+	free(c->before);
+	free(c->after);
+}
+
+static int look(const struct sink_census *c, const struct gfn_range *ranges,
+		size_t nr, uint64_t *map)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = guest_mem_residency(c->mem, ranges[i], map, NULL);
+	return rc;
+}
+
+int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
+		       size_t nr)
+{
+	/* All of them first: the bitmaps end where guest memory does. */
+	for (size_t i = 0; i < nr; i++)
+		if (!guest_mem_is_ram(c->mem, ranges[i]))
+			return -EFAULT;
+	return look(c, ranges, nr, c->before);
+}
+
+static void count(const struct sink_census *c, struct gfn_range range,
+		  struct reclaim_result *res)
 {
 	uint64_t end = range.start.v + range.nr;
 
 	for (uint64_t g = range.start.v; g < end; g++) {
 		res->tried++;
-		if (!bitmap_test(before, g))
+		if (!bitmap_test(c->before, g))
 			res->absent++;
-		else if (bitmap_test(after, g))
+		else if (bitmap_test(c->after, g))
 			res->kept++;
 		else
 			res->evicted++;
 	}
+}
+
+int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
+		      size_t nr, struct reclaim_result *res)
+{
+	int rc = look(c, ranges, nr, c->after);
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		count(c, ranges[i], res);
+	return rc;
 }

@@ -83,9 +83,24 @@ struct reclaim_sink {
 extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,
 				     sink_numa;
 
-/* For sinks: adds a range to *res, by residency before and after (by gfn). */
-void sink_count(const uint64_t *before, const uint64_t *after,
-		struct gfn_range range, struct reclaim_result *res);
+/*
+ * For sinks whose result the residency tells, that before an eviction and that
+ * after it.  Bitmaps by gfn, of the ranges of the last call only.
+ */
+struct sink_census {
+	struct guest_mem *mem;		/* not owned */
+	uint64_t *before, *after;	/* owned */
+};
+
+/* 0 or -ENOMEM; freed in both cases. */
+int sink_census_init(struct sink_census *c, struct guest_mem *mem);
+void sink_census_free(struct sink_census *c);
+/* 0 or -errno; -EFAULT: a range is not RAM, and nothing was looked at. */
+int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
+		       size_t nr);
+/* Adds to *res.  0 or -errno. */
+int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
+		      size_t nr, struct reclaim_result *res);
 
 /*
  * "swap", "damon", "store[,OPTION=VALUE...]" or "numa,to=NODE": the sink of that

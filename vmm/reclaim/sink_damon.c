@@ -41,7 +41,7 @@ struct damon_sink {
 	struct pfn_map *map;
 	struct damon_ctl *ctl;
 	struct aging *aging;		/* tells when a pass is complete */
-	uint64_t *before, *after;	/* residency */
+	struct sink_census census;
 	uint64_t *pfns;			/* to evict */
 	size_t nr_pfns, cap_pfns;
 	struct pfn_run runs[MAX_RUNS];
@@ -69,8 +69,7 @@ static void damon_sink_close(struct reclaim_sink *sink)
 	damon_ctl_close(s->ctl);
 	aging_close(s->aging);
 	pfn_map_free(s->map);
-	free(s->before);
-	free(s->after);
+	sink_census_free(&s->census);
 	free(s->pfns);
 	free(s);
 }
@@ -94,9 +93,7 @@ static int damon_sink_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return -ENOMEM;
 	s->sink.ops = &sink_damon;
 	s->mem = mem;
-	s->before = bitmap_new(guest_mem_nr_frames(mem));
-	s->after = bitmap_new(guest_mem_nr_frames(mem));
-	rc = s->before && s->after ? 0 : -ENOMEM;
+	rc = sink_census_init(&s->census, mem);
 	if (!rc)
 		rc = sink_swap.open(&s->swap, mem, NULL, why, len);
 	if (!rc)
@@ -173,23 +170,14 @@ static int damon_sink_evict(struct reclaim_sink *sink,
 			    struct reclaim_result *res)
 {
 	struct damon_sink *s = (struct damon_sink *)sink;
-	int rc = 0;
+	int rc = sink_census_before(&s->census, ranges, nr);
 
 	s->nr_pfns = 0;
-	for (size_t i = 0; !rc && i < nr; i++) {
-		rc = guest_mem_residency(s->mem, ranges[i], s->before, NULL);
-		if (!rc)
-			rc = add_pfns(s, ranges[i]);
-	}
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = add_pfns(s, ranges[i]);
 	if (!rc)
 		rc = page_out(s);
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(s->mem, ranges[i], s->after, NULL);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < nr; i++)
-		sink_count(s->before, s->after, ranges[i], res);
-	return 0;
+	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
 static int damon_sink_prefetch(struct reclaim_sink *sink,

@@ -38,7 +38,7 @@ struct sink_numa {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
 	int to, from;
-	uint64_t *before, *after;	/* residency; owned */
+	struct sink_census census;
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
@@ -147,8 +147,7 @@ static void numa_close(struct reclaim_sink *sink)
 	struct sink_numa *s = (struct sink_numa *)sink;
 
 	guest_mem_on_discard(s->mem, NULL, NULL);
-	free(s->before);
-	free(s->after);
+	sink_census_free(&s->census);
 	free(s);
 }
 
@@ -176,11 +175,9 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	}
 	s->sink.ops = &sink_numa;
 	s->mem = mem;
-	s->before = bitmap_new(guest_mem_nr_frames(mem));
-	s->after = bitmap_new(guest_mem_nr_frames(mem));
 	rc = parse_options(s, options, why, len);
 	/* The first call makes the bitmap, before there is another thread. */
-	if (!rc && (!s->before || !s->after ||
+	if (!rc && (sink_census_init(&s->census, mem) ||
 		    guest_mem_set_away(mem, GFN(0), false))) {
 		snprintf(why, len, "no memory for the sink");
 		rc = -ENOMEM;
@@ -228,38 +225,6 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
 	return s->nr == BATCH ? flush(s, node, away) : 0;
 }
 
-/* Page by page: the memory of another process can be in any pieces. */
-static bool is_ram(const struct guest_mem *mem, struct gfn_range r)
-{
-	uint64_t nr = guest_mem_nr_frames(mem), hva;
-
-	if (!r.nr || r.start.v >= nr || r.nr > nr - r.start.v)
-		return false;
-	for (uint64_t i = 0; i < r.nr; i++)
-		if (!guest_mem_gfn_to_hva(mem, GFN(r.start.v + i), &hva))
-			return false;
-	return true;
-}
-
-static int all_are_ram(const struct guest_mem *mem,
-		       const struct gfn_range *ranges, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++)
-		if (!is_ram(mem, ranges[i]))
-			return -EFAULT;
-	return 0;
-}
-
-static int count(const struct sink_numa *s, const struct gfn_range *ranges,
-		 size_t nr, uint64_t *map)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(s->mem, ranges[i], map, NULL);
-	return rc;
-}
-
 /* Runs of pages that are resident, and so may be mapped without filling holes. */
 static int each_run(struct sink_numa *s, struct gfn_range r,
 		    int (*fn)(struct guest_mem *mem, struct gfn_range run))
@@ -267,8 +232,8 @@ static int each_run(struct sink_numa *s, struct gfn_range r,
 	uint64_t g = r.start.v, end = g + r.nr, next;
 	int rc = 0;
 
-	for (; !rc && (g = bitmap_next(s->before, g, end)) < end; g = next) {
-		next = bitmap_next_zero(s->before, g, end);
+	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end; g = next) {
+		next = bitmap_next_zero(s->census.before, g, end);
 		rc = fn(s->mem, (struct gfn_range){ GFN(g), next - g });
 	}
 	return rc;
@@ -282,8 +247,8 @@ static int evict_range(struct sink_numa *s, struct gfn_range r)
 	uint64_t end = r.start.v + r.nr;
 	int rc = is_memfd ? each_run(s, r, guest_mem_map) : 0;
 
-	for (uint64_t g = bitmap_next(s->before, r.start.v, end);
-	     !rc && g < end; g = bitmap_next(s->before, g + 1, end))
+	for (uint64_t g = bitmap_next(s->census.before, r.start.v, end);
+	     !rc && g < end; g = bitmap_next(s->census.before, g + 1, end))
 		rc = gather(s, g, s->to, true);
 	if (!rc)
 		rc = flush(s, s->to, true);
@@ -298,19 +263,11 @@ static int numa_evict(struct reclaim_sink *sink,
 		      struct reclaim_result *res)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
-	int rc = all_are_ram(s->mem, ranges, nr);
+	int rc = sink_census_before(&s->census, ranges, nr);
 
-	if (!rc)
-		rc = count(s, ranges, nr, s->before);
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = evict_range(s, ranges[i]);
-	if (!rc)
-		rc = count(s, ranges, nr, s->after);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < nr; i++)
-		sink_count(s->before, s->after, ranges[i], res);
-	return 0;
+	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
 /* Of what is away only; where the fast node is full it stays away. */
@@ -318,11 +275,13 @@ static int numa_prefetch(struct reclaim_sink *sink,
 			 const struct gfn_range *ranges, size_t nr)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
-	int rc = all_are_ram(s->mem, ranges, nr);
+	int rc = 0;
 
 	for (size_t i = 0; !rc && i < nr; i++) {
 		uint64_t end = ranges[i].start.v + ranges[i].nr;
 
+		if (!guest_mem_is_ram(s->mem, ranges[i]))
+			rc = -EFAULT;
 		for (uint64_t g = ranges[i].start.v; !rc && g < end; g++)
 			if (guest_mem_is_away(s->mem, GFN(g)))
 				rc = gather(s, g, s->from, false);

@@ -26,7 +26,7 @@ struct sink_store {
 	struct store *store;		/* owned */
 	struct guest_faults *faults;	/* owned */
 	uint8_t *states;		/* owned; enum page_state by gfn */
-	uint64_t *before, *after;	/* owned; residency */
+	struct sink_census census;
 	struct page_coder *coder;	/* owned; of the engine's thread */
 	uint8_t page[STORE_PAGE_SIZE];
 	uint64_t put_failed;		/* the frame */

@@ -135,8 +135,7 @@ static void sink_store_close(struct reclaim_sink *sink)
 	}
 	page_coder_free(s->coder);
 	free(s->states);
-	free(s->before);
-	free(s->after);
+	sink_census_free(&s->census);
 	free(s);
 }
 
@@ -187,10 +186,8 @@ static int make_parts(struct sink_store *s, const struct options *o)
 			-ENOMEM;
 	}
 	s->states = calloc(nr, 1);
-	s->before = bitmap_new(nr);
-	s->after = bitmap_new(nr);
-	if (!rc && (!s->states || !s->before || !s->after))
-		rc = -ENOMEM;
+	if (!rc)
+		rc = s->states ? sink_census_init(&s->census, s->mem) : -ENOMEM;
 	return rc ? rc : guest_mem_set_away(s->mem, GFN(0), false);
 }
 
@@ -272,33 +269,18 @@ static int each_run(struct sink_store *s, const uint64_t *map,
 	return rc;
 }
 
-static bool is_ram(const struct guest_mem *mem, struct gfn_range r)
-{
-	return r.nr && r.nr <= SIZE_MAX >> VMM_PAGE_SHIFT &&
-	       r.start.v < guest_mem_nr_frames(mem) &&
-	       guest_mem_ptr(mem, gfn_to_gpa(r.start), r.nr << VMM_PAGE_SHIFT);
-}
-
 static int sink_store_evict(struct reclaim_sink *sink,
 			    const struct gfn_range *ranges, size_t nr,
 			    struct reclaim_result *res)
 {
 	struct sink_store *s = (struct sink_store *)sink;
-	int rc = 0, failed = 0;
+	int failed = 0, rc = sink_census_before(&s->census, ranges, nr);
 
-	/* All of them first: the bitmaps end where guest memory does. */
-	for (size_t i = 0; i < nr; i++)
-		if (!is_ram(s->mem, ranges[i]))
-			return -EFAULT;
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(s->mem, ranges[i], s->before, NULL);
 	for (size_t i = 0; !rc && !failed && i < nr; i++)
-		failed = each_run(s, s->before, ranges[i],
+		failed = each_run(s, s->census.before, ranges[i],
 				  sink_store_evict_run);
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(s->mem, ranges[i], s->after, NULL);
-	for (size_t i = 0; !rc && i < nr; i++)
-		sink_count(s->before, s->after, ranges[i], res);
+	if (!rc)
+		rc = sink_census_after(&s->census, ranges, nr, res);
 	/* Full: the rest is kept, as the counts say. */
 	return rc ? rc : failed == -ENOSPC ? 0 : failed;
 }
@@ -310,7 +292,7 @@ static int sink_store_bring(struct reclaim_sink *sink,
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < nr; i++)
-		rc = is_ram(s->mem, ranges[i]) ?
+		rc = guest_mem_is_ram(s->mem, ranges[i]) ?
 			sink_store_prefetch(s, ranges[i]) : -EFAULT;
 	return rc;
 }

@@ -33,7 +33,7 @@ struct sink_swap {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
 	int pidfd;			/* of guest_mem_pid(); owned */
-	uint64_t *before, *after;	/* residency; owned */
+	struct sink_census census;
 };
 
 static bool is_remote(const struct sink_swap *s)
@@ -88,15 +88,13 @@ static void swap_close(struct reclaim_sink *sink)
 
 	if (s->pidfd >= 0)
 		close(s->pidfd);
-	free(s->before);
-	free(s->after);
+	sink_census_free(&s->census);
 	free(s);
 }
 
 static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		     const char *options, char *why, size_t len)
 {
-	uint64_t nr = guest_mem_nr_frames(mem);
 	struct sink_swap *s;
 	int rc = swap_probe(mem, why, len);
 
@@ -114,15 +112,13 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	}
 	s->sink.ops = &sink_swap;
 	s->mem = mem;
-	s->before = bitmap_new(nr);
-	s->after = bitmap_new(nr);
 	s->pidfd = syscall(SYS_pidfd_open, guest_mem_pid(mem), 0);
 	if (s->pidfd < 0) {
 		rc = -errno;
 		snprintf(why, len, "process %d can't be reached: %s",
 			 (int)guest_mem_pid(mem), strerror(errno));
-	} else if (!s->before || !s->after) {
-		rc = -ENOMEM;
+	} else {
+		rc = sink_census_init(&s->census, mem);
 		snprintf(why, len, "no memory for the swap sink");
 	}
 	if (rc) {
@@ -204,16 +200,6 @@ static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
 	return false;
 }
 
-static bool is_ram(const struct sink_swap *s, struct gfn_range r)
-{
-	struct iovec iov;
-	bool good = r.nr;
-
-	while (good && r.nr)
-		good = take_iov(s, &r, &iov);
-	return good;
-}
-
 /* Calls advise() on the host ranges behind the guest's, MAX_IOV at a time. */
 static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 			 size_t nr, int advice)
@@ -239,16 +225,6 @@ static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 	return rc || !n ? rc : advise(s, iov, n, advice);
 }
 
-static int count(const struct sink_swap *s, const struct gfn_range *ranges,
-		 size_t nr, uint64_t *map)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(s->mem, ranges[i], map, NULL);
-	return rc;
-}
-
 /*
  * MADV_PAGEOUT takes what is mapped.  What of a memfd is resident and not
  * mapped is mapped first; the holes between must not be filled.
@@ -258,8 +234,8 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	uint64_t g = r.start.v, end = g + r.nr, next;
 	int rc = 0;
 
-	for (; !rc && (g = bitmap_next(s->before, g, end)) < end; g = next) {
-		next = bitmap_next_zero(s->before, g, end);
+	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end; g = next) {
+		next = bitmap_next_zero(s->census.before, g, end);
 		rc = guest_mem_map(s->mem, (struct gfn_range){ GFN(g),
 							       next - g });
 	}
@@ -280,11 +256,7 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 	struct sink_swap *s = (struct sink_swap *)sink;
 	int rc;
 
-	/* All of them first: the bitmaps end where guest memory does. */
-	for (size_t i = 0; i < nr; i++)
-		if (!is_ram(s, ranges[i]))
-			return -EFAULT;
-	rc = count(s, ranges, nr, s->before);
+	rc = sink_census_before(&s->census, ranges, nr);
 	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD && !is_remote(s))
 		for (size_t i = 0; !rc && i < nr; i++)
 			rc = map_resident(s, ranges[i]);
@@ -293,13 +265,7 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 	if (!rc && is_remote(s) &&
 	    guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
 		page_out_unmapped(s, ranges, nr);
-	if (!rc)
-		rc = count(s, ranges, nr, s->after);
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < nr; i++)
-		sink_count(s->before, s->after, ranges[i], res);
-	return 0;
+	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
 static int swap_prefetch(struct reclaim_sink *sink,
