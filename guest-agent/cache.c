@@ -7,7 +7,7 @@
  *   outermost ones by its share of page cache
  *
  * Else there is /proc/sys/vm/drop_caches, which drops all that is clean and
- * mapped nowhere, hot or cold: done only when nearly all is wanted.
+ * mapped nowhere, hot or cold: done only when half of it or more is wanted.
  */
 #include "config.h"
 
@@ -129,6 +129,6 @@ void cache_drop(uint64_t nr_bytes)
 	    proc_read_file("/proc/meminfo", buf, sizeof(buf)) <= 0)
 		return;
 	clean = cache_clean_bytes(buf);
-	if (nr_bytes - asked >= clean / 4 * 3)
+	if (nr_bytes - asked >= clean / 2)
 		write_text(DROP_CACHES, "1\n");
 }

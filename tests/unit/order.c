@@ -235,6 +235,26 @@ static void test_deaf(void)
 	vm_stop(&vm);
 }
 
+/* It says yes, and then nothing comes. */
+static void test_in_vain(void)
+{
+	struct vm vm;
+
+	begin(&vm);
+	vm_prepare(&vm, HOT);
+	make_scene(&vm);
+	connect(&vm, 0);
+	vm_start_asking(&vm, NR - 400, &asks);
+	wait_scans(&vm, 6);
+	is_left(&vm, 0, 128, NR_CLEAN, NR_ANON - 16, "it is waited for");
+	while (resident(&vm, DIRTY, CLEAN - 1) == 128)
+		wait_scans(&vm, 1);
+	wait_scans(&vm, 2);
+	is_left(&vm, 0, 112, NR_CLEAN, 0, "but not for ever");
+	is_int(given.nr_calls, 1, "and it is not asked again at once");
+	vm_stop(&vm);
+}
+
 /* --- what holds it back ----------------------------------------------------- */
 
 static void change(struct vm *vm, const char *text)
@@ -352,6 +372,7 @@ int main(void)
 	test_missed_cache();
 	test_free();
 	test_deaf();
+	test_in_vain();
 	test_watermarks();
 	test_io_quota();
 	test_psi();

@@ -12,6 +12,7 @@
 #include "vmm/host/doctor-internal.h"
 #include "vmm/util/cleanup.h"
 
+__attribute__((format(printf, 3, 0)))
 static int make_path(const struct doctor *d, char path[DOCTOR_PATH_LEN],
 		     const char *fmt, va_list ap)
 {
@@ -45,6 +46,7 @@ bool doctor_has(const struct doctor *d, const char *fmt, ...)
 	return !err && !access(path, F_OK);
 }
 
+__attribute__((format(printf, 2, 0)))
 static FILE *open_file(const struct doctor *d, const char *fmt, va_list ap)
 {
 	char path[DOCTOR_PATH_LEN];
@@ -68,6 +70,7 @@ FILE *doctor_fopen(const struct doctor *d, const char *fmt, ...)
 	return f;
 }
 
+__attribute__((format(printf, 4, 0)))
 static int first_line(const struct doctor *d, char *buf, size_t len,
 		      const char *fmt, va_list ap)
 {
@@ -130,6 +133,7 @@ int doctor_choice(const struct doctor *d, char *buf, size_t len,
 	return 0;
 }
 
+__attribute__((format(printf, 5, 0)))
 static int find_field(const struct doctor *d, char *buf, size_t len,
 		      const char *key, const char *fmt, va_list ap)
 {

@@ -9,7 +9,8 @@
  *   clean page cache   the guest drops it, and then it is free memory.
  *
  * It costs no write, and no room in swap.  What was asked for is waited for a
- * little, while other pages are spared.
+ * little, while other pages are spared.  A guest that gives nothing is treated as
+ * one that can't be asked.
  */
 #include "config.h"
 
@@ -17,6 +18,8 @@
 #include "vmm/util/clock.h"
 
 #define WAIT_NS	   (5 * NSEC_PER_SEC)
+#define MAX_VAIN   6		/* then every five minutes */
+#define DEAF	   2		/* so often in vain: it can't drop any */
 #define MIN_CACHE  256		/* pages that are worth asking for */
 #define MIN_FREE   1024
 /* Of its free memory a guest keeps so much: a sixteenth, 32 MiB at least. */
@@ -52,36 +55,63 @@ bool ask_may_drop(struct engine *e)
 	if (!e->config.guest || !e->config.guest->drop_cache)
 		return false;
 	view_get_stats(e->config.view, &v);
-	return v.agent_connected && v.drops_cache;
+	return v.agent_connected && v.drops_cache &&
+	       e->ask.cache.nr_vain < DEAF;
 }
 
-static bool is_under_way(struct asked *asked, uint64_t now)
+/* Pages that the guest has less than when it was asked: an eighth is enough. */
+static bool gave(const struct asked *asked, uint64_t nr_has)
 {
-	if (now >= asked->until_ns)
-		asked->nr_pages = 0;
-	return asked->nr_pages;
+	return nr_has + asked->nr_asked / 8 <= asked->nr_had;
+}
+
+/*
+ * No longer waited for.  A guest that can't give, or lies, is asked ever less
+ * often, and meanwhile the others are not spared.
+ */
+static void judge(struct asked *asked, uint64_t nr_has, uint64_t now)
+{
+	if (gave(asked, nr_has))
+		asked->nr_vain = 0;
+	else if (asked->nr_vain < MAX_VAIN)
+		asked->nr_vain++;
+	asked->again_ns = asked->nr_vain ? now + (WAIT_NS << asked->nr_vain) :
+					   0;
+	asked->nr_pages = asked->nr_asked = 0;
+}
+
+static void begin(struct asked *asked, uint64_t want, uint64_t nr_has,
+		  uint64_t now)
+{
+	asked->nr_pages = asked->nr_asked = want;
+	asked->nr_had = nr_has;
+	asked->until_ns = now + WAIT_NS;
 }
 
 static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 			      const struct view_stats *v, uint64_t now)
 {
 	const struct engine_guest *guest = e->config.guest;
+	uint64_t want, clean = v->guest.clean_cache >> VMM_PAGE_SHIFT;
 	struct asked *asked = &e->ask.cache;
-	uint64_t want;
 
-	/* A new picture of the guest shows what came of it. */
-	if (is_under_way(asked, now) && v->epoch <= e->ask.cache_epoch + 1)
-		return asked->nr_pages;
-	asked->nr_pages = 0;
-	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache)
+	if (asked->nr_asked) {
+		/* A new picture of the guest shows what came of it. */
+		if (now < asked->until_ns && (!gave(asked, clean) ||
+					      v->epoch <= e->ask.cache_epoch + 1))
+			return asked->nr_pages;
+		judge(asked, clean, now);
+	}
+	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
+	    now < asked->again_ns)
 		return 0;
 	want = over * balance_file_share(&e->balance);
 	want = min_u64(want, e->nr_idle_clean);
-	want = min_u64(want, v->guest.clean_cache >> VMM_PAGE_SHIFT);
+	want = min_u64(want, clean);
 	if (want < MIN_CACHE ||
 	    guest->drop_cache(guest->ctx, want << VMM_PAGE_SHIFT))
 		return 0;
-	*asked = (struct asked){ want, now + WAIT_NS };
+	begin(asked, want, clean, now);
 	e->ask.cache_epoch = v->epoch;
 	e->stats.nr_cache_asked += want;
 	return want;
@@ -90,27 +120,29 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 static uint64_t ask_for_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
 {
-	const struct engine_guest *guest = e->config.guest;
-	struct asked *asked = &e->ask.free;
 	uint64_t keep = v->guest.mem_total / KEEP_SHARE, want;
+	const struct engine_guest *guest = e->config.guest;
+	uint64_t nr_free = e->classes[CLASS_FREE];
+	struct asked *asked = &e->ask.free;
 
-	if (is_under_way(asked, now)) {
+	if (asked->nr_asked) {
 		/* It is being given: what is left of it is in the picture. */
-		asked->nr_pages = min_u64(asked->nr_pages,
-					  e->classes[CLASS_FREE]);
-		return asked->nr_pages;
+		asked->nr_pages = min_u64(asked->nr_pages, nr_free);
+		if (now < asked->until_ns && asked->nr_pages)
+			return asked->nr_pages;
+		judge(asked, nr_free, now);
 	}
 	if (keep < KEEP_BYTES)
 		keep = KEEP_BYTES;
 	if (!guest->take_free || !v->agent_connected ||
-	    v->guest.mem_free <= keep)
+	    v->guest.mem_free <= keep || now < asked->again_ns)
 		return 0;
-	want = min_u64(over, e->classes[CLASS_FREE]);
+	want = min_u64(over, nr_free);
 	want = min_u64(want, (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
 	if (want < MIN_FREE ||
 	    guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT))
 		return 0;
-	*asked = (struct asked){ want, now + WAIT_NS };
+	begin(asked, want, nr_free, now);
 	e->stats.nr_free_asked += want;
 	return want;
 }

@@ -26,6 +26,10 @@ struct word_classes {		/* resident frames of 64, by class */
 struct asked {
 	uint64_t nr_pages;	/* not yet seen to have gone; 0: none */
 	uint64_t until_ns;	/* no longer waited for then */
+	/* To judge by: pages that were asked for, and that it had then. */
+	uint64_t nr_asked, nr_had;
+	unsigned int nr_vain;	/* times in a row that little came of it */
+	uint64_t again_ns;	/* not before */
 };
 
 struct ask {
