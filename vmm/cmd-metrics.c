@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vmm/cmd.h"
+#include "vmm/fleet.h"
 #include "vmm/host/rundir.h"
 #include "vmm/stat/metrics_all.h"
 #include "vmm/util/log.h"
@@ -20,6 +21,10 @@
 #define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TIMEOUT_MS 3000
 #define MAX_VMS 4096
+#define FLEET_PERIOD_MS 10000
+#define FLEET_WAIT_MS 30000	/* for the first answer, where one asks once */
+
+static struct libvirt_fleet **fleets;	/* as long as the process */
 
 struct list {
 	struct metrics_vm *vms;		/* owned, and their strings */
@@ -48,8 +53,27 @@ static int by_name(const void *a, const void *b)
 		      ((const struct metrics_vm *)b)->name);
 }
 
+/* text, which is freed, with what is known of domains elsewhere. */
+static char *add_fleets(char *text, unsigned int wait_ms)
+{
+	char *all = NULL, *end = text ? strstr(text, "# EOF\n") : NULL;
+	size_t len;
+	FILE *out = end && *fleets ? open_memstream(&all, &len) : NULL;
+
+	if (!out)
+		return text;
+	fwrite(text, 1, end - text, out);
+	fleet_print_metrics(fleets, wait_ms, out);
+	fputs("# EOF\n", out);
+	free(text);
+	if (!fclose(out))
+		return all;
+	free(all);
+	return NULL;
+}
+
 /* What there is now; owned by the caller. */
-static char *collect(void)
+static char *collect(unsigned int wait_ms)
 {
 	struct list list = { 0 };
 	bool whole = true;
@@ -67,7 +91,7 @@ static char *collect(void)
 		free((char *)list.vms[i].socket);
 	}
 	free(list.vms);
-	return text;
+	return add_fleets(text, wait_ms);
 }
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned int status,
@@ -100,7 +124,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 		return answer(c, MHD_HTTP_NOT_FOUND, "text/plain",
 			      "there is /metrics, and nothing else\n",
 			      MHD_RESPMEM_PERSISTENT);
-	text = collect();
+	text = collect(0);
 	if (!text)
 		return answer(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain",
 			      "no memory\n", MHD_RESPMEM_PERSISTENT);
@@ -172,12 +196,15 @@ static int serve(const char *listen)
 
 int cmd_metrics(int argc, char **argv)
 {
-	char *listen = NULL, *text;
+	char *listen = NULL, *text, **uris = NULL, why[512];
 	int rc;
 	const struct poptOption options[] = {
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0,
 		  "serve them by HTTP until told to stop, instead of printing "
 		  "them once", "HOST:PORT" },
+		{ "connect", 'c', POPT_ARG_ARGV, &uris, 0,
+		  "tell of the domains of this libvirt too, as it sees them; "
+		  "may be repeated", "URI" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -191,10 +218,14 @@ int cmd_metrics(int argc, char **argv)
 		log_error("what is '%s' for? See vmm metrics --help",
 			  poptPeekArg(popt));
 		rc = VMM_EXIT_USAGE;
+	} else if (!(fleets = fleet_open(uris, FLEET_PERIOD_MS, why,
+					 sizeof(why)))) {
+		log_error("%s", why);
+		rc = VMM_EXIT_FAILURE;
 	} else if (listen) {
 		rc = serve(listen);
 	} else {
-		text = collect();
+		text = collect(FLEET_WAIT_MS);
 		rc = text && fputs(text, stdout) >= 0 && !fflush(stdout) ?
 			     VMM_EXIT_OK : VMM_EXIT_FAILURE;
 		if (rc)
@@ -202,6 +233,10 @@ int cmd_metrics(int argc, char **argv)
 				  text ? strerror(errno) : "no memory");
 		free(text);
 	}
+	fleet_close(fleets);
+	for (char **u = uris; u && *u; u++)
+		free(*u);
+	free(uris);
 	free(listen);
 	poptFreeContext(popt);
 	return rc;

@@ -4,10 +4,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "vmm/cmd-client.h"
 #include "vmm/cmd.h"
+#include "vmm/fleet.h"
 #include "vmm/stat-wss.h"
 #include "vmm/stat/client.h"
 #include "vmm/util/log.h"
@@ -246,16 +248,28 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	return VMM_EXIT_OK;
 }
 
+/* Another question: of domains, as libvirt sees them. */
+static bool is_of_fleet(char **argv)
+{
+	for (; *argv; argv++)
+		if (!strncmp(*argv, "--connect", 9) || !strcmp(*argv, "-c"))
+			return true;
+	return false;
+}
+
 int cmd_stat(int argc, char **argv)
 {
 	struct client c = { 0 };
 	struct follow f = { 0 };
 	int follow = 0, wss = 0, rc;
-	char *window = NULL, *pid = NULL;
+	char *window = NULL, *pid = NULL, *connect = NULL;
 	char why[512];
 	json_t *j;
 	const struct poptOption options[] = {
 		CLIENT_OPTIONS(&c),
+		{ "connect", 'c', POPT_ARG_STRING, &connect, 0,
+		  "instead: all domains of this libvirt, as it sees them",
+		  "URI" },
 		{ "follow", 'f', POPT_ARG_NONE, &follow, 0,
 		  "a line after each scan, until the VM ends", NULL },
 		{ "wss", 'w', POPT_ARG_NONE, &wss, 0,
@@ -268,6 +282,8 @@ int cmd_stat(int argc, char **argv)
 		POPT_TABLEEND
 	};
 
+	if (is_of_fleet(argv))
+		return fleet_stat(argc, argv);
 	rc = client_open(&c, options, argc, argv, "[OPTION...]", 0, 0);
 	if (rc)
 		goto out;
@@ -306,6 +322,7 @@ int cmd_stat(int argc, char **argv)
 out:
 	free(window);
 	free(pid);
+	free(connect);
 	client_close(&c);
 	return rc;
 }

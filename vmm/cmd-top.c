@@ -8,18 +8,20 @@
 #include <stdlib.h>
 
 #include "vmm/cmd.h"
+#include "vmm/fleet.h"
 #include "vmm/top/loop.h"
 #include "vmm/top/table.h"
 #include "vmm/util/log.h"
 
 #define MIN_DELAY_S 0.1
 #define MAX_DELAY_S 3600.0
+#define FIRST_MS    30000
 
 struct words {
 	int batch, iterations;
 	double delay_s;
 	char *sort;
-	char **sockets;		/* NULL ends */
+	char **sockets, **uris;	/* NULL ends */
 };
 
 /* poptOptions have what they parse in front of them, so checks come after. */
@@ -63,9 +65,27 @@ static int parse(poptContext popt)
 	return VMM_EXIT_OK;
 }
 
+/* Text that nobody looks at again may as well have the first answers. */
+static struct libvirt_fleet **open_fleets(const struct words *w)
+{
+	struct fleet_domain *domains;
+	char why[512];
+	struct libvirt_fleet **fleets = fleet_open(w->uris, w->delay_s * 1000,
+						   why, sizeof(why));
+
+	if (!fleets)
+		log_error("%s", why);
+	for (size_t i = 0; fleets && w->batch && fleets[i]; i++)
+		if (libvirt_fleet_get(fleets[i], FIRST_MS, &domains, why,
+				      sizeof(why)) >= 0)
+			free(domains);
+	return fleets;
+}
+
 int cmd_top(int argc, char **argv)
 {
 	struct words w = { .delay_s = 2 };
+	struct libvirt_fleet **fleets = NULL;
 	struct top_options options;
 	char why[512];
 	int rc;
@@ -73,6 +93,9 @@ int cmd_top(int argc, char **argv)
 		{ "socket", 's', POPT_ARG_ARGV, &w.sockets, 0,
 		  "a VM's socket that is not in the usual place; may be "
 		  "repeated", "PATH" },
+		{ "connect", 'c', POPT_ARG_ARGV, &w.uris, 0,
+		  "the domains of this libvirt too, as it sees them; may be "
+		  "repeated", "URI" },
 		{ "delay", 'd', POPT_ARG_DOUBLE, &w.delay_s, 0,
 		  "time between two looks (2)", "SECONDS" },
 		{ "sort", 0, POPT_ARG_STRING, &w.sort, 0,
@@ -91,6 +114,11 @@ int cmd_top(int argc, char **argv)
 	rc = parse(popt);
 	if (!rc)
 		rc = check(&w, &options);
+	if (!rc) {
+		fleets = open_fleets(&w);
+		options.fleets = fleets;
+		rc = fleets ? 0 : VMM_EXIT_FAILURE;
+	}
 	if (!rc && (w.batch ? top_batch_run(&options, why, sizeof(why)) :
 			      top_screen_run(&options, why, sizeof(why)))) {
 		log_error("%s", why);
@@ -99,6 +127,10 @@ int cmd_top(int argc, char **argv)
 	for (char **s = w.sockets; s && *s; s++)
 		free(*s);
 	free(w.sockets);
+	fleet_close(fleets);
+	for (char **u = w.uris; u && *u; u++)
+		free(*u);
+	free(w.uris);
 	free(w.sort);
 	poptFreeContext(popt);
 	return rc;

@@ -21,6 +21,7 @@ vmm_vmm_SOURCES = vmm/main.c vmm/cmd.h \
 	vmm/cmd-metrics.c \
 	vmm/cmd-run.c vmm/run-options.c vmm/run-options.h \
 	vmm/run-reclaim.c vmm/run-reclaim.h
+vmm_vmm_SOURCES += vmm/fleet.c vmm/fleet.h
 vmm_vmm_SOURCES += vmm/cmd-attach.c vmm/attach.c vmm/attach.h \
 	vmm/attach-guest.h vmm/attach-follow.c vmm/attach-move.c \
 	vmm/attach-ages.c vmm/attach-libvirt.c vmm/attach-all.c

@@ -10,6 +10,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/host/doctor_process.c vmm/host/doctor_try.c
 vmm_libvmm_a_SOURCES += \
 	vmm/host/libvirt_conn.c vmm/host/libvirt_conn.h \
+	vmm/host/libvirt_fleet.c vmm/host/libvirt_fleet.h \
 	vmm/host/libvirt_domain.c vmm/host/libvirt_domain.h
 vmm_libvmm_a_SOURCES += \
 	vmm/host/proc_maps.c vmm/host/proc_maps.h \

@@ -179,6 +179,62 @@ static void see(const char *name, const char *path, void *arg)
 		s->rc = ask(f, STATS, path, name, "/stats", NULL);
 }
 
+/* Such a guest has no socket, and this instead. */
+#define FLEET_KEY "libvirt:"
+
+static int see_domain(struct top_model *m, const struct fleet_domain *d)
+{
+	struct top_sample s = { .by_libvirt = true };
+	char name[160], key[160];
+	struct top_guest *g;
+	int rc;
+
+	snprintf(name, sizeof(name), "%s:%s", d->host, d->name);
+	snprintf(key, sizeof(key), FLEET_KEY "%.48s:%s", d->host, d->uuid);
+	rc = top_model_see(m, name, key, false);
+	g = rc ? NULL : top_model_find(m, key);
+	if (!g)
+		return rc;
+	top_copy_text(s.name, sizeof(s.name), name);
+	s.memory = d->values[FLEET_ACTUAL] != FLEET_UNKNOWN ?
+			   d->values[FLEET_ACTUAL] :
+		   d->values[FLEET_MAX] != FLEET_UNKNOWN ?
+			   d->values[FLEET_MAX] : 0;
+	if (d->values[FLEET_RSS] != FLEET_UNKNOWN)
+		s.resident = d->values[FLEET_RSS];
+	top_guest_answered(g, &s, clock_now_ns());
+	return 0;
+}
+
+/* A host that does not answer is a line of its own, which says why. */
+static int see_fleet(struct top_model *m, struct libvirt_fleet *fleet)
+{
+	struct fleet_domain *domains;
+	struct top_guest *g;
+	char why[192], key[108];
+	int nr = libvirt_fleet_get(fleet, 0, &domains, why, sizeof(why)), rc = 0;
+
+	if (nr < 0) {
+		snprintf(key, sizeof(key), FLEET_KEY "%.98s",
+			 libvirt_fleet_uri(fleet));
+		rc = top_model_see(m, libvirt_fleet_uri(fleet), key, false);
+		g = rc ? NULL : top_model_find(m, key);
+		if (g)
+			top_model_failed(m, g, nr == -ETIMEDOUT ? nr : -EIO,
+					 why);
+		return rc;
+	}
+	for (int i = 0; i < nr && !rc; i++)
+		rc = see_domain(m, &domains[i]);
+	free(domains);
+	return rc;
+}
+
+static bool has_socket(const struct top_guest *g)
+{
+	return strncmp(g->socket, FLEET_KEY, strlen(FLEET_KEY));
+}
+
 int top_feed_round(struct top_feed *f)
 {
 	struct search s = { f, 0 };
@@ -186,9 +242,14 @@ int top_feed_round(struct top_feed *f)
 
 	top_model_sweep_begin(m);
 	rundir_each(see, &s);
+	for (size_t i = 0; f->config.fleets && f->config.fleets[i] && !s.rc; i++)
+		s.rc = see_fleet(m, f->config.fleets[i]);
 	top_model_sweep_end(m);
+	if (f->config.fleets)
+		top_model_sort(m);
 	for (size_t i = 0; i < m->nr && !s.rc; i++)
-		if (!is_asked(f, STATS, m->guests[i]->socket))
+		if (has_socket(m->guests[i]) &&
+		    !is_asked(f, STATS, m->guests[i]->socket))
 			s.rc = ask(f, STATS, m->guests[i]->socket, "",
 				   "/stats", NULL);
 	return s.rc;

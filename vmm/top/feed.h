@@ -6,6 +6,7 @@
 #ifndef VMM_TOP_FEED_H
 #define VMM_TOP_FEED_H
 
+#include "vmm/host/libvirt_fleet.h"
 #include "vmm/stat/client_multi.h"
 #include "vmm/top/model.h"
 
@@ -14,6 +15,7 @@ struct top_feed;
 struct top_feed_config {
 	struct top_model *model;	/* not owned, as what is below */
 	char *const *sockets;		/* named ones; NULL ends; may be NULL */
+	struct libvirt_fleet *const *fleets;	/* the same */
 	/* Answers to the requests below; answer NULL: failed, see why. */
 	void (*on_processes)(void *arg, const char *socket,
 			     const json_t *answer, const char *why);

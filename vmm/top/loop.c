@@ -61,6 +61,7 @@ static int start(struct app *app, const struct top_options *o, char *why,
 {
 	struct top_feed_config config = {
 		.model = &app->model, .sockets = o->sockets,
+		.fleets = o->fleets,
 		.on_processes = on_processes, .on_policy = on_policy,
 		.arg = app,
 	};

@@ -7,6 +7,7 @@
 
 struct top_options {
 	char *const *sockets;	/* named ones; NULL ends; may be NULL */
+	struct libvirt_fleet *const *fleets;	/* the same */
 	double delay_s;
 	long iterations;	/* 0: no end */
 	enum top_column sort;

@@ -18,6 +18,7 @@ struct top_sample {
 	/* Resident bytes by idle scans, in the classes of host_pages.h. */
 	uint64_t idle[HOST_AGE_CLASSES];
 	uint64_t nr_scans, nr_evicted, nr_refaults, scan_cpu_ns, last_scan_ns;
+	bool by_libvirt;	/* and all that we know is what it says */
 	bool has_engine;	/* there is an access source, so also a policy */
 	bool enabled;
 	uint64_t target;	/* bytes; 0: none */

@@ -238,6 +238,8 @@ static void state_text(const struct top_guest *g, uint64_t now_ns, char *buf,
 			 (now_ns - g->answered_ns) * 1e-9);
 	else if (g->state == TOP_SILENT)
 		snprintf(buf, len, "silent");
+	else if (s->by_libvirt)
+		snprintf(buf, len, "libvirt");
 	else if (!s->has_engine)
 		snprintf(buf, len, "no source");
 	else if (*s->trouble)
@@ -274,7 +276,7 @@ static void cell_text(const struct top_layout *l, enum top_column c,
 	else if (c == TOP_RESIDENT)
 		size_format(s->resident, buf, len);
 	else if (c == TOP_SWAPPED)
-		size_format(s->swapped, buf, len);
+		size_or_dash(s->swapped, !s->by_libvirt, buf, len);
 	else if (c == TOP_STORED)
 		size_or_dash(s->stored, s->stored, buf, len);
 	else if (c == TOP_TARGET)

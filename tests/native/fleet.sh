@@ -1,0 +1,143 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Hosts elsewhere: libvirt's domains by qemu+ssh, and sockets of VMs forwarded by
+# ssh.  The other host is this one, by a sshd of the test's own.
+. "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+libvirt_require
+for need in jq:jq socat:socat curl:curl ssh:openssh-client \
+  ssh-keygen:openssh-client; do
+  command -v "${need%%:*}" >/dev/null ||
+    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
+done
+[ -x /usr/sbin/sshd ] ||
+  skip_all "sshd not found: install the Debian package openssh-server"
+[ "$(id -u)" = 0 ] || skip_all "the sshd of the test is started by root"
+sshd='' tunnel='' attached='' server=''
+name=fleet-$$
+on_exit() {
+  for _pid in $server $tunnel $attached $sshd; do
+    kill "$_pid" 2>/dev/null
+  done
+  rm -f "/run/vmm/$name-far.sock"
+  libvirt_cleanup
+}
+libvirt_start
+domain_xml $name q35 </dev/null >"$tmp/$name.xml"
+{ lv define "$tmp/$name.xml" && lv start $name; } >"$tmp/lv.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/lv.log"
+  skip_all "libvirt does not start a domain here"
+}
+
+# --- the way there --------------------------------------------------------------
+port=$((30000 + $$ % 20000))
+mkdir -p /run/sshd
+ssh-keygen -q -t ed25519 -N '' -f "$tmp/host-key"
+ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
+cp "$tmp/key.pub" "$tmp/authorized"
+echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$tmp/known"
+cat >"$tmp/sshd_config" <<END
+Port $port
+ListenAddress 127.0.0.1
+HostKey $tmp/host-key
+AuthorizedKeysFile $tmp/authorized
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+PidFile none
+END
+/usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
+sshd=$!
+go() {
+  ssh -p $port -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \
+    -o StrictHostKeyChecking=yes -o BatchMode=yes "$@"
+}
+there() { go root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
+wait_for 20 there || {
+  sed 's/^/# /' "$tmp/sshd.log" "$tmp/ssh.log"
+  skip_all "no way by ssh to this host itself: see above"
+}
+# libvirt starts ssh itself, and can't be told of another file of known hosts.
+cat >"$tmp/ssh" <<END
+#!/bin/sh
+exec ssh -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" "\$@"
+END
+# Of a socket in another place than usual it asks nc there.
+cat >"$tmp/nc" <<'END'
+#!/bin/sh
+[ "$1" != -q ] || exit 1
+for word; do :; done
+exec socat STDIO "UNIX-CONNECT:$word"
+END
+chmod 700 "$tmp/ssh" "$tmp/nc"
+far="qemu+ssh://root@127.0.0.1:$port/session?command=$tmp/ssh&no_tty=1"
+far="$far&netcat=$tmp/nc&socket=$tmp/lv/run/libvirt/libvirt-sock"
+
+# --- libvirt there --------------------------------------------------------------
+"$vmm" stat --connect "$far" >"$tmp/out" 2>"$tmp/err"
+is $? 0 "stat: the domains of a host elsewhere"
+sed 's/^/# /' "$tmp/out" "$tmp/err"
+like "$(cat "$tmp/out")" "$name +64.0 MiB" "with their memory"
+"$vmm" stat --connect "$far" --json >"$tmp/json" 2>"$tmp/err"
+is "$(jq -r '.[0] | [.name, .memory.max_bytes, .memory.actual_bytes] | @csv' \
+  "$tmp/json")" "\"$name\",67108864,67108864" "as JSON"
+rss=$(jq '.[0].memory.rss_bytes' "$tmp/json")
+[ "${rss:-0}" -gt 1000000 ]
+ok $? "and what their process takes ($rss)"
+"$vmm" stat --connect "$far" --connect test:///default --json |
+  jq -r '.[].name' >"$tmp/names"
+is "$(tr '\n' ' ' <"$tmp/names")" "$name test " "two hosts"
+"$vmm" stat --connect "$far" --connect "qemu+ssh://root@127.0.0.1:1/system?no_tty=1" \
+  >"$tmp/out" 2>"$tmp/err"
+is $? 1 "a host that is not there: an error"
+like "$(cat "$tmp/err")" "127.0.0.1:1/system.*refused" "which names it"
+like "$(cat "$tmp/out")" "$name" "and the others are told of all the same"
+"$vmm" stat --connect "$far" --wss >"$tmp/out" 2>"$tmp/err"
+is $? 2 "what libvirt does not know can't be asked of it"
+
+"$vmm" metrics --connect "$far" --connect qemu+ssh://root@127.0.0.1:1/system?no_tty=1 \
+  >"$tmp/out" 2>"$tmp/err"
+is $? 0 "metrics"
+like "$(cat "$tmp/out")" "^vmm_domain_rss_bytes\{host=\"[^\"]+\",vm=\"$name\"\} [0-9]+$" \
+  "of the domain"
+is "$(grep -c '^vmm_host_up{connect=".*"} 1$' "$tmp/out")" 1 "one host is up"
+is "$(grep -c '^vmm_host_up{connect=".*"} 0$' "$tmp/out")" 1 "one is not"
+is "$(tail -n 1 "$tmp/out")" "# EOF" "to the end"
+
+"$vmm" top --batch --iterations 1 --connect "$far" >"$tmp/out" 2>"$tmp/err"
+is $? 0 "top"
+like "$(cat "$tmp/out")" ":$name .* libvirt$" "shows the domain"
+"$vmm" top --batch --iterations 1 --connect qemu+ssh://root@127.0.0.1:1/system?no_tty=1 \
+  >"$tmp/out" 2>"$tmp/err"
+like "$(cat "$tmp/out")" "127.0.0.1:1/system.*refused" "a host that is not there"
+
+# --- our own statistics from there ------------------------------------------------
+"$vmm" attach --connect "$uri" $name --abits blind --socket "$tmp/far.sock" \
+  2>"$tmp/attach.log" &
+attached=$!
+served() { "$vmm" stat --socket "$tmp/far.sock" >/dev/null 2>&1; }
+wait_for 30 served
+ok $? "vmm serves the domain there"
+mkdir -p -m 700 /run/vmm
+go -N -o ExitOnForwardFailure=yes \
+  -L "/run/vmm/$name-far.sock:$tmp/far.sock" root@127.0.0.1 2>>"$tmp/ssh.log" &
+tunnel=$!
+here() { "$vmm" stat --name $name-far >"$tmp/out" 2>"$tmp/err"; }
+wait_for 20 here
+ok $? "its socket is forwarded: stat works as for a VM of this host"
+like "$(cat "$tmp/out")" "guest    $name" "and is of the domain"
+"$vmm" policy --name $name-far period=777ms >/dev/null 2>"$tmp/err"
+is "$("$vmm" stat --name $name-far --json | jq .policy.scan_period_ms)" 777 \
+  "so does policy"
+"$vmm" top --batch --iterations 1 >"$tmp/out" 2>&1
+like "$(cat "$tmp/out")" "$name .*(paused|on|no target)" "top has it"
+"$vmm" metrics >"$tmp/out"
+like "$(cat "$tmp/out")" "^vmm_memory_bytes\{vm=\"$name\"\} 67108864$" "metrics, too"
+"$vmm" metrics --listen 127.0.0.1:$((port + 1)) --connect "$far" 2>"$tmp/listen.log" &
+server=$!
+scraped() {
+  curl -sS --max-time 10 "http://127.0.0.1:$((port + 1))/metrics" 2>/dev/null |
+    grep -q "^vmm_domain_actual_bytes{.*vm=\"$name\"} 67108864"
+}
+wait_for 60 scraped
+ok $? "and by HTTP, with libvirt's"
+done_testing
