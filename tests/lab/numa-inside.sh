@@ -90,4 +90,9 @@ is "$(event summary pages_checked)" "$(event start private_pages)" \
   --abits soft >/dev/null 2>"$tmp/why"
 is "$? $(grep -c 'node 7: this host has it on 0, 1' "$tmp/why")" "1 1" \
   "a node that is not there is refused"
+"$vmm" doctor --json >"$tmp/json"
+is "$(jq -r '.facts[] | select(.group == "sinks" and .name == "numa") |
+  .status + " " + .value' "$tmp/json")" \
+  "ok passed its self-test: 512 of 512 pages went and came back" \
+  "vmm doctor has tried it"
 done_testing

@@ -81,7 +81,7 @@ static void try_plan_of(const struct reclaim_sink_ops *ops, const char *what,
 {
 	char why[256] = "";
 
-	is_int(sink_selftest(ops, why, sizeof(why)), want, what);
+	is_int(sink_selftest(ops, NULL, why, sizeof(why)), want, what);
 	if (!ok(strstr(why, want_why), "%s: \"%s\"", what, want_why))
 		printf("# got \"%s\"\n", why);
 	is_int(nr_open, 0, "it is closed again");
@@ -97,7 +97,7 @@ static void try_plan(const char *what, int want, const char *want_why)
 static void test_real(const struct reclaim_sink_ops *ops)
 {
 	char why[256] = "";
-	int rc = sink_selftest(ops, why, sizeof(why));
+	int rc = sink_selftest(ops, NULL, why, sizeof(why));
 
 	if (rc < 0) {
 		ok(*why, "%s does not serve, and says why", ops->name);

@@ -3,10 +3,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "vmm/access/source.h"
 #include "vmm/host/doctor-internal.h"
+#include "vmm/mem/numa.h"
 #include "vmm/reclaim/sink.h"
 
 /*
@@ -81,19 +83,42 @@ static void try_sources(struct doctor *d)
 	grade(d, first, chosen);
 }
 
+/* From the node that our memory comes from to another; where there is one. */
+static const char *numa_options(char *buf, size_t len)
+{
+	uint64_t nodes = host_numa_nodes();
+	unsigned int from;
+
+	if (getcpu(NULL, &from) || from > 63 || !(nodes >> from & 1))
+		return NULL;
+	nodes &= ~(UINT64_C(1) << from);
+	if (!nodes)
+		return NULL;
+	snprintf(buf, len, "from=%u,to=%d", from, __builtin_ctzll(nodes));
+	return buf;
+}
+
 static void try_sinks(struct doctor *d)
 {
-	static const struct reclaim_sink_ops *const sinks[] = {
-		&sink_swap, &sink_store, &sink_damon,
+	char numa[32];
+	const struct {
+		const struct reclaim_sink_ops *ops;
+		const char *options;
+	} sinks[] = {
+		{ &sink_swap, NULL }, { &sink_store, NULL },
+		{ &sink_damon, NULL },
+		{ &sink_numa, numa_options(numa, sizeof(numa)) },
 	};
 	const size_t first = d->nr;
 	size_t chosen;
 
 	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++) {
 		struct doctor_fact *f = doctor_add(d, GROUP_SINKS,
-						   sinks[i]->name, " ");
+						   sinks[i].ops->name,
+						   " ");
 		char why[sizeof(f->detail)] = "";
-		int rc = sink_selftest(sinks[i], why, sizeof(why));
+		int rc = sink_selftest(sinks[i].ops, sinks[i].options, why,
+				       sizeof(why));
 
 		snprintf(f->value, sizeof(f->value), rc < 0 ? "does not serve" :
 			 "passed its self-test: %d of %d pages went and came "

@@ -66,7 +66,8 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 	return -ENOSPC;
 }
 
-int sink_selftest(const struct reclaim_sink_ops *ops, char *why, size_t len)
+int sink_selftest(const struct reclaim_sink_ops *ops, const char *options,
+		  char *why, size_t len)
 {
 	struct reclaim_sink *sink;
 	struct guest_mem *mem;
@@ -80,7 +81,7 @@ int sink_selftest(const struct reclaim_sink_ops *ops, char *why, size_t len)
 	}
 	words = guest_mem_ptr(mem, GPA(0), NR * VMM_PAGE_SIZE);
 	*why = '\0';
-	rc = ops->open(&sink, mem, NULL, why, len);
+	rc = ops->open(&sink, mem, options, why, len);
 	if (!rc) {
 		rc = test(sink, words, why, len);
 		ops->close(sink);

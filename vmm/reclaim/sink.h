@@ -112,11 +112,12 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 #define SINK_SELFTEST_PAGES 512
 
 /*
- * Opens the sink, without options, for 2 MiB of our own memory, has it evict
+ * Opens the sink, with options or NULL, for 2 MiB of our own memory, has it evict
  * all of it, and reads every byte again.  The number of pages that went and
  * came back whole, or -errno with why: -ENOSPC (not one went), -EIO (a page
  * came back different).
  */
-int sink_selftest(const struct reclaim_sink_ops *ops, char *why, size_t len);
+int sink_selftest(const struct reclaim_sink_ops *ops, const char *options,
+		  char *why, size_t len);
 
 #endif
