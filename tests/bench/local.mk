@@ -3,7 +3,7 @@ noinst_HEADERS += tests/bench/bench.h
 EXTRA_DIST += tests/bench/README.md tests/bench/boot tests/bench/idle \
 	tests/bench/reclaim-native tests/bench/store-soak \
 	tests/bench/reclaim-native tests/bench/prefetch-native \
-	tests/bench/with-damon
+	tests/bench/with-damon tests/bench/attach
 
 check_PROGRAMS += tests/bench/summarize tests/bench/until
 tests_bench_summarize_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
