@@ -29,12 +29,17 @@ uint64_t cache_clean_bytes(const char *meminfo)
 {
 	uint64_t all = proc_bytes(meminfo, "\nCached:") +
 		       proc_bytes(meminfo, "\nBuffers:");
+	/* What ramfs has, as an initramfs, stays; what is locked is mapped. */
+	uint64_t stays = proc_bytes(meminfo, "\nUnevictable:");
+	uint64_t locked = proc_bytes(meminfo, "\nMlocked:");
 	/* Shmem is in Cached; Mapped has it too, but mapped is mapped. */
 	uint64_t not = proc_bytes(meminfo, "\nShmem:") +
 		       proc_bytes(meminfo, "\nMapped:") +
 		       proc_bytes(meminfo, "\nDirty:") +
 		       proc_bytes(meminfo, "\nWriteback:");
 
+	if (stays > locked)
+		not += stays - locked;
 	return all > not ? all - not : 0;
 }
 
