@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,13 +17,30 @@ void stream_init(struct stream *s, int fd)
 	s->nr_runs = s->nr_flags = 0;
 }
 
+/*
+ * A port of virtio-serial does not fail when the host's end goes: writing waits
+ * for another, who would be told the rest of what he has not heard begin.
+ */
+static bool is_gone(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* What begins a session may wait until there is somebody. */
 static void write_all(struct stream *s)
 {
 	size_t done = 0;
 
 	while (done < s->len && !s->error && s->fd >= 0) {
-		ssize_t n = write(s->fd, s->buf + done, s->len - done);
+		ssize_t n;
 
+		if (s->nr_bytes + done && is_gone(s->fd)) {
+			s->error = -EPIPE;
+			break;
+		}
+		n = write(s->fd, s->buf + done, s->len - done);
 		if (n > 0)
 			done += n;
 		else if (n < 0 && errno != EINTR)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/attach.h"
 #include "vmm/host/domain_memory.h"
@@ -19,6 +20,9 @@
 #include "vmm/util/log.h"
 
 #ifdef HAVE_LIBVIRT
+
+#define STARTING_MS 5000
+#define LOOK_MS	    100
 
 struct attach_domain {
 	virConnectPtr conn;	/* owned; NULL: broken */
@@ -101,6 +105,23 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 	return rc;
 }
 
+/* libvirt says that a domain runs before there is its process. */
+static bool wait_for_process(struct attach_domain *d, pid_t *pid)
+{
+	const char *driver = virConnectGetType(d->conn);
+	bool may_come = driver && !strcmp(driver, "QEMU");
+
+	for (int ms = 0;; ms += LOOK_MS) {
+		*pid = qemu_guest_find(d->uuid);
+		if (*pid > 0)
+			return true;
+		if (!may_come || ms >= STARTING_MS ||
+		    virDomainIsActive(d->dom) != 1)
+			return false;
+		usleep(LOOK_MS * 1000);
+	}
+}
+
 static int find_pid(struct attach_domain *d, struct attach_options *o,
 		    pid_t *pid, char *why, size_t len)
 {
@@ -113,8 +134,7 @@ static int find_pid(struct attach_domain *d, struct attach_options *o,
 	}
 	if (!o->run.name)
 		o->run.name = strdup(virDomainGetName(d->dom));
-	*pid = qemu_guest_find(d->uuid);
-	if (*pid > 0)
+	if (wait_for_process(d, pid))
 		return 0;
 	snprintf(why, len, "domain %s has no QEMU process on this host: only "
 		 "domains of this host's QEMU driver can be attached to",

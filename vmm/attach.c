@@ -32,6 +32,7 @@
 
 #define TICK_MS	      250
 #define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* and what it has its memory in */
 #define AGENT_TICKS   8
 #define LOOK_TICKS    4
 #define AGES_TICKS    120
@@ -169,12 +170,38 @@ int attached_check_memory(struct attached *g)
 					    sizeof(g->why));
 }
 
+/* libvirt says that a domain runs before QEMU has made its memory. */
+static int wait_for_memory(struct attached *g)
+{
+	uint64_t end = clock_now_ns() + STARTING_NS;
+	int rc;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = g->signal_fd, .events = POLLIN },
+			{ .fd = g->pidfd, .events = POLLIN },
+		};
+
+		if (g->vm_fd < 0)
+			find_vm(g);
+		rc = attached_find_memory(g, &g->memory);
+		if (rc != -ENOENT || !g->domain || clock_now_ns() > end ||
+		    poll(fds, 2, TICK_MS))
+			break;
+	}
+	/* There is a VM before there is memory, so not the other way round. */
+	if (!rc && g->vm_fd < 0)
+		find_vm(g);
+	return rc;
+}
+
 static int attach(struct attached *g)
 {
-	uint64_t begin = clock_now_ns();
+	uint64_t begin = clock_now_ns(), found, known;
 	char name[64];
 	int rc = find_process(g);
 
+	found = clock_now_ns();
 	if (!rc && !g->o->run.abits) {
 		g->o->run.abits = strdup("auto");
 		rc = g->o->run.abits ? 0 : -ENOMEM;
@@ -182,9 +209,7 @@ static int attach(struct attached *g)
 	if (!rc)
 		rc = attached_load_ages(g);
 	if (!rc)
-		find_vm(g);
-	if (!rc)
-		rc = attached_find_memory(g, &g->memory);
+		rc = wait_for_memory(g);
 	if (!rc)
 		rc = attached_check_memory(g);
 	g->mappings = attached_hash_mappings(g);
@@ -193,10 +218,14 @@ static int attach(struct attached *g)
 		g->o->run.name = strdup(name);
 		rc = g->o->run.name ? 0 : -ENOMEM;
 	}
+	known = clock_now_ns();
 	if (!rc)
 		rc = attached_start(g);
 	if (rc)
 		return rc;
+	log_debug("%s: found in %.0f ms, its memory in %.0f ms; started in %.0f "
+		  "ms", g->o->run.name, (found - begin) / 1e6,
+		  (known - found) / 1e6, (clock_now_ns() - known) / 1e6);
 	log_info("attached to %s, process %d, in %.0f ms: %llu MiB in %u "
 		 "part(s), accessed bits by %s", g->o->run.name, (int)g->pid,
 		 (clock_now_ns() - begin) / 1e6,

@@ -155,7 +155,7 @@ static int add_parts(pid_t pid, struct qemu_memory *m,
 			 "with --qmp", (int)pid,
 			 ram->several ? "more than one" : "no",
 			 ram->bytes >> 20);
-		return -ENOENT;
+		return ram->several ? -ENOTUNIQ : -ENOENT;
 	}
 	if (!is_plausible(parts, nr, low)) {
 		snprintf(why, len, "where libvirt says that memory was plugged "

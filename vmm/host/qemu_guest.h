@@ -35,7 +35,8 @@ struct qemu_hints {
 };
 
 /*
- * The slots.  0 or -errno with why; -EPROTO: just now it can't be told, as while
+ * The slots.  0 or -errno with why; -ENOENT: the process has no such memory, as
+ * one that is just starting; -ENOTUNIQ: it can't be told which it is; -EPROTO: just now it can't be told, as while
  * something is plugged in.
  */
 int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
