@@ -99,3 +99,8 @@ LAB_TESTS += tests/lab/attach.sh
 dist_check_SCRIPTS += tests/lab/migrate.sh
 EXTRA_DIST += tests/lab/migrate-inside.sh
 LAB_TESTS += tests/lab/migrate.sh
+
+# KVM domains of libvirt's: attached to by their metadata, plugged into, destroyed.
+dist_check_SCRIPTS += tests/lab/libvirt.sh
+EXTRA_DIST += tests/lab/libvirt-inside.sh tests/lab/libvirt-guest.sh
+LAB_TESTS += tests/lab/libvirt.sh

@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vmm attach --all with KVM domains of libvirt's: policies of their metadata, the
+# agents of their channels, domains destroyed while they are scanned, memory that
+# is plugged in, in huge pages, and locked.
+. "${abs_top_srcdir:-.}/tests/lab/functions.sh"
+lab_require_agent
+for need in libvirtd:libvirt-daemon virsh:libvirt-clients socat:socat \
+  mke2fs:e2fsprogs; do
+  command -v ${need%:*} >/dev/null ||
+    skip_all "${need%:*} not found: install the Debian package ${need#*:}"
+done
+"$vmm" libvirt show x --connect test:///default 2>&1 |
+  grep -q 'built without libvirt' &&
+  skip_all "this vmm was built without libvirt: install libvirt-dev"
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+release=${kernel#*/vmlinuz-}
+[ -e "/lib/modules/$release/build/Makefile" ] ||
+  skip_all "no headers of kernel $release: install linux-headers-amd64"
+mkdir -p "$tmp/out" "$tmp/files"
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
+  >"$tmp/build.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/build.log"
+  exit 1
+}
+"$mkguest" --script "$srcdir/tests/lab/libvirt-guest.sh" --add "$agent" \
+  --add "$srcdir/tests/lab/attach-guest.sh=work.sh" --module ext4 \
+  "$tmp/out/guest.cpio" || exit 1
+head -c 24M /dev/urandom >"$tmp/files/file"
+mke2fs -q -t ext4 -d "$tmp/files" "$tmp/out/disk" 40M || exit 1
+LIBVIRT_KERNEL=$kernel
+LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
+export LIBVIRT_KERNEL LIBVIRT_STARTS
+trap - EXIT
+lab_exec --kernel "$kernel" --timeout 700 --swap 1G --env LIBVIRT_KERNEL \
+  --env LIBVIRT_STARTS sh "$srcdir/tests/lab/libvirt-inside.sh"
+status=$?
+rm -rf "$tmp"
+exit $status
