@@ -176,7 +176,7 @@ is "$(wc -l <list.b)" "$(wc -l <list.a)" "of as many pages"
 # Page by page.  "Cold" is what idle=3 may take; a page that the guest used since
 # is hot on B, rightly; one full of zeroes is none on B.
 paste list.a list.b | awk '
-  $1 >= 3 { cold++; if ($2 >= $1) same++; else if ($2 < 3) used++ }
+  $1 >= 3 { cold++; if ($2 >= $1) same++; else if ($2 < 8) used++ }
   $1 < 2 { hot++; if ($2 >= 8) wrong++ }
   END { printf "%d %d %d %d %d\n", cold, same, used, hot, wrong }' >compared
 read -r cold same used hot wrong <compared
