@@ -352,6 +352,39 @@ static void test_refusals(void)
 	guest_free(&g);
 }
 
+static int find_errno(struct kvm_young_find *req)
+{
+	return ioctl(ky_fd, KVM_YOUNG_FIND, req) ? errno : 0;
+}
+
+static void test_find(void)
+{
+	struct kvm_young_find req = { .size = sizeof(req) };
+	struct guest g;
+
+	guest_make(&g, GUEST_HUGE, false);
+	req.vm_fd = g.vm_fd;
+	req.gfn = (GUEST_DATA_GPA >> 12) + 5;
+	ok(!find_errno(&req) && req.hva == (uintptr_t)g.data + 5 * GUEST_PAGE &&
+	   req.nr_pages == GUEST_HUGE / GUEST_PAGE - 5,
+	   "a frame is found, with those behind it");
+	req.gfn = 0;
+	ok(!find_errno(&req) && req.hva == (uintptr_t)g.control,
+	   "and one of another slot");
+	req.gfn = (GUEST_DATA_GPA + GUEST_HUGE) >> 12;
+	is_int(find_errno(&req), ENOENT, "behind the last there is none");
+	req.gfn = UINT64_MAX;
+	is_int(find_errno(&req), ENOENT, "nor anywhere");
+	req.size--;
+	is_int(find_errno(&req), EINVAL, "refused: another size");
+	req.size++;
+	req.vm_fd = ky_fd;
+	is_int(find_errno(&req), EINVAL, "refused: a file that is no VM");
+	req.vm_fd = -1;
+	is_int(find_errno(&req), EBADF, "refused: no file");
+	guest_free(&g);
+}
+
 /*
  * kmod-truth [MIB [no-walk]]: less guest memory, for machines that are slow;
  * where KVM's tables have no accessed bits the module must know better than to
@@ -371,6 +404,7 @@ int main(int argc, char **argv)
 	srandom(20);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	test_refusals();
+	test_find();
 	test_backing(false);
 	test_backing(true);
 	return tap_done();
