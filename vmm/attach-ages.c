@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/attach.h"
@@ -49,6 +51,54 @@ void attach_ages_free(struct attach_ages *a)
 {
 	free(a->ages);
 	free(a->spare);
+}
+
+int attach_ages_file(char **pathp, const char *name, bool *in_directory)
+{
+	struct stat st;
+	char *file;
+
+	*in_directory = !stat(*pathp, &st) && S_ISDIR(st.st_mode);
+	if (!*in_directory)
+		return 0;
+	if (asprintf(&file, "%s/%s.ages", *pathp, name) < 0)
+		return -ENOMEM;
+	/* A name of libvirt's has none; another's may. */
+	for (char *c = file + strlen(*pathp) + 1; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	free(*pathp);
+	*pathp = file;
+	return 0;
+}
+
+/* When the process started, by the clock of files; 0: who knows? */
+static time_t start_of(pid_t pid)
+{
+	__cleanup_fclose FILE *f = NULL;
+	char path[64], line[1024];
+	unsigned long long ticks;
+	struct timespec boot;
+	const char *comm_end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(line, sizeof(line), f))
+		return 0;
+	/* Field 22; the second one may have anything in it but ends by this. */
+	comm_end = strrchr(line, ')');
+	if (!comm_end || sscanf(comm_end + 1, " %*c%*s%*s%*s%*s%*s%*s%*s%*s%*s"
+				"%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu", &ticks) != 1)
+		return 0;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return time(NULL) - boot.tv_sec + ticks / sysconf(_SC_CLK_TCK);
+}
+
+bool attach_ages_are_of(const char *path, pid_t pid)
+{
+	struct stat st;
+
+	return !stat(path, &st) && st.st_mtime > start_of(pid);
 }
 
 int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr)

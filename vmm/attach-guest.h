@@ -56,6 +56,8 @@ void attached_keep_ages(struct attached *g);
 /* To and from the file of g->o, where there is one; the engine gets what we have. */
 void attached_save_ages(struct attached *g);
 int attached_load_ages(struct attached *g);
+/* The same when it is attached to; names the file, where it is a directory. */
+int attached_begin_ages(struct attached *g);
 int attached_give_ages(struct attached *g);
 
 #endif

@@ -224,6 +224,17 @@ enum qemu_motion attach_domain_motion(struct attach_domain *d)
 	return d->motion;
 }
 
+bool attach_domain_came(struct attach_domain *d)
+{
+	int state, reason;
+
+	return d->dom && !virDomainGetState(d->dom, &state, &reason, 0) &&
+	       state == VIR_DOMAIN_RUNNING &&
+	       (reason == VIR_DOMAIN_RUNNING_MIGRATED ||
+		reason == VIR_DOMAIN_RUNNING_RESTORED ||
+		reason == VIR_DOMAIN_RUNNING_FROM_SNAPSHOT);
+}
+
 static bool differs(const char *a, const char *b)
 {
 	return !a != !b || (a && strcmp(a, b));
@@ -279,6 +290,11 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 enum qemu_motion attach_domain_motion(struct attach_domain *d)
 {
 	return QEMU_STAYS;
+}
+
+bool attach_domain_came(struct attach_domain *d)
+{
+	return false;
 }
 
 bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)

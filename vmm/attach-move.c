@@ -51,6 +51,22 @@ int attached_load_ages(struct attached *g)
 	return rc;
 }
 
+/*
+ * Files of a directory stay when guests end: that of one which has booted since is
+ * of another life.
+ */
+int attached_begin_ages(struct attached *g)
+{
+	bool in_directory = false;
+	int rc = g->o->ages ? attach_ages_file(&g->o->ages, g->o->run.name,
+					       &in_directory) : 0;
+
+	if (rc || (in_directory && !attach_ages_are_of(g->o->ages, g->pid) &&
+		   !(g->domain && attach_domain_came(g->domain))))
+		return rc;
+	return attached_load_ages(g);
+}
+
 int attached_give_ages(struct attached *g)
 {
 	return g->ages.ages && g->reclaim.engine ?

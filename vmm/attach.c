@@ -195,29 +195,36 @@ static int wait_for_memory(struct attached *g)
 	return rc;
 }
 
+static int name_guest(struct attached *g)
+{
+	char name[64];
+
+	if (g->o->run.name)
+		return 0;
+	qemu_guest_name(g->pid, name, sizeof(name));
+	g->o->run.name = strdup(name);
+	return g->o->run.name ? 0 : -ENOMEM;
+}
+
 static int attach(struct attached *g)
 {
 	uint64_t begin = clock_now_ns(), found, known;
-	char name[64];
 	int rc = find_process(g);
 
 	found = clock_now_ns();
+	if (!rc)
+		rc = name_guest(g);
 	if (!rc && !g->o->run.abits) {
 		g->o->run.abits = strdup("auto");
 		rc = g->o->run.abits ? 0 : -ENOMEM;
 	}
 	if (!rc)
-		rc = attached_load_ages(g);
+		rc = attached_begin_ages(g);
 	if (!rc)
 		rc = wait_for_memory(g);
 	if (!rc)
 		rc = attached_check_memory(g);
 	g->mappings = attached_hash_mappings(g);
-	if (!rc && !g->o->run.name) {
-		qemu_guest_name(g->pid, name, sizeof(name));
-		g->o->run.name = strdup(name);
-		rc = g->o->run.name ? 0 : -ENOMEM;
-	}
 	known = clock_now_ns();
 	if (!rc)
 		rc = attached_start(g);

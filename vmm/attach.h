@@ -52,6 +52,8 @@ bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
  * is back.
  */
 enum qemu_motion attach_domain_motion(struct attach_domain *d);
+/* It runs and came by migration, from a save or a snapshot, not by booting. */
+bool attach_domain_came(struct attach_domain *d);
 
 /* One guest until it ends or a signal comes.  An exit status. */
 int attach_guest(struct attach_options *o);
@@ -72,6 +74,13 @@ struct attach_ages {
 bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr);
 void attach_ages_keep(struct attach_ages *a);
 void attach_ages_free(struct attach_ages *a);
+/*
+ * Of a directory *pathp becomes the file in it for the guest of that name.
+ * 0 or -ENOMEM.
+ */
+int attach_ages_file(char **pathp, const char *name, bool *in_directory);
+/* The file was written while that process ran already. */
+bool attach_ages_are_of(const char *path, pid_t pid);
 
 /*
  * The ages of a guest's frames in a file: a line that says what it is, then a

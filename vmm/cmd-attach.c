@@ -7,6 +7,7 @@
 #include <popt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "vmm/attach.h"
 #include "vmm/cmd.h"
@@ -34,6 +35,7 @@ static int check_pid(struct attach_options *o)
 static int check_whom(const struct attach_options *o)
 {
 	bool by_libvirt = o->domain || o->all;
+	struct stat st;
 
 	if (by_libvirt == !(o->pid || o->qmp) && !(o->domain && o->all))
 		goto good;
@@ -46,9 +48,14 @@ good:
 			  o->uri);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->all && (o->run.name || o->run.socket || o->agent || o->ages)) {
-		log_error("--all: --name, --socket, --agent and --ages are of "
-			  "one guest");
+	if (o->all && (o->run.name || o->run.socket || o->agent)) {
+		log_error("--all: --name, --socket and --agent are of one "
+			  "guest");
+		return VMM_EXIT_USAGE;
+	}
+	if (o->all && o->ages && (stat(o->ages, &st) || !S_ISDIR(st.st_mode))) {
+		log_error("--ages %s: with --all this must be a directory, in "
+			  "which each guest gets a file", o->ages);
 		return VMM_EXIT_USAGE;
 	}
 #ifndef HAVE_LIBVIRT
@@ -115,7 +122,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 		  "do not connect to a guest agent", NULL },
 		{ "ages", 0, POPT_ARG_STRING, &o->ages, 0,
 		  "take ages over from this file where it is there, and keep "
-		  "them in it", "FILE" },
+		  "them in it; of a directory, the guest's file there", "PATH" },
 		{ "name", 'n', POPT_ARG_STRING, &r->name, 0,
 		  "name of the VM (as QEMU has it)", "NAME" },
 		{ "socket", 's', POPT_ARG_STRING, &r->socket, 0,

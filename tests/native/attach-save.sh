@@ -30,7 +30,8 @@ scanned() { [ "$(stat_of .engine.nr_scans)" -ge "$1" ]; }
 old_pages() { stat_of '[.engine.pages_by_idle_scans[8:][]?, 0] | add'; }
 attach() {
   "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
-    --ages "$tmp/ages" --reclaim target=1G,period=200ms "$@" 2>"$tmp/log" &
+    --ages "${ages:-$tmp/ages}" --reclaim target=1G,period=200ms \
+    2>"$tmp/log" &
   attached=$!
 }
 attach
@@ -77,5 +78,33 @@ is "$(old_pages)" 0 "without the file nothing would be"
 kill "$attached"
 wait "$attached"
 attached=''
+
+# --- a directory, as the service has it ----------------------------------------
+ages=$tmp/all
+mkdir "$ages"
+attach
+wait_for 60 scanned 15
+kill "$attached"
+wait "$attached"
+is "$(ls "$ages")" $d.ages "in a directory the domain has a file"
+attach
+wait_for 60 scanned 2
+[ "$(old_pages)" -gt 0 ]
+ok $? "and is known again by it"
+kill "$attached"
+wait "$attached"
+attached=''
 is "$(lv domstate $d)" running "the domain runs on"
+lv destroy $d >/dev/null
+sleep 1.1			# times of files and processes are in seconds
+lv start $d >/dev/null
+attach
+wait_for 60 scanned 2
+is "$(old_pages)" 0 "a domain that has booted since is not taken for old"
+kill "$attached"
+wait "$attached"
+attached=''
+timeout 20 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
+is "$? $(grep -c 'must be a directory' "$tmp/why")" "2 1" \
+  "all domains can't have one file"
 done_testing
