@@ -1,4 +1,4 @@
-EXTRA_DIST += tests/functions.sh
+EXTRA_DIST += tests/functions.sh tests/tsan.supp
 include tests/unit/local.mk
 include tests/payload/local.mk
 include tests/native/local.mk

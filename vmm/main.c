@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/cmd.h"
+#include "vmm/host/libvirt_fleet.h"
 #include "vmm/util/log.h"
 
 struct verb {
@@ -46,6 +48,10 @@ static int run(const struct verb *v, int argc, char **argv)
 	argv[0] = name;
 	rc = v->run(argc, argv);
 	argv[0] = NULL;
+	if (libvirt_fleet_left_any()) {
+		fflush(NULL);
+		_exit(rc);
+	}
 	return rc;
 }
 

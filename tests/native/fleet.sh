@@ -108,6 +108,7 @@ is $? 0 "top"
 like "$(cat "$tmp/out")" ":$name .* libvirt$" "shows the domain"
 "$vmm" top --batch --iterations 1 --connect qemu+ssh://root@127.0.0.1:1/system?no_tty=1 \
   >"$tmp/out" 2>"$tmp/err"
+sed 's/^/# /' "$tmp/err"
 like "$(cat "$tmp/out")" "127.0.0.1:1/system.*refused" "a host that is not there"
 
 # --- our own statistics from there ------------------------------------------------

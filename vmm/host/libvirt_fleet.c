@@ -215,6 +215,8 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 	return 0;
 }
 
+static _Atomic bool left_any;
+
 /* It may be in the middle of a call to a host that is gone: then it is left. */
 void libvirt_fleet_free(struct libvirt_fleet *f)
 {
@@ -230,8 +232,15 @@ void libvirt_fleet_free(struct libvirt_fleet *f)
 	put(f);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += END_S;
-	if (pthread_timedjoin_np(thread, NULL, &until))
+	if (pthread_timedjoin_np(thread, NULL, &until)) {
 		pthread_detach(thread);
+		left_any = true;
+	}
+}
+
+bool libvirt_fleet_left_any(void)
+{
+	return left_any;
 }
 
 const char *libvirt_fleet_uri(const struct libvirt_fleet *f)
@@ -280,6 +289,11 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 
 void libvirt_fleet_free(struct libvirt_fleet *f)
 {
+}
+
+bool libvirt_fleet_left_any(void)
+{
+	return false;
 }
 
 const char *libvirt_fleet_uri(const struct libvirt_fleet *f)

@@ -36,8 +36,12 @@ struct libvirt_fleet;
  */
 int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 		      unsigned int period_ms, char *why, size_t len);
-/* Does not wait for a host that does not answer. */
+/*
+ * Does not wait for a host that does not answer: then its thread is left in the
+ * middle of a call, and the process must end without exit handlers.
+ */
 void libvirt_fleet_free(struct libvirt_fleet *f);
+bool libvirt_fleet_left_any(void);
 const char *libvirt_fleet_uri(const struct libvirt_fleet *f);
 
 /*
