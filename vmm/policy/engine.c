@@ -26,8 +26,6 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
-#define MIN_PERIOD_MS 10
-#define MAX_PERIOD_MS (3600 * 1000)
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 #define REST_MARGIN   64	/* of the target */
@@ -35,33 +33,6 @@
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
-}
-
-int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
-{
-	if (p->scan_period_ms < MIN_PERIOD_MS ||
-	    p->scan_period_ms > MAX_PERIOD_MS)
-		snprintf(why, len, "a scan period of %u ms: it is %d ms to %d s",
-			 p->scan_period_ms, MIN_PERIOD_MS, MAX_PERIOD_MS / 1000);
-	else if (p->min_idle_scans < 1 || p->min_idle_scans >= FRAME_AGE_MAX)
-		snprintf(why, len, "idle for %u scans: it is 1 to %d",
-			 p->min_idle_scans, FRAME_AGE_MAX - 1);
-	else if (p->cpu_percent < 1 || p->cpu_percent > 100)
-		snprintf(why, len, "a CPU quota of %u %%: it is 1 to 100",
-			 p->cpu_percent);
-	else if (p->proactive_ppm > 1000000)
-		snprintf(why, len, "a promotion budget of %u millionths: it is "
-			 "up to 100%% of the working set", p->proactive_ppm);
-	else if (p->psi_limit > 10000)
-		snprintf(why, len, "a PSI limit of %u hundredths: it is up to "
-			 "100%%", p->psi_limit);
-	else if (!p->low_bytes != !p->high_bytes ||
-		 p->low_bytes > p->high_bytes)
-		snprintf(why, len, "watermarks of the host's available memory: "
-			 "low= and high= are given both, low at most high");
-	else
-		return 0;
-	return -EINVAL;
 }
 
 void engine_set_error(struct engine *e, const char *what, int rc)
@@ -401,23 +372,4 @@ void engine_free(struct engine *e)
 	pthread_mutex_unlock(&e->lock);
 	pthread_join(e->thread, NULL);
 	destroy(e);
-}
-
-void engine_hold(struct engine *e, bool held)
-{
-	pthread_mutex_lock(&e->lock);
-	e->was_held |= e->held;
-	e->held = held;
-	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
-}
-
-void engine_on_scan(struct engine *e,
-		    void (*fn)(const struct engine_stats *stats, void *arg),
-		    void *arg)
-{
-	pthread_mutex_lock(&e->callback_lock);
-	e->on_scan = fn;
-	e->on_scan_arg = arg;
-	pthread_mutex_unlock(&e->callback_lock);
 }
