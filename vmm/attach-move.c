@@ -84,6 +84,9 @@ static enum qemu_motion motion_of(struct attached *g)
 	if (m == QEMU_STAYS && g->qmp &&
 	    qemu_guest_motion(g->qmp, &m, g->why, sizeof(g->why)))
 		m = g->motion;
+	/* Nobody tells any more: who has left will not be back. */
+	if (!g->domain && !g->qmp)
+		m = g->motion;
 	return m;
 }
 
