@@ -65,9 +65,9 @@ wait_for() {
 }
 
 # guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest said
-# nothing, or no more; lab_exec tries once more, in a fresh machine.
+# nothing, or no more, or fell; lab_exec tries once more, in a fresh machine.
 guest_hung() {
-  echo "# the guest hung; load $(cut -d' ' -f1-3 /proc/loadavg)"
+  echo "# the guest hung or fell; load $(cut -d' ' -f1-3 /proc/loadavg)"
   tail -n 20 "$1" | tr -d '\r' | sed 's/^/# console: /'
   sed 's/^/# messages: /' "$2"
   exit 75

@@ -77,20 +77,22 @@ lab_run() {
 }
 
 # lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.  It
-# comes at the end, of one run: a run that hung, or whose guest did (the inner
-# part exits with 75), is shown as comments and tried again, once.
+# comes at the end, of one run: a run that hung (124), whose guest did (the inner
+# part exits with 75), or whose kernel fell (125) is shown as comments and tried
+# again, once.  A fall with kvm-young on its stack is a failure at once.
 lab_exec() {
   for _try in 1 2; do
     _status=0
     lab_in_turn "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
-      --env abs_top_builddir "$@" >"$tmp/tap" || _status=$?
+      --env abs_top_builddir "$@" >"$tmp/tap" 2>"$tmp/stderr" || _status=$?
+    cat "$tmp/stderr" >&2
     case $_try$_status in
-    1124 | 175)
-      sed 's/^/# first try: /' "$tmp/tap"
-      echo "# lab: retried 1 time, after status $_status"
-      ;;
+    1125) ! grep -q '\[kvm_young\]' "$tmp/stderr" || break ;;
+    1124 | 175) ;;
     *) break ;;
     esac
+    sed 's/^/# first try: /' "$tmp/tap"
+    echo "# lab: retried 1 time, after status $_status"
   done
   cat "$tmp/tap"
   return "$_status"

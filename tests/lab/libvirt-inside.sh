@@ -5,6 +5,7 @@
 [ -n "${LAB-}" ] || skip_all "changes the host's libvirt: only in the lab"
 cd "$tmp" || exit 1
 uri=qemu:///system
+: >all.log
 daemon='' attached=''
 lv() { virsh -q -c $uri "$@"; }
 on_exit() {
@@ -34,7 +35,7 @@ mkdir drivers
 ln -s /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so drivers/
 LIBVIRT_DRIVER_DIR=$tmp/drivers libvirtd >libvirtd.log 2>&1 &
 daemon=$!
-wait_for 60 lv list || {
+wait_for 150 lv list || {
   sed 's/^/# /' libvirtd.log
   skip_all "libvirt does not start here: see above"
 }
@@ -51,7 +52,7 @@ domain() {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>$LIBVIRT_KERNEL</kernel>
     <initrd>$LAB_OUT/guest.cpio</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 swiotlb=noforce</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 swiotlb=noforce no-kvmapf</cmdline>
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='host-passthrough' check='none'>$3</cpu>
@@ -73,11 +74,9 @@ END
 said() { tr -d '\r' <"$1.console" | grep -c "^$2"; } # DOMAIN TEXT
 has_said() { [ "$(said "$1" "$2")" -gt "${3:-0}" ]; }
 say() { echo "$2" | socat -t 1 - "UNIX-CONNECT:$1.tty" >/dev/null; }
-started() { # DOMAIN: or this level 1 is none of those in which guests run
-  wait_for 180 has_said "$1" "G ready" && return 0
-  tail -n 60 "$1.console" | tr -d '\r' | sed 's/^/# console: /'
-  exit 75
-}
+hung() { guest_hung "$1.console" all.log; }
+started() { wait_for 300 has_said "$1" "G ready" || hung "$1"; }
+lives() { [ "$(lv domstate "$1")" = running ] || hung "$1"; } # DOMAIN
 prepare() { # DOMAIN POLICY
   "$vmm" libvirt -c $uri --yes --reclaim "$2" enable "$1" >enable.log 2>&1
 }
@@ -145,22 +144,23 @@ attach_all() {
   begin=$(date +%s%N)
   "$vmm" attach --verbose --connect $uri --all 2>>all.log &
   attached=$!
-  wait_for 60 grep -q 'follows the domains' all.log
+  wait_for 150 grep -q 'follows the domains' all.log
   echo "# attach --all follows libvirt after $(ms_since "$begin") ms"
-  wait_for 60 grep -q 'attached to' all.log
+  wait_for 150 grep -q 'attached to' all.log
   echo "# a domain is attached to after $(ms_since "$begin") ms"
 }
 attach_all
-wait_for 60 scanned one 1
+wait_for 150 scanned one 1
 ok $? "attach --all: one is served"
-wait_for 60 scanned two 1
+wait_for 150 scanned two 1
 ok $? "attach --all: so is two"
 at "scanned $(ms_since "$begin") ms after exec"
 grep -E 'attached to|found in' all.log | sed 's/^/# /'
 is "$(stat_of one .engine.source) $(stat_of two .engine.source)" \
   "kvm-young kvm-young" "by nested page tables"
 before=$(stat_of two .memory.resident_bytes)
-wait_for 120 resident_at_most one 116
+# It writes all the time, so the last of it goes slowly, or comes back.
+wait_for 300 resident_at_most one 126
 ok $? "the one comes down to its target"
 is "$(stat_of two '[.engine.nr_evicted, .memory.swapped_bytes] | tostring')" \
   "[0,0]" "from the other nothing is taken"
@@ -170,9 +170,11 @@ ok $? "and its memory does not go"
 at "one: $(stat_of one '[.memory, .taken] | tostring')"
 echo "# two: $before bytes resident, then $now"
 
+lives one
+
 # --- agents -----------------------------------------------------------------------
 for d in one two; do
-  wait_for 60 with_agent $d
+  wait_for 150 with_agent $d
   ok $? "$d: the agent is there, by the channel that enable added"
 done
 names=$("$vmm" inspect --name one pids 2>&1)
@@ -191,37 +193,42 @@ cat >dimm <<END
   <target><size unit='MiB'>128</size><node>0</node></target>
 </memory>
 END
-lv attach-device one dimm >/dev/null
-ok $? "a DIMM is plugged into one"
-wait_for 30 memory_is one 304
+plug() { # NAME
+  lv attach-device one dimm >/dev/null
+  _status=$?
+  sleep 1
+  lives one
+  ok $_status "$1"
+}
+plug "a DIMM is plugged into one"
+wait_for 150 memory_is one 304
 ok $? "which is found without a monitor of QEMU's"
-wait_for 30 has_said one "G has 2[5-9][0-9] MiB"
+wait_for 150 has_said one "G has 2[5-9][0-9] MiB"
 ok $? "and is the guest's"
 is "$(lv dominfo one | grep -ci monitor)" 0 \
   "of no monitor command by others libvirt knows"
-lv attach-device one dimm >/dev/null
-wait_for 30 memory_is one 432
-ok $? "and another of the same size"
-wait_for 30 scanned one 2
+plug "and another of the same size"
+wait_for 150 memory_is one 432
+ok $? "which is found as well"
+wait_for 150 scanned one 2
 at "one: $(stat_of one '[.memory, .engine.source, .engine.nr_scan_errors] | tostring')"
 kill "$attached"
 wait "$attached"
 attach_all
-wait_for 60 scanned one 1
+wait_for 150 scanned one 1
 ok $? "attach --all anew: both are served again"
 at "scanned $(ms_since "$begin") ms after exec"
 grep -E 'attached to|found in' all.log | tail -n 4 | sed 's/^/# /'
 is "$(stat_of one .memory.bytes)" $((432 << 20)) \
   "kvm-young tells which of two mappings of one size is which DIMM"
-wait_for 60 with_agent one
+wait_for 150 with_agent one
 ok $? "its agent, whose port had another listener, is heard again"
 at "one: $(stat_of one '.agent | tostring')"
 
 # --- every byte, until here ---------------------------------------------------------
 for d in one two; do
   say $d check
-  wait_for 120 has_said $d "G checked"
-  ok $? "$d checks its memory"
+  wait_for 300 has_said $d "G checked" || hung $d
   is "$(tr -d '\r' <$d.console | grep -cE 'lost|FAILED')" 0 "$d has lost nothing"
 done
 
@@ -232,14 +239,14 @@ nr_scans=$(stat_of one .engine.nr_scans)
 n=0 good=0
 while [ $n -lt "$LIBVIRT_STARTS" ]; do
   n=$((n + 1))
-  wait_for 60 scanned two 3 || break
+  wait_for 150 scanned two 3 || break
   lv destroy two >/dev/null || break
   lv start two >/dev/null || break
   good=$((good + 1))
 done
 is "$good" "$LIBVIRT_STARTS" "two is destroyed while it is scanned, $good times"
 at "the last start"
-wait_for 60 scanned two 1
+wait_for 150 scanned two 1
 ok $? "and served again"
 scanned one $((nr_scans + 1))
 ok $? "one was served all the time"
@@ -254,7 +261,7 @@ prepare huge target=32M,period=300ms
 lv start huge >/dev/null
 ok $? "a domain with hugetlb pages"
 has_young() { [ "$(stat_of huge .engine.nr_young)" -gt 0 ]; }
-wait_for 60 has_young
+wait_for 150 has_young
 ok $? "is seen: $(stat_of huge '[.engine.source, .engine.nr_young] | tostring')"
 is "$(grep -c 'huge: .*nothing is reclaimed.*hugetlb' all.log)" 1 \
   "that nothing can be taken from it is said, and why"
@@ -266,18 +273,17 @@ lv define locked.xml >/dev/null
 lv start locked --paused >/dev/null
 ok $? "a domain with locked memory"
 refused() { grep -q 'memory is locked in RAM.*<locked/>' all.log; }
-wait_for 60 refused
+wait_for 150 refused
 ok $? "is refused, with the reason"
 lv destroy locked >/dev/null
 
 # --- the end ------------------------------------------------------------------------------
 say one end
-wait_for 120 has_said one "G end"
-ok $? "one ends"
+wait_for 300 has_said one "G end" || hung one
 is "$(tr -d '\r' <one.console | grep -cE 'lost|FAILED')" 0 \
   "every byte was as the guest had written it"
 gone() { ! lv list --name | grep -q one; }
-wait_for 60 gone
+wait_for 150 gone
 kill "$attached"
 wait "$attached"
 is $? 0 "attach --all ends"

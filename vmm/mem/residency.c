@@ -126,8 +126,9 @@ static int run_read(const struct guest_mem *mem, struct run r,
 		if (got < 0)
 			return -errno;
 		n = got / sizeof(*entries);
+		/* So a process reads that has given its memory back. */
 		if (!n)
-			return -EIO;
+			return mem->pid ? -ESRCH : -EIO;
 		for (uint64_t i = 0; i < n; i++) {
 			set_bit_to(present, r.gfn + i,
 				   entries[i] & PM_PRESENT &&
