@@ -221,10 +221,12 @@ before=$(stat_of b .engine.nr_refaults)
 read_back() { [ $(((swapped - $(swapped_kib "$qemu_b")) * 4)) -gt "$swapped" ]; }
 wait_for 100 read_back
 ok $? "QEMU reads pages back from swap"
+# Now: soon after the end they go again.
+now=$(swapped_kib "$qemu_b")
 hmp b migrate_cancel >/dev/null
 wait_for 20 enabled b true
 ok $? "the save is cancelled: reclaim goes on"
-now=$(swapped_kib "$qemu_b") scans=$(stat_of b .engine.nr_scans)
+scans=$(stat_of b .engine.nr_scans)
 wait_for 60 scanned b $((scans + 2))
 after=$(stat_of b .engine.nr_refaults)
 pages=$(((swapped - now) / 4))

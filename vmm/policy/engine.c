@@ -42,8 +42,10 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	snprintf(e->stats.last_error, sizeof(e->stats.last_error), "%s: %s",
 		 what, strerror(-rc));
 	pthread_mutex_unlock(&e->lock);
-	log_limited(&e->limit, LOG_LEVEL_WARN, "%s: %s; will try again", what,
-		    strerror(-rc));
+	/* Of a process that ends, who follows it tells. */
+	log_limited(&e->limit,
+		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		    "%s: %s; will try again", what, strerror(-rc));
 }
 
 int engine_harvest(struct engine *e, struct gfn_range range)
