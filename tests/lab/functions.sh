@@ -57,8 +57,8 @@ lab_agent_guest() {
 }
 
 # lab_run [LAB-OPTION...] COMMAND...: sets lab_status, lab_stdout, lab_stderr
-# (texts) and lab_out (a directory; LAB_OUT inside).  A hang is retried once
-# and shown.
+# (texts) and lab_out (a directory; LAB_OUT inside).  A hang or a fall is
+# retried once (lab --retry) and shown.
 lab_run() {
   lab_out=$tmp/out
   lab_status=0

@@ -58,4 +58,31 @@ like "$said" '^lab: retried 1 time' "a retry is told"
 [ $(($(date +%s) - began)) -lt 60 ]
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
+
+# --- level 1 falls ---
+cat >"$tmp/falls.sh" <<'EOT'
+if [ -e "$LAB_OUT/fell" ]; then
+  echo "ok 1 - the second time"
+  exit 0
+fi
+touch "$LAB_OUT/fell"
+sync
+echo "<3>BUG: seen in $1" >/dev/kmsg
+echo c >/proc/sysrq-trigger
+sleep 60
+EOT
+said=$(lab_exec --timeout 120 sh "$tmp/falls.sh" something 2>"$tmp/words")
+is $? 0 "after a fall it is tried again"
+like "$said" '^ok 1 - the second time' "and that counts"
+like "$said" '^# lab: retried 1 time, after status 125' "and is told"
+like "$(cat "$tmp/words")" 'BUG: seen in something' "with the machine's last words"
+rm "$tmp/out/fell"
+lab_run --timeout 120 sh "$tmp/falls.sh" something >"$tmp/diag"
+is "$lab_status" 0 "after a fall lab itself tries again"
+like "$lab_stderr" '^lab: retried 1 time' "and tells"
+rm "$tmp/out/fell"
+said=$(lab_exec --timeout 120 sh "$tmp/falls.sh" 'ky_scan+0x1/0x2 [kvm_young]' \
+  2>"$tmp/words")
+is $? 125 "a fall of kvm-young is a failure at once"
+is "$(echo "$said" | grep -c retried)" 0 "without another try"
 done_testing
