@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vmm/attach-guest.h"
+#include "vmm/host/proc_maps.h"
 #include "vmm/util/log.h"
 #include "vmm/view/agent_server.h"
 
@@ -37,10 +38,15 @@ int follow_memory(struct attached *g, bool look)
 	struct qemu_memory now = { 0 };
 	struct engine_policy policy;
 	uint64_t mappings = attached_hash_mappings(g);
-	int rc;
+	int rc = 0;
 
-	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings)
-		return 0;
+	/* A starting QEMU locks its memory late; a device may be plugged in. */
+	if (look)
+		rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
+				      sizeof(g->why));
+	if (rc || (!(look && (g->qmp || g->domain)) &&
+		   mappings == g->mappings))
+		return rc;
 	g->mappings = mappings;
 	rc = attached_find_memory(g, &now);
 	tell_missing(g, &now);

@@ -68,12 +68,10 @@ lab_run() {
   # shellcheck disable=SC2034 # for the caller
   lab_stdout=$(cat "$tmp/stdout")
   lab_stderr=$(cat "$tmp/stderr")
-  grep '^lab: retried' "$tmp/stderr" | sed 's/^/# /'
-  case $lab_status in
-  0) ;;
-  *) sed 's/^/# stdout: /' "$tmp/stdout"
-    sed 's/^/# stderr: /' "$tmp/stderr" ;;
-  esac
+  if [ "$lab_status" != 0 ] || grep -q '^lab: retried' "$tmp/stderr"; then
+    sed 's/^/# stdout: /' "$tmp/stdout"
+    sed 's/^/# stderr: /' "$tmp/stderr"
+  fi
 }
 
 # lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.  It
