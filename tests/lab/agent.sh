@@ -13,7 +13,7 @@ if [ -e "/lib/modules/$kver/build/Makefile" ]; then
     >"$tmp/build.log" 2>&1 || sed 's/^/# /' "$tmp/build.log"
 fi
 trap - EXIT
-lab_exec --timeout 360 sh "$srcdir/tests/lab/agent-inside.sh"
+lab_exec --smp 1 --timeout 360 sh "$srcdir/tests/lab/agent-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

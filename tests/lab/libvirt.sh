@@ -32,8 +32,7 @@ LIBVIRT_KERNEL=$kernel
 LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
 export LIBVIRT_KERNEL LIBVIRT_STARTS
 trap - EXIT
-# One CPU: with two, guests that run side by side hang or fall every few minutes,
-# and level 1 with them (README.md).
+# One CPU: with two, guests hang or fall every now and then (README.md).
 lab_exec --kernel "$kernel" --timeout 1000 --smp 1 --swap 1G --env LIBVIRT_KERNEL \
   --env LIBVIRT_STARTS sh "$srcdir/tests/lab/libvirt-inside.sh"
 status=$?
