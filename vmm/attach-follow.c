@@ -38,15 +38,17 @@ int follow_memory(struct attached *g, bool look)
 	struct qemu_memory now = { 0 };
 	struct engine_policy policy;
 	uint64_t mappings = attached_hash_mappings(g);
-	int rc = 0;
+	int rc;
 
 	/* A starting QEMU locks its memory late; a device may be plugged in. */
-	if (look)
+	if (look) {
 		rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
 				      sizeof(g->why));
-	if (rc || (!(look && (g->qmp || g->domain)) &&
-		   mappings == g->mappings))
-		return rc;
+		if (rc)
+			return rc;
+	}
+	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings)
+		return 0;
 	g->mappings = mappings;
 	rc = attached_find_memory(g, &now);
 	tell_missing(g, &now);

@@ -85,7 +85,7 @@ lab_exec() {
       --env abs_top_builddir "$@" >"$tmp/tap" 2>"$tmp/stderr" || _status=$?
     cat "$tmp/stderr" >&2
     case $_try$_status in
-    1125) ! grep -q '\[kvm_young\]' "$tmp/stderr" || break ;;
+    1125) ! grep -q '^lab: kvm-young is on its stack' "$tmp/stderr" || break ;;
     1124 | 175) ;;
     *) break ;;
     esac
