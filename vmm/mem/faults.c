@@ -12,46 +12,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vmm/mem/faults.h"
-#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/faults-internal.h"
+#include "vmm/util/clock.h"
 
 #define SHARD_PAGES (UINT64_C(1) << 14)		/* 64 MiB */
-#define WATCH_PAGES UINT64_C(512)
 #define BATCH	    16
-#define AGAIN_MS    1000
-
-#ifndef UFFDIO_POISON		/* Linux 6.6; headers of Debian 12 are older */
-struct uffdio_poison {
-	struct uffdio_range range;
-	__u64 mode;
-	__s64 updated;
-};
-#define _UFFDIO_POISON	    0x08
-#define UFFDIO_POISON	    _IOWR(UFFDIO, _UFFDIO_POISON, struct uffdio_poison)
-#define UFFD_FEATURE_POISON (1 << 14)
-#endif
-
-struct shard {
-	struct guest_faults *faults;
-	unsigned int index;
-	int fd;			/* owned */
-	pthread_t thread;
-	bool has_thread, again;
-	uint64_t nr_missing, nr_write_protected;	/* atomic */
-};
-
-struct guest_faults {
-	struct guest_mem *mem;		/* not owned */
-	const struct guest_faults_ops *ops;
-	void *arg;
-	int stop_fd;			/* owned; an eventfd */
-	uint8_t *watched;		/* owned; by gfn / WATCH_PAGES; atomic */
-	unsigned int nr;
-	struct shard shards[];
-};
 
 bool guest_mem_has_faults(const struct guest_mem *mem)
 {
@@ -73,26 +42,6 @@ gfn_t guest_faults_shard_end(gfn_t gfn)
 	return GFN((gfn.v / SHARD_PAGES + 1) * SHARD_PAGES);
 }
 
-/* Where the host has a range that is in RAM, all of it. */
-static bool host_range(const struct guest_faults *f, struct gfn_range r,
-		       struct uffdio_range *out)
-{
-	uint64_t start, last;
-
-	if (!r.nr || !guest_mem_gfn_to_hva(f->mem, r.start, &start) ||
-	    !guest_mem_gfn_to_hva(f->mem, GFN(r.start.v + r.nr - 1), &last) ||
-	    last - start != (r.nr - 1) << VMM_PAGE_SHIFT)
-		return false;
-	out->start = start;
-	out->len = r.nr << VMM_PAGE_SHIFT;
-	return true;
-}
-
-static int fd_of(const struct guest_faults *f, gfn_t gfn)
-{
-	return f->shards[guest_faults_shard(f, gfn)].fd;
-}
-
 /* Faults of the kernel too: KVM's are such. */
 static int open_fd(void)
 {
@@ -107,7 +56,7 @@ static int open_fd(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_shard(struct shard *s, bool is_memfd, char *why, size_t len)
+static int open_shard(struct faults_shard *s, bool is_memfd, char *why, size_t len)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 
@@ -133,16 +82,6 @@ static int open_shard(struct shard *s, bool is_memfd, char *why, size_t len)
 	return s->fd < 0 ? s->fd : 0;
 }
 
-static int register_range(const struct guest_faults *f, struct gfn_range range,
-			  uint64_t mode)
-{
-	struct uffdio_register reg = { .mode = mode };
-
-	if (!host_range(f, range, &reg.range))
-		return -EFAULT;
-	return ioctl(fd_of(f, range.start), UFFDIO_REGISTER, &reg) ? -errno : 0;
-}
-
 static uint64_t min_of(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -158,9 +97,9 @@ static int stop_fault_around(struct guest_faults *f)
 
 		for (; !rc && g < end; g = next) {
 			next = min_of(end, guest_faults_shard_end(GFN(g)).v);
-			rc = register_range(f, (struct gfn_range){ GFN(g),
-					    next - g },
-					    UFFDIO_REGISTER_MODE_WP);
+			rc = faults_register(f, (struct gfn_range){ GFN(g),
+					     next - g },
+					     UFFDIO_REGISTER_MODE_WP);
 		}
 	}
 	if (!rc)
@@ -168,100 +107,17 @@ static int stop_fault_around(struct guest_faults *f)
 	return rc;
 }
 
-/* All of a 2 MiB block of RAM; slots are multiples of it. */
-int guest_faults_watch(struct guest_faults *f, struct gfn_range range)
+void guest_faults_again(struct guest_faults *f, unsigned int shard,
+			uint64_t delay_ns)
 {
-	uint64_t first = range.start.v / WATCH_PAGES;
-	uint64_t last = (range.start.v + range.nr - 1) / WATCH_PAGES;
+	struct faults_shard *s = &f->shards[shard];
+	uint64_t at = clock_now_ns() + delay_ns;
 
-	for (uint64_t b = first; range.nr && b <= last; b++) {
-		const struct gfn_range block = { GFN(b * WATCH_PAGES),
-						 WATCH_PAGES };
-		int rc;
-
-		if (__atomic_load_n(&f->watched[b], __ATOMIC_ACQUIRE))
-			continue;
-		rc = register_range(f, block, UFFDIO_REGISTER_MODE_MISSING |
-					      UFFDIO_REGISTER_MODE_WP);
-		if (rc)
-			return rc;
-		__atomic_store_n(&f->watched[b], 1, __ATOMIC_RELEASE);
-	}
-	return 0;
+	if (!s->again_ns || at < s->again_ns)
+		s->again_ns = at;
 }
 
-int guest_faults_protect(struct guest_faults *f, struct gfn_range range,
-			 bool on)
-{
-	struct uffdio_writeprotect wp = {
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	if (!host_range(f, range, &wp.range))
-		return -EFAULT;
-	/* EAGAIN: the address space is changing (a fork, an mremap). */
-	while (ioctl(fd_of(f, range.start), UFFDIO_WRITEPROTECT, &wp))
-		if (errno != EAGAIN)
-			return -errno;
-	return 0;
-}
-
-int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
-{
-	struct uffdio_copy copy = { .src = (uintptr_t)page };
-	struct uffdio_range dst;
-
-	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &dst))
-		return -EFAULT;
-	copy.dst = dst.start;
-	copy.len = dst.len;
-	while (ioctl(fd_of(f, gfn), UFFDIO_COPY, &copy)) {
-		if (errno != EAGAIN)
-			return -errno;
-		copy.copy = 0;
-	}
-	return 0;
-}
-
-int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
-{
-	struct uffdio_zeropage zero = { 0 };
-
-	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &zero.range))
-		return -EFAULT;
-	while (ioctl(fd_of(f, gfn), UFFDIO_ZEROPAGE, &zero)) {
-		if (errno != EAGAIN)
-			return -errno;
-		zero.zeropage = 0;
-	}
-	return 0;
-}
-
-int guest_faults_poison(struct guest_faults *f, gfn_t gfn)
-{
-	struct uffdio_poison poison = { .mode = 0 };
-
-	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &poison.range))
-		return -EFAULT;
-	if (!ioctl(fd_of(f, gfn), UFFDIO_POISON, &poison))
-		return 0;
-	return errno == EINVAL || errno == ENOTTY ? -EOPNOTSUPP : -errno;
-}
-
-void guest_faults_wake(struct guest_faults *f, gfn_t gfn)
-{
-	struct uffdio_range range;
-
-	if (host_range(f, (struct gfn_range){ gfn, 1 }, &range))
-		ioctl(fd_of(f, gfn), UFFDIO_WAKE, &range);
-}
-
-void guest_faults_again(struct guest_faults *f, unsigned int shard)
-{
-	f->shards[shard].again = true;
-}
-
-static void serve(struct shard *s, const struct uffd_msg *msg)
+static void serve(struct faults_shard *s, const struct uffd_msg *msg)
 {
 	struct guest_faults *f = s->faults;
 	gfn_t gfn;
@@ -278,31 +134,54 @@ static void serve(struct shard *s, const struct uffd_msg *msg)
 	}
 }
 
+static bool is_stopping(const struct guest_faults *f)
+{
+	return __atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE);
+}
+
+static void serve_some(struct faults_shard *s)
+{
+	struct uffd_msg msgs[BATCH];
+	ssize_t n = read(s->fd, msgs, sizeof(msgs));
+
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(*msgs) &&
+	     !is_stopping(s->faults); i++)
+		serve(s, &msgs[i]);
+}
+
+/* For poll(); rounded up. */
+static int ms_until_again(const struct faults_shard *s)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!s->again_ns)
+		return -1;
+	return now >= s->again_ns ? 0 :
+	       (s->again_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+}
+
+/* Faults and what is to be tried again take turns: neither starves the other. */
 static void *shard_thread(void *arg)
 {
-	struct shard *s = arg;
+	struct faults_shard *s = arg;
 	struct pollfd fds[] = {
 		{ .fd = s->fd, .events = POLLIN },
 		{ .fd = s->faults->stop_fd, .events = POLLIN },
 	};
-	struct uffd_msg msgs[BATCH];
 
-	while (!fds[1].revents) {
-		ssize_t n;
-
-		if (!poll(fds, 2, s->again ? AGAIN_MS : -1) && s->again) {
-			s->again = false;
+	while (!is_stopping(s->faults)) {
+		poll(fds, 2, ms_until_again(s));
+		serve_some(s);
+		if (!ms_until_again(s) && !is_stopping(s->faults)) {
+			s->again_ns = 0;
 			s->faults->ops->again(s->faults->arg, s->index);
 		}
-		n = read(s->fd, msgs, sizeof(msgs));
-		for (ssize_t i = 0; i < n / (ssize_t)sizeof(*msgs); i++)
-			serve(s, &msgs[i]);
 	}
 	return NULL;
 }
 
 /* Signals are the main thread's. */
-static int start_thread(struct shard *s)
+static int start_thread(struct faults_shard *s)
 {
 	sigset_t all, before;
 	int rc;
@@ -334,11 +213,13 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	f->arg = arg;
 	f->nr = nr_shards;
 	f->stop_fd = eventfd(0, EFD_CLOEXEC);
-	f->watched = calloc(guest_mem_nr_frames(mem) / WATCH_PAGES + 1, 1);
+	f->empty_fd = memfd_create("lost-pages", MFD_CLOEXEC);
+	f->watched = calloc(guest_mem_nr_frames(mem) / FAULTS_WATCH_PAGES + 1,
+			    1);
 	for (unsigned int i = 0; i < nr_shards; i++)
-		f->shards[i] = (struct shard){ .faults = f, .index = i,
+		f->shards[i] = (struct faults_shard){ .faults = f, .index = i,
 					       .fd = -1 };
-	if (f->stop_fd < 0 || !f->watched)
+	if (f->stop_fd < 0 || f->empty_fd < 0 || !f->watched)
 		rc = -ENOMEM;
 	for (unsigned int i = 0; !rc && i < nr_shards; i++)
 		rc = open_shard(&f->shards[i], is_memfd, why, len);
@@ -364,6 +245,7 @@ void guest_faults_free(struct guest_faults *f)
 
 	if (!f)
 		return;
+	__atomic_store_n(&f->stopping, true, __ATOMIC_RELEASE);
 	if (f->stop_fd >= 0 && write(f->stop_fd, &one, sizeof(one)) < 0)
 		abort();	/* an eventfd that takes no 1: memory is corrupt */
 	for (unsigned int i = 0; i < f->nr; i++) {
@@ -374,6 +256,8 @@ void guest_faults_free(struct guest_faults *f)
 	}
 	if (f->stop_fd >= 0)
 		close(f->stop_fd);
+	if (f->empty_fd >= 0)
+		close(f->empty_fd);
 	free(f->watched);
 	free(f);
 }
@@ -383,7 +267,7 @@ void guest_faults_get_stats(const struct guest_faults *f,
 {
 	*stats = (struct guest_faults_stats){ 0 };
 	for (unsigned int i = 0; i < f->nr; i++) {
-		const struct shard *s = &f->shards[i];
+		const struct faults_shard *s = &f->shards[i];
 
 		stats->nr_missing += __atomic_load_n(&s->nr_missing,
 						     __ATOMIC_RELAXED);

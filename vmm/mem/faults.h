@@ -24,13 +24,14 @@
 struct guest_faults;
 
 struct guest_faults_ops {
-	/* Nothing is at gfn: ends in _copy(), _zero(), _poison() or _wake(). */
+	/* Nothing is at gfn: ends in _copy(), _zero(), _lose() or _wake(). */
 	void (*missing)(void *arg, unsigned int shard, gfn_t gfn);
 	/* A write to a protected page: ends in _protect(false) or _wake(). */
 	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
 	/*
-	 * Called about once a second as long as one of the above asked for it
-	 * by guest_faults_again().
+	 * Once, when the time has come that one of these three asked for by
+	 * guest_faults_again(), however many other faults there are.  Those
+	 * wait meanwhile: a little work at a time.
 	 */
 	void (*again)(void *arg, unsigned int shard);
 };
@@ -44,7 +45,8 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
 		     void *arg, char *why, size_t len);
 /*
- * Nobody is served after this: pages that the owner has are zeros to whoever
+ * Waits for at most one call of the owner's functions in each shard.  Nobody is
+ * served after this: pages that the owner has are zeros to whoever
  * touches them.  The vCPUs have ended before.
  */
 void guest_faults_free(struct guest_faults *faults);
@@ -64,13 +66,21 @@ int guest_faults_protect(struct guest_faults *faults, struct gfn_range range,
 /* A whole page into a hole, atomically; wakes.  -EEXIST: it is there. */
 int guest_faults_copy(struct guest_faults *faults, gfn_t gfn, const void *page);
 int guest_faults_zero(struct guest_faults *faults, gfn_t gfn);
-/* Whoever touches it is told of a memory error.  -EOPNOTSUPP: Linux < 6.6. */
-int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
 /* Those that wait try again. */
-void guest_faults_wake(struct guest_faults *faults, gfn_t gfn);
+void guest_faults_wake(struct guest_faults *faults, struct gfn_range range);
+/*
+ * The page's contents are lost, and nothing is in its place.  From now on a
+ * touch is SIGBUS (BUS_ADRERR) for a thread of ours, EFAULT for a system call
+ * and for KVM_RUN; those that wait are told so, too.  Whatever the backing and
+ * the kernel.  -ENOMEM: too many mappings (vm.max_map_count).
+ */
+int guest_faults_lose(struct guest_faults *faults, gfn_t gfn);
+/* Such a page once more: of zeros, and watched. */
+int guest_faults_renew(struct guest_faults *faults, gfn_t gfn);
 
-/* From within the owner's functions, in that shard's thread. */
-void guest_faults_again(struct guest_faults *faults, unsigned int shard);
+/* From within the owner's functions, in that shard's thread; the earliest wins. */
+void guest_faults_again(struct guest_faults *faults, unsigned int shard,
+			uint64_t delay_ns);
 
 struct guest_faults_stats {
 	uint64_t nr_missing, nr_write_protected;

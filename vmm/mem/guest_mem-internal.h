@@ -46,8 +46,11 @@ struct guest_mem {
 	bool look_at_all;
 	uint64_t *away;			/* owned; words are atomic; or NULL */
 	bool away_stays;		/* in RAM */
-	void (*on_discard)(void *arg, struct gfn_range range);
-	void *on_discard_arg;
+	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
+	void *discard_arg;
 };
+
+/* What all of our mappings of guest memory are to be. */
+void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);
 
 #endif

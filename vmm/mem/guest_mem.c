@@ -18,7 +18,6 @@
 
 #include "vmm/mem/guest_mem.h"
 #include "vmm/mem/guest_mem-internal.h"
-#include "vmm/util/bitmap.h"
 
 #define HOLE_START (UINT64_C(3) << 30)
 #define HOLE_END   (UINT64_C(4) << 30)
@@ -66,6 +65,14 @@ static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 	return mem->map == MAP_FAILED ? -errno : 0;
 }
 
+void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len)
+{
+	/* Fails only where the kernel has no huge pages at all. */
+	madvise(p, len, mem->backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
+		MADV_NOHUGEPAGE);
+	madvise(p, len, MADV_DONTFORK);
+}
+
 int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		  enum guest_mem_backing backing)
 {
@@ -90,10 +97,7 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	start = (uint8_t *)(((uintptr_t)mem->map + ALIGN_BYTES - 1) &
 			    ~(ALIGN_BYTES - 1));
 	mem->file_hva = (uintptr_t)mem->map;
-	/* Fails only where the kernel has no huge pages at all. */
-	madvise(start, rounded, backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
-		MADV_NOHUGEPAGE);
-	madvise(start, rounded, MADV_DONTFORK);
+	guest_mem_advise_new(mem, start, rounded);
 	mem->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (mem->pagemap_fd < 0) {
 		rc = -errno;
@@ -324,71 +328,4 @@ bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 		}
 	}
 	return false;
-}
-
-int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
-{
-	size_t len = range.nr << VMM_PAGE_SHIFT;
-	void *p;
-
-	/* Before the shifts: a guest's frame number can be anything. */
-	if (!find_slot(mem, range.start) || range.nr > SIZE_MAX >> VMM_PAGE_SHIFT)
-		return -EFAULT;
-	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
-	if (!p)
-		return -EFAULT;
-	if (guest_mem_is_hugetlb(mem))
-		return -EOPNOTSUPP;
-	if (mem->on_discard)
-		mem->on_discard(mem->on_discard_arg, range);
-	/* What others could map too is freed in the file. */
-	if (madvise(p, len, mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
-		    MADV_DONTNEED))
-		return -errno;
-	guest_mem_residency_stale(mem, range);
-	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
-	return 0;
-}
-
-uint64_t guest_mem_nr_discarded(const struct guest_mem *mem)
-{
-	return __atomic_load_n(&mem->nr_discarded, __ATOMIC_RELAXED);
-}
-
-void guest_mem_on_discard(struct guest_mem *mem,
-			  void (*fn)(void *arg, struct gfn_range range),
-			  void *arg)
-{
-	mem->on_discard_arg = arg;
-	mem->on_discard = fn;
-}
-
-/* The bitmap is made before there is a second thread: when a sink opens. */
-int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
-{
-	uint64_t bit = UINT64_C(1) << gfn.v % 64;
-
-	if (!mem->away)
-		mem->away = bitmap_new(guest_mem_nr_frames(mem));
-	if (!mem->away)
-		return -ENOMEM;
-	if (away)
-		__atomic_fetch_or(&mem->away[gfn.v / 64], bit,
-				  __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(&mem->away[gfn.v / 64], ~bit,
-				   __ATOMIC_RELAXED);
-	return 0;
-}
-
-bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
-{
-	return mem->away && gfn.v < guest_mem_nr_frames(mem) &&
-	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_RELAXED) >>
-	       gfn.v % 64 & 1;
-}
-
-void guest_mem_away_stays(struct guest_mem *mem, bool stays)
-{
-	mem->away_stays = stays;
 }

@@ -182,13 +182,23 @@ int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * For a sink that keeps pages itself.  fn is called for each range that is
- * about to be discarded, in whatever thread does it: what the sink has of it is
- * of no more use.  One at a time; fn NULL: none any more.
+ * The drop itself, and nothing else: of the owner below, who decides whether
+ * the page may go.  Errors as above.
  */
-void guest_mem_on_discard(struct guest_mem *mem,
-			  void (*fn)(void *arg, struct gfn_range range),
-			  void *arg);
+int guest_mem_drop(struct guest_mem *mem, struct gfn_range range);
+
+/*
+ * For a sink that keeps something of pages itself: it owns what becomes of
+ * them.  guest_mem_discard() calls it, in its caller's thread, with a range that
+ * is RAM of one slot, and does nothing more: the owner forgets what it has of
+ * the range and calls guest_mem_drop(), both under the lock by which it evicts,
+ * so that no eviction comes in between and stores what was given back.  0 or
+ * -errno.  One owner at a time; NULL: none any more.  Set and removed while
+ * nobody discards.
+ */
+void guest_mem_set_owner(struct guest_mem *mem,
+			 int (*discard)(void *arg, struct gfn_range range),
+			 void *arg);
 /*
  * Such a page counts as swapped in guest_mem_residency().  -ENOMEM, and only
  * the first time.

@@ -32,14 +32,21 @@ struct reclaim_sink_stats {
 	uint64_t nr_faults;		/* pages brought back on a touch */
 	uint64_t nr_zero_faults;	/* first touches of watched memory */
 	uint64_t nr_cancelled;		/* written to while being evicted */
-	uint64_t nr_waiting;		/* pages that can't be read: now */
-	uint64_t nr_poisoned;		/* pages that were damaged */
+	uint64_t nr_waiting;	/* now: touched, and can't be read */
+	uint64_t nr_poisoned;	/* damaged: to touch them is a memory error */
 	uint64_t fault_ns_total;	/* from the handler's start to the wake */
 	/* Of that: to get the page from the store; to put it in place, and wake. */
 	uint64_t fault_read_ns_total, fault_copy_ns_total;
 	uint64_t fault_log2_ns[32];	/* faults by time, [i]: < 2^(i+1) ns */
 	uint64_t fault_times[HISTOGRAM_BUCKETS];	/* likewise; ns */
 	uint64_t last_fault_start_ns, last_fault_end_ns; /* clock_now_ns() */
+	/*
+	 * What failed last, a sentence without a full stop, and when, by
+	 * clock_now_ns(): a page that could not be stored or read back.  It
+	 * stays after that is over.  "" and 0: nothing has failed.
+	 */
+	uint64_t last_error_ns;
+	char last_error[128];
 };
 
 struct reclaim_sink_ops {

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <numa.h>
 #include <numaif.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct sink_numa {
 	struct guest_mem *mem;		/* not owned */
 	int to, from;
 	struct sink_census census;
+	pthread_mutex_t lock;		/* a page's place, and its "away" */
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
@@ -146,18 +148,31 @@ static void numa_close(struct reclaim_sink *sink)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
 
-	guest_mem_on_discard(s->mem, NULL, NULL);
+	guest_mem_set_owner(s->mem, NULL, NULL);
+	pthread_mutex_destroy(&s->lock);
 	sink_census_free(&s->census);
 	free(s);
 }
 
-/* What is given back is nowhere any more. */
-static void discard(void *arg, struct gfn_range r)
+/* What is given back is nowhere any more; so it is not moved meanwhile. */
+static int discard(void *arg, struct gfn_range r)
 {
 	struct sink_numa *s = arg;
+	uint64_t g = r.start.v, end = g + r.nr, next;
+	int rc = 0;
 
-	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++)
-		guest_mem_set_away(s->mem, GFN(g), false);
+	for (; !rc && g < end; g = next) {
+		next = (g / BATCH + 1) * BATCH;
+		if (next > end)
+			next = end;
+		pthread_mutex_lock(&s->lock);
+		for (uint64_t i = g; i < next; i++)
+			guest_mem_set_away(s->mem, GFN(i), false);
+		rc = guest_mem_drop(s->mem, (struct gfn_range){ GFN(g),
+								next - g });
+		pthread_mutex_unlock(&s->lock);
+	}
+	return rc;
 }
 
 static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
@@ -175,6 +190,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	}
 	s->sink.ops = &sink_numa;
 	s->mem = mem;
+	pthread_mutex_init(&s->lock, NULL);
 	rc = parse_options(s, options, why, len);
 	/* The first call makes the bitmap, before there is another thread. */
 	if (!rc && (sink_census_init(&s->census, mem) ||
@@ -187,7 +203,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return rc;
 	}
 	guest_mem_away_stays(mem, true);
-	guest_mem_on_discard(mem, discard, s);
+	guest_mem_set_owner(mem, discard, s);
 	*sinkp = &s->sink;
 	return 0;
 }
@@ -196,6 +212,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 static int flush(struct sink_numa *s, int node, bool away)
 {
 	size_t nr = s->nr;
+	int rc = 0;
 
 	s->nr = 0;
 	if (!nr)
@@ -204,14 +221,16 @@ static int flush(struct sink_numa *s, int node, bool away)
 		s->nodes[i] = node;
 		s->status[i] = -ENOENT;
 	}
+	pthread_mutex_lock(&s->lock);
 	/* Positive: so many could not be moved; the status tells which. */
 	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, s->nodes,
 		       s->status, MPOL_MF_MOVE) < 0 && errno != ENOENT)
-		return -errno;
-	for (size_t i = 0; i < nr; i++)
+		rc = -errno;
+	for (size_t i = 0; !rc && i < nr; i++)
 		if (s->status[i] == node)
 			guest_mem_set_away(s->mem, GFN(s->gfns[i]), away);
-	return 0;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
 }
 
 static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)

@@ -4,9 +4,12 @@
  * back when they are touched (userfaultfd).
  *
  *	NONE --protect, copy--> EVICTING --drop from memory--> STORED
- *	  ^                        |                              | touched
- *	  +---- written to --------+                              v
- *	  +----------------- copied into memory ----------- LOADING
+ *	  ^                        |                            |  ^
+ *	  +---- written to --------+                    touched |  | can't be
+ *	  |                                                     v  | read now
+ *	  +----------------- copied into memory ------------ LOADING
+ *	  |                                                     |
+ *	  +--- discarded (from all states) --- LOST <- damaged -+
  *
  * A page is write-protected before it is copied.  A vCPU that writes meanwhile
  * waits; its fault takes EVICTING back to NONE and lifts the protection, and
@@ -14,47 +17,37 @@
  * if still EVICTING, so no write is ever lost; and what is missing is served
  * by its state, so nobody reads a zero page in its place.
  *
- * Locking: a shard's lock guards the states of its frames.  Order: shard ->
- * store.  It is not held while pages are compressed, decompressed, or read from
- * a device.  Nobody touches guest memory with it: the fault would need it.
+ * Only the engine's thread takes a page from NONE.  So what a discard made NONE
+ * while somebody works on it without the lock is never EVICTING or LOADING anew
+ * when they look again: an eviction or a prefetch is that thread itself, and to
+ * evict what a shard's thread loads, the page must be touched first, which that
+ * shard's thread would have to serve.
+ *
+ * Locking: a shard's lock guards the states of its frames, and their drop from
+ * guest memory.  Order: shard -> store.  It is not held while pages are
+ * compressed, decompressed, or read from a device.  Nobody touches guest memory
+ * with it: the fault would need it.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
-#include "vmm/mem/faults.h"
 #include "vmm/reclaim/sink_store-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
-#include "vmm/util/log.h"
 
-static pthread_mutex_t *lock_of(struct sink_store *s, gfn_t gfn)
-{
-	return &s->shards[guest_faults_shard(s->faults, gfn)].lock;
-}
-
-static void set_state(struct sink_store *s, gfn_t gfn, enum page_state state)
+void sink_store_set_state(struct sink_store *s, gfn_t gfn,
+			  enum page_state state)
 {
 	bool was_away = s->states[gfn.v] >= PAGE_STORED;
+	bool is_away = state >= PAGE_STORED;
 
 	__atomic_store_n(&s->states[gfn.v], state, __ATOMIC_RELEASE);
-	if (was_away != (state >= PAGE_STORED))
-		guest_mem_set_away(s->mem, gfn, !was_away);
-}
-
-/* When a page was asked for, had been read, and was in place. */
-struct load_times {
-	uint64_t start, read, end;
-};
-
-static void add(uint64_t *counter, uint64_t n)
-{
-	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+	if (was_away != is_away)
+		guest_mem_set_away(s->mem, gfn, is_away);
+	if (!is_away)
+		sink_store_stop_waiting(s, gfn);
 }
 
 static void count_fault(struct sink_store *s, uint64_t from,
@@ -63,72 +56,60 @@ static void count_fault(struct sink_store *s, uint64_t from,
 	uint64_t end = clock_now_ns(), ns = end - from;
 	unsigned int i = ns ? 63 - __builtin_clzll(ns) : 0;
 
-	add(&s->stats.nr_faults, 1);
-	add(&s->stats.fault_ns_total, ns);
-	add(&s->stats.fault_read_ns_total, t->read - t->start);
-	add(&s->stats.fault_copy_ns_total, t->end - t->read);
-	add(&s->stats.fault_log2_ns[i < 31 ? i : 31], 1);
-	add(&s->stats.fault_times[histogram_index(ns)], 1);
+	sink_store_count(&s->stats.nr_faults, 1);
+	sink_store_count(&s->stats.fault_ns_total, ns);
+	sink_store_count(&s->stats.fault_read_ns_total, t->read - t->start);
+	sink_store_count(&s->stats.fault_copy_ns_total, t->end - t->read);
+	sink_store_count(&s->stats.fault_log2_ns[i < 31 ? i : 31], 1);
+	sink_store_count(&s->stats.fault_times[histogram_index(ns)], 1);
 	__atomic_store_n(&s->stats.last_fault_start_ns, from, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->stats.last_fault_end_ns, t->end, __ATOMIC_RELAXED);
+}
+
+static void wake(struct sink_store *s, gfn_t gfn)
+{
+	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
 }
 
 /* Under the lock: the page's first touch, or what a discard left. */
 static void serve_zero(struct sink_store *s, gfn_t gfn)
 {
-	__atomic_fetch_add(&s->stats.nr_zero_faults, 1, __ATOMIC_RELAXED);
+	sink_store_count(&s->stats.nr_zero_faults, 1);
 	/* -EEXIST: two threads touched it at once. */
 	if (guest_faults_zero(s->faults, gfn))
-		guest_faults_wake(s->faults, gfn);
+		wake(s, gfn);
 }
 
-/* Under the lock. */
-static void stop_waiting(struct sink_store *s, gfn_t gfn)
+/* What was read, or failed to be; the page is LOADING. */
+static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
+			int rc)
 {
-	struct sink_shard *sh =
-		&s->shards[guest_faults_shard(s->faults, gfn)];
-
-	if (!bitmap_test(sh->waiting, gfn.v))
-		return;
-	bitmap_clear(sh->waiting, gfn.v);
-	sh->nr_waiting--;
-	log_info("frame 0x%llx could be read back", (unsigned long long)gfn.v);
-}
-
-/*
- * Under the lock, of a page that can't be had: it stays where it is, and who
- * touched it waits.  What is damaged for good is a memory error to them.
- */
-static void serve_failure(struct sink_store *s, unsigned int shard, gfn_t gfn,
-			  int rc)
-{
-	if (rc == -EBADMSG && !guest_faults_poison(s->faults, gfn)) {
-		log_error("frame 0x%llx is damaged in the store: the guest "
-			  "gets a memory error", (unsigned long long)gfn.v);
-		store_drop(s->store, gfn.v);
-		set_state(s, gfn, PAGE_NONE);
-		stop_waiting(s, gfn);
-		__atomic_fetch_add(&s->stats.nr_poisoned, 1, __ATOMIC_RELAXED);
-		return;
+	if (!rc)
+		rc = guest_faults_copy(s->faults, gfn, page);
+	if (rc == -EEXIST) {
+		wake(s, gfn);
+		rc = 0;
 	}
-	if (!bitmap_test(s->shards[shard].waiting, gfn.v)) {
-		log_error("frame 0x%llx can't be read back: %s; whoever "
-			  "touches it waits until it can",
-			  (unsigned long long)gfn.v, strerror(-rc));
-		bitmap_set(s->shards[shard].waiting, gfn.v);
-		s->shards[shard].nr_waiting++;
+	if (rc)
+		sink_store_note_get(s, gfn, rc);
+	if (rc == -EBADMSG && !(rc = sink_store_lose(s, gfn)))
+		return -EBADMSG;
+	if (rc) {
+		sink_store_set_state(s, gfn, PAGE_STORED);
+		return rc;
 	}
-	guest_faults_again(s->faults, shard);
+	store_drop(s->store, gfn.v);
+	sink_store_set_state(s, gfn, PAGE_NONE);
+	return 0;
 }
 
-/* The lock is held before and after.  0, or -errno: not LOADING any more. */
-static int load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
-		void *page, struct load_times *t)
+int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
+		    void *page, struct load_times *t)
 {
-	pthread_mutex_t *lock = lock_of(s, gfn);
+	pthread_mutex_t *lock = &sink_store_shard(s, gfn)->lock;
 	int rc;
 
-	set_state(s, gfn, PAGE_LOADING);
+	sink_store_set_state(s, gfn, PAGE_LOADING);
 	pthread_mutex_unlock(lock);
 	t->start = clock_now_ns();
 	rc = store_get(s->store, coder, gfn.v, page);
@@ -136,57 +117,56 @@ static int load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	pthread_mutex_lock(lock);
 	/* Discarded meanwhile: nobody wants it any more. */
 	if (s->states[gfn.v] != PAGE_LOADING) {
-		guest_faults_wake(s->faults, gfn);
+		wake(s, gfn);
 		return 0;
 	}
-	if (!rc)
-		rc = guest_faults_copy(s->faults, gfn, page);
+	rc = put_in_place(s, gfn, page, rc);
 	t->end = clock_now_ns();
-	if (rc && rc != -EEXIST) {
-		set_state(s, gfn, PAGE_STORED);
-		return rc;
-	}
-	store_drop(s->store, gfn.v);
-	set_state(s, gfn, PAGE_NONE);
-	stop_waiting(s, gfn);
-	return 0;
+	return rc;
 }
 
-static void serve_missing(struct sink_store *s, unsigned int shard, gfn_t gfn)
+/* Under the lock. */
+static void serve_stored(struct sink_store *s, struct sink_shard *sh, gfn_t gfn)
 {
-	struct sink_shard *sh = &s->shards[shard];
 	uint64_t from = clock_now_ns();
 	struct load_times times;
 	int rc;
 
-	switch ((enum page_state)s->states[gfn.v]) {
-	case PAGE_EVICTING:
-		/* Discarded while it was copied. */
-		set_state(s, gfn, PAGE_NONE);
-		serve_zero(s, gfn);
-		break;
-	case PAGE_NONE:
-		serve_zero(s, gfn);
-		break;
-	case PAGE_STORED:
-		rc = load(s, gfn, sh->coder, sh->page, &times);
-		if (rc)
-			serve_failure(s, shard, gfn, rc);
-		else
-			count_fault(s, from, &times);
-		break;
-	case PAGE_LOADING:
-		break;		/* who loads it wakes */
-	}
+	/* Not once more for each who touches it: it is tried again in time. */
+	if (bitmap_test(sh->waiting, gfn.v))
+		return;
+	rc = sink_store_load(s, gfn, sh->coder, sh->page, &times);
+	if (!rc)
+		count_fault(s, from, &times);
+	else if (rc != -EBADMSG)
+		sink_store_wait_for(s, gfn, rc);
 }
 
 static void missing(void *arg, unsigned int shard, gfn_t gfn)
 {
 	struct sink_store *s = arg;
+	struct sink_shard *sh = &s->shards[shard];
 
-	pthread_mutex_lock(&s->shards[shard].lock);
-	serve_missing(s, shard, gfn);
-	pthread_mutex_unlock(&s->shards[shard].lock);
+	pthread_mutex_lock(&sh->lock);
+	switch ((enum page_state)s->states[gfn.v]) {
+	case PAGE_EVICTING:
+		/* Discarded before it was begun with, when it was resident. */
+		sink_store_set_state(s, gfn, PAGE_NONE);
+		serve_zero(s, gfn);
+		break;
+	case PAGE_NONE:
+		serve_zero(s, gfn);
+		break;
+	case PAGE_LOST:
+		wake(s, gfn);
+		break;
+	case PAGE_STORED:
+		serve_stored(s, sh, gfn);
+		break;
+	case PAGE_LOADING:
+		break;		/* who loads it wakes */
+	}
+	pthread_mutex_unlock(&sh->lock);
 }
 
 static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
@@ -195,167 +175,40 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 
 	pthread_mutex_lock(&s->shards[shard].lock);
 	if (s->states[gfn.v] == PAGE_EVICTING) {
-		set_state(s, gfn, PAGE_NONE);
-		__atomic_fetch_add(&s->stats.nr_cancelled, 1, __ATOMIC_RELAXED);
+		sink_store_set_state(s, gfn, PAGE_NONE);
+		sink_store_count(&s->stats.nr_cancelled, 1);
 	}
 	/* STORED: it has gone meanwhile, and is missed when they try again. */
 	if (s->states[gfn.v] != PAGE_NONE ||
 	    guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 },
 				 false))
-		guest_faults_wake(s->faults, gfn);
+		wake(s, gfn);
 	pthread_mutex_unlock(&s->shards[shard].lock);
-}
-
-/* The pages that could not be read, once more. */
-static void again(void *arg, unsigned int shard)
-{
-	struct sink_store *s = arg;
-	struct sink_shard *sh = &s->shards[shard];
-	uint64_t nr = guest_mem_nr_frames(s->mem);
-
-	pthread_mutex_lock(&sh->lock);
-	for (uint64_t g = bitmap_next(sh->waiting, 0, nr); g < nr;
-	     g = bitmap_next(sh->waiting, g + 1, nr)) {
-		struct load_times times;
-		int rc = 0;
-
-		if (s->states[g] == PAGE_STORED)
-			rc = load(s, GFN(g), sh->coder, sh->page, &times);
-		if (rc)
-			serve_failure(s, shard, GFN(g), rc);
-	}
-	pthread_mutex_unlock(&sh->lock);
 }
 
 const struct guest_faults_ops sink_store_faults = {
 	.missing = missing,
 	.write_protected = write_protected,
-	.again = again,
+	.again = sink_store_again,
 };
 
-/* The guest wants it no more: neither what is stored nor what is on its way. */
-void sink_store_discard(void *arg, struct gfn_range range)
+/* 0, -EBADMSG (the page is lost: others may not be), or why none can be read. */
+static int prefetch_page(struct sink_store *s, gfn_t gfn)
 {
-	struct sink_store *s = arg;
-
-	for (uint64_t g = range.start.v; g < range.start.v + range.nr; g++) {
-		pthread_mutex_t *lock = lock_of(s, GFN(g));
-
-		/* Most have nothing stored; a stale look errs only there. */
-		if (__atomic_load_n(&s->states[g], __ATOMIC_ACQUIRE) ==
-		    PAGE_NONE)
-			continue;
-		pthread_mutex_lock(lock);
-		if (s->states[g] >= PAGE_STORED)
-			store_drop(s->store, g);
-		set_state(s, GFN(g), PAGE_NONE);
-		stop_waiting(s, GFN(g));
-		guest_faults_wake(s->faults, GFN(g));
-		pthread_mutex_unlock(lock);
-	}
-}
-
-/* Resident pages of the range that are not on their way: EVICTING. */
-static uint64_t begin(struct sink_store *s, struct gfn_range r)
-{
-	pthread_mutex_t *lock = lock_of(s, r.start);
-	uint64_t nr = 0;
-
-	pthread_mutex_lock(lock);
-	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++)
-		if (s->states[g] == PAGE_NONE) {
-			set_state(s, GFN(g), PAGE_EVICTING);
-			nr++;
-		}
-	pthread_mutex_unlock(lock);
-	return nr;
-}
-
-/* Not evicted after all; under the lock. */
-static void let_go(struct sink_store *s, gfn_t gfn)
-{
-	set_state(s, gfn, PAGE_NONE);
-	store_drop(s->store, gfn.v);
-	guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 }, false);
-}
-
-static int copy_to_store(struct sink_store *s, struct gfn_range r)
-{
+	pthread_mutex_t *lock = &sink_store_shard(s, gfn)->lock;
+	struct load_times times;
 	int rc = 0;
 
-	for (uint64_t g = r.start.v; !rc && g < r.start.v + r.nr; g++) {
-		const void *p = guest_mem_ptr(s->mem, gfn_to_gpa(GFN(g)),
-					      VMM_PAGE_SIZE);
-
-		if (__atomic_load_n(&s->states[g], __ATOMIC_ACQUIRE) !=
-		    PAGE_EVICTING)
-			continue;
-		/* A copy: when a write gets in between, ours still holds. */
-		memcpy(s->page, p, VMM_PAGE_SIZE);
-		rc = store_put(s->store, s->coder, g, s->page);
-		if (rc)
-			s->put_failed = g;
-	}
-	return rc;
-}
-
-static int drop(struct sink_store *s, uint64_t from, uint64_t to)
-{
-	void *p = guest_mem_ptr(s->mem, gfn_to_gpa(GFN(from)),
-				(to - from) << VMM_PAGE_SHIFT);
-	int advice = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD ?
-		MADV_REMOVE : MADV_DONTNEED;
-
-	return madvise(p, (to - from) << VMM_PAGE_SHIFT, advice) ? -errno : 0;
-}
-
-/* The pages that are EVICTING still and have been put go; the others stay. */
-static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
-{
-	pthread_mutex_t *lock = lock_of(s, r.start);
-	uint64_t end = r.start.v + r.nr;
-
+	if (sink_store_peek(s, gfn.v) != PAGE_STORED)
+		return 0;
 	pthread_mutex_lock(lock);
-	for (uint64_t g = r.start.v, next; g < end; g = next) {
-		next = g + 1;
-		if (s->states[g] != PAGE_EVICTING) {
-			/* A copy may have been put of what was taken back. */
-			if (s->states[g] == PAGE_NONE)
-				store_drop(s->store, g);
-			continue;
-		}
-		if (g >= put_end) {
-			let_go(s, GFN(g));
-			continue;
-		}
-		while (next < put_end && s->states[next] == PAGE_EVICTING)
-			next++;
-		for (uint64_t i = g; i < next; i++)
-			set_state(s, GFN(i), PAGE_STORED);
-		if (drop(s, g, next))
-			for (uint64_t i = g; i < next; i++)
-				let_go(s, GFN(i));
+	if (s->states[gfn.v] == PAGE_STORED) {
+		rc = sink_store_load(s, gfn, s->coder, s->page, &times);
+		/* Who came while it was LOADING, and waits for its own turn. */
+		if (rc)
+			wake(s, gfn);
 	}
 	pthread_mutex_unlock(lock);
-}
-
-/* A run of resident pages of one shard. */
-int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
-{
-	uint64_t put_end = r.start.v + r.nr;
-	int rc = guest_faults_watch(s->faults, r);
-
-	if (rc || !begin(s, r))
-		return rc;
-	rc = guest_faults_protect(s->faults, r, true);
-	if (rc) {
-		put_end = r.start.v;
-	} else {
-		rc = copy_to_store(s, r);
-		if (rc)
-			put_end = s->put_failed;
-	}
-	finish(s, r, put_end);
 	return rc;
 }
 
@@ -363,20 +216,13 @@ int sink_store_prefetch(struct sink_store *s, struct gfn_range r)
 {
 	int rc = 0;
 
-	for (uint64_t g = r.start.v; !rc && g < r.start.v + r.nr; g++) {
-		pthread_mutex_t *lock = lock_of(s, GFN(g));
-		struct load_times times;
+	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++) {
+		int failed = prefetch_page(s, GFN(g));
 
-		if (__atomic_load_n(&s->states[g], __ATOMIC_ACQUIRE) !=
-		    PAGE_STORED)
-			continue;
-		pthread_mutex_lock(lock);
-		if (s->states[g] == PAGE_STORED) {
-			rc = load(s, GFN(g), s->coder, s->page, &times);
-			/* They fault again, and wait as for their own. */
-			guest_faults_wake(s->faults, GFN(g));
-		}
-		pthread_mutex_unlock(lock);
+		if (failed && failed != -EBADMSG)
+			return failed;
+		if (failed)
+			rc = failed;
 	}
 	return rc;
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,7 @@ static void sink_store_close(struct reclaim_sink *sink)
 {
 	struct sink_store *s = (struct sink_store *)sink;
 
-	guest_mem_on_discard(s->mem, NULL, NULL);
+	guest_mem_set_owner(s->mem, NULL, NULL);
 	guest_faults_free(s->faults);
 	store_free(s->store);
 	for (unsigned int i = 0; i < s->nr_shards; i++) {
@@ -133,6 +134,7 @@ static void sink_store_close(struct reclaim_sink *sink)
 		free(s->shards[i].waiting);
 		pthread_mutex_destroy(&s->shards[i].lock);
 	}
+	pthread_mutex_destroy(&s->trouble.lock);
 	page_coder_free(s->coder);
 	free(s->states);
 	sink_census_free(&s->census);
@@ -206,6 +208,7 @@ static int new_sink(struct sink_store **sp, struct guest_mem *mem,
 	s->nr_shards = o->nr_shards;
 	for (unsigned int i = 0; i < s->nr_shards; i++)
 		pthread_mutex_init(&s->shards[i].lock, NULL);
+	pthread_mutex_init(&s->trouble.lock, NULL);
 	rc = make_parts(s, o);
 	if (!rc)
 		rc = open_store(s, o, why, len);
@@ -216,7 +219,7 @@ static int new_sink(struct sink_store **sp, struct guest_mem *mem,
 		sink_store_close(&s->sink);
 		return rc;
 	}
-	guest_mem_on_discard(mem, sink_store_discard, s);
+	guest_mem_set_owner(mem, sink_store_discard, s);
 	*sp = s;
 	return 0;
 }
@@ -297,6 +300,9 @@ static int sink_store_bring(struct reclaim_sink *sink,
 	return rc;
 }
 
+/* Its counts are of 64 bits each. */
+#define NR_COUNTS (offsetof(struct reclaim_sink_stats, last_error_ns) / 8)
+
 static void sink_store_get_stats(struct reclaim_sink *sink,
 				 struct reclaim_sink_stats *stats)
 {
@@ -304,8 +310,12 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 	const uint64_t *from = (const uint64_t *)&s->stats;
 	uint64_t *to = (uint64_t *)stats;
 
-	for (size_t i = 0; i < sizeof(*stats) / sizeof(*to); i++)
+	for (size_t i = 0; i < NR_COUNTS; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	pthread_mutex_lock(&s->trouble.lock);
+	stats->last_error_ns = s->trouble.when_ns;
+	memcpy(stats->last_error, s->trouble.text, sizeof(stats->last_error));
+	pthread_mutex_unlock(&s->trouble.lock);
 	for (unsigned int i = 0; i < s->nr_shards; i++) {
 		pthread_mutex_lock(&s->shards[i].lock);
 		stats->nr_waiting += s->shards[i].nr_waiting;

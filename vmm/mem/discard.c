@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Pages that are given back for good, and those that a sink has meanwhile. */
+#include "config.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/util/bitmap.h"
+
+/* Our pointer to all of a range that can be dropped.  0, -EFAULT, -EOPNOTSUPP. */
+static int range_to_drop(const struct guest_mem *mem, struct gfn_range range,
+			 void **p)
+{
+	uint64_t hva;
+
+	/* Before the shifts: a guest's frame number can be anything. */
+	if (!guest_mem_gfn_to_hva(mem, range.start, &hva) ||
+	    range.nr > SIZE_MAX >> VMM_PAGE_SHIFT)
+		return -EFAULT;
+	*p = guest_mem_ptr(mem, gfn_to_gpa(range.start),
+			   range.nr << VMM_PAGE_SHIFT);
+	if (!*p)
+		return -EFAULT;
+	return guest_mem_is_hugetlb(mem) ? -EOPNOTSUPP : 0;
+}
+
+int guest_mem_drop(struct guest_mem *mem, struct gfn_range range)
+{
+	void *p;
+	int rc = range_to_drop(mem, range, &p);
+
+	if (rc)
+		return rc;
+	/* What others could map too is freed in the file. */
+	return madvise(p, range.nr << VMM_PAGE_SHIFT,
+		       mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
+		       MADV_DONTNEED) ? -errno : 0;
+}
+
+int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
+{
+	void *p;
+	int rc = range_to_drop(mem, range, &p);
+
+	if (!rc)
+		rc = mem->discard ? mem->discard(mem->discard_arg, range) :
+				    guest_mem_drop(mem, range);
+	if (rc)
+		return rc;
+	guest_mem_residency_stale(mem, range);
+	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
+	return 0;
+}
+
+uint64_t guest_mem_nr_discarded(const struct guest_mem *mem)
+{
+	return __atomic_load_n(&mem->nr_discarded, __ATOMIC_RELAXED);
+}
+
+void guest_mem_set_owner(struct guest_mem *mem,
+			 int (*discard)(void *arg, struct gfn_range range),
+			 void *arg)
+{
+	mem->discard_arg = arg;
+	mem->discard = discard;
+}
+
+/* The bitmap is made before there is a second thread: when a sink opens. */
+int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
+{
+	uint64_t bit = UINT64_C(1) << gfn.v % 64;
+
+	if (!mem->away)
+		mem->away = bitmap_new(guest_mem_nr_frames(mem));
+	if (!mem->away)
+		return -ENOMEM;
+	if (away)
+		__atomic_fetch_or(&mem->away[gfn.v / 64], bit,
+				  __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&mem->away[gfn.v / 64], ~bit,
+				   __ATOMIC_RELAXED);
+	return 0;
+}
+
+bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
+{
+	return mem->away && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_RELAXED) >>
+	       gfn.v % 64 & 1;
+}
+
+void guest_mem_away_stays(struct guest_mem *mem, bool stays)
+{
+	mem->away_stays = stays;
+}

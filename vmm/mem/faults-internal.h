@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Of faults.c (threads, life) and faults-pages.c (what is done to pages). */
+#ifndef VMM_MEM_FAULTS_INTERNAL_H
+#define VMM_MEM_FAULTS_INTERNAL_H
+
+#include <pthread.h>
+
+#include "vmm/mem/faults.h"
+#include "vmm/mem/guest_mem-internal.h"
+
+#define FAULTS_WATCH_PAGES UINT64_C(512)
+
+struct faults_shard {
+	struct guest_faults *faults;
+	unsigned int index;
+	int fd;			/* owned */
+	pthread_t thread;
+	bool has_thread;
+	uint64_t again_ns;	/* of its thread; when; 0: never */
+	uint64_t nr_missing, nr_write_protected;	/* atomic */
+};
+
+struct guest_faults {
+	struct guest_mem *mem;		/* not owned */
+	const struct guest_faults_ops *ops;
+	void *arg;
+	int stop_fd;			/* owned; an eventfd */
+	bool stopping;			/* atomic */
+	int empty_fd;			/* owned; a file without a byte */
+	uint8_t *watched;	/* owned; by gfn / FAULTS_WATCH_PAGES; atomic */
+	unsigned int nr;
+	struct faults_shard shards[];
+};
+
+/* Registers a range of one shard.  0 or -errno. */
+int faults_register(const struct guest_faults *faults, struct gfn_range range,
+		    uint64_t mode);
+
+#endif

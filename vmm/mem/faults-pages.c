@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the owner of faults does to pages: one ioctl each, or one mapping. */
+#include "config.h"
+
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vmm/mem/faults-internal.h"
+
+/* Where the host has a range that is in RAM, all of it. */
+static bool host_range(const struct guest_faults *f, struct gfn_range r,
+		       struct uffdio_range *out)
+{
+	uint64_t start, last;
+
+	if (!r.nr || !guest_mem_gfn_to_hva(f->mem, r.start, &start) ||
+	    !guest_mem_gfn_to_hva(f->mem, GFN(r.start.v + r.nr - 1), &last) ||
+	    last - start != (r.nr - 1) << VMM_PAGE_SHIFT)
+		return false;
+	out->start = start;
+	out->len = r.nr << VMM_PAGE_SHIFT;
+	return true;
+}
+
+static int fd_of(const struct guest_faults *f, gfn_t gfn)
+{
+	return f->shards[guest_faults_shard(f, gfn)].fd;
+}
+
+int faults_register(const struct guest_faults *f, struct gfn_range range,
+		    uint64_t mode)
+{
+	struct uffdio_register reg = { .mode = mode };
+
+	if (!host_range(f, range, &reg.range))
+		return -EFAULT;
+	return ioctl(fd_of(f, range.start), UFFDIO_REGISTER, &reg) ? -errno : 0;
+}
+
+static int watch(struct guest_faults *f, struct gfn_range range)
+{
+	return faults_register(f, range, UFFDIO_REGISTER_MODE_MISSING |
+					 UFFDIO_REGISTER_MODE_WP);
+}
+
+/* All of a 2 MiB block of RAM; slots are multiples of it. */
+int guest_faults_watch(struct guest_faults *f, struct gfn_range range)
+{
+	const uint64_t pages = FAULTS_WATCH_PAGES;
+	uint64_t first = range.start.v / pages;
+	uint64_t last = (range.start.v + range.nr - 1) / pages;
+
+	for (uint64_t b = first; range.nr && b <= last; b++) {
+		int rc;
+
+		if (__atomic_load_n(&f->watched[b], __ATOMIC_ACQUIRE))
+			continue;
+		rc = watch(f, (struct gfn_range){ GFN(b * pages), pages });
+		if (rc)
+			return rc;
+		__atomic_store_n(&f->watched[b], 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+int guest_faults_protect(struct guest_faults *f, struct gfn_range range,
+			 bool on)
+{
+	struct uffdio_writeprotect wp = {
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	if (!host_range(f, range, &wp.range))
+		return -EFAULT;
+	/* EAGAIN: the address space is changing (a fork, an mremap). */
+	while (ioctl(fd_of(f, range.start), UFFDIO_WRITEPROTECT, &wp))
+		if (errno != EAGAIN)
+			return -errno;
+	return 0;
+}
+
+int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
+{
+	struct uffdio_copy copy = { .src = (uintptr_t)page };
+	struct uffdio_range dst;
+
+	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &dst))
+		return -EFAULT;
+	copy.dst = dst.start;
+	copy.len = dst.len;
+	while (ioctl(fd_of(f, gfn), UFFDIO_COPY, &copy)) {
+		if (errno != EAGAIN)
+			return -errno;
+		copy.copy = 0;
+	}
+	return 0;
+}
+
+int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
+{
+	struct uffdio_zeropage zero = { 0 };
+
+	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &zero.range))
+		return -EFAULT;
+	while (ioctl(fd_of(f, gfn), UFFDIO_ZEROPAGE, &zero)) {
+		if (errno != EAGAIN)
+			return -errno;
+		zero.zeropage = 0;
+	}
+	return 0;
+}
+
+void guest_faults_wake(struct guest_faults *f, struct gfn_range range)
+{
+	struct uffdio_range host;
+
+	if (host_range(f, range, &host))
+		ioctl(fd_of(f, range.start), UFFDIO_WAKE, &host);
+}
+
+/* At the address of a frame, instead of what is there. */
+static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
+		    off_t offset)
+{
+	struct uffdio_range at;
+	void *p;
+
+	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &at))
+		return -EFAULT;
+	p = mmap((void *)(uintptr_t)at.start, at.len, PROT_READ | PROT_WRITE,
+		 flags | MAP_FIXED | MAP_NORESERVE, fd, offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	guest_mem_advise_new(f->mem, p, at.len);
+	return 0;
+}
+
+/*
+ * UFFDIO_POISON (Linux 6.6) would do nearly the same, but is refused where a
+ * write-protect marker stands, leaves a marker in a memfd that no discard
+ * removes, and gives KVM a signal instead of an error: a vCPU that blocks it
+ * tries for ever.
+ */
+int guest_faults_lose(struct guest_faults *f, gfn_t gfn)
+{
+	int rc = map_page(f, gfn, MAP_SHARED, f->empty_fd, 0);
+
+	if (!rc)
+		guest_faults_wake(f, (struct gfn_range){ gfn, 1 });
+	return rc;
+}
+
+int guest_faults_renew(struct guest_faults *f, gfn_t gfn)
+{
+	const struct gfn_range range = { gfn, 1 };
+	struct uffdio_range at;
+	int rc;
+
+	if (!host_range(f, range, &at))
+		return -EFAULT;
+	if (f->mem->backing == GUEST_MEM_MEMFD)
+		rc = map_page(f, gfn, MAP_SHARED, f->mem->fd,
+			      at.start - f->mem->file_hva);
+	else
+		rc = map_page(f, gfn, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Who touches it before it is watched has the kernel's zeros. */
+	return rc ? rc : watch(f, range);
+}
