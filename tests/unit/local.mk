@@ -110,6 +110,28 @@ tests_unit_store_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_store_LDADD = $(VMM_LIBS)
 
+# Their own functions stand before some of the program's (see each).
+SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
+	tests/unit/sink-lost tests/unit/sink-steps
+noinst_HEADERS += tests/unit/sink-world.h tests/unit/nbd-server.h
+check_PROGRAMS += $(SINK_TESTS)
+TESTS += $(SINK_TESTS)
+tests_unit_sink_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_discard_LDADD = $(VMM_LIBS)
+tests_unit_sink_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=madvise \
+	-Wl,--wrap=store_put -Wl,--wrap=store_get
+tests_unit_sink_retry_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_retry_LDADD = $(VMM_LIBS)
+tests_unit_sink_retry_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
+tests_unit_sink_lost_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_lost_LDADD = $(VMM_LIBS)
+tests_unit_sink_lost_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap \
+	-Wl,--wrap=store_get
+tests_unit_sink_steps_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_steps_LDADD = $(VMM_LIBS)
+tests_unit_sink_steps_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=madvise \
+	-Wl,--wrap=store_put -Wl,--wrap=store_get
+
 check_PROGRAMS += tests/unit/sink_selftest
 TESTS += tests/unit/sink_selftest
 tests_unit_sink_selftest_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -125,7 +125,7 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	bitmap_set(sh->waiting, gfn.v);
 	log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
 		    "store: frame 0x%llx can't be read back: %s; whoever "
-		    "touches it waits, and it is tried again each second",
+		    "touches it waits; it is tried again until it can",
 		    (unsigned long long)gfn.v, reason(rc));
 	if (sh->nr_waiting++)
 		return;

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Pages that can't be read for a while: who touched them waits, and goes on when
+ * they can be read again, whatever else the shard has to do; and nobody else
+ * waits for that.  With a server that fails, and where the exact order of things
+ * matters, with our own function before store_get() (-Wl,--wrap).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "tests/unit/nbd-server.h"
+#include "tests/unit/sink-world.h"
+
+#define NR_PAGES 600u		/* more than memory has room for */
+#define NR_MANY	 400u		/* threads that wait at once */
+#define TURN_MAX 16		/* of sink-store-trouble.c */
+
+static struct world w;
+/* Reads of pages below fail; in each of them, hook is called. */
+static uint64_t fail_below;	/* atomic */
+static uint64_t nr_failed;	/* atomic; reads */
+static uint64_t failed_by_page[NR_MANY];	/* atomic */
+static void (*hook)(uint64_t key);
+
+int __real_store_get(struct store *s, struct page_coder *c, uint64_t key,
+		     void *page);
+int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
+		     void *page);
+
+static uint64_t load64(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static void fail_pages_below(uint64_t gfn)
+{
+	__atomic_store_n(&fail_below, gfn, __ATOMIC_RELEASE);
+}
+
+int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
+		     void *page)
+{
+	void (*fn)(uint64_t key) = __atomic_load_n(&hook, __ATOMIC_ACQUIRE);
+
+	if (fn)
+		fn(key);
+	if (key >= load64(&fail_below))
+		return __real_store_get(s, c, key, page);
+	__atomic_fetch_add(&nr_failed, 1, __ATOMIC_ACQ_REL);
+	if (key < NR_MANY)
+		__atomic_fetch_add(&failed_by_page[key], 1, __ATOMIC_ACQ_REL);
+	return -EIO;
+}
+
+static void set_hook(void (*fn)(uint64_t key))
+{
+	__atomic_store_n(&hook, fn, __ATOMIC_RELEASE);
+}
+
+static bool nr_waiting_is(void *arg)
+{
+	return world_stats(&w).nr_waiting == *(const uint64_t *)arg;
+}
+
+static bool waits_for(uint64_t nr)
+{
+	return wait_until(nr_waiting_is, &nr);
+}
+
+static void fill_and_evict(uint64_t first, uint64_t nr)
+{
+	for (uint64_t g = first; g < first + nr; g++)
+		set_number(&w, g, g + 1);
+	if (world_evict(&w, first, nr) != nr)
+		tap_bail("not all are evicted");
+}
+
+/* Another page of the shard comes and goes all the time, by us. */
+static bool churn_until(bool (*is)(void *arg), void *arg)
+{
+	uint64_t give_up = clock_now_ns() + GIVE_UP_NS;
+	bool right = true;
+
+	while (!is(arg) && clock_now_ns() < give_up) {
+		world_evict(&w, 5000, 1);
+		right &= has_number(&w, 5000, 0x5000);
+	}
+	return right && is(arg);
+}
+
+/* Of the device, beyond *arg. */
+static bool has_failed_more(void *arg)
+{
+	return world_stats(&w).store.nr_read_errors > *(uint64_t *)arg;
+}
+
+static void check_error(uint64_t since)
+{
+	struct reclaim_sink_stats s = world_stats(&w);
+
+	ok(strstr(s.last_error, "frame 0x0 can't be read back") &&
+	   strstr(s.last_error, strerror(EIO)) && s.last_error_ns >= since &&
+	   s.last_error_ns <= clock_now_ns(), "the last error is: %s",
+	   s.last_error);
+}
+
+/* A server that fails, while the shard has other faults all the time. */
+static void test_server(void)
+{
+	uint64_t before, since = clock_now_ns();
+	struct toucher t = { 0 };
+	struct nbd_server server;
+	char options[160];
+
+	if (!nbd_server_start(&server)) {
+		tap_skip("a server that fails", "nbdkit is not installed");
+		return;
+	}
+	snprintf(options, sizeof(options), "codec=none,mem=1M,shards=1,nbd=%s",
+		 server.uri);
+	world_open(&w, 32 * MIB, GUEST_MEM_MEMFD, options);
+	ok(!world_stats(&w).last_error[0] && !world_stats(&w).last_error_ns,
+	   "nothing has failed yet");
+	fill_and_evict(0, NR_PAGES);
+	set_number(&w, 5000, 0x5000);
+	nbd_server_fail(&server, true);
+	toucher_start(&t, &w, 0);
+	ok(waits_for(1), "the server fails: who touches a page waits");
+	check_error(since);
+	before = world_stats(&w).store.nr_read_errors + 3;
+	ok(churn_until(has_failed_more, &before) && !is_done(&t.done),
+	   "it is tried again while the shard has other faults");
+	nbd_server_fail(&server, false);
+	ok(churn_until(toucher_is_done, &t), "the server works again: the page "
+	   "is back");
+	toucher_join(&t);
+	ok(t.value == word(1, 0) && !world_stats(&w).nr_waiting,
+	   "it is what it was, and nothing is waited for");
+	world_close(&w);
+	nbd_server_stop(&server);
+}
+
+/* Each page counts once, as long as it is not back, not gone. */
+static void test_count(void)
+{
+	struct toucher t[5] = { 0 };
+	uint64_t reads;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_MEMFD, "shards=1");
+	fill_and_evict(0, 4);
+	fail_pages_below(3);
+	for (unsigned int i = 0; i < 5; i++)
+		toucher_start(&t[i], &w, i % 3);
+	ok(waits_for(3), "five threads wait for three pages");
+	reads = load64(&nr_failed);
+	is_int(world_discard(&w, 0, 1), 0, "one of them is given back");
+	toucher_join(&t[0]);
+	toucher_join(&t[3]);
+	ok(!t[0].value && !t[3].value && world_stats(&w).nr_waiting == 2,
+	   "who waited for it reads zeros, and two are left");
+	fail_pages_below(2);
+	is_int(world_prefetch(&w, 2, 2), 0, "another is brought back");
+	toucher_join(&t[2]);
+	ok(t[2].value == word(3, 0) && world_stats(&w).nr_waiting == 1,
+	   "who waited for it has it, and one is left");
+	is_int(world_prefetch(&w, 1, 1), -EIO, "the last can't be");
+	is_int(world_stats(&w).nr_waiting, 1, "and is left");
+	fail_pages_below(0);
+	toucher_join(&t[1]);
+	toucher_join(&t[4]);
+	ok(t[1].value == word(2, 0) && t[4].value == t[1].value &&
+	   !world_stats(&w).nr_waiting, "it can be read: none is left");
+	ok(reads && !world_stats(&w).store.nr_pages, "and nothing is stored");
+	world_close(&w);
+}
+
+static struct toucher many[NR_MANY], quick;
+
+/* Messages wait in the shard's userfaultfd, until its thread takes them. */
+static bool fault_is_queued(void *arg)
+{
+	struct pollfd fd = { .fd = store_sink(&w)->faults->shards[0].fd,
+			     .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+static uint64_t reads_before_quick, reads_at_quick;	/* atomic */
+
+/* In the middle of a turn somebody touches a page that can be read. */
+static void touch_quick(uint64_t key)
+{
+	if (key == NR_MANY)
+		__atomic_store_n(&reads_at_quick, load64(&nr_failed),
+				 __ATOMIC_RELEASE);
+	if (key >= NR_MANY || load64(&reads_before_quick))
+		return;
+	toucher_start(&quick, &w, NR_MANY);
+	if (!wait_until(fault_is_queued, NULL))
+		tap_bail("no fault");
+	__atomic_store_n(&reads_before_quick, load64(&nr_failed) + 1,
+			 __ATOMIC_RELEASE);
+}
+
+static void start_many(void)
+{
+	fill_and_evict(0, NR_MANY + 1);
+	fail_pages_below(NR_MANY);
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		toucher_start(&many[i], &w, i);
+	ok(waits_for(NR_MANY), "%u pages are waited for", NR_MANY);
+}
+
+static bool all_tried_again(void *arg)
+{
+	const uint64_t *before = arg;
+
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		if (load64(&failed_by_page[i]) < before[i] + 2)
+			return false;
+	return true;
+}
+
+/* With as many as there may be, others are served, and each is tried again. */
+static void test_many(void)
+{
+	uint64_t before[NR_MANY], reads, start, passes;
+	unsigned int wrong = 0;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
+	start_many();
+	set_hook(touch_quick);
+	while (!load64(&reads_before_quick))
+		usleep(1000);
+	toucher_join(&quick);
+	set_hook(NULL);
+	reads = load64(&reads_at_quick) - load64(&reads_before_quick);
+	ok(reads <= TURN_MAX, "who touches another page is served after %llu "
+	   "more tries", (unsigned long long)reads);
+	start = clock_now_ns();
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		before[i] = load64(&failed_by_page[i]);
+	ok(wait_until(all_tried_again, before), "each is tried again");
+	passes = load64(&failed_by_page[0]) - before[0];
+	ok(passes <= 2 + (clock_now_ns() - start) / (90 * NSEC_PER_MSEC),
+	   "but not all the time: %llu times", (unsigned long long)passes);
+	fail_pages_below(0);
+	for (unsigned int i = 0; i < NR_MANY; i++) {
+		toucher_join(&many[i]);
+		wrong += many[i].value != word(i + 1, 0);
+	}
+	ok(!wrong && !world_stats(&w).nr_waiting, "they can be read: all "
+	   "go on");
+	world_close(&w);
+}
+
+static uint64_t nr_slow, reads_after_stop;	/* atomic */
+
+/* A device that is slow to say no. */
+static void be_slow(uint64_t key)
+{
+	__atomic_fetch_add(&nr_slow, 1, __ATOMIC_ACQ_REL);
+	usleep(5000);
+	if (__atomic_load_n(&store_sink(&w)->faults->stopping,
+			    __ATOMIC_ACQUIRE))
+		__atomic_fetch_add(&reads_after_stop, 1, __ATOMIC_ACQ_REL);
+}
+
+static void test_stop(void)
+{
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
+	start_many();
+	set_hook(be_slow);
+	/* In the middle of a pass. */
+	while (load64(&nr_slow) < 10)
+		usleep(1000);
+	w.sink->ops->close(w.sink);
+	set_hook(NULL);
+	ok(load64(&reads_after_stop) <= TURN_MAX, "stopping waits for %llu "
+	   "tries, not for the pages",
+	   (unsigned long long)load64(&reads_after_stop));
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		toucher_join(&many[i]);
+	fail_pages_below(0);
+	guest_mem_free(w.mem);
+}
+
+static void on_alarm(int sig)
+{
+	static const char text[] = "Bail out! it hangs\n";
+
+	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(98);
+	_exit(99);
+}
+
+/* Runs what many pages that fail say, and counts its lines. */
+static void test_log(void)
+{
+	char path[] = "/tmp/vmm-sink-retry-XXXXXX", line[512];
+	int saved = dup(STDERR_FILENO), fd = mkstemp(path);
+	uint64_t start = clock_now_ns(), nr = 0, most;
+	FILE *f;
+
+	if (saved < 0 || fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		tap_bail("no file");
+	test_stop();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	f = fdopen(fd, "r");
+	rewind(f);
+	while (fgets(line, sizeof(line), f))
+		nr += strstr(line, "can't be read back") != NULL;
+	fclose(f);
+	unlink(path);
+	/* Five in ten seconds. */
+	most = 5 * (1 + (clock_now_ns() - start) / (10 * NSEC_PER_SEC) + 1);
+	ok(nr >= 1 && nr <= most, "%llu lines for %u pages",
+	   (unsigned long long)nr, NR_MANY);
+}
+
+static void test_full(void)
+{
+	uint64_t since = clock_now_ns();
+	struct reclaim_sink_stats s;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "codec=none,mem=1M");
+	for (uint64_t g = 0; g < NR_PAGES; g++)
+		set_number(&w, g, g + 1);
+	ok(world_evict(&w, 0, NR_PAGES) < NR_PAGES, "a store that is full");
+	s = world_stats(&w);
+	ok(strstr(s.last_error, "no room") && s.last_error_ns >= since &&
+	   s.store.nr_full, "says so: %s", s.last_error);
+	world_close(&w);
+}
+
+int main(void)
+{
+	signal(SIGALRM, on_alarm);
+	alarm(900);
+	world_require();
+	test_server();
+	test_count();
+	test_many();
+	test_log();
+	test_full();
+	return tap_done();
+}
