@@ -154,19 +154,6 @@ static void exit_io(struct vcpu *v)
 	}
 }
 
-static void exit_mmio(struct vcpu *v)
-{
-	struct kvm_run *run = v->run;
-	struct bus *mmio = vm_mmio(v->vm);
-
-	if (run->mmio.is_write)
-		bus_write(mmio, run->mmio.phys_addr, run->mmio.data,
-			  run->mmio.len);
-	else
-		bus_read(mmio, run->mmio.phys_addr, run->mmio.data,
-			 run->mmio.len);
-}
-
 static void crash(struct vcpu *v, const char *what)
 {
 	struct kvm_regs regs = { 0 };
@@ -175,6 +162,26 @@ static void crash(struct vcpu *v, const char *what)
 	log_error("%s: CPU %u: %s at RIP 0x%llx", vm_name(v->vm), v->index,
 		  what, (unsigned long long)regs.rip);
 	vm_stop(v->vm, VM_END_CRASH);
+}
+
+static void exit_mmio(struct vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	struct bus *mmio = vm_mmio(v->vm);
+	const struct gfn_range page = { gpa_to_gfn(GPA(run->mmio.phys_addr)),
+					1 };
+
+	/* What KVM emulates and can't have of memory it takes for a device. */
+	if (guest_mem_is_ram(vm_mem(v->vm), page)) {
+		crash(v, "the host can't give it memory");
+		return;
+	}
+	if (run->mmio.is_write)
+		bus_write(mmio, run->mmio.phys_addr, run->mmio.data,
+			  run->mmio.len);
+	else
+		bus_read(mmio, run->mmio.phys_addr, run->mmio.data,
+			 run->mmio.len);
 }
 
 static void system_event(struct vcpu *v)
