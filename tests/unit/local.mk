@@ -208,7 +208,8 @@ TESTS += tests/unit/top
 tests_unit_top_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_top_LDADD = $(VMM_LIBS)
 
-NUMA_TESTS = tests/unit/numa tests/unit/sink_numa tests/unit/nodes
+NUMA_TESTS = tests/unit/numa tests/unit/sink_numa tests/unit/nodes \
+	tests/unit/sink-numa-discard
 check_PROGRAMS += $(NUMA_TESTS)
 TESTS += $(NUMA_TESTS)
 tests_unit_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -217,6 +218,10 @@ tests_unit_sink_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_nodes_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_nodes_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_LDADD = $(VMM_LIBS)
+tests_unit_sink_numa_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_numa_discard_LDADD = $(VMM_LIBS)
+tests_unit_sink_numa_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages \
+	-Wl,--wrap=host_numa_nodes
 
 check_PROGRAMS += tests/unit/prefetch
 TESTS += tests/unit/prefetch

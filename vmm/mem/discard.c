@@ -43,12 +43,14 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 	void *p;
 	int rc = range_to_drop(mem, range, &p);
 
-	if (!rc)
-		rc = mem->discard ? mem->discard(mem->discard_arg, range) :
-				    guest_mem_drop(mem, range);
 	if (rc)
 		return rc;
+	rc = mem->discard ? mem->discard(mem->discard_arg, range) :
+			    guest_mem_drop(mem, range);
+	/* Some may have gone, also where the others could not. */
 	guest_mem_residency_stale(mem, range);
+	if (rc)
+		return rc;
 	__atomic_fetch_add(&mem->nr_discarded, range.nr, __ATOMIC_RELAXED);
 	return 0;
 }

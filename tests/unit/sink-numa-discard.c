@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A page that is given back while the NUMA sink moves it: it is nowhere
+ * afterwards, neither "away" nor counted as in swap.  Only the order of the two
+ * matters here, so a host of one node does: our own functions stand before those
+ * that know of nodes and move pages (-Wl,--wrap).
+ */
+#include "config.h"
+
+#include <numaif.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "tests/tap.h"
+#include "vmm/mem/numa.h"
+#include "vmm/reclaim/sink.h"
+
+#define G  300u
+#define NR 8u
+
+static struct guest_mem *mem;
+static pthread_t thread;
+static bool started, done;	/* done: atomic */
+
+uint64_t __wrap_host_numa_nodes(void);
+long __wrap_move_pages(int pid, unsigned long nr, void **pages,
+		       const int *nodes, int *status, int flags);
+
+uint64_t __wrap_host_numa_nodes(void)
+{
+	return 3;
+}
+
+static void *discard(void *arg)
+{
+	if (guest_mem_discard(mem, (struct gfn_range){ GFN(G), NR }))
+		tap_bail("it is not given back");
+	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* All have moved; and before that is noted, somebody gives them back. */
+long __wrap_move_pages(int pid, unsigned long nr, void **pages,
+		       const int *nodes, int *status, int flags)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		status[i] = nodes[i];
+	if (!started && pthread_create(&thread, NULL, discard, NULL))
+		tap_bail("no thread");
+	started = true;
+	/* As far as it gets: it waits for us, if all is well. */
+	for (int i = 0; i < 200 && !__atomic_load_n(&done, __ATOMIC_ACQUIRE);
+	     i++)
+		usleep(1000);
+	return 0;
+}
+
+int main(void)
+{
+	static const enum guest_mem_backing backings[] = {
+		GUEST_MEM_ANON, GUEST_MEM_MEMFD,
+	};
+	const struct gfn_range r = { GFN(G), NR };
+
+	for (unsigned int b = 0; b < 2; b++) {
+		struct reclaim_result res = { 0 };
+		struct reclaim_sink *sink;
+		uint64_t nr_away = 0;
+		char why[256];
+		uint8_t *p;
+
+		started = done = false;
+		if (guest_mem_new(&mem, 4 << 20, backings[b]) ||
+		    sink_numa.open(&sink, mem, "to=1,from=0", why, sizeof(why)))
+			tap_bail("no sink");
+		p = guest_mem_ptr(mem, gfn_to_gpa(GFN(G)), NR * VMM_PAGE_SIZE);
+		for (unsigned int i = 0; i < NR; i++)
+			p[i * VMM_PAGE_SIZE] = 1;
+		is_int(sink->ops->evict(sink, &r, 1, &res), 0, "pages are given "
+		       "back while they move");
+		pthread_join(thread, NULL);
+		for (unsigned int i = 0; i < NR; i++)
+			nr_away += guest_mem_is_away(mem, GFN(G + i));
+		ok(!nr_away && !p[0], "none of them counts as away: %llu",
+		   (unsigned long long)nr_away);
+		sink->ops->close(sink);
+		guest_mem_free(mem);
+	}
+	return tap_done();
+}
