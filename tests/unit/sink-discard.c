@@ -18,7 +18,7 @@ static struct world w;
 static __thread bool discarding;
 /* Called in the discarding thread, before and after the page is dropped. */
 static void (*before_drop)(void), (*after_drop)(void);
-static void (*after_put)(uint64_t key), (*after_get)(uint64_t key);
+static void (*after_put)(uint64_t key), (*after_get)(uint64_t key); /* atomic */
 
 int __real_madvise(void *p, size_t len, int advice);
 int __wrap_madvise(void *p, size_t len, int advice);
@@ -30,6 +30,19 @@ int __real_store_get(struct store *s, struct page_coder *c, uint64_t key,
 		     void *page);
 int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
 		     void *page);
+
+static void set(void (**hook)(uint64_t key), void (*fn)(uint64_t key))
+{
+	__atomic_store_n(hook, fn, __ATOMIC_RELEASE);
+}
+
+static void call(void (**hook)(uint64_t key), uint64_t key)
+{
+	void (*fn)(uint64_t key) = __atomic_load_n(hook, __ATOMIC_ACQUIRE);
+
+	if (fn)
+		fn(key);
+}
 
 int __wrap_madvise(void *p, size_t len, int advice)
 {
@@ -48,8 +61,7 @@ int __wrap_store_put(struct store *s, struct page_coder *c, uint64_t key,
 {
 	int rc = __real_store_put(s, c, key, page);
 
-	if (after_put)
-		after_put(key);
+	call(&after_put, key);
 	return rc;
 }
 
@@ -58,8 +70,7 @@ int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
 {
 	int rc = __real_store_get(s, c, key, page);
 
-	if (after_get)
-		after_get(key);
+	call(&after_get, key);
 	return rc;
 }
 
@@ -165,7 +176,8 @@ static void test_drop(enum guest_mem_backing backing, const char *name)
 
 static void discard_after(uint64_t key)
 {
-	after_put = after_get = NULL;
+	set(&after_put, NULL);
+	set(&after_get, NULL);
 	if (key != G || discard_it())
 		tap_bail("it is not given back");
 }
@@ -173,7 +185,7 @@ static void discard_after(uint64_t key)
 static void test_copied(enum guest_mem_backing backing, const char *name)
 {
 	open_with_page(backing, false);
-	after_put = discard_after;
+	set(&after_put, discard_after);
 	is_int(world_evict(&w, G, 1), 1, "a page is given back while it is "
 	       "evicted");
 	check_zeros(name, "given back while it is evicted");
@@ -185,7 +197,7 @@ static void test_loaded(enum guest_mem_backing backing, const char *name)
 	struct toucher t = { 0 };
 
 	open_with_page(backing, true);
-	after_get = discard_after;
+	set(&after_get, discard_after);
 	toucher_start(&t, &w, G);
 	toucher_join(&t);
 	is_int(t.value, 0, "a page is given back while it is loaded");
@@ -193,7 +205,7 @@ static void test_loaded(enum guest_mem_backing backing, const char *name)
 	world_close(&w);
 
 	open_with_page(backing, true);
-	after_get = discard_after;
+	set(&after_get, discard_after);
 	is_int(world_prefetch(&w, G, 1), 0, "a page is given back while it is "
 	       "brought back");
 	check_zeros(name, "given back while it is brought back");

@@ -256,6 +256,39 @@ static void test_many(void)
 	world_close(&w);
 }
 
+static bool all_have_asked(void *arg)
+{
+	return nr_fault_messages(&w) >= *(const uint64_t *)arg;
+}
+
+/* Many threads want one page: it is not read for each of them. */
+static void test_one_page(void)
+{
+	uint64_t want, reads, start = clock_now_ns();
+	unsigned int wrong = 0;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_MEMFD, "shards=1");
+	fill_and_evict(0, 1);
+	fail_pages_below(1);
+	reads = load64(&nr_failed);
+	want = nr_fault_messages(&w) + NR_MANY;
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		toucher_start(&many[i], &w, 0);
+	ok(wait_until(all_have_asked, &want), "%u threads want one page",
+	   NR_MANY);
+	reads = load64(&nr_failed) - reads;
+	ok(reads <= 2 + (clock_now_ns() - start) / (90 * NSEC_PER_MSEC),
+	   "it is read %llu times meanwhile", (unsigned long long)reads);
+	is_int(world_stats(&w).nr_waiting, 1, "and counts once");
+	fail_pages_below(0);
+	for (unsigned int i = 0; i < NR_MANY; i++) {
+		toucher_join(&many[i]);
+		wrong += many[i].value != word(1, 0);
+	}
+	is_int(wrong, 0, "then all of them have it");
+	world_close(&w);
+}
+
 static uint64_t nr_slow, reads_after_stop;	/* atomic */
 
 /* A device that is slow to say no. */
@@ -344,6 +377,7 @@ int main(void)
 	test_server();
 	test_count();
 	test_many();
+	test_one_page();
 	test_log();
 	test_full();
 	return tap_done();

@@ -17,7 +17,7 @@
 
 static struct world w;
 static int (*on_put)(uint64_t key), (*on_get)(uint64_t key);	/* atomic */
-static uint64_t kept_gfn;	/* can't be dropped; 0: all can */
+static uint64_t kept_gfn;	/* atomic; can't be dropped; 0: all can */
 
 int __real_store_put(struct store *s, struct page_coder *c, uint64_t key,
 		     const void *page);
@@ -66,7 +66,8 @@ int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
 
 int __wrap_madvise(void *p, size_t len, int advice)
 {
-	uintptr_t at = kept_gfn ? (uintptr_t)words_at(&w, kept_gfn) : 0;
+	uint64_t gfn = __atomic_load_n(&kept_gfn, __ATOMIC_ACQUIRE);
+	uintptr_t at = gfn ? (uintptr_t)words_at(&w, gfn) : 0;
 
 	if (at && (advice == MADV_DONTNEED || advice == MADV_REMOVE) &&
 	    at >= (uintptr_t)p && at < (uintptr_t)p + len) {
@@ -304,13 +305,13 @@ static void test_drop_fails(enum guest_mem_backing backing, const char *name)
 	uint64_t wrong = 0;
 
 	open_filled(backing);
-	kept_gfn = G + 3;
+	__atomic_store_n(&kept_gfn, G + 3, __ATOMIC_RELEASE);
 	is_int(world_evict(&w, G, 6), 5, "one of six can't be dropped");
 	ok(world_stats(&w).store.nr_pages == 5 &&
 	   !guest_mem_is_away(w.mem, GFN(G + 3)) &&
 	   guest_mem_is_away(w.mem, GFN(G + 4)),
 	   "%s: it stays, the others are in the store", name);
-	kept_gfn = 0;
+	__atomic_store_n(&kept_gfn, 0, __ATOMIC_RELEASE);
 	set_number(&w, G + 3, 0x33);
 	for (uint64_t g = G; g < G + 6; g++)
 		wrong += !has_number(&w, g, g == G + 3 ? 0x33 : g);
