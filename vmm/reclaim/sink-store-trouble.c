@@ -111,7 +111,8 @@ void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn)
 	if (!bitmap_test(sh->waiting, gfn.v))
 		return;
 	bitmap_clear(sh->waiting, gfn.v);
-	if (!--sh->nr_waiting)
+	sh->nr_waiting--;
+	if (!__atomic_sub_fetch(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
 		log_limited(&s->trouble.read_limit, LOG_LEVEL_INFO,
 			    "store: no page is waited for any more");
 }
@@ -123,6 +124,7 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	if (bitmap_test(sh->waiting, gfn.v))
 		return;
 	bitmap_set(sh->waiting, gfn.v);
+	sink_store_count(&s->stats.nr_waiting, 1);
 	log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
 		    "store: frame 0x%llx can't be read back: %s; whoever "
 		    "touches it waits; it is tried again until it can",

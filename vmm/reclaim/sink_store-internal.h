@@ -29,7 +29,7 @@ struct sink_shard {
 	uint8_t page[STORE_PAGE_SIZE];	/* of the shard's thread */
 	/* Under the lock: */
 	uint64_t *waiting;	/* owned; frames that can't be read, yet wanted */
-	uint64_t nr_waiting;
+	uint64_t nr_waiting;	/* of this shard */
 	/* Of the shard's thread: the pass over them, see sink-store-trouble.c */
 	uint64_t next_waiting, pass_delay_ns;
 	bool pass_helped;
@@ -55,7 +55,7 @@ struct sink_store {
 	struct page_coder *coder;	/* owned; of the engine's thread */
 	uint8_t page[STORE_PAGE_SIZE];
 	uint64_t put_failed;		/* the frame */
-	struct reclaim_sink_stats stats;	/* counts only; atomic */
+	struct reclaim_sink_stats stats;	/* its own counts; atomic */
 	struct sink_trouble trouble;
 	unsigned int nr_shards;
 	struct sink_shard shards[];

@@ -309,17 +309,14 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 	struct sink_store *s = (struct sink_store *)sink;
 	const uint64_t *from = (const uint64_t *)&s->stats;
 	uint64_t *to = (uint64_t *)stats;
-	uint64_t nr_waiting = 0;
 
-	/* First: what the guest has seen by now is counted by then. */
+	/* Each once: what the guest has seen by now is counted by then. */
 	for (unsigned int i = 0; i < s->nr_shards; i++) {
 		pthread_mutex_lock(&s->shards[i].lock);
-		nr_waiting += s->shards[i].nr_waiting;
 		pthread_mutex_unlock(&s->shards[i].lock);
 	}
 	for (size_t i = 0; i < NR_COUNTS; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-	stats->nr_waiting = nr_waiting;
 	store_get_stats(s->store, &stats->store);
 	pthread_mutex_lock(&s->trouble.lock);
 	stats->last_error_ns = s->trouble.when_ns;
