@@ -174,7 +174,54 @@ static void test_count(void)
 	ok(t[1].value == word(2, 0) && t[4].value == t[1].value &&
 	   !world_stats(&w).nr_waiting, "it can be read: none is left");
 	ok(reads && !world_stats(&w).store.nr_pages, "and nothing is stored");
+	fill_and_evict(4, 4);
+	fail_pages_below(8);
+	reads = load64(&nr_failed);
+	is_int(world_prefetch(&w, 4, 4), -EIO, "four can't be brought back");
+	is_int(load64(&nr_failed) - reads, 1, "which the first of them tells");
+	fail_pages_below(0);
 	world_close(&w);
+}
+
+static bool called_again;	/* atomic */
+
+static void ask_twice(void *arg, unsigned int shard, gfn_t gfn)
+{
+	struct guest_faults **faults = arg;
+
+	guest_faults_again(*faults, shard, 3600 * NSEC_PER_SEC);
+	guest_faults_again(*faults, shard, 0);
+	guest_faults_zero(*faults, gfn);
+}
+
+static void on_again(void *arg, unsigned int shard)
+{
+	__atomic_store_n(&called_again, true, __ATOMIC_RELEASE);
+}
+
+static bool was_called_again(void *arg)
+{
+	return is_done(&called_again);
+}
+
+/* Who asks for an earlier time has it. */
+static void test_again(void)
+{
+	static const struct guest_faults_ops ops = {
+		.missing = ask_twice, .again = on_again,
+	};
+	struct guest_faults *faults;
+	char why[256];
+
+	if (guest_mem_new(&w.mem, 2 * MIB, GUEST_MEM_ANON) ||
+	    guest_faults_new(&faults, w.mem, 1, &ops, &faults, why,
+			     sizeof(why)) ||
+	    guest_faults_watch(faults, (struct gfn_range){ GFN(0), 1 }))
+		tap_bail("no faults");
+	ok(has_number(&w, 0, 0) && wait_until(was_called_again, NULL),
+	   "of two times to try again the earlier counts");
+	guest_faults_free(faults);
+	guest_mem_free(w.mem);
 }
 
 static struct toucher many[NR_MANY], quick;
@@ -338,6 +385,56 @@ static void test_stop(void)
 	guest_mem_free(w.mem);
 }
 
+#define NR_BATCH 16	/* of faults.c */
+
+static unsigned int stop_stage;	/* of the shard's thread */
+static uint64_t reads_in_batch;	/* atomic; after stopping */
+static pthread_t closer;
+
+static void *close_sink(void *arg)
+{
+	w.sink->ops->close(w.sink);
+	return NULL;
+}
+
+/* Faults gather while the first is served; stop comes with the next of them. */
+static void stop_in_batch(uint64_t key)
+{
+	switch (stop_stage++) {
+	case 0:
+		for (unsigned int i = 1; i <= NR_BATCH; i++)
+			toucher_start(&many[i], &w, i);
+		if (!wait_until(fault_is_queued, NULL))
+			tap_bail("no fault");
+		usleep(200000);
+		break;
+	case 1:
+		start_thread(&closer, close_sink, NULL);
+		while (!__atomic_load_n(&store_sink(&w)->faults->stopping,
+					__ATOMIC_ACQUIRE))
+			usleep(1000);
+		break;
+	default:
+		__atomic_fetch_add(&reads_in_batch, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+/* Those who fault at once are not served one after the other any more, either. */
+static void test_stop_batch(void)
+{
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
+	fill_and_evict(0, NR_BATCH + 1);
+	set_hook(stop_in_batch);
+	toucher_start(&many[0], &w, 0);
+	/* The first starts the others before it is served. */
+	for (unsigned int i = 0; i <= NR_BATCH; i++)
+		toucher_join(&many[i]);
+	pthread_join(closer, NULL);
+	set_hook(NULL);
+	is_int(load64(&reads_in_batch), 0, "nor for faults that came at once");
+	guest_mem_free(w.mem);
+}
+
 static void on_alarm(int sig)
 {
 	static const char text[] = "Bail out! it hangs\n";
@@ -392,11 +489,13 @@ int main(void)
 	signal(SIGALRM, on_alarm);
 	alarm(900);
 	world_require();
+	test_again();
 	test_server();
 	test_count();
 	test_many();
 	test_one_page();
 	test_log();
+	test_stop_batch();
 	test_full();
 	return tap_done();
 }
