@@ -51,8 +51,8 @@ struct faulty {
 	bool fail_read, fail_write, forget;
 };
 
-static int faulty_read(struct store_device *dev, void *buf, size_t len,
-		       uint64_t offset)
+static int faulty_read(struct store_device *dev, const struct store_worker *w,
+		       void *buf, size_t len, uint64_t offset)
 {
 	struct faulty *f = (struct faulty *)dev;
 
@@ -60,12 +60,13 @@ static int faulty_read(struct store_device *dev, void *buf, size_t len,
 		return -EIO;
 	memcpy(buf, f->bytes + offset, len);
 	if (f->forget)
-		((uint8_t *)buf)[len / 2] ^= 1;
+		for (size_t i = 0; i < len; i += 64)
+			((uint8_t *)buf)[i] ^= 1;
 	return 0;
 }
 
-static int faulty_write(struct store_device *dev, const void *buf, size_t len,
-			uint64_t offset)
+static int faulty_write(struct store_device *dev, const struct store_worker *w,
+			const void *buf, size_t len, uint64_t offset)
 {
 	struct faulty *f = (struct faulty *)dev;
 
@@ -89,7 +90,7 @@ static struct faulty *faulty_new(uint64_t bytes)
 	};
 	struct faulty *f = calloc(1, sizeof(*f));
 
-	f->dev = (struct store_device){ &ops, bytes };
+	f->dev = (struct store_device){ .ops = &ops, .bytes = bytes };
 	f->bytes = malloc(bytes);
 	return f;
 }

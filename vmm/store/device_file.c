@@ -18,17 +18,33 @@ struct file_device {
 	struct store_device dev;
 	int fd;			/* owned */
 	bool is_block;
+	/*
+	 * O_DIRECT: errors are told by the write that meets them, and memory
+	 * that was saved does not become page cache.  Atomic.
+	 */
+	bool is_direct;
+	char name[];
 };
 
-static int file_read(struct store_device *dev, void *buf, size_t len,
+/* A file system that took O_DIRECT at open() can still not have it. */
+static bool give_up_direct(struct file_device *f)
+{
+	if (!__atomic_exchange_n(&f->is_direct, false, __ATOMIC_RELAXED))
+		return false;
+	return !fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) & ~O_DIRECT);
+}
+
+static int file_read(struct store_device *dev,
+		     const struct store_worker *worker, void *buf, size_t len,
 		     uint64_t offset)
 {
-	int fd = ((struct file_device *)dev)->fd;
+	struct file_device *f = (struct file_device *)dev;
 
 	while (len) {
-		ssize_t n = pread(fd, buf, len, offset);
+		ssize_t n = pread(f->fd, buf, len, offset);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR ||
+			      (errno == EINVAL && give_up_direct(f))))
 			continue;
 		if (n <= 0)
 			return n ? -errno : -ENODATA;
@@ -39,18 +55,17 @@ static int file_read(struct store_device *dev, void *buf, size_t len,
 	return 0;
 }
 
-static int file_write(struct store_device *dev, const void *buf, size_t len,
-		      uint64_t offset)
+static int write_all(struct file_device *f, const void *buf, size_t len,
+		     uint64_t offset)
 {
-	int fd = ((struct file_device *)dev)->fd;
-
 	while (len) {
-		ssize_t n = pwrite(fd, buf, len, offset);
+		ssize_t n = pwrite(f->fd, buf, len, offset);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR ||
+			      (errno == EINVAL && give_up_direct(f))))
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n <= 0)
+			return n ? -errno : -EIO;
 		buf = (const char *)buf + n;
 		offset += n;
 		len -= n;
@@ -58,16 +73,36 @@ static int file_write(struct store_device *dev, const void *buf, size_t len,
 	return 0;
 }
 
-static void file_discard(struct store_device *dev, size_t len, uint64_t offset)
+/* Through the page cache, an error would be told by nobody but fdatasync(). */
+static int file_write(struct store_device *dev,
+		      const struct store_worker *worker, const void *buf,
+		      size_t len, uint64_t offset)
+{
+	struct file_device *f = (struct file_device *)dev;
+	int rc = write_all(f, buf, len, offset);
+
+	if (rc || __atomic_load_n(&f->is_direct, __ATOMIC_RELAXED))
+		return rc;
+	if (fdatasync(f->fd))
+		return -errno;
+	posix_fadvise(f->fd, offset, len, POSIX_FADV_DONTNEED);
+	return 0;
+}
+
+static int file_discard(struct store_device *dev,
+			const struct store_worker *worker, size_t len,
+			uint64_t offset)
 {
 	struct file_device *f = (struct file_device *)dev;
 	uint64_t range[2] = { offset, len };
+	int rc;
 
 	if (f->is_block)
-		ioctl(f->fd, BLKDISCARD, range);
+		rc = ioctl(f->fd, BLKDISCARD, range);
 	else
-		fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  offset, len);
+		rc = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_KEEP_SIZE, offset, len);
+	return rc ? -errno : 0;
 }
 
 static void file_close(struct store_device *dev)
@@ -84,14 +119,24 @@ static const struct store_device_ops file_ops = {
 };
 
 /* A file that is there is somebody's: only block devices may be. */
-static int open_path(const char *path, bool *is_block)
+static int open_path(struct file_device *f, const char *path)
 {
 	struct stat st;
+	int flags = O_RDWR | O_EXCL | O_CLOEXEC;
 
-	*is_block = !stat(path, &st) && S_ISBLK(st.st_mode);
-	if (*is_block)
-		return open(path, O_RDWR | O_EXCL | O_CLOEXEC);
-	return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	f->is_block = !stat(path, &st) && S_ISBLK(st.st_mode);
+	if (!f->is_block)
+		flags |= O_CREAT;
+	f->is_direct = true;
+	f->fd = open(path, flags | O_DIRECT, 0600);
+	if (f->fd < 0 && errno == EINVAL) {
+		/* Some kernels have made the file before they refuse. */
+		if (!f->is_block)
+			unlink(path);
+		f->is_direct = false;
+		f->fd = open(path, flags, 0600);
+	}
+	return f->fd < 0 ? -errno : 0;
 }
 
 static int say(int rc, const char *path, char *why, size_t len)
@@ -121,16 +166,18 @@ static int say(int rc, const char *path, char *why, size_t len)
 int store_file_open(struct store_device **devp, const char *path,
 		    uint64_t bytes, char *why, size_t len)
 {
-	struct file_device *f = calloc(1, sizeof(*f));
+	struct file_device *f = calloc(1, sizeof(*f) + strlen(path) + 1);
 	uint64_t size = 0;
-	int rc = 0;
+	int rc;
 
 	if (!f)
 		return say(-ENOMEM, path, why, len);
-	f->fd = open_path(path, &f->is_block);
-	if (f->fd < 0) {
-		rc = -errno;
-	} else if (!f->is_block) {
+	rc = open_path(f, path);
+	if (rc) {
+		free(f);
+		return say(rc, path, why, len);
+	}
+	if (!f->is_block) {
 		unlink(path);
 		rc = bytes ? 0 : -EINVAL;
 	} else if (ioctl(f->fd, BLKGETSIZE64, &size)) {
@@ -139,12 +186,12 @@ int store_file_open(struct store_device **devp, const char *path,
 		rc = -EFBIG;
 	}
 	if (rc) {
-		if (f->fd >= 0)
-			close(f->fd);
-		free(f);
+		file_close(&f->dev);
 		return say(rc, path, why, len);
 	}
+	strcpy(f->name, path);
 	f->dev.ops = &file_ops;
+	f->dev.name = f->name;
 	f->dev.bytes = bytes ? bytes : size;
 	*devp = &f->dev;
 	return 0;

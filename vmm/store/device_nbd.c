@@ -1,64 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A handle of libnbd takes one request at a time, so each thread that comes
- * gets one of a few connections; a server that allows only one gets one.
+ * Each worker has a connection of its own, which is made anew when it has
+ * broken; a server that allows only one has one worker.  libnbd's asynchronous
+ * calls are used, so that a request can be given up: by closing its connection.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <libnbd.h>
-#include <pthread.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "vmm/store/device.h"
+#include "vmm/util/clock.h"
 
-#define MAX_CONNECTIONS 4
+#define CONNECT_NS   (5 * NSEC_PER_SEC)
+#define TCP_GONE_MS  10000	/* a host that does not even acknowledge */
+#define TCP_PROBE_S  3
 
 struct nbd_device {
 	struct store_device dev;
-	pthread_mutex_t lock;
-	pthread_cond_t returned;
-	struct nbd_handle *idle[MAX_CONNECTIONS];	/* owned */
-	unsigned int nr_idle, nr;
-	char *uri;		/* owned */
+	struct nbd_handle *conns[STORE_DEVICE_WORKERS];	/* owned; NULL: none */
 	bool can_trim;
+	char uri[];
 };
 
-static struct nbd_handle *connect_to(const char *uri)
-{
-	struct nbd_handle *nbd = nbd_create();
-
-	if (!nbd)
-		return NULL;
-	nbd_set_uri_allow_local_file(nbd, true);
-	if (!nbd_connect_uri(nbd, uri))
-		return nbd;
-	nbd_close(nbd);
-	return NULL;
-}
-
-static struct nbd_handle *take(struct nbd_device *d)
-{
-	struct nbd_handle *nbd;
-
-	pthread_mutex_lock(&d->lock);
-	while (!d->nr_idle)
-		pthread_cond_wait(&d->returned, &d->lock);
-	nbd = d->idle[--d->nr_idle];
-	pthread_mutex_unlock(&d->lock);
-	return nbd;
-}
-
-static void give(struct nbd_device *d, struct nbd_handle *nbd)
-{
-	pthread_mutex_lock(&d->lock);
-	d->idle[d->nr_idle++] = nbd;
-	pthread_cond_signal(&d->returned);
-	pthread_mutex_unlock(&d->lock);
-}
+enum request { READ, WRITE, TRIM };
 
 static int error_of(void)
 {
@@ -67,74 +40,201 @@ static int error_of(void)
 	return e > 0 ? -e : -EIO;
 }
 
-enum request { READ, WRITE, TRIM };
-
-/* Once more over a new connection, when the one it had has broken. */
-static int request(struct nbd_device *d, enum request what, void *buf,
-		   size_t len, uint64_t offset)
+static bool is_broken(struct nbd_handle *nbd)
 {
-	struct nbd_handle *nbd = take(d);
-	int rc = -EIO;
+	return nbd_aio_is_dead(nbd) || nbd_aio_is_closed(nbd);
+}
 
-	for (int tries = 0; tries < 2; tries++) {
-		if (tries || nbd_aio_is_dead(nbd) || nbd_aio_is_closed(nbd)) {
-			struct nbd_handle *fresh = connect_to(d->uri);
+static void drop(struct nbd_device *d, unsigned int i)
+{
+	if (d->conns[i])
+		nbd_close(d->conns[i]);
+	d->conns[i] = NULL;
+}
 
-			if (!fresh) {
-				rc = error_of();
-				break;
-			}
-			nbd_close(nbd);
-			nbd = fresh;
-		}
-		if (what == READ)
-			rc = nbd_pread(nbd, buf, len, offset, 0);
-		else if (what == WRITE)
-			rc = nbd_pwrite(nbd, buf, len, offset, 0);
-		else
-			rc = nbd_trim(nbd, len, offset, 0);
-		if (!rc)
-			break;
-		rc = error_of();
-		if (!nbd_aio_is_dead(nbd) && !nbd_aio_is_closed(nbd))
-			break;
+/*
+ * Lets libnbd go on with what it has to do, once.  0; -ETIMEDOUT: nothing until
+ * then; -ECANCELED; or -errno: the connection is broken.
+ */
+static int step(struct nbd_handle *nbd, const struct store_worker *w,
+		uint64_t until_ns)
+{
+	unsigned int dir = nbd_aio_get_direction(nbd);
+	uint64_t now = clock_now_ns();
+	struct pollfd fds[2] = {
+		{ .fd = nbd_aio_get_fd(nbd),
+		  .events = (dir & LIBNBD_AIO_DIRECTION_READ ? POLLIN : 0) |
+			    (dir & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0) },
+		{ .fd = w ? w->cancel_fd : -1, .events = POLLIN },
+	};
+	int ms = until_ns == UINT64_MAX ? -1 : until_ns <= now ? 0 :
+		 (int)((until_ns - now) / NSEC_PER_MSEC + 1);
+	int n = poll(fds, 2, ms), rc = 0;
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (!n)
+		return -ETIMEDOUT;
+	if (fds[1].revents)
+		return -ECANCELED;
+	if (dir & LIBNBD_AIO_DIRECTION_READ &&
+	    fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+		rc = nbd_aio_notify_read(nbd);
+	else if (dir & LIBNBD_AIO_DIRECTION_WRITE &&
+		 fds[0].revents & (POLLOUT | POLLHUP | POLLERR))
+		rc = nbd_aio_notify_write(nbd);
+	else
+		return -ENOLINK;
+	return rc ? error_of() : 0;
+}
+
+/* A host that is gone is found out in seconds, not in a quarter of an hour. */
+static void watch_peer(struct nbd_handle *nbd)
+{
+	int fd = nbd_aio_get_fd(nbd), on = 1, s = TCP_PROBE_S;
+	unsigned int ms = TCP_GONE_MS;
+
+	/* Each fails on a Unix socket, where it is not needed. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+/* The worker may be NULL. */
+static int connect_to(struct nbd_handle **nbdp, const char *uri,
+		      const struct store_worker *w)
+{
+	uint64_t until = clock_now_ns() + CONNECT_NS;
+	struct nbd_handle *nbd = nbd_create();
+	int rc;
+
+	if (!nbd)
+		return -ENOMEM;
+	nbd_set_uri_allow_local_file(nbd, true);
+	rc = nbd_aio_connect_uri(nbd, uri) ? error_of() : 0;
+	while (!rc && !nbd_aio_is_ready(nbd))
+		rc = is_broken(nbd) ? -ECONNRESET : step(nbd, w, until);
+	if (rc) {
+		nbd_close(nbd);
+		return rc;
 	}
-	give(d, nbd);
+	watch_peer(nbd);
+	*nbdp = nbd;
+	return 0;
+}
+
+/* What has been read from the start is what the server has to have still. */
+static bool is_usable(const struct nbd_device *d, struct nbd_handle *nbd)
+{
+	int64_t size = nbd_get_size(nbd);
+
+	return size >= 0 && (uint64_t)size >= d->dev.bytes &&
+	       !nbd_is_read_only(nbd);
+}
+
+/* A connection that the server has closed meanwhile is found out here. */
+static int get_connection(struct nbd_device *d, const struct store_worker *w)
+{
+	struct nbd_handle **nbd = &d->conns[w->index];
+	int rc = 0;
+
+	while (*nbd && !is_broken(*nbd) && !rc)
+		rc = step(*nbd, NULL, 0);
+	if (*nbd && rc == -ETIMEDOUT)
+		return 0;
+	drop(d, w->index);
+	rc = connect_to(nbd, d->uri, w);
+	if (!rc && !is_usable(d, *nbd)) {
+		drop(d, w->index);
+		rc = -ENXIO;
+	}
 	return rc;
 }
 
-static int nbd_read(struct store_device *dev, void *buf, size_t len,
-		    uint64_t offset)
+/*
+ * Over the worker's connection, which is dropped when it is of no more use.
+ * *sent: the server may have heard of it.
+ */
+static int try(struct nbd_device *d, const struct store_worker *w,
+	       enum request what, void *buf, size_t len, uint64_t offset,
+	       bool *sent)
 {
-	return request((struct nbd_device *)dev, READ, buf, len, offset);
+	struct nbd_handle *nbd;
+	int64_t cookie;
+	int done = 0, rc = get_connection(d, w);
+
+	*sent = false;
+	if (rc)
+		return rc;
+	nbd = d->conns[w->index];
+	cookie = what == READ ? nbd_aio_pread(nbd, buf, len, offset,
+					      NBD_NULL_COMPLETION, 0) :
+		 what == WRITE ? nbd_aio_pwrite(nbd, buf, len, offset,
+						NBD_NULL_COMPLETION, 0) :
+				 nbd_aio_trim(nbd, len, offset,
+					      NBD_NULL_COMPLETION, 0);
+	*sent = cookie >= 0;
+	if (cookie < 0)
+		rc = error_of();
+	while (!rc && !done) {
+		done = nbd_aio_command_completed(nbd, cookie);
+		if (done < 0)
+			rc = error_of();
+		else if (!done)
+			rc = is_broken(nbd) ? -ECONNRESET :
+					      step(nbd, w, UINT64_MAX);
+	}
+	/* An error that the server answered: all is well with the connection. */
+	if (done < 0 && !is_broken(nbd))
+		*sent = false;
+	else if (rc)
+		drop(d, w->index);
+	return rc;
 }
 
-static int nbd_write(struct store_device *dev, const void *buf, size_t len,
-		     uint64_t offset)
-{
-	return request((struct nbd_device *)dev, WRITE, (void *)buf, len,
-		       offset);
-}
-
-static void nbd_discard(struct store_device *dev, size_t len, uint64_t offset)
+static int nbd_read(struct store_device *dev, const struct store_worker *w,
+		    void *buf, size_t len, uint64_t offset)
 {
 	struct nbd_device *d = (struct nbd_device *)dev;
+	bool sent;
+	int rc = try(d, w, READ, buf, len, offset, &sent);
 
-	if (d->can_trim)
-		request(d, TRIM, NULL, len, offset);
+	/* Once more over a new connection, as the old one has broken. */
+	if (rc && sent && rc != -ECANCELED)
+		rc = try(d, w, READ, buf, len, offset, &sent);
+	return rc;
+}
+
+static int nbd_write(struct store_device *dev, const struct store_worker *w,
+		     const void *buf, size_t len, uint64_t offset)
+{
+	bool sent;
+	int rc = try((struct nbd_device *)dev, w, WRITE, (void *)buf, len,
+		     offset, &sent);
+
+	return rc && sent ? -ENOLINK : rc;
+}
+
+static int nbd_discard(struct store_device *dev, const struct store_worker *w,
+		       size_t len, uint64_t offset)
+{
+	struct nbd_device *d = (struct nbd_device *)dev;
+	bool sent;
+	int rc;
+
+	if (!d->can_trim)
+		return -EOPNOTSUPP;
+	rc = try(d, w, TRIM, NULL, len, offset, &sent);
+	return rc && sent ? -ENOLINK : rc;
 }
 
 static void nbd_close_all(struct store_device *dev)
 {
 	struct nbd_device *d = (struct nbd_device *)dev;
 
-	for (unsigned int i = 0; i < d->nr_idle; i++) {
-		nbd_shutdown(d->idle[i], 0);
-		nbd_close(d->idle[i]);
-	}
-	pthread_cond_destroy(&d->returned);
-	pthread_mutex_destroy(&d->lock);
-	free(d->uri);
+	for (unsigned int i = 0; i < STORE_DEVICE_WORKERS; i++)
+		drop(d, i);
 	free(d);
 }
 
@@ -148,7 +248,7 @@ static const struct store_device_ops nbd_ops = {
 static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 			size_t len)
 {
-	struct nbd_handle *nbd = d->idle[0];
+	struct nbd_handle *nbd = d->conns[0];
 	int64_t size = nbd_get_size(nbd);
 
 	if (nbd_is_read_only(nbd)) {
@@ -163,46 +263,36 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 	}
 	d->dev.bytes = bytes ? bytes : (uint64_t)size;
 	d->can_trim = nbd_can_trim(nbd) > 0;
+	d->dev.nr_workers = nbd_can_multi_conn(nbd) > 0 ?
+		STORE_DEVICE_WORKERS : 1;
 	return 0;
 }
 
 int store_nbd_open(struct store_device **devp, const char *uri, uint64_t bytes,
 		   char *why, size_t len)
 {
-	struct nbd_device *d = calloc(1, sizeof(*d));
-	unsigned int want = 1;
+	struct nbd_device *d = calloc(1, sizeof(*d) + strlen(uri) + 1);
 	int rc;
 
-	if (!d || !(d->uri = strdup(uri))) {
-		free(d);
+	if (!d) {
 		snprintf(why, len, "no memory for %s", uri);
 		return -ENOMEM;
 	}
+	strcpy(d->uri, uri);
 	d->dev.ops = &nbd_ops;
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_cond_init(&d->returned, NULL);
-	d->idle[0] = connect_to(uri);
-	if (!d->idle[0]) {
-		rc = error_of();
-		snprintf(why, len, "%s: %s", uri, nbd_get_error());
-		goto err;
-	}
-	d->nr = d->nr_idle = 1;
-	rc = check_export(d, bytes, why, len);
-	if (rc)
-		goto err;
-	if (nbd_can_multi_conn(d->idle[0]) > 0)
-		want = MAX_CONNECTIONS;
-	while (d->nr < want) {
-		d->idle[d->nr] = connect_to(uri);
-		if (!d->idle[d->nr])
-			break;
-		d->nr_idle = ++d->nr;
+	d->dev.name = d->uri;
+	rc = connect_to(&d->conns[0], uri, NULL);
+	if (rc == -ETIMEDOUT)
+		snprintf(why, len, "%s: the server does not answer", uri);
+	else if (rc)
+		snprintf(why, len, "%s: %s", uri,
+			 nbd_get_error() ? nbd_get_error() : strerror(-rc));
+	else
+		rc = check_export(d, bytes, why, len);
+	if (rc) {
+		nbd_close_all(&d->dev);
+		return rc;
 	}
 	*devp = &d->dev;
 	return 0;
-
-err:
-	nbd_close_all(&d->dev);
-	return rc;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/store/log.h"
+#include "vmm/store/requests.h"
 
 #define HEADER_MAGIC	 0x4c56u
 #define MIN_SEGMENTS	 4
@@ -25,23 +26,26 @@ struct header {			/* before each record; the rest is zeros */
 struct segment {
 	uint32_t live;		/* bytes, headers included */
 	uint16_t nr_readers;
-	bool in_use;		/* written, or being made */
+	bool in_use;		/* written, being made, or lost */
+	bool is_lost;
 };
 
 struct log {
-	struct store_device *dev;	/* owned */
+	struct requests *requests;	/* owned */
 	struct segment *segments;	/* owned */
 	uint64_t nr, nr_free, hint;
 	uint8_t *buffer;		/* owned; of the segment being made */
+	struct request *writing;	/* has the buffer meanwhile; or NULL */
 	uint64_t making;		/* NONE: none */
 	size_t fill;
 	struct log_stats stats;
-	uint64_t nr_read;		/* atomic: without the owner's lock */
 };
 
-int log_new(struct log **logp, struct store_device *dev)
+int log_new(struct log **logp, struct store_device *dev, struct health *health,
+	    uint64_t timeout_ns)
 {
 	struct log *log;
+	int rc = -ENOMEM;
 
 	if (dev->bytes / LOG_SEGMENT_BYTES < MIN_SEGMENTS)
 		return -EFBIG;
@@ -50,13 +54,13 @@ int log_new(struct log **logp, struct store_device *dev)
 		return -ENOMEM;
 	log->nr = log->nr_free = dev->bytes / LOG_SEGMENT_BYTES;
 	log->segments = calloc(log->nr, sizeof(*log->segments));
-	log->buffer = malloc(LOG_SEGMENT_BYTES);
 	log->making = NONE;
-	if (!log->segments || !log->buffer) {
+	if (log->segments)
+		rc = requests_new(&log->requests, dev, health, timeout_ns);
+	if (rc) {
 		log_free(log);
-		return -ENOMEM;
+		return rc;
 	}
-	log->dev = dev;
 	*logp = log;
 	return 0;
 }
@@ -65,11 +69,15 @@ void log_free(struct log *log)
 {
 	if (!log)
 		return;
-	if (log->dev)
-		log->dev->ops->close(log->dev);
+	requests_free(log->requests);
 	free(log->segments);
 	free(log->buffer);
 	free(log);
+}
+
+uint64_t log_timeout_ns(const struct log *log)
+{
+	return requests_timeout_ns(log->requests);
 }
 
 static size_t record_bytes(uint16_t len)
@@ -81,9 +89,16 @@ int log_begin(struct log *log, bool cleaning)
 {
 	if (log->nr_free <= (cleaning ? 0 : RESERVE_SEGMENTS))
 		return -ENOSPC;
+	if (requests_is_stalled(log->requests))
+		return -ETIMEDOUT;
+	if (!log->buffer)
+		log->buffer = requests_buffer(LOG_SEGMENT_BYTES);
+	if (!log->buffer)
+		return -ENOMEM;
 	while (log->segments[log->hint].in_use)
 		log->hint = (log->hint + 1) % log->nr;
 	log->making = log->hint;
+	log->hint = (log->hint + 1) % log->nr;
 	log->segments[log->making] = (struct segment){ .in_use = true };
 	log->nr_free--;
 	log->fill = 0;
@@ -109,10 +124,28 @@ bool log_add(struct log *log, struct log_record *r, const void *data)
 
 int log_write(struct log *log)
 {
+	int rc;
+
 	/* Not what an older segment left there. */
 	memset(log->buffer + log->fill, 0, LOG_SEGMENT_BYTES - log->fill);
-	return log->dev->ops->write(log->dev, log->buffer, LOG_SEGMENT_BYTES,
-				    log->making * LOG_SEGMENT_BYTES);
+	rc = requests_write(log->requests, log->buffer, LOG_SEGMENT_BYTES,
+			    log->making * LOG_SEGMENT_BYTES, &log->writing);
+	if (!rc)
+		log->buffer = NULL;
+	return rc;
+}
+
+int log_write_result(struct log *log, uint64_t until_ns)
+{
+	void *buffer;
+	int rc = requests_write_result(log->requests, log->writing, until_ns,
+				       &buffer);
+
+	if (rc == -EINPROGRESS)
+		return rc;
+	log->writing = NULL;
+	log->buffer = buffer;
+	return rc;
 }
 
 /* Free once nothing in it is live, and nobody reads it. */
@@ -120,13 +153,13 @@ static void check_free(struct log *log, uint64_t i)
 {
 	struct segment *s = &log->segments[i];
 
-	if (s->live || s->nr_readers || !s->in_use || i == log->making)
+	if (s->live || s->nr_readers || !s->in_use || s->is_lost ||
+	    i == log->making)
 		return;
 	s->in_use = false;
 	log->nr_free++;
-	if (log->dev->ops->discard)
-		log->dev->ops->discard(log->dev, LOG_SEGMENT_BYTES,
-				       i * LOG_SEGMENT_BYTES);
+	requests_discard(log->requests, LOG_SEGMENT_BYTES,
+			 i * LOG_SEGMENT_BYTES);
 }
 
 void log_commit(struct log *log)
@@ -134,17 +167,19 @@ void log_commit(struct log *log)
 	uint64_t made = log->making;
 
 	log->making = NONE;
-	log->stats.nr_written++;
 	log->stats.live_bytes += log->segments[made].live;
 	check_free(log, made);
 }
 
-void log_abort(struct log *log)
+void log_abort(struct log *log, int rc)
 {
 	uint64_t made = log->making;
 
 	log->making = NONE;
 	log->segments[made].live = 0;
+	log->segments[made].is_lost = rc == -ENOLINK;
+	if (rc == -ENOLINK)
+		log->stats.lost_bytes += LOG_SEGMENT_BYTES;
 	check_free(log, made);
 }
 
@@ -169,7 +204,8 @@ void log_unpin(struct log *log, uint64_t at)
 	check_free(log, at / LOG_SEGMENT_BYTES);
 }
 
-int log_read(struct log *log, const struct log_record *r, void *data)
+int log_read(struct log *log, const struct log_record *r, void *data,
+	     uint64_t until_ns)
 {
 	uint8_t buffer[sizeof(struct header) + LOG_MAX_LEN];
 	struct header h;
@@ -177,10 +213,10 @@ int log_read(struct log *log, const struct log_record *r, void *data)
 
 	if (r->len > LOG_MAX_LEN)
 		return -EBADMSG;
-	rc = log->dev->ops->read(log->dev, buffer, sizeof(h) + r->len, r->at);
+	rc = requests_read(log->requests, buffer, sizeof(h) + r->len, r->at,
+			   until_ns);
 	if (rc)
 		return rc;
-	__atomic_fetch_add(&log->nr_read, 1, __ATOMIC_RELAXED);
 	memcpy(&h, buffer, sizeof(h));
 	if (h.magic != HEADER_MAGIC || h.key != r->key || h.len != r->len ||
 	    h.sum != r->sum || h.kind != r->kind)
@@ -196,7 +232,8 @@ bool log_victim(struct log *log, uint64_t *at)
 	for (uint64_t i = 0; i < log->nr; i++) {
 		const struct segment *s = &log->segments[i];
 
-		if (!s->in_use || s->nr_readers || i == log->making ||
+		if (!s->in_use || s->is_lost || s->nr_readers ||
+		    i == log->making ||
 		    s->live > LOG_SEGMENT_BYTES / 4 * 3)
 			continue;
 		if (best == NONE || s->live < log->segments[best].live)
@@ -209,9 +246,11 @@ bool log_victim(struct log *log, uint64_t *at)
 	return true;
 }
 
-int log_read_segment(struct log *log, uint64_t at, void *buf)
+int log_read_segment(struct log *log, uint64_t at, void *buf,
+		     uint64_t until_ns)
 {
-	return log->dev->ops->read(log->dev, buf, LOG_SEGMENT_BYTES, at);
+	return requests_read(log->requests, buf, LOG_SEGMENT_BYTES, at,
+			     until_ns);
 }
 
 bool log_next(const void *segment, uint64_t at, size_t *pos,
@@ -238,7 +277,6 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 void log_get_stats(const struct log *log, struct log_stats *stats)
 {
 	*stats = log->stats;
-	stats->nr_read = __atomic_load_n(&log->nr_read, __ATOMIC_RELAXED);
 	stats->bytes = log->nr * LOG_SEGMENT_BYTES;
 	stats->used_bytes = (log->nr - log->nr_free) * LOG_SEGMENT_BYTES;
 }

@@ -7,11 +7,16 @@
  * log-structured file system", 1992).
  *
  * A segment is made in two steps, so that no lock is held during I/O: the
- * records are copied to the buffer, log_write() writes it, and only then does
- * the owner take the new places for true.
+ * records are copied to the buffer, log_write() and log_write_result() write
+ * it, and only then does the owner take the new places for true.  It is not
+ * used for anything else before the device has said what became of it, however
+ * late; when that can't be known any more, it is lost (a server that has gone
+ * may have received it).
  *
- * Locking: the owner's lock for all functions, but for log_write() and
- * log_read(), which do I/O; one thread at a time makes segments.
+ * Locking: the owner's lock for all functions, but for log_write_result(),
+ * log_read() and log_read_segment(), which wait for the device, each until a
+ * time of clock_now_ns() and not when it is stalled: -ETIMEDOUT.  One thread at
+ * a time makes segments.
  */
 #ifndef VMM_STORE_LOG_H
 #define VMM_STORE_LOG_H
@@ -21,6 +26,7 @@
 #include <stdint.h>
 
 #include "vmm/store/device.h"
+#include "vmm/store/health.h"
 
 #define LOG_SEGMENT_BYTES (UINT64_C(1) << 20)
 #define LOG_MAX_LEN	  4096
@@ -35,22 +41,35 @@ struct log_record {
 	uint8_t kind;
 };
 
-/* Takes the device over, closes it too.  -EFBIG: no room for 4 segments. */
-int log_new(struct log **logp, struct store_device *dev);
+/*
+ * Takes the device over, closes it too.  timeout_ns as in requests.h.  -EFBIG:
+ * no room for 4 segments; -ENOMEM, -EAGAIN.
+ */
+int log_new(struct log **logp, struct store_device *dev, struct health *health,
+	    uint64_t timeout_ns);
+/* Within half a second. */
 void log_free(struct log *log);
+uint64_t log_timeout_ns(const struct log *log);
 
 /*
- * Begins a segment: 0, or -ENOSPC.  Some segments are kept for those who move
- * records to make room: cleaning says that you do.
+ * Begins a segment: 0; -ENOSPC; -ETIMEDOUT: the device is stalled; -ENOMEM.
+ * Some segments are kept for those who move records to make room: cleaning says
+ * that you do.
  */
 int log_begin(struct log *log, bool cleaning);
 /* False when the segment is full.  r->at is set. */
 bool log_add(struct log *log, struct log_record *r, const void *data);
-/* 0 or -errno: then the records are nowhere, and log_abort() is due. */
+/* Begins to write.  0 or -errno: then log_abort() is due. */
 int log_write(struct log *log);
+/*
+ * -EINPROGRESS: no answer so far, ask again.  Else 0, and log_commit() is due,
+ * or -errno: the records are nowhere, and log_abort() is due.
+ */
+int log_write_result(struct log *log, uint64_t until_ns);
 /* The records count as live from here on. */
 void log_commit(struct log *log);
-void log_abort(struct log *log);
+/* rc: what log_write() or log_write_result() said; 0 without them. */
+void log_abort(struct log *log, int rc);
 
 /* A record is not needed any more. */
 void log_drop(struct log *log, uint64_t at, uint16_t len);
@@ -62,7 +81,8 @@ void log_unpin(struct log *log, uint64_t at);
  * Reads and checks a record's header against r (key, len, sum, kind).  0,
  * -errno of the device, or -EBADMSG: something else is there.
  */
-int log_read(struct log *log, const struct log_record *r, void *data);
+int log_read(struct log *log, const struct log_record *r, void *data,
+	     uint64_t until_ns);
 
 /*
  * The segment with the least live bytes and no reader, if less than 3/4 of it
@@ -70,7 +90,8 @@ int log_read(struct log *log, const struct log_record *r, void *data);
  */
 bool log_victim(struct log *log, uint64_t *at);
 /* All of a segment, to go through: LOG_SEGMENT_BYTES. */
-int log_read_segment(struct log *log, uint64_t at, void *buf);
+int log_read_segment(struct log *log, uint64_t at, void *buf,
+		     uint64_t until_ns);
 /* The next record in a segment's bytes; *pos begins as 0.  False at the end. */
 bool log_next(const void *segment, uint64_t at, size_t *pos,
 	      struct log_record *r, const void **data);
@@ -78,7 +99,7 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 struct log_stats {
 	uint64_t bytes, used_bytes;	/* of segments */
 	uint64_t live_bytes;
-	uint64_t nr_written, nr_read;	/* segments, records */
+	uint64_t lost_bytes;		/* of segments that can't be used */
 };
 
 void log_get_stats(const struct log *log, struct log_stats *stats);

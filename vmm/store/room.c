@@ -4,6 +4,9 @@
  * a time; and on the device, what is left in segments that are mostly dropped
  * goes to new ones.  Both take copies under the lock, write without it, and
  * then move those pages that are still where they were.
+ *
+ * A write that has no answer in time is left to end; the pages stay where they
+ * are, and who makes room next settles it, or fails at once while it runs.
  */
 #include "config.h"
 
@@ -11,11 +14,14 @@
 #include <stdlib.h>
 
 #include "vmm/store/store-internal.h"
+#include "vmm/util/cond.h"
 
 /* A segment has this many records at most, of the smallest kind. */
 #define MAX_RECORDS (LOG_SEGMENT_BYTES / 32)
 #define MAX_VICTIMS 16
 #define MAX_CLEANINGS 4
+/* Not -ENOSPC, which a device can say, too. */
+#define LOG_FULL      1
 
 struct moving {
 	struct log_record to;
@@ -25,6 +31,10 @@ struct moving {
 
 struct room {
 	size_t nr;		/* records of the segment being made */
+	enum store_tier tier;	/* where they come from */
+	bool is_written;	/* no answer of the device so far */
+	unsigned int nr_victims;
+	uint64_t victims[MAX_VICTIMS];	/* pinned segments they come from */
 	struct moving moving[MAX_RECORDS];
 	uint8_t victim[LOG_SEGMENT_BYTES];
 };
@@ -32,7 +42,11 @@ struct room {
 int room_new(struct room **roomp)
 {
 	*roomp = malloc(sizeof(**roomp));
-	return *roomp ? 0 : -ENOMEM;
+	if (!*roomp)
+		return -ENOMEM;
+	(*roomp)->is_written = false;
+	(*roomp)->nr_victims = 0;
+	return 0;
 }
 
 void room_free(struct room *room)
@@ -49,7 +63,7 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 }
 
 /* The pages that have not changed move; the others' copies are dropped. */
-static void settle(struct store *s, enum store_tier tier)
+static void settle(struct store *s)
 {
 	const struct room *r = s->scratch;
 
@@ -58,11 +72,11 @@ static void settle(struct store *s, enum store_tier tier)
 		const struct log_record *to = &r->moving[i].to;
 		struct store_entry *e = &s->entries[to->key];
 
-		if (!is_unchanged(e, &r->moving[i], tier)) {
+		if (!is_unchanged(e, &r->moving[i], r->tier)) {
 			log_drop(s->log, to->at, to->len);
 			continue;
 		}
-		if (tier == TIER_MEM) {
+		if (r->tier == TIER_MEM) {
 			store_release(s, e->where);
 			s->stats.nr_far++;
 			s->stats.nr_demoted++;
@@ -75,21 +89,76 @@ static void settle(struct store *s, enum store_tier tier)
 	}
 }
 
-/* Writes the segment without the lock, which is held before and after. */
-static int write_segment(struct store *s, enum store_tier tier)
+static bool never_stale(struct fifo_line line, void *arg)
+{
+	return false;
+}
+
+/* After a write that failed they are still in memory, and still to go. */
+static void queue_again(struct store *s)
+{
+	const struct room *r = s->scratch;
+
+	for (size_t i = 0; i < r->nr; i++) {
+		const struct moving *m = &r->moving[i];
+		const struct fifo_line line = { m->to.key, m->seq };
+
+		if (is_unchanged(&s->entries[m->to.key], m, TIER_MEM))
+			fifo_push(s->queue, line, never_stale, NULL);
+	}
+}
+
+/* The device's answer, or that there was nothing to write. */
+static void end_segment(struct store *s, int rc)
+{
+	struct room *r = s->scratch;
+
+	r->is_written = false;
+	if (!rc && r->nr) {
+		settle(s);
+	} else {
+		log_abort(s->log, rc);
+		if (r->tier == TIER_MEM)
+			queue_again(s);
+	}
+	while (r->nr_victims)
+		log_unpin(s->log, r->victims[--r->nr_victims]);
+}
+
+/*
+ * Without the lock, which is held before and after.  -ETIMEDOUT: no answer so
+ * far, or there never was a request.
+ */
+static int wait_for_write(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
 	pthread_mutex_unlock(&s->lock);
-	rc = log_write(s->log);
+	rc = log_write_result(s->log, until_ns);
 	pthread_mutex_lock(&s->lock);
+	if (rc == -EINPROGRESS)
+		return -ETIMEDOUT;
+	end_segment(s, rc);
+	return rc;
+}
+
+static int write_segment(struct store *s, uint64_t until_ns)
+{
+	int rc = log_write(s->log);
+
 	if (rc) {
-		log_abort(s->log);
-		s->stats.nr_write_errors++;
+		end_segment(s, rc);
 		return rc;
 	}
-	settle(s, tier);
-	return 0;
+	s->scratch->is_written = true;
+	return wait_for_write(s, until_ns);
+}
+
+static int begin_segment(struct store *s, enum store_tier tier)
+{
+	s->scratch->nr = 0;
+	s->scratch->tier = tier;
+	return log_begin(s->log, tier == TIER_FAR);
 }
 
 static bool add(struct store *s, const struct log_record *record,
@@ -127,41 +196,18 @@ static void collect_oldest(struct store *s)
 	}
 }
 
-static bool never_stale(struct fifo_line line, void *arg)
+/* LOG_FULL: there is no segment, or nothing to write. */
+static int demote(struct store *s, uint64_t until_ns)
 {
-	return false;
-}
-
-/* After a write that failed they are still in memory, and still to go. */
-static void queue_again(struct store *s)
-{
-	const struct room *r = s->scratch;
-
-	for (size_t i = 0; i < r->nr; i++) {
-		const struct moving *m = &r->moving[i];
-		const struct fifo_line line = { m->to.key, m->seq };
-
-		if (is_unchanged(&s->entries[m->to.key], m, TIER_MEM))
-			fifo_push(s->queue, line, never_stale, NULL);
-	}
-}
-
-static int demote(struct store *s)
-{
-	int rc = log_begin(s->log, false);
+	int rc = begin_segment(s, TIER_MEM);
 
 	if (rc)
-		return rc;
-	s->scratch->nr = 0;
+		return rc == -ENOSPC ? LOG_FULL : rc;
 	collect_oldest(s);
-	if (!s->scratch->nr) {
-		log_abort(s->log);
-		return -ENOSPC;
-	}
-	rc = write_segment(s, TIER_MEM);
-	if (rc)
-		queue_again(s);
-	return rc;
+	if (s->scratch->nr)
+		return write_segment(s, until_ns);
+	end_segment(s, 0);
+	return LOG_FULL;
 }
 
 /* What is live of a victim's bytes; false when the new segment is full. */
@@ -184,52 +230,75 @@ static bool collect_live(struct store *s, uint64_t at)
 	return true;
 }
 
-/* Some victims' live records become one segment. */
-static int clean(struct store *s)
+/* Of some victims, as many as fit, while there is time. */
+static int collect_victims(struct store *s, uint64_t until_ns)
 {
-	uint64_t victims[MAX_VICTIMS];
-	unsigned int nr = 0;
+	struct room *r = s->scratch;
 	bool fits = true;
-	int rc = log_begin(s->log, true), wrote = 0;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	s->scratch->nr = 0;
-	while (fits && nr < MAX_VICTIMS && log_victim(s->log, &victims[nr])) {
-		uint64_t at = victims[nr++];
+	while (fits && !rc && r->nr_victims < MAX_VICTIMS &&
+	       log_victim(s->log, &r->victims[r->nr_victims])) {
+		uint64_t at = r->victims[r->nr_victims++];
 
 		pthread_mutex_unlock(&s->lock);
-		rc = log_read_segment(s->log, at, s->scratch->victim);
+		rc = log_read_segment(s->log, at, r->victim, until_ns);
 		pthread_mutex_lock(&s->lock);
-		if (rc) {
-			s->stats.nr_read_errors++;
-			break;
-		}
-		fits = collect_live(s, at);
+		if (!rc)
+			fits = collect_live(s, at);
 	}
-	if (s->scratch->nr)
-		wrote = write_segment(s, TIER_FAR);
-	else
-		log_abort(s->log);
-	for (unsigned int i = 0; i < nr; i++)
-		log_unpin(s->log, victims[i]);
-	return rc ? rc : wrote ? wrote : nr ? 0 : -ENOSPC;
+	return rc;
 }
 
-int store_make_room(struct store *s)
+/* Some victims' live records become one segment.  LOG_FULL: no victims. */
+static int clean(struct store *s, uint64_t until_ns)
+{
+	int rc = begin_segment(s, TIER_FAR), wrote = 0;
+	bool found;
+
+	if (rc)
+		return rc == -ENOSPC ? LOG_FULL : rc;
+	rc = collect_victims(s, until_ns);
+	found = s->scratch->nr_victims;
+	if (s->scratch->nr)
+		wrote = write_segment(s, until_ns);
+	else
+		end_segment(s, 0);
+	return rc ? rc : wrote ? wrote : found ? 0 : LOG_FULL;
+}
+
+static int make_room(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	pthread_mutex_lock(&s->room);
-	pthread_mutex_lock(&s->lock);
-	rc = demote(s);
-	for (int i = 0; rc == -ENOSPC && i < MAX_CLEANINGS; i++) {
-		rc = clean(s);
+	if (s->scratch->is_written) {
+		rc = wait_for_write(s, until_ns);
+		if (!rc || s->scratch->is_written)
+			return rc;
+	}
+	rc = demote(s, until_ns);
+	for (int i = 0; rc == LOG_FULL && i < MAX_CLEANINGS; i++) {
+		rc = clean(s, until_ns);
 		if (rc)
 			break;
-		rc = demote(s);
+		rc = demote(s, until_ns);
+	}
+	return rc == LOG_FULL ? -ENOSPC : rc;
+}
+
+int store_make_room(struct store *s, uint64_t until_ns)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->makes_room && !rc)
+		rc = -cond_wait_until(&s->room, &s->lock, until_ns);
+	if (!rc) {
+		s->makes_room = true;
+		rc = make_room(s, until_ns);
+		s->makes_room = false;
+		pthread_cond_broadcast(&s->room);
 	}
 	pthread_mutex_unlock(&s->lock);
-	pthread_mutex_unlock(&s->room);
 	return rc;
 }

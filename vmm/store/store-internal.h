@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "vmm/store/fifo.h"
+#include "vmm/store/health.h"
 #include "vmm/store/log.h"
 #include "vmm/store/slab.h"
 #include "vmm/store/store.h"
@@ -22,15 +23,17 @@ struct store_entry {		/* 16 bytes a key; zeros: nothing there */
 
 struct store {
 	pthread_mutex_t lock;	/* guards all below but nr_keys */
-	pthread_mutex_t room;	/* of who makes room; taken before lock */
 	uint64_t nr_keys;
+	bool makes_room;	/* somebody does: of the log's next segment */
+	pthread_cond_t room;	/* nobody does any more */
 	struct store_entry *entries;	/* owned */
 	struct slab *slab;		/* owned */
 	struct log *log;		/* owned; NULL: memory only */
 	struct fifo *queue;		/* owned; of TIER_MEM, oldest first */
 	struct store_stats stats;
 	unsigned int nr_released;	/* since holes were last looked at */
-	struct room *scratch;		/* owned; under room */
+	struct room *scratch;		/* owned; of who makes room */
+	struct health *health;		/* one user is ours */
 };
 
 /* What making room needs; -ENOMEM. */
@@ -48,8 +51,8 @@ void store_forget(struct store *store, uint64_t key);
 
 /*
  * Without the lock: moves the oldest pages of memory to the device.  0: there
- * is more room than before; else as store_put().
+ * is more room than before; else as store_put(), -ETIMEDOUT after until_ns.
  */
-int store_make_room(struct store *store);
+int store_make_room(struct store *store, uint64_t until_ns);
 
 #endif

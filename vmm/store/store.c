@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/store/store-internal.h"
+#include "vmm/util/cond.h"
 
 #define MIN_MEM	    (UINT64_C(1) << 20)
 #define MAX_KEYS    (UINT64_C(1) << 56)
@@ -13,10 +14,29 @@
 #define RELEASES_A_LOOK 256
 #define MOVES_A_LOOK	512
 
+static int make_parts(struct store *s, const struct store_config *config)
+{
+	const char *name = config->device ? config->device->name : "memory";
+	int rc;
+
+	s->entries = calloc(s->nr_keys + !s->nr_keys, sizeof(*s->entries));
+	s->queue = fifo_new();
+	s->health = health_new(name ? name : "the device");
+	if (!s->entries || !s->queue || !s->health)
+		return -ENOMEM;
+	rc = slab_new(&s->slab, config->mem_bytes);
+	if (!rc && config->device)
+		rc = room_new(&s->scratch);
+	if (!rc && config->device)
+		rc = log_new(&s->log, config->device, s->health,
+			     config->timeout_ns);
+	return rc;
+}
+
 int store_new(struct store **storep, const struct store_config *config)
 {
 	struct store *s;
-	int rc = -ENOMEM;
+	int rc;
 
 	if (config->mem_bytes < MIN_MEM || config->nr_keys >= MAX_KEYS)
 		return -EINVAL;
@@ -24,16 +44,9 @@ int store_new(struct store **storep, const struct store_config *config)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_mutex_init(&s->room, NULL);
+	cond_init(&s->room);
 	s->nr_keys = config->nr_keys;
-	s->entries = calloc(s->nr_keys + !s->nr_keys, sizeof(*s->entries));
-	s->queue = fifo_new();
-	if (s->entries && s->queue)
-		rc = slab_new(&s->slab, config->mem_bytes);
-	if (!rc && config->device)
-		rc = room_new(&s->scratch);
-	if (!rc && config->device)
-		rc = log_new(&s->log, config->device);
+	rc = make_parts(s, config);
 	if (rc) {
 		store_free(s);
 		return rc;
@@ -47,11 +60,12 @@ void store_free(struct store *s)
 	if (!s)
 		return;
 	log_free(s->log);
+	health_put(s->health);
 	slab_free(s->slab);
 	fifo_free(s->queue);
 	room_free(s->scratch);
 	free(s->entries);
-	pthread_mutex_destroy(&s->room);
+	pthread_cond_destroy(&s->room);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -153,9 +167,16 @@ static int put_code(struct store *s, uint64_t key, const struct page_code *code,
 	return 0;
 }
 
+/* When a call that begins now is to end, whatever the device does. */
+static uint64_t end_of_call(const struct store *s)
+{
+	return s->log ? clock_now_ns() + log_timeout_ns(s->log) : 0;
+}
+
 int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 	      const void *page)
 {
+	uint64_t until = end_of_call(s);
 	uint32_t sum = page_checksum(page);
 	struct page_code code;
 	int rc = -ENOSPC;
@@ -173,7 +194,7 @@ int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 		pthread_mutex_unlock(&s->lock);
 		if (rc != -ENOSPC || !s->log)
 			break;
-		rc = store_make_room(s);
+		rc = store_make_room(s, until);
 		if (rc)
 			break;
 	}
@@ -215,12 +236,10 @@ static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
 		.key = key, .at = e->where, .sum = e->sum, .len = e->len,
 		.kind = e->kind,
 	};
-	int rc = log_read(s->log, &r, data);
+	int rc = log_read(s->log, &r, data, end_of_call(s));
 
 	pthread_mutex_lock(&s->lock);
 	log_unpin(s->log, e->where);
-	if (rc && rc != -EBADMSG)
-		s->stats.nr_read_errors++;
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -248,9 +267,8 @@ int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 	if (!rc && page_checksum(page) != e.sum)
 		rc = -EBADMSG;
 	if (rc) {
-		pthread_mutex_lock(&s->lock);
-		s->stats.nr_damaged++;
-		pthread_mutex_unlock(&s->lock);
+		health_damaged(s->health, key);
+		health_say(s->health);
 	}
 	return rc;
 }
@@ -273,6 +291,23 @@ bool store_has(struct store *s, uint64_t key)
 	return has;
 }
 
+static void get_health(const struct store *s, struct store_stats *stats)
+{
+	struct health_stats h;
+
+	health_get_stats(s->health, &h);
+	stats->device_state = s->log ? h.state : DEVICE_NONE;
+	stats->nr_late_reads = h.nr_late_reads;
+	stats->nr_late_writes = h.nr_late_writes;
+	stats->nr_read_errors = h.nr_read_errors;
+	stats->nr_write_errors = h.nr_write_errors;
+	stats->nr_no_space = h.nr_no_space;
+	stats->nr_disconnected = h.nr_disconnected;
+	stats->nr_damaged = h.nr_damaged;
+	memcpy(stats->last_error, h.last_error, sizeof(h.last_error));
+	stats->last_error_ns = h.last_error_ns;
+}
+
 void store_get_stats(struct store *s, struct store_stats *stats)
 {
 	struct slab_stats slab;
@@ -289,4 +324,6 @@ void store_get_stats(struct store *s, struct store_stats *stats)
 	stats->far_live_bytes = log.live_bytes;
 	stats->far_used_bytes = log.used_bytes;
 	stats->far_bytes = log.bytes;
+	stats->far_lost_bytes = log.lost_bytes;
+	get_health(s, stats);
 }

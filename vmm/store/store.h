@@ -10,6 +10,10 @@
  *
  * Locking: any thread; calls for one key are the caller's to serialise.  No
  * lock is held during I/O or while a page is compressed.
+ *
+ * Time: whatever the device does, put and get return within timeout_ns and what
+ * the CPU needs, at once while the device is stalled (requests.h), and drop at
+ * once; store_free() within half a second.
  */
 #ifndef VMM_STORE_STORE_H
 #define VMM_STORE_STORE_H
@@ -19,6 +23,7 @@
 #include <stdint.h>
 
 #include "vmm/store/device.h"
+#include "vmm/store/health.h"
 #include "vmm/store/page_code.h"
 
 struct store;
@@ -27,22 +32,24 @@ struct store_config {
 	uint64_t nr_keys;	/* keys are below */
 	uint64_t mem_bytes;	/* of compressed pages in memory; 1 MiB or more */
 	struct store_device *device;	/* NULL: memory only; taken over */
+	uint64_t timeout_ns;	/* of each request to it; 0: a second */
 };
 
-/* -EINVAL, -ENOMEM, -EFBIG (the device is smaller than 4 MiB). */
+/* -EINVAL, -ENOMEM, -EAGAIN, -EFBIG (the device is smaller than 4 MiB). */
 int store_new(struct store **storep, const struct store_config *config);
 void store_free(struct store *store);
 
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
  * there.  0; -ENOSPC: no room in any tier; else what the device said to a write
- * that was needed to make room.  After an error the key has nothing.
+ * that was needed to make room, -ETIMEDOUT when it said nothing.  After an
+ * error the key has nothing.
  */
 int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
 /*
- * 0 and the page; -ENOENT; -errno of the device: try again; -EBADMSG: it is
- * damaged for good.
+ * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT when it said
+ * nothing: try again; -EBADMSG: it is damaged for good.
  */
 int store_get(struct store *store, struct page_coder *coder, uint64_t key,
 	      void *page);
@@ -57,7 +64,15 @@ struct store_stats {
 	uint64_t nr_puts, nr_gets_mem, nr_gets_far;
 	uint64_t nr_demoted;		/* from memory to the device */
 	uint64_t nr_cleaned;		/* moved on the device, to make room */
-	uint64_t nr_full, nr_write_errors, nr_read_errors, nr_damaged;
+	uint64_t nr_full;
+	uint64_t far_lost_bytes;	/* may be written to at any time */
+	/* Of the device, as in health.h; with none, of memory. */
+	enum device_state device_state;
+	uint64_t nr_late_reads, nr_late_writes;
+	uint64_t nr_read_errors, nr_write_errors;
+	uint64_t nr_no_space, nr_disconnected, nr_damaged;
+	char last_error[128];		/* "": none so far */
+	uint64_t last_error_ns;		/* clock_now_ns() */
 };
 
 void store_get_stats(struct store *store, struct store_stats *stats);

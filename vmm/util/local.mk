@@ -4,4 +4,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/size.c vmm/util/size.h \
 	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
+	vmm/util/cond.h \
 	vmm/util/histogram.c vmm/util/histogram.h

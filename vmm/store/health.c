@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/store/health.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+/* The lines: of reads and writes, of discards (none), and the others. */
+enum { LINE_STALL = NR_HEALTH_KINDS, LINE_DAMAGE, LINE_OVER, NR_LINES };
+
+struct health {
+	pthread_mutex_t lock;
+	unsigned int nr_users;	/* atomic */
+	char name[96];
+	int errors[NR_HEALTH_KINDS];	/* of the last request; 0 */
+	bool stalled;
+	uint64_t stalled_ns;	/* since when */
+	bool has_news;		/* atomic */
+	struct {
+		char text[256];	/* "": nothing to say */
+		enum log_level level;
+		struct log_limit limit;
+	} lines[NR_LINES];
+	struct health_stats stats;
+};
+
+static const char *const verbs[NR_HEALTH_KINDS] = {
+	[HEALTH_READ] = "read", [HEALTH_WRITE] = "write",
+	[HEALTH_DISCARD] = "discard",
+};
+
+/* What it means for pages, as the reader of the log wants to know that. */
+static const char *const effects[NR_HEALTH_KINDS] = {
+	[HEALTH_READ] = "whoever needs a page that is on it waits",
+	[HEALTH_WRITE] = "pages stay in memory",
+};
+
+struct health *health_new(const char *name)
+{
+	struct health *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	pthread_mutex_init(&h->lock, NULL);
+	h->nr_users = 1;
+	snprintf(h->name, sizeof(h->name), "%s", name);
+	return h;
+}
+
+struct health *health_get(struct health *h)
+{
+	__atomic_fetch_add(&h->nr_users, 1, __ATOMIC_RELAXED);
+	return h;
+}
+
+void health_put(struct health *h)
+{
+	if (!h || __atomic_sub_fetch(&h->nr_users, 1, __ATOMIC_ACQ_REL))
+		return;
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+/* Under the lock. */
+__attribute__((format(printf, 2, 3)))
+static void note(struct health *h, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(h->stats.last_error, sizeof(h->stats.last_error), fmt, ap);
+	va_end(ap);
+	h->stats.last_error_ns = clock_now_ns();
+}
+
+/* Under the lock. */
+__attribute__((format(printf, 4, 5)))
+static void line(struct health *h, unsigned int i, enum log_level level,
+		 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(h->lines[i].text, sizeof(h->lines[i].text), fmt, ap);
+	va_end(ap);
+	h->lines[i].level = level;
+	__atomic_store_n(&h->has_news, true, __ATOMIC_RELAXED);
+}
+
+bool health_has_news(const struct health *h)
+{
+	return __atomic_load_n(&h->has_news, __ATOMIC_RELAXED);
+}
+
+static bool take_line(struct health *h, unsigned int i, char *text, size_t len)
+{
+	pthread_mutex_lock(&h->lock);
+	snprintf(text, len, "%s", h->lines[i].text);
+	h->lines[i].text[0] = 0;
+	pthread_mutex_unlock(&h->lock);
+	return *text;
+}
+
+void health_say(struct health *h)
+{
+	char text[256];
+
+	__atomic_store_n(&h->has_news, false, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < NR_LINES; i++)
+		if (take_line(h, i, text, sizeof(text)))
+			log_limited(&h->lines[i].limit, h->lines[i].level,
+				    "store: %s", text);
+}
+
+static bool is_disconnected(int rc)
+{
+	switch (-rc) {
+	case ENOLINK: case ECONNREFUSED: case ECONNRESET: case ENOTCONN:
+	case EPIPE: case ESHUTDOWN: case ETIMEDOUT: case ENOENT:
+	case EHOSTUNREACH: case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void count_error(struct health *h, enum health_kind kind, int rc)
+{
+	if (kind == HEALTH_READ)
+		h->stats.nr_read_errors++;
+	else
+		h->stats.nr_write_errors++;
+	if (rc == -ENOSPC || rc == -EDQUOT)
+		h->stats.nr_no_space++;
+	if (is_disconnected(rc))
+		h->stats.nr_disconnected++;
+}
+
+void health_result(struct health *h, enum health_kind kind, int rc)
+{
+	pthread_mutex_lock(&h->lock);
+	if (rc) {
+		count_error(h, kind, rc);
+		note(h, "%s of %.60s: %s", verbs[kind], h->name, strerror(-rc));
+		if (rc != h->errors[kind])
+			line(h, kind, LOG_LEVEL_ERROR, "can't %s %s: %s; %s",
+			     verbs[kind], h->name, strerror(-rc),
+			     effects[kind]);
+	} else if (h->errors[kind]) {
+		line(h, LINE_OVER, LOG_LEVEL_INFO, "can %s %s again",
+		     verbs[kind], h->name);
+	}
+	h->errors[kind] = rc;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_damaged(struct health *h, uint64_t page)
+{
+	pthread_mutex_lock(&h->lock);
+	h->stats.nr_damaged++;
+	note(h, "%.60s has wrong data for page 0x%llx", h->name,
+	     (unsigned long long)page);
+	line(h, LINE_DAMAGE, LOG_LEVEL_ERROR, "%s has wrong data for page "
+	     "0x%llx: the page is lost", h->name, (unsigned long long)page);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_late(struct health *h, enum health_kind kind, uint64_t ns)
+{
+	double seconds = (double)ns / NSEC_PER_SEC;
+
+	pthread_mutex_lock(&h->lock);
+	if (kind == HEALTH_READ)
+		h->stats.nr_late_reads++;
+	else
+		h->stats.nr_late_writes++;
+	note(h, "%s of %.60s: no answer for %.1f s", verbs[kind], h->name,
+	     seconds);
+	if (!h->stalled) {
+		h->stalled_ns = h->stats.last_error_ns - ns;
+		line(h, LINE_STALL, LOG_LEVEL_ERROR, "%s has not answered a %s "
+		     "for %.1f s; until it does, pages stay in memory, and "
+		     "whoever needs one that is on it waits", h->name,
+		     verbs[kind], seconds);
+	}
+	h->stalled = true;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_answers(struct health *h)
+{
+	pthread_mutex_lock(&h->lock);
+	if (h->stalled)
+		line(h, LINE_OVER, LOG_LEVEL_INFO,
+		     "%s answers again, after %.1f s", h->name,
+		     (double)(clock_now_ns() - h->stalled_ns) / NSEC_PER_SEC);
+	h->stalled = false;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_get_stats(struct health *h, struct health_stats *stats)
+{
+	pthread_mutex_lock(&h->lock);
+	*stats = h->stats;
+	stats->state = h->stalled ? DEVICE_STALLED :
+		h->errors[HEALTH_READ] || h->errors[HEALTH_WRITE] ?
+		DEVICE_FAILED : DEVICE_OK;
+	pthread_mutex_unlock(&h->lock);
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The threads: workers, which do what is asked, and the watcher. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmm/store/requests-internal.h"
+#include "vmm/util/cond.h"
+
+#define CANCEL_FACTOR	5		/* timeouts, of a read */
+#define LOOKS_A_TIMEOUT 4
+#define CLOSE_NS	(NSEC_PER_SEC / 2)
+
+/* One discard at a time, and what changes a range after what changes it now. */
+static bool may_start(const struct requests *q, const struct request *r)
+{
+	if (r->phase != QUEUED)
+		return false;
+	if (!request_changes(r))
+		return true;
+	for (const struct request *o = q->list; o; o = o->next) {
+		if (o->phase != RUNNING || !request_changes(o))
+			continue;
+		if (o->kind == r->kind || request_overlaps(o, r->len, r->offset))
+			return false;
+	}
+	return true;
+}
+
+static struct request *next_to_start(struct requests *q)
+{
+	struct request *best = NULL;
+
+	for (struct request *r = q->list; r; r = r->next)
+		if ((!best || r->kind < best->kind) && may_start(q, r))
+			best = r;
+	return best;
+}
+
+static bool any_late(const struct requests *q)
+{
+	for (const struct request *r = q->list; r; r = r->next)
+		if (r->phase == RUNNING && r->is_late)
+			return true;
+	return false;
+}
+
+static enum health_kind health_kind(const struct request *r)
+{
+	return r->kind == KIND_WRITE ? HEALTH_WRITE :
+	       r->kind == KIND_DISCARD ? HEALTH_DISCARD : HEALTH_READ;
+}
+
+/* The device answered r, be it with an error. */
+static void got_answer(struct requests *q, struct request *r, int rc)
+{
+	if (!r->is_cancelled || !rc) {
+		q->is_stalled = false;
+		if (r->kind != KIND_DISCARD)
+			health_result(q->health, health_kind(r), rc);
+	}
+	request_complete(q, r, rc);
+	if (!q->is_stalled && !any_late(q))
+		health_answers(q->health);
+	/* One that waited for this one's range. */
+	pthread_cond_signal(&q->work);
+}
+
+static int run(struct requests *q, const struct request *r,
+	       const struct store_worker *w)
+{
+	switch (r->kind) {
+	case KIND_READ:
+	case KIND_PROBE:
+		return q->dev->ops->read(q->dev, w, r->buf, r->len, r->offset);
+	case KIND_WRITE:
+		return q->dev->ops->write(q->dev, w, r->buf, r->len, r->offset);
+	case KIND_DISCARD:
+		return q->dev->ops->discard(q->dev, w, r->len, r->offset);
+	}
+	return -EINVAL;
+}
+
+/* Without the lock, which is held before and after. */
+static void say_news(struct requests *q)
+{
+	if (!health_has_news(q->health))
+		return;
+	pthread_mutex_unlock(&q->lock);
+	health_say(q->health);
+	pthread_mutex_lock(&q->lock);
+}
+
+/* Without the lock, which is held before and after. */
+static void start(struct requests *q, struct request *r,
+		  const struct store_worker *w)
+{
+	eventfd_t none;
+	int rc;
+
+	r->phase = RUNNING;
+	r->worker = w;
+	r->start_ns = clock_now_ns();
+	q->nr_started++;
+	/* What was meant for the request before. */
+	while (!eventfd_read(w->cancel_fd, &none))
+		;
+	if (q->watcher_sleeps)
+		pthread_cond_signal(&q->watch);
+	pthread_mutex_unlock(&q->lock);
+	rc = run(q, r, w);
+	pthread_mutex_lock(&q->lock);
+	got_answer(q, r, rc);
+	say_news(q);
+}
+
+/* Gives the lock back.  The last to leave turns off the light. */
+static void leave(struct requests *q, bool is_thread)
+{
+	bool last = !--q->nr_users;
+
+	if (is_thread) {
+		q->nr_threads--;
+		pthread_cond_signal(&q->left);
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (!last)
+		return;
+	if (q->dev)
+		q->dev->ops->close(q->dev);
+	while (q->list)
+		request_remove(q, q->list);
+	for (unsigned int i = 0; i < q->nr_workers; i++)
+		close(q->workers[i].cancel_fd);
+	health_put(q->health);
+	pthread_cond_destroy(&q->left);
+	pthread_cond_destroy(&q->watch);
+	pthread_cond_destroy(&q->work);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+struct worker_start {
+	struct requests *q;
+	const struct store_worker *worker;
+};
+
+static void *work(void *arg)
+{
+	struct worker_start s = *(struct worker_start *)arg;
+	struct request *r;
+
+	free(arg);
+	pthread_mutex_lock(&s.q->lock);
+	while (!s.q->is_stopping) {
+		r = next_to_start(s.q);
+		if (r) {
+			start(s.q, r, s.worker);
+			continue;
+		}
+		s.q->nr_idle++;
+		pthread_cond_wait(&s.q->work, &s.q->lock);
+		s.q->nr_idle--;
+	}
+	leave(s.q, true);
+	return NULL;
+}
+
+static void cancel(struct request *r)
+{
+	r->is_cancelled = true;
+	eventfd_write(r->worker->cancel_fd, 1);
+}
+
+/* Nobody waits for it any more. */
+static void stall(struct requests *q)
+{
+	q->is_stalled = true;
+	requests_cancel_queued(q, -ETIMEDOUT);
+	for (struct request *r = q->list; r; r = r->next)
+		pthread_cond_broadcast(&r->done);
+}
+
+/* Of a request that runs: when to look at it again. */
+static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
+{
+	uint64_t late_ns = r->start_ns + q->timeout_ns;
+	uint64_t cancel_ns = r->start_ns + CANCEL_FACTOR * q->timeout_ns;
+
+	if (now < late_ns)
+		return late_ns;
+	if (!r->is_late) {
+		r->is_late = true;
+		if (r->kind != KIND_PROBE)
+			health_late(q->health, health_kind(r),
+				    now - r->start_ns);
+		stall(q);
+	}
+	if (now < cancel_ns || r->is_cancelled || request_changes(r))
+		return UINT64_MAX;
+	cancel(r);
+	return UINT64_MAX;
+}
+
+/* A range that has not been answered is asked for, if there is one. */
+static void probe(struct requests *q, uint64_t now)
+{
+	uint64_t offset = 0;
+	void *buf;
+
+	if (!q->nr_idle || now < q->probe_ns + q->timeout_ns)
+		return;
+	for (const struct request *r = q->list; r; r = r->next) {
+		if (r->kind == KIND_PROBE)
+			return;
+		if (r->phase == RUNNING)
+			offset = r->offset;
+	}
+	q->probe_ns = now;
+	buf = requests_buffer(STORE_DEVICE_BLOCK);
+	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK, offset))
+		free(buf);
+}
+
+/* When to look again. */
+static uint64_t look(struct requests *q)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t next = now + q->timeout_ns / LOOKS_A_TIMEOUT;
+
+	/* requests_cancel_queued() does not remove what runs. */
+	for (struct request *r = q->list; r; r = r->next) {
+		uint64_t again = UINT64_MAX;
+
+		if (r->phase == RUNNING)
+			again = look_at(q, r, now);
+		next = again < next ? again : next;
+	}
+	if (q->is_stalled)
+		probe(q, now);
+	return next;
+}
+
+static uint64_t look_and_say(struct requests *q)
+{
+	uint64_t next = look(q);
+
+	say_news(q);
+	return next;
+}
+
+static bool anything_runs(const struct requests *q)
+{
+	for (const struct request *r = q->list; r; r = r->next)
+		if (r->phase == RUNNING)
+			return true;
+	return false;
+}
+
+static void *watch(void *arg)
+{
+	struct requests *q = arg;
+	uint64_t seen = 0;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->is_stopping) {
+		/* Asleep only after a time without requests: they come dense. */
+		q->watcher_sleeps = !q->is_stalled && q->nr_started == seen &&
+				    !anything_runs(q);
+		seen = q->nr_started;
+		if (q->watcher_sleeps)
+			pthread_cond_wait(&q->watch, &q->lock);
+		else
+			cond_wait_until(&q->watch, &q->lock, look_and_say(q));
+		q->watcher_sleeps = false;
+	}
+	leave(q, true);
+	return NULL;
+}
+
+static int start_thread(struct requests *q, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_mutex_lock(&q->lock);
+	rc = -pthread_create(&thread, &attr, fn, arg);
+	if (!rc) {
+		q->nr_threads++;
+		q->nr_users++;
+	}
+	pthread_mutex_unlock(&q->lock);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+static int start_worker(struct requests *q)
+{
+	struct store_worker *w = &q->workers[q->nr_workers];
+	struct worker_start *s = malloc(sizeof(*s));
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	*w = (struct store_worker){
+		q->nr_workers, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+	};
+	if (w->cancel_fd < 0) {
+		free(s);
+		return -errno;
+	}
+	q->nr_workers++;
+	*s = (struct worker_start){ q, w };
+	rc = start_thread(q, work, s);
+	if (rc)
+		free(s);
+	return rc;
+}
+
+int requests_new(struct requests **qp, struct store_device *dev,
+		 struct health *health, uint64_t timeout_ns)
+{
+	struct requests *q = calloc(1, sizeof(*q));
+	unsigned int nr = dev->nr_workers;
+	int rc;
+
+	if (!q)
+		return -ENOMEM;
+	if (!nr || nr > STORE_DEVICE_WORKERS)
+		nr = STORE_DEVICE_WORKERS;
+	pthread_mutex_init(&q->lock, NULL);
+	cond_init(&q->work);
+	cond_init(&q->watch);
+	cond_init(&q->left);
+	q->health = health_get(health);
+	q->timeout_ns = timeout_ns ? timeout_ns : REQUESTS_TIMEOUT_NS;
+	q->nr_users = 1;
+	rc = start_thread(q, watch, q);
+	while (!rc && q->nr_workers < nr)
+		rc = start_worker(q);
+	if (rc) {
+		requests_free(q);
+		return rc;
+	}
+	pthread_mutex_lock(&q->lock);
+	q->dev = dev;
+	pthread_mutex_unlock(&q->lock);
+	*qp = q;
+	return 0;
+}
+
+void requests_free(struct requests *q)
+{
+	uint64_t until = clock_now_ns() + CLOSE_NS;
+
+	if (!q)
+		return;
+	pthread_mutex_lock(&q->lock);
+	q->is_stopping = true;
+	requests_cancel_queued(q, -ECANCELED);
+	for (struct request *r = q->list; r; r = r->next)
+		if (r->phase == RUNNING)
+			cancel(r);
+	pthread_cond_broadcast(&q->work);
+	pthread_cond_signal(&q->watch);
+	while (q->nr_threads &&
+	       !cond_wait_until(&q->left, &q->lock, until))
+		;
+	leave(q, false);
+}
