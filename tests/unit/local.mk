@@ -102,18 +102,31 @@ tests_unit_boot_LDADD = $(VMM_LIBS)
 tests_unit_acpi_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_acpi_LDADD = $(VMM_LIBS)
 
-STORE_TESTS = tests/unit/store tests/unit/sink_store
+STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
+	tests/unit/store-requests \
+	tests/unit/store-stress \
+	tests/unit/sink_store
+noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
+	tests/unit/stderr-lines.h
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_LDADD = $(VMM_LIBS)
+tests_unit_store_file_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_file_LDADD = $(VMM_LIBS)
+tests_unit_store_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_requests_LDADD = $(VMM_LIBS)
+tests_unit_store_stress_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_stress_LDADD = $(VMM_LIBS)
+tests_unit_store_nbd_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_nbd_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_store_LDADD = $(VMM_LIBS)
 
 # Their own functions stand before some of the program's (see each).
 SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
 	tests/unit/sink-lost tests/unit/sink-steps
-noinst_HEADERS += tests/unit/sink-world.h tests/unit/nbd-server.h
+noinst_HEADERS += tests/unit/sink-world.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
 tests_unit_sink_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -1,83 +1,111 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An NBD server of our own, whose reads fail as long as a file is there. */
+/* A real NBD server, nbdkit, that tests stop, kill and start again. */
 #ifndef TESTS_UNIT_NBD_SERVER_H
 #define TESTS_UNIT_NBD_SERVER_H
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/tap.h"
 
 struct nbd_server {
+	char dir[32];		/* of its own, for whatever it needs */
+	char uri[96];
+	char error_file[64];	/* for --filter=error */
 	pid_t pid;
-	char dir[32], socket[48], uri[96], fail[48];
 };
 
-static inline void nbd_server_stop(struct nbd_server *s)
+extern char **environ;
+
+/* args: after nbdkit's own, up to NULL.  The server answers on return. */
+static void nbd_server_start(struct nbd_server *n, const char *const *args)
 {
-	kill(s->pid, SIGTERM);
-	waitpid(s->pid, NULL, 0);
-	unlink(s->fail);
-	unlink(s->socket);
-	rmdir(s->dir);
-}
+	const char *argv[24] = { "nbdkit", "-f", "--exit-with-parent" };
+	char sock[64], pid[64];
+	unsigned int i = 3;
 
-__attribute__((noreturn)) static inline void
-nbd_server_exec(const struct nbd_server *s)
-{
-	char error_file[80];
-	int null = open("/dev/null", O_WRONLY);
-
-	snprintf(error_file, sizeof(error_file), "error-file=%s", s->fail);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(null, STDERR_FILENO);
-	execlp("nbdkit", "nbdkit", "-f", "-U", s->socket, "--filter=error",
-	       "memory", "64M", "error-pread-rate=100%", error_file, NULL);
-	_exit(127);
-}
-
-/* False: nbdkit, or its filter "error", is not installed. */
-static inline bool nbd_server_start(struct nbd_server *s)
-{
-	int status;
-
-	snprintf(s->dir, sizeof(s->dir), "/tmp/vmm-nbd-XXXXXX");
-	if (!mkdtemp(s->dir))
-		tap_bail("no directory");
-	snprintf(s->socket, sizeof(s->socket), "%s/socket", s->dir);
-	snprintf(s->fail, sizeof(s->fail), "%s/fail", s->dir);
-	snprintf(s->uri, sizeof(s->uri), "nbd+unix:///?socket=%s", s->socket);
-	s->pid = fork();
-	if (s->pid < 0)
-		tap_bail("no process");
-	if (!s->pid)
-		nbd_server_exec(s);
-	while (access(s->socket, F_OK)) {
-		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
-			rmdir(s->dir);
-			return false;
-		}
+	snprintf(sock, sizeof(sock), "%s/sock", n->dir);
+	snprintf(pid, sizeof(pid), "%s/pid", n->dir);
+	unlink(sock);
+	unlink(pid);
+	argv[i++] = "-U";
+	argv[i++] = sock;
+	argv[i++] = "-P";
+	argv[i++] = pid;
+	while (*args && i < sizeof(argv) / sizeof(*argv) - 1)
+		argv[i++] = *args++;
+	argv[i] = NULL;
+	if (posix_spawnp(&n->pid, "nbdkit", NULL, NULL, (char **)argv, environ))
+		tap_bail("nbdkit does not start: install the package nbdkit");
+	/* The file is written when the socket is there. */
+	for (int t = 0; access(pid, F_OK); t++) {
+		if (t > 6000 || waitpid(n->pid, NULL, WNOHANG))
+			tap_bail("nbdkit has not begun to serve");
 		usleep(10000);
 	}
-	return true;
 }
 
-static inline void nbd_server_fail(const struct nbd_server *s, bool fails)
+static void nbd_server_new(struct nbd_server *n)
 {
-	int fd = fails ? open(s->fail, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) :
-			 unlink(s->fail);
+	strcpy(n->dir, "/tmp/vmm-nbd-XXXXXX");
+	if (!mkdtemp(n->dir))
+		tap_bail("no directory");
+	snprintf(n->uri, sizeof(n->uri), "nbd+unix:///?socket=%s/sock", n->dir);
+	snprintf(n->error_file, sizeof(n->error_file), "%s/fail", n->dir);
+}
 
+__attribute__((unused)) static void nbd_server_fail(struct nbd_server *n,
+						    bool fails)
+{
+	int fd;
+
+	if (!fails) {
+		unlink(n->error_file);
+		return;
+	}
+	fd = open(n->error_file, O_CREAT | O_WRONLY, 0600);
 	if (fd < 0)
-		tap_bail("%s: %s", s->fail, strerror(errno));
-	if (fails)
-		close(fd);
+		tap_bail("can't make the server fail");
+	close(fd);
+}
+
+/* SIGSTOP: on return it does nothing any more. */
+__attribute__((unused)) static void nbd_server_stop(struct nbd_server *n)
+{
+	siginfo_t info;
+
+	kill(n->pid, SIGSTOP);
+	waitid(P_PID, n->pid, &info, WSTOPPED | WNOWAIT);
+}
+
+__attribute__((unused)) static void nbd_server_continue(struct nbd_server *n)
+{
+	kill(n->pid, SIGCONT);
+}
+
+static void nbd_server_kill(struct nbd_server *n)
+{
+	kill(n->pid, SIGKILL);
+	waitpid(n->pid, NULL, 0);
+}
+
+static void nbd_server_free(struct nbd_server *n)
+{
+	static const char *const names[] = { "sock", "pid", "fail", "disk" };
+	char path[64];
+
+	nbd_server_kill(n);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", n->dir, names[i]);
+		unlink(path);
+	}
+	rmdir(n->dir);
 }
 
 #endif

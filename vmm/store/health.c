@@ -120,6 +120,12 @@ void health_say(struct health *h)
 				    "store: %s", text);
 }
 
+static const char *error_text(int rc)
+{
+	return rc == -ENOLINK ? "the connection broke before it answered" :
+				strerror(-rc);
+}
+
 static bool is_disconnected(int rc)
 {
 	switch (-rc) {
@@ -138,7 +144,7 @@ static void count_error(struct health *h, enum health_kind kind, int rc)
 		h->stats.nr_read_errors++;
 	else
 		h->stats.nr_write_errors++;
-	if (rc == -ENOSPC || rc == -EDQUOT)
+	if (kind == HEALTH_WRITE && (rc == -ENOSPC || rc == -EDQUOT))
 		h->stats.nr_no_space++;
 	if (is_disconnected(rc))
 		h->stats.nr_disconnected++;
@@ -149,10 +155,10 @@ void health_result(struct health *h, enum health_kind kind, int rc)
 	pthread_mutex_lock(&h->lock);
 	if (rc) {
 		count_error(h, kind, rc);
-		note(h, "%s of %.60s: %s", verbs[kind], h->name, strerror(-rc));
+		note(h, "%s of %.60s: %s", verbs[kind], h->name, error_text(rc));
 		if (rc != h->errors[kind])
 			line(h, kind, LOG_LEVEL_ERROR, "can't %s %s: %s; %s",
-			     verbs[kind], h->name, strerror(-rc),
+			     verbs[kind], h->name, error_text(rc),
 			     effects[kind]);
 	} else if (h->errors[kind]) {
 		line(h, LINE_OVER, LOG_LEVEL_INFO, "can %s %s again",

@@ -59,7 +59,7 @@ static void got_answer(struct requests *q, struct request *r, int rc)
 {
 	if (!r->is_cancelled || !rc) {
 		q->is_stalled = false;
-		if (r->kind != KIND_DISCARD)
+		if (r->kind == KIND_READ || r->kind == KIND_WRITE)
 			health_result(q->health, health_kind(r), rc);
 	}
 	request_complete(q, r, rc);
@@ -205,7 +205,7 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 	return UINT64_MAX;
 }
 
-/* A range that has not been answered is asked for, if there is one. */
+/* Asks for what has not been answered, if that is a read. */
 static void probe(struct requests *q, uint64_t now)
 {
 	uint64_t offset = 0;
@@ -216,7 +216,7 @@ static void probe(struct requests *q, uint64_t now)
 	for (const struct request *r = q->list; r; r = r->next) {
 		if (r->kind == KIND_PROBE)
 			return;
-		if (r->phase == RUNNING)
+		if (r->phase == RUNNING && r->kind == KIND_READ)
 			offset = r->offset;
 	}
 	q->probe_ns = now;
