@@ -103,7 +103,7 @@ tests_unit_acpi_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_acpi_LDADD = $(VMM_LIBS)
 
 STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
-	tests/unit/store-requests \
+	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress \
 	tests/unit/sink_store
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
@@ -118,6 +118,8 @@ tests_unit_store_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_requests_LDADD = $(VMM_LIBS)
 tests_unit_store_stress_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_stress_LDADD = $(VMM_LIBS)
+tests_unit_store_room_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_room_LDADD = $(VMM_LIBS)
 tests_unit_store_nbd_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_nbd_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

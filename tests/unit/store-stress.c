@@ -23,7 +23,7 @@
 #define MAX_NS	   (300 * NSEC_PER_SEC)	/* then it is given up */
 #define BYTES	   (24 * MIB)
 #define TIMEOUT_NS (20 * NSEC_PER_MSEC)
-#define MAX_LOST   8			/* writes that are done later */
+#define MAX_LOST   8	/* writes that are done later; each costs 1 MiB */
 
 struct lost_write {
 	uint64_t offset;
@@ -119,8 +119,9 @@ static int dev_write(struct store_device *dev, const struct store_worker *w,
 	if (rc && rnd(&d->seed, 2)) {
 		d->nr_halves++;
 		memcpy(d->bytes + offset, buf, len / 2);
-	} else if (!d->is_well && !rc && d->nr_lost < MAX_LOST &&
-		   !rnd(&d->seed, 20)) {
+	} else if (!d->is_well && !rc &&
+		   d->nr_lost + d->nr_late_writes < MAX_LOST &&
+		   !rnd(&d->seed, 6)) {
 		struct lost_write *l = &d->lost[d->nr_lost++];
 
 		*l = (struct lost_write){ offset, len, malloc(len) };

@@ -99,6 +99,8 @@ static struct store *new_store(uint64_t mem, struct store_device *dev)
 {
 	const struct store_config config = {
 		.nr_keys = NR_KEYS, .mem_bytes = mem, .device = dev,
+		/* No answer is late, however busy the host is. */
+		.timeout_ns = UINT64_C(600000000000),
 	};
 	struct store *s;
 

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which pages make room: the oldest of memory, in their order, a segment at a
+ * time; not those that were dropped or put again since, whose lines in the
+ * queue are stale.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "tests/unit/store-pages.h"
+#include "vmm/store/fifo.h"
+
+#define NR_IN_MEMORY  960	/* of 4 MiB: 15 in each block of 64 KiB */
+#define NR_IN_SEGMENT 254	/* of 4096 bytes and a header of 24 */
+#define NR_KEYS	      4096
+#define BYTES	      (64 * MIB)
+
+static uint8_t bytes[BYTES];
+
+static int dev_read(struct store_device *dev, const struct store_worker *w,
+		    void *buf, size_t len, uint64_t offset)
+{
+	memcpy(buf, bytes + offset, len);
+	return 0;
+}
+
+static int dev_write(struct store_device *dev, const struct store_worker *w,
+		     const void *buf, size_t len, uint64_t offset)
+{
+	memcpy(bytes + offset, buf, len);
+	return 0;
+}
+
+static void dev_close(struct store_device *dev)
+{
+}
+
+static struct store *open_store(void)
+{
+	static const struct store_device_ops ops = {
+		.read = dev_read, .write = dev_write, .close = dev_close,
+	};
+	static struct store_device dev = { .ops = &ops, .bytes = BYTES };
+
+	return new_store_on(NR_KEYS, 4 * MIB, &dev, 600 * NSEC_PER_SEC);
+}
+
+static bool is_far(struct store *s, struct page_coder *c, uint64_t key)
+{
+	uint64_t far = store_stats_of(s).nr_gets_far;
+	uint8_t page[STORE_PAGE_SIZE];
+
+	return !store_get(s, c, key, page) &&
+	       store_stats_of(s).nr_gets_far > far;
+}
+
+/* How many of the keys are on the device. */
+static uint64_t nr_far_of(struct store *s, struct page_coder *c, uint64_t from,
+			  uint64_t to)
+{
+	uint64_t nr = 0;
+
+	for (uint64_t k = from; k < to; k++)
+		nr += is_far(s, c, k);
+	return nr;
+}
+
+static void put_range(struct store *s, struct page_coder *c, uint64_t from,
+		      uint64_t to, uint32_t number)
+{
+	static uint32_t numbers[NR_KEYS];
+
+	for (uint64_t k = from; k < to; k++)
+		if (put_number(s, c, numbers, k, number + k))
+			tap_bail("can't put page %llu", (unsigned long long)k);
+}
+
+static void test_order(struct page_coder *c)
+{
+	struct store *s = open_store();
+	bool in_order = true;
+
+	put_range(s, c, 0, NR_IN_MEMORY, 1);
+	is_int(store_stats_of(s).nr_far, 0, "as many as memory takes");
+	for (uint64_t i = 1; i <= 8; i++) {
+		uint64_t nr;
+
+		while (store_stats_of(s).nr_demoted < i * NR_IN_SEGMENT) {
+			nr = store_stats_of(s).nr_pages;
+			put_range(s, c, nr, nr + 1, 1);
+		}
+		nr = store_stats_of(s).nr_pages;
+		in_order &= nr_far_of(s, c, 0, i * NR_IN_SEGMENT) ==
+				    i * NR_IN_SEGMENT &&
+			    !nr_far_of(s, c, i * NR_IN_SEGMENT, nr);
+	}
+	ok(in_order, "the oldest go first, each segment full");
+	store_free(s);
+}
+
+/* Ten pages were put again: these are young. */
+static void test_put_again(struct page_coder *c)
+{
+	struct store *s = open_store();
+
+	put_range(s, c, 0, NR_IN_MEMORY, 1);
+	put_range(s, c, 0, 10, 5000);
+	put_range(s, c, NR_IN_MEMORY, NR_IN_MEMORY + 1, 1);
+	is_int(nr_far_of(s, c, 0, 10), 0, "pages put again are young");
+	is_int(nr_far_of(s, c, 10, 10 + NR_IN_SEGMENT), NR_IN_SEGMENT,
+	       "the oldest of the others went");
+	store_free(s);
+}
+
+/* Dropped, or of one repeated word now: nothing that room could be made of. */
+static void test_gone(struct page_coder *c)
+{
+	struct store *s = open_store();
+	uint8_t page[STORE_PAGE_SIZE];
+
+	put_range(s, c, 0, NR_IN_MEMORY, 1);
+	for (uint64_t k = 0; k < 20; k++) {
+		memset(page, 0xf0 + k % 16, sizeof(page));
+		if (k % 2)
+			store_drop(s, k);
+		else if (store_put(s, c, k, page))
+			tap_bail("can't put a page of one word");
+	}
+	put_range(s, c, NR_IN_MEMORY, NR_IN_MEMORY + 21, 1);
+	is_int(store_stats_of(s).nr_demoted, NR_IN_SEGMENT,
+	       "a segment is of pages that are there");
+	is_int(nr_far_of(s, c, 20, 20 + NR_IN_SEGMENT), NR_IN_SEGMENT,
+	       "the oldest of these went");
+	is_int(store_stats_of(s).far_live_bytes, NR_IN_SEGMENT *
+	       (24 + STORE_PAGE_SIZE), "and nothing else");
+	store_free(s);
+}
+
+/* Put over and over, one page needs one line, whatever became stale. */
+static void test_one_page(struct page_coder *c)
+{
+	struct store *s = open_store();
+	uint8_t page[STORE_PAGE_SIZE];
+
+	for (uint32_t i = 0; i < 5000; i++)
+		put_range(s, c, 7, 8, i);
+	put_range(s, c, 100, 100 + NR_IN_MEMORY - 1, 1);
+	put_range(s, c, 3000, 3001, 1);
+	ok(is_far(s, c, 7), "the oldest page, put 5000 times, went first");
+	fill_random(page, 4999 + 7);
+	is_int(check_number(s, c, 7, 4999 + 7), 0, "its last put");
+	store_free(s);
+}
+
+/* Holes that dropped pages leave in memory are filled by others. */
+static void test_holes(struct page_coder *c)
+{
+	struct store *s = open_store();
+	struct store_stats st;
+	bool right = true;
+
+	put_range(s, c, 0, NR_IN_MEMORY, 1);
+	for (uint64_t k = 0; k < NR_IN_MEMORY; k++)
+		if (k % 8)
+			store_drop(s, k);
+	st = store_stats_of(s);
+	/* One of 8 is left, in each of 64 blocks. */
+	ok(st.mem_block_bytes < 4 * MIB, "memory is given back");
+	for (uint64_t k = 0; k < NR_IN_MEMORY; k += 8)
+		right &= !check_number(s, c, k, k + 1);
+	ok(right, "what moved is what it was");
+	store_free(s);
+}
+
+#define IS_LIVE(line) ((line).key % 1000 == 0)
+
+static bool not_live(struct fifo_line line, void *arg)
+{
+	(*(uint64_t *)arg)++;
+	return !IS_LIVE(line);
+}
+
+static void test_fifo(void)
+{
+	struct fifo *f = fifo_new();
+	struct fifo_line line, next = { 0 };
+	uint64_t nr_asked = 0, nr_lines = 0, nr_live = 0;
+	bool in_order = true;
+
+	for (uint64_t i = 0; i < 1000000; i++)
+		if (fifo_push(f, (struct fifo_line){ i, i }, not_live,
+			      &nr_asked))
+			tap_bail("no memory for the queue");
+	while (fifo_pop(f, &line)) {
+		nr_lines++;
+		if (!IS_LIVE(line))
+			continue;
+		in_order &= line.key == 1000 * nr_live &&
+			    line.seq == (uint8_t)line.key;
+		nr_live++;
+	}
+	ok(nr_live == 1000 && in_order, "live lines come out, in order");
+	ok(nr_lines <= 4096, "stale ones don't let the queue grow: %llu lines",
+	   (unsigned long long)nr_lines);
+	ok(nr_asked < 4000000, "nor are they looked at over and over (%llu)",
+	   (unsigned long long)nr_asked);
+	for (uint64_t i = 1; i < 3000; i++) {
+		fifo_push(f, (struct fifo_line){ i * 1000, 0 }, not_live,
+			  &nr_asked);
+		if (i % 3)
+			continue;
+		fifo_pop(f, &line);
+		fifo_unpop(f, line);
+		fifo_pop(f, &next);
+		in_order &= line.key == next.key && next.key == i / 3 * 1000;
+	}
+	ok(in_order, "what is put back is the next to come");
+	fifo_free(f);
+}
+
+int main(void)
+{
+	struct page_coder *c = new_page_coder(PAGE_RAW);
+
+	alarm(600);
+	test_fifo();
+	test_order(c);
+	test_put_again(c);
+	test_gone(c);
+	test_one_page(c);
+	test_holes(c);
+	page_coder_free(c);
+	return tap_done();
+}
