@@ -156,10 +156,82 @@ bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 	for (const struct rmap_mm *mm = root->members; mm;
 	     mm = mm->next_member) {
 		struct rmap_vma *vma = rmap_vma_find(mm, addr);
+		uint64_t off = vma ? (addr - vma->desc.start) >>
+					     RMAP_PAGE_SHIFT : 0;
 
-		if (vma && !fn(vma, (addr - vma->desc.start) >> RMAP_PAGE_SHIFT,
-			       arg))
+		if (!fn(vma, off, arg))
 			return false;
 	}
 	return true;
+}
+
+/*
+ * The index of a page is its virtual page number: one that only this VMA has
+ * gets another, one that others have as well is at two addresses from now on.
+ * Chains are made first, and wait in the order of the pages.
+ */
+static bool needs_chain(const struct rmap *map, const struct page *page,
+			uint64_t index)
+{
+	const struct object *obj = page_object(map, page);
+
+	return obj->kind == OBJECT_MM_GROUP &&
+	       (page->count > 1 || index >= RMAP_INDEX_END);
+}
+
+static int make_chains(struct rmap *map, const struct rmap_vma *vma,
+		       uint64_t start, struct pte_chain **chains)
+{
+	uint64_t gfn, nr = 0;
+	int rc;
+
+	for (uint64_t off = 0; (off = snapshot_next(&vma->snap, off, &gfn)) !=
+			       SNAPSHOT_NONE; off++) {
+		if (!needs_chain(map, &map->pages[gfn], start + off))
+			continue;
+		rc = chain_collect(map, &map->pages[gfn], gfn, &chains[nr]);
+		if (!rc) {
+			nr++;
+			continue;
+		}
+		while (nr--)
+			chain_free(map, chains[nr]);
+		return rc;
+	}
+	return 0;
+}
+
+static void install_chains(struct rmap *map, const struct rmap_vma *vma,
+			   uint64_t start, struct pte_chain **chains)
+{
+	uint64_t gfn;
+
+	for (uint64_t off = 0; (off = snapshot_next(&vma->snap, off, &gfn)) !=
+			       SNAPSHOT_NONE; off++) {
+		struct page *page = &map->pages[gfn];
+		const struct object *obj = page_object(map, page);
+
+		if (needs_chain(map, page, start + off))
+			chain_install(map, page, *chains++);
+		else if (obj->kind == OBJECT_MM_GROUP)
+			page_set_index(page, start + off);
+	}
+}
+
+int group_move_vma(struct rmap *map, struct rmap_vma *vma, uint64_t start)
+{
+	size_t size = vma->snap.nr * sizeof(struct pte_chain *);
+	struct pte_chain **chains;
+	int rc;
+
+	if (!size)
+		return 0;
+	chains = rmap_alloc(map, size);
+	if (!chains)
+		return -ENOMEM;
+	rc = make_chains(map, vma, start, chains);
+	if (!rc)
+		install_chains(map, vma, start, chains);
+	rmap_release(map, chains, size);
+	return rc;
 }

@@ -11,7 +11,8 @@
  *	child         A0 A0 A0      A0 C1 A0	   child   --link 2--> A0
  *	                                           child   --link 1--> C1
  *
- * Three rules make it flat where many children share one ancestor:
+ * Five rules make it flat where many children share one ancestor, and where an
+ * agent says that a page is in a thousand places:
  *
  * 1. A page faulted in a VMA goes to an anon_vma which no other VMA is linked
  *    to (its active one); after a fork the old one is shared, so both sides
@@ -23,6 +24,18 @@
  *    would have a set of pages, and a link, for each child; from LINKS_MAX on it
  *    goes on with a shared anon_vma, whose pages are then looked for in more
  *    VMAs than have them.
+ * 4. An agent sees no forks, only that a frame of one VMA turns up in another.
+ *    Such a page leaves the anon_vma that is its VMA's alone for a second one
+ *    (the shared), so that what the VMA has for itself is found in one step.
+ * 5. A walk visits the links whose interval has the page's index, in the worst
+ *    case all.  A page whose next place needs one more link leaves for an
+ *    anon_vma of its own when the pages that stay would be looked for in more
+ *    than WASTE times as many places as they have: with p pages and l links
+ *
+ *		l * p  <=  WASTE * (mappings of the p pages)
+ *
+ *    All pages together are then found in time that is linear in the number of
+ *    mappings told, and a page at many places burdens itself alone.
  *
  * The offset is of the link, not of the VMA: frames that turn out to be shared
  * by regions with unrelated offsets (agents can't see forks; mremap moves a
@@ -39,6 +52,8 @@
 
 #define START_NONLINEAR INT64_MIN
 #define LINKS_MAX	32
+#define WASTE		4
+#define LINKS_FREE	8	/* so many links are nobody's burden */
 
 static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 			  int64_t start)
@@ -69,7 +84,7 @@ struct anon_link *anon_link_find(const struct rmap *map,
 	return NULL;
 }
 
-int anon_vma_new(struct rmap *map, struct anon_vma **avp)
+static int anon_vma_new(struct rmap *map, struct anon_vma **avp)
 {
 	struct anon_vma *av = rmap_alloc(map, sizeof(*av));
 	int rc;
@@ -87,7 +102,7 @@ int anon_vma_new(struct rmap *map, struct anon_vma **avp)
 	return 0;
 }
 
-void anon_vma_free(struct rmap *map, struct anon_vma *av)
+static void anon_vma_free(struct rmap *map, struct anon_vma *av)
 {
 	rmap_object_del(map, av->obj.id);
 	map->stats.nr_anon_vmas--;
@@ -101,6 +116,7 @@ int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
 
 	if (link) {
 		link->nr += nr;
+		av->nr_mapped += nr;
 		return 0;
 	}
 	link = rmap_alloc(map, sizeof(*link));
@@ -109,14 +125,16 @@ int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
 	link->av = av;
 	link->vma = vma;
 	link->nr = nr;
+	map->work++;
 	link->hash.hash = link_hash(vma, av, start);
-	hash_insert(map, &map->links, &link->hash);
+	hash_insert(&map->links, &link->hash);
 	link->node.start = start;
 	link->node.last = start == START_NONLINEAR ?
 				INT64_MAX :
 				start + (int64_t)vma_nr_pages(vma) - 1;
 	itree_insert(&av->links, &link->node);
 	av->nr_links++;
+	av->nr_mapped += nr;
 	link->next = vma->links;
 	link->pprev = &vma->links;
 	if (link->next)
@@ -130,7 +148,9 @@ void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 {
 	struct anon_vma *av = link->av;
 
+	map->work++;
 	link->nr -= nr;
+	av->nr_mapped -= nr;
 	if (link->nr)
 		return;
 	link->vma->nr_links--;
@@ -139,8 +159,10 @@ void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 		link->next->pprev = link->pprev;
 	itree_remove(&av->links, &link->node);
 	hash_remove(&map->links, &link->hash);
-	if (link->vma->active == av)
+	if (link->vma->active == link)
 		link->vma->active = NULL;
+	if (link->vma->shared == link)
+		link->vma->shared = NULL;
 	rmap_release(map, link, sizeof(*link));
 	if (!--av->nr_links)
 		anon_vma_free(map, av);
@@ -153,18 +175,17 @@ int64_t anon_link_start(const struct rmap_vma *vma, uint64_t off,
 				     : (int64_t)index - (int64_t)off;
 }
 
-int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	     struct page *page)
+/* The first mapping of a frame. */
+static int anon_fault(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		      struct page *page)
 {
-	uint64_t index = page->object ? page_index(page) : vma->pgoff + off;
+	uint64_t index = vma->pgoff + off;
 	int64_t start = anon_link_start(vma, off, index);
-	struct anon_vma *av = vma->active;
+	struct anon_vma *av = vma->active ? vma->active->av : NULL;
 	bool made = false;
 	int rc;
 
-	if (page->object) {
-		av = page_object(map, page);
-	} else if (!av || (av->nr_links > 1 && vma->nr_links < LINKS_MAX)) {
+	if (!av || (av->nr_links > 1 && vma->nr_links < LINKS_MAX)) {
 		rc = anon_vma_new(map, &av);
 		if (rc)
 			return rc;
@@ -176,22 +197,58 @@ int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 			anon_vma_free(map, av);
 		return rc;
 	}
-	if (made)
-		vma->active = av;
-	if (!page->object) {
-		page->object = av->obj.id << 1 | PAGE_MAPPING_ANON;
-		page_set_index(page, index);
-	}
+	vma->active = anon_link_find(map, vma, av, start);
+	av->nr_pages++;
+	page->object = av->obj.id << 1 | PAGE_MAPPING_ANON;
+	page_set_index(page, index);
 	return 0;
+}
+
+/* Whether one more link would be a burden for too many pages. */
+static bool is_crowded(const struct anon_vma *av)
+{
+	return av->nr_links >= LINKS_FREE &&
+	       (av->nr_links + 1) * av->nr_pages >
+		       WASTE * (av->nr_mapped + 1);
+}
+
+/* No other VMA has a page of it, and this one is in one place. */
+static bool is_private(const struct anon_vma *av, const struct page *page)
+{
+	return av->nr_links == 1 && page->count == 1;
+}
+
+int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+	     struct page *page, uint64_t gfn, bool copy)
+{
+	struct anon_vma *av;
+	int64_t start;
+	int rc;
+
+	if (!page->object)
+		return anon_fault(map, vma, off, page);
+	av = page_object(map, page);
+	start = anon_link_start(vma, off, page_index(page));
+	if (!copy && av->nr_pages > 1 &&
+	    (is_private(av, page) || is_crowded(av)) &&
+	    !anon_link_find(map, vma, av, start)) {
+		rc = anon_rehome(map, vma, off, page, gfn);
+		if (rc != -EOVERFLOW)
+			return rc;
+		/* It is in very many places: these bear the burden. */
+	}
+	return anon_link_get(map, vma, av, start, 1);
 }
 
 void anon_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	      const struct page *page)
 {
 	int64_t start = anon_link_start(vma, off, page_index(page));
+	struct anon_vma *av = page_object(map, page);
 
-	anon_link_put(map, anon_link_find(map, vma, page_object(map, page),
-					  start), 1);
+	if (page->count == 1)
+		av->nr_pages--;
+	anon_link_put(map, anon_link_find(map, vma, av, start), 1);
 }
 
 struct visit {
@@ -220,52 +277,98 @@ bool anon_visit(const struct anon_vma *av, uint64_t index, mapping_fn fn,
 			   visit_link, &v);
 }
 
-struct adoption {
-	struct rmap *map;
-	struct anon_vma *av;
-	uint64_t index;
-	uint64_t nr;		/* places joined so far, or to undo */
-	int rc;
+struct place {
+	struct rmap_vma *vma;
+	uint64_t off;
 };
 
-static bool adopt_one(struct rmap_vma *vma, uint64_t off, void *arg)
-{
-	struct adoption *a = arg;
+struct places {
+	unsigned int nr;
+	struct place at[RMAP_WALK_MAX + 1];
+};
 
-	a->rc = anon_link_get(a->map, vma, a->av,
-			      anon_link_start(vma, off, a->index), 1);
-	if (a->rc)
-		return false;
-	a->nr++;
+static bool note_place(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct places *p = arg;
+
+	p->at[p->nr++] = (struct place){ vma, off };
 	return true;
 }
 
-static bool abandon_one(struct rmap_vma *vma, uint64_t off, void *arg)
+static int link_place(struct rmap *map, const struct place *p,
+		      struct anon_vma *av, uint64_t index)
 {
-	struct adoption *a = arg;
-	int64_t start = anon_link_start(vma, off, a->index);
-
-	if (!a->nr)
-		return false;
-	a->nr--;
-	anon_link_put(a->map, anon_link_find(a->map, vma, a->av, start), 1);
-	return true;
+	return anon_link_get(map, p->vma, av,
+			     anon_link_start(p->vma, p->off, index), 1);
 }
 
-int anon_adopt(struct rmap *map, struct page *page, uint64_t gfn)
+static void unlink_place(struct rmap *map, const struct place *p,
+			 struct anon_vma *av, uint64_t index)
 {
-	struct adoption a = { .map = map, .index = page_index(page) };
-	int rc = anon_vma_new(map, &a.av);
+	int64_t start = anon_link_start(p->vma, p->off, index);
 
+	anon_link_put(map, anon_link_find(map, p->vma, av, start), 1);
+}
+
+/*
+ * The anon_vma in which the VMA at `first` shares pages already, where the one
+ * more place in `other` fits; else a new one.
+ */
+static int find_home(struct rmap *map, const struct place *first,
+		     const struct place *other, uint64_t index,
+		     struct anon_vma **avp)
+{
+	const struct anon_link *link = first->vma->shared;
+
+	if (link &&
+	    link->node.start == anon_link_start(first->vma, first->off,
+						index) &&
+	    (!is_crowded(link->av) ||
+	     anon_link_find(map, other->vma, link->av,
+			    anon_link_start(other->vma, other->off, index)))) {
+		*avp = link->av;
+		return 0;
+	}
+	return anon_vma_new(map, avp);
+}
+
+int anon_rehome(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		struct page *page, uint64_t gfn)
+{
+	struct anon_vma *from = page_is_anon(page) ? page_object(map, page) :
+						     NULL;
+	struct anon_vma *to;
+	uint64_t index = page_index(page);
+	struct places p;
+	unsigned int nr = 0;
+	int rc;
+
+	p.nr = 0;
+	rc = mapping_visit_known(map, page, gfn, note_place, &p);
+	if (rc < 0)
+		return rc;
+	note_place(vma, off, &p);
+	rc = p.nr == 2 && from ? find_home(map, &p.at[0], &p.at[1], index, &to) :
+				 anon_vma_new(map, &to);
 	if (rc)
 		return rc;
-	if (!mapping_visit_known(map, page, gfn, adopt_one, &a)) {
-		if (a.nr)	/* the last one takes the anon_vma with it */
-			mapping_visit_known(map, page, gfn, abandon_one, &a);
-		else
-			anon_vma_free(map, a.av);
-		return a.rc;
+	while (nr < p.nr && !(rc = link_place(map, &p.at[nr], to, index)))
+		nr++;
+	if (rc) {
+		if (!to->nr_links)
+			anon_vma_free(map, to);
+		while (nr--)	/* the last one takes a new anon_vma with it */
+			unlink_place(map, &p.at[nr], to, index);
+		return rc;
 	}
-	page->object = a.av->obj.id << 1 | PAGE_MAPPING_ANON;
+	if (p.nr == 2 && from)
+		p.at[0].vma->shared = anon_link_find(map, p.at[0].vma, to,
+			anon_link_start(p.at[0].vma, p.at[0].off, index));
+	if (from)
+		from->nr_pages--;
+	for (nr = 0; from && nr < p.nr - 1; nr++)
+		unlink_place(map, &p.at[nr], from, index);
+	to->nr_pages++;
+	page->object = to->obj.id << 1 | PAGE_MAPPING_ANON;
 	return 0;
 }

@@ -17,15 +17,19 @@
 
 #include "rmap/internal.h"
 
-static uint64_t file_hash(const struct rmap_file_id *key)
+/* The guest chooses device and inode: what it can't know is mixed in. */
+static uint64_t file_hash(const struct rmap *map,
+			  const struct rmap_file_id *key)
 {
-	return hash_final(hash_mix(hash_mix(0, key->dev), key->ino));
+	uint64_t seed = (uintptr_t)map;
+
+	return hash_final(hash_mix(hash_mix(seed, key->dev), key->ino));
 }
 
 int file_get(struct rmap *map, const struct rmap_file_id *key,
 	     struct address_space **filep)
 {
-	uint64_t hash = file_hash(key);
+	uint64_t hash = file_hash(map, key);
 	struct address_space *file;
 	int rc;
 
@@ -50,7 +54,7 @@ int file_get(struct rmap *map, const struct rmap_file_id *key,
 	file->key = *key;
 	file->nr_vmas = 1;
 	file->hash.hash = hash;
-	hash_insert(map, &map->files, &file->hash);
+	hash_insert(&map->files, &file->hash);
 	map->stats.nr_files++;
 	*filep = file;
 	return 0;
@@ -69,6 +73,7 @@ void file_put(struct rmap *map, struct address_space *file)
 void file_link_vma(struct rmap_vma *vma)
 {
 	if (vma_is_nonlinear(vma)) {
+		vma->file->nr_nonlinear++;
 		vma->file_node.start = INT64_MIN;
 		vma->file_node.last = INT64_MAX;
 	} else {
@@ -81,6 +86,7 @@ void file_link_vma(struct rmap_vma *vma)
 
 void file_unlink_vma(struct rmap_vma *vma)
 {
+	vma->file->nr_nonlinear -= vma_is_nonlinear(vma);
 	itree_remove(&vma->file->vmas, &vma->file_node);
 }
 
@@ -118,7 +124,6 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	     struct page *page, uint64_t gfn)
 {
 	uint64_t index = vma->pgoff + off;
-	int rc;
 
 	if (!page->object) {
 		page->object = vma->file->obj.id << 1;
@@ -129,7 +134,9 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		if (vma_is_nonlinear(vma) || page_index(page) == index)
 			return 0;
 		/* The first who knows the page's place in the file. */
-		if (mapping_visit_known(map, page, gfn, is_nonlinear, NULL)) {
+		if (vma->file->nr_nonlinear &&
+		    mapping_visit_known(map, page, gfn, is_nonlinear,
+					NULL) == 1) {
 			page_set_index(page, index);
 			return 0;
 		}
@@ -137,6 +144,5 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	/* Elsewhere, where the file's tree could not find it. */
 	if (map->config.scheme == RMAP_ANON_MM)
 		return chain_adopt(map, page, gfn, vma, off);
-	rc = anon_adopt(map, page, gfn);
-	return rc ? rc : anon_add(map, vma, off, page);
+	return anon_rehome(map, vma, off, page, gfn);
 }

@@ -61,7 +61,7 @@ static int join_pages(struct rmap *map, struct rmap_vma *vma)
 
 	for (end = 0; (end = snapshot_next(snap, end, &gfn)) != SNAPSHOT_NONE;
 	     end++) {
-		rc = mapping_add(map, vma, end, gfn, false);
+		rc = mapping_add(map, vma, end, gfn, MAPPING_COPY);
 		if (rc)
 			break;
 	}
@@ -94,16 +94,18 @@ int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
 {
 	struct rmap_vma *vma;
 	struct rmap_mm *mm;
-	int rc = rmap_mm_add(map, id, pgd, &mm);
+	int rc = mm_new(map, id, pgd, &mm);
 
 	if (rc)
 		return rc;
 	for (vma = rmap_vma_next(parent, 0); vma && !rc;
 	     vma = vma->desc.end ? rmap_vma_next(parent, vma->desc.end) : NULL)
 		rc = fork_vma(map, vma, mm);
-	if (!rc)
-		*mmp = mm;
-	else
+	if (rc) {
 		rmap_mm_remove(map, mm);
-	return rc;
+		return rc;
+	}
+	rmap_settle(map);
+	*mmp = mm;
+	return 0;
 }

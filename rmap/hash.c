@@ -56,14 +56,16 @@ static void hash_grow(struct rmap *map, struct hash_table *table)
 	*table = bigger;
 }
 
-void hash_insert(struct rmap *map, struct hash_table *table,
-		 struct hash_node *node)
+void hash_settle(struct rmap *map, struct hash_table *table)
 {
-	struct hash_node **to;
-
 	if (table->nr >> table->bits)
 		hash_grow(map, table);
-	to = bucket(table, node->hash);
+}
+
+void hash_insert(struct hash_table *table, struct hash_node *node)
+{
+	struct hash_node **to = bucket(table, node->hash);
+
 	node->next = *to;
 	*to = node;
 	table->nr++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A chained hash table of embedded nodes.  It doubles when it is full; when
- * there is no memory to double it, chains grow instead and nothing fails.
+ * A chained hash table of embedded nodes.  Inserting takes no memory: a table
+ * that is full doubles when it is settled, and when there is no memory to
+ * double it, chains grow instead and nothing fails.
  */
 #ifndef RMAP_HASH_H
 #define RMAP_HASH_H
@@ -23,8 +24,9 @@ struct hash_table {
 
 int hash_init(struct rmap *map, struct hash_table *table);
 void hash_destroy(struct rmap *map, struct hash_table *table);
-void hash_insert(struct rmap *map, struct hash_table *table,
-		 struct hash_node *node);
+void hash_insert(struct hash_table *table, struct hash_node *node);
+/* After an operation that succeeded: one that fails leaves the table as it was. */
+void hash_settle(struct rmap *map, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);
 
 /* First node of the chain of `hash`; the caller compares hash and key. */

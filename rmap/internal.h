@@ -13,12 +13,13 @@
 #include "rmap/rmap.h"
 
 #include "rmap/hash.h"
+#include "rmap/ids.h"
 #include "rmap/itree.h"
 #include "rmap/snapshot.h"
 
 #define RMAP_INDEX_BITS 44	/* all of a 57-bit user half */
 #define RMAP_INDEX_END	(UINT64_C(1) << RMAP_INDEX_BITS)
-#define RMAP_OBJECT_BITS 28	/* id << 1 | PAGE_MAPPING_ANON */
+#define RMAP_OBJECT_BITS (ID_BITS + 1)	/* id << 1 | PAGE_MAPPING_ANON */
 #define RMAP_COUNT_MAX	((1u << 24) - 1)
 #define PAGE_MAPPING_ANON 1u
 
@@ -53,6 +54,8 @@ struct object {
 struct anon_vma {
 	struct object obj;
 	uint64_t nr_links;
+	uint64_t nr_pages;		/* frames whose object it is */
+	uint64_t nr_mapped;		/* their mappings: the sum of links' nr */
 	struct itree_node *links;	/* by index */
 };
 
@@ -60,7 +63,7 @@ struct address_space {
 	struct object obj;
 	struct hash_node hash;
 	struct rmap_file_id key;
-	uint64_t nr_vmas;
+	uint64_t nr_vmas, nr_nonlinear;	/* the latter are some of the former */
 	struct itree_node *vmas;	/* by file window */
 };
 
@@ -86,7 +89,9 @@ struct rmap_vma {
 	struct itree_node file_node;
 	struct anon_link *links;
 	uint64_t nr_links;
-	struct anon_vma *active;	/* for pages faulted from now on */
+	/* Of `links`, NULL: none.  For pages faulted from now on, and for those
+	 * of them that turn out to be mapped elsewhere as well. */
+	struct anon_link *active, *shared;
 	uint32_t id;			/* in chains; else 0 */
 	struct snapshot snap;
 };
@@ -105,10 +110,10 @@ struct rmap {
 	struct rmap_config config;
 	struct page *pages;
 	uint16_t *flags;
-	void **objects;			/* by id; ids start at 1 */
-	uint32_t nr_objects;		/* ids ever used + 1 */
-	uint32_t max_objects;
-	uint32_t free_object;		/* head of the chain of free ids, or 0 */
+	uint64_t *outdated;		/* bits: mapped or unmapped since told */
+	bool any_outdated, telling;	/* by page.c */
+	uint64_t work;			/* rmap_work() */
+	struct id_table ids;
 	struct hash_table mms, files, links;
 	const struct rmap_pte_ops *ops;
 	void *ops_ctx;
@@ -124,8 +129,15 @@ void rmap_release(struct rmap *map, void *ptr, size_t size);
 /* Gives an object, or a VMA, an id (not 0); -ENOMEM, -ENOSPC. */
 int rmap_object_add(struct rmap *map, void *object, uint32_t *id);
 void rmap_object_del(struct rmap *map, uint32_t id);
+/* An operation has succeeded: tables that are full grow. */
+void rmap_settle(struct rmap *map);
+/* As rmap_mm_add(), without that. */
+int mm_new(struct rmap *map, uint32_t id, uint64_t pgd, struct rmap_mm **mmp);
 
 /* page.c */
+/* The frame was mapped for the first time, or is no longer: before it counts. */
+void page_changes_hands(struct rmap *map, uint64_t gfn);
+
 static inline uint64_t page_index(const struct page *page)
 {
 	return (uint64_t)page->index_hi << 40 |
@@ -147,7 +159,7 @@ static inline bool page_is_anon(const struct page *page)
 static inline void *page_object(const struct rmap *map,
 				const struct page *page)
 {
-	return map->objects[page->object >> 1];
+	return ids_get(&map->ids, page->object >> 1);
 }
 
 /* vma.c */
@@ -166,6 +178,14 @@ static inline uint64_t vma_addr(const struct rmap_vma *vma, uint64_t off)
 	return vma->desc.start + (off << RMAP_PAGE_SHIFT);
 }
 
+/* A virtual page number, 52 bits: never negative. */
+static inline int64_t page_nr(uint64_t addr)
+{
+	return (int64_t)(addr >> RMAP_PAGE_SHIFT);
+}
+
+/* Whether the object's page offsets are below 2^64 to the end. */
+bool pgoff_fits(uint64_t pgoff, uint64_t start, uint64_t end);
 bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end);
 /* Linked into mm and file, without pages. */
 int vma_new(struct rmap *map, struct rmap_mm *mm,
@@ -175,13 +195,12 @@ void vma_free(struct rmap *map, struct rmap_vma *vma);
 
 /*
  * Candidate mappings of a page: fn gets each place where the object says the
- * frame may be; false ends the visit.
+ * frame may be; false ends the visit.  vma is NULL for a process that was asked
+ * and has nothing there: it counts as work, no more.
  */
 typedef bool (*mapping_fn)(struct rmap_vma *vma, uint64_t off, void *arg);
 
 /* anon_vma.c */
-int anon_vma_new(struct rmap *map, struct anon_vma **avp);
-void anon_vma_free(struct rmap *map, struct anon_vma *av);
 /* Where the VMA's link for a page at off with that index starts. */
 int64_t anon_link_start(const struct rmap_vma *vma, uint64_t off,
 			uint64_t index);
@@ -191,13 +210,23 @@ struct anon_link *anon_link_find(const struct rmap *map,
 int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
 		  int64_t start, uint64_t nr);
 void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr);
-/* Joins (vma, off) to the anon_vma of the page, or gives it one. */
+/*
+ * Joins (vma, off) to the anon_vma of the page, or gives it one.  copy: it is
+ * one more place of the same region's, for a moment; the page stays where it is.
+ */
 int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	     struct page *page);
+	     struct page *page, uint64_t gfn, bool copy);
 void anon_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	      const struct page *page);
 bool anon_visit(const struct anon_vma *av, uint64_t index, mapping_fn fn,
 		void *arg);
+/*
+ * Gives a page of a file, or of a crowded anon_vma, another anon_vma, which
+ * holds all its known places and (vma, off).  -ENOMEM, -EOVERFLOW (it takes
+ * more than RMAP_WALK_MAX to find them), with nothing changed.
+ */
+int anon_rehome(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		struct page *page, uint64_t gfn);
 
 /* file.c */
 int file_get(struct rmap *map, const struct rmap_file_id *key,
@@ -211,9 +240,6 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 bool file_visit(const struct address_space *file, uint64_t index,
 		mapping_fn fn, void *arg);
 
-/* Gives a file page an anon_vma that holds all its known places. */
-int anon_adopt(struct rmap *map, struct page *page, uint64_t gfn);
-
 /* anon_mm.c */
 int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	      struct page *page, uint64_t gfn);
@@ -221,15 +247,28 @@ int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 void group_release_page(struct rmap *map, const struct page *page);
 void group_release_mm(struct rmap *map, struct rmap_mm *mm);
 bool group_has_one_member(const struct object *obj);
+/*
+ * All pages of the VMA will be at other addresses, from page `start` on.
+ * -ENOMEM, -EOVERFLOW as chain_adopt(), with nothing changed.
+ */
+int group_move_vma(struct rmap *map, struct rmap_vma *vma, uint64_t start);
 bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 		 void *arg);
 
 /* pte_chain.c */
+struct pte_chain;
 #define CHAIN_OFF_BITS 37	/* pages of a VMA when chains are in use */
 int chain_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	      struct page *page);
 void chain_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	       struct page *page);
+/* A chain of all known places of the page: -ENOMEM, -EOVERFLOW. */
+int chain_collect(struct rmap *map, const struct page *page, uint64_t gfn,
+		  struct pte_chain **chainp);
+/* The page's object from now on. */
+void chain_install(struct rmap *map, struct page *page,
+		   struct pte_chain *chain);
+void chain_free(struct rmap *map, struct pte_chain *chain);
 /* Gives a page a chain of all its known places and one more. */
 int chain_adopt(struct rmap *map, struct page *page, uint64_t gfn,
 		struct rmap_vma *vma, uint64_t off);
@@ -245,9 +284,21 @@ bool pte_visit(const struct rmap *map, const struct page *page, mapping_fn fn,
 	       void *arg);
 
 /* mapping.c */
-/* One more mapping, its snapshot entry is the caller's: -ENOMEM, -EOVERFLOW. */
+enum mapping_how {
+	MAPPING_NEW,
+	MAPPING_REPLACES,	/* where another frame was */
+	MAPPING_COPY,		/* the same place in another VMA, for a moment */
+};
+
+/*
+ * One more mapping, its snapshot entry is the caller's: -ENOMEM, -EOVERFLOW,
+ * with nothing changed.
+ */
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, bool replaces);
+		uint64_t gfn, enum mapping_how how);
+/* rmap_map_page(), of a place in the VMA. */
+int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		uint64_t gfn, enum mapping_how how);
 void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		 uint64_t gfn);
 void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
@@ -256,9 +307,18 @@ bool mapping_visit(const struct rmap *map, const struct page *page,
 		   mapping_fn fn, void *arg);
 /* There is one candidate, whatever the index, or a nonlinear region. */
 bool mapping_has_one_place(const struct rmap *map, const struct page *page);
-/* Of these, what snapshots have: each mapping told of the page. */
-bool mapping_visit_known(const struct rmap *map, const struct page *page,
-			 uint64_t gfn, mapping_fn fn, void *arg);
+/*
+ * Of these, what snapshots have: each mapping told of the page.  1: all; 0: fn
+ * has ended it; -EOVERFLOW: more than RMAP_WALK_MAX places were looked at.
+ */
+int mapping_visit_known(struct rmap *map, const struct page *page,
+			uint64_t gfn, mapping_fn fn, void *arg);
+
+/*
+ * What one visit may search in nonlinear regions, in page table entries: an
+ * agent that calls everything nonlinear must not stop the scan.
+ */
+#define SEARCH_MAX_PAGES (UINT64_C(1) << 16)
 
 /* The offset of a candidate that is anywhere in its VMA. */
 #define OFF_SEARCH UINT64_MAX

@@ -5,7 +5,7 @@ rmap_librmap_a_SOURCES = rmap/rmap.h rmap/internal.h \
 	rmap/vma.c rmap/vma-change.c rmap/anon_vma.c rmap/anon_mm.c \
 	rmap/pte_chain.c rmap/file.c \
 	rmap/snapshot.c rmap/snapshot.h rmap/itree.c rmap/itree.h \
-	rmap/hash.c rmap/hash.h \
+	rmap/hash.c rmap/hash.h rmap/ids.c rmap/ids.h \
 	rmap/workingset.c rmap/workingset.h
 
 rmapincludedir = $(includedir)/rmap

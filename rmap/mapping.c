@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Adding and taking away one mapping: snapshot, object and _mapcount together.
- * What can fail comes first and is undone, then all three change.
+ * What can fail comes first and is undone, then all three change: an operation
+ * that fails leaves the map as it was, to the byte.
  */
 #include <errno.h>
 
@@ -23,11 +24,11 @@ static enum object_kind object_kind(const struct rmap *map,
 }
 
 static int object_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		      uint64_t gfn, bool replaces)
+		      uint64_t gfn, enum mapping_how how)
 {
 	struct page *page = &map->pages[gfn];
-	uint32_t flags = map->flags[gfn];
-	bool broken = replaces && !(vma->desc.flags & RMAP_VM_SHARED) &&
+	uint32_t flags = rmap_page_flags(map, gfn);
+	bool broken = how == MAPPING_REPLACES && !(vma->desc.flags & RMAP_VM_SHARED) &&
 		      !(flags & RMAP_PG_FILE);
 	bool anon = !vma->file || flags & RMAP_PG_ANON || broken;
 	enum object_kind kind;
@@ -45,7 +46,7 @@ static int object_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	case OBJECT_FILE:
 		return file_add(map, vma, off, page, gfn);
 	case OBJECT_ANON_VMA:
-		return anon_add(map, vma, off, page);
+		return anon_add(map, vma, off, page, gfn, how == MAPPING_COPY);
 	case OBJECT_MM_GROUP:
 		return group_add(map, vma, off, page, gfn);
 	case OBJECT_CHAIN:
@@ -121,46 +122,81 @@ bool mapping_has_one_place(const struct rmap *map, const struct page *page)
 }
 
 struct known {
+	struct rmap *map;
 	uint64_t gfn;
 	mapping_fn fn;
 	void *arg;
+	uint64_t places, pages;	/* that may still be looked at, searched */
+	uint64_t left;		/* known ones not met yet */
+	int rc;
 };
+
+static bool end_known(struct known *k, int rc)
+{
+	k->rc = rc;
+	return false;
+}
+
+/* False: it was the last, or fn wants no more. */
+static bool meet_known(struct known *k, struct rmap_vma *vma, uint64_t off)
+{
+	if (!k->fn(vma, off, k->arg))
+		return end_known(k, 0);
+	return --k->left;
+}
 
 static bool visit_known(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct known *k = arg;
 	uint64_t frame;
 
+	k->map->work++;
+	if (!k->places--)
+		return end_known(k, -EOVERFLOW);
+	if (!vma)
+		return true;
 	if (off != OFF_SEARCH)
 		return snapshot_get(&vma->snap, off) != k->gfn ||
-		       k->fn(vma, off, k->arg);
+		       meet_known(k, vma, off);
 	for (off = 0; (off = snapshot_next(&vma->snap, off, &frame)) !=
 		      SNAPSHOT_NONE; off++) {
-		if (frame == k->gfn && !k->fn(vma, off, k->arg))
+		k->map->work++;
+		if (!k->pages--)
+			return end_known(k, -EOVERFLOW);
+		if (frame == k->gfn && !meet_known(k, vma, off))
 			return false;
 	}
 	return true;
 }
 
-bool mapping_visit_known(const struct rmap *map, const struct page *page,
-			 uint64_t gfn, mapping_fn fn, void *arg)
+int mapping_visit_known(struct rmap *map, const struct page *page,
+			uint64_t gfn, mapping_fn fn, void *arg)
 {
-	struct known k = { gfn, fn, arg };
+	struct known k = {
+		.map = map, .gfn = gfn, .fn = fn, .arg = arg,
+		.places = RMAP_WALK_MAX, .pages = SEARCH_MAX_PAGES,
+		.left = page->count, .rc = 1,
+	};
 
-	return mapping_visit(map, page, visit_known, &k);
+	mapping_visit(map, page, visit_known, &k);
+	return k.rc;
 }
 
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, bool replaces)
+		uint64_t gfn, enum mapping_how how)
 {
+	struct page *page = &map->pages[gfn];
 	int rc;
 
-	if (map->pages[gfn].count == RMAP_COUNT_MAX)
+	map->work++;
+	if (page->count == RMAP_COUNT_MAX)
 		return -EOVERFLOW;
-	rc = object_add(map, vma, off, gfn, replaces);
+	rc = object_add(map, vma, off, gfn, how);
 	if (rc)
 		return rc;
-	map->pages[gfn].count++;
+	if (!page->count)
+		page_changes_hands(map, gfn);
+	page->count++;
 	map->stats.nr_mappings++;
 	return 0;
 }
@@ -170,29 +206,31 @@ void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 {
 	struct page *page = &map->pages[gfn];
 
+	map->work++;
 	object_del(map, vma, off, page);
-	if (!--page->count)
+	if (page->count == 1) {
+		page_changes_hands(map, gfn);
 		*page = (struct page){ 0 };
+	} else {
+		page->count--;
+	}
 	map->stats.nr_mappings--;
 }
 
-int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
-		  uint64_t gfn)
+int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
+		uint64_t gfn, enum mapping_how how)
 {
-	uint64_t off, old;
+	uint64_t old = snapshot_get(&vma->snap, off);
 	int rc;
 
-	if (!vma_offset(vma, addr, &off))
-		return -EINVAL;
-	if (gfn >= map->config.nr_frames)
-		return -ERANGE;
-	old = snapshot_get(&vma->snap, off);
 	if (old == gfn)
 		return 0;
+	if (old != SNAPSHOT_NONE)
+		how = MAPPING_REPLACES;
 	rc = snapshot_prepare(map, &vma->snap, off);
 	if (rc)
 		return rc;
-	rc = mapping_add(map, vma, off, gfn, old != SNAPSHOT_NONE);
+	rc = mapping_add(map, vma, off, gfn, how);
 	if (rc) {
 		if (old == SNAPSHOT_NONE)
 			snapshot_clear(map, &vma->snap, off);
@@ -202,6 +240,22 @@ int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		mapping_del(map, vma, off, old);
 	snapshot_set(&vma->snap, off, gfn);
 	return 0;
+}
+
+int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
+		  uint64_t gfn)
+{
+	uint64_t off;
+	int rc;
+
+	if (!vma_offset(vma, addr, &off))
+		return -EINVAL;
+	if (gfn >= map->config.nr_frames)
+		return -ERANGE;
+	rc = mapping_set(map, vma, off, gfn, MAPPING_NEW);
+	if (!rc)
+		rmap_settle(map);
+	return rc;
 }
 
 int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr)

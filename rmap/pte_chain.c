@@ -42,7 +42,7 @@ static uint64_t entry_of(const struct rmap_vma *vma, uint64_t off)
 
 static struct rmap_vma *entry_vma(const struct rmap *map, uint64_t entry)
 {
-	return map->objects[entry >> CHAIN_OFF_BITS];
+	return ids_get(&map->ids, (uint32_t)(entry >> CHAIN_OFF_BITS));
 }
 
 static uint64_t entry_off(uint64_t entry)
@@ -68,7 +68,7 @@ static int chain_new(struct rmap *map, struct pte_chain **chainp)
 	return 0;
 }
 
-static void chain_free(struct rmap *map, struct pte_chain *chain)
+void chain_free(struct rmap *map, struct pte_chain *chain)
 {
 	while (chain->blocks) {
 		struct chain_block *next = chain->blocks->next;
@@ -107,9 +107,11 @@ static int chain_push(struct rmap *map, struct pte_chain *chain, uint64_t entry)
 	return 0;
 }
 
-static uint64_t *chain_find(struct pte_chain *chain, uint64_t entry)
+static uint64_t *chain_find(struct rmap *map, struct pte_chain *chain,
+			    uint64_t entry)
 {
 	for (struct chain_block *b = chain->blocks; b; b = b->next) {
+		map->work++;
 		for (unsigned int i = 0; i < BLOCK_ENTRIES; i++) {
 			if (b->entry[i] == entry)
 				return &b->entry[i];
@@ -125,7 +127,7 @@ static uint64_t *chain_find(struct pte_chain *chain, uint64_t entry)
 static void chain_remove(struct rmap *map, struct pte_chain *chain,
 			 uint64_t entry)
 {
-	uint64_t *at = chain_find(chain, entry), *last = newest(chain);
+	uint64_t *at = chain_find(map, chain, entry), *last = newest(chain);
 	struct chain_block *block = chain->blocks;
 
 	*at = *last;
@@ -168,25 +170,47 @@ static bool adopt_one(struct rmap_vma *vma, uint64_t off, void *arg)
 	return !a->rc;
 }
 
-int chain_adopt(struct rmap *map, struct page *page, uint64_t gfn,
-		struct rmap_vma *vma, uint64_t off)
+int chain_collect(struct rmap *map, const struct page *page, uint64_t gfn,
+		  struct pte_chain **chainp)
 {
 	struct adoption a = { .map = map };
 	int rc = chain_new(map, &a.chain);
 
 	if (rc)
 		return rc;
-	if ((page->object &&
-	     !mapping_visit_known(map, page, gfn, adopt_one, &a)) ||
-	    !adopt_one(vma, off, &a)) {
+	rc = page->object ? mapping_visit_known(map, page, gfn, adopt_one, &a) :
+			    1;
+	if (rc <= 0) {
 		chain_free(map, a.chain);
-		return a.rc;
+		return rc ? rc : a.rc;
 	}
+	*chainp = a.chain;
+	return 0;
+}
+
+void chain_install(struct rmap *map, struct page *page, struct pte_chain *chain)
+{
 	if (page_is_anon(page))
 		group_release_page(map, page);
+	page->object = chain->obj.id << 1 | PAGE_MAPPING_ANON;
+}
+
+int chain_adopt(struct rmap *map, struct page *page, uint64_t gfn,
+		struct rmap_vma *vma, uint64_t off)
+{
+	struct pte_chain *chain;
+	int rc = chain_collect(map, page, gfn, &chain);
+
+	if (rc)
+		return rc;
+	rc = chain_push(map, chain, entry_of(vma, off));
+	if (rc) {
+		chain_free(map, chain);
+		return rc;
+	}
 	if (!page->object)
 		page_set_index(page, vma->pgoff + off);
-	page->object = a.chain->obj.id << 1 | PAGE_MAPPING_ANON;
+	chain_install(map, page, chain);
 	return 0;
 }
 

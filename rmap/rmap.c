@@ -39,56 +39,38 @@ void rmap_release(struct rmap *map, void *ptr, size_t size)
 	map->stats.bytes_other -= size;
 }
 
-/*
- * Objects are found from a frame by a 27-bit id instead of a pointer.  A free
- * entry of the table holds the next free id, shifted left and with bit 0 set,
- * which no pointer has.
- */
-static int grow_objects(struct rmap *map)
-{
-	uint32_t max = map->max_objects ? map->max_objects * 2 : 64;
-	void **objects;
-
-	if (max > 1u << (RMAP_OBJECT_BITS - 1))
-		return -ENOSPC;
-	objects = rmap_alloc(map, max * sizeof(*objects));
-	if (!objects)
-		return -ENOMEM;
-	if (map->objects) {
-		memcpy(objects, map->objects,
-		       map->max_objects * sizeof(*objects));
-		rmap_release(map, map->objects,
-			     map->max_objects * sizeof(*objects));
-	}
-	map->objects = objects;
-	map->max_objects = max;
-	return 0;
-}
-
 int rmap_object_add(struct rmap *map, void *object, uint32_t *id)
 {
-	int rc;
-
-	if (map->free_object) {
-		*id = map->free_object;
-		map->free_object = (uintptr_t)map->objects[*id] >> 1;
-		map->objects[*id] = object;
-		return 0;
-	}
-	if (map->nr_objects >= map->max_objects) {
-		rc = grow_objects(map);
-		if (rc)
-			return rc;
-	}
-	*id = map->nr_objects++;
-	map->objects[*id] = object;
-	return 0;
+	return ids_add(map, &map->ids, object, id);
 }
 
 void rmap_object_del(struct rmap *map, uint32_t id)
 {
-	map->objects[id] = (void *)((uintptr_t)map->free_object << 1 | 1);
-	map->free_object = id;
+	ids_del(map, &map->ids, id);
+}
+
+/* What grows by itself does so when an operation has succeeded. */
+void rmap_settle(struct rmap *map)
+{
+	hash_settle(map, &map->mms);
+	hash_settle(map, &map->files);
+	hash_settle(map, &map->links);
+}
+
+uint64_t rmap_work(const struct rmap *map)
+{
+	return map->work;
+}
+
+static size_t outdated_bytes(const struct rmap_config *c)
+{
+	return (c->nr_frames + 63) / 64 * sizeof(uint64_t);
+}
+
+static void release_array(const struct rmap *map, void *ptr, size_t size)
+{
+	if (ptr)
+		map->config.release(ptr, size, map->config.alloc_ctx);
 }
 
 int rmap_new(struct rmap **mapp, const struct rmap_config *config)
@@ -107,16 +89,20 @@ int rmap_new(struct rmap **mapp, const struct rmap_config *config)
 	if (!map)
 		return -ENOMEM;
 	map->config = c;
-	map->nr_objects = 1;
 	map->pages = c.zalloc(c.nr_frames * sizeof(*map->pages), c.alloc_ctx);
 	map->flags = c.zalloc(c.nr_frames * sizeof(*map->flags), c.alloc_ctx);
-	if (!map->pages || !map->flags || hash_init(map, &map->mms) ||
-	    hash_init(map, &map->files) || hash_init(map, &map->links)) {
+	map->outdated = c.zalloc(outdated_bytes(&c), c.alloc_ctx);
+	map->ids.chunks = c.zalloc(ID_NR_CHUNKS * sizeof(*map->ids.chunks),
+				   c.alloc_ctx);
+	if (!map->pages || !map->flags || !map->outdated || !map->ids.chunks ||
+	    hash_init(map, &map->mms) || hash_init(map, &map->files) ||
+	    hash_init(map, &map->links)) {
 		rmap_free(map);
 		return -ENOMEM;
 	}
 	map->stats.bytes_frames =
-		c.nr_frames * (sizeof(*map->pages) + sizeof(*map->flags));
+		c.nr_frames * (sizeof(*map->pages) + sizeof(*map->flags)) +
+		outdated_bytes(&c);
 	*mapp = map;
 	return 0;
 }
@@ -136,15 +122,11 @@ void rmap_free(struct rmap *map)
 	hash_destroy(map, &map->mms);
 	hash_destroy(map, &map->files);
 	hash_destroy(map, &map->links);
-	if (map->objects)
-		rmap_release(map, map->objects,
-			     map->max_objects * sizeof(*map->objects));
-	if (map->pages)
-		c->release(map->pages, c->nr_frames * sizeof(*map->pages),
-			   c->alloc_ctx);
-	if (map->flags)
-		c->release(map->flags, c->nr_frames * sizeof(*map->flags),
-			   c->alloc_ctx);
+	release_array(map, map->pages, c->nr_frames * sizeof(*map->pages));
+	release_array(map, map->flags, c->nr_frames * sizeof(*map->flags));
+	release_array(map, map->outdated, outdated_bytes(c));
+	release_array(map, map->ids.chunks,
+		      ID_NR_CHUNKS * sizeof(*map->ids.chunks));
 	c->release(map, sizeof(*map), c->alloc_ctx);
 }
 
@@ -166,8 +148,7 @@ struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id)
 	return NULL;
 }
 
-int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
-		struct rmap_mm **mmp)
+int mm_new(struct rmap *map, uint32_t id, uint64_t pgd, struct rmap_mm **mmp)
 {
 	struct rmap_mm *mm;
 
@@ -179,10 +160,20 @@ int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
 	mm->id = id;
 	mm->pgd = pgd;
 	mm->hash.hash = mm_hash(id);
-	hash_insert(map, &map->mms, &mm->hash);
+	hash_insert(&map->mms, &mm->hash);
 	map->stats.nr_mms++;
 	*mmp = mm;
 	return 0;
+}
+
+int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
+		struct rmap_mm **mmp)
+{
+	int rc = mm_new(map, id, pgd, mmp);
+
+	if (!rc)
+		rmap_settle(map);
+	return rc;
 }
 
 void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm)

@@ -13,7 +13,13 @@
  * rmap_page_referenced) are readers, all others writers; any number of readers
  * or one writer at a time, by a lock of the caller's.
  *
- * Errors: 0 or -errno; out-parameters are untouched on failure.
+ * Errors: 0 or -errno.  An operation that fails leaves the map and its
+ * out-parameters as they were, to the byte of rmap_get_stats().
+ *
+ * Time: a page is mapped and unmapped in O(log n) amortised, however many
+ * places it has.  Tables double now and then; a page that turns out to be
+ * shared may have up to RMAP_WALK_MAX places moved, once.  Walks look at
+ * RMAP_WALK_MAX places at most.  What takes longer says so.
  */
 #ifndef RMAP_RMAP_H
 #define RMAP_RMAP_H
@@ -29,6 +35,9 @@ extern "C" {
 #define RMAP_PAGE_SHIFT 12
 #define RMAP_PAGE_SIZE	(UINT64_C(1) << RMAP_PAGE_SHIFT)
 #define RMAP_NO_PGD	UINT64_MAX
+
+/* Places at which a walk looks at most, also such as turn out not to map it. */
+#define RMAP_WALK_MAX 1024u
 
 /* VMA flags (vm_flags). */
 #define RMAP_VM_READ	0x01u
@@ -94,10 +103,16 @@ void rmap_free(struct rmap *map);
  */
 int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
 		struct rmap_mm **mmp);
-/* Child with copies of all of the parent's VMAs and page mappings. */
+/*
+ * Child with copies of all of the parent's VMAs and page mappings, in time
+ * linear in these.  -EEXIST, -ENOMEM, -EOVERFLOW.
+ */
 int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
 		 uint64_t pgd, struct rmap_mm **mmp);
-/* Exit: all its VMAs and mappings go. */
+/*
+ * Exit: all its VMAs and mappings go, in time linear in these; to let readers
+ * in meanwhile, unmap the pages one by one before.
+ */
 void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm);
 struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id);
 uint32_t rmap_mm_id(const struct rmap_mm *mm);
@@ -118,14 +133,19 @@ struct rmap_vma_desc {
 };
 
 /*
- * -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -ENOMEM.  The pgoff of
- * anonymous memory is free: two regions that share frames need not agree.
+ * -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -EOVERFLOW (pgoff of the
+ * last page is above 2^64 - 1), -ENOMEM.  The pgoff of anonymous memory is free:
+ * two regions that share frames need not agree.  Costs nothing by the size of
+ * the region.
  */
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
 /*
- * Regions that change.  A failure (-ENOMEM, -EOVERFLOW) changes nothing.
+ * Regions that change; in time linear in the pages concerned, but a move.
+ * -ENOMEM; -EOVERFLOW (a page has no room for one more mapping, for a moment,
+ * or the region would end beyond what pgoff can name: 2^44 pages of an object
+ * that has an index, else 2^64).
  *
  * split: vma keeps what is below addr, *upper gets the rest; -EINVAL unless
  * addr is aligned and inside.  Unmapping a part is two splits and a remove.
@@ -133,8 +153,9 @@ void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
  * agree in process, flags, file and (for files) offsets.
  * resize: the end moves; pages beyond a nearer one are unmapped; -EEXIST when
  * a farther one meets another region.
- * move (mremap): all pages at the same offsets from new_start; *vmap replaces
- * vma, which is gone; -EEXIST where a region is, also vma itself.
+ * move (mremap): all pages at the same offsets from new_start; *vmap is the
+ * region from now on; -EINVAL (not aligned, or the end is above 2^64), -EEXIST
+ * where a region is, also vma itself.  Anon_mm: linear in the pages.
  * set_flags (mprotect, mlock): -EINVAL to change RMAP_VM_NONLINEAR.
  */
 int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
@@ -164,7 +185,10 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
  * is kept as an anonymous one.
  *
  * -EINVAL (addr outside or unaligned), -ERANGE (gfn), -ENOMEM, -EOVERFLOW
- * (2^24 - 1 mappings); unmap: -ENOENT where nothing is mapped.
+ * (2^24 - 1 mappings; or a page of a file, or of the anon_mm scheme, is told
+ * to be where its object can't have it, and its other places are not found
+ * within RMAP_WALK_MAX: a fact to be dropped); unmap: -ENOENT where nothing is
+ * mapped.
  */
 int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);
@@ -183,15 +207,29 @@ struct rmap_page_info {
 	bool anon;		/* mapping is an anon_vma */
 	bool mapped_object;	/* mapping is not NULL */
 	uint64_t index;		/* page offset in the object */
-	uint32_t flags;		/* RMAP_PG_* */
+	uint32_t flags;		/* RMAP_PG_*, as rmap_page_flags() */
 	struct rmap_file_id file;	/* when mapping is an address_space */
 };
 
 /* -ERANGE for a frame beyond nr_frames. */
 int rmap_page_info(const struct rmap *map, uint64_t gfn,
 		   struct rmap_page_info *info);
+/* Also -EINVAL: unknown flags. */
 int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
+/*
+ * What was told, as far as it still holds; 0 is unknown.  A frame that is
+ * mapped is never FREE, SLAB or PGTABLE; flags told before it was mapped, or
+ * before its last mapping went, no longer count.  FILE (with DIRTY) does, unless
+ * the frame is mapped as anonymous: page cache has mappings or not.
+ */
 uint32_t rmap_page_flags(const struct rmap *map, uint64_t gfn);
+/*
+ * One look at the flags of all frames begins: what is not told again is as it
+ * was last told.  Mappings told from now until the end are of the same look, or
+ * younger, and outdate only flags that they contradict.
+ */
+void rmap_flags_begin(struct rmap *map);
+void rmap_flags_end(struct rmap *map);
 
 /* A page table entry as a provider found it. */
 struct rmap_pte {
@@ -227,6 +265,10 @@ int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
  * The one walker.  rmap_one is called for each mapping (vma, linear address)
  * of the page that the provider confirms; false ends the walk.  invalid_vma
  * (may be NULL) true skips a region.  done (may be NULL) true ends the walk.
+ *
+ * A walk looks at max_places places at most (0: RMAP_WALK_MAX), found or not,
+ * and at 2^16 pages of nonlinear regions.  1: there were more; 0: there were
+ * not, or a callback ended it; -ERANGE.
  */
 struct rmap_walk_control {
 	void *arg;
@@ -234,6 +276,7 @@ struct rmap_walk_control {
 			 const struct rmap_vma *vma, uint64_t addr, void *arg);
 	bool (*done)(uint64_t gfn, void *arg);
 	bool (*invalid_vma)(const struct rmap_vma *vma, void *arg);
+	uint32_t max_places;
 };
 
 int rmap_walk(const struct rmap *map, uint64_t gfn,
@@ -244,9 +287,20 @@ struct rmap_referenced {
 	unsigned int nr_referenced;	/* accessed bits found set (and cleared) */
 	uint32_t vm_flags;		/* union over the mappings */
 	bool has_accessed_bits;		/* a mapping had a live PTE to look at */
+	/*
+	 * There are places that were not looked at.  Bits found set are true;
+	 * that others are not is unknown, and the second-level bit has to
+	 * tell: it is set by whoever uses the frame.  A page is not kept for
+	 * being at many places, or a guest could say so of all its memory.
+	 */
+	bool partial;
+	unsigned int nr_visited;	/* places looked at: what it cost */
 };
 
-/* Test and clear the accessed bit of every mapping of the page. */
+/*
+ * Test and clear the accessed bit of every mapping of the page, of the first
+ * RMAP_WALK_MAX places.
+ */
 int rmap_page_referenced(struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
@@ -259,7 +313,7 @@ int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
 
 /*
  * Not to be reclaimed: no such frame, RMAP_PG_LOCKED, _RESERVED, _SLAB or
- * _PGTABLE, or mapped by an RMAP_VM_LOCKED region.
+ * _PGTABLE, or mapped by an RMAP_VM_LOCKED region, as far as a walk looks.
  */
 bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 
@@ -271,6 +325,12 @@ struct rmap_stats {
 };
 
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
+
+/*
+ * Steps that writers took since the map was made: places looked at, links made
+ * and taken away.  It only grows: to bound the time for which a lock is held.
+ */
+uint64_t rmap_work(const struct rmap *map);
 
 #ifdef __cplusplus
 }

@@ -49,15 +49,29 @@ void snapshot_init(struct snapshot *snap, uint64_t nr_pages)
 	snap->height = height_for(nr_pages);
 }
 
+void snapshot_trim(struct rmap *map, struct snapshot *snap, unsigned int height)
+{
+	while (snap->root && snap->height > height) {
+		struct node *node = snap->root;
+
+		snap->root = node->slot[0];
+		snap->height--;
+		rmap_release(map, node, sizeof(*node));
+	}
+	snap->height = height;
+}
+
 int snapshot_extend(struct rmap *map, struct snapshot *snap, uint64_t nr_pages)
 {
-	unsigned int height = height_for(nr_pages);
+	unsigned int before = snap->height, height = height_for(nr_pages);
 
 	while (snap->root && snap->height < height) {
 		struct node *node = rmap_alloc(map, sizeof(*node));
 
-		if (!node)
-			return -ENOMEM;	/* higher than needed does no harm */
+		if (!node) {
+			snapshot_trim(map, snap, before);
+			return -ENOMEM;
+		}
 		node->slot[0] = snap->root;
 		node->nr = 1;
 		snap->root = node;

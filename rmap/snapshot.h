@@ -21,9 +21,15 @@ struct snapshot {
 
 /* For offsets 0 .. nr_pages - 1. */
 void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
-/* Room for offsets below nr_pages, if there are more than before; -ENOMEM. */
+/*
+ * Room for offsets below nr_pages, if there are more than before; -ENOMEM, with
+ * nothing changed.
+ */
 int snapshot_extend(struct rmap *map, struct snapshot *snap,
 		    uint64_t nr_pages);
+/* Back to that height, after all that was set since is clear again. */
+void snapshot_trim(struct rmap *map, struct snapshot *snap,
+		   unsigned int height);
 void snapshot_destroy(struct rmap *map, struct snapshot *snap);
 
 /* The frame at off, or SNAPSHOT_NONE. */

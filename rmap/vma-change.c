@@ -7,8 +7,8 @@
  *		     [aaaaa][bbb]        draw in vma's end
  *	merge	[aaaaa][bbb]         ->  extend lower's end, map bbb in it,
  *		[aaaaaaaa]               remove upper
- *	move	[aaa]                ->  map aaa in the new VMA, remove the old
- *		        [aaa]
+ *
+ * A move is another address of the same VMA, which its pages do not know.
  *
  * A page never goes through "not mapped", so it keeps its object.
  */
@@ -19,8 +19,7 @@
 /* Changes the end in every tree the VMA is in.  Cannot fail. */
 static void set_end(struct rmap_vma *vma, uint64_t end)
 {
-	int64_t delta = ((int64_t)end - (int64_t)vma->desc.end) >>
-			RMAP_PAGE_SHIFT;
+	int64_t delta = page_nr(end) - page_nr(vma->desc.end);
 
 	itree_remove(&vma->mm->vmas, &vma->mm_node);
 	vma->mm_node.last += delta;
@@ -48,8 +47,8 @@ static int copy_pages(struct rmap *map, const struct rmap_vma *from,
 
 	for (; !rc && (off = snapshot_next(&from->snap, off, &gfn)) !=
 		      SNAPSHOT_NONE; off++)
-		rc = rmap_map_page(map, to, vma_addr(to, off + (uint64_t)delta),
-				   gfn);
+		rc = mapping_set(map, to, off + (uint64_t)delta, gfn,
+				 MAPPING_COPY);
 	return rc;
 }
 
@@ -85,6 +84,7 @@ int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 	}
 	unmap_from(map, vma, off);
 	set_end(vma, addr);
+	rmap_settle(map);
 	*upper = up;
 	return 0;
 }
@@ -105,9 +105,11 @@ static int extend(struct rmap *map, struct rmap_vma *vma, uint64_t end)
 	uint64_t nr = (end - vma->desc.start) >> RMAP_PAGE_SHIFT;
 	int rc = 0;
 
-	if (nr > RMAP_INDEX_END - vma->pgoff ||
-	    (vma->id && nr >> CHAIN_OFF_BITS))
+	if (vma->id && nr >> CHAIN_OFF_BITS)
 		return -EINVAL;
+	if (nr > RMAP_INDEX_END - vma->pgoff ||
+	    !pgoff_fits(vma->desc.pgoff, vma->desc.start, end))
+		return -EOVERFLOW;
 	rc = snapshot_extend(map, &vma->snap, nr);
 	if (!rc)
 		set_end(vma, end);
@@ -118,6 +120,7 @@ int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
 		   struct rmap_vma *upper)
 {
 	uint64_t nr = vma_nr_pages(lower), end = lower->desc.end;
+	unsigned int height = lower->snap.height;
 	int rc;
 
 	if (!can_merge(lower, upper))
@@ -129,9 +132,11 @@ int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
 	if (rc) {
 		unmap_from(map, lower, nr);
 		set_end(lower, end);
+		snapshot_trim(map, &lower->snap, height);
 		return rc;
 	}
 	rmap_vma_remove(map, upper);
+	rmap_settle(map);
 	return 0;
 }
 
@@ -152,22 +157,24 @@ int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end)
 int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
 		  struct rmap_vma **vmap)
 {
-	struct rmap_vma_desc desc = vma->desc;
-	struct rmap_vma *to;
-	int rc;
+	uint64_t new_end = new_start + (vma->desc.end - vma->desc.start);
+	int rc = 0;
 
-	desc.start = new_start;
-	desc.end = new_start + (vma->desc.end - vma->desc.start);
-	rc = rmap_vma_add(map, vma->mm, &desc, &to);
+	if (new_start & (RMAP_PAGE_SIZE - 1) || new_end <= new_start)
+		return -EINVAL;
+	if (!mm_range_free(vma->mm, new_start, new_end))
+		return -EEXIST;
+	if (map->config.scheme == RMAP_ANON_MM)
+		rc = group_move_vma(map, vma, new_start >> RMAP_PAGE_SHIFT);
 	if (rc)
 		return rc;
-	rc = copy_pages(map, vma, 0, to, 0);
-	if (rc) {
-		rmap_vma_remove(map, to);
-		return rc;
-	}
-	rmap_vma_remove(map, vma);
-	*vmap = to;
+	itree_remove(&vma->mm->vmas, &vma->mm_node);
+	vma->desc.start = new_start;
+	vma->desc.end = new_end;
+	vma->mm_node.start = page_nr(new_start);
+	vma->mm_node.last = page_nr(new_end - 1);
+	itree_insert(&vma->mm->vmas, &vma->mm_node);
+	*vmap = vma;
 	return 0;
 }
 

@@ -7,11 +7,6 @@
 
 #include "rmap/internal.h"
 
-static int64_t page_nr(uint64_t addr)
-{
-	return (int64_t)(addr >> RMAP_PAGE_SHIFT);
-}
-
 bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end)
 {
 	return !itree_first(mm->vmas, page_nr(start), page_nr(end - 1));
@@ -22,6 +17,11 @@ static bool desc_valid(const struct rmap_vma_desc *d)
 	return !((d->start | d->end) & (RMAP_PAGE_SIZE - 1)) &&
 	       d->start < d->end &&
 	       (d->end - d->start) >> RMAP_PAGE_SHIFT <= RMAP_INDEX_END;
+}
+
+bool pgoff_fits(uint64_t pgoff, uint64_t start, uint64_t end)
+{
+	return pgoff <= UINT64_MAX - ((end - start - 1) >> RMAP_PAGE_SHIFT);
 }
 
 int vma_new(struct rmap *map, struct rmap_mm *mm,
@@ -88,11 +88,18 @@ void vma_free(struct rmap *map, struct rmap_vma *vma)
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap)
 {
+	int rc;
+
 	if (!desc_valid(desc))
 		return -EINVAL;
+	if (!pgoff_fits(desc->pgoff, desc->start, desc->end))
+		return -EOVERFLOW;
 	if (!mm_range_free(mm, desc->start, desc->end))
 		return -EEXIST;
-	return vma_new(map, mm, desc, vmap);
+	rc = vma_new(map, mm, desc, vmap);
+	if (!rc)
+		rmap_settle(map);
+	return rc;
 }
 
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma)

@@ -12,18 +12,14 @@
  * place where it can be is there, and its snapshot, which is not in a cache
  * when frames are looked up at random, need not be read to know it.
  *
+ * A walk has a bound.  A page at more places than that (a page of the library
+ * that all processes use) is found in some of them, and the caller is told.
+ *
  * Readers change nothing in the map: any number may walk at once.
  */
 #include <errno.h>
 
 #include "rmap/internal.h"
-
-/*
- * Nonlinear regions are searched PTE by PTE in the provider as long as a walk
- * looked at no more than this, 256 MiB; after that only where snapshots have
- * the frame.  An agent that calls everything nonlinear must not stop the scan.
- */
-#define SEARCH_MAX_PAGES (UINT64_C(1) << 16)
 
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx)
@@ -76,7 +72,10 @@ struct walk {
 	const struct rmap *map;
 	uint64_t gfn;
 	uint64_t left;		/* known mappings not met yet */
-	uint64_t searched;	/* PTEs of nonlinear regions, in the provider */
+	uint32_t places;	/* that may still be looked at */
+	uint32_t visited;
+	uint64_t pages;		/* of nonlinear regions, likewise */
+	bool partial;
 	bool sole;		/* where it may be it is, by what was told */
 	walk_fn fn;
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
@@ -105,13 +104,23 @@ static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
 	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->ops);
 }
 
+static bool end_partial(struct walk *w)
+{
+	w->partial = true;
+	return false;
+}
+
+/*
+ * PTE by PTE in the provider where the bound allows; else only where the
+ * snapshot has the frame.
+ */
 static bool search(struct walk *w, struct rmap_vma *vma)
 {
 	uint64_t nr = vma_nr_pages(vma), frame;
 
 	w->sole = false;
-	if (w->map->ops && nr <= SEARCH_MAX_PAGES - w->searched) {
-		w->searched += nr;
+	if (w->map->ops && nr <= w->pages) {
+		w->pages -= nr;
 		for (uint64_t off = 0; off < nr; off++) {
 			if (!try_place(w, vma, off))
 				return false;
@@ -121,6 +130,8 @@ static bool search(struct walk *w, struct rmap_vma *vma)
 	for (uint64_t off = 0;
 	     (off = snapshot_next(&vma->snap, off, &frame)) != SNAPSHOT_NONE;
 	     off++) {
+		if (!w->pages--)
+			return end_partial(w);
 		if (frame == w->gfn && !try_place(w, vma, off))
 			return false;
 	}
@@ -131,6 +142,11 @@ static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct walk *w = arg;
 
+	if (!w->places--)
+		return end_partial(w);
+	w->visited++;
+	if (!vma)
+		return true;
 	if (w->skip && w->skip(vma, w->arg))
 		return true;
 	return off == OFF_SEARCH ? search(w, vma) : try_place(w, vma, off);
@@ -144,10 +160,13 @@ static int walk_page(struct walk *w)
 		return -ERANGE;
 	page = &w->map->pages[w->gfn];
 	w->left = page->count;
+	w->pages = SEARCH_MAX_PAGES;
+	if (!w->places)
+		w->places = RMAP_WALK_MAX;
 	w->sole = page->count == 1 && mapping_has_one_place(w->map, page);
 	if (page->object)
 		mapping_visit(w->map, page, visit, w);
-	return 0;
+	return w->partial;
 }
 
 struct public_walk {
@@ -178,7 +197,8 @@ int rmap_walk(const struct rmap *map, uint64_t gfn,
 {
 	struct public_walk p = { map, gfn, rwc };
 	struct walk w = { .map = map, .gfn = gfn, .fn = public_one,
-			  .skip = public_skip, .arg = &p };
+			  .skip = public_skip, .arg = &p,
+			  .places = rwc->max_places };
 
 	return walk_page(&w);
 }
@@ -225,9 +245,12 @@ int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
 			  .arg = &r };
 	int rc = walk_page(&w);
 
-	if (!rc)
-		*out = r.sum;
-	return rc;
+	if (rc < 0)
+		return rc;
+	*out = r.sum;
+	out->partial = w.partial;
+	out->nr_visited = w.visited;
+	return 0;
 }
 
 int rmap_page_referenced(struct rmap *map, uint64_t gfn,
@@ -253,5 +276,6 @@ bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn)
 	struct walk w = { .map = map, .gfn = gfn, .fn = locked_one,
 			  .arg = &locked };
 
-	return (rmap_page_flags(map, gfn) & never) || walk_page(&w) || locked;
+	return (rmap_page_flags(map, gfn) & never) || walk_page(&w) < 0 ||
+	       locked;
 }

@@ -154,7 +154,8 @@ static bool oracle_apply(struct oracle *o, const struct trace_event *e)
 
 	if (e->op == TRACE_REF)
 		return e->addr < o->nr_frames;
-	if (e->op == TRACE_FLAGS)	/* the reader checked them */
+	/* The reader checked them. */
+	if (e->op == TRACE_FLAGS || e->op == TRACE_LOOK)
 		return true;
 	if (e->op == TRACE_MM) {
 		if (has_mm(o, e->mm))

@@ -177,6 +177,12 @@ static void random_desc(struct machine *m, struct rmap_vma_desc *d)
 		d->file = (struct rmap_file_id){ 8, 1 + rnd(m, 3) };
 }
 
+/* The offset of the last page is beyond what 64 bits hold. */
+static bool offset_wraps(const struct rmap_vma_desc *d)
+{
+	return d->pgoff + (page_of(d->end) - page_of(d->start) - 1) < d->pgoff;
+}
+
 static bool step_vma(struct machine *m)
 {
 	int mm = pick_mm(m, true);
@@ -202,6 +208,8 @@ static bool step_vma(struct machine *m)
 		if (m->region_of[mm][p])
 			want = -EEXIST;
 	}
+	if (offset_wraps(&d))
+		want = -EOVERFLOW;
 	rc = rmap_vma_add(m->map, rmap_mm_find(m->map, mm), &d, &vma);
 	if (!rc)
 		set_region(m, mm, &d);
@@ -280,6 +288,8 @@ static bool step_resize(struct machine *m, unsigned int mm, struct region *r)
 			want = -EEXIST;
 	}
 	d.end = addr_of(end);
+	if (!want && end > old && offset_wraps(&d))
+		want = -EOVERFLOW;
 	say(m, "resize %u page %u from %u to %u", mm, start, old, end);
 	rc = rmap_vma_resize(m->map, vma_of(m, mm, r), d.end);
 	if (!rc) {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Numbers for objects: a frame's record has room for 27 bits, not for a
+ * pointer.  A table of chunks; a chunk without a used number is given back, so
+ * that what an operation took before it failed leaves no trace.  Numbers start
+ * at 1.  Adding, deleting and finding take constant time.
+ */
+#ifndef RMAP_IDS_H
+#define RMAP_IDS_H
+
+#include <stdint.h>
+
+struct rmap;
+
+#define ID_BITS	      27
+#define ID_CHUNK_BITS 11
+#define ID_CHUNK      (1u << ID_CHUNK_BITS)
+#define ID_NR_CHUNKS  (1u << (ID_BITS - ID_CHUNK_BITS))
+
+struct id_chunk {
+	struct id_chunk *next, **pprev;	/* in table->open, while not full */
+	uint32_t number;		/* of the chunk */
+	uint32_t nr_used;
+	uint32_t nr_touched;		/* slots from this on were never used */
+	uint32_t free;			/* head of the chain of free slots + 1 */
+	void *slot[ID_CHUNK];
+};
+
+struct id_table {
+	struct id_chunk **chunks;	/* owned; ID_NR_CHUNKS */
+	struct id_chunk *open;		/* those with a free slot */
+	uint32_t nr_chunks;		/* numbers ever used */
+	uint32_t free;			/* head of the chain of free numbers + 1 */
+};
+
+/* -ENOMEM, -ENOSPC. */
+int ids_add(struct rmap *map, struct id_table *t, void *object, uint32_t *id);
+void ids_del(struct rmap *map, struct id_table *t, uint32_t id);
+
+static inline void *ids_get(const struct id_table *t, uint32_t id)
+{
+	return t->chunks[id >> ID_CHUNK_BITS]->slot[id & (ID_CHUNK - 1)];
+}
+
+#endif
