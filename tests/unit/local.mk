@@ -161,12 +161,14 @@ tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
-	tests/unit/order tests/unit/proactive \
+	tests/unit/order tests/unit/stale-free tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
 	tests/unit/huge
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
+tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stale_free_LDADD = $(VMM_LIBS)
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = $(VMM_LIBS)
 tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -191,6 +193,7 @@ tests_unit_doctor_LDADD = $(VMM_LIBS)
 TESTS += tests/unit/damon-borrow.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh
 VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
+	tests/unit/view-flags \
 	tests/unit/rmap-record
 check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
@@ -198,6 +201,8 @@ tests_unit_guest_pte_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_pte_LDADD = $(VMM_LIBS)
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
+tests_unit_view_flags_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_view_flags_LDADD = $(VMM_LIBS)
 tests_unit_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_view_LDADD = $(VMM_LIBS)
 tests_unit_rmap_record_SOURCES = tests/unit/rmap-record.c \

@@ -15,7 +15,9 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/view/view-internal.h"
 
-#define BATCH 4096	/* pages a hold of the lock: well under 1 ms */
+/* A hold of the lock: well under 1 ms. */
+#define BATCH	   4096		/* pages */
+#define BATCH_WORK 16384	/* steps of the map's */
 
 _Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
 	RMAP_VM_EXEC | RMAP_VM_SHARED | RMAP_VM_LOCKED | RMAP_VM_STACK |
@@ -26,13 +28,35 @@ _Static_assert(PROTOCOL_PG_FREE == RMAP_PG_FREE &&
 	       PROTOCOL_NO_PGD == RMAP_NO_PGD,
 	       "page flags are passed on as they are");
 
-/* Lets readers in when a batch is done. */
-static void breathe(struct view *view, uint64_t *work)
+bool view_breathe(struct view *view, uint64_t *pages)
 {
-	if (++*work % BATCH)
-		return;
+	if (++*pages % BATCH && rmap_work(view->map) - view->work < BATCH_WORK)
+		return true;
 	view_unlock(view);
 	view_wrlock(view);
+	view->work = rmap_work(view->map);
+	return !atomic_load(&view->stop);
+}
+
+void view_apply_stop(struct view *view)
+{
+	atomic_store(&view->stop, true);
+}
+
+void view_note_flags(struct view *view, uint64_t gfn, uint32_t before)
+{
+	if (rmap_page_flags(view->map, gfn) != before)
+		bitmap_set(view->changed, gfn / 64);
+}
+
+static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
+		      uint64_t gfn)
+{
+	uint32_t before = rmap_page_flags(view->map, gfn);
+	int rc = rmap_unmap_page(view->map, vma, addr);
+
+	view_note_flags(view, gfn, before);
+	return rc;
 }
 
 static struct view_mm *find_mm(struct view *view, uint32_t pid)
@@ -43,8 +67,11 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 							     NULL;
 }
 
-/* Page by page first: a region may have more pages than a batch. */
-static void remove_vma(struct view *view, struct view_mm *m,
+/*
+ * Page by page first: a region may have more pages than a batch.  False: it was
+ * not brought to its end.
+ */
+static bool remove_vma(struct view *view, struct view_mm *m,
 		       struct rmap_vma *vma, uint64_t *work)
 {
 	struct rmap_vma_desc desc;
@@ -52,38 +79,42 @@ static void remove_vma(struct view *view, struct view_mm *m,
 
 	for (; rmap_vma_next_page(view->map, vma, &addr, &gfn);
 	     addr += RMAP_PAGE_SIZE) {
-		if (rmap_unmap_page(view->map, vma, addr))
+		if (unmap_page(view, vma, addr, gfn))
 			break;
 		m->nr_mapped--;
-		breathe(view, work);
+		if (!view_breathe(view, work))
+			return false;
 	}
 	m->nr_vmas--;
 	rmap_vma_describe(vma, &desc);
 	record_munmap(view->record, m->pid, desc.start);
 	rmap_vma_remove(view->map, vma);
+	return view_breathe(view, work);
 }
 
-static void remove_all_vmas(struct view *view, struct view_mm *m)
+static bool remove_all_vmas(struct view *view, struct view_mm *m)
 {
 	struct rmap_vma *vma;
 	uint64_t work = 0;
 
-	while ((vma = rmap_vma_next(m->mm, 0))) {
-		remove_vma(view, m, vma, &work);
-		breathe(view, &work);
-	}
+	while ((vma = rmap_vma_next(m->mm, 0)))
+		if (!remove_vma(view, m, vma, &work))
+			return false;
+	return true;
 }
 
-static void forget(struct view *view, uint32_t pid)
+static bool forget(struct view *view, uint32_t pid)
 {
 	struct view_mm *m = find_mm(view, pid);
 
 	if (!m)
-		return;
-	remove_all_vmas(view, m);
+		return true;
+	if (!remove_all_vmas(view, m))
+		return false;
 	record_exit(view->record, pid);
 	rmap_mm_remove(view->map, m->mm);
 	memmove(m, m + 1, (view->mms + --view->nr_mms - m) * sizeof(*m));
+	return true;
 }
 
 static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
@@ -136,8 +167,8 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 		view->nr_dropped++;
 		return;
 	}
-	if (!delta)
-		remove_all_vmas(view, m);
+	if (!delta && !remove_all_vmas(view, m))
+		return;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
 	m->epoch = view->epoch;
@@ -175,7 +206,7 @@ static void apply_vma(struct view *view, const struct protocol_vma *v)
 		remove_vma(view, m, vma, &work);
 }
 
-static void unmap_run(struct view *view, struct view_mm *m,
+static bool unmap_run(struct view *view, struct view_mm *m,
 		      const struct protocol_run *r, uint64_t *work)
 {
 	uint64_t end = r->vaddr + (uint64_t)r->count * RMAP_PAGE_SIZE;
@@ -183,16 +214,43 @@ static void unmap_run(struct view *view, struct view_mm *m,
 
 	while (rmap_vma_next_page(view->map, view->vma, &addr, &gfn) &&
 	       addr < end) {
-		if (!rmap_unmap_page(view->map, view->vma, addr)) {
+		if (!unmap_page(view, view->vma, addr, gfn)) {
 			m->nr_mapped--;
 			record_unmap(view->record, m->pid, addr);
 		}
 		addr += RMAP_PAGE_SIZE;
-		breathe(view, work);
+		if (!view_breathe(view, work))
+			return false;
 	}
+	return true;
 }
 
-static void map_run(struct view *view, struct view_mm *m,
+/* A page that the map can't take is not where another frame was, either. */
+static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
+		     uint64_t gfn)
+{
+	uint64_t at = addr, old = gfn;
+	bool had = rmap_vma_next_page(view->map, view->vma, &at, &old) &&
+		   at == addr;
+	uint32_t before = rmap_page_flags(view->map, gfn);
+	uint32_t before_old = had ? rmap_page_flags(view->map, old) : 0;
+
+	if (!rmap_map_page(view->map, view->vma, addr, gfn)) {
+		m->nr_mapped += !had;
+		record_map(view->record, m->pid, addr, gfn);
+	} else {
+		view->nr_dropped++;
+		if (had && !rmap_unmap_page(view->map, view->vma, addr)) {
+			m->nr_mapped--;
+			record_unmap(view->record, m->pid, addr);
+		}
+	}
+	view_note_flags(view, gfn, before);
+	if (had)
+		view_note_flags(view, old, before_old);
+}
+
+static bool map_run(struct view *view, struct view_mm *m,
 		    const struct protocol_run *r, uint64_t *work)
 {
 	struct rmap_stats stats;
@@ -200,21 +258,14 @@ static void map_run(struct view *view, struct view_mm *m,
 	rmap_get_stats(view->map, &stats);
 	if (stats.nr_mappings + r->count > view->max_mappings) {
 		view->nr_dropped += r->count;
-		return;
+		return true;
 	}
 	for (uint32_t i = 0; i < r->count; i++) {
-		uint64_t addr = r->vaddr + i * RMAP_PAGE_SIZE, at = addr, gfn;
-		bool had = rmap_vma_next_page(view->map, view->vma, &at,
-					      &gfn) && at == addr;
-
-		if (rmap_map_page(view->map, view->vma, addr, r->gfn + i)) {
-			view->nr_dropped++;
-		} else {
-			m->nr_mapped += !had;
-			record_map(view->record, m->pid, addr, r->gfn + i);
-		}
-		breathe(view, work);
+		map_page(view, m, r->vaddr + i * RMAP_PAGE_SIZE, r->gfn + i);
+		if (!view_breathe(view, work))
+			return false;
 	}
+	return true;
 }
 
 static void apply_runs(struct view *view, const struct protocol_message *msg)
@@ -222,30 +273,12 @@ static void apply_runs(struct view *view, const struct protocol_message *msg)
 	struct view_mm *m = view->vma ? find_mm(view, view->pid) : NULL;
 	uint64_t work = 0;
 
-	for (uint32_t i = 0; m && i < msg->nr; i++)
-		if (msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED)
-			unmap_run(view, m, &msg->runs[i], &work);
-		else
-			map_run(view, m, &msg->runs[i], &work);
-}
+	bool go_on = m;
 
-static void apply_flags(struct view *view, const struct protocol_message *msg)
-{
-	uint64_t work = 0;
-
-	for (uint32_t i = 0; i < msg->nr; i++)
-		for (uint32_t k = 0; k < msg->flags[i].count; k++) {
-			uint64_t gfn = msg->flags[i].gfn + k;
-
-			if (rmap_page_flags(view->map, gfn) !=
-			    msg->flags[i].flags)
-				bitmap_set(view->changed, gfn / 64);
-			if (!rmap_page_set_flags(view->map, gfn,
-						 msg->flags[i].flags))
-				record_flags(view->record, gfn,
-					     msg->flags[i].flags);
-			breathe(view, &work);
-		}
+	for (uint32_t i = 0; go_on && i < msg->nr; i++)
+		go_on = msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED ?
+				unmap_run(view, m, &msg->runs[i], &work) :
+				map_run(view, m, &msg->runs[i], &work);
 }
 
 static void end_epoch(struct view *view)
@@ -254,10 +287,12 @@ static void end_epoch(struct view *view)
 
 	/* From the end: the table then moves least. */
 	while (view->full && i--) {
-		if (view->mms[i].epoch != view->epoch)
-			forget(view, view->mms[i].pid);
-		breathe(view, &work);
+		if (view->mms[i].epoch != view->epoch &&
+		    !forget(view, view->mms[i].pid))
+			return;
+		view_breathe(view, &work);
 	}
+	view_end_flags(view);
 	record_sync(view->record);
 	view->stats.epoch = view->epoch;
 	view->stats.last_update_ns = clock_now_ns();
@@ -287,6 +322,7 @@ void view_apply_reset(struct view *view)
 	view->vma = NULL;
 	/* Epoch numbers start again: none of an old connection may match. */
 	view_wrlock(view);
+	view_end_flags(view);
 	for (uint64_t i = 0; i < view->nr_mms; i++)
 		view->mms[i].epoch = 0;
 	view_unlock(view);
@@ -295,6 +331,7 @@ void view_apply_reset(struct view *view)
 void view_apply(struct view *view, const struct protocol_message *msg)
 {
 	view_wrlock(view);
+	view->work = rmap_work(view->map);
 	switch (msg->type) {
 	case PROTOCOL_HELLO:
 		view->walk.levels =
@@ -303,6 +340,8 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 			msg->hello.features & PROTOCOL_FEAT_FLAGS;
 		view->stats.drops_cache =
 			msg->hello.features & PROTOCOL_FEAT_CACHE;
+		if (!view->walk.flags_known)
+			view_forget_flags(view);
 		break;
 	case PROTOCOL_EPOCH_BEGIN:
 		view->epoch = msg->epoch.number;
@@ -313,7 +352,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	case PROTOCOL_MM: apply_mm(view, &msg->mm); break;
 	case PROTOCOL_VMA: apply_vma(view, &msg->vma); break;
 	case PROTOCOL_RUNS: apply_runs(view, msg); break;
-	case PROTOCOL_FLAGS: apply_flags(view, msg); break;
+	case PROTOCOL_FLAGS: view_apply_flags(view, msg); break;
 	case PROTOCOL_PRESSURE: apply_pressure(view, &msg->pressure); break;
 	case PROTOCOL_FORGET: forget(view, msg->pid); break;
 	default: break;

@@ -223,6 +223,14 @@ void record_flags(struct record *rec, uint64_t gfn, uint32_t flags)
 		add_page(rec, &page);
 }
 
+void record_look(struct record *rec, bool begins)
+{
+	if (!rec)
+		return;
+	end_run(rec);
+	put(rec, "look %d\n", begins);
+}
+
 void record_sync(struct record *rec)
 {
 	if (!rec)

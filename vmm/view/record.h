@@ -17,6 +17,7 @@
 #ifndef VMM_VIEW_RECORD_H
 #define VMM_VIEW_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rmap/rmap.h"
@@ -41,6 +42,8 @@ void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
 void record_map(struct record *rec, uint32_t pid, uint64_t addr, uint64_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, uint64_t gfn, uint32_t flags);
+/* A look at the flags of all frames begins, or ends. */
+void record_look(struct record *rec, bool begins);
 
 /* A picture is complete: to the file with it. */
 void record_sync(struct record *rec);

@@ -4,6 +4,7 @@
 #define VMM_VIEW_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "guest-agent/protocol.h"
 #include "vmm/view/guest_walk.h"
@@ -39,6 +40,12 @@ struct view {
 	uint32_t pid;		/* of the section, 0: one that is ignored */
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
 	uint64_t nr_dropped;	/* facts beyond the bounds, in this epoch */
+	uint64_t work;		/* rmap_work() when the lock was last taken */
+	bool telling;		/* flags, in this epoch: rmap_flags_begin() */
+	bool has_flags;		/* some were told, ever */
+
+	/* Set by any thread: what is being applied need not be to the end. */
+	atomic_bool stop;
 };
 
 /* First entry with a pid >= pid: its index, or nr_mms. */
@@ -48,8 +55,32 @@ uint64_t view_mm_index(const struct view *view, uint32_t pid);
 void view_apply_reset(struct view *view);
 /*
  * Applies one decoded message.  Takes the write lock itself, in batches of a
- * few thousand pages.  What the bounds don't allow is dropped and counted.
+ * few thousand pages or as much other work.  What the bounds don't allow is
+ * dropped and counted.
  */
 void view_apply(struct view *view, const struct protocol_message *msg);
+
+/*
+ * Under the write lock, after each page of a message: lets readers in when a
+ * batch is done; a page can be the work of thousands.  False: no more, the
+ * service ends.
+ */
+bool view_breathe(struct view *view, uint64_t *nr_pages);
+/* What the frame is may be another thing than before: readers count again. */
+void view_note_flags(struct view *view, uint64_t gfn, uint32_t before);
+
+/* apply-flags.c; under the write lock. */
+void view_apply_flags(struct view *view, const struct protocol_message *msg);
+/* The look at flags is over, by the end of its epoch or of the connection. */
+void view_end_flags(struct view *view);
+/* An agent that can't tell flags will never say that the last one's are old. */
+void view_forget_flags(struct view *view);
+
+/*
+ * From now on messages are applied no further than to the next batch: one can
+ * tell of all frames a thousand times.  For the end of the service; of any
+ * thread, without the lock.
+ */
+void view_apply_stop(struct view *view);
 
 #endif
