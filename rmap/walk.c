@@ -72,9 +72,9 @@ struct walk {
 	const struct rmap *map;
 	uint64_t gfn;
 	uint64_t left;		/* known mappings not met yet */
-	uint32_t places;	/* that may still be looked at */
+	uint32_t places;	/* that may be looked at */
 	uint32_t visited;
-	uint64_t pages;		/* of nonlinear regions, likewise */
+	uint64_t pages;		/* of nonlinear regions, that still may */
 	bool partial;
 	bool sole;		/* where it may be it is, by what was told */
 	walk_fn fn;
@@ -104,15 +104,10 @@ static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
 	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->ops);
 }
 
-static bool end_partial(struct walk *w)
-{
-	w->partial = true;
-	return false;
-}
-
 /*
  * PTE by PTE in the provider where the bound allows; else only where the
- * snapshot has the frame.
+ * snapshot has the frame, and no further than the bound: other regions are
+ * still looked at.
  */
 static bool search(struct walk *w, struct rmap_vma *vma)
 {
@@ -130,8 +125,11 @@ static bool search(struct walk *w, struct rmap_vma *vma)
 	for (uint64_t off = 0;
 	     (off = snapshot_next(&vma->snap, off, &frame)) != SNAPSHOT_NONE;
 	     off++) {
-		if (!w->pages--)
-			return end_partial(w);
+		if (!w->pages) {
+			w->partial = true;
+			return true;
+		}
+		w->pages--;
 		if (frame == w->gfn && !try_place(w, vma, off))
 			return false;
 	}
@@ -142,8 +140,10 @@ static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct walk *w = arg;
 
-	if (!w->places--)
-		return end_partial(w);
+	if (w->visited == w->places) {
+		w->partial = true;
+		return false;
+	}
 	w->visited++;
 	if (!vma)
 		return true;

@@ -113,6 +113,9 @@ static void print_referenced(const json_t *j)
 		       client_int(u, NULL, "pid"),
 		       client_string(u, NULL, "comm"),
 		       client_int(u, NULL, "address"));
+	if (json_is_true(json_object_get(j, "partial")))
+		printf("it is at more places, which were not looked at: %lld "
+		       "in all\n", client_int(j, NULL, "mapcount") + 1);
 	if (!json_is_true(json_object_get(j, "has_accessed_bits")))
 		printf("no page table of a process that maps it is known: "
 		       "see vmm-guest-agent(8), --pgd\n");

@@ -211,6 +211,7 @@ static void test_referenced(void)
 	json_decref(j);
 	j = referenced(100);
 	ok(json_is_true(json_object_get(j, "has_accessed_bits")) &&
+	   json_is_false(json_object_get(j, "partial")) &&
 	   json_integer_value(json_object_get(j, "nr_mappings")) == 1 &&
 	   json_integer_value(json_object_get(j, "nr_referenced")) == 0,
 	   "once: the bit is cleared");

@@ -247,6 +247,7 @@ static void own_among_shared(void)
 	const uint64_t nr = 300, pages = 100;
 	uint64_t own = pages, first_own = own;
 	unsigned int worst = 0;
+	struct rmap_stats s;
 	bool right = true;
 
 	begin(pages + nr * pages / 10, RMAP_ANON_VMA);
@@ -264,7 +265,10 @@ static void own_among_shared(void)
 	}
 	ok(right && worst == 1, "a page of one's own among %llu that share, as an "
 	   "agent tells it: %u place looked at", (unsigned long long)nr, worst);
+	rmap_get_stats(map, &s);
 	right = asked(1).nr_mappings == nr && asked(99).nr_mappings == nr;
+	ok(s.nr_anon_vmas == nr + 1, "one anon_vma each, and one for all: %llu",
+	   (unsigned long long)s.nr_anon_vmas);
 	ok(right && most <= SMALL, "what all share is found in all, %llu steps "
 	   "at most a mapping", (unsigned long long)most);
 	rmap_free(map);
@@ -330,6 +334,51 @@ static void odd_page(void)
 	ok(!rmap_page_info(map, 5, &info) && info.anon &&
 	   (uint32_t)info.mapcount == nr && r.partial &&
 	   r.nr_mappings == RMAP_WALK_MAX, "and are found");
+	rmap_free(map);
+}
+
+/* It is looked for no longer than until its last known place is met. */
+static void odd_page_of_few(void)
+{
+	struct rmap_vma *first;
+	struct rmap_page_info info;
+
+	begin(64, RMAP_ANON_VMA);
+	first = region(process(1), BASE, 16, 0, INODE);
+	must_map(first, 5, 5);
+	for (uint32_t p = 0; p < 2 * RMAP_WALK_MAX; p++)
+		region(process(2 + p), BASE, 16, 2, INODE);
+	ok(!map_at(first, 9, 5) && !rmap_page_info(map, 5, &info) && info.anon,
+	   "a page of one of %u that map its file is found at once",
+	   2 * RMAP_WALK_MAX);
+	rmap_free(map);
+}
+
+/* Regions without known offsets are searched, and that ends as well. */
+static void nonlinear(void)
+{
+	const uint64_t nr = 100000;
+	struct rmap_vma_desc d = { BASE, BASE + nr * PAGE, 0,
+				   RW | RMAP_VM_NONLINEAR, { 8, INODE } };
+	struct rmap_page_info info;
+	struct rmap_referenced r;
+	struct rmap_vma *v, *w;
+
+	begin(nr, RMAP_ANON_VMA);
+	if (rmap_vma_add(map, process(1), &d, &v))
+		tap_bail("rmap_vma_add");
+	for (uint64_t i = 0; i < nr; i++)
+		must_map(v, i, i);
+	r = asked(nr - 1);
+	ok(r.partial && !r.nr_mappings, "a page beyond what is searched: partial");
+	r = asked(1);
+	ok(r.nr_mappings == 1, "one in front is found");
+	w = region(process(2), BASE, 16, 0, INODE + 1);
+	ok(map_at(w, 0, nr - 1) == -EOVERFLOW &&
+	   !rmap_page_info(map, nr - 1, &info) && !info.mapcount &&
+	   most < 1 << 17, "told elsewhere: -EOVERFLOW, after %llu steps",
+	   (unsigned long long)most);
+	ok(!map_at(w, 1, 1) && asked(1).nr_mappings == 2, "the other: found twice");
 	rmap_free(map);
 }
 
@@ -456,6 +505,8 @@ int main(void)
 	own_among_shared();
 	library();
 	odd_page();
+	odd_page_of_few();
+	nonlinear();
 	at_the_bound(RMAP_ANON_VMA, "anon_vma");
 	at_the_bound(RMAP_ANON_MM, "anon_mm");
 	at_the_bound(RMAP_PTE_CHAIN, "pte_chain");

@@ -75,6 +75,93 @@ static void overflow(void)
 	   info(6).mapcount == 1022, "nor is there for one more mapping");
 }
 
+static int add(struct rmap_mm *mm, uint64_t start, uint64_t end, uint64_t pgoff,
+	       uint64_t ino, struct rmap_vma **vmap)
+{
+	struct rmap_vma_desc d = { start, end, pgoff, RW,
+				   { ino ? 8 : 0, ino } };
+
+	return rmap_vma_add(map, mm, &d, vmap);
+}
+
+#define HALF UINT64_C(0x8000000000000000)
+#define TOP  (UINT64_MAX - 4095)	/* the highest end there is */
+
+/* Addresses on both sides of 2^63, and up to the last page but one. */
+static void address_edges(void)
+{
+	const uint64_t start = HALF - RMAP_PAGE_SIZE;
+	struct rmap_mm *mm = new_mm(1);
+	struct rmap_vma *v, *up, *top;
+	uint64_t addr = 0, gfn;
+
+	ok(!add(mm, start, HALF, 0, 7, &v) &&
+	   !rmap_vma_resize(map, v, HALF + (UINT64_C(1) << 40)) &&
+	   !rmap_map_page(map, v, HALF + RMAP_PAGE_SIZE, 1) &&
+	   !rmap_map_page(map, v, start, 2) && walk(1).nr == 1 &&
+	   walk(1).at[0].addr == HALF + RMAP_PAGE_SIZE &&
+	   rmap_vma_find(mm, HALF + (UINT64_C(1) << 40) - 1) == v,
+	   "a region grows across 2^63");
+	ok(!rmap_vma_split(map, v, HALF, &up) && rmap_vma_find(mm, start) == v &&
+	   rmap_vma_find(mm, HALF) == up && walk(1).nr == 1 &&
+	   !rmap_vma_merge(map, v, up) && rmap_vma_find(mm, HALF) == v,
+	   "is split there, and merged");
+	ok(!rmap_vma_resize(map, v, HALF) && !walk(1).nr && walk(2).nr == 1 &&
+	   !rmap_vma_find(mm, HALF), "and shrinks back");
+	ok(!rmap_vma_move(map, v, HALF, &v) && walk(2).at[0].addr == HALF,
+	   "or moves across");
+	ok(!add(mm, TOP - RMAP_PAGE_SIZE, TOP, 0, 0, &top) &&
+	   !rmap_map_page(map, top, TOP - RMAP_PAGE_SIZE, 3) &&
+	   walk(3).at[0].addr == TOP - RMAP_PAGE_SIZE &&
+	   rmap_vma_next_page(map, top, &addr, &gfn) && gfn == 3,
+	   "the highest region");
+	addr += RMAP_PAGE_SIZE;
+	ok(!rmap_vma_next_page(map, top, &addr, &gfn) &&
+	   rmap_map_page(map, top, TOP, 4) == -EINVAL, "ends there");
+	ok(rmap_vma_move(map, v, TOP, &v) == -EINVAL &&
+	   rmap_vma_move(map, v, HALF + 1, &v) == -EINVAL &&
+	   rmap_vma_move(map, v, TOP - RMAP_PAGE_SIZE, &v) == -EEXIST &&
+	   rmap_vma_find(mm, HALF) == v,
+	   "a move beyond 2^64, or onto another region, is refused");
+	ok(fork_mm(mm, 2) && walk(3).nr == 2, "a fork has all of them");
+}
+
+/* Offsets: what an index holds (2^44), and what 64 bits hold. */
+static void offset_edges(void)
+{
+	const uint64_t nr_index = UINT64_C(1) << 44;
+	struct rmap_mm *mm = new_mm(1);
+	struct rmap_vma *v = NULL, *w, *x;
+	struct rmap_stats s, t;
+
+	rmap_get_stats(map, &s);
+	ok(add(mm, A(0), A(8), UINT64_MAX - 6, 7, &v) == -EOVERFLOW &&
+	   add(mm, A(0), A(8), UINT64_MAX, 0, &v) == -EOVERFLOW && !v,
+	   "the last page's offset would wrap: -EOVERFLOW");
+	rmap_get_stats(map, &t);
+	ok(!memcmp(&s, &t, sizeof(s)), "and nothing changes");
+	ok(!add(mm, A(0), A(8), UINT64_MAX - 7, 7, &v) &&
+	   !rmap_map_page(map, v, A(7), 1) && walk(1).nr == 1 &&
+	   rmap_vma_resize(map, v, A(9)) == -EOVERFLOW && walk(1).nr == 1 &&
+	   !rmap_vma_resize(map, v, A(7)) && !rmap_vma_resize(map, v, A(8)),
+	   "at 2^64 - 1 it ends, and can't grow");
+	ok(!add(mm, A(8), A(9), 0, 7, &w) &&
+	   rmap_vma_merge(map, v, w) == -EINVAL &&
+	   !add(mm, A(60), A(68), UINT64_MAX - 7, 0, &w) &&
+	   !add(mm, A(68), A(69), 0, 0, &x) &&
+	   rmap_vma_merge(map, w, x) == -EOVERFLOW,
+	   "nor by what would follow after a wrap");
+	ok(!add(mm, A(20), A(28), nr_index - 8, 7, &w) &&
+	   !rmap_map_page(map, w, A(27), 2) && !info(2).anon &&
+	   info(2).index == nr_index - 1 &&
+	   rmap_vma_resize(map, w, A(29)) == -EOVERFLOW && walk(2).nr == 1,
+	   "a page at the highest index; its region can't grow");
+	ok(!add(mm, A(40), A(48), nr_index - 7, 7, &x) &&
+	   !rmap_map_page(map, x, A(47), 3) && info(3).anon &&
+	   walk(3).nr == 1 && !rmap_vma_resize(map, x, A(50)),
+	   "beyond it pages are kept one by one, as anonymous ones");
+}
+
 static void use_scheme(enum rmap_scheme scheme)
 {
 	struct rmap_config c = { .nr_frames = NR_FRAMES, .scheme = scheme };
@@ -151,6 +238,8 @@ static const struct row rows[] = {
 	{ "8 pte_chain", row_8 },
 	{ "bounds", bounds },
 	{ "overflow", overflow },
+	{ "addresses around 2^63", address_edges },
+	{ "offsets around 2^44 and 2^64", offset_edges },
 };
 
 int main(void)

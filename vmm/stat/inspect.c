@@ -111,12 +111,15 @@ static void put_mappings(json_t *o, struct view *view, uint64_t gfn)
 {
 	struct mappings m = { view, json_array(), 0 };
 	const struct rmap_walk_control rwc = { .arg = &m,
-					       .rmap_one = add_mapping };
+					       .rmap_one = add_mapping,
+					       .max_places =
+						STAT_PAGE_MAPPINGS_COUNT };
+	int rc = rmap_walk(view_map(view), gfn, &rwc);
 
-	rmap_walk(view_map(view), gfn, &rwc);
 	json_object_set_new(o, "nr_mappings", json_integer(m.nr));
 	json_object_set_new(o, "nr_mappings_is_exact",
-			    json_boolean(m.nr < STAT_PAGE_MAPPINGS_COUNT));
+			    json_boolean(!rc &&
+					 m.nr < STAT_PAGE_MAPPINGS_COUNT));
 	json_object_set_new(o, "mappings", m.list);
 }
 

@@ -48,11 +48,12 @@ json_t *stat_page_referenced(const struct stat_server_config *c, gfn_t gfn,
 		json_decref(users.list);
 		return stat_inspect_failed(rc, status, why, len);
 	}
-	return json_pack("{s:I, s:I, s:i, s:i, s:b, s:o, s:o}",
+	return json_pack("{s:I, s:I, s:i, s:i, s:b, s:b, s:o, s:o}",
 		"gfn", (json_int_t)gfn.v, "mapcount", (json_int_t)info.mapcount,
 		"nr_mappings", (int)r.nr_mappings,
 		"nr_referenced", (int)r.nr_referenced,
 		"has_accessed_bits", r.has_accessed_bits,
+		"partial", r.partial,
 		"vm_flags", stat_vma_flags_json(r.vm_flags),
 		"referenced_by", users.list);
 }
