@@ -6,14 +6,11 @@
  */
 #include "config.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include "tests/tap.h"
 #include "vmm/policy/class.h"
 #include "vmm/view/view-internal.h"
 
-#define FRAMES 4096u
+#define FRAMES 16384u	/* several batches */
 #define PAGE   RMAP_PAGE_SIZE
 #define AT     UINT64_C(0x10000)
 #define ANON   (PROTOCOL_PG_ANON | PROTOCOL_PG_SWAPBACKED)
@@ -237,6 +234,7 @@ static void test_restart(void)
 	process(1, 0, 5, 0);
 	ok(!flags_of(0) && class_of(5) == CLASS_FREE,
 	   "a new agent maps what was free: it is not");
+	ok(!flags_of(10), "and the old one's look at flags is over");
 	end();
 	ok(!flags_of(10), "what the old one had mapped is no longer anonymous");
 	hello(true);
@@ -257,6 +255,8 @@ static void test_changed(void)
 	begin(true);
 	tell(0, FRAMES, PROTOCOL_PG_FREE);
 	end();
+	ok(view_take_changed(view, 10) && !view_take_changed(view, 10),
+	   "flags told: a class is counted again, once");
 	for (uint64_t w = 0; w < FRAMES / 64; w++)
 		view_take_changed(view, w);
 	begin(false);
@@ -276,34 +276,60 @@ static void test_changed(void)
 
 /* --- costs -------------------------------------------------------------------- */
 
-static void *apply_much(void *arg)
-{
-	static struct protocol_flags f[PROTOCOL_MAX_RECORDS];
-
-	for (unsigned int i = 0; i < PROTOCOL_MAX_RECORDS; i++)
-		f[i] = (struct protocol_flags){ 0, FRAMES, ANON };
-	/* Far more than a test may take. */
-	while (!atomic_load(&view->stop))
-		SAY(FLAGS, .nr = PROTOCOL_MAX_RECORDS, .flags = f);
-	return arg;
-}
-
+/* At the end of service one message need not be applied to all of memory. */
 static void test_stop(void)
 {
-	struct view_stats s = { 0 };
-	pthread_t thread;
+	struct protocol_run r = { AT, 0, FRAMES, 0 };
+	struct rmap_stats s;
 
 	new_view();
 	begin(true);
-	if (pthread_create(&thread, NULL, apply_much, NULL))
-		tap_bail("no thread");
-	for (int i = 0; i < 20; i++) {
-		view_get_stats(view, &s);
-		sched_yield();
-	}
 	view_apply_stop(view);
-	pthread_join(thread, NULL);
-	ok(s.nr_messages < 1000, "readers are let in, and it ends when told");
+	tell(0, FRAMES, ANON);
+	ok(flags_of(0) == ANON && !flags_of(FRAMES - 1),
+	   "stopped: flags are set up to the next batch");
+	SAY(MM, .mm = { 1, 0, PROTOCOL_NO_PGD, "test" });
+	SAY(VMA, .vma = { AT, AT + FRAMES * PAGE, 0, 0, 0, 3,
+			  PROTOCOL_VMA_NEW });
+	SAY(RUNS, .nr = 1, .runs = &r);
+	rmap_get_stats(view_map(view), &s);
+	ok(s.nr_mappings && s.nr_mappings < FRAMES, "and pages mapped: %llu",
+	   (unsigned long long)s.nr_mappings);
+	r = (struct protocol_run){ AT, 0, FRAMES, PROTOCOL_RUN_UNMAPPED };
+	atomic_store(&view->stop, false);
+	SAY(RUNS, .nr = 1, .runs = &(struct protocol_run){ AT, 0, FRAMES, 0 });
+	view_apply_stop(view);
+	SAY(RUNS, .nr = 1, .runs = &r);
+	rmap_get_stats(view_map(view), &s);
+	ok(s.nr_mappings && s.nr_mappings < FRAMES, "or unmapped: %llu left",
+	   (unsigned long long)s.nr_mappings);
+	SAY(FORGET, .pid = 1);
+	rmap_get_stats(view_map(view), &s);
+	ok(s.nr_mappings && s.nr_mms == 1, "or forgotten: %llu left",
+	   (unsigned long long)s.nr_mappings);
+}
+
+/* Pages of a process: replaced is no more than before. */
+static void test_counts(void)
+{
+	struct view_process p = { 0 };
+
+	new_view();
+	begin(true);
+	process(1, 0, 10, 0);
+	end();
+	begin(false);
+	SAY(MM, .mm = { 1, PROTOCOL_MM_DELTA, PROTOCOL_NO_PGD, "test" });
+	SAY(VMA, .vma = { AT, AT + FRAMES * PAGE, 0, 0, 0, 3,
+			  PROTOCOL_VMA_KEEP });
+	SAY(RUNS, .nr = 1, .runs = &(struct protocol_run){ AT, 100, 15, 0 });
+	SAY(RUNS, .nr = 1, .runs = &(struct protocol_run){
+		AT + 14 * PAGE, 0, 5, PROTOCOL_RUN_UNMAPPED });
+	SAY(MM_END, .pid = 1);
+	end();
+	ok(view_find_process(view, 1, &p) && p.nr_mapped == 14,
+	   "ten pages replaced, five more, one less: %llu",
+	   (unsigned long long)p.nr_mapped);
 }
 
 /* A fact that the map can't hold: the old one must not stay either. */
@@ -341,6 +367,7 @@ int main(void)
 	test_restart();
 	test_changed();
 	test_stop();
+	test_counts();
 	test_dropped();
 	view_free(view);
 	guest_mem_free(mem);

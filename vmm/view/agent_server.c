@@ -227,6 +227,7 @@ void agent_server_free(struct agent_server *as)
 	as->stop = true;
 	pthread_mutex_unlock(&as->lock);
 	wake(as);
+	view_apply_stop(as->view);
 	pthread_join(as->thread, NULL);
 	if (as->next_fd >= 0)
 		close(as->next_fd);
