@@ -15,12 +15,14 @@
 #include "vmm/cmd.h"
 #include "vmm/fleet.h"
 #include "vmm/host/rundir.h"
+#include "vmm/stat/connections.h"
 #include "vmm/stat/metrics_all.h"
 #include "vmm/util/log.h"
 
 #define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TIMEOUT_MS 3000
 #define MAX_VMS 4096
+#define MAX_CONNECTIONS 16u
 #define FLEET_PERIOD_MS 10000
 #define FLEET_WAIT_MS 30000	/* for the first answer, where one asks once */
 
@@ -117,6 +119,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 {
 	char *text;
 
+	connections_enter(arg, c, CONNECTION_READS);
 	if (strcmp(method, "GET") != 0)
 		return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain",
 			      "only GET is served\n", MHD_RESPMEM_PERSISTENT);
@@ -131,6 +134,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	return answer(c, MHD_HTTP_OK, TYPE, text, MHD_RESPMEM_MUST_FREE);
 }
 
+static void on_completed(void *arg, struct MHD_Connection *c, void **state,
+			 enum MHD_RequestTerminationCode code)
+{
+	connections_enter(arg, c, CONNECTION_IDLE);
+}
+
+/* The resolver takes any number, and has another port for those above. */
+static bool is_port(const char *text)
+{
+	return strspn(text, "0123456789") == strlen(text) &&
+	       strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
 /* "HOST:PORT", "[::1]:PORT" or ":PORT", which is on this host only. */
 static int resolve(const char *text, struct addrinfo **found)
 {
@@ -142,6 +158,11 @@ static int resolve(const char *text, struct addrinfo **found)
 	size_t len = colon ? colon - text : 0;
 	int rc = EAI_NONAME;
 
+	if (colon && !is_port(colon + 1)) {
+		log_error("--listen %s: '%s' is no port: these are 1 to 65535; "
+			  "say for example 127.0.0.1:9717", text, colon + 1);
+		return EAI_SERVICE;
+	}
 	if (colon && len >= 2 && text[0] == '[' && text[len - 1] == ']') {
 		text++;
 		len -= 2;
@@ -160,6 +181,7 @@ static int resolve(const char *text, struct addrinfo **found)
 
 static int serve(const char *listen)
 {
+	struct connections connections;
 	struct MHD_Daemon *daemon;
 	struct addrinfo *at;
 	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD;
@@ -176,12 +198,18 @@ static int serve(const char *listen)
 	signal(SIGPIPE, SIG_IGN);
 	if (at->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
+	connections_init(&connections, MAX_CONNECTIONS);
 	errno = 0;
-	daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL,
+	daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request,
+				  &connections,
 				  MHD_OPTION_SOCK_ADDR, at->ai_addr,
-				  MHD_OPTION_CONNECTION_LIMIT, 16u,
+				  MHD_OPTION_CONNECTION_LIMIT,
+				  2u * MAX_CONNECTIONS,
 				  MHD_OPTION_CONNECTION_TIMEOUT, 30u,
-				  MHD_OPTION_END);
+				  MHD_OPTION_NOTIFY_CONNECTION,
+				  connections_notify, &connections,
+				  MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+				  &connections, MHD_OPTION_END);
 	freeaddrinfo(at);
 	if (!daemon) {
 		log_error("--listen %s: %s", listen, strerror(errno ? errno :

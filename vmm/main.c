@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +41,24 @@ static void usage(FILE *f)
 	fprintf(f, "\n`vmm VERB --help` tells the options of a verb.\n");
 }
 
+/*
+ * Of every verb, and of what popt prints: output that was lost is no success.
+ * The reason is known only where the last write is the one that fails.
+ */
+static void check_output(int status, void *unused)
+{
+	bool lost;
+
+	errno = 0;
+	lost = fflush(stdout) || ferror(stdout);
+	if (!lost)
+		return;
+	log_error("not all of the output could be written%s%s",
+		  errno ? ": " : "", errno ? strerror(errno) : "");
+	if (!status)
+		_exit(VMM_EXIT_FAILURE);
+}
+
 /* Usage messages call the program by argv[0]: both words of it. */
 static int run(const struct verb *v, int argc, char **argv)
 {
@@ -49,6 +70,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	rc = v->run(argc, argv);
 	argv[0] = NULL;
 	if (libvirt_fleet_left_any()) {
+		check_output(rc, NULL);
 		fflush(NULL);
 		_exit(rc);
 	}
@@ -65,6 +87,7 @@ int cmd_bad_option(poptContext popt, int opt)
 
 int main(int argc, char **argv)
 {
+	on_exit(check_output, NULL);
 	if (argc >= 2 && !strcmp(argv[1], "--help")) {
 		usage(stdout);
 		return VMM_EXIT_OK;

@@ -77,13 +77,15 @@ tests_unit_virtio_devices_LDADD = $(VMM_LIBS)
 tests_unit_vsock_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_vsock_LDADD = $(VMM_LIBS)
 
-STAT_TESTS = tests/unit/inspect tests/unit/stat
+STAT_TESTS = tests/unit/inspect tests/unit/stat tests/unit/stat-limits
 check_PROGRAMS += $(STAT_TESTS)
 TESTS += $(STAT_TESTS)
 tests_unit_inspect_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_inspect_LDADD = $(VMM_LIBS)
 tests_unit_stat_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_LDADD = $(VMM_LIBS)
+tests_unit_stat_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stat_limits_LDADD = $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol

@@ -12,6 +12,9 @@
 #include "vmm/host/listen.h"
 #include "vmm/util/cleanup.h"
 
+/* Of those that connect while others are answered. */
+#define BACKLOG 128
+
 /* A socket file that a killed vmm left behind may go; nothing else may. */
 static int clear_stale(const struct sockaddr_un *sun, const char *option, char *why, size_t len)
 {
@@ -58,7 +61,7 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Between bind and listen nobody can connect: the mode is in time. */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
-	    chmod(path, 0600) || listen(fd, 16)) {
+	    chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;
 		snprintf(why, len, "can't listen on %s: %s; choose another path "
 			 "with %s", path, strerror(-rc), option);

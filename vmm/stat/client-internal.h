@@ -15,10 +15,11 @@ struct stat_transfer {
 	char *text;		/* what is sent */
 	char *socket;
 	char *data;		/* what has come */
-	size_t len;
+	size_t len, max_len, headers_len;
 	int (*on_line)(json_t *line, void *arg);	/* NULL: keep all */
 	void *arg;
-	bool stopped;
+	bool stopped;		/* by on_line */
+	const char *wrong;	/* why the rest was refused; NULL: it was not */
 };
 
 /*

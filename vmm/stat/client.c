@@ -11,7 +11,28 @@
 
 #define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)
-#define MAX_ANSWER    (1u << 30)
+#define MAX_ANSWER    (64u << 20)
+#define MAX_HEADERS   (64u << 10)
+#define NOT_OF_A_VM   "the answer is not what a VM would say"
+
+static long status_of(const struct stat_transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static void take_line(struct stat_transfer *t, const char *text, size_t len)
+{
+	json_t *line = json_loadb(text, len, 0, NULL);
+
+	if (!line)
+		t->wrong = NOT_OF_A_VM;
+	else if (t->on_line(line, t->arg))
+		t->stopped = true;
+	json_decref(line);
+}
 
 /* Hands on the complete lines; what follows the last one stays. */
 static void take_lines(struct stat_transfer *t)
@@ -19,15 +40,10 @@ static void take_lines(struct stat_transfer *t)
 	size_t start = 0;
 	char *nl;
 
-	while (!t->stopped &&
+	while (!t->stopped && !t->wrong &&
 	       (nl = memchr(t->data + start, '\n', t->len - start))) {
-		json_t *line = json_loadb(t->data + start,
-					  nl - (t->data + start), 0, NULL);
-
+		take_line(t, t->data + start, nl - (t->data + start));
 		start = nl + 1 - t->data;
-		if (line && t->on_line(line, t->arg))
-			t->stopped = true;
-		json_decref(line);
 	}
 	memmove(t->data, t->data + start, t->len - start);
 	t->len -= start;
@@ -39,43 +55,84 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 	char *bigger;
 
 	n *= size;
-	if (n > (t->on_line ? MAX_LINE : MAX_ANSWER) - t->len)
+	if (n > t->max_len - t->len) {
+		t->wrong = t->on_line ? "a line is longer than 4 MiB" :
+					"the answer is longer than 64 MiB";
 		return 0;
+	}
 	bigger = realloc(t->data, t->len + n + 1);
-	if (!bigger)
+	if (!bigger) {
+		t->wrong = "no memory for the answer";
 		return 0;
+	}
 	t->data = bigger;
 	memcpy(t->data + t->len, data, n);
 	t->len += n;
 	t->data[t->len] = 0;
-	if (t->on_line)
+	/* An error is no stream: it is kept and told at the end. */
+	if (t->on_line && status_of(t) == 200)
 		take_lines(t);
-	return t->stopped ? 0 : n;
+	return t->stopped || t->wrong ? 0 : n;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct stat_transfer *t = arg;
+
+	t->headers_len += n * size;
+	if (t->headers_len <= MAX_HEADERS)
+		return n * size;
+	t->wrong = "the header of the answer is longer than 64 KiB";
+	return 0;
+}
+
+/* Where the whole may take for ever: non-zero when it has not even begun. */
+static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
+		       curl_off_t up_all, curl_off_t up)
+{
+	const struct stat_transfer *t = arg;
+	curl_off_t us = 0;
+
+	if (t->headers_len)
+		return 0;
+	curl_easy_getinfo(t->curl, CURLINFO_TOTAL_TIME_T, &us);
+	return us > (curl_off_t)TIMEOUT_MS * 1000;
 }
 
 int stat_transfer_begin(struct stat_transfer *t, const char *socket,
 			const char *method, const char *path,
 			const json_t *body, long timeout_ms)
 {
-	char url[256];
+	char *url = NULL;
 	CURL *c;
 
 	t->curl = c = curl_easy_init();
 	t->socket = strdup(socket);
 	if (body)
 		t->text = json_dumps(body, JSON_COMPACT);
-	if (!c || !t->socket || (body && !t->text)) {
+	t->max_len = t->on_line ? MAX_LINE : MAX_ANSWER;
+	if (asprintf(&url, "http://vmm%s", path) < 0)
+		url = NULL;
+	if (!c || !t->socket || !url || (body && !t->text)) {
+		free(url);
 		stat_transfer_end(t);
 		return -ENOMEM;
 	}
-	snprintf(url, sizeof(url), "http://vmm%s", path);
 	curl_easy_setopt(c, CURLOPT_URL, url);
+	free(url);
 	curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, socket);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, timeout_ms);
+	if (!timeout_ms) {
+		curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+	}
 	if (body) {
 		t->headers = curl_slist_append(t->headers,
 					"Content-Type: application/json");
@@ -99,6 +156,11 @@ void stat_transfer_end(struct stat_transfer *t)
 int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
 			  char *why, size_t len)
 {
+	if (t->wrong) {
+		snprintf(why, len, "%s: %s; is that the socket of a VM?",
+			 t->socket, t->wrong);
+		return -EPROTO;
+	}
 	if (!code || t->stopped)
 		return 0;
 	switch (code) {
@@ -107,8 +169,15 @@ int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
 			 "are you its user?", t->socket);
 		return -ECONNREFUSED;
 	case CURLE_OPERATION_TIMEDOUT:
-		snprintf(why, len, "%s: no answer in time", t->socket);
+	case CURLE_ABORTED_BY_CALLBACK:
+		snprintf(why, len, "%s: no answer in time; is the process of "
+			 "this VM stopped?", t->socket);
 		return -ETIMEDOUT;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		snprintf(why, len, "%s: " NOT_OF_A_VM, t->socket);
+		return -EPROTO;
 	default:
 		snprintf(why, len, "%s: %s", t->socket,
 			 curl_easy_strerror(code));
@@ -116,27 +185,32 @@ int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
 	}
 }
 
+/* Of an answer that is whole.  -EINVAL: it is an error. */
+static int take_answer(struct stat_transfer *t, json_t **answer, char *why,
+		       size_t len)
+{
+	json_t *json = t->data ? json_loadb(t->data, t->len, 0, NULL) : NULL;
+	const char *e = json_string_value(json_object_get(json, "error"));
+	int rc = e ? -EINVAL : -EPROTO;
+
+	if (status_of(t) == 200 && json) {
+		*answer = json;
+		return 0;
+	}
+	if (e)
+		snprintf(why, len, "%s", e);
+	else
+		snprintf(why, len, "%s: " NOT_OF_A_VM, t->socket);
+	json_decref(json);
+	return rc;
+}
+
 int stat_transfer_result(struct stat_transfer *t, CURLcode code,
 			 json_t **answer, char *why, size_t len)
 {
 	int rc = stat_transfer_explain(t, code, why, len);
-	long status = 0;
-	json_t *json;
-	const char *e;
 
-	if (rc)
-		return rc;
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	json = t->data ? json_loadb(t->data, t->len, 0, NULL) : NULL;
-	if (status == 200 && json) {
-		*answer = json;
-		return 0;
-	}
-	e = json_string_value(json_object_get(json, "error"));
-	snprintf(why, len, "%s", e ? e :
-		 "the answer is not what a VM would say");
-	json_decref(json);
-	return -EINVAL;
+	return rc ? rc : take_answer(t, answer, why, len);
 }
 
 static int begin(struct stat_transfer *t, const char *socket,
@@ -198,6 +272,8 @@ int stat_stream(const char *socket, const char *path,
 	if (rc)
 		return rc;
 	rc = stat_transfer_explain(&t, curl_easy_perform(t.curl), why, len);
+	if (!rc && !t.stopped && status_of(&t) != 200)
+		rc = take_answer(&t, NULL, why, len);
 	stat_transfer_end(&t);
 	return rc;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The other end of the statistics socket, for vmm's own commands. */
+/*
+ * The other end of the statistics socket, for vmm's own commands.  What listens
+ * there may hang, or be no VM at all: an answer is waited for for 10 seconds,
+ * and may have 64 MiB; of a stream the first byte is waited for as long, and a
+ * line may have 4 MiB.
+ */
 #ifndef VMM_STAT_CLIENT_H
 #define VMM_STAT_CLIENT_H
 
@@ -10,12 +15,14 @@
 /*
  * One request.  body NULL: GET, else PUT with that JSON.  Returns 0 and a new
  * reference in *answer, or -errno with why: nobody listens (-ECONNREFUSED,
- * -ENOENT), no permission (-EACCES), or what the VM answered (-EINVAL).
+ * -ENOENT), no permission (-EACCES), what the VM answered (-EINVAL), no answer
+ * in time (-ETIMEDOUT), too long or not one of a VM (-EPROTO), a connection
+ * that broke off (-EIO).
  */
 int stat_request(const char *socket, const char *path, const json_t *body,
 		 json_t **answer, char *why, size_t len);
 
-/* As above, but gives up after so many milliseconds: -ETIMEDOUT. */
+/* As above, but gives up after so many milliseconds. */
 int stat_request_within(const char *socket, const char *path,
 			const json_t *body, unsigned int timeout_ms,
 			json_t **answer, char *why, size_t len);

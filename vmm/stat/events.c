@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct reader {
 struct event_hub {
 	pthread_mutex_t lock;
 	bool closed;
+	unsigned int nr_readers;
 	LIST_HEAD(, reader) readers;
 };
 
@@ -134,28 +136,44 @@ static void forget(void *arg)
 
 	pthread_mutex_lock(&r->hub->lock);
 	LIST_REMOVE(r, link);
+	r->hub->nr_readers--;
 	pthread_mutex_unlock(&r->hub->lock);
 	free(r);
 }
 
-struct MHD_Response *event_hub_subscribe(struct event_hub *hub,
-					 struct MHD_Connection *connection)
+/* True when there is room for it, and it is among the readers. */
+static bool join(struct event_hub *hub, struct reader *r)
+{
+	bool fits;
+
+	pthread_mutex_lock(&hub->lock);
+	fits = hub->nr_readers < EVENT_MAX_READERS;
+	if (fits) {
+		hub->nr_readers++;
+		LIST_INSERT_HEAD(&hub->readers, r, link);
+	}
+	pthread_mutex_unlock(&hub->lock);
+	return fits;
+}
+
+int event_hub_subscribe(struct event_hub *hub,
+			struct MHD_Connection *connection,
+			struct MHD_Response **response)
 {
 	struct reader *r = calloc(1, sizeof(*r));
-	struct MHD_Response *response;
 
 	if (!r)
-		return NULL;
+		return -ENOMEM;
 	r->hub = hub;
 	r->connection = connection;
-	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096,
-						     read_backlog, r, forget);
-	if (!response) {
+	if (!join(hub, r)) {
 		free(r);
-		return NULL;
+		return -EBUSY;
 	}
-	pthread_mutex_lock(&hub->lock);
-	LIST_INSERT_HEAD(&hub->readers, r, link);
-	pthread_mutex_unlock(&hub->lock);
-	return response;
+	*response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096,
+						      read_backlog, r, forget);
+	if (*response)
+		return 0;
+	forget(r);
+	return -ENOMEM;
 }

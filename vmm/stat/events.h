@@ -25,8 +25,13 @@ void event_hub_close(struct event_hub *hub);
 bool event_hub_has_readers(struct event_hub *hub);
 /* line ends with '\n' and is copied. */
 void event_hub_publish(struct event_hub *hub, const char *line);
-/* A response that streams until the reader goes or the hub closes; or NULL. */
-struct MHD_Response *event_hub_subscribe(struct event_hub *hub,
-					 struct MHD_Connection *connection);
+/*
+ * A response that streams until the reader goes or the hub closes.  -EBUSY:
+ * there are EVENT_MAX_READERS, -ENOMEM.
+ */
+#define EVENT_MAX_READERS 16
+int event_hub_subscribe(struct event_hub *hub,
+			struct MHD_Connection *connection,
+			struct MHD_Response **response);
 
 #endif

@@ -16,7 +16,13 @@
  * looked at: a page of a library can have one in every process.
  */
 #define STAT_PAGE_MAPPINGS	 256
-#define STAT_PAGE_MAPPINGS_COUNT 65536
+#define STAT_PAGE_MAPPINGS_COUNT 16384
+
+/*
+ * Regions of one process that are told one by one; the others count in the
+ * process, and "nr_vmas_left_out" says how many there are.
+ */
+#define STAT_MAX_REGIONS	 16384
 
 /* NULL with *status 404 and why: no such frame. */
 json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
@@ -29,10 +35,13 @@ json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
 json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
 			     unsigned int *status, char *why, size_t len);
 
-/* Looks at every mapping there is: seconds for tens of GiB.  NULL: status 500. */
+/*
+ * Looks at every mapping there is: seconds for tens of GiB, for as long as
+ * config->patience lasts.  NULL: status 500, or 503 at its end.
+ */
 json_t *stat_inspect_processes(const struct stat_server_config *config,
 			       unsigned int *status, char *why, size_t len);
-/* NULL with *status 404 and why: the agent never told of it. */
+/* NULL with *status 404 and why (the agent never told of it), or as above. */
 json_t *stat_inspect_process(const struct stat_server_config *config,
 			     uint32_t pid, unsigned int *status, char *why,
 			     size_t len);
@@ -68,7 +77,7 @@ json_t *stat_inspect_map(const struct stat_server_config *config, uint32_t pid,
 /*
  * The working set within a window that ends with the last scan: of the guest
  * and of each process; with pid of that one and its regions.  NULL with status
- * 409 (no ages are known), 404 (no such process) or 500.
+ * 409 (no ages are known), 404 (no such process), 500 or 503 as above.
  */
 json_t *stat_inspect_wss(const struct stat_server_config *config,
 			 uint64_t window_ns, const uint32_t *pid,

@@ -10,6 +10,10 @@
 #include "vmm/stat/client-internal.h"
 #include "vmm/stat/metrics_all.h"
 
+/* A VM has about 100 families in 20 KiB; what has more is no VM. */
+#define MAX_TEXT     (1u << 20)
+#define MAX_FAMILIES 1000
+
 /* --- merging ------------------------------------------------------------ */
 
 struct part {			/* a text that grows */
@@ -165,14 +169,27 @@ static void perform(CURLM *multi)
 			break;
 }
 
+/* Each new family is looked for among all: not without a bound. */
+static bool has_few_families(const char *text)
+{
+	unsigned int nr = 0;
+
+	while (nr <= MAX_FAMILIES && (text = strstr(text, "# TYPE "))) {
+		text++;
+		nr++;
+	}
+	return nr <= MAX_FAMILIES;
+}
+
 static bool is_answer(const struct stat_transfer *t)
 {
 	long status = 0;
 
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	/* Half of an answer does not have its end. */
-	return status == 200 && t->data && t->len >= 6 &&
-	       !strcmp(t->data + t->len - 6, "# EOF\n");
+	return status == 200 && !t->wrong && t->data && t->len >= 6 &&
+	       !strcmp(t->data + t->len - 6, "# EOF\n") &&
+	       strlen(t->data) == t->len && has_few_families(t->data);
 }
 
 char *metrics_all(const struct metrics_vm *vms, size_t nr, long timeout_ms)
@@ -184,10 +201,13 @@ char *metrics_all(const struct metrics_vm *vms, size_t nr, long timeout_ms)
 
 	if (!t || !texts || !multi)
 		goto out;
-	for (size_t i = 0; i < nr; i++)
-		if (!stat_transfer_begin(&t[i], vms[i].socket, "GET",
-					 "/metrics", NULL, timeout_ms))
-			curl_multi_add_handle(multi, t[i].curl);
+	for (size_t i = 0; i < nr; i++) {
+		if (stat_transfer_begin(&t[i], vms[i].socket, "GET",
+					"/metrics", NULL, timeout_ms))
+			continue;
+		t[i].max_len = MAX_TEXT;
+		curl_multi_add_handle(multi, t[i].curl);
+	}
 	perform(multi);
 	for (size_t i = 0; i < nr; i++) {
 		if (!t[i].curl)

@@ -60,6 +60,7 @@ struct counter {
 	struct host_pages *host;
 	struct page_count region, total;
 	json_t *regions;	/* where to put them, or NULL */
+	uint64_t nr_left_out;	/* of the regions, see STAT_MAX_REGIONS */
 };
 
 static void count_pages(void *arg, const uint64_t *gfns,
@@ -77,7 +78,9 @@ static void end_region(void *arg, const struct rmap_vma_desc *desc)
 	json_t *o;
 
 	add_count(&k->total, &k->region);
-	if (k->regions) {
+	if (k->regions && json_array_size(k->regions) >= STAT_MAX_REGIONS) {
+		k->nr_left_out++;
+	} else if (k->regions) {
 		o = stat_vma_json(desc);
 		put_count(o, &k->region, !host_pages_no_ages(k->host));
 		json_array_append_new(k->regions, o);
@@ -116,9 +119,16 @@ static void put_classes(json_t *o, const char *no_ages)
 
 json_t *stat_inspect_failed(int rc, unsigned int *status, char *why, size_t len)
 {
-	*status = 500;
-	snprintf(why, len, "can't tell which pages the host has: %s",
-		 strerror(-rc));
+	*status = rc == -ECANCELED || rc == -ETIME ? 503 : 500;
+	if (rc == -ECANCELED)
+		snprintf(why, len, "this VM is ending");
+	else if (rc == -ETIME)
+		snprintf(why, len, "there is too much to look at for one "
+			 "answer; ask for one process, or for a part of it "
+			 "with /map");
+	else
+		snprintf(why, len, "can't tell which pages the host has: %s",
+			 strerror(-rc));
 	return NULL;
 }
 
@@ -167,6 +177,9 @@ json_t *stat_inspect_process(const struct stat_server_config *c, uint32_t pid,
 	put_classes(o, host_pages_no_ages(k.host));
 	put_count(o, &k.total, !host_pages_no_ages(k.host));
 	json_object_set_new(o, "vmas", k.regions);
+	if (k.nr_left_out)
+		json_object_set_new(o, "nr_vmas_left_out",
+				    json_integer(k.nr_left_out));
 	host_pages_free(k.host);
 	return o;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "vmm/stat/patience.h"
 #include "vmm/stat/process_pages.h"
 #include "vmm/util/cleanup.h"
 
@@ -12,6 +13,7 @@
 struct visit {
 	struct view *view;
 	struct host_pages *host;
+	const struct stat_patience *patience;
 	uint32_t pid;
 	const struct process_pages_ops *ops;
 	void *arg;
@@ -53,9 +55,12 @@ static int visit_region(struct visit *v, uint64_t addr,
 {
 	struct rmap_vma_desc now;
 	uint64_t at = addr;
-	ssize_t nr = collect(v, addr, &at, desc);
-	int rc;
+	ssize_t nr;
+	int rc = stat_patience_left(v->patience);
 
+	if (rc)
+		return rc;
+	nr = collect(v, addr, &at, desc);
 	if (nr < 0)
 		return nr;
 	for (;;) {
@@ -66,6 +71,9 @@ static int visit_region(struct visit *v, uint64_t addr,
 			v->ops->pages(v->arg, v->gfns, v->pages, nr);
 		if (nr < BATCH)
 			return 0;
+		rc = stat_patience_left(v->patience);
+		if (rc)
+			return rc;
 		nr = collect(v, addr, &at, &now);
 		if (nr < 0 || now.start != desc->start)
 			return 0;
@@ -85,6 +93,7 @@ int process_pages_visit(const struct stat_server_config *config,
 		return -ENOMEM;
 	v->view = config->view;
 	v->host = host;
+	v->patience = config->patience;
 	v->pid = pid;
 	v->ops = ops;
 	v->arg = arg;

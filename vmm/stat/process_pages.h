@@ -19,7 +19,8 @@ struct process_pages_ops {
 };
 
 /*
- * 0, also for a process that is gone, or -errno when the host can't be asked.
+ * 0, also for a process that is gone, or -errno: the host can't be asked, or
+ * the request's patience is at its end (patience.h).
  */
 int process_pages_visit(const struct stat_server_config *config,
 			struct host_pages *host, uint32_t pid,

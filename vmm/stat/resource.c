@@ -284,21 +284,37 @@ static void get_wss(const struct stat_server_config *c, const char *arg,
 }
 
 static const struct stat_route routes[] = {
-	{ "/vms", "GET", get_vms },
-	{ "/stats", "GET", get_stats },
-	{ "/policy", "GET", get_policy },
-	{ "/policy", "PUT", put_policy },
-	{ "/balloon", "GET", get_balloon },
-	{ "/balloon", "PUT", put_balloon },
-	{ "/page/", "GET", get_page },
-	{ "/referenced/", "POST", post_referenced },
-	{ "/processes", "GET", get_processes },
-	{ "/process/", "GET", get_process },
-	{ "/map", "GET", get_map },
-	{ "/wss", "GET", get_wss },
+	{ "/vms", "GET", false, get_vms },
+	{ "/stats", "GET", false, get_stats },
+	{ "/policy", "GET", false, get_policy },
+	{ "/policy", "PUT", false, put_policy },
+	{ "/balloon", "GET", false, get_balloon },
+	{ "/balloon", "PUT", false, put_balloon },
+	{ "/page/", "GET", true, get_page },
+	{ "/referenced/", "POST", true, post_referenced },
+	{ "/processes", "GET", true, get_processes },
+	{ "/process/", "GET", true, get_process },
+	{ "/map", "GET", true, get_map },
+	{ "/wss", "GET", true, get_wss },
 };
 
 #define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+void stat_answer_print(struct stat_answer *a)
+{
+	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
+	char *text;
+
+	if (!a->json && a->status != MHD_HTTP_OK)
+		a->json = json_pack("{s:s}", "error", a->why);
+	text = a->json ? json_dumps(a->json, flags) : NULL;
+	json_decref(a->json);
+	a->json = NULL;
+	/* A final newline is kind to people who use curl. */
+	if (!text || asprintf(&a->text, "%s\n", text) < 0)
+		a->text = NULL;
+	free(text);
+}
 
 const struct stat_route *stat_find_route(const char *url, const char *method,
 				      const char **arg, struct stat_answer *a)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The socket and its routes.  libmicrohttpd's one thread serves all requests;
- * none blocks for long, and the stream of /events is suspended while empty.
+ * The socket and its routes.  libmicrohttpd's one thread serves all connections
+ * and what is quick; what looks at much of the guest is done by a thread of its
+ * own, with the connection suspended, as the stream of /events while empty.
  */
 #include "config.h"
 
@@ -14,12 +15,21 @@
 #include <unistd.h>
 
 #include "vmm/host/listen.h"
+#include "vmm/stat/connections.h"
 #include "vmm/stat/events.h"
+#include "vmm/stat/jobs.h"
 #include "vmm/stat/resource.h"
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
 
 #define MAX_CONNECTIONS 64
+#define MAX_CLOSING	64	/* above these, for as long as closing takes */
+#define IDLE_S		20
+#define HEADER_BYTES	(32u << 10)
+#define IS_TOO_LONG	"the body is longer than 65536 bytes"
+
+_Static_assert(STAT_MAX_BODY == 65536, "IS_TOO_LONG says so");
+
 #define METRICS_TYPE \
 	"application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -29,7 +39,15 @@ struct stat_server {
 	int listen_fd;			/* closed by the daemon */
 	struct MHD_Daemon *daemon;
 	struct event_hub *hub;
+	struct stat_jobs *jobs;
+	struct connections connections;	/* the daemon's thread */
 };
+
+static void enter(struct stat_server *s, struct MHD_Connection *c,
+		  enum connection_state state)
+{
+	connections_enter(&s->connections, c, state);
+}
 
 static enum MHD_Result respond(struct MHD_Connection *c, unsigned int status,
 			       struct MHD_Response *response, const char *type)
@@ -59,31 +77,71 @@ static enum MHD_Result respond_text(struct MHD_Connection *c,
 	return respond(c, status, r, type);
 }
 
+static enum MHD_Result respond_answer(struct MHD_Connection *c,
+				      struct stat_answer *a)
+{
+	char *text = a->text;
+
+	a->text = NULL;
+	return respond_text(c, a->status, text, "application/json");
+}
+
 static enum MHD_Result respond_json(struct MHD_Connection *c,
 				    struct stat_answer *a)
 {
-	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
-	char *text, *line;
+	stat_answer_print(a);
+	return respond_answer(c, a);
+}
 
-	if (!a->json) {
-		if (a->status == MHD_HTTP_OK)
-			return MHD_NO;
-		a->json = json_pack("{s:s}", "error", a->why);
-	}
-	text = json_dumps(a->json, flags);
-	json_decref(a->json);
-	if (!text)
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status,
+			      const char *why)
+{
+	struct stat_answer a = { .status = status };
+
+	snprintf(a.why, sizeof(a.why), "%s", why);
+	return respond_json(c, &a);
+}
+
+static enum MHD_Result respond_events(struct stat_server *s,
+				      struct MHD_Connection *c)
+{
+	struct MHD_Response *r = NULL;
+	int rc = event_hub_subscribe(s->hub, c, &r);
+
+	if (rc == -EBUSY)
+		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many read "
+			      "/events already; end one of them");
+	/* One that stops reading loses lines, and may go on when it likes. */
+	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	enter(s, c, CONNECTION_BUSY);
+	return respond(c, MHD_HTTP_OK, r, "application/jsonl");
+}
+
+static enum MHD_Result start_job(struct stat_server *s,
+				 struct MHD_Connection *c,
+				 const struct stat_route *route,
+				 const char *arg, struct stat_request *req)
+{
+	struct stat_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
 		return MHD_NO;
-	/* A final newline is kind to people who use curl. */
-	if (asprintf(&line, "%s\n", text) < 0)
-		line = NULL;
-	free(text);
-	return respond_text(c, a->status, line, "application/json");
+	job->route = route;
+	job->arg = arg;
+	job->request = req;
+	job->answer.status = MHD_HTTP_OK;
+	req->job = job;
+	enter(s, c, CONNECTION_BUSY);
+	if (stat_jobs_add(s->jobs, job, connection_fd(c)))
+		return MHD_YES;
+	enter(s, c, CONNECTION_READS);
+	return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests that "
+		      "take long wait already; ask again later");
 }
 
 static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 			      const char *url, const char *method,
-			      const struct stat_request *req)
+			      struct stat_request *req)
 {
 	struct stat_answer a = { .status = MHD_HTTP_OK };
 	bool get = !strcmp(method, "GET");
@@ -91,12 +149,7 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 	struct stat_snapshot snap;
 	const char *arg;
 
-	if (req->too_long) {
-		a.status = MHD_HTTP_CONTENT_TOO_LARGE;
-		snprintf(a.why, sizeof(a.why), "the body is over %u bytes",
-			 STAT_MAX_BODY);
-		return respond_json(c, &a);
-	}
+	enter(s, c, CONNECTION_READS);
 	if (get && !strcmp(url, "/metrics")) {
 		stat_snapshot_take(&s->config, &snap);
 		return respond_text(c, MHD_HTTP_OK,
@@ -104,12 +157,55 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 				    METRICS_TYPE);
 	}
 	if (get && !strcmp(url, "/events"))
-		return respond(c, MHD_HTTP_OK, event_hub_subscribe(s->hub, c),
-			       "application/jsonl");
+		return respond_events(s, c);
 	route = stat_find_route(url, method, &arg, &a);
+	if (route && route->is_long)
+		return start_job(s, c, route, arg, req);
 	if (route)
 		route->answer(&s->config, arg, req, &a);
 	return respond_json(c, &a);
+}
+
+/* What its header says; a body in chunks is as long as it gets. */
+static bool says_too_long(struct MHD_Connection *c)
+{
+	const char *len = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return len && strtoull(len, NULL, 10) > STAT_MAX_BODY;
+}
+
+/* The header is complete, the body comes.  An answer now ends the connection. */
+static enum MHD_Result begin_request(struct stat_server *s,
+				     struct MHD_Connection *c, void **con_cls)
+{
+	struct stat_request *req;
+
+	if (says_too_long(c)) {
+		enter(s, c, CONNECTION_READS);
+		return refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, IS_TOO_LONG);
+	}
+	enter(s, c, CONNECTION_SENDS);
+	*con_cls = req = calloc(1, sizeof(*req));
+	if (!req)
+		return MHD_NO;
+	req->connection = c;
+	return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct stat_request *req, const char *data,
+				 size_t *data_len)
+{
+	if (*data_len > STAT_MAX_BODY - req->len) {
+		/* The library takes no answer in the middle of a body. */
+		connection_refuse(connection_fd(req->connection),
+				  "413 Content Too Large", IS_TOO_LONG);
+		return MHD_NO;
+	}
+	memcpy(req->body + req->len, data, *data_len);
+	req->len += *data_len;
+	*data_len = 0;
+	return MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
@@ -119,22 +215,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 {
 	struct stat_request *req = *con_cls;
 
-	if (!req) {
-		*con_cls = req = calloc(1, sizeof(*req));
-		if (!req)
-			return MHD_NO;
-		req->connection = c;
-		return MHD_YES;
-	}
-	if (*data_len) {
-		if (*data_len > STAT_MAX_BODY - req->len) {
-			req->too_long = true;
-		} else {
-			memcpy(req->body + req->len, data, *data_len);
-			req->len += *data_len;
-		}
-		*data_len = 0;
-		return MHD_YES;
+	if (!req)
+		return begin_request(arg, c, con_cls);
+	if (*data_len)
+		return take_body(req, data, data_len);
+	if (req->job) {
+		enter(arg, c, CONNECTION_READS);
+		return respond_answer(c, &req->job->answer);
 	}
 	return handle(arg, c, url, method, req);
 }
@@ -142,7 +229,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 			 enum MHD_RequestTerminationCode code)
 {
-	free(*con_cls);
+	struct stat_request *req = *con_cls;
+
+	enter(arg, c, CONNECTION_IDLE);
+	if (req && req->job)
+		free(req->job->answer.text);
+	if (req)
+		free(req->job);
+	free(req);
+	*con_cls = NULL;
 }
 
 static void on_scan(const struct engine_stats *stats, void *arg)
@@ -184,6 +279,10 @@ int stat_server_new(struct stat_server **sp,
 		goto fail_free;
 	s->config.path = s->path;
 	s->config.name = s->name;
+	connections_init(&s->connections, MAX_CONNECTIONS);
+	rc = stat_jobs_new(&s->jobs, &s->config);
+	if (rc)
+		goto fail_free;
 	rc = s->listen_fd = unix_listen(s->path, "--socket", why, len);
 	if (rc < 0)
 		goto fail_said;
@@ -192,8 +291,12 @@ int stat_server_new(struct stat_server **sp,
 			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, on_request, s,
 		MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS + MAX_CLOSING,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
+		MHD_OPTION_NOTIFY_CONNECTION, connections_notify,
+		&s->connections,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
 		MHD_OPTION_END);
 	if (!s->daemon) {
 		rc = errno ? -errno : -EIO;
@@ -211,6 +314,9 @@ int stat_server_new(struct stat_server **sp,
 fail_free:
 	snprintf(why, len, "no memory for the statistics socket");
 fail_said:
+	if (s->jobs)
+		stat_jobs_stop(s->jobs);
+	stat_jobs_free(s->jobs);
 	event_hub_free(s->hub);
 	free(s->name);
 	free(s->path);
@@ -228,7 +334,9 @@ void stat_server_free(struct stat_server *s)
 	if (s->config.engine)
 		engine_on_scan(s->config.engine, NULL, NULL);
 	event_hub_close(s->hub);
+	stat_jobs_stop(s->jobs);
 	MHD_stop_daemon(s->daemon);
+	stat_jobs_free(s->jobs);
 	event_hub_free(s->hub);
 	unlink(s->path);
 	free(s->name);

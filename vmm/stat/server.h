@@ -19,7 +19,19 @@
  *   GET /wss[?window=SECONDS][&pid=PID]
  *                       working set, with its error; idle-age histogram
  *
- * Errors are {"error": "..."} with a 4xx status.
+ * Errors are {"error": "..."} with a 4xx or 5xx status.
+ *
+ * Whoever can open the socket may be a program that hangs, so nothing of it is
+ * without a bound:
+ *
+ *   64 connections   one more closes that which did nothing for the longest
+ *   20 s             without a byte, in or out, end a connection (not /events)
+ *   32 KiB           a request line with its headers (431)
+ *   64 KiB           a body (413, at once)
+ *   16 readers       of /events (503), each with 256 KiB of lines to read
+ *   16 requests      that look at much of the guest, one after the other, each
+ *                    as long as somebody waits and for 30 s of CPU (503);
+ *                    all else is answered meanwhile
  */
 #ifndef VMM_STAT_SERVER_H
 #define VMM_STAT_SERVER_H
@@ -31,6 +43,7 @@
 #include "vmm/view/view.h"
 
 struct stat_server;
+struct stat_patience;
 struct vm;
 struct virtio_balloon;
 
@@ -43,6 +56,8 @@ struct stat_server_config {
 	struct reclaim_sink *sink;		/* may be NULL */
 	struct vm *vm;				/* may be NULL (attach) */
 	struct virtio_balloon *balloon;		/* may be NULL */
+	/* Of the request that is worked on; the server's own, NULL: no end. */
+	const struct stat_patience *patience;
 };
 
 /* -EADDRINUSE: another vmm listens there.  why says what and the remedy. */

@@ -40,6 +40,7 @@ struct counter {
 	size_t max_uses;
 	bool no_memory;
 	json_t *regions;	/* where to put them, or NULL */
+	uint64_t nr_left_out;	/* of the regions, see STAT_MAX_REGIONS */
 };
 
 static void count_use(struct counter *k, const struct host_page *p,
@@ -91,7 +92,9 @@ static void end_region(void *arg, const struct rmap_vma_desc *desc)
 	k->total.nr += k->region.nr;
 	k->total.low += k->region.low;
 	k->total.high += k->region.high;
-	if (k->regions) {
+	if (k->regions && json_array_size(k->regions) >= STAT_MAX_REGIONS) {
+		k->nr_left_out++;
+	} else if (k->regions) {
 		o = stat_vma_json(desc);
 		put_used(o, &k->region);
 		json_array_append_new(k->regions, o);
@@ -118,6 +121,9 @@ static int add_process(struct counter *k, const struct view_process *p,
 	put_used(o, &k->total);
 	if (regions)
 		json_object_set_new(o, "vmas", k->regions);
+	if (k->nr_left_out)
+		json_object_set_new(o, "nr_vmas_left_out",
+				    json_integer(k->nr_left_out));
 	json_array_append_new(a, o);
 	return !rc && k->no_memory ? -ENOMEM : rc;
 }
