@@ -64,6 +64,29 @@ wait_for() {
   done
 }
 
+# machine_lock FD NAME: until the test ends, or FD is closed, no other test of
+# any check on this machine has what there is once, under that name.
+machine_lock() {
+  _lock=${VMM_TESTS_LOCK_DIR:-/run}/vmm-tests-$2.lock
+  command -v flock >/dev/null ||
+    skip_all "flock not found: install the Debian package util-linux"
+  true 2>/dev/null >>"$_lock" ||
+    skip_all "$_lock cannot be written: run as root"
+  eval "exec $1>>\"\$_lock\""
+  flock "$1"
+}
+
+# at_free_port COMMAND...: runs it with $port set to one that nobody has, as far
+# as is known; again with another one while it fails.
+at_free_port() {
+  port=$((20000 + $$ % 12000))
+  for _try in 1 2 3 4 5 6 7 8 9 10; do
+    ! "$@" || return 0
+    port=$((port + 37))
+  done
+  return 1
+}
+
 # guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest said
 # nothing, or no more, or fell; lab_exec tries once more, in a fresh machine.
 guest_hung() {
@@ -79,7 +102,6 @@ guest_hung() {
 # says so, by VMM_TESTS_BORROW_DAMON=1, has it paused while the test runs; with
 # its own settings it goes on at the test's end, however that comes about.
 damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
-damon_lock=${VMM_TESTS_DAMON_LOCK:-/run/vmm-tests-damon.lock}
 damon_paused=
 
 damon_foreign() { # prints the state files of kdamonds that run
@@ -91,13 +113,8 @@ damon_foreign() { # prints the state files of kdamonds that run
 
 damon_borrow() {
   [ -w "$damon_dir/nr_kdamonds" ] || return 0
-  command -v flock >/dev/null ||
-    skip_all "flock not found: install the Debian package util-linux"
   # One test at a time, also after this: none sees another's pause as idle.
-  true 2>/dev/null >>"$damon_lock" ||
-    skip_all "$damon_lock cannot be written: run as root"
-  exec 7>>"$damon_lock"
-  flock 7
+  machine_lock 7 damon
   _running=$(damon_foreign)
   [ -n "$_running" ] || return 0
   [ "${VMM_TESTS_BORROW_DAMON-}" = 1 ] || skip_all "DAMON is in use by" \

@@ -64,6 +64,38 @@ void client_close(struct client *c)
 	free(c->socket);
 }
 
+/* True for control characters, the second block of these (U+0080 on) too. */
+static bool is_control(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	return u[0] < ' ' || u[0] == 0x7f || (u[0] == 0xc2 && u[1] < 0xa0);
+}
+
+/* The guest chose its processes' names, and they go to a terminal. */
+static void make_printable(json_t *json)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (json_is_string(json))
+		for (char *s = (char *)json_string_value(json); *s; s++)
+			if (is_control(s))
+				*s = '?';
+	json_array_foreach(json, i, v)
+		make_printable(v);
+	json_object_foreach(json, key, v)
+		make_printable(v);
+}
+
+static json_t *take(struct client *c, json_t *answer)
+{
+	if (!c->json)
+		make_printable(answer);
+	return answer;
+}
+
 json_t *client_request(struct client *c, const char *path, const json_t *body)
 {
 	json_t *answer;
@@ -73,7 +105,7 @@ json_t *client_request(struct client *c, const char *path, const json_t *body)
 		log_error("%s", why);
 		return NULL;
 	}
-	return answer;
+	return take(c, answer);
 }
 
 json_t *client_post(struct client *c, const char *path)
@@ -85,7 +117,17 @@ json_t *client_post(struct client *c, const char *path)
 		log_error("%s", why);
 		return NULL;
 	}
-	return answer;
+	return take(c, answer);
+}
+
+json_t *client_expect(struct client *c, json_t *answer, const char *member)
+{
+	if (!answer || json_object_get(answer, member))
+		return answer;
+	log_error("%s: the answer has no '%s'; is that the socket of a VM?",
+		  c->path, member);
+	json_decref(answer);
+	return NULL;
 }
 
 void client_print_json(const json_t *json)
@@ -105,7 +147,13 @@ const char *client_string(const json_t *json, const char *section,
 			  const char *name)
 {
 	const json_t *o = section ? json_object_get(json, section) : json;
-	const char *s = json_string_value(json_object_get(o, name));
+
+	return client_text(json_object_get(o, name));
+}
+
+const char *client_text(const json_t *json)
+{
+	const char *s = json_string_value(json);
 
 	return s ? s : "";
 }

@@ -33,15 +33,23 @@ int client_open(struct client *c, const struct poptOption *options, int argc,
 		char **argv, const char *args, int min_args, int max_args);
 void client_close(struct client *c);
 
-/* GET, or PUT with a body; NULL having told the user. */
+/*
+ * GET, or PUT with a body; NULL having told the user.  Unless it is to be
+ * printed as JSON, strings in the answer are without control characters.  It
+ * may have any shape all the same: not all that listens is a VM.
+ */
 json_t *client_request(struct client *c, const char *path,
 		       const json_t *body);
 json_t *client_post(struct client *c, const char *path);
+/* answer, or NULL having told the user, where it is NULL or lacks member. */
+json_t *client_expect(struct client *c, json_t *answer, const char *member);
 void client_print_json(const json_t *json);
 
 /* Member of a member, for integers: client_int(j, "engine", "nr_scans"). */
 long long client_int(const json_t *json, const char *section,
 		     const char *name);
+/* Of a string; "" of all else. */
+const char *client_text(const json_t *json);
 const char *client_string(const json_t *json, const char *section,
 			  const char *name);
 

@@ -24,7 +24,7 @@ static void print_words(const json_t *array)
 	size_t i;
 
 	json_array_foreach(array, i, v)
-		printf("%s%s", i ? "," : "", json_string_value(v));
+		printf("%s%s", i ? "," : "", client_text(v));
 }
 
 static void print_host(const json_t *j)
@@ -70,16 +70,17 @@ static void print_rest(const json_t *j, long long told)
 {
 	bool exact = json_is_true(json_object_get(j, "nr_mappings_is_exact"));
 	long long nr = client_int(j, NULL, "nr_mappings");
-	long long stale = client_int(j, NULL, "mapcount") + 1 - nr;
+	long long known = client_int(j, NULL, "mapcount");
 
 	if (nr > told)
 		printf("mapped   %s%lld more times\n", exact ? "" : "at least ",
 		       nr - told);
 	if (!nr)
 		printf("mapped   by no process that the agent told of\n");
-	if (exact && stale > 0)
+	/* Of one that is mapped once the _mapcount is 0. */
+	if (exact && nr >= 0 && known >= nr)
 		printf("stale    %lld mappings that the agent told of are not "
-		       "in the page tables\n", stale);
+		       "in the page tables\n", known - nr + 1);
 }
 
 static void print_page(const json_t *j)
@@ -123,13 +124,14 @@ static void print_referenced(const json_t *j)
 
 static const struct view_of {
 	const char *word, *path;
+	const char *member;	/* that every answer has; NULL: it is a list */
 	bool has_arg, changes;
 	void (*print)(const json_t *j);
 } views[] = {
-	{ "page", "/page/", true, false, print_page },
-	{ "referenced", "/referenced/", true, true, print_referenced },
-	{ "pid", "/process/", true, false, inspect_print_process },
-	{ "pids", "/processes", false, false, inspect_print_processes },
+	{ "page", "/page/", "gfn", true, false, print_page },
+	{ "referenced", "/referenced/", "gfn", true, true, print_referenced },
+	{ "pid", "/process/", "pid", true, false, inspect_print_process },
+	{ "pids", "/processes", NULL, false, false, inspect_print_processes },
 };
 
 static const struct view_of *find_view(const char *word, const char *arg)
@@ -154,6 +156,8 @@ static int show_view(struct client *c, const struct view_of *view,
 	snprintf(path, sizeof(path), "%s%.40s", view->path, arg ? arg : "");
 	j = view->changes ? client_post(c, path) :
 			    client_request(c, path, NULL);
+	if (view->member)
+		j = client_expect(c, j, view->member);
 	if (!j)
 		return VMM_EXIT_FAILURE;
 	if (c->json)

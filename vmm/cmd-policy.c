@@ -94,10 +94,14 @@ int cmd_policy(int argc, char **argv)
 		if (!j)
 			goto out;
 	}
-	if (c.json)
+	if (c.json) {
 		client_print_json(j);
-	else if (!stat_policy_from_json(j, &policy, why, sizeof(why)))
+	} else if (stat_policy_from_json(j, &policy, why, sizeof(why))) {
+		log_error("%s: the answer is no policy: %s", c.path, why);
+		goto out;
+	} else {
 		print_policy(&policy);
+	}
 	rc = VMM_EXIT_OK;
 out:
 	json_decref(j);

@@ -15,7 +15,7 @@
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 
-#define PAGE_BYTES 4096
+#define PAGE_BYTES 4096ull
 
 static const char *size_text(long long bytes, char buf[16])
 {
@@ -191,6 +191,12 @@ struct follow {
 	long long evicted, refaults;	/* at the line before */
 };
 
+/* Counters only rise; a line of something else may hold any numbers. */
+static long long more(long long now, long long before)
+{
+	return now > before && before >= 0 ? now - before : 0;
+}
+
 static int print_line(json_t *j, void *arg)
 {
 	struct follow *f = arg;
@@ -218,8 +224,8 @@ static int print_line(json_t *j, void *arg)
 	       size_text(client_int(j, "memory", "resident_bytes"), a),
 	       size_text(client_int(j, "memory", "swapped_bytes"), b),
 	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_young"), c),
-	       f->nr_lines ? evicted - f->evicted : 0,
-	       f->nr_lines ? refaults - f->refaults : 0,
+	       f->nr_lines ? more(evicted, f->evicted) : 0,
+	       f->nr_lines ? more(refaults, f->refaults) : 0,
 	       client_int(j, "engine", "last_scan_ns") / 1e6);
 	f->nr_lines++;
 	f->evicted = evicted;
@@ -236,7 +242,7 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 		log_error("--window takes seconds, --pid a process id");
 		return VMM_EXIT_USAGE;
 	}
-	j = client_request(c, path, NULL);
+	j = client_expect(c, client_request(c, path, NULL), "basis");
 	free(path);
 	if (!j)
 		return VMM_EXIT_FAILURE;
@@ -310,7 +316,7 @@ int cmd_stat(int argc, char **argv)
 			rc = VMM_EXIT_OK;
 		goto out;
 	}
-	j = client_request(&c, "/stats", NULL);
+	j = client_expect(&c, client_request(&c, "/stats", NULL), "memory");
 	if (!j)
 		goto out;
 	if (c.json)

@@ -153,9 +153,16 @@ static int show(struct request *r, uint64_t start, uint64_t end,
 
 static int show_region(struct request *r, const json_t *vma, unsigned int rows)
 {
-	return show(r, client_int(vma, NULL, "start"),
-		    client_int(vma, NULL, "end"),
-		    json_object_get(vma, "flags"), rows);
+	uint64_t start = client_int(vma, NULL, "start");
+	uint64_t end = client_int(vma, NULL, "end");
+
+	if (start >= end || end > MAX_ADDRESS) {
+		log_error("%s: a region from 0x%llx to 0x%llx is not what a VM "
+			  "would tell", r->client->path,
+			  (unsigned long long)start, (unsigned long long)end);
+		return VMM_EXIT_FAILURE;
+	}
+	return show(r, start, end, json_object_get(vma, "flags"), rows);
 }
 
 /* Hexadecimal, with or without 0x, as everything tells addresses. */
@@ -191,7 +198,7 @@ static bool has_flag(const json_t *vma, const char *name)
 	size_t i;
 
 	json_array_foreach(json_object_get(vma, "flags"), i, v)
-		if (!strcmp(json_string_value(v), name))
+		if (!strcmp(client_text(v), name))
 			return true;
 	return false;
 }
@@ -262,7 +269,7 @@ int inspect_map(struct client *c, const char *pid, const char *where)
 	int rc;
 
 	snprintf(path, sizeof(path), "/process/%.40s", pid);
-	process = client_request(c, path, NULL);
+	process = client_expect(c, client_request(c, path, NULL), "vmas");
 	if (!process)
 		return VMM_EXIT_FAILURE;
 	look_at_screen(&r.screen);

@@ -26,21 +26,21 @@ void inspect_print_vma_flags(const json_t *array)
 
 	json_array_foreach(array, i, v)
 		for (k = 0; k < 4; k++)
-			if (!strcmp(json_string_value(v), short_names[k]))
+			if (!strcmp(client_text(v), short_names[k]))
 				perm[k] = letters[k];
 	printf("%s", perm);
 	json_array_foreach(array, i, v) {
 		for (k = 0; k < 4; k++)
-			if (!strcmp(json_string_value(v), short_names[k]))
+			if (!strcmp(client_text(v), short_names[k]))
 				break;
 		if (k == 4)
-			printf(" %s", json_string_value(v));
+			printf(" %s", client_text(v));
 	}
 }
 
 static const char *pages_text(long long pages, char buf[16])
 {
-	return size_format(pages * PAGE_BYTES, buf, 16);
+	return size_format((uint64_t)pages * PAGE_BYTES, buf, 16);
 }
 
 static long long class_pages(const json_t *o, size_t class)
@@ -56,11 +56,11 @@ static size_t nr_classes(const json_t *o)
 
 static long long idle_pages(const json_t *o)
 {
-	long long idle = 0;
+	unsigned long long idle = 0;
 
 	for (size_t i = IDLE_CLASS; i < nr_classes(o); i++)
 		idle += class_pages(o, i);
-	return idle;
+	return (long long)idle;
 }
 
 /* "3-4", by the last scan of this class and of the one before. */
@@ -98,7 +98,8 @@ static void print_histogram(const json_t *j)
 	printf("%-10s %10s %6s\n", "idle scans", "resident", "share");
 	for (size_t i = 0; i <= last_class(j); i++) {
 		long long n = class_pages(j, i);
-		double share = resident ? (double)n / resident : 0;
+		double share = resident > 0 && n > 0 && n <= resident ?
+				       (double)n / resident : 0;
 		int bar = share * BAR_WIDTH + 0.5;
 
 		printf("%10s %10s %4.0f %%%s", class_name(limits, i, name),
@@ -164,6 +165,9 @@ void inspect_print_process(const json_t *j)
 	print_head(j);
 	json_array_foreach(json_object_get(j, "vmas"), i, v)
 		print_region(v, j);
+	if (client_int(j, NULL, "nr_vmas_left_out") > 0)
+		printf("and %lld more regions\n",
+		       client_int(j, NULL, "nr_vmas_left_out"));
 }
 
 static int by_resident(const void *a, const void *b)

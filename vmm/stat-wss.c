@@ -62,17 +62,9 @@ static void print_regions(const json_t *process)
 		printf("  %#llx-%#llx\n", client_int(o, NULL, "start"),
 		       client_int(o, NULL, "end"));
 	}
-}
-
-static void print_name(const json_t *process)
-{
-	const char *comm = client_string(process, NULL, "comm");
-
-	printf("%lld ", client_int(process, NULL, "pid"));
-	/* The guest chose the name: no control characters to a terminal. */
-	for (; *comm; comm++)
-		putchar(*comm >= ' ' && *comm <= '~' ? *comm : '?');
-	putchar('\n');
+	if (client_int(process, NULL, "nr_vmas_left_out") > 0)
+		printf("%36s  and %lld more regions\n", "",
+		       client_int(process, NULL, "nr_vmas_left_out"));
 }
 
 void stat_wss_print(const json_t *j)
@@ -97,7 +89,8 @@ void stat_wss_print(const json_t *j)
 	       "process");
 	json_array_foreach(processes, i, o) {
 		print_row(o);
-		print_name(o);
+		printf("%lld %s\n", client_int(o, NULL, "pid"),
+		       client_string(o, NULL, "comm"));
 		print_regions(o);
 	}
 }

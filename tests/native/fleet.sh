@@ -29,13 +29,19 @@ domain_xml $name q35 </dev/null >"$tmp/$name.xml"
 }
 
 # --- the way there --------------------------------------------------------------
-port=$((30000 + $$ % 20000))
 mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/host-key"
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
 cp "$tmp/key.pub" "$tmp/authorized"
-echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$tmp/known"
-cat >"$tmp/sshd_config" <<END
+go() {
+  ssh -p $port -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \
+    -o StrictHostKeyChecking=yes -o BatchMode=yes "$@"
+}
+there() { go root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
+there_or_ended() { there || ! kill -0 $sshd; }
+start_sshd() {
+  echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$tmp/known"
+  cat >"$tmp/sshd_config" <<END
 Port $port
 ListenAddress 127.0.0.1
 HostKey $tmp/host-key
@@ -45,14 +51,11 @@ StrictModes no
 UsePAM no
 PidFile none
 END
-/usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
-sshd=$!
-go() {
-  ssh -p $port -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \
-    -o StrictHostKeyChecking=yes -o BatchMode=yes "$@"
+  /usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
+  sshd=$!
+  wait_for 60 there_or_ended && there
 }
-there() { go root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
-wait_for 20 there || {
+at_free_port start_sshd || {
   sed 's/^/# /' "$tmp/sshd.log" "$tmp/ssh.log"
   skip_all "no way by ssh to this host itself: see above"
 }
@@ -133,10 +136,15 @@ is "$("$vmm" stat --name $name-far --json | jq .policy.scan_period_ms)" 777 \
 like "$(cat "$tmp/out")" "$name .*(paused|on|no target)" "top has it"
 "$vmm" metrics >"$tmp/out"
 like "$(cat "$tmp/out")" "^vmm_memory_bytes\{vm=\"$name\"\} 67108864$" "metrics, too"
-"$vmm" metrics --listen 127.0.0.1:$((port + 1)) --connect "$far" 2>"$tmp/listen.log" &
-server=$!
+serves_or_ended() { grep -q serving "$tmp/listen.log" || ! kill -0 $server; }
+serve() {
+  "$vmm" metrics --listen 127.0.0.1:$port --connect "$far" 2>"$tmp/listen.log" &
+  server=$!
+  wait_for 120 serves_or_ended && grep -q serving "$tmp/listen.log"
+}
+at_free_port serve
 scraped() {
-  curl -sS --max-time 10 "http://127.0.0.1:$((port + 1))/metrics" 2>/dev/null |
+  curl -sS --max-time 10 "http://127.0.0.1:$port/metrics" 2>/dev/null |
     grep -q "^vmm_domain_actual_bytes{.*vm=\"$name\"} 67108864"
 }
 wait_for 60 scraped

@@ -8,6 +8,8 @@
 payload_require
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB
 nr_before=
+# The pool is the machine's: nobody else may take of it what this test counts.
+[ ! -w $pool/nr_hugepages ] || machine_lock 9 hugetlb
 on_exit() {
   payload_cleanup
   [ -z "$nr_before" ] || echo "$nr_before" >$pool/nr_hugepages
@@ -65,14 +67,10 @@ had=$(free_pages)
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000" \
   --mem 128M --mem-backing hugetlb --cpus 1 --socket "$socket" \
   --abits soft --reclaim off,period=200ms
-wait_event 60 run
+wait_event $grace run
 ok $? "the guest fills its memory and runs"
 is "$((had - $(free_pages)))" 64 "in all 64 pages of the pool"
-scans_beyond() {
-  _scans=$(stat_of .engine.nr_scans)
-  [ -n "$_scans" ] && [ "$_scans" -ge "$1" ]
-}
-wait_for 60 scans_beyond $(($(stat_of .engine.nr_scans) + 15))
+some_scans_later 15
 ok $? "ages are kept"
 api "/wss?window=1" >"$tmp/wss"
 jq -c 'del(.pages_by_idle_scans)' "$tmp/wss" | sed 's/^/# /'

@@ -34,20 +34,35 @@ done
 is "$(grep -c '^# TYPE vmm_memory_bytes ' "$tmp/text")" 1 "each family once"
 is "$(tail -n 1 "$tmp/text")" "# EOF" "and an end"
 
-port=$((20000 + $$ % 20000))
-"$vmm" metrics --listen 127.0.0.1:$port >"$tmp/out" 2>&1 &
-server=$!
+# Until it serves, or ends as somebody has the port.
+serves_or_ended() { grep -q serving "$tmp/out" || ! kill -0 $server; }
+serve() {
+  "$vmm" metrics --listen 127.0.0.1:$port >"$tmp/out" 2>&1 &
+  server=$!
+  wait_for 120 serves_or_ended && grep -q serving "$tmp/out"
+}
+at_free_port serve
+ok $? "by HTTP"
 pids="$pids $server"
 got() { curl -sS --max-time 20 "http://127.0.0.1:$port/$1" >"$tmp/http" \
   2>/dev/null; }
 wait_for 20 got metrics
-is "$(grep -c "^vmm_up{vm=\"$a\"} 1\$" "$tmp/http")" 1 "by HTTP, too"
+is "$(grep -c "^vmm_up{vm=\"$a\"} 1\$" "$tmp/http")" 1 "both are told of"
 like "$(curl -sSI --max-time 20 -X GET "http://127.0.0.1:$port/metrics" |
   tr -d '\r')" 'Content-Type: application/openmetrics-text' "as OpenMetrics"
 is "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/other")" \
   404 "there is nothing else"
 is "$(curl -sS -o /dev/null -w '%{http_code}' -X PUT \
   "http://127.0.0.1:$port/metrics")" 405 "and nothing to write"
+# It keeps 16 connections, so the oldest of more that say nothing are closed.
+for i in $(seq 20); do
+  socat -u "TCP:127.0.0.1:$port" STDOUT >"$tmp/idle.$i" 2>/dev/null &
+  pids="$pids $!"
+done
+closed() { [ "$(grep -l 'too many' "$tmp"/idle.* | wc -l)" -ge 4 ]; }
+wait_for 120 closed && got metrics
+is "$? $(tail -n 1 "$tmp/http")" "0 # EOF" \
+  "clients that say nothing keep nobody waiting"
 kill -TERM $server
 wait $server
 is $? 0 "SIGTERM ends it well"

@@ -7,8 +7,8 @@
 command -v flock >/dev/null ||
   skip_all "flock not found: install the Debian package util-linux"
 
-VMM_TESTS_DAMON_DIR=$tmp/kdamonds VMM_TESTS_DAMON_LOCK=$tmp/lock
-export VMM_TESTS_DAMON_DIR VMM_TESTS_DAMON_LOCK
+VMM_TESTS_DAMON_DIR=$tmp/kdamonds VMM_TESTS_LOCK_DIR=$tmp
+export VMM_TESTS_DAMON_DIR VMM_TESTS_LOCK_DIR
 mkdir -p "$tmp/kdamonds/0" "$tmp/kdamonds/1"
 echo 2 >"$tmp/kdamonds/nr_kdamonds"
 echo on >"$tmp/kdamonds/0/state"

@@ -86,6 +86,12 @@ tests_unit_stat_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_LDADD = $(VMM_LIBS)
 tests_unit_stat_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_limits_LDADD = $(VMM_LIBS)
+# What listens where a VM should.
+check_PROGRAMS += tests/unit/odd-server
+tests_unit_odd_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_odd_server_LDADD = $(VMM_LIBS)
+dist_check_SCRIPTS += tests/unit/client-odd.sh
+TESTS += tests/unit/client-odd.sh
 
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What vmm's commands do where something else than a VM listens: they end, say
+# so, and have status 1.  And output that is lost is no success.
+. "${abs_top_srcdir:-.}/tests/functions.sh"
+odd=${abs_top_builddir:-build}/tests/unit/odd-server
+server=
+stop() {
+  [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null
+  server=
+}
+on_exit() { stop; }
+start() { # WHAT [SEED]
+  stop
+  rm -f "$tmp/s"
+  "$odd" "$tmp/s" "$@" 2>"$tmp/odd.err" &
+  server=$!
+  wait_for 120 test -S "$tmp/s" && return
+  sed 's/^/# /' "$tmp/odd.err"
+  exit 1
+}
+# Ends a hang; nothing else.
+run() { timeout 120 "$vmm" "$@" --socket "$tmp/s" >"$tmp/out" 2>"$tmp/err"; }
+
+# refused WHAT MESSAGE VERB...
+refused() {
+  _what=$1 _message=$2
+  shift 2
+  start "$_what"
+  run "$@"
+  _status=$?
+  is "$_status" 1 "$*: $_what: status 1"
+  like "$(head -c 2000 "$tmp/err")" "$_message" "$*: $_what: told"
+}
+for what in 'rubbish HTTP/0.9|not.what.a.VM' 'text not.what.a.VM' 'half partial|outstanding|[Tt]ransfer' 'big longer.than.64.MiB' \
+  'header header.*longer' 'refuse busy.as.a.bee'; do
+  for verb in stat policy 'inspect pids'; do
+    # shellcheck disable=SC2086 # words
+    refused ${what%% *} "${what#* }" $verb
+  done
+done
+for what in 'rubbish HTTP/0.9|not.what.a.VM' 'line longer.than.4.MiB' 'lines not.what.a.VM' \
+  'header header.*longer' 'refuse busy.as.a.bee'; do
+  refused ${what%% *} "${what#* }" stat --follow
+done
+refused mute 'no answer in time' stat
+refused mute 'no answer in time' stat --follow
+refused drip 'no answer in time' inspect pids
+
+# Of any shape.
+seed=0 bad=
+while [ $seed -lt 12 ]; do
+  seed=$((seed + 1))
+  start shapes $seed
+  for verb in stat 'stat --wss' policy 'policy idle=3' 'inspect pids' \
+    'inspect pid 1' 'inspect page 1' 'inspect referenced 1' 'inspect map 1' \
+    'inspect map 1 400000-500000'; do
+    # shellcheck disable=SC2086 # words
+    run $verb
+    status=$?
+    [ $status -le 1 ] || bad="$bad seed $seed: $verb: status $status;"
+    ! grep -q "$(printf '\033')" "$tmp/out" ||
+      bad="$bad seed $seed: $verb: control characters;"
+  done
+  timeout 120 "$vmm" top --batch --iterations 1 --socket "$tmp/s" \
+    >"$tmp/out" 2>"$tmp/err"
+  status=$?
+  [ $status -le 1 ] || bad="$bad seed $seed: top: status $status;"
+  timeout 120 "$vmm" balance --target 64M --once --dry-run --named-only \
+    --period 1 --guest "odd,socket=$tmp/s" >"$tmp/out" 2>"$tmp/err"
+  status=$?
+  [ $status -le 1 ] || bad="$bad seed $seed: balance: status $status;"
+done
+is "$bad" '' "answers of any shape end no command by a signal"
+stop
+
+for words in --help --version 'stat --help'; do
+  # shellcheck disable=SC2086 # words
+  "$vmm" $words >/dev/full 2>"$tmp/err"
+  is $? 1 "$words: standard output is full: status 1"
+  like "$(cat "$tmp/err")" 'output could.*(No space|$)' "$words: told"
+done
+"$vmm" --version >&- 2>"$tmp/err"
+is $? 1 "standard output is closed: status 1"
+for port in 99999 65536 0 -1 http ''; do
+  timeout 60 "$vmm" metrics --listen "127.0.0.1:$port" >"$tmp/out" 2>"$tmp/err"
+  is "$? $(grep -c 9717 "$tmp/err")" '2 1' \
+    "metrics --listen: port '$port' is refused with an example"
+done
+done_testing
