@@ -12,10 +12,10 @@ record() {
   : >"$tmp/stderr"
   payload_start "pattern=shared shared=2M seconds=100000 agent=1" \
     --mem 32M --cpus 2 --socket "$socket" --agent-record "$1"
-  wait_event 120 run
+  wait_event 300 run
   ok $? "$1: the guest runs"
   has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-  wait_for 60 has_picture
+  wait_for 300 has_picture
   ok $? "$1: a complete picture arrives"
   payload_end_run
   payload_wait

@@ -44,7 +44,7 @@ try() { # NAME QEMU-OPTION...
     -append "console=ttyS0 quiet panic=-1" \
     <"$tmp/input" >"$tmp/console" 2>"$tmp/qemu.log" &
   qemu=$!
-  wait_for 180 has_said 'G ready' 0 || { ok 1 "$_name: the guest runs"; give_up; }
+  wait_for 300 has_said 'G ready' 0 || { ok 1 "$_name: the guest runs"; give_up; }
   ok 0 "$_name: the guest runs"
   "$evict" "$qemu" 2 >"$tmp/out" 2>&1
   ok $? "$_name: its memory is taken"
@@ -64,7 +64,7 @@ try() { # NAME QEMU-OPTION...
   done
   is "$n" "$kills" "$_name: killed $kills times in the middle: QEMU runs on"
   echo end >&9
-  wait_for 180 has_said 'G end' 0 || { ok 1 "$_name: to the end"; give_up; }
+  wait_for 300 has_said 'G end' 0 || { ok 1 "$_name: to the end"; give_up; }
   ok 0 "$_name: the guest checks all and ends"
   is "$(lost)" 0 "$_name: every byte is as it was written"
   tr -d '\r' <"$tmp/console" | grep '^G' | sed 's/^/# /'

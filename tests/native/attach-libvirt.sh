@@ -36,18 +36,18 @@ set_policy() { # DOMAIN POLICY
     --set "<reclaim policy='$2' abits='none'/>" >/dev/null
 }
 ask() { # SOCKET PATH
-  curl -sS --max-time 10 --unix-socket "$1" "http://vmm$2" 2>/dev/null
+  curl -sS --max-time 120 --unix-socket "$1" "http://vmm$2" 2>/dev/null
 }
 one() { # sets status
   status=0
-  timeout 20 "$vmm" attach --connect "$uri" "$@" >"$tmp/log" 2>&1 || status=$?
+  timeout 300 "$vmm" attach --connect "$uri" "$@" >"$tmp/log" 2>&1 || status=$?
 }
 vms() { ask "$tmp/s" /vms; }
 
 # --- one ----------------------------------------------------------------------
 "$vmm" attach --connect "$uri" $a --abits none --socket "$tmp/s" 2>"$tmp/log" &
 attached=$!
-wait_for 20 vms
+wait_for 300 vms
 ok $? "attached by name"
 sed 's/^/# /' "$tmp/log"
 is "$(vms | jq -c '.[0] | [.name, .memory_bytes]')" "[\"$a\",67108864]" \
@@ -90,22 +90,22 @@ served() { ask "$(name_socket "$1")" /vms | grep -q "$1"; }
 unserved() { ! served "$1"; }
 server_of() { pgrep -P "$attached" -f "$(lv domuuid "$1")"; }
 start_all
-wait_for 20 served $a
+wait_for 300 served $a
 ok $? "all: the first is served"
-wait_for 20 served $b
+wait_for 300 served $b
 ok $? "all: so is the second"
 victim=$(server_of $a)
 kill -9 "$victim"
 other_server() { _p=$(server_of $a) && [ "$_p" != "$victim" ] && served $a; }
-wait_for 20 other_server
+wait_for 300 other_server
 ok $? "what serves one is killed: another does"
 lv destroy $b >/dev/null
-wait_for 20 unserved $b
+wait_for 300 unserved $b
 ok $? "one is destroyed: it is let go"
 served $a
 ok $? "the other is not"
 lv start $b >/dev/null
-wait_for 20 served $b
+wait_for 300 served $b
 ok $? "it starts again: it is served again"
 
 n=0 lost=0
@@ -116,7 +116,7 @@ while [ $n -lt 10 ]; do
   sleep 0.1
 done
 is "$lost" 0 "destroyed and started ten times"
-wait_for 20 served $b
+wait_for 300 served $b
 ok $? "and served"
 
 # --- libvirt restarts ---------------------------------------------------------
@@ -127,9 +127,9 @@ served $a
 ok $? "libvirt stops: guests are served on"
 libvirt_start
 lv destroy $b >/dev/null
-wait_for 20 unserved $b
+wait_for 300 unserved $b
 lv start $b >/dev/null
-wait_for 20 served $b
+wait_for 300 served $b
 ok $? "it is back: its domains are followed again"
 
 # --- all of it is killed --------------------------------------------------------
@@ -137,10 +137,10 @@ kill -9 "$attached"
 wait "$attached" 2>/dev/null
 is "$(lv domstate $a) $(lv domstate $b)" "running running" \
   "killed: the domains run on"
-wait_for 20 unserved $a
+wait_for 300 unserved $a
 ok $? "and are not served by what is left"
 start_all
-wait_for 20 served $a && wait_for 20 served $b
+wait_for 300 served $a && wait_for 300 served $b
 ok $? "started again: they are served again"
 kill "$attached"
 wait "$attached"

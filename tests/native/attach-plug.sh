@@ -33,21 +33,21 @@ for n in 1 2; do
 END
 done
 memory() {
-  curl -sS --max-time 10 --unix-socket "$tmp/s" http://vmm/vms 2>/dev/null |
+  curl -sS --max-time 120 --unix-socket "$tmp/s" http://vmm/vms 2>/dev/null |
     jq '.[0].memory_bytes / 1048576' 2>/dev/null
 }
 memory_is() { [ "$(memory)" = "$1" ]; }
 "$vmm" attach --connect "$uri" $name --abits none --socket "$tmp/s" \
   2>"$tmp/log" &
 attached=$!
-wait_for 20 memory_is 64
+wait_for 300 memory_is 64
 ok $? "attached: 64 MiB"
 lv attach-device $name "$tmp/dimm1" >/dev/null
 ok $? "as much is plugged in"
-wait_for 20 memory_is 128
+wait_for 300 memory_is 128
 ok $? "which is found"
 lv attach-device $name "$tmp/dimm2" >/dev/null
-wait_for 20 memory_is 192
+wait_for 300 memory_is 192
 ok $? "and again as much"
 is "$(lv dominfo $name | grep -ci taint)" 0 "libvirt says nothing of a change"
 
@@ -56,7 +56,7 @@ kill "$attached"
 wait "$attached"
 attached=''
 status=0
-timeout 20 "$vmm" attach --connect "$uri" $name --abits none \
+timeout 300 "$vmm" attach --connect "$uri" $name --abits none \
   --socket "$tmp/s" 2>"$tmp/log" || status=$?
 is "$status" 1 "attached to anew: three of one size can't be told apart"
 like "$(cat "$tmp/log")" 'more than one mapping of 64 MiB.*--qmp' "which is said"

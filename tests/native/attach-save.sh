@@ -24,7 +24,7 @@ lv start $d >/dev/null || {
   sed 's/^/# /' "$tmp/libvirtd.log"
   skip_all "libvirt does not start a domain here"
 }
-api() { curl -sS --max-time 10 --unix-socket "$tmp/s" "http://vmm$1" 2>/dev/null; }
+api() { curl -sS --max-time 120 --unix-socket "$tmp/s" "http://vmm$1" 2>/dev/null; }
 stat_of() { api /stats | jq -r "$1" 2>/dev/null; }
 scanned() { [ "$(stat_of .engine.nr_scans)" -ge "$1" ]; }
 old_pages() { stat_of '[.engine.pages_by_idle_scans[8:][]?, 0] | add'; }
@@ -35,11 +35,11 @@ attach() {
   attached=$!
 }
 attach
-wait_for 60 scanned 15
+wait_for 300 scanned 15
 ok $? "attached, and scans"
 [ ! -e "$tmp/ages" ]
 ok $? "there is no file with ages yet"
-timeout 60 virsh -q -c "$uri" managedsave $d >"$tmp/lv.log" 2>&1
+timeout 300 virsh -q -c "$uri" managedsave $d >"$tmp/lv.log" 2>&1
 ok $? "libvirt saves the domain"
 sed 's/^/# /' "$tmp/lv.log"
 status=0
@@ -50,17 +50,17 @@ sed 's/^/# /' "$tmp/log"
 is "$(head -n 1 "$tmp/ages" | cut -d' ' -f1)" vmm-ages "its ages are written"
 sum=$(cksum <"$tmp/ages")
 refused() {
-  timeout 20 "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+  timeout 300 "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
     >"$tmp/log" 2>&1
 }
 refused
 is $? 1 "a domain that is saved can't be attached to"
 like "$(cat "$tmp/log")" "does not run" "and why is said"
 is "$(cksum <"$tmp/ages")" "$sum" "the ages stay"
-timeout 60 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
+timeout 300 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
 ok $? "it is restored"
 attach
-wait_for 60 scanned 2
+wait_for 300 scanned 2
 ok $? "and attached to"
 sed 's/^/# /' "$tmp/log"
 old=$(old_pages)
@@ -73,7 +73,7 @@ wait "$attached"
 is $? 0 "let go"
 rm "$tmp/ages"
 attach
-wait_for 60 scanned 2
+wait_for 300 scanned 2
 is "$(old_pages)" 0 "without the file nothing would be"
 kill "$attached"
 wait "$attached"
@@ -83,12 +83,12 @@ attached=''
 ages=$tmp/all
 mkdir "$ages"
 attach
-wait_for 60 scanned 15
+wait_for 300 scanned 15
 kill "$attached"
 wait "$attached"
 is "$(ls "$ages")" $d.ages "in a directory the domain has a file"
 attach
-wait_for 60 scanned 2
+wait_for 300 scanned 2
 [ "$(old_pages)" -gt 0 ]
 ok $? "and is known again by it"
 kill "$attached"
@@ -99,12 +99,12 @@ lv destroy $d >/dev/null
 sleep 1.1			# times of files and processes are in seconds
 lv start $d >/dev/null
 attach
-wait_for 60 scanned 2
+wait_for 300 scanned 2
 is "$(old_pages)" 0 "a domain that has booted since is not taken for old"
 kill "$attached"
 wait "$attached"
 attached=''
-timeout 20 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
+timeout 300 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
 is "$? $(grep -c 'must be a directory' "$tmp/why")" "2 1" \
   "all domains can't have one file"
 done_testing

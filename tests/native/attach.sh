@@ -24,20 +24,28 @@ start_qemu() { # OPTION...
     -monitor "unix:$tmp/hmp,server=on,wait=off" "$@" 2>"$tmp/qemu.log" &
   qemu=$!
   # After the firmware's first steps; and all memory is there.
-  wait_for 30 test -S "$tmp/hmp" && sleep 1
+  wait_for 300 test -S "$tmp/hmp" && alive && sleep 1
 }
+# hmp COMMANDS PATTERN: until the monitor has said it.
+hmp() {
+  : >"$tmp/hmp.log"
+  { printf '%s\n' "$1"; wait_for 300 grep -q "$2" "$tmp/hmp.log"; } |
+    socat - "UNIX:$tmp/hmp" >"$tmp/hmp.log"
+  grep -q "$2" "$tmp/hmp.log"
+}
+alive() { hmp 'info status' 'VM status: running'; }
 stop_qemu() {
   kill "$qemu"
   wait "$qemu" 2>/dev/null
   qemu=''
 }
-api() { curl -sS --max-time 10 --unix-socket "$tmp/s" "http://vmm$1"; }
+api() { curl -sS --max-time 120 --unix-socket "$tmp/s" "http://vmm$1"; }
 resident() { api /stats 2>/dev/null | jq -r .memory.resident_bytes; }
 answers() { api /vms; }
 attach() { # OPTION...
   "$vmm" attach --abits none --socket "$tmp/s" "$@" 2>"$tmp/log" &
   attached=$!
-  wait_for 20 answers
+  wait_for 300 answers
 }
 detach() { # sets status
   kill "$attached"
@@ -45,12 +53,11 @@ detach() { # sets status
   wait "$attached" || status=$?
   attached=''
 }
-alive() { echo info status | socat -t 2 - "UNIX:$tmp/hmp" | grep -q running; }
 refused() { # PATTERN NAME OPTION...
   _pattern=$1 _name=$2
   shift 2
   _status=0
-  timeout 20 "$vmm" attach --socket "$tmp/s" "$@" 2>"$tmp/log" || _status=$?
+  timeout 300 "$vmm" attach --socket "$tmp/s" "$@" 2>"$tmp/log" || _status=$?
   is "$_status" 1 "$_name: refused"
   like "$(cat "$tmp/log")" "$_pattern" "$_name: says why"
 }
@@ -98,10 +105,11 @@ attach --qmp "$tmp/qmp"
 ok $? "a guest with room for more memory"
 bytes() { answers | jq '.[0].memory_bytes'; }
 before=$(bytes)
-printf 'object_add memory-backend-ram,id=d0,size=64M,prealloc=on\ndevice_add pc-dimm,memdev=d0,id=dimm0\n' |
-  socat -t 2 - "UNIX:$tmp/hmp" >"$tmp/hmp.log"
+hmp 'object_add memory-backend-ram,id=d0,size=64M,prealloc=on
+device_add pc-dimm,memdev=d0,id=dimm0
+info status' 'VM status'
 grown() { [ "$(bytes)" -ge $((before + 64 * mib)) ]; }
-wait_for 20 grown
+wait_for 300 grown
 ok $? "memory plugged in is found ($before, now $(bytes))"
 is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
 refused "somebody else has this monitor" "a second one on the monitor" \

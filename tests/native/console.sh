@@ -35,11 +35,11 @@ begin() {
   exec 8<>"$tmp/keys"
   script -qfec "sh $tmp/session" /dev/null <"$tmp/keys" >"$tmp/shown" 2>&1 &
   typing=$!
-  wait_for 60 grep -q '"event":"run"' "$tmp/shown"
+  wait_for 300 grep -q '"event":"run"' "$tmp/shown"
 }
 # ended: within the limit; sets status.
 ended() {
-  wait_for 30 test -s "$tmp/after"
+  wait_for 300 test -s "$tmp/after"
   status=$(cat "$tmp/status" 2>/dev/null)
   kill "$typing" 2>/dev/null
   wait "$typing" 2>/dev/null

@@ -128,7 +128,7 @@ doctor
 source=$(of .summary.source)
 payload_start "pattern=hotcold seconds=60" --mem 96M --cpus 1 --abits auto \
   --socket "$socket"
-if wait_event 60 run; then
+if wait_event 300 run; then
   doctor --pid "$vmm_pid"
   sound "a VM"
   is "$(fact process vm status)" ok "a VM is one"

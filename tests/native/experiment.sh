@@ -74,7 +74,7 @@ out=$tmp/long
   >/dev/null 2>"$tmp/stderr" &
 runner=$!
 guest_runs() { grep -q '"run"' "$out/logs/run-001-guest-0.log" 2>/dev/null; }
-wait_for 60 guest_runs
+wait_for 300 guest_runs
 ok $? "a long experiment runs"
 guest=$(pgrep -P "$runner" | wc -l)
 between 1 "$guest" 2 "it has a guest, and perhaps a keeper"

@@ -53,7 +53,7 @@ PidFile none
 END
   /usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
   sshd=$!
-  wait_for 60 there_or_ended && there
+  wait_for 300 there_or_ended && there
 }
 at_free_port start_sshd || {
   sed 's/^/# /' "$tmp/sshd.log" "$tmp/ssh.log"
@@ -119,14 +119,14 @@ like "$(cat "$tmp/out")" "127.0.0.1:1/system.*refused" "a host that is not there
   2>"$tmp/attach.log" &
 attached=$!
 served() { "$vmm" stat --socket "$tmp/far.sock" >/dev/null 2>&1; }
-wait_for 30 served
+wait_for 300 served
 ok $? "vmm serves the domain there"
 mkdir -p -m 700 /run/vmm
 go -N -o ExitOnForwardFailure=yes \
   -L "/run/vmm/$name-far.sock:$tmp/far.sock" root@127.0.0.1 2>>"$tmp/ssh.log" &
 tunnel=$!
 here() { "$vmm" stat --name $name-far >"$tmp/out" 2>"$tmp/err"; }
-wait_for 20 here
+wait_for 300 here
 ok $? "its socket is forwarded: stat works as for a VM of this host"
 like "$(cat "$tmp/out")" "guest    $name" "and is of the domain"
 "$vmm" policy --name $name-far period=777ms >/dev/null 2>"$tmp/err"
@@ -140,13 +140,13 @@ serves_or_ended() { grep -q serving "$tmp/listen.log" || ! kill -0 $server; }
 serve() {
   "$vmm" metrics --listen 127.0.0.1:$port --connect "$far" 2>"$tmp/listen.log" &
   server=$!
-  wait_for 120 serves_or_ended && grep -q serving "$tmp/listen.log"
+  wait_for 300 serves_or_ended && grep -q serving "$tmp/listen.log"
 }
 at_free_port serve
 scraped() {
-  curl -sS --max-time 10 "http://127.0.0.1:$port/metrics" 2>/dev/null |
+  curl -sS --max-time 120 "http://127.0.0.1:$port/metrics" 2>/dev/null |
     grep -q "^vmm_domain_actual_bytes{.*vm=\"$name\"} 67108864"
 }
-wait_for 60 scraped
+wait_for 300 scraped
 ok $? "and by HTTP, with libvirt's"
 done_testing

@@ -20,13 +20,13 @@ refused() {
   _pattern=$1 _name=$2
   shift 2
   _got=0
-  _said=$(timeout 60 "$vmm" run --kernel "$payload" --cmdline seconds=1 \
+  _said=$(timeout 300 "$vmm" run --kernel "$payload" --cmdline seconds=1 \
     --socket "$socket" "$@" 2>&1 >/dev/null </dev/null) || _got=$?
   is "$_got" 1 "$_name: refused"
   like "$_said" "$_pattern" "$_name: with the reason"
 }
 
-timeout 60 "$vmm" run --kernel "$payload" --mem-backing hugetlb=3M \
+timeout 300 "$vmm" run --kernel "$payload" --mem-backing hugetlb=3M \
   >"$tmp/out" 2>&1 </dev/null
 is "$?" 2 "a page size that is none is wrong usage"
 like "$(cat "$tmp/out")" 'hugetlb=3M: there are .*hugetlb\[=2M|1G\]' \

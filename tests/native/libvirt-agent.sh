@@ -54,7 +54,7 @@ ok $rc "Linux in it runs, and has no port of ours"
 "$vmm" libvirt -c "$uri" enable linux --yes --reclaim on >"$tmp/out" 2>&1
 is "$? $(grep -c '^running: plug a channel' "$tmp/out")" "0 1" \
   "the channel is plugged"
-wait_for 60 said plugged
+wait_for 300 said plugged
 ok $? "the guest sees it by its name"
 path=$("$vmm" libvirt -c "$uri" show linux | sed -n 's/^socket *//p')
 # HELLO: 24 bytes of payload, type 1, "VMMA", version 1, pages of 4096.

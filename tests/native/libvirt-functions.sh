@@ -33,7 +33,7 @@ libvirt_start() {
   $_as env -i PATH="$PATH" HOME="$tmp/lv/home" XDG_RUNTIME_DIR="$tmp/lv/run" \
     libvirtd >"$tmp/libvirtd.log" 2>&1 &
   libvirtd_pid=$!
-  wait_for 30 lv list || {
+  wait_for 300 lv list || {
     sed 's/^/# /' "$tmp/libvirtd.log"
     skip_all "libvirt does not start here: see above"
   }

@@ -8,12 +8,12 @@ payload_require
 
 payload_start "pattern=shared shared=6M seconds=100000 agent=1" \
   --mem 96M --cpus 2 --socket "$socket"
-wait_event 120 run
+wait_event 300 run
 ok $? "the guest runs"
 is "$(event agent state)" connected "its agent is connected"
 [ "$nr_failed" = 0 ] || { done_testing; exit 1; }
 has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-wait_for 60 has_picture
+wait_for 300 has_picture
 ok $? "a complete picture arrives"
 is "$(stat_of .agent.nr_rejected)" 0 "no message is refused"
 
@@ -59,7 +59,7 @@ third_is() { # FIRST WANT
   done
 }
 check_third() { # FIRST WANT NAME
-  wait_for 60 third_is "$1" "$2"
+  wait_for 300 third_is "$1" "$2"
   ok $? "$3" || :
   third_is "$1" "$2" || echo "# got $(accessed "$1"), want $2"
 }

@@ -89,7 +89,7 @@ between() {
 api() {
   _path=$1
   shift
-  curl -sS --max-time 20 --unix-socket "$socket" "$@" "http://vmm$_path"
+  curl -sS --max-time 120 --unix-socket "$socket" "$@" "http://vmm$_path"
 }
 
 # stat_of JQ-EXPRESSION: of GET /stats; empty without an answer

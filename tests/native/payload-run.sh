@@ -57,7 +57,7 @@ guest_address() { # GFN: of the page, in the VMM's address space
   ' "/proc/$vmm_pid/maps"
 }
 payload_start "seconds=3 hot=10% layout=block" --mem 96M --cpus 1
-if wait_event 60 run; then
+if wait_event 300 run; then
   page=$(guest_address $(($(event start private_gfn) +
     $(event start private_pages) - 5)))
   if [ -n "$page" ] && dd if=/dev/zero of="/proc/$vmm_pid/mem" bs=4096 \

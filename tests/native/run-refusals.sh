@@ -9,7 +9,7 @@ refused() {
   _status=$1 _pattern=$2 _name=$3
   shift 3
   _got=0
-  _said=$(timeout 30 "$vmm" run "$@" 2>&1 >/dev/null </dev/null) || _got=$?
+  _said=$(timeout 300 "$vmm" run "$@" 2>&1 >/dev/null </dev/null) || _got=$?
   is "$_got" "$_status" "$_name: status"
   like "$_said" "$_pattern" "$_name: message"
 }

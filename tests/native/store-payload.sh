@@ -9,14 +9,14 @@ one_run() { # NAME BACKING SINK
   payload_start "pattern=phase hot=10% phase_ms=8000 seconds=100000 agent=1" \
     --mem 192M --cpus 2 --socket "$socket" --abits auto \
     --reclaim target=64M,period=500ms,idle=2,cpu=50 --sink "$3"
-  wait_event 120 run
+  wait_event 300 run
   ok $? "$1: the guest runs"
   is "$(stat_of .engine.sink)" store "$1: its sink is the store"
   evicted() { [ "$(stat_of .engine.nr_evicted)" -ge 10000 ]; }
-  wait_for 60 evicted
+  wait_for 300 evicted
   ok $? "$1: 10,000 pages are evicted"
   came_back() { [ "$(stat_of .store.nr_faults)" -ge 100 ]; }
-  wait_for 120 came_back
+  wait_for 300 came_back
   ok $? "$1: 100 pages come back"
   store=$(api /stats | jq -c .store)
   echo "# $store"

@@ -76,7 +76,7 @@ is "$? $(grep -c -- --batch "$tmp/why") $(wc -c <"$tmp/out")" "1 1 0" \
 pane() { tmux capture-pane -p; }
 shows() { pane | grep -Eq -- "$1"; }
 see() { # PATTERN NAME
-  wait_for 20 shows "$1"
+  wait_for 300 shows "$1"
   ok $? "$2" || :
   shows "$1" || pane | sed 's/^/# screen: /'
 }
@@ -99,7 +99,7 @@ by_line() { # of both guests, in the order of lines
 order_is() { [ "$(by_line)" = "$1" ]; }
 sorted() { # KEY ORDER NAME
   keys "$1"
-  wait_for 20 order_is "$2"
+  wait_for 300 order_is "$2"
   ok $? "$3" || :
   order_is "$2" || echo "# got $(by_line)"
 }
@@ -116,7 +116,7 @@ select_guest() { # NAME
   keys N Home
   for _i in 1 2 3 4 5 6 7 8 9 10 11 12; do
     keys t
-    wait_for 5 shows 'target for|has not answered|no policy' || return 1
+    wait_for 300 shows 'target for|has not answered|no policy' || return 1
     if shows 'target for'; then
       _found=1
       shows "target for $1," && _found=0
@@ -135,7 +135,7 @@ see "'40q' is not a size" "a target that is no size is refused"
 is "$(stat_of .policy.target_bytes)" 0 "and not set"
 keys BSpace M Enter
 target_is() { [ "$(stat_of .policy.target_bytes)" = "$1" ]; }
-wait_for 20 target_is $((40 << 20))
+wait_for 300 target_is $((40 << 20))
 ok $? "a target that is typed reaches the VM's policy"
 is "$(stat_of .policy.enabled)" true "and turns reclaim on"
 see "$a: reclaim on, target 40.0 MiB" "the answer is shown"
@@ -143,11 +143,11 @@ see "^$a .* 40.0 MiB " "and so is the target"
 is "$(socket=$tmp/b; stat_of .policy.target_bytes)" 0 "the other guest has none"
 keys p
 enabled_is() { [ "$(stat_of .policy.enabled)" = "$1" ]; }
-wait_for 20 enabled_is false
+wait_for 300 enabled_is false
 ok $? "p pauses reclaim"
 see "^$a .* paused" "and that is shown"
 keys p
-wait_for 20 enabled_is true
+wait_for 300 enabled_is true
 ok $? "p again goes on"
 
 keys Enter
@@ -208,7 +208,7 @@ fi
 left=$found_dir/top-$$-dead.sock
 socat -u "UNIX-LISTEN:$left" OPEN:/dev/null &
 dead=$!
-wait_for 20 test -S "$left"
+wait_for 300 test -S "$left"
 kill -9 $dead
 command_in_pane "clear; XDG_RUNTIME_DIR=$tmp/run NO_COLOR=1 $vmm top -d 0.5"
 see '^vmm top ' "a screen without names"
@@ -221,7 +221,7 @@ grep -q "$(printf '\033')\[[0-9;]*3[0-7]m" "$tmp/attributes"
 is $? 1 "NO_COLOR: no colours"
 kill $pid_c
 gone() { ! shows "^top-$$-c "; }
-wait_for 20 gone
+wait_for 300 gone
 ok $? "a VM that ends leaves the screen"
 rm -f "$found_dir/top-$$-c.sock" "$left"
 

@@ -36,7 +36,7 @@ like "$second" '^0x[0-9a-f]*000$' "so has another process"
 ok $? "which is not the same"
 echo go >"$tmp/go"
 is_sleep() { [ "$(cat /proc/$pid/comm)" = sleep ]; }
-wait_for 20 is_sleep
+wait_for 300 is_sleep
 dump "$tmp/after"
 after=$(root_of "$tmp/after" $pid)
 like "$after" '^0x[0-9a-f]*000$' "after exec it has one"

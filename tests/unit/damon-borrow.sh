@@ -47,7 +47,7 @@ for signal in HUP INT TERM; do
   env --default-signal=INT $borrow=1 sh "$tmp/user" "$tmp/seen" wait \
     >/dev/null 2>&1 &
   pid=$!
-  wait_for 10 test -e "$tmp/seen.running"
+  wait_for 300 test -e "$tmp/seen.running"
   is "$(states)" "off off " "paused while a test runs"
   kill -s $signal $pid
   wait $pid 2>/dev/null
@@ -58,7 +58,7 @@ done
 rm -f "$tmp/seen" "$tmp/seen.running"
 env $borrow=1 sh "$tmp/user" "$tmp/seen" wait >/dev/null 2>&1 &
 pid=$!
-wait_for 10 test -e "$tmp/seen.running"
+wait_for 300 test -e "$tmp/seen.running"
 env -u $borrow sh "$tmp/user" "$tmp/second" >"$tmp/second.tap" 2>&1 &
 second=$!
 sleep 0.5

@@ -15,7 +15,7 @@
 #include "vmm/util/clock.h"
 
 #define MAX_LINE     (8u << 20)
-#define GREETING_MS  500
+#define GREETING_MS  5000	/* QEMU sends it at once; a busy host does not */
 #define ANSWER_MS    5000
 
 struct qmp {
