@@ -12,8 +12,12 @@
 #include "vmm/host/listen.h"
 #include "vmm/util/cleanup.h"
 
-/* Of those that connect while others are answered. */
-#define BACKLOG 128
+/*
+ * Of those that connect while others are answered, or while a busy host has no
+ * time for who accepts them: where it is full, connecting fails at once for those
+ * who don't wait, as curl.
+ */
+#define BACKLOG SOMAXCONN
 
 /* A socket file that a killed vmm left behind may go; nothing else may. */
 static int clear_stale(const struct sockaddr_un *sun, const char *option, char *why, size_t len)
