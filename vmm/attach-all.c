@@ -22,6 +22,7 @@
 #include "vmm/host/libvirt_conn.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 #ifdef HAVE_LIBVIRT
 
@@ -29,6 +30,8 @@
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
 #define MAX_CRASHES   5
+#define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
+#define POLL_MS	      20
 
 struct child {
 	struct child *next;
@@ -44,7 +47,7 @@ struct all {
 	char **argv;
 	virConnectPtr conn;	/* owned; NULL: broken */
 	struct child *children;	/* owned */
-	int signal_fd;
+	int child_fd;		/* owned: a child ended */
 	uint64_t retry_ns;
 	bool stopping, told;
 };
@@ -164,17 +167,19 @@ static void reap(struct all *a)
 	}
 }
 
-static void on_signal(int watch, int fd, int events, void *arg)
+static void on_child(int watch, int fd, int events, void *arg)
 {
 	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) == sizeof(info))
+		reap(arg);
+}
+
+static void on_stop(int watch, int fd, int events, void *arg)
+{
 	struct all *a = arg;
 
-	if (read(fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGCHLD)
-		reap(a);
-	else
-		a->stopping = true;
+	a->stopping = true;
 }
 
 static int on_domain(virConnectPtr conn, virDomainPtr dom, int event,
@@ -224,13 +229,34 @@ static void connect_again(struct all *a)
 	a->told = true;
 }
 
+static void signal_children(struct all *a, int sig)
+{
+	for (struct child *c = a->children; c; c = c->next)
+		if (c->pid)
+			kill(c->pid, sig);
+}
+
+static bool any_child(const struct all *a)
+{
+	for (const struct child *c = a->children; c; c = c->next)
+		if (c->pid)
+			return true;
+	return false;
+}
+
+/*
+ * Each child has a limit of its own, of the same length as ours: who is not gone
+ * a while before that is killed here, so that none stays when we are killed.
+ */
 static void end_children(struct all *a)
 {
+	uint64_t end = clock_now_ns() + CHILDREN_MS * UINT64_C(1000000);
 	struct child *c;
 
-	for (c = a->children; c; c = c->next)
-		if (c->pid)
-			kill(c->pid, SIGTERM);
+	signal_children(a, SIGTERM);
+	for (reap(a); any_child(a) && clock_now_ns() < end; reap(a))
+		poll(&(struct pollfd){ a->child_fd, POLLIN, 0 }, 1, POLL_MS);
+	signal_children(a, SIGKILL);
 	while ((c = a->children)) {
 		if (c->pid)
 			waitpid(c->pid, NULL, 0);
@@ -239,14 +265,11 @@ static void end_children(struct all *a)
 	}
 }
 
-static int block_signals(void)
+static int watch_children(void)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -256,10 +279,13 @@ static int block_signals(void)
 int attach_all(struct attach_options *o, char **argv)
 {
 	struct all a = { .o = o, .argv = argv };
+	int stop_fd = stop_guard_start();
 
-	a.signal_fd = block_signals();
-	if (a.signal_fd < 0 || virEventRegisterDefaultImpl() ||
-	    virEventAddHandle(a.signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal,
+	a.child_fd = watch_children();
+	if (stop_fd < 0 || a.child_fd < 0 || virEventRegisterDefaultImpl() ||
+	    virEventAddHandle(stop_fd, VIR_EVENT_HANDLE_READABLE, on_stop, &a,
+			      NULL) < 0 ||
+	    virEventAddHandle(a.child_fd, VIR_EVENT_HANDLE_READABLE, on_child,
 			      &a, NULL) < 0 ||
 	    virEventAddTimeout(CHECK_MS, on_timer, &a, NULL) < 0) {
 		log_error("the loop for libvirt's events can't be made");
@@ -277,7 +303,7 @@ int attach_all(struct attach_options *o, char **argv)
 	end_children(&a);
 	if (a.conn)
 		virConnectClose(a.conn);
-	close(a.signal_fd);
+	close(a.child_fd);
 	return VMM_EXIT_OK;
 }
 

@@ -11,7 +11,8 @@
 struct attached {
 	struct attach_options *o;	/* not owned */
 	pid_t pid;
-	int pidfd, signal_fd, vm_fd;
+	int pidfd, vm_fd;
+	int stop_fd;			/* not owned: the stop guard's */
 	struct qmp *qmp;
 	struct attach_domain *domain;
 	struct qemu_memory memory;

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "vmm/attach-guest.h"
@@ -29,6 +28,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
 #define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
@@ -178,7 +178,7 @@ static int wait_for_memory(struct attached *g)
 
 	for (;;) {
 		struct pollfd fds[] = {
-			{ .fd = g->signal_fd, .events = POLLIN },
+			{ .fd = g->stop_fd, .events = POLLIN },
 			{ .fd = g->pidfd, .events = POLLIN },
 		};
 
@@ -251,7 +251,7 @@ static int watch(struct attached *g)
 	follow_motion(g);
 	for (unsigned int tick = 0;; tick++) {
 		struct pollfd fds[] = {
-			{ .fd = g->signal_fd, .events = POLLIN },
+			{ .fd = g->stop_fd, .events = POLLIN },
 			{ .fd = g->pidfd, .events = POLLIN },
 		};
 		bool look;
@@ -290,30 +290,18 @@ static int watch(struct attached *g)
 	}
 }
 
-/* Blocked before any thread starts: they come by the descriptor alone. */
-static int block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 int attach_guest(struct attach_options *o)
 {
 	struct attached g = { .o = o, .pidfd = -1, .vm_fd = -1 };
 	int status = VMM_EXIT_FAILURE;
 
-	g.signal_fd = block_signals();
-	if (g.signal_fd < 0) {
-		log_error("signals: %s", strerror(errno));
+	/* It ends within a time, whatever it waits for: libvirt, QEMU, a lock. */
+	g.stop_fd = stop_guard_start();
+	if (g.stop_fd < 0) {
+		log_error("signals: %s", strerror(-g.stop_fd));
 		return status;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	if (attach(&g)) {
 		log_error("%s", *g.why ? g.why : "no memory");
 	} else {
@@ -328,7 +316,6 @@ int attach_guest(struct attach_options *o)
 		close(g.vm_fd);
 	if (g.pidfd >= 0)
 		close(g.pidfd);
-	close(g.signal_fd);
 	attach_ages_free(&g.ages);
 	return status;
 }

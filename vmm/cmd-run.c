@@ -2,17 +2,21 @@
 /*
  * vmm run: builds a VM from its parts, runs it, takes it apart.
  *
- * The main thread waits for signals: SIGTERM, SIGINT and SIGHUP end the VM, and
- * a thread that waits for the VM's end wakes the main one with SIGUSR1.
+ * The main thread waits for two things: a signal that ends the VM, which the
+ * stop guard tells of, and the VM's end, which a thread waits for.  From the
+ * signal on all that follows has its time (vmm/util/stop-guard.h), also what is
+ * taken apart here.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "vmm/cmd.h"
@@ -24,7 +28,9 @@
 #include "vmm/kvm/vm.h"
 #include "vmm/run-options.h"
 #include "vmm/run-reclaim.h"
+#include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 /* All owned; NULL what is not there (yet). */
 struct machine {
@@ -114,7 +120,7 @@ static void take_apart(struct machine *m)
 
 struct waiter {
 	struct vm *vm;
-	pthread_t main;
+	int ended_fd;
 	enum vm_end end;
 };
 
@@ -123,44 +129,52 @@ static void *wait_for_end(void *arg)
 	struct waiter *w = arg;
 
 	w->end = vm_wait(w->vm);
-	pthread_kill(w->main, SIGUSR1);
+	eventfd_write(w->ended_fd, 1);
 	return NULL;
 }
 
-/* Blocked before any thread starts, so that sigwait() alone gets them. */
-static void block_signals(sigset_t *set)
+/* Until the VM has ended; the first signal ends it. */
+static void watch(struct vm *vm, int stop_fd, int ended_fd)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, set, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	struct pollfd fds[] = {
+		{ .fd = ended_fd, .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
+	};
+
+	while (!fds[0].revents) {
+		if (poll(fds, 2, -1) <= 0 || !fds[1].revents)
+			continue;
+		vm_stop(vm, VM_END_STOPPED);
+		fds[1].fd = -1;
+		fds[1].revents = 0;
+	}
 }
 
 /* Negative: the VM could not be started. */
-static int run(struct machine *m, const sigset_t *set)
+static int run(struct machine *m, int stop_fd)
 {
-	struct waiter w = { .vm = m->vm, .main = pthread_self() };
+	struct waiter w = { .vm = m->vm };
 	pthread_t thread;
-	int rc, sig;
+	int rc;
 
+	w.ended_fd = eventfd(0, EFD_CLOEXEC);
+	if (w.ended_fd < 0)
+		return -errno;
 	rc = vm_start(m->vm);
 	if (rc)
-		return rc;
-	rc = pthread_create(&thread, NULL, wait_for_end, &w);
+		goto out;
+	rc = -pthread_create(&thread, NULL, wait_for_end, &w);
 	if (rc) {
 		vm_stop(m->vm, VM_END_STOPPED);
 		vm_wait(m->vm);
-		return -rc;
+		goto out;
 	}
-	do {
-		if (sigwait(set, &sig) || sig != SIGUSR1)
-			vm_stop(m->vm, VM_END_STOPPED);
-	} while (sig != SIGUSR1);
+	watch(m->vm, stop_fd, w.ended_fd);
 	pthread_join(thread, NULL);
-	return w.end;
+	rc = w.end;
+out:
+	close(w.ended_fd);
+	return rc;
 }
 
 static int exit_status(enum vm_end end)
@@ -185,14 +199,20 @@ int cmd_run(int argc, char **argv)
 	struct run_options o;
 	struct machine m = { 0 };
 	char why[1024] = "";
-	sigset_t set;
-	int rc = run_options_parse(&o, argc, argv);
+	int stop_fd, rc = run_options_parse(&o, argc, argv);
 
 	if (rc)
 		goto out_options;
 	if (o.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
-	block_signals(&set);
+	stop_fd = stop_guard_start();
+	if (stop_fd < 0) {
+		log_error("signals: %s", strerror(-stop_fd));
+		rc = VMM_EXIT_FAILURE;
+		goto out_options;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	fd_limit_raise();
 	rc = assemble(&m, &o, why, sizeof(why));
 	if (rc) {
 		log_error("%s", why);
@@ -201,7 +221,7 @@ int cmd_run(int argc, char **argv)
 	}
 	rc = console_new(&m.console, m.vm, m.serial);
 	if (!rc)
-		rc = run(&m, &set);
+		rc = run(&m, stop_fd);
 	if (rc < 0) {
 		log_error("can't start the guest: %s", strerror(-rc));
 		rc = VMM_EXIT_FAILURE;

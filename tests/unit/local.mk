@@ -68,6 +68,11 @@ check_PROGRAMS += tests/unit/frames
 TESTS += tests/unit/frames
 tests_unit_frames_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_frames_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/unit/stop-guard
+TESTS += tests/unit/stop-guard
+tests_unit_stop_guard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stop_guard_LDADD = $(VMM_LIBS)
+
 DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock
 noinst_HEADERS += tests/unit/virtio_driver.h
 check_PROGRAMS += $(DEVICE_TESTS)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "vmm/dev/console.h"
 #include "vmm/dev/serial.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/stop-guard.h"
 
 #define ESCAPE	  0x01	/* Ctrl-A */
 #define RETRY_MS  20
@@ -38,7 +40,7 @@ static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 			continue;
 		}
 		if (c->escaped && (buf[i] == 'x' || buf[i] == 'X'))
-			vm_stop(c->vm, VM_END_STOPPED);
+			kill(getpid(), SIGTERM); /* bounded like that */
 		else
 			buf[kept++] = buf[i];
 		c->escaped = false;
@@ -89,6 +91,7 @@ static void set_raw(struct console *c)
 	t = c->saved;
 	cfmakeraw(&t);
 	t.c_oflag |= OPOST | ONLCR;	/* our own messages need it */
+	stop_guard_keep_terminal(&c->saved);
 	c->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
@@ -130,6 +133,7 @@ void console_free(struct console *c)
 		return;
 	if (c->raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &c->saved);
+	stop_guard_keep_terminal(NULL);
 	if (c->readable)
 		event_free(c->readable);
 	if (c->retry)

@@ -1,7 +1,9 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/util/diff.c vmm/util/diff.h \
+	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/size.c vmm/util/size.h \
+	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/cond.h \

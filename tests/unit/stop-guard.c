@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The limit of a stop, on real processes: children that end in good order when
+ * told to, and children that cannot.  How long it takes is not measured: a
+ * child that is not killed would stay for ever, and the test ends it then.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/tap.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/stop-guard.h"
+
+#define HANG_NS (120 * NSEC_PER_SEC)
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void ready(int fd)
+{
+	if (write(fd, "r", 1) != 1)
+		_exit(99);
+}
+
+static int start(void)
+{
+	int fd = stop_guard_start();
+
+	if (fd < 0)
+		_exit(98);
+	return fd;
+}
+
+static void ends_well(int told)
+{
+	struct pollfd p = { .fd = start(), .events = POLLIN };
+
+	if (poll(&p, 1, 0))
+		_exit(97);	/* before any signal */
+	ready(told);
+	_exit(poll(&p, 1, -1) == 1 ? 0 : 96);
+}
+
+/* Holds a lock that its end needs. */
+static void waits_for_a_lock(int told)
+{
+	start();
+	pthread_mutex_lock(&lock);
+	ready(told);
+	pthread_mutex_lock(&lock);
+}
+
+static void *spin(void *arg)
+{
+	for (;;)
+		free(calloc(1, 1 << 20));	/* the allocator's locks */
+	return NULL;
+}
+
+static void waits_for_a_thread(int told)
+{
+	pthread_t thread;
+
+	start();
+	if (pthread_create(&thread, NULL, spin, NULL))
+		_exit(95);
+	ready(told);
+	pthread_join(thread, NULL);
+}
+
+/* The message has no place to go: standard error is a full pipe. */
+static void complains_in_vain(int told)
+{
+	char page[4096] = { 0 };
+	int fds[2];
+
+	start();
+	if (pipe2(fds, O_NONBLOCK))
+		_exit(94);
+	while (write(fds[1], page, sizeof(page)) > 0)
+		;
+	dup2(fds[1], STDERR_FILENO);
+	fcntl(STDERR_FILENO, F_SETFL, 0);
+	ready(told);
+	for (;;)
+		pause();
+}
+
+/* Runs fn in a child, sends sig once it is ready; its wait status, or -1. */
+static int run(void (*fn)(int told), int sig)
+{
+	uint64_t end = clock_now_ns() + HANG_NS;
+	int told[2], status;
+	char c;
+	pid_t pid;
+
+	fflush(NULL);
+	if (pipe(told) || (pid = fork()) < 0)
+		tap_bail("no child: %s", strerror(errno));
+	if (!pid) {
+		fn(told[1]);
+		_exit(93);
+	}
+	close(told[1]);
+	if (read(told[0], &c, 1) == 1)
+		kill(pid, sig);
+	close(told[0]);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (clock_now_ns() > end) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
+		}
+		usleep(1000);
+	}
+	return status;
+}
+
+static bool was_killed(int status)
+{
+	return status >= 0 && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL;
+}
+
+int main(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	uint64_t before;
+
+	for (size_t i = 0; i < 3; i++)
+		ok(!run(ends_well, signals[i]),
+		   "%s is told, and the process ends by itself",
+		   strsignal(signals[i]));
+	before = clock_now_ns();
+	ok(was_killed(run(waits_for_a_lock, SIGTERM)),
+	   "one that waits for a lock is killed");
+	ok(clock_now_ns() - before >= STOP_GUARD_LIMIT_MS * UINT64_C(1000000),
+	   "not before the limit");
+	ok(was_killed(run(waits_for_a_thread, SIGINT)),
+	   "one that waits for a busy thread is killed");
+	ok(was_killed(run(complains_in_vain, SIGHUP)),
+	   "one whose messages nobody reads is killed");
+	return tap_done();
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SIGTERM, SIGINT and SIGHUP of a long-running command: told to its main loop,
+ * and enforced.
+ *
+ * From the first of them on the process has STOP_GUARD_LIMIT_MS to end in good
+ * order.  Then the kernel kills it (a POSIX timer whose signal is SIGKILL), in
+ * whatever state it is: waiting for a lock, for a device that does not answer,
+ * or for memory.  Nothing that the limit needs is allocated or locked after
+ * stop_guard_start().
+ *
+ * There is one guard a process, since signals are the process's.  It stays until
+ * the process ends.
+ */
+#ifndef VMM_UTIL_STOP_GUARD_H
+#define VMM_UTIL_STOP_GUARD_H
+
+#define STOP_GUARD_LIMIT_MS 2000
+/* So long before the limit the user is told, and the terminal restored. */
+#define STOP_GUARD_LAST_MS  200
+
+struct termios;
+
+/*
+ * Before any other thread is made: blocks the three signals in the caller and
+ * so in all threads made later, and starts the thread that takes them.  Returns
+ * a descriptor that can be read (poll: POLLIN) from the first signal on, which
+ * is the guard's: not to be read or closed.  -errno on failure.
+ */
+int stop_guard_start(void);
+
+/*
+ * The settings that the terminal on standard input gets back if the process is
+ * killed; NULL: none.  They must stay valid until replaced.  Any thread.
+ */
+void stop_guard_keep_terminal(const struct termios *settings);
+
+#endif
