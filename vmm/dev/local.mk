@@ -1,4 +1,5 @@
 vmm_libvmm_a_SOURCES += \
+	vmm/dev/blk-image.c vmm/dev/blk-image.h \
 	vmm/dev/console.c vmm/dev/console.h \
 	vmm/dev/device.h \
 	vmm/dev/legacy.c vmm/dev/legacy.h \

@@ -4,6 +4,11 @@
  * because we asked (inflate) or because they are free anyway (free page
  * reporting).  Both end in guest_mem_discard(), a run of frames at a time.
  *
+ * One request can name all of memory, or in 256 buffers the same frames again
+ * and again.  So a request may take several turns (VIRTIO_TURN_COST), between
+ * which the lock is free: done[] says how much of it is behind us.  The guest may
+ * change the request meanwhile; then other frames of its own go, or stay.
+ *
  * A deflated page needs nothing from us: it is filled with zeros when the
  * guest touches it.  Therefore MUST_TELL_HOST is not offered.
  */
@@ -26,8 +31,12 @@
 /* Linux numbers the queues it has; statistics and hinting are not offered. */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 
-/* Frames sorted at a time; Linux sends at most 256. */
-#define BATCH 1024
+/* Frames sorted at a time, a step of a turn; Linux sends at most 256. */
+#define BATCH 256
+/* Frames of a free range discarded in one call: also a step. */
+#define PIECE 1024
+/* Of a call to discard, beside its frames. */
+#define COST_DISCARD 3
 
 /* A cycle that takes longer is given up: the guest has less to give. */
 #define CYCLE_S 5
@@ -35,10 +44,14 @@ enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 struct virtio_balloon {
 	struct virtio_device dev; /* must come first */
 	struct log_limit limit;
-	/* Locked by dev.lock: */
-	struct virtio_balloon_config config;
+	/*
+	 * Locked by dev.lock.  The statistics read the next three without, so
+	 * that they wait for no turn: written atomically.
+	 */
+	struct virtio_balloon_config config; /* of it: actual */
 	uint64_t nr_reported;
 	uint32_t base;		/* the target that was set, pages */
+	uint64_t done[NR_QUEUES]; /* bytes of the request under way */
 	bool cycling;		/* beyond it, for a moment */
 	struct event *cycle_end;	/* owned: the moment is over */
 };
@@ -53,6 +66,7 @@ static bool discard(struct virtio_balloon *b, uint64_t start, uint64_t nr)
 	struct gfn_range range = { GFN(start), nr };
 	int rc = guest_mem_discard(b->dev.mem, range);
 
+	virtio_device_charge(&b->dev, COST_DISCARD + nr);
 	if (rc < 0)
 		log_limited(&b->limit, LOG_LEVEL_WARN,
 			    "virtio-balloon: cannot take frames %#llx+%llu: %s",
@@ -89,16 +103,20 @@ static void discard_pfns(struct virtio_balloon *b, uint32_t *pfns, size_t nr)
 static int64_t inflate(struct virtio_device *dev,
 		       struct virtqueue_chain *chain)
 {
+	uint64_t *done = &to_balloon(dev)->done[INFLATE];
 	uint32_t pfns[BATCH];
-	size_t off = 0, n;
+	size_t n;
 
 	/* The ring's buffers may be large: the total is bounded by RAM. */
 	if (chain->out_bytes / sizeof(pfns[0]) > guest_mem_nr_pages(dev->mem))
 		return -EINVAL;
-	while ((n = virtqueue_copy_out(chain, off, pfns, sizeof(pfns)))) {
+	while ((n = virtqueue_copy_out(chain, *done, pfns, sizeof(pfns)))) {
+		if (!dev->turn_left)
+			return -EINPROGRESS;
 		discard_pfns(to_balloon(dev), pfns, n / sizeof(pfns[0]));
-		off += n;
+		*done += n;
 	}
+	*done = 0;
 	return 0;
 }
 
@@ -108,23 +126,46 @@ static int64_t deflate(struct virtio_device *dev,
 	return 0;
 }
 
+/* Whole frames only, anything else is still in use; and no more than there is. */
+static bool report_is_good(const struct virtio_balloon *b,
+			   const struct virtqueue_chain *chain)
+{
+	for (unsigned int i = 0; i < chain->nr_in; i++) {
+		const struct iovec *iov = &chain->iov[chain->nr_out + i];
+
+		if ((uintptr_t)iov->iov_base % VMM_PAGE_SIZE ||
+		    iov->iov_len % VMM_PAGE_SIZE)
+			return false;
+	}
+	return chain->in_bytes >> VMM_PAGE_SHIFT <=
+	       guest_mem_nr_pages(b->dev.mem);
+}
+
 /* The buffers are the free pages themselves. */
 static int64_t report(struct virtio_device *dev, struct virtqueue_chain *chain)
 {
 	struct virtio_balloon *b = to_balloon(dev);
+	uint64_t *done = &b->done[REPORTING];
+	struct iovec slice[VIRTQUEUE_MAX_SEGS];
 
-	for (unsigned int i = 0; i < chain->nr_in; i++) {
-		const struct iovec *iov = &chain->iov[chain->nr_out + i];
-		uintptr_t hva = (uintptr_t)iov->iov_base;
+	if (!report_is_good(b, chain))
+		return -EINVAL;
+	/* The first of the slice is a piece of one buffer. */
+	while (iov_slice(chain->iov + chain->nr_out, chain->nr_in, *done,
+			 PIECE << VMM_PAGE_SHIFT, slice, NULL)) {
+		uint64_t nr = slice[0].iov_len >> VMM_PAGE_SHIFT;
 		gfn_t gfn;
 
-		/* Whole frames only; anything else is still in use. */
-		if (hva % VMM_PAGE_SIZE || iov->iov_len % VMM_PAGE_SIZE ||
-		    !guest_mem_hva_to_gfn(dev->mem, hva, &gfn))
-			return -EINVAL;
-		if (discard(b, gfn.v, iov->iov_len >> VMM_PAGE_SHIFT))
-			b->nr_reported += iov->iov_len >> VMM_PAGE_SHIFT;
+		if (!dev->turn_left)
+			return -EINPROGRESS;
+		if (guest_mem_hva_to_gfn(dev->mem,
+					 (uintptr_t)slice[0].iov_base, &gfn) &&
+		    discard(b, gfn.v, nr))
+			__atomic_fetch_add(&b->nr_reported, nr,
+					   __ATOMIC_RELAXED);
+		*done += slice[0].iov_len;
 	}
+	*done = 0;
 	return 0;
 }
 
@@ -160,10 +201,10 @@ static void on_cycle_end(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_balloon *b = arg;
 
-	pthread_mutex_lock(&b->dev.lock);
+	virtio_device_lock(&b->dev);
 	if (b->cycling)
 		end_cycle(b);
-	pthread_mutex_unlock(&b->dev.lock);
+	virtio_device_unlock(&b->dev);
 }
 
 /* The driver tells how much it gave; the target is ours. */
@@ -172,8 +213,13 @@ static void config_write(struct virtio_device *dev, size_t off,
 {
 	struct virtio_balloon *b = to_balloon(dev);
 
-	if (off == offsetof(struct virtio_balloon_config, actual) && len == 4)
-		memcpy(&b->config.actual, data, len);
+	uint32_t actual;
+
+	if (off == offsetof(struct virtio_balloon_config, actual) &&
+	    len == sizeof(actual)) {
+		memcpy(&actual, data, len);
+		__atomic_store_n(&b->config.actual, actual, __ATOMIC_RELAXED);
+	}
 	if (b->cycling &&
 	    le32toh(b->config.actual) >= le32toh(b->config.num_pages))
 		end_cycle(b);
@@ -181,11 +227,16 @@ static void config_write(struct virtio_device *dev, size_t off,
 
 static void stop(struct virtio_device *dev, unsigned int q)
 {
-	if (q != dev->nr_queues)
+	struct virtio_balloon *b = to_balloon(dev);
+
+	if (q != dev->nr_queues) {
+		b->done[q] = 0;
 		return;
-	to_balloon(dev)->config.actual = 0;
-	to_balloon(dev)->cycling = false;
-	to_balloon(dev)->config.num_pages = htole32(to_balloon(dev)->base);
+	}
+	memset(b->done, 0, sizeof(b->done));
+	__atomic_store_n(&b->config.actual, 0, __ATOMIC_RELAXED);
+	b->cycling = false;
+	b->config.num_pages = htole32(b->base);
 }
 
 static const struct virtio_device_ops balloon_ops = {
@@ -202,10 +253,10 @@ void virtio_balloon_set_target(struct virtio_balloon *b, uint64_t nr_bytes)
 		nr_pages = guest_mem_nr_pages(b->dev.mem);
 	if (nr_pages > UINT32_MAX)
 		nr_pages = UINT32_MAX;
-	pthread_mutex_lock(&b->dev.lock);
-	b->base = nr_pages;
+	virtio_device_lock(&b->dev);
+	__atomic_store_n(&b->base, nr_pages, __ATOMIC_RELAXED);
 	end_cycle(b);
-	pthread_mutex_unlock(&b->dev.lock);
+	virtio_device_unlock(&b->dev);
 }
 
 int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
@@ -215,7 +266,7 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 	uint32_t actual;
 	int rc = 0;
 
-	pthread_mutex_lock(&b->dev.lock);
+	virtio_device_lock(&b->dev);
 	actual = le32toh(b->config.actual);
 	if (!virtio_device_running(&b->dev))
 		rc = -ENODEV;
@@ -229,21 +280,21 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 		b->cycling = true;
 		aim(b, actual + want);
 	}
-	pthread_mutex_unlock(&b->dev.lock);
+	virtio_device_unlock(&b->dev);
 	return rc;
 }
 
 void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
 			      struct virtio_balloon_stats *stats)
 {
-	struct virtio_balloon *b = (struct virtio_balloon *)balloon;
+	uint32_t base = __atomic_load_n(&balloon->base, __ATOMIC_RELAXED);
+	uint32_t actual = __atomic_load_n(&balloon->config.actual,
+					  __ATOMIC_RELAXED);
 
-	pthread_mutex_lock(&b->dev.lock);
-	stats->target_bytes = (uint64_t)b->base << VMM_PAGE_SHIFT;
-	stats->actual_bytes = (uint64_t)le32toh(b->config.actual) <<
-			      VMM_PAGE_SHIFT;
-	stats->nr_reported = b->nr_reported;
-	pthread_mutex_unlock(&b->dev.lock);
+	stats->target_bytes = (uint64_t)base << VMM_PAGE_SHIFT;
+	stats->actual_bytes = (uint64_t)le32toh(actual) << VMM_PAGE_SHIFT;
+	stats->nr_reported = __atomic_load_n(&balloon->nr_reported,
+					     __ATOMIC_RELAXED);
 }
 
 int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,

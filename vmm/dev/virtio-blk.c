@@ -5,15 +5,16 @@
  * One thread a device takes requests in order and does them with preadv() and
  * pwritev() straight on guest memory, without the lock, so that a slow disk
  * delays neither registers nor other devices.  A reset waits for the request
- * under way (`busy`), since its buffers are then the guest's again.
+ * under way (`busy`), since its buffers are then the guest's again; it is given
+ * up (`abandon`) after the piece that it is at.
+ *
+ * Buffers of one request may add up to much more than there is memory, naming
+ * the same again and again: what is over MAX_TRANSFER is refused.
  */
 #include "config.h"
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <signal.h>
@@ -21,31 +22,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "vmm/dev/blk-image.h"
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
+#include "vmm/kvm/vm.h"
 
-#define SECTOR		512
 /* Header and status take two descriptors, an indirect table one more. */
 #define SEG_MAX		128
+#define SIZE_MAX_SEG	(UINT32_C(512) << 10)
+/* What a driver that keeps to both can ask for: 64 MiB. */
+#define MAX_TRANSFER	((size_t)SEG_MAX * SIZE_MAX_SEG)
 #define MAX_DISCARD	(UINT32_C(1) << 21) /* sectors: 1 GiB a request */
 
 struct virtio_blk {
 	struct virtio_device dev; /* must come first */
 	struct virtio_blk_config config;
-	int fd;			/* owned */
-	uint64_t nr_sectors;
-	bool read_only;
+	struct blk_image image;
+	struct log_limit limit;	/* of the thread */
 	char id[VIRTIO_BLK_ID_BYTES];
 	pthread_t thread;
 	/* Locked by dev.lock: */
 	bool quit, busy;
-	uint64_t nr_stops;	/* a request begun before one is not pushed */
+	bool abandon;		/* the request under way; read atomically */
 	pthread_cond_t idle;	/* busy became false */
 };
 
@@ -54,36 +53,29 @@ static struct virtio_blk *to_blk(struct virtio_device *dev)
 	return (struct virtio_blk *)dev;
 }
 
-/* Whether [sector, sector + bytes) is on the disk, in whole sectors. */
-static bool on_disk(const struct virtio_blk *blk, uint64_t sector,
-		    uint64_t bytes)
+/* Asked by the thread between two pieces. */
+static bool stopped(void *arg)
 {
-	return !(bytes % SECTOR) && sector <= blk->nr_sectors &&
-	       bytes / SECTOR <= blk->nr_sectors - sector;
+	const struct virtio_blk *blk = arg;
+
+	return __atomic_load_n(&blk->abandon, __ATOMIC_ACQUIRE) ||
+	       vm_stopping(blk->dev.vm);
 }
 
-/* All of the bytes, or -errno. */
 static int transfer(struct virtio_blk *blk, bool write, uint64_t sector,
 		    const struct iovec *iov, unsigned int nr, size_t skip,
 		    size_t bytes)
 {
-	struct iovec slice[VIRTQUEUE_MAX_SEGS];
-	size_t done = 0;
-
-	while (done < bytes) {
-		unsigned int n = iov_slice(iov, nr, skip + done, bytes - done,
-					   slice, NULL);
-		off_t off = sector * SECTOR + done;
-		ssize_t rc = write ? pwritev(blk->fd, slice, n, off) :
-				     preadv(blk->fd, slice, n, off);
-
-		if (rc < 0 && errno == EINTR)
-			continue;
-		if (rc <= 0)
-			return rc ? -errno : -EIO; /* the file shrank */
-		done += rc;
+	if (!blk_image_has(&blk->image, sector, bytes))
+		return -EINVAL;
+	if (bytes > MAX_TRANSFER) {
+		log_limited(&blk->limit, LOG_LEVEL_WARN,
+			    "virtio-blk: a request of %zu bytes was refused: "
+			    "at most %zu", bytes, MAX_TRANSFER);
+		return -E2BIG;
 	}
-	return 0;
+	return blk_image_transfer(&blk->image, write, sector, iov, nr, skip,
+				  bytes);
 }
 
 static int read_sectors(struct virtio_blk *blk, uint64_t sector,
@@ -91,8 +83,6 @@ static int read_sectors(struct virtio_blk *blk, uint64_t sector,
 {
 	size_t bytes = chain->in_bytes - 1; /* the last is the status */
 
-	if (!on_disk(blk, sector, bytes))
-		return -EINVAL;
 	return transfer(blk, false, sector, chain->iov + chain->nr_out,
 			chain->nr_in, 0, bytes);
 }
@@ -104,26 +94,10 @@ static int write_sectors(struct virtio_blk *blk, uint64_t sector,
 	size_t bytes = chain->out_bytes - hdr;
 	int rc;
 
-	if (blk->read_only)
+	if (blk->image.read_only)
 		return -EROFS;
-	if (!on_disk(blk, sector, bytes))
-		return -EINVAL;
 	rc = transfer(blk, true, sector, chain->iov, chain->nr_out, hdr, bytes);
-	if (!rc && through && fdatasync(blk->fd) < 0)
-		rc = -errno;
-	return rc;
-}
-
-/* A hole reads as zeros; without one, extents marked zero do as well. */
-static int zero_range(struct virtio_blk *blk, bool keep, off_t off, off_t len)
-{
-	if (keep && !fallocate(blk->fd, FALLOC_FL_ZERO_RANGE |
-					FALLOC_FL_KEEP_SIZE, off, len))
-		return 0;
-	if (!fallocate(blk->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		       off, len))
-		return 0;
-	return -errno;
+	return !rc && through ? blk_image_flush(&blk->image) : rc;
 }
 
 /* Discard and write-zeroes: one range, as the config space says. */
@@ -135,22 +109,21 @@ static int discard(struct virtio_blk *blk, bool zeroes,
 	uint64_t sector, bytes;
 	uint32_t flags;
 
-	if (blk->read_only)
+	if (blk->image.read_only)
 		return -EROFS;
 	if (chain->out_bytes != hdr + sizeof(range) ||
 	    virtqueue_copy_out(chain, hdr, &range, sizeof(range)) <
 	    sizeof(range))
 		return -EINVAL;
 	sector = le64toh(range.sector);
-	bytes = (uint64_t)le32toh(range.num_sectors) * SECTOR;
+	bytes = (uint64_t)le32toh(range.num_sectors) * BLK_SECTOR;
 	flags = le32toh(range.flags);
 	if (flags & ~(zeroes ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0))
 		return -EOPNOTSUPP;
-	if (bytes / SECTOR > MAX_DISCARD || !on_disk(blk, sector, bytes))
+	if (bytes / BLK_SECTOR > MAX_DISCARD ||
+	    !blk_image_has(&blk->image, sector, bytes))
 		return -EINVAL;
-	if (!bytes)
-		return 0;
-	return zero_range(blk, zeroes && !flags, sector * SECTOR, bytes);
+	return blk_image_zero(&blk->image, zeroes && !flags, sector, bytes);
 }
 
 static int get_id(struct virtio_blk *blk, const struct virtqueue_chain *chain)
@@ -177,7 +150,7 @@ static int execute(struct virtio_blk *blk, const struct virtqueue_chain *chain,
 	case VIRTIO_BLK_T_OUT:
 		return write_sectors(blk, sector, chain, through);
 	case VIRTIO_BLK_T_FLUSH:
-		return fdatasync(blk->fd) < 0 ? -errno : 0;
+		return blk_image_flush(&blk->image);
 	case VIRTIO_BLK_T_GET_ID:
 		return get_id(blk, chain);
 	case VIRTIO_BLK_T_DISCARD:
@@ -206,7 +179,6 @@ static uint32_t complete(struct virtio_blk *blk,
 static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 {
 	bool through = !virtio_device_has(&blk->dev, VIRTIO_BLK_F_FLUSH);
-	uint64_t nr_stops = blk->nr_stops;
 	struct virtqueue_chain chain;
 	uint32_t written;
 	int rc = virtqueue_pop(vq, &chain);
@@ -216,15 +188,23 @@ static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 	if (!chain.in_bytes)
 		return virtqueue_break(vq, "a disk request without a status");
 	blk->busy = true;
-	pthread_mutex_unlock(&blk->dev.lock);
+	__atomic_store_n(&blk->abandon, false, __ATOMIC_RELAXED);
+	virtio_device_unlock(&blk->dev);
 	written = complete(blk, &chain, through);
-	pthread_mutex_lock(&blk->dev.lock);
+	virtio_device_lock(&blk->dev);
 	blk->busy = false;
 	pthread_cond_broadcast(&blk->idle);
-	if (blk->nr_stops != nr_stops)
+	/* Nobody's any more; and a guest that ends sees no error of ours. */
+	if (stopped(blk))
 		return 0;
 	virtqueue_push(vq, &chain, written);
 	return 1;
+}
+
+static bool may_serve(const struct virtio_blk *blk)
+{
+	return !blk->quit && !vm_stopping(blk->dev.vm) &&
+	       virtio_device_queue_ok(&blk->dev, 0);
 }
 
 static void serve_queue(struct virtio_blk *blk)
@@ -235,14 +215,12 @@ static void serve_queue(struct virtio_blk *blk)
 	do {
 		virtqueue_forbid_notify(vq);
 		do {
-			rc = blk->quit || !virtio_device_queue_ok(&blk->dev, 0)
-				? 0 : serve_one(blk, vq);
+			rc = may_serve(blk) ? serve_one(blk, vq) : 0;
 			virtio_device_used(&blk->dev, 0);
 		} while (rc > 0);
 		if (rc < 0)
 			virtio_device_needs_reset(&blk->dev);
-	} while (!blk->quit && virtio_device_queue_ok(&blk->dev, 0) &&
-		 virtqueue_allow_notify(vq));
+	} while (may_serve(blk) && virtqueue_allow_notify(vq));
 }
 
 static void *blk_thread(void *arg)
@@ -250,16 +228,16 @@ static void *blk_thread(void *arg)
 	struct virtio_blk *blk = arg;
 	eventfd_t count;
 
-	pthread_mutex_lock(&blk->dev.lock);
+	virtio_device_lock(&blk->dev);
 	while (!blk->quit) {
-		pthread_mutex_unlock(&blk->dev.lock);
+		virtio_device_unlock(&blk->dev);
 		if (eventfd_read(blk->dev.kick_fd[0], &count) < 0)
 			count = 0; /* a signal: looking once more is harmless */
-		pthread_mutex_lock(&blk->dev.lock);
-		if (!blk->quit && virtio_device_queue_ok(&blk->dev, 0))
+		virtio_device_lock(&blk->dev);
+		if (may_serve(blk))
 			serve_queue(blk);
 	}
-	pthread_mutex_unlock(&blk->dev.lock);
+	virtio_device_unlock(&blk->dev);
 	return NULL;
 }
 
@@ -267,7 +245,7 @@ static void stop(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_blk *blk = to_blk(dev);
 
-	blk->nr_stops++;
+	__atomic_store_n(&blk->abandon, true, __ATOMIC_RELEASE);
 	while (blk->busy)
 		pthread_cond_wait(&blk->idle, &dev->lock);
 }
@@ -275,43 +253,6 @@ static void stop(struct virtio_device *dev, unsigned int q)
 static const struct virtio_device_ops blk_ops = {
 	.stop = stop,
 };
-
-/* Opens and locks the image, so that no two VMs write to it. */
-static int open_image(struct virtio_blk *blk, const char *path, char *why,
-		      size_t len)
-{
-	struct stat st;
-	uint64_t bytes;
-	int rc;
-
-	blk->fd = open(path, (blk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (blk->fd < 0 || fstat(blk->fd, &st) < 0) {
-		rc = -errno;
-		snprintf(why, len, "disk '%s': %s%s", path, strerror(-rc),
-			 !blk->read_only && (rc == -EACCES || rc == -EROFS) ?
-			 "; append ',ro' to use it read-only" : "");
-		return rc;
-	}
-	bytes = st.st_size;
-	if (S_ISBLK(st.st_mode) && ioctl(blk->fd, BLKGETSIZE64, &bytes) < 0)
-		bytes = 0;
-	blk->nr_sectors = bytes / SECTOR;
-	if ((!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) ||
-	    !blk->nr_sectors) {
-		snprintf(why, len, "disk '%s' is no disk image: it must be a "
-			 "file or block device of at least %d bytes", path,
-			 SECTOR);
-		return -EINVAL;
-	}
-	/* File systems without locks are used without. */
-	if (flock(blk->fd, (blk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0 &&
-	    errno == EWOULDBLOCK) {
-		snprintf(why, len, "disk '%s' is in use by another VM; "
-			 "give each its own image, or all ',ro'", path);
-		return -EBUSY;
-	}
-	return 0;
-}
 
 static void describe(struct virtio_blk *blk, const char *path)
 {
@@ -321,9 +262,10 @@ static void describe(struct virtio_blk *blk, const char *path)
 	base = base ? base + 1 : path;
 	n = strlen(base);
 	memcpy(blk->id, base, n < sizeof(blk->id) ? n : sizeof(blk->id));
-	blk->config.capacity = htole64(blk->nr_sectors);
+	blk->config.capacity = htole64(blk->image.nr_sectors);
+	blk->config.size_max = htole32(SIZE_MAX_SEG);
 	blk->config.seg_max = htole32(SEG_MAX);
-	blk->config.blk_size = htole32(SECTOR);
+	blk->config.blk_size = htole32(BLK_SECTOR);
 	blk->config.max_discard_sectors = htole32(MAX_DISCARD);
 	blk->config.max_discard_seg = htole32(1);
 	blk->config.discard_sector_alignment = htole32(1);
@@ -335,10 +277,11 @@ static void describe(struct virtio_blk *blk, const char *path)
 	blk->dev.id = VIRTIO_ID_BLOCK;
 	blk->dev.nr_queues = 1;
 	blk->dev.own_thread = true;
-	blk->dev.features = UINT64_C(1) << VIRTIO_BLK_F_SEG_MAX |
+	blk->dev.features = UINT64_C(1) << VIRTIO_BLK_F_SIZE_MAX |
+			    UINT64_C(1) << VIRTIO_BLK_F_SEG_MAX |
 			    UINT64_C(1) << VIRTIO_BLK_F_BLK_SIZE |
 			    UINT64_C(1) << VIRTIO_BLK_F_FLUSH;
-	if (blk->read_only)
+	if (blk->image.read_only)
 		blk->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_RO;
 	else
 		blk->dev.features |= UINT64_C(1) << VIRTIO_BLK_F_DISCARD |
@@ -356,11 +299,12 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 
 	if (!blk)
 		return -ENOMEM;
-	blk->read_only = read_only;
 	pthread_cond_init(&blk->idle, NULL);
-	rc = open_image(blk, path, why, len);
+	rc = blk_image_open(&blk->image, path, read_only, why, len);
 	if (rc < 0)
-		goto fail_image;
+		goto fail_alloc;
+	blk->image.stopped = stopped;
+	blk->image.arg = blk;
 	describe(blk, path);
 	rc = virtio_device_add(&blk->dev, vm, why, len);
 	if (rc < 0)
@@ -381,8 +325,8 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 fail_device:
 	virtio_device_remove(&blk->dev);
 fail_image:
-	if (blk->fd >= 0)
-		close(blk->fd);
+	blk_image_close(&blk->image);
+fail_alloc:
 	pthread_cond_destroy(&blk->idle);
 	free(blk);
 	return rc;
@@ -392,13 +336,14 @@ void virtio_blk_free(struct virtio_blk *blk)
 {
 	if (!blk)
 		return;
-	pthread_mutex_lock(&blk->dev.lock);
+	virtio_device_lock(&blk->dev);
 	blk->quit = true;
-	pthread_mutex_unlock(&blk->dev.lock);
+	__atomic_store_n(&blk->abandon, true, __ATOMIC_RELEASE);
+	virtio_device_unlock(&blk->dev);
 	virtio_device_kick(&blk->dev, 0);
 	pthread_join(blk->thread, NULL);
 	virtio_device_remove(&blk->dev);
-	close(blk->fd);
+	blk_image_close(&blk->image);
 	pthread_cond_destroy(&blk->idle);
 	free(blk);
 }

@@ -69,10 +69,10 @@ static void mmio_read(void *arg, uint64_t off, void *data, unsigned int len)
 	memset(data, 0, len);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		off -= VIRTIO_MMIO_CONFIG;
-		pthread_mutex_lock(&dev->lock);
+		virtio_device_lock(dev);
 		if (off < dev->config_bytes && len <= dev->config_bytes - off)
 			memcpy(data, (char *)dev->config + off, len);
-		pthread_mutex_unlock(&dev->lock);
+		virtio_device_unlock(dev);
 		return;
 	}
 	if (len != 4 || off % 4)
@@ -81,9 +81,9 @@ static void mmio_read(void *arg, uint64_t off, void *data, unsigned int len)
 		/* In the interrupt path: does not wait for a busy device. */
 		v = __atomic_load_n(&dev->isr, __ATOMIC_SEQ_CST);
 	} else {
-		pthread_mutex_lock(&dev->lock);
+		virtio_device_lock(dev);
 		v = read_reg(dev, off);
-		pthread_mutex_unlock(&dev->lock);
+		virtio_device_unlock(dev);
 	}
 	memcpy(data, &v, sizeof(v));
 }
@@ -185,9 +185,9 @@ static void mmio_write(void *arg, uint64_t off, const void *data,
 	uint32_t v;
 
 	if (off >= VIRTIO_MMIO_CONFIG) {
-		pthread_mutex_lock(&dev->lock);
+		virtio_device_lock(dev);
 		write_config(dev, off - VIRTIO_MMIO_CONFIG, data, len);
-		pthread_mutex_unlock(&dev->lock);
+		virtio_device_unlock(dev);
 		return;
 	}
 	if (len != 4 || off % 4)
@@ -202,9 +202,9 @@ static void mmio_write(void *arg, uint64_t off, const void *data,
 		__atomic_fetch_and(&dev->isr, ~v, __ATOMIC_SEQ_CST);
 		break;
 	default:
-		pthread_mutex_lock(&dev->lock);
+		virtio_device_lock(dev);
 		write_reg(dev, off, v);
-		pthread_mutex_unlock(&dev->lock);
+		virtio_device_unlock(dev);
 		break;
 	}
 }

@@ -36,6 +36,8 @@
 enum { RX, TX, NR_QUEUES };
 
 #define HDR_BYTES sizeof(struct virtio_net_hdr_v1)
+/* 64 KiB of payload to be cut into segments, and room for headers. */
+#define MAX_FRAME (68 * 1024)
 
 struct virtio_net {
 	struct virtio_device dev; /* must come first */
@@ -64,6 +66,7 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 		virtqueue_unpop(vq);
 		return 0;
 	}
+	virtio_device_charge(&net->dev, n / VMM_PAGE_SIZE);
 	/* The tap knows nothing of this field. */
 	virtqueue_copy_in(chain, offsetof(struct virtio_net_hdr_v1,
 					  num_buffers), &one, sizeof(one));
@@ -75,13 +78,13 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 static bool receive(struct virtio_net *net)
 {
 	struct virtqueue *vq = &net->dev.queues[RX];
-	unsigned int budget = VIRTIO_TURN_BUDGET;
 	struct virtqueue_chain chain;
 	int rc = 0;
 
 	event_del(net->tap);
 	virtqueue_forbid_notify(vq);
-	while (budget) {
+	while (net->dev.turn_left) {
+		virtio_device_charge(&net->dev, VIRTIO_COST_REQUEST);
 		rc = virtqueue_pop(vq, &chain);
 		if (!rc && virtqueue_allow_notify(vq))
 			continue;
@@ -92,12 +95,11 @@ static bool receive(struct virtio_net *net)
 			event_add(net->tap, NULL);
 		if (rc <= 0)
 			break;
-		budget--;
 	}
 	virtio_device_used(&net->dev, RX);
 	if (rc < 0)
 		virtio_device_needs_reset(&net->dev);
-	return !budget;
+	return !net->dev.turn_left;
 }
 
 static int64_t transmit(struct virtio_device *dev,
@@ -108,6 +110,13 @@ static int64_t transmit(struct virtio_device *dev,
 	if (chain->out_bytes <= HDR_BYTES)
 		return -EINVAL;
 	/* What the tap does not take is lost, as on a wire. */
+	if (chain->out_bytes > HDR_BYTES + MAX_FRAME) {
+		log_limited(&net->limit, LOG_LEVEL_DEBUG,
+			    "virtio-net: a packet of %zu bytes was dropped",
+			    chain->out_bytes);
+		return 0;
+	}
+	virtio_device_charge(dev, chain->out_bytes / VMM_PAGE_SIZE);
 	if (writev(net->tap_fd, chain->iov, chain->nr_out) < 0)
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
 			    "virtio-net: a packet was dropped: %s",
@@ -125,12 +134,13 @@ static void on_tap(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_net *net = arg;
 
-	pthread_mutex_lock(&net->dev.lock);
+	virtio_device_lock(&net->dev);
+	virtio_device_begin_turn(&net->dev);
 	if (!virtio_device_queue_ok(&net->dev, RX))
 		event_del(net->tap); /* until the driver kicks again */
 	else if (receive(net))
 		virtio_device_kick(&net->dev, RX);
-	pthread_mutex_unlock(&net->dev.lock);
+	virtio_device_unlock(&net->dev);
 }
 
 /* Packets with a checksum still to be made only for a guest that knows them. */

@@ -76,32 +76,34 @@ bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 					   struct virtqueue_chain *chain))
 {
 	struct virtqueue *vq = &dev->queues[q];
-	unsigned int budget = VIRTIO_TURN_BUDGET;
 	struct virtqueue_chain chain;
 	int rc = 0;
 
 	do {
 		virtqueue_forbid_notify(vq);
-		while (budget && (rc = virtqueue_pop(vq, &chain)) > 0) {
-			int64_t written = handle(dev, &chain);
+		/* A guest that moves avail->idx to and fro pays for it, too. */
+		virtio_device_charge(dev, 1);
+		while (dev->turn_left && (rc = virtqueue_pop(vq, &chain)) > 0) {
+			int64_t written;
 
-			if (written == -EAGAIN) {
+			virtio_device_charge(dev, VIRTIO_COST_REQUEST);
+			written = handle(dev, &chain);
+			if (written == -EAGAIN || written == -EINPROGRESS) {
 				virtqueue_unpop(vq);
 				virtio_device_used(dev, q);
-				return false;
+				return written == -EINPROGRESS;
 			}
 			if (written < 0) {
 				rc = virtqueue_break(vq, "a malformed request");
 				break;
 			}
 			virtqueue_push(vq, &chain, written);
-			budget--;
 		}
-	} while (budget && rc >= 0 && virtqueue_allow_notify(vq));
+	} while (dev->turn_left && rc >= 0 && virtqueue_allow_notify(vq));
 	virtio_device_used(dev, q);
 	if (rc < 0)
 		virtio_device_needs_reset(dev);
-	return rc >= 0 && !budget;
+	return rc >= 0 && !dev->turn_left;
 }
 
 static void stop_queue(struct virtio_device *dev, unsigned int q)
@@ -182,10 +184,14 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		q++;
 	if (eventfd_read(fd, &count) < 0)
 		return;
-	pthread_mutex_lock(&dev->lock);
+	/* The VM's end waits for vCPUs, and these perhaps for our lock. */
+	if (vm_stopping(dev->vm))
+		return;
+	virtio_device_lock(dev);
+	virtio_device_begin_turn(dev);
 	if (virtio_device_queue_ok(dev, q) && dev->ops->serve(dev, q))
 		virtio_device_kick(dev, q);
-	pthread_mutex_unlock(&dev->lock);
+	virtio_device_unlock(dev);
 }
 
 static int add_queue(struct virtio_device *dev, unsigned int q)
@@ -259,6 +265,7 @@ int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 	dev->irq_fd = -1;
 	for (unsigned int q = 0; q < VIRTIO_MAX_QUEUES; q++)
 		dev->kick_fd[q] = -1;
+	pthread_mutex_init(&dev->turnstile, NULL);
 	pthread_mutex_init(&dev->lock, NULL);
 	for (unsigned int q = 0; q < dev->nr_queues && !rc; q++) {
 		dev->queues[q].mem = dev->mem;
@@ -292,4 +299,5 @@ void virtio_device_remove(struct virtio_device *dev)
 	if (dev->irq_fd >= 0)
 		close(dev->irq_fd);
 	pthread_mutex_destroy(&dev->lock);
+	pthread_mutex_destroy(&dev->turnstile);
 }

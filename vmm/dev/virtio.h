@@ -5,8 +5,8 @@
  * its first member and gives it a table of operations.
  *
  * Threads: registers are touched by vCPU threads; queues are served by the I/O
- * thread, or by the device's own thread (own_thread).  One lock a device:
- * every operation below is called with it held.
+ * thread, or by the device's own thread (own_thread).  One lock a device,
+ * taken by virtio_device_lock(): every operation below is called with it held.
  *
  * A kick travels by ioeventfd where KVM has it, else by the register write; in
  * both cases through the queue's eventfd, so queues are served outside vCPU
@@ -25,10 +25,15 @@
 #define VIRTIO_MAX_QUEUES 8
 
 /*
- * Requests taken in one turn of the I/O thread, so that a guest that never
- * stops asking does not starve the other devices.
+ * What one turn of the I/O thread at one queue may cost, so that a guest that
+ * never stops asking, or asks for much at once, neither keeps the other devices
+ * waiting nor the lock from others.  The unit is a page copied or discarded,
+ * some tenths of a microsecond; what is left is done in later turns, after the
+ * other devices had theirs.  A turn exceeds it by at most one step of its
+ * device, which has a bound of its own.
  */
-#define VIRTIO_TURN_BUDGET 256
+#define VIRTIO_TURN_COST    4096
+#define VIRTIO_COST_REQUEST 16	/* of any request, whatever is in it */
 
 struct event;
 struct event_base;
@@ -38,7 +43,8 @@ struct vm;
 struct virtio_device_ops {
 	/*
 	 * The driver kicked queue q, which is ready.  Returns true when it
-	 * stopped with work left: it is called again.
+	 * stopped with work left: it is called again.  Costs at most what is
+	 * left of the turn.
 	 */
 	bool (*serve)(struct virtio_device *dev, unsigned int q);
 	/* The driver is ready; driver_features are final.  May be NULL. */
@@ -74,8 +80,10 @@ struct virtio_device {
 	struct event *kick[VIRTIO_MAX_QUEUES];	/* owned */
 	uint32_t isr;		/* atomic */
 
+	pthread_mutex_t turnstile;	/* see virtio_device_lock() */
 	pthread_mutex_t lock;
 	/* Locked by lock: */
+	unsigned int turn_left;		/* in units of VIRTIO_TURN_COST */
 	uint32_t status;
 	uint64_t driver_features;
 	uint32_t config_generation;
@@ -102,6 +110,36 @@ static inline bool virtio_device_has(const struct virtio_device *dev,
 	return dev->driver_features >> bit & 1;
 }
 
+/*
+ * The device's lock, such that a server that takes it again and again does not
+ * starve others: who waits for the lock holds the turnstile, so that who had the
+ * lock last stands behind him.  A waiter waits for one turn for each that waits
+ * already, not longer.
+ */
+static inline void virtio_device_lock(struct virtio_device *dev)
+{
+	pthread_mutex_lock(&dev->turnstile);
+	pthread_mutex_lock(&dev->lock);
+	pthread_mutex_unlock(&dev->turnstile);
+}
+
+static inline void virtio_device_unlock(struct virtio_device *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/* A turn begins; what is done in it is charged, until nothing is left. */
+static inline void virtio_device_begin_turn(struct virtio_device *dev)
+{
+	dev->turn_left = VIRTIO_TURN_COST;
+}
+
+static inline void virtio_device_charge(struct virtio_device *dev,
+					uint64_t cost)
+{
+	dev->turn_left -= cost < dev->turn_left ? cost : dev->turn_left;
+}
+
 /* Whether the driver is set up and nothing is broken. */
 bool virtio_device_running(const struct virtio_device *dev);
 /* Whether queue q can be served. */
@@ -119,8 +157,11 @@ void virtio_device_kick(struct virtio_device *dev, unsigned int q);
 /*
  * The loop every queue shares: hands each request of queue q to handle(),
  * which returns the bytes it wrote; -EAGAIN to leave the request in the ring
- * and stop (the device kicks the queue when it can go on); another -errno when
- * the request breaks the queue's protocol.  Returns as ops->serve does.
+ * and stop (the device kicks the queue when it can go on); -EINPROGRESS to be
+ * given the same request again in the next turn, since this one is used up (the
+ * device knows how far it got; the guest may have changed the request, so all of
+ * it is checked again); another -errno when the request breaks the queue's
+ * protocol.  Returns as ops->serve does.
  */
 bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 			 int64_t (*handle)(struct virtio_device *dev,

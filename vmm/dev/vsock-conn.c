@@ -339,7 +339,7 @@ struct vsock_conn *vsock_conn_new(struct virtio_vsock *vs, int fd)
 	struct event_base *base = event_get_base(vs->reset_event);
 	struct vsock_conn *conn = NULL;
 
-	if (vs->nr_conns < VSOCK_MAX_CONNS)
+	if (vs->nr_conns < vs->max_conns)
 		conn = calloc(1, sizeof(*conn));
 	if (!conn) {
 		close(fd);

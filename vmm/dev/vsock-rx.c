@@ -131,7 +131,6 @@ static bool next_packet(struct virtio_vsock *vs,
 bool vsock_rx_pump(struct virtio_vsock *vs)
 {
 	struct virtqueue *vq = &vs->dev.queues[VSOCK_RX];
-	unsigned int budget = VIRTIO_TURN_BUDGET;
 	struct virtqueue_chain chain;
 	struct virtio_vsock_hdr hdr;
 	int rc = 0;
@@ -139,8 +138,9 @@ bool vsock_rx_pump(struct virtio_vsock *vs)
 	if (!virtio_device_queue_ok(&vs->dev, VSOCK_RX))
 		return false;
 	virtqueue_forbid_notify(vq);
-	while (budget && (vs->nr_resets || !TAILQ_EMPTY(&vs->turns))) {
-		budget--;
+	while (vs->dev.turn_left &&
+	       (vs->nr_resets || !TAILQ_EMPTY(&vs->turns))) {
+		virtio_device_charge(&vs->dev, VIRTIO_COST_REQUEST);
 		rc = virtqueue_pop(vq, &chain);
 		if (!rc) {
 			if (virtqueue_allow_notify(vq))
@@ -155,11 +155,13 @@ bool vsock_rx_pump(struct virtio_vsock *vs)
 			virtqueue_unpop(vq);
 			continue;
 		}
+		virtio_device_charge(&vs->dev,
+				     le32toh(hdr.len) / VMM_PAGE_SIZE);
 		virtqueue_copy_in(&chain, 0, &hdr, sizeof(hdr));
 		virtqueue_push(vq, &chain, sizeof(hdr) + le32toh(hdr.len));
 	}
 	virtio_device_used(&vs->dev, VSOCK_RX);
 	if (rc < 0)
 		virtio_device_needs_reset(&vs->dev);
-	return !budget;
+	return !vs->dev.turn_left;
 }

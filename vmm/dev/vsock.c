@@ -22,6 +22,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/vsock.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/fd-limit.h"
 
 static struct virtio_vsock *to_vsock(struct virtio_device *dev)
 {
@@ -44,9 +45,17 @@ static void take_request(struct virtio_vsock *vs,
 	uint32_t guest_port = le32toh(hdr->src_port);
 	uint32_t host_port = le32toh(hdr->dst_port);
 	struct vsock_conn *conn = NULL;
-	int fd = vs->nr_conns < VSOCK_MAX_CONNS ?
-		 vsock_host_connect(vs, host_port) : -EMFILE;
+	int fd = -EMFILE;
 
+	if (vs->nr_conns < vs->max_conns) {
+		virtio_device_charge(&vs->dev, VSOCK_COST_CONNECT);
+		fd = vsock_host_connect(vs, host_port);
+	}
+	if (fd == -EMFILE || fd == -ENFILE)
+		log_limited(&vs->limit, LOG_LEVEL_WARN,
+			    "vsock: the guest has %u connections, of at most "
+			    "%u: its next ones are refused", vs->nr_conns,
+			    vs->max_conns);
 	if (fd >= 0)
 		conn = vsock_conn_new(vs, fd);
 	if (!conn) {
@@ -77,6 +86,7 @@ static void take_data(struct vsock_conn *conn,
 	unsigned int nr = iov_slice(chain->iov, chain->nr_out,
 				    sizeof(struct virtio_vsock_hdr), len, iov, &bytes);
 
+	virtio_device_charge(&conn->vs->dev, bytes / VMM_PAGE_SIZE);
 	vsock_conn_send(conn, iov, nr, bytes);
 }
 
@@ -160,11 +170,14 @@ static void clear_up(struct virtio_vsock *vs)
 	vs->reset_pending = false;
 }
 
+static bool has_packets(const struct virtio_vsock *vs)
+{
+	return vs->nr_resets || !TAILQ_EMPTY(&vs->turns);
+}
+
 /* What follows from new connections, credit or buffers. */
 static void settle(struct virtio_vsock *vs)
 {
-	if (vsock_rx_pump(vs))
-		virtio_device_kick(&vs->dev, VSOCK_RX);
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
 		vs->tx_waits = false;
 		virtio_device_kick(&vs->dev, VSOCK_TX);
@@ -175,7 +188,7 @@ static void settle(struct virtio_vsock *vs)
 
 bool vsock_enter(struct virtio_vsock *vs)
 {
-	pthread_mutex_lock(&vs->dev.lock);
+	virtio_device_lock(&vs->dev);
 	if (!vs->reset_pending)
 		return true;
 	clear_up(vs);
@@ -184,8 +197,10 @@ bool vsock_enter(struct virtio_vsock *vs)
 
 void vsock_leave(struct virtio_vsock *vs)
 {
+	if (has_packets(vs))
+		virtio_device_kick(&vs->dev, VSOCK_RX);
 	settle(vs);
-	pthread_mutex_unlock(&vs->dev.lock);
+	virtio_device_unlock(&vs->dev);
 }
 
 static bool serve(struct virtio_device *dev, unsigned int q)
@@ -195,8 +210,13 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 
 	if (vs->reset_pending)
 		clear_up(vs);
-	if (q == VSOCK_TX)
+	if (q == VSOCK_TX) {
 		more = virtio_device_drain(dev, q, take_tx);
+		if (has_packets(vs))
+			virtio_device_kick(dev, VSOCK_RX);
+	} else if (q == VSOCK_RX) {
+		more = vsock_rx_pump(vs);
+	}
 	settle(vs);
 	return more;
 }
@@ -225,11 +245,11 @@ static void on_handout(evutil_socket_t fd, short what, void *arg)
 	struct vsock_accepted *a;
 
 	for (;;) {
-		pthread_mutex_lock(&vs->dev.lock);
+		virtio_device_lock(&vs->dev);
 		a = STAILQ_FIRST(&vs->accepted);
 		if (a)
 			STAILQ_REMOVE_HEAD(&vs->accepted, link);
-		pthread_mutex_unlock(&vs->dev.lock);
+		virtio_device_unlock(&vs->dev);
 		if (!a)
 			return;
 		a->accept(a->fd, a->arg);
@@ -252,13 +272,13 @@ int virtio_vsock_listen(struct virtio_vsock *vs, uint32_t port,
 	new->port = port;
 	new->accept = accept;
 	new->arg = arg;
-	pthread_mutex_lock(&vs->dev.lock);
+	virtio_device_lock(&vs->dev);
 	LIST_FOREACH(l, &vs->listeners, link)
 		if (l->port == port)
 			break;
 	if (!l)
 		LIST_INSERT_HEAD(&vs->listeners, new, link);
-	pthread_mutex_unlock(&vs->dev.lock);
+	virtio_device_unlock(&vs->dev);
 	if (l)
 		free(new);
 	return l ? -EADDRINUSE : 0;
@@ -284,6 +304,9 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 	TAILQ_INIT(&vs->turns);
 	STAILQ_INIT(&vs->accepted);
 	vs->next_host_port = VSOCK_HOST_PORT0;
+	vs->max_conns = fd_limit_for_guests() / VSOCK_CONN_FDS;
+	if (vs->max_conns > VSOCK_MAX_CONNS)
+		vs->max_conns = VSOCK_MAX_CONNS;
 	vs->listen_fd = -1;
 	vs->config.guest_cid = htole64(guest_cid);
 	vs->dev.ops = &vsock_ops;

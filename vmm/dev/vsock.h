@@ -14,7 +14,9 @@
  * Nobody waits for anybody: bytes for a host program that does not read stay
  * in the connection's buffer, whose size is the credit the guest was given;
  * bytes for a guest that does not read stay in the host's socket; and
- * connections with something to say take turns in the receive queue.
+ * connections with something to say take turns in the receive queue, which is
+ * served as any other queue, one turn at a time: what happens to connections
+ * only kicks it.
  */
 #ifndef VMM_DEV_VSOCK_H
 #define VMM_DEV_VSOCK_H
@@ -28,7 +30,9 @@
 
 #define VSOCK_HOST_CID	   2
 #define VSOCK_BUF_BYTES	   (64 * 1024)	/* credit given to the guest */
-#define VSOCK_MAX_CONNS	   1024
+#define VSOCK_MAX_CONNS	   512	/* fewer if descriptors are few */
+#define VSOCK_CONN_FDS	   2	/* of one, with an in-process listener's */
+#define VSOCK_COST_CONNECT 64	/* to the host: sockets are made */
 #define VSOCK_MAX_RESETS   64
 #define VSOCK_NR_BUCKETS   256
 #define VSOCK_HOST_PORT0   (1u << 30)	/* ports of host programs, from here */
@@ -125,6 +129,7 @@ struct virtio_vsock {
 	LIST_HEAD(, vsock_conn) buckets[VSOCK_NR_BUCKETS];
 	TAILQ_HEAD(, vsock_conn) turns;	/* those with something to send */
 	unsigned int nr_conns;
+	unsigned int max_conns;		/* constant */
 	uint32_t next_host_port;
 	LIST_HEAD(, vsock_listener) listeners;
 	STAILQ_HEAD(, vsock_accepted) accepted;
@@ -147,7 +152,10 @@ void vsock_leave(struct virtio_vsock *vs);
 
 /* vsock-rx.c */
 
-/* Fills the guest's receive buffers; true when it stopped with work left. */
+/*
+ * Fills the guest's receive buffers for what is left of the turn; true when it
+ * stopped with work left.
+ */
 bool vsock_rx_pump(struct virtio_vsock *vs);
 
 /* vsock-conn.c */
