@@ -102,8 +102,13 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 	return run_reclaim_start(&m->reclaim, o, &parts, why, len);
 }
 
+/* What the guest printed last, for a reader who is slow, but not for ever. */
+#define OUTPUT_LIMIT_MS 1000
+
 static void take_apart(struct machine *m)
 {
+	if (m->serial)
+		serial_finish(m->serial, OUTPUT_LIMIT_MS);
 	console_free(m->console);
 	run_reclaim_stop(&m->reclaim);
 	virtio_vsock_free(m->vsock);

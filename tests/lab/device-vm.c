@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 		errx(99, "cannot start");
 	pthread_detach(thread);
 	end = vm_wait(vm);
+	serial_finish(serial, 10000);
 	fprintf(stderr, "end %d\n", end);
 	/* The command thread may still hold the balloon: process exit frees. */
 	_exit(end);

@@ -5,6 +5,7 @@
 #define COM1		0x3f8
 #define LINE_STATUS	(COM1 + 5)
 #define DATA_READY	1
+#define TRANSMITTER_READY 0x20	/* for a line at least: vmm/dev/serial.c */
 
 static char line[768];
 static size_t len;
@@ -82,6 +83,8 @@ void json_close(void)
 
 	line[len++] = '}';
 	line[len++] = '\n';
+	while (!(inb(LINE_STATUS) & TRANSMITTER_READY))
+		cpu_relax();
 	__asm__ volatile("rep outsb"
 			 : "+S"(from), "+c"(len) : "d"(COM1) : "memory");
 	len = 0;

@@ -73,6 +73,11 @@ TESTS += tests/unit/stop-guard
 tests_unit_stop_guard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stop_guard_LDADD = $(VMM_LIBS)
 
+check_PROGRAMS += tests/unit/serial
+TESTS += tests/unit/serial
+tests_unit_serial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_serial_LDADD = $(VMM_LIBS)
+
 DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock
 noinst_HEADERS += tests/unit/virtio_driver.h
 check_PROGRAMS += $(DEVICE_TESTS)

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "vmm/dev/serial.h"
+#include "vmm/dev/tx-out.h"
 #include "vmm/kvm/layout.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
 
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
        REG_SCR };
@@ -33,16 +36,26 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
 #define MSR_READY    0xb0	/* carrier, data set ready, clear to send */
 
 #define RX_MAX	      4096
-#define STOP_CHECK_MS 100
+/*
+ * Output waiting for its reader.  Busy is told while less than TX_ROOM is free:
+ * drivers ask before they fill a FIFO of 16 bytes, or write a line at once.
+ */
+#define TX_MAX	      (64 * 1024)
+#define TX_ROOM	      4096
+#define TX_PIECE      4096	/* a write() */
 
 struct serial {
-	struct vm *vm;
-	int out_fd;
+	struct tx_out out;		/* owned */
+	struct event *writable;		/* owned; armed by kick_output() */
 	int irq_fd;			/* owned */
+	struct log_limit limit;
 	pthread_mutex_t lock;		/* of all below */
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
 	bool tx_pending;		/* the "transmitter empty" interrupt */
+	uint8_t tx[TX_MAX];
+	size_t tx_start, tx_len;
+	uint64_t nr_dropped;
 	uint8_t rx[RX_MAX];
 	size_t rx_start, rx_len;
 };
@@ -68,23 +81,68 @@ static void pulse_if_pending(struct serial *s)
 		return; /* the counter is full: the interrupt is raised anyway */
 }
 
-/*
- * A terminal that can't take it at once is waited for, so that output is not
- * lost, until the VM is to stop: a reader that never comes must not keep it.
- * poll() first, since a write() that blocks would not see the stop.
- */
+static bool tx_is_ready(const struct serial *s)
+{
+	return TX_MAX - s->tx_len >= TX_ROOM;
+}
+
+/* The I/O thread writes; it is woken for the first byte only. */
 static void transmit(struct serial *s, uint8_t c)
 {
-	struct pollfd p = { .fd = s->out_fd, .events = POLLOUT };
-	ssize_t n = -1;
-
-	while (n < 0 && !vm_stopping(s->vm)) {
-		if (poll(&p, 1, STOP_CHECK_MS) <= 0)
-			continue;
-		n = write(s->out_fd, &c, 1);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return;	/* nobody will ever read it */
+	if (s->tx_len == TX_MAX) {
+		s->nr_dropped++;
+		log_limited(&s->limit, LOG_LEVEL_WARN,
+			    "console output is dropped: nobody reads standard "
+			    "output");
+		return;
 	}
+	s->tx[(s->tx_start + s->tx_len) % TX_MAX] = c;
+	if (!s->tx_len++)
+		event_active(s->writable, EV_TIMEOUT, 0);
+}
+
+/* Moves one piece out, as far as it goes.  False: not now. */
+static bool write_piece(struct serial *s)
+{
+	bool was_ready = tx_is_ready(s);
+	size_t n = TX_MAX - s->tx_start;
+	ssize_t rc;
+
+	if (n > s->tx_len)
+		n = s->tx_len;
+	if (n > TX_PIECE)
+		n = TX_PIECE;
+	rc = tx_out_write(&s->out, s->tx + s->tx_start, n);
+	if (rc == -EAGAIN)
+		return false;
+	if (rc < 0) {
+		/* Nobody will ever read it: a pipe without an end, a full disk. */
+		s->nr_dropped += n;
+		rc = n;
+	}
+	s->tx_start = (s->tx_start + rc) % TX_MAX;
+	s->tx_len -= rc;
+	if (!was_ready && tx_is_ready(s)) {
+		s->tx_pending = true;
+		pulse_if_pending(s);
+	}
+	return true;
+}
+
+/*
+ * In the I/O thread, a piece a turn.  What can't be waited for, such as a file,
+ * takes everything at once.
+ */
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct serial *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->tx_len && write_piece(s) && s->tx_len)
+		event_active(s->writable, EV_TIMEOUT, 0);
+	else if (s->tx_len)
+		event_add(s->writable, NULL);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static uint8_t receive(struct serial *s)
@@ -122,7 +180,8 @@ static uint8_t read_register(struct serial *s, uint64_t reg)
 	case REG_MCR:
 		return s->mcr;
 	case REG_LSR:
-		return LSR_TX_IDLE | (s->rx_len ? LSR_RX : 0);
+		return (tx_is_ready(s) ? LSR_TX_IDLE : 0) |
+		       (s->rx_len ? LSR_RX : 0);
 	case REG_MSR:
 		/* In loop mode the outputs come back: drivers probe for it. */
 		if (s->mcr & MCR_LOOP)
@@ -155,7 +214,7 @@ static void write_register(struct serial *s, uint64_t reg, uint8_t v)
 		} else {
 			transmit(s, v);
 		}
-		s->tx_pending = true;
+		s->tx_pending = tx_is_ready(s);
 		break;
 	case REG_IER:
 		if (s->lcr & LCR_DLAB) {
@@ -163,7 +222,7 @@ static void write_register(struct serial *s, uint64_t reg, uint8_t v)
 			return;
 		}
 		if ((v & IER_TX) && !(s->ier & IER_TX))
-			s->tx_pending = true;
+			s->tx_pending = tx_is_ready(s);
 		s->ier = v & IER_MASK;
 		break;
 	case REG_IIR_FCR:
@@ -212,42 +271,72 @@ static const struct bus_ops serial_ops = { serial_read, serial_write };
 int serial_new(struct serial **sp, struct vm *vm, int out_fd)
 {
 	struct serial *s = calloc(1, sizeof(*s));
-	int rc;
+	int rc = -ENOMEM;
 
 	if (!s)
-		return -ENOMEM;
+		return rc;
 	pthread_mutex_init(&s->lock, NULL);
-	s->vm = vm;
-	s->out_fd = out_fd;
 	s->divisor = 12;		/* 9600 baud */
+	tx_out_open(&s->out, out_fd);
+	s->writable = event_new(vm_event_base(vm), s->out.poll_fd, EV_WRITE,
+				on_writable, s);
 	s->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->irq_fd < 0) {
+	if (s->irq_fd < 0)
 		rc = -errno;
-		goto err;
-	}
-	rc = vm_irqfd(vm, GSI_COM1, s->irq_fd);
+	else if (s->writable)
+		rc = vm_irqfd(vm, GSI_COM1, s->irq_fd);
 	if (!rc)
 		rc = bus_add(vm_pio(vm), PORT_COM1, 8, "COM1", &serial_ops, s);
-	if (rc)
-		goto err_close;
+	if (rc) {
+		serial_free(s);
+		return rc;
+	}
 	*sp = s;
 	return 0;
-
-err_close:
-	close(s->irq_fd);
-err:
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-	return rc;
 }
 
 void serial_free(struct serial *s)
 {
 	if (!s)
 		return;
-	close(s->irq_fd);
+	if (s->writable)
+		event_free(s->writable);
+	if (s->irq_fd >= 0)
+		close(s->irq_fd);
+	tx_out_close(&s->out);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+void serial_finish(struct serial *s, unsigned int limit_ms)
+{
+	uint64_t end = clock_now_ns() + limit_ms * UINT64_C(1000000), now;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->tx_len) {
+		if (write_piece(s))
+			continue;
+		now = clock_now_ns();
+		if (now >= end || !tx_out_wait(&s->out, (end - now) / 1000000))
+			break;
+	}
+	s->nr_dropped += s->tx_len;
+	s->tx_len = 0;
+	if (s->nr_dropped)
+		log_warn("%llu bytes of console output were lost: nobody read "
+			 "standard output",
+			 (unsigned long long)s->nr_dropped);
+	pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t serial_nr_dropped(struct serial *s)
+{
+	uint64_t nr;
+
+	pthread_mutex_lock(&s->lock);
+	nr = s->nr_dropped;
+	pthread_mutex_unlock(&s->lock);
+	return nr;
 }
 
 size_t serial_input(struct serial *s, const void *data, size_t len)

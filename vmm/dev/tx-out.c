@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/dev/tx-out.h"
+
+/*
+ * A pipe or terminal opened once more has flags of its own; a file has a
+ * position of its own as well, so that one is written to as it is, and never
+ * waits for a reader.
+ */
+void tx_out_open(struct tx_out *out, int fd)
+{
+	char path[40];
+	struct stat st;
+
+	*out = (struct tx_out){ .fd = fd, .own_fd = -1, .poll_fd = -1 };
+	if (fstat(fd, &st))
+		return;
+	out->is_socket = S_ISSOCK(st.st_mode);
+	if (S_ISFIFO(st.st_mode) || isatty(fd)) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		out->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY |
+					 O_CLOEXEC);
+		out->poll_fd = out->own_fd >= 0 ? out->own_fd : fd;
+	} else if (out->is_socket) {
+		out->poll_fd = fd;
+	}
+}
+
+void tx_out_close(struct tx_out *out)
+{
+	if (out->own_fd >= 0)
+		close(out->own_fd);
+	out->own_fd = -1;
+}
+
+/*
+ * Where it may not be opened (somebody else's pipe, behind sudo): a byte at a
+ * time, as poll() promises room for one.
+ */
+static ssize_t write_byte(const struct tx_out *out, const void *data)
+{
+	return tx_out_wait(out, 0) ? write(out->fd, data, 1) :
+				     (errno = EAGAIN, -1);
+}
+
+ssize_t tx_out_write(const struct tx_out *out, const void *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		if (out->own_fd >= 0)
+			n = write(out->own_fd, data, len);
+		else if (out->is_socket)
+			n = send(out->fd, data, len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		else if (out->poll_fd >= 0)
+			n = write_byte(out, data);
+		else
+			n = write(out->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n > 0 ? n : n < 0 ? -errno : -EIO;
+}
+
+bool tx_out_wait(const struct tx_out *out, int limit_ms)
+{
+	struct pollfd p = { .fd = out->poll_fd, .events = POLLOUT };
+
+	return poll(&p, 1, limit_ms) > 0;
+}
