@@ -81,3 +81,6 @@ dist_check_SCRIPTS += tests/native/fleet.sh
 TESTS += tests/native/attach-evict.sh
 dist_check_SCRIPTS += tests/native/attach-evict.sh
 EXTRA_DIST += tests/native/attach-guest
+# Hostile guests against the devices.
+TESTS += tests/native/hostile.sh
+dist_check_SCRIPTS += tests/native/hostile.sh

@@ -67,6 +67,33 @@ static bool parse_pattern(const char *s, size_t len, enum pattern *pattern)
 	return false;
 }
 
+static bool parse_hostile(const char *s, size_t len, enum hostile *hostile)
+{
+	static const char *const names[] = {
+		[HOSTILE_INFLATE] = "inflate",
+		[HOSTILE_REPORT] = "report",
+		[HOSTILE_REPORT_AGAIN] = "report-again",
+		[HOSTILE_DISK_READ] = "disk-read",
+		[HOSTILE_DISK_WRITE] = "disk-write",
+		[HOSTILE_DISK_BUSY] = "disk-busy",
+		[HOSTILE_RANDOM] = "random",
+		[HOSTILE_FRAMES] = "frames",
+		[HOSTILE_FRAME] = "frame",
+		[HOSTILE_CONNECT] = "connect",
+		[HOSTILE_EMPTY] = "empty",
+		[HOSTILE_NOTIFY] = "notify",
+		[HOSTILE_PRINT] = "print",
+	};
+
+	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (word_is(s, len, names[i])) {
+			*hostile = (enum hostile)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool parse_layout(const char *s, size_t len, bool *scatter)
 {
 	*scatter = word_is(s, len, "scatter");
@@ -107,6 +134,8 @@ static bool parse_word(const char *name, size_t name_len, const char *value,
 #undef NUMBER
 	if (word_is(name, name_len, "pattern"))
 		return parse_pattern(value, len, &args->pattern);
+	if (word_is(name, name_len, "hostile"))
+		return parse_hostile(value, len, &args->hostile);
 	if (word_is(name, name_len, "layout"))
 		return parse_layout(value, len, &args->scatter);
 	return true;

@@ -4,12 +4,14 @@ pkglibexec_PROGRAMS += tests/payload/payload.elf
 PAYLOAD_SOURCES = guest-agent/protocol.c guest-agent/protocol_decode.c \
 	tests/payload/entry.S tests/payload/acpi.c \
 	tests/payload/agent.c tests/payload/args.c tests/payload/clock.c \
+	tests/payload/hostile.c \
 	tests/payload/latency.c tests/payload/main.c tests/payload/measure.c \
 	tests/payload/memory.c tests/payload/pattern.c \
 	tests/payload/random.c tests/payload/serial.c tests/payload/string.c \
 	tests/payload/verify.c tests/payload/virtio.c tests/payload/vsock.c
 tests_payload_payload_elf_SOURCES = $(PAYLOAD_SOURCES) \
 	guest-agent/protocol.h tests/payload/payload.h tests/payload/layout.h \
+	tests/payload/hostile.h \
 	tests/payload/virtio.h tests/payload/vsock.h
 PAYLOAD_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -ffreestanding -fno-builtin \
 	-fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \

@@ -8,6 +8,7 @@
  *
  * The phases are separated by barriers.
  */
+#include "tests/payload/hostile.h"
 #include "tests/payload/payload.h"
 
 #define BOOT_E820_ENTRIES	0x1e8
@@ -341,6 +342,17 @@ static void start_run(void)
 	end_tsc = rdtsc() + clock_ms_to_tsc(args.duration_ms);
 }
 
+/* There is nothing to check in memory that was given away. */
+static void run_hostile(void)
+{
+	const char *why = hostile_run(args.hostile, &procs[0].private_region,
+				      end_tsc);
+
+	if (why)
+		die(why, NULL);
+	power_off();
+}
+
 static void report_summary(uint64_t ran, uint64_t run_tsc, uint64_t check_tsc)
 {
 	uint64_t ops = 0, errors = 0, checked = 0;
@@ -390,6 +402,8 @@ void payload_main(uint64_t vcpu, const uint8_t *boot_params)
 	barrier();
 	if (!vcpu)
 		start_run();
+	if (!vcpu && args.hostile)
+		run_hostile();
 	barrier();
 	begin = rdtsc();
 	run(vcpu);

@@ -36,7 +36,26 @@ enum pattern {
 	PATTERN_IDLE,		/* fills memory, then touches nothing */
 };
 
+/* See hostile.c. */
+enum hostile {
+	HOSTILE_NOT,
+	HOSTILE_INFLATE,	/* all of memory to the balloon, over and over */
+	HOSTILE_REPORT,		/* all of it as free pages, in longest chains */
+	HOSTILE_REPORT_AGAIN,	/* the same memory 256 times in a chain */
+	HOSTILE_DISK_READ,	/* 254 times all of memory in one request */
+	HOSTILE_DISK_WRITE,
+	HOSTILE_DISK_BUSY,	/* the largest requests that are taken */
+	HOSTILE_RANDOM,		/* 256 times all of memory in one request */
+	HOSTILE_FRAMES,		/* packets, as fast as it goes */
+	HOSTILE_FRAME,		/* 256 times all of memory as one packet */
+	HOSTILE_CONNECT,	/* vsock connections, 1,020 and then more */
+	HOSTILE_EMPTY,		/* vsock packets without data */
+	HOSTILE_NOTIFY,		/* notifications of all queues of all devices */
+	HOSTILE_PRINT,		/* to the console, whether it is ready or not */
+};
+
 struct args {
+	enum hostile hostile;	/* instead of the pattern */
 	enum pattern pattern;
 	uint64_t mem_bytes;	/* data in all; 0: all there is */
 	uint64_t shared_bytes;

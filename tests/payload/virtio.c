@@ -27,6 +27,7 @@
 #define STATUS_DRIVER		2
 #define STATUS_DRIVER_OK	4
 #define STATUS_FEATURES_OK	8
+#define STATUS_NEEDS_RESET	64
 #define FEATURE_VERSION_1	1	/* bit 32: bit 0 of the upper word */
 #define DESC_WRITE		2
 
@@ -133,6 +134,11 @@ void virtio_give(struct virtio_queue *queue, uint16_t i, uint32_t len,
 void virtio_notify(struct virtio_queue *queue)
 {
 	reg_write(queue->window, REG_QUEUE_NOTIFY, queue->nr);
+}
+
+bool virtio_needs_reset(const struct virtio_queue *queue)
+{
+	return reg_read(queue->window, REG_STATUS) & STATUS_NEEDS_RESET;
 }
 
 bool virtio_take(struct virtio_queue *queue, uint16_t *i, uint32_t *len)

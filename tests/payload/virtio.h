@@ -51,6 +51,8 @@ uint32_t virtio_config32(uint64_t window, unsigned int off);
 void virtio_give(struct virtio_queue *queue, uint16_t i, uint32_t len,
 		 bool device_writes);
 void virtio_notify(struct virtio_queue *queue);
+/* Whether the device has given up on its driver, until it is begun again. */
+bool virtio_needs_reset(const struct virtio_queue *queue);
 /* A buffer the device is done with: its number, and how much it wrote. */
 bool virtio_take(struct virtio_queue *queue, uint16_t *i, uint32_t *len);
 

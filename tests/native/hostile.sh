@@ -1,0 +1,150 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Guests that flood the devices or ask them for more than there is: the statistics
+# answer meanwhile, and a signal ends the VM.  How fast is printed, not judged: on
+# a busy machine it says little.  What is judged is that nothing hangs; how much a
+# turn of a device does is counted in tests/unit/device-turns.c.
+. "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+payload_require
+mem=${VMM_TEST_HOSTILE_MEM:-96M} # of a guest; 3200M shows more
+samples=10
+fifo_reader=
+listener=
+tap=
+
+on_exit() {
+  payload_cleanup
+  [ -z "$fifo_reader" ] || exec 4<&-
+  [ -z "$listener" ] || kill "$listener" 2>/dev/null
+  [ -z "$tap" ] || ip link delete "$tap" 2>/dev/null
+}
+
+runs() { [ "$(stat_of .vm.nr_exits)" -gt 0 ]; }
+
+# How long GET /stats takes, the worst of some, in milliseconds; empty when one
+# fails.
+slowest() {
+  _i=0
+  _worst=0
+  while [ $_i -lt $samples ]; do
+    _i=$((_i + 1))
+    _ms=$(curl -sf -o /dev/null --max-time 20 --unix-socket "$socket" \
+      -w '%{time_total}' http://vmm/stats | awk '{ printf "%.0f", $1 * 1000 }')
+    [ -n "$_ms" ] && [ "$_ms" -lt 20000 ] || return 1
+    [ "$_ms" -le "$_worst" ] || _worst=$_ms
+    sleep 0.05
+  done
+  echo "$_worst"
+}
+
+# A zombie is gone, but only for who waits.
+has_ended() {
+  _state=$(sed 's/.*) //; s/ .*//' "/proc/$vmm_pid/stat" 2>/dev/null)
+  [ -z "$_state" ] || [ "$_state" = Z ]
+}
+
+# ends NAME: within the limit of a stop, and then some for a busy machine.
+ends() {
+  _begin=$(date +%s%N)
+  kill -TERM "$vmm_pid"
+  wait_for 30 has_ended
+  ok $? "$1: SIGTERM ends it"
+  echo "# $1: ended after $((($(date +%s%N) - _begin) / 1000000)) ms"
+  kill -KILL "$vmm_pid" 2>/dev/null
+  status=0
+  wait "$vmm_pid" || status=$?
+  vmm_pid=
+  # 137: it was too slow, and killed, which must do no harm.
+  like "$status" '^(6|137)$' "$1: by itself, or by the limit"
+  rm -f "$socket"
+}
+
+# hostile NAME [VMM-OPTION...]
+hostile() {
+  _name=$1
+  shift
+  payload_start "pattern=idle check=0 seconds=600 hostile=$_name" --mem "$mem" \
+    --name "hostile-$_name" --socket "$socket" --abits none "$@"
+  wait_event 120 run
+  ok $? "$_name: the guest runs"
+  _worst=$(slowest)
+  ok $? "$_name: the statistics answer"
+  echo "# $_name: the slowest of $samples answers took $_worst ms"
+  [ -z "$check" ] || $check
+  ends "$_name"
+  ! has_event fault && ! has_event error
+  ok $? "$_name: the guest had no fault of its own" || cat "$log"
+}
+check=
+
+hostile inflate
+hostile report
+check_refused() {
+  wait_event 120 refused
+  ok $? "more free pages than there are: the device refuses the driver"
+}
+check=check_refused
+hostile report-again
+check=
+truncate -s 1T "$tmp/disk"
+for kind in disk-read disk-write disk-busy; do
+  hostile $kind --disk "$tmp/disk"
+done
+check_disk() {
+  [ "$(du -m "$tmp/disk" | cut -f 1)" -le 80 ]
+}
+check_disk
+ok $? 'no request wrote more than 64 MiB'
+rm -f "$tmp/disk"
+hostile random
+hostile notify
+socat "UNIX-LISTEN:$tmp/vsock_1024,fork,max-children=1,backlog=2000" \
+  EXEC:'sleep 600' 2>/dev/null &
+listener=$!
+wait_for 20 test -S "$tmp/vsock_1024"
+check_connect() {
+  wait_event 120 connected
+  ok $? '1,020 connections were asked for'
+  _fds=$(find "/proc/$vmm_pid/fd" -mindepth 1 2>/dev/null | wc -l)
+  _limit=$(awk '/^Max open files/ { print $4 }' "/proc/$vmm_pid/limits")
+  between 0 "$_fds" $((_limit - 128)) 'descriptors are left'
+  _worst=$(slowest)
+  ok $? 'and the statistics still answer'
+}
+check=check_connect
+hostile connect --vsock "$tmp/vsock"
+like "$(cat "$tmp/stderr")" 'connections, of at most' 'the refusal is logged'
+[ "$(grep -c 'connections, of at most' "$tmp/stderr")" -le 20 ]
+ok $? 'and not once for each'
+check=
+hostile empty --vsock "$tmp/vsock"
+kill $listener
+wait $listener 2>/dev/null
+listener=
+
+if [ "$(id -u)" = 0 ] && ip tuntap add dev "vmh$$" mode tap 2>/dev/null; then
+  tap=vmh$$
+  ip link set "$tap" up
+  hostile frames --net "tap=$tap"
+  hostile frame --net "tap=$tap"
+else
+  skip 'floods of packets' 'no tap may be made here; run as root'
+fi
+
+# Nobody reads its standard output: a pipe that is full, and stays so.
+mkfifo "$tmp/unread"
+exec 4<>"$tmp/unread"
+fifo_reader=1
+"$vmm" run --kernel "$payload" --mem "$mem" --abits none --socket "$socket" \
+  --cmdline 'pattern=idle check=0 seconds=600 hostile=print' \
+  --name hostile-print </dev/null >"$tmp/unread" 2>"$tmp/stderr" &
+vmm_pid=$!
+wait_for 120 grep -q 'console output is dropped' "$tmp/stderr"
+ok $? 'print: what nobody reads is dropped, and that is said'
+_worst=$(slowest)
+ok $? 'print: the statistics answer'
+echo "# print: the slowest of $samples answers took $_worst ms"
+ends print
+like "$(cat "$tmp/stderr")" '[0-9]+ bytes of console output were lost|ends by SIGKILL' \
+  'print: how much was lost is told at the end'
+done_testing

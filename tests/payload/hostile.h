@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a guest may do to the devices out of malice: floods and huge requests. */
+#ifndef TESTS_PAYLOAD_HOSTILE_H
+#define TESTS_PAYLOAD_HOSTILE_H
+
+#include "tests/payload/payload.h"
+
+/*
+ * Goes on until the TSC says end.  scratch: memory of the guest that nobody else
+ * uses, filled; it is given away in part.  NULL, or why it could not begin.
+ */
+const char *hostile_run(enum hostile kind, const struct region *scratch,
+			uint64_t end);
+
+#endif
