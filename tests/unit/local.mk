@@ -78,7 +78,8 @@ TESTS += tests/unit/serial
 tests_unit_serial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_serial_LDADD = $(VMM_LIBS)
 
-DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock
+DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock \
+	tests/unit/bus tests/unit/device-turns
 noinst_HEADERS += tests/unit/virtio_driver.h
 check_PROGRAMS += $(DEVICE_TESTS)
 TESTS += $(DEVICE_TESTS)
@@ -86,6 +87,10 @@ tests_unit_virtio_devices_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtio_devices_LDADD = $(VMM_LIBS)
 tests_unit_vsock_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_vsock_LDADD = $(VMM_LIBS)
+tests_unit_bus_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_bus_LDADD = $(VMM_LIBS)
+tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_device_turns_LDADD = $(VMM_LIBS)
 
 STAT_TESTS = tests/unit/inspect tests/unit/stat tests/unit/stat-limits
 check_PROGRAMS += $(STAT_TESTS)
