@@ -2,8 +2,8 @@
 /*
  * Which device an access reaches:
  *
- *	  0x100      0x108  0x110 0x111    0x200           0x300
- *	    |--- a ----|      |b|            |------ c ------|
+ *	  0x100      0x108  0x110 0x111    0x200           0x300   0x304
+ *	    |--- a ----|      |b|            |------ c ------|-- d --|
  */
 #include "config.h"
 
@@ -60,7 +60,10 @@ static const struct {
 	{ 0x2f8, 8, "c", 0xf8 },
 	{ 0x2fc, 4, "c", 0xfc },
 	{ 0x2fe, 4, NULL, 0 },
-	{ 0x300, 1, NULL, 0 },
+	{ 0x300, 1, "d", 0 },	/* right behind another */
+	{ 0x303, 1, "d", 3 },
+	{ 0x303, 2, NULL, 0 },
+	{ 0x304, 1, NULL, 0 },
 	{ UINT64_MAX, 1, NULL, 0 },
 	{ UINT64_MAX - 3, 8, NULL, 0 },	/* wraps */
 	{ 0, 1, NULL, 0 },
@@ -109,7 +112,7 @@ static void test_add(struct bus *bus)
 		{ 0x107, 1, -EEXIST }, { 0x0f0, 0x100, -EEXIST },
 		{ 0x1ff, 2, -EEXIST }, { 0x2ff, 1, -EEXIST },
 		{ 0x400, 0, -EINVAL }, { UINT64_MAX, 2, -EINVAL },
-		{ 0x0f8, 8, 0 }, { 0x108, 8, 0 }, { 0x300, 1, 0 },
+		{ 0x0f8, 8, 0 }, { 0x108, 8, 0 }, { 0x304, 1, 0 },
 		{ UINT64_MAX - 8, 8, 0 },
 	};
 
@@ -131,6 +134,7 @@ int main(void)
 	   "an empty bus reads as all ones");
 	/* Not in the order of their addresses. */
 	if (bus_add(bus, 0x200, 0x100, "c", &ops, "c") ||
+	    bus_add(bus, 0x300, 4, "d", &ops, "d") ||
 	    bus_add(bus, 0x100, 8, "a", &ops, "a") ||
 	    bus_add(bus, 0x110, 1, "b", &ops, "b"))
 		tap_bail("good ranges are refused");
