@@ -142,12 +142,17 @@ static void test_lists(void)
 	frame_table_destroy(&t);
 }
 
-static uint32_t *from_tail(void)
+/* Up to max of the inactive list, from its tail, sorted. */
+static size_t from_tail(struct frame_table *t,
+			bool (*accept)(uint64_t gfn, void *arg), uint32_t *g,
+			size_t max)
 {
-	static uint32_t from;
+	size_t nr;
 
-	from = FRAME_NIL;
-	return &from;
+	t->cursor = t->tail[FRAME_INACTIVE];
+	nr = select_idle(t, MIN_IDLE, accept, NULL, NR, g, max);
+	select_sort(g, nr);
+	return nr;
 }
 
 static bool even(uint64_t gfn, void *arg)
@@ -178,17 +183,64 @@ static void test_select(void)
 	frame_move(&t, 40, FRAME_ACTIVE);
 	t.age[40] = 9;
 
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, from_tail(), g, NR), 10,
+	is_int(from_tail(&t, NULL, g, NR), 10,
 	       "ten are idle for long enough");
 	ok(g[0] == 10 && g[9] == 19, "in the order of their numbers");
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, from_tail(), g, 3), 3, "at most three");
+	is_int(from_tail(&t, NULL, g, 3), 3, "at most three");
 	ok(g[0] == 10 && g[2] == 12, "the oldest");
-	is_int(select_idle(&t, MIN_IDLE, even, NULL, from_tail(), g, NR), 5,
+	is_int(from_tail(&t, even, g, NR), 5,
 	       "only those that are accepted");
 	is_int(select_ranges(g, 5, 0, r), 5, "with holes: five ranges");
 	is_int(select_ranges(g, 5, 1, r), 1, "with gaps of one allowed: one");
 	ok(r[0].start.v == 10 && r[0].nr == 9, "from the first to the last");
 	is_int(select_ranges(g, 0, 0, r), 0, "of nothing, nothing");
+	frame_table_destroy(&t);
+}
+
+/*
+ * Through the list a few frames at a time, while frames leave it, the next one
+ * among them, and come back to its head: each is met once that was there.
+ */
+static void test_cursor(void)
+{
+	const struct frame_look idle = { .resident = true };
+	unsigned int nr_met[NR] = { 0 }, nr_calls = 0;
+	struct frame_table t;
+	uint32_t g[NR];
+	bool once = true;
+
+	if (frame_table_init(&t, NR))
+		tap_bail("no memory");
+	for (uint32_t scan = 1; scan < 5; scan++)
+		for (uint32_t f = 0; f < NR; f++)
+			frame_observe(&t, f, &idle, scan, MIN_IDLE);
+	t.cursor = t.tail[FRAME_INACTIVE];
+	while (t.cursor != FRAME_NIL && nr_calls++ < NR) {
+		uint32_t next;
+
+		for (size_t nr = select_idle(&t, MIN_IDLE, NULL, NULL, 5, g, 3);
+		     nr--;)
+			nr_met[g[nr]]++;
+		next = t.cursor;
+		if (next == FRAME_NIL)
+			break;
+		/* Of every three calls, one takes the next frame away. */
+		if (nr_calls % 3 == 0)
+			frame_move(&t, next, FRAME_ACTIVE);
+		else if (nr_calls % 3 == 1)
+			frame_set_evicted(&t, next, 5);
+		nr_met[next] += nr_calls % 3 < 2;
+		once &= t.cursor != next || nr_calls % 3 == 2;
+	}
+	for (uint32_t f = 0; f < NR; f++)
+		once &= nr_met[f] == 1;
+	ok(once && nr_calls > NR / 4 && nr_calls < NR,
+	   "a cursor outlives the frame that it is at (%u calls)", nr_calls);
+	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, NR, g, NR), 0,
+	       "at the end there is nothing more");
+	t.cursor = t.tail[FRAME_INACTIVE];
+	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, 5, g, NR), 5,
+	       "as many are looked at as one asks for");
 	frame_table_destroy(&t);
 }
 
@@ -198,5 +250,6 @@ int main(void)
 	test_saturation();
 	test_lists();
 	test_select();
+	test_cursor();
 	return tap_done();
 }

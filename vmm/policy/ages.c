@@ -14,13 +14,13 @@
 #include "vmm/util/bitmap.h"
 
 #define QUIET_SWEEP 64		/* scans in which each frame is looked at once */
-#define AGE_CHUNK 32768		/* frames aged under the lock at a time */
 #define NO_BLOCK  UINT64_MAX
 
 static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
 {
 	struct rmap_referenced r;
 
+	hold_spend(e, HOLD_WALK);
 	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
 		return;
 	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
@@ -31,14 +31,15 @@ static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
  * The regions are asked only of frames that are pinned already: choose() finds
  * the locked ones among the few that may go, and here they stay found.
  */
-static bool is_pinned(const struct engine *e, uint64_t gfn,
-		      enum frame_list list)
+static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 {
 	struct rmap *map = view_map(e->config.view);
 
-	if (list == FRAME_UNEVICTABLE)
+	if (list == FRAME_UNEVICTABLE) {
+		hold_spend(e, HOLD_WALK);
 		return rmap_page_unevictable(map, gfn) ||
 		       guest_mem_is_held(e->config.mem, GFN(gfn));
+	}
 	return frame_class_of(rmap_page_flags(map, gfn)) == CLASS_NEVER ||
 	       guest_mem_is_held(e->config.mem, GFN(gfn));
 }
@@ -132,27 +133,44 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 /*
  * Most of a large guest does nothing most of the time: such frames are aged 64 at
  * a time (quiet.c).  Now and then each is looked at by itself all the same, for
- * what the test for quiet does not see.
+ * what the test for quiet does not see.  False: the engine is to stop.
  */
-static void age_chunk(struct engine *e, uint64_t from, uint64_t to,
-		      unsigned int min_idle)
+static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {
+	const unsigned int min_idle = e->now.min_idle_scans;
+
 	for (uint64_t next; from < to; from = next) {
 		uint64_t w = from / 64;
 		bool whole = from % 64 == 0 && to - from >= 64;
 
+		if (!hold_spend(e, 64))
+			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
 		if (!whole || view_take_changed(e->config.view, w) ||
 		    w % QUIET_SWEEP == e->scan % QUIET_SWEEP ||
 		    !quiet_age(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);
 	}
+	return true;
 }
 
-void engine_age_all(struct engine *e)
+static bool age_slots(struct engine *e)
 {
 	const struct guest_memslot *slots;
-	unsigned int nr, min_idle = e->policy.min_idle_scans;
+	bool all = true;
+	unsigned int nr;
+
+	slots = guest_mem_slots(e->config.mem, &nr);
+	hold_begin(e);
+	for (unsigned int i = 0; i < nr && all; i++)
+		all = age_slot(e, slots[i].base.v,
+			       slots[i].base.v + slots[i].nr_pages);
+	hold_end(e);
+	return all;
+}
+
+bool engine_age_all(struct engine *e)
+{
 	struct wss_window window;
 	struct wss_estimate est;
 
@@ -163,21 +181,9 @@ void engine_age_all(struct engine *e)
 	e->block_2m = NO_BLOCK;
 	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
 			e->wss_alike);
-	slots = guest_mem_slots(e->config.mem, &nr);
-	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t g = slots[i].base.v, end = g + slots[i].nr_pages, to;
-
-		for (; g < end; g = to) {
-			to = end - g > AGE_CHUNK ? g + AGE_CHUNK : end;
-			pthread_mutex_lock(&e->lock);
-			min_idle = e->policy.min_idle_scans;
-			view_rdlock(e->config.view);
-			age_chunk(e, g, to, min_idle);
-			view_unlock(e->config.view);
-			pthread_mutex_unlock(&e->lock);
-		}
-	}
-	pthread_mutex_lock(&e->lock);
+	if (!age_slots(e))
+		return false;
+	engine_lock(e);
 	count_block(e);
 	wss_count_end(&e->wss_counter);
 	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
@@ -185,49 +191,63 @@ void engine_age_all(struct engine *e)
 	window = wss_window(&e->wss_clock, WSS_DEFAULT_WINDOW_NS);
 	wss_estimate(&est, &e->wss_pages, &window);
 	proactive_tick(&e->proactive, e->look_end_ns, est.pages,
-		       e->policy.proactive_ppm, min_idle);
-	pthread_mutex_unlock(&e->lock);
+		       e->now.proactive_ppm, e->now.min_idle_scans);
+	engine_unlock(e);
+	return true;
 }
 
 int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
 {
-	uint8_t *import = calloc(e->nr_frames, 1);
+	uint8_t *import = calloc(e->nr_frames, 1), *old;
 
 	if (!import)
 		return -ENOMEM;
 	memcpy(import, ages, nr < e->nr_frames ? nr : e->nr_frames);
-	pthread_mutex_lock(&e->lock);
-	free(e->import);
+	engine_lock(e);
+	old = e->import;
 	e->import = import;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
+	free(old);
 	return 0;
 }
 
 void engine_forgive(struct engine *e)
 {
-	uint64_t g = 0;
+	bool was_held;
 
-	pthread_mutex_lock(&e->lock);
-	for (; e->was_held &&
-	       (g = bitmap_next(e->resident, g, e->nr_frames)) < e->nr_frames;
-	     g++)
+	engine_lock(e);
+	was_held = e->was_held;
+	e->was_held = false;
+	engine_unlock(e);
+	if (!was_held)
+		return;
+	hold_begin(e);
+	for (uint64_t g = 0;
+	     (g = bitmap_next(e->resident, g, e->nr_frames)) < e->nr_frames &&
+	     hold_spend(e, 1); g++)
 		if (frame_is_evicted(&e->frames, g) &&
 		    !bitmap_test(e->young, g))
 			frame_set_fetched(&e->frames, g);
-	e->was_held = false;
-	pthread_mutex_unlock(&e->lock);
+	hold_end(e);
 }
 
 void engine_import_ages(struct engine *e)
 {
-	pthread_mutex_lock(&e->lock);
-	for (uint64_t g = 0; e->import && g < e->nr_frames; g++)
-		if (e->import[g] > e->frames.age[g] &&
+	uint8_t *import;
+
+	engine_lock(e);
+	import = e->import;
+	e->import = NULL;
+	engine_unlock(e);
+	if (!import)
+		return;
+	hold_begin(e);
+	for (uint64_t g = 0; g < e->nr_frames && hold_spend(e, 1); g++)
+		if (import[g] > e->frames.age[g] &&
 		    (frame_list_of(&e->frames, g) != FRAME_NONE ||
 		     bitmap_test(e->swapped, g)) &&
 		    !bitmap_test(e->young, g))
-			e->frames.age[g] = e->import[g];
-	free(e->import);
-	e->import = NULL;
-	pthread_mutex_unlock(&e->lock);
+			e->frames.age[g] = import[g];
+	hold_end(e);
+	free(import);
 }

@@ -155,11 +155,11 @@ uint64_t ask_guest(struct engine *e, uint64_t over)
 	if (!e->config.guest)
 		return 0;
 	view_get_stats(e->config.view, &v);
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	learn(e, &v);
 	nr = ask_for_free(e, over, &v, now);
 	if (nr < over)
 		nr += ask_for_cache(e, over - nr, &v, now);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return nr;
 }

@@ -41,9 +41,9 @@ int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
 
 void engine_get_policy(struct engine *e, struct engine_policy *policy)
 {
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	*policy = e->policy;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 }
 
 int engine_set_policy(struct engine *e, const struct engine_policy *policy,
@@ -64,18 +64,18 @@ int engine_set_policy(struct engine *e, const struct engine_policy *policy,
 	}
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->policy = *policy;
 	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return 0;
 }
 
 void engine_get_stats(struct engine *e, struct engine_stats *stats)
 {
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	*stats = e->stats;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 }
 
 int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
@@ -87,7 +87,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 
 	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
 		return -ERANGE;
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	list = frame_list_of(&e->frames, gfn.v);
 	*page = (struct engine_page){
 		.ram = true,
@@ -98,7 +98,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 		.nr_evictions = e->frames.nr_evictions[gfn.v],
 		.nr_refaults = e->frames.nr_refaults[gfn.v],
 	};
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return 0;
 }
 
@@ -115,10 +115,14 @@ int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 	if (range.start.v > e->nr_frames ||
 	    range.nr > e->nr_frames - range.start.v)
 		return -ERANGE;
-	pthread_mutex_lock(&e->lock);
-	for (uint64_t i = 0; i < range.nr; i++)
-		ages[i] = age_of(e, range.start.v + i);
-	pthread_mutex_unlock(&e->lock);
+	for (uint64_t i = 0; i < range.nr;) {
+		uint64_t end = range.nr - i > HOLD_MAX ? i + HOLD_MAX : range.nr;
+
+		engine_lock(e);
+		for (; i < end; i++)
+			ages[i] = age_of(e, range.start.v + i);
+		engine_unlock(e);
+	}
 	return 0;
 }
 
@@ -128,13 +132,13 @@ int engine_get_wss(struct engine *e, uint64_t window_ns,
 	struct wss_window window;
 	int rc = -EAGAIN;
 
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	if (e->wss_clock.nr) {
 		window = wss_window(&e->wss_clock, window_ns);
 		wss_estimate(est, &e->wss_pages, &window);
 		rc = 0;
 	}
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return rc;
 }
 
@@ -166,19 +170,23 @@ static struct engine_use use_of(const struct engine *e, uint64_t gfn)
 void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
 		     struct engine_use *uses)
 {
-	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < nr; i++)
-		uses[i] = use_of(e, gfns[i]);
-	pthread_mutex_unlock(&e->lock);
+	for (size_t i = 0; i < nr;) {
+		size_t end = nr - i > HOLD_MAX ? i + HOLD_MAX : nr;
+
+		engine_lock(e);
+		for (; i < end; i++)
+			uses[i] = use_of(e, gfns[i]);
+		engine_unlock(e);
+	}
 }
 
 void engine_hold(struct engine *e, bool held)
 {
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->was_held |= e->held;
 	e->held = held;
 	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 }
 
 void engine_on_scan(struct engine *e,

@@ -4,17 +4,18 @@
 #define VMM_POLICY_ENGINE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "vmm/policy/balance.h"
 #include "vmm/policy/engine.h"
 #include "vmm/policy/frames.h"
+#include "vmm/policy/hold.h"
 #include "vmm/policy/nodes.h"
 #include "vmm/policy/prefetch.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
 #include "vmm/util/log.h"
 
-/* Frames judged and evicted in one go. */
 /* Candidates at a time; a quarter where a last look costs little a call. */
 #define ENGINE_BATCH 16384
 
@@ -65,10 +66,8 @@ struct engine {
 	unsigned int turn;	/* scans, good and bad */
 	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
 	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
-	uint32_t cursor;	/* how far in the inactive list it is */
 	bool may_drop;		/* the guest drops clean page cache */
-	unsigned int min_idle;	/* the same */
-	bool policy_hard;	/* the same */
+	unsigned int min_idle;	/* scans that what goes must be idle for */
 	uint64_t hand;		/* gfn: a hard target goes on from here */
 	unsigned int hard_pass;	/* what a hard target spares, in this scan */
 	struct ask ask;		/* what the guest was asked: ask.c */
@@ -92,9 +91,15 @@ struct engine {
 	uint64_t look_start_ns, look_end_ns;
 	struct log_limit limit;
 
+	/* Of hold_begin(): what this hold has cost. */
+	unsigned int spent;
+	/* The policy as this scan found it, but for goal.c's part. */
+	struct engine_policy now;
+
+	atomic_bool stopping;	/* set once, under the lock */
+	pthread_mutex_t gate;	/* who waits for the lock: see hold.c */
 	pthread_mutex_t lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
-	bool stopping;
 	struct engine_policy policy;
 	struct engine_stats stats;
 	struct frame_table frames;
@@ -124,8 +129,11 @@ void engine_set_error(struct engine *e, const char *what, int rc);
  */
 int engine_harvest(struct engine *e, struct gfn_range range);
 
-/* Ages all frames by what was looked at; takes the locks, a part at a time. */
-void engine_age_all(struct engine *e);
+/*
+ * Ages all frames by what was looked at; takes the locks, a part at a time.
+ * False: not all of them, the engine is to stop.
+ */
+bool engine_age_all(struct engine *e);
 
 /* Counts nr frames of one 2 MiB as that old. */
 void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age);
@@ -142,8 +150,8 @@ int engine_find_huge(struct engine *e);
  * huge page to split it for.  Returns how many are left.
  */
 size_t engine_spare_huge(struct engine *e, size_t nr);
-/* Counts huge pages that went, of nr candidates, by `resident`; locked. */
-void engine_count_huge(struct engine *e, size_t nr);
+/* Counts huge pages that went, of nr sorted frames, by `resident`. */
+void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
 
 /* --- goal.c: how much is to go ------------------------------------------- */
 /* Looks at the host; once a scan. */

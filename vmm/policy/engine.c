@@ -10,7 +10,7 @@
  *
  * What is slow (residency, harvest, the sink) runs without the lock, on bitmaps
  * that only this thread has; the frame table changes under it, a chunk at a
- * time, so that readers never wait long.
+ * time, so that readers never wait long (hold.h).
  */
 #include "config.h"
 
@@ -37,11 +37,11 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 
 void engine_set_error(struct engine *e, const char *what, int rc)
 {
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->stats.nr_scan_errors++;
 	snprintf(e->stats.last_error, sizeof(e->stats.last_error), "%s: %s",
 		 what, strerror(-rc));
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	/* Of a process that ends, who follows it tells. */
 	log_limited(&e->limit,
 		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
@@ -79,11 +79,9 @@ static bool is_at_rest(struct engine *e)
 {
 	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
 
-	pthread_mutex_lock(&e->lock);
-	target = e->policy.enabled && e->stats.nr_evicted &&
-		 !nodes_have_targets(&e->policy) ?
-		e->policy.target_bytes >> VMM_PAGE_SHIFT : 0;
-	pthread_mutex_unlock(&e->lock);
+	target = e->now.enabled && e->stats.nr_evicted &&
+		 !nodes_have_targets(&e->now) ?
+		e->now.target_bytes >> VMM_PAGE_SHIFT : 0;
 	return target && resident <= target + target / REST_MARGIN;
 }
 
@@ -106,7 +104,9 @@ static int look(struct engine *e)
 	for (unsigned int i = 0; i < nr; i++) {
 		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
 
-		rc = engine_harvest(e, r);
+		rc = engine_is_stopping(e) ? -ECANCELED : engine_harvest(e, r);
+		if (rc == -ECANCELED)
+			return rc;
 		if (rc) {
 			engine_set_error(e, "accessed bits can't be read", rc);
 			return rc;
@@ -127,17 +127,22 @@ static int look(struct engine *e)
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		    bool good, int rc)
 {
+	const uint64_t nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
+	const uint64_t nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
 	struct engine_stats *s = &e->stats;
+	struct engine_node nodes[GUEST_NUMA_NODES] = { 0 };
 
-	pthread_mutex_lock(&e->lock);
+	nodes_count(e, nodes);
+	engine_lock(e);
 	s->nr_scans += good;
 	s->last_scan_ns = clock_now_ns() - start_ns;
 	s->scan_cpu_ns_total += cpu_ns;
 	if (good) {
-		s->nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
-		s->nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
+		s->nr_resident = nr_resident;
+		s->nr_swapped = nr_swapped;
 		s->nr_young = e->nr_young;
-		nodes_count(e);
+		s->nr_nodes = e->nodes.nr;
+		memcpy(s->nodes, nodes, sizeof(s->nodes));
 		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
 		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
 		memcpy(s->nr_of_class, e->classes, sizeof(s->nr_of_class));
@@ -152,7 +157,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 	s->nr_restored = e->frames.ws.nr_restored;
 	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
 	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 }
 
 static void call_back(struct engine *e)
@@ -175,30 +180,28 @@ static void call_back(struct engine *e)
  */
 static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
 {
-	uint64_t quota;
-
-	pthread_mutex_lock(&e->lock);
-	quota = e->policy.scan_period_ms * NSEC_PER_MSEC *
-		e->policy.cpu_percent / 100;
-	pthread_mutex_unlock(&e->lock);
-	return max_u64(look_ns, quota);
+	return max_u64(look_ns, e->now.scan_period_ms * NSEC_PER_MSEC *
+				e->now.cpu_percent / 100);
 }
 
 /* Returns the CPU time that the scan took, ns. */
 static uint64_t scan(struct engine *e)
 {
 	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns(), now;
-	int rc = look(e);
-	bool good = !rc;
+	bool good;
+	int rc;
 
+	engine_get_policy(e, &e->now);
+	rc = look(e);
+	good = !rc;
 	if (good) {
-		pthread_mutex_lock(&e->lock);
+		engine_lock(e);
 		e->scan++;
-		pthread_mutex_unlock(&e->lock);
+		engine_unlock(e);
 		e->nr_failed = 0;
 		engine_forgive(e);
 		engine_prefetch(e);
-		engine_age_all(e);
+		good = engine_age_all(e);
 		engine_import_ages(e);
 		now = clock_thread_cpu_ns();
 		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
@@ -207,6 +210,9 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed++;
 	}
 	cpu = clock_thread_cpu_ns() - cpu;
+	/* Half a scan is none, and nobody is told of it. */
+	if (engine_is_stopping(e))
+		return cpu;
 	publish(e, start, cpu, good, rc);
 	call_back(e);
 	return cpu;
@@ -234,7 +240,7 @@ static void *engine_thread(void *arg)
 
 	pthread_setname_np(pthread_self(), "vmm-engine");
 	last = clock_now_ns();
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	while (!e->stopping) {
 		uint64_t due = last + period_ns(e, cpu);
 		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
@@ -250,12 +256,12 @@ static void *engine_thread(void *arg)
 			pthread_cond_timedwait(&e->wake, &e->lock, &ts);
 			continue;
 		}
-		pthread_mutex_unlock(&e->lock);
+		engine_unlock(e);
 		last = clock_now_ns();
 		cpu = scan(e);
-		pthread_mutex_lock(&e->lock);
+		engine_lock(e);
 	}
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return NULL;
 }
 
@@ -320,6 +326,7 @@ static void destroy(struct engine *e)
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
 	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->gate);
 	free(e);
 }
 
@@ -345,6 +352,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 				 guest_mem_leaf_pages(config->mem));
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
+	pthread_mutex_init(&e->gate, NULL);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->callback_lock, NULL);
 	pthread_condattr_init(&attr);
@@ -368,10 +376,10 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->stopping = true;
 	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	pthread_join(e->thread, NULL);
 	destroy(e);
 }

@@ -100,15 +100,17 @@ int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 
 #define ENGINE_AGES 256		/* idle age in scans, saturating at 255 */
 
+struct engine_node {
+	uint64_t nr_resident, nr_swapped;
+};
+
 struct engine_stats {
 	uint64_t nr_scans, nr_scan_errors;
 	uint64_t last_scan_ns, scan_cpu_ns_total;
 	uint64_t nr_pages, nr_resident, nr_swapped;
 	uint64_t nr_young;			/* last scan */
 	unsigned int nr_nodes;			/* of the guest */
-	struct {
-		uint64_t nr_resident, nr_swapped;
-	} nodes[GUEST_NUMA_NODES];
+	struct engine_node nodes[GUEST_NUMA_NODES];
 	uint64_t nr_active, nr_inactive, nr_unevictable;
 	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
 	uint64_t nr_kept, nr_rejected_referenced;
@@ -137,6 +139,8 @@ struct engine_stats {
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
 	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
 	uint64_t age_2m[ENGINE_AGES];
+	/* The dearest hold of the engine's lock, in frames looked at (hold.h). */
+	unsigned int most_spent;
 	char source[32], sink[32];
 	unsigned int source_granule_pages;
 	char last_error[128];

@@ -38,6 +38,7 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	if (!nr_frames || nr_frames >= FRAME_NIL)
 		return -EFBIG;
 	t->nr = nr_frames;
+	t->cursor = FRAME_NIL;
 	for (unsigned int l = 0; l < FRAME_NR_LISTS; l++)
 		t->head[l] = t->tail[l] = FRAME_NIL;
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
@@ -48,8 +49,8 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->lag && t->busy && t->next && t->prev && t->nr_evictions &&
-	    t->nr_refaults)
+	if (t->age && t->state && t->lag && t->busy && t->next && t->prev &&
+	    t->nr_evictions && t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
 	return -ENOMEM;
@@ -85,6 +86,8 @@ static void unlink_frame(struct frame_table *t, uint64_t gfn)
 
 	if (l == FRAME_NONE)
 		return;
+	if (t->cursor == gfn)
+		t->cursor = prev;
 	if (prev == FRAME_NIL)
 		t->head[l] = next;
 	else

@@ -60,6 +60,12 @@ struct frame_table {
 	struct rmap_workingset ws;
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
+	/*
+	 * How far somebody is who goes through the inactive list, from the tail:
+	 * the next frame, or FRAME_NIL.  When that one leaves its place, it is
+	 * the one after it.
+	 */
+	uint32_t cursor;
 };
 
 /* Untouched frames cost no memory.  0, -EFBIG or -ENOMEM. */

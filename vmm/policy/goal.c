@@ -70,11 +70,11 @@ void goal_look(struct engine *e)
 	e->psi_high = p.enabled && p.psi_limit && is_psi_high(e, p.psi_limit);
 	look_at_host(e, &p);
 	refill_io(e, &p);
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->stats.held_by_psi = e->psi_high;
 	e->stats.below_low = e->pressing;
 	e->stats.above_high = e->relaxed;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 }
 
 uint64_t goal_excess(struct engine *e)
@@ -82,7 +82,7 @@ uint64_t goal_excess(struct engine *e)
 	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames);
 	uint64_t target, over = 0;
 
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
 	if (e->policy.enabled && e->config.sink && !e->stopping) {
 		if (target && resident > target && !e->relaxed)
@@ -91,7 +91,7 @@ uint64_t goal_excess(struct engine *e)
 		    over < e->wanted_by_host - e->nr_gone)
 			over = e->wanted_by_host - e->nr_gone;
 	}
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return over < resident ? over : resident;
 }
 
@@ -99,14 +99,14 @@ unsigned int goal_proactive(struct engine *e)
 {
 	unsigned int scans = ENGINE_AGES;
 
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	if (e->policy.enabled && e->policy.proactive_ppm && e->config.sink &&
 	    !e->stopping && !e->psi_high && !e->relaxed)
 		scans = proactive_threshold(&e->proactive);
 	/* 255 stands for more, too. */
 	if (scans >= FRAME_AGE_MAX)
 		scans = ENGINE_AGES;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return scans;
 }
 
@@ -114,12 +114,12 @@ size_t goal_io(struct engine *e, size_t max)
 {
 	bool limited;
 
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	limited = e->policy.io_bytes;
 	if (limited && e->io_pages < (int64_t)max)
 		e->stats.nr_io_delayed += max - (e->io_pages > 0 ?
 						 e->io_pages : 0);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	if (!limited || e->io_pages >= (int64_t)max)
 		return max;
 	return e->io_pages > 0 ? e->io_pages : 0;

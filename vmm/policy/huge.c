@@ -20,6 +20,8 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
+#define FIND_FRAMES (UINT64_C(1) << 20)	/* asked for at a time: 4 GiB */
+
 /*
  * Older kernels don't tell which pages are huge.  One can be only where all of
  * it is resident, so that is taken for one.
@@ -36,12 +38,20 @@ static void guess(struct engine *e)
 
 int engine_find_huge(struct engine *e)
 {
-	struct gfn_range all = { GFN(0), e->nr_frames };
-	int rc;
+	struct gfn_range piece = { GFN(0), 0 };
+	int rc = 0;
 
 	if (!e->huge)
 		return 0;
-	rc = guest_mem_huge(e->config.mem, all, e->huge);
+	for (; piece.start.v < e->nr_frames && !engine_is_stopping(e);
+	     piece.start.v += piece.nr) {
+		piece.nr = e->nr_frames - piece.start.v;
+		if (piece.nr > FIND_FRAMES)
+			piece.nr = FIND_FRAMES;
+		rc = guest_mem_huge(e->config.mem, piece, e->huge);
+		if (rc)
+			break;
+	}
 	if (rc == -EOPNOTSUPP) {
 		guess(e);
 		return 0;
@@ -51,15 +61,16 @@ int engine_find_huge(struct engine *e)
 	return rc;
 }
 
-/* The candidates [i, next) are of one huge page; next where i is of none. */
-static size_t same_page(const struct engine *e, size_t i, size_t nr)
+/* The frames [i, next) are of one huge page; next where i is of none. */
+static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
+			size_t nr)
 {
-	uint64_t end = (e->candidates[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+	uint64_t end = (gfns[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
 	size_t next = i + 1;
 
-	if (!bitmap_test(e->huge, e->candidates[i]))
+	if (!bitmap_test(e->huge, gfns[i]))
 		return i;
-	while (next < nr && e->candidates[next] < end)
+	while (next < nr && gfns[next] < end)
 		next++;
 	return next;
 }
@@ -79,9 +90,10 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 
 	if (!e->huge)
 		return nr;
-	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < nr; i = next) {
-		next = same_page(e, i, nr);
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, SELECT_HUGE_PAGES);
+	     i = next) {
+		next = same_page(e, e->candidates, i, nr);
 		if (next == i) {
 			e->candidates[kept++] = e->candidates[i];
 			next++;
@@ -94,27 +106,30 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 			e->stats.nr_huge_kept++;
 		}
 	}
-	pthread_mutex_unlock(&e->lock);
+	hold_end(e);
 	return kept;
 }
 
-void engine_count_huge(struct engine *e, size_t nr)
+void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 {
+	uint64_t nr_whole = 0, nr_split = 0;
 	size_t next;
 
 	for (size_t i = 0; e->huge && i < nr; i = next) {
 		size_t gone = 0;
 
-		next = same_page(e, i, nr);
+		next = same_page(e, gfns, i, nr);
 		if (next == i) {
 			next++;
 			continue;
 		}
 		for (size_t k = i; k < next; k++)
-			gone += !bitmap_test(e->resident, e->candidates[k]);
-		if (gone == SELECT_HUGE_PAGES)
-			e->stats.nr_huge_evicted++;
-		else if (gone)
-			e->stats.nr_huge_split++;
+			gone += !bitmap_test(e->resident, gfns[k]);
+		nr_whole += gone == SELECT_HUGE_PAGES;
+		nr_split += gone && gone < SELECT_HUGE_PAGES;
 	}
+	engine_lock(e);
+	e->stats.nr_huge_evicted += nr_whole;
+	e->stats.nr_huge_split += nr_split;
+	engine_unlock(e);
 }

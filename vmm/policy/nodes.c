@@ -64,11 +64,11 @@ static uint64_t excess(struct engine *e)
 	uint64_t resident = count(e, e->nodes.only, e->resident), target;
 	bool wanted;
 
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
 	wanted = e->policy.enabled && e->config.sink && !e->stopping &&
 		 !e->relaxed;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return wanted && target && resident > target ? resident - target : 0;
 }
 
@@ -100,11 +100,9 @@ bool nodes_may_go(const struct engine *e, uint64_t gfn)
 	return false;
 }
 
-void nodes_count(struct engine *e)
+void nodes_count(const struct engine *e, struct engine_node *of)
 {
-	e->stats.nr_nodes = e->nodes.nr;
-	for (unsigned int i = 0; i < e->nodes.nr; i++) {
-		e->stats.nodes[i].nr_resident = count(e, i, e->resident);
-		e->stats.nodes[i].nr_swapped = count(e, i, e->swapped);
-	}
+	for (unsigned int i = 0; i < e->nodes.nr; i++)
+		of[i] = (struct engine_node){ count(e, i, e->resident),
+					      count(e, i, e->swapped) };
 }

@@ -16,6 +16,7 @@
 #include "vmm/mem/numa.h"
 
 struct engine;
+struct engine_node;
 struct engine_policy;
 
 struct nodes {
@@ -45,7 +46,7 @@ ssize_t nodes_pursue(struct engine *e,
 /* The frame is on the node that is pursued, or all are. */
 bool nodes_may_go(const struct engine *e, uint64_t gfn);
 
-/* What each has, into the statistics; under the lock. */
-void nodes_count(struct engine *e);
+/* What each has, into of[GUEST_NUMA_NODES]. */
+void nodes_count(const struct engine *e, struct engine_node *of);
 
 #endif

@@ -15,11 +15,15 @@
 #define MIN_RUN	   4		/* fewer are no run */
 #define LEAST	   64		/* of the limit */
 #define ENOUGH	   64		/* asked for, to judge by */
+#define GATHER_COST 16		/* a page of a region, in frames looked at */
 
-/* A page that came back, where its process has it. */
+/*
+ * A page that came back, where its process has it.  By names, not pointers: the
+ * locks are let go now and then, and the region may go meanwhile.
+ */
 struct head {
-	const struct rmap_vma *vma;
-	uint64_t addr;
+	uint32_t mm;
+	uint64_t vma_start, addr;
 };
 
 struct prefetch {
@@ -54,7 +58,11 @@ static struct prefetch *prefetch_new(const struct engine *e)
 static bool note_mapping(const struct rmap *map, uint64_t gfn,
 			 const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
-	*(struct head *)arg = (struct head){ vma, addr };
+	struct rmap_vma_desc desc;
+
+	rmap_vma_describe(vma, &desc);
+	*(struct head *)arg = (struct head){ rmap_mm_id(rmap_vma_mm(vma)),
+					     desc.start, addr };
 	return false;		/* one is enough */
 }
 
@@ -64,15 +72,14 @@ static void add_head(struct engine *e, struct prefetch *p, uint64_t gfn)
 		.arg = &p->heads[p->nr_heads], .rmap_one = note_mapping,
 	};
 
-	p->heads[p->nr_heads].vma = NULL;
+	p->heads[p->nr_heads].addr = UINT64_MAX;
 	if (!rmap_walk(view_map(e->config.view), gfn, &rwc) &&
-	    p->heads[p->nr_heads].vma)
+	    p->heads[p->nr_heads].addr != UINT64_MAX)
 		p->nr_heads++;
 }
 
 /*
- * What came back since the last scan, by itself or after it was asked for;
- * under both locks.
+ * What came back since the last scan, by itself or after it was asked for; held.
  */
 static void find_heads(struct engine *e, struct prefetch *p)
 {
@@ -80,7 +87,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 
 	p->nr_heads = 0;
 	for (uint64_t g = bitmap_next(e->resident, 0, e->nr_frames);
-	     g < e->nr_frames && p->nr_heads < MAX_HEADS;
+	     g < e->nr_frames && p->nr_heads < MAX_HEADS && hold_spend(e, 1);
 	     g = bitmap_next(e->resident, g + 1, e->nr_frames)) {
 		if (bitmap_test(p->fetched, g)) {
 			if (!bitmap_test(e->young, g))
@@ -90,6 +97,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 		} else if (!frame_is_evicted(&e->frames, g)) {
 			continue;
 		}
+		hold_spend(e, HOLD_WALK);
 		add_head(e, p, g);
 	}
 	p->nr_hits += hits;
@@ -100,27 +108,36 @@ static int compare_heads(const void *a, const void *b)
 {
 	const struct head *x = a, *y = b;
 
-	if (x->vma != y->vma)
-		return x->vma < y->vma ? -1 : 1;
+	if (x->mm != y->mm)
+		return x->mm < y->mm ? -1 : 1;
 	return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
-static int compare_gfns(const void *a, const void *b)
+/* The region of a head, if it is still there. */
+static const struct rmap_vma *vma_of(struct engine *e, const struct head *h)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	struct rmap_mm *mm = rmap_mm_find(view_map(e->config.view), h->mm);
+	const struct rmap_vma *vma = mm ? rmap_vma_find(mm, h->vma_start) : NULL;
+	struct rmap_vma_desc desc;
 
-	return (x > y) - (x < y);
+	if (!vma)
+		return NULL;
+	rmap_vma_describe(vma, &desc);
+	return desc.start == h->vma_start ? vma : NULL;
 }
 
-/* Pages of the region in [from, to) that are away, up to max in all. */
-static size_t gather(struct engine *e, const struct rmap_vma *vma,
-		     uint64_t from, uint64_t to, size_t nr, size_t max)
+/* Pages of the head's region in [from, to) that are away, up to max in all. */
+static size_t gather(struct engine *e, const struct head *head, uint64_t from,
+		     uint64_t to, size_t nr, size_t max)
 {
 	uint64_t gfn;
 
-	while (nr < max && from < to &&
-	       rmap_vma_next_page(view_map(e->config.view), vma, &from, &gfn) &&
-	       from < to) {
+	while (nr < max && from < to && hold_spend(e, GATHER_COST)) {
+		const struct rmap_vma *vma = vma_of(e, head);
+
+		if (!vma || !rmap_vma_next_page(view_map(e->config.view), vma,
+						&from, &gfn) || from >= to)
+			break;
 		if (gfn < e->nr_frames && bitmap_test(e->swapped, gfn) &&
 		    frame_is_evicted(&e->frames, gfn))
 			e->candidates[nr++] = gfn;
@@ -138,48 +155,59 @@ static size_t follow(struct engine *e, const struct head *first,
 	uint64_t from = last->addr + RMAP_PAGE_SIZE;
 	size_t before = nr;
 
-	nr = gather(e, first->vma, from, from + span, nr, max);
+	nr = gather(e, first, from, from + span, nr, max);
 	if (nr > before || !first->addr)
 		return nr;
 	/* The nearest ones, where not all may be asked for. */
 	if (span > (max - nr) * RMAP_PAGE_SIZE)
 		span = (max - nr) * RMAP_PAGE_SIZE;
 	from = first->addr > span ? first->addr - span : 0;
-	return gather(e, first->vma, from, first->addr, nr, max);
+	return gather(e, first, from, first->addr, nr, max);
 }
 
-/* What to ask for, into e->candidates; under both locks. */
+static bool is_next(const struct head *h)
+{
+	return h[0].mm == h[-1].mm && h[0].vma_start == h[-1].vma_start &&
+	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
+}
+
+/* What to ask for, into e->candidates, sorted. */
 static size_t choose(struct engine *e, struct prefetch *p)
 {
 	size_t nr = 0, max = p->limit, i = 0, end;
 
-	if (max > e->policy.prefetch_pages)
-		max = e->policy.prefetch_pages;
+	if (max > e->now.prefetch_pages)
+		max = e->now.prefetch_pages;
 	if (max > ENGINE_BATCH)
 		max = ENGINE_BATCH;
 	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
+	hold_begin(e);
 	for (; i < p->nr_heads && nr < max; i = end) {
-		for (end = i + 1; end < p->nr_heads &&
-		     p->heads[end].vma == p->heads[i].vma &&
-		     p->heads[end].addr - p->heads[end - 1].addr <=
-			     RUN_GAP * RMAP_PAGE_SIZE;)
+		for (end = i + 1; end < p->nr_heads && is_next(p->heads + end);)
 			end++;
 		if (end - i >= MIN_RUN)
 			nr = follow(e, &p->heads[i], &p->heads[end - 1],
 				    end - i, nr, max);
 	}
+	hold_end(e);
 	/* One frame can be in several processes. */
-	qsort(e->candidates, nr, sizeof(*e->candidates), compare_gfns);
+	select_sort(e->candidates, nr);
 	for (end = i = 0; i < nr; i++)
 		if (!end || e->candidates[end - 1] != e->candidates[i])
 			e->candidates[end++] = e->candidates[i];
-	for (i = 0; i < end; i++) {
+	return end;
+}
+
+static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
+{
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, 1); i++) {
 		bitmap_set(p->fetched, e->candidates[i]);
 		frame_set_fetched(&e->frames, e->candidates[i]);
 	}
-	p->nr_asked += end;
-	e->stats.nr_prefetched += end;
-	return end;
+	e->stats.nr_prefetched += nr;
+	hold_end(e);
+	p->nr_asked += nr;
 }
 
 static void judge_limit(struct prefetch *p, unsigned int max)
@@ -217,14 +245,13 @@ static void fetch_neighbours(struct engine *e)
 	p = e->prefetch;
 	if (!p)
 		return;
-	pthread_mutex_lock(&e->lock);
-	view_rdlock(e->config.view);
+	hold_begin(e);
 	find_heads(e, p);
+	hold_end(e);
 	/* By what the last ones came to, before there are more. */
-	judge_limit(p, e->policy.prefetch_pages);
+	judge_limit(p, e->now.prefetch_pages);
 	nr = choose(e, p);
-	view_unlock(e->config.view);
-	pthread_mutex_unlock(&e->lock);
+	note_fetched(e, p, nr);
 	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
 }
 
@@ -265,25 +292,22 @@ static void promote_used(struct engine *e)
 	uint64_t at = bitmap_next(e->proven, 0, e->nr_frames), back;
 	size_t nr, nr_ranges;
 
-	while ((nr = find_used(e, &at))) {
+	while (!engine_is_stopping(e) && (nr = find_used(e, &at))) {
 		nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
 		ask(e, nr_ranges);
 		back = look_again(e, nr, nr_ranges);
-		pthread_mutex_lock(&e->lock);
+		engine_lock(e);
 		e->stats.nr_promoted += back;
-		pthread_mutex_unlock(&e->lock);
+		engine_unlock(e);
 	}
 }
 
 void engine_prefetch(struct engine *e)
 {
-	bool wanted;
+	bool wanted = e->now.enabled && e->now.prefetch_pages;
 
 	if (!e->config.sink || !e->config.sink->ops->prefetch)
 		return;
-	pthread_mutex_lock(&e->lock);
-	wanted = e->policy.enabled && e->policy.prefetch_pages;
-	pthread_mutex_unlock(&e->lock);
 	if (e->config.sink->ops->stays_usable)
 		promote_used(e);
 	else if (wanted)

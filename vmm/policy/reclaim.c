@@ -33,6 +33,16 @@
  */
 #define REFUSED_ENOUGH 4096
 
+#define CHOOSE_FRAMES 1024	/* of the list, looked at in one go */
+#define JUDGE_COST    (2 * HOLD_WALK)
+#define MOVE_COST     4		/* from list to list: its neighbours' links */
+
+/*
+ * Pages handed to the sink in one call, 16 MiB: an engine that is to stop waits
+ * for no more than that.
+ */
+#define SINK_PAGES 4096
+
 /* Why a frame may not go, by the reverse map. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
@@ -93,31 +103,59 @@ static void begin_stage(struct engine *e, unsigned int stage)
 	if (stage == STAGE_CLEAN && e->may_drop)
 		stage++;
 	e->stage = stage;
-	e->cursor = FRAME_NIL;
+	e->frames.cursor = FRAME_NIL;
 }
 
 /*
- * Candidates, at most max, into e->candidates; those that must stay leave the
- * tail of the list.  Under the lock and the view's.
+ * Frames of this stage into e->candidates, from where the last call ended; from
+ * the tail where that was the end of the list.  Held.
  */
-static size_t choose(struct engine *e, size_t max)
+static size_t choose_idle(struct engine *e, size_t max)
 {
-	unsigned int min_idle = e->min_idle;
-	size_t n = 0, kept = 0;
+	struct frame_table *t = &e->frames;
+	size_t n = 0;
 
-	while (!n && e->stage < NR_STAGES) {
-		n = select_idle(&e->frames, min_idle, is_of_stage, e,
-				&e->cursor, e->candidates, max);
-		/* To find none takes the whole list: once is enough. */
-		if (!n)
-			begin_stage(e, e->stage + 1);
+	if (t->cursor == FRAME_NIL)
+		t->cursor = t->tail[FRAME_INACTIVE];
+	while (n < max && t->cursor != FRAME_NIL &&
+	       hold_spend(e, CHOOSE_FRAMES))
+		n += select_idle(t, e->min_idle, is_of_stage, e, CHOOSE_FRAMES,
+				 e->candidates + n, max - n);
+	return n;
+}
+
+/* What is idle of their huge pages joins n sorted candidates.  Held. */
+static size_t choose_whole(struct engine *e, size_t n)
+{
+	size_t nr = 0, next, got;
+
+	memcpy(e->chosen, e->candidates, n * sizeof(*e->chosen));
+	for (size_t i = 0; i < n; i = next) {
+		uint64_t end = (e->chosen[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+
+		for (next = i + 1; next < n && e->chosen[next] < end; next++)
+			;
+		if (!hold_spend(e, SELECT_HUGE_PAGES))
+			break;
+		got = select_whole(&e->frames, e->min_idle, may_try, e, e->huge,
+				   e->chosen + i, next - i, e->candidates + nr,
+				   ENGINE_BATCH - nr);
+		if (!got)
+			break;	/* there is no room for it */
+		nr += got;
 	}
-	if (e->huge && n) {
-		memcpy(e->chosen, e->candidates, n * sizeof(*e->chosen));
-		n = select_whole(&e->frames, min_idle, may_try, e, e->huge,
-				 e->chosen, n, e->candidates, ENGINE_BATCH);
-	}
-	for (size_t i = 0; i < n; i++) {
+	return nr;
+}
+
+/*
+ * Of n candidates those that may go; the others leave the tail of the list.
+ * Held.
+ */
+static size_t judge_all(struct engine *e, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
 		uint32_t gfn = e->candidates[i];
 
 		switch (judge(e, gfn)) {
@@ -138,8 +176,32 @@ static size_t choose(struct engine *e, size_t max)
 			break;
 		}
 	}
-	/* None of them may go: tell apart from "nothing is idle". */
-	return kept ? kept : n ? SIZE_MAX : 0;
+	return kept;
+}
+
+/*
+ * Candidates, at most max, into e->candidates; those that must stay leave the
+ * tail of the list.  SIZE_MAX: there were some, and none of them may go.
+ */
+static size_t choose(struct engine *e, size_t max)
+{
+	size_t n = 0, kept;
+
+	hold_begin(e);
+	while (!n && e->stage < NR_STAGES && !engine_is_stopping(e)) {
+		n = choose_idle(e, max);
+		/* To find none takes the whole list: once is enough. */
+		if (!n)
+			begin_stage(e, e->stage + 1);
+	}
+	hold_end(e);
+	select_sort(e->candidates, n);
+	hold_begin(e);
+	if (e->huge)
+		n = choose_whole(e, n);
+	kept = judge_all(e, n);
+	hold_end(e);
+	return kept || !n ? kept : SIZE_MAX;
 }
 
 /*
@@ -154,15 +216,18 @@ static ssize_t last_look(struct engine *e, size_t nr)
 	size_t kept = 0, saved = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
-		int rc = engine_harvest(e, e->ranges[i]);
+		int rc;
 
+		if (engine_is_stopping(e))
+			return 0;
+		rc = engine_harvest(e, e->ranges[i]);
 		if (rc) {
 			engine_set_error(e, "accessed bits can't be read", rc);
 			return rc;
 		}
 	}
-	pthread_mutex_lock(&e->lock);
-	for (size_t i = 0; i < nr; i++) {
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
 		uint32_t gfn = e->candidates[i];
 
 		if (bitmap_test(e->looked, gfn)) {
@@ -175,7 +240,7 @@ static ssize_t last_look(struct engine *e, size_t nr)
 		}
 	}
 	e->stats.nr_saved_by_last_look += saved;
-	pthread_mutex_unlock(&e->lock);
+	hold_end(e);
 	return kept;
 }
 
@@ -189,15 +254,40 @@ static bool keep_touched(struct engine *e, uint32_t gfn)
 	return true;
 }
 
-/*
- * Returns how many went, -EAGAIN for none, 0 when it is no use going on, or
- * -errno.
- */
-static ssize_t evict(struct engine *e, size_t nr)
+/* Which of these nr frames went; counts them.  Returns how many. */
+static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr)
 {
-	size_t nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+	size_t gone = 0, saved = 0, i = 0;
+
+	hold_begin(e);
+	for (; i < nr && hold_spend(e, MOVE_COST); i++) {
+		uint32_t gfn = gfns[i];
+
+		if (bitmap_test(e->resident, gfn)) {
+			bitmap_set(e->refused, gfn);
+			saved += keep_touched(e, gfn);
+			continue;
+		}
+		frame_set_evicted(&e->frames, gfn, e->scan);
+		e->stats.nr_taken[class_of(e, gfn)]++;
+		gone++;
+	}
+	e->stats.nr_evicted += gone;
+	e->stats.nr_saved_by_last_look += saved;
+	e->stats.nr_kept += i - gone - saved;
+	hold_end(e);
+	engine_count_huge(e, gfns, nr);
+	e->nr_gone += gone;
+	e->io_pages -= gone;
+	e->nr_refused += i - gone - saved;
+	return gone;
+}
+
+/* One call of the sink.  How many went, or -errno, told. */
+static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
+{
+	size_t nr_ranges = select_ranges(gfns, nr, 0, e->ranges);
 	struct reclaim_result res = { 0 };
-	size_t gone = 0, saved = 0;
 	int rc;
 
 	rc = e->config.sink->ops->evict(e->config.sink, e->ranges, nr_ranges,
@@ -215,33 +305,45 @@ static ssize_t evict(struct engine *e, size_t nr)
 			return rc;
 		}
 	}
-	pthread_mutex_lock(&e->lock);
-	view_rdlock(e->config.view);
-	for (size_t i = 0; i < nr; i++) {
-		uint32_t gfn = e->candidates[i];
+	return count_gone(e, gfns, nr);
+}
 
-		if (bitmap_test(e->resident, gfn)) {
-			bitmap_set(e->refused, gfn);
-			saved += keep_touched(e, gfn);
-			continue;
-		}
-		frame_set_evicted(&e->frames, gfn, e->scan);
-		e->stats.nr_taken[class_of(e, gfn)]++;
-		gone++;
+/* As many of the candidates from i on as go in one call; no huge page is cut. */
+static size_t end_of_call(const struct engine *e, size_t i, size_t nr)
+{
+	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
+	uint64_t block;
+
+	if (end == nr || !e->huge)
+		return end;
+	for (block = e->candidates[end] / SELECT_HUGE_PAGES;
+	     e->candidates[end - 1] / SELECT_HUGE_PAGES == block; end--)
+		;
+	return end;
+}
+
+/*
+ * The first nr candidates, sorted.  Returns how many went, -EAGAIN for none, 0
+ * when it is no use going on, or -errno.
+ */
+static ssize_t evict(struct engine *e, size_t nr)
+{
+	ssize_t gone = 0, rc;
+	size_t end;
+
+	for (size_t i = 0; i < nr; i = end) {
+		if (engine_is_stopping(e))
+			return 0;
+		end = end_of_call(e, i, nr);
+		rc = evict_some(e, e->candidates + i, end - i);
+		if (rc < 0)
+			return rc;
+		gone += rc;
 	}
-	view_unlock(e->config.view);
-	engine_count_huge(e, nr);
-	e->stats.nr_evicted += gone;
-	e->stats.nr_saved_by_last_look += saved;
-	e->stats.nr_kept += nr - gone - saved;
-	pthread_mutex_unlock(&e->lock);
-	e->nr_gone += gone;
-	e->io_pages -= gone;
-	e->nr_refused += nr - gone - saved;
 	/* A sink that refuses most is full: ask it again in the next scan. */
 	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
 		return 0;
-	return gone ? (ssize_t)gone : -EAGAIN;
+	return gone ? gone : -EAGAIN;
 }
 
 /* One batch.  How many pages went; 0: no use going on; or -errno. */
@@ -252,11 +354,7 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 
 	if (!max)
 		return 0;
-	pthread_mutex_lock(&e->lock);
-	view_rdlock(e->config.view);
 	nr = choose(e, max);
-	view_unlock(e->config.view);
-	pthread_mutex_unlock(&e->lock);
 	if (!nr)
 		return 0;
 	if (nr == SIZE_MAX)
@@ -300,7 +398,8 @@ static size_t choose_any(struct engine *e, size_t max)
 	uint64_t left = e->nr_frames;
 	size_t nr = 0;
 
-	while (nr < max) {
+	hold_begin(e);
+	while (nr < max && hold_spend(e, 1)) {
 		const uint64_t *spare = spared[e->hard_pass];
 		uint64_t gfn = e->hand;
 
@@ -316,9 +415,13 @@ static size_t choose_any(struct engine *e, size_t max)
 			continue;
 		if (bitmap_test(e->resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->frames, gfn) != FRAME_UNEVICTABLE &&
+		    hold_spend(e, HOLD_WALK) &&
 		    !rmap_page_unevictable(view_map(e->config.view), gfn))
 			e->candidates[nr++] = (uint32_t)gfn;
 	}
+	hold_end(e);
+	/* The hand may have passed the end of memory. */
+	select_sort(e->candidates, nr);
 	return nr;
 }
 
@@ -328,14 +431,10 @@ static ssize_t reclaim_hard(struct engine *e)
 	ssize_t rc = 0;
 
 	e->hard_pass = 0;
-	while (e->policy_hard && (over = goal_excess(e))) {
+	while (e->now.hard && (over = goal_excess(e))) {
 		size_t nr, max = goal_io(e, over < e->batch ? over : e->batch);
 
-		pthread_mutex_lock(&e->lock);
-		view_rdlock(e->config.view);
 		nr = choose_any(e, max);
-		view_unlock(e->config.view);
-		pthread_mutex_unlock(&e->lock);
 		rc = nr ? evict(e, nr) : 0;
 		if ((rc <= 0 && rc != -EAGAIN) ||
 		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
@@ -368,11 +467,11 @@ static ssize_t reclaim_proactively(struct engine *e)
 		e->min_idle = scans;
 		rc = pursue(e, anything_idle);
 	}
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->stats.nr_proactive += e->nr_gone - before;
 	e->stats.proactive_scans = scans;
 	e->stats.nr_promotions = proactive_refaults(&e->proactive);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return rc;
 }
 
@@ -384,10 +483,7 @@ int engine_reclaim(struct engine *e)
 	e->nr_gone = e->nr_refused = 0;
 	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
 	goal_look(e);
-	pthread_mutex_lock(&e->lock);
-	e->policy_hard = e->policy.hard;
-	pthread_mutex_unlock(&e->lock);
-	if (e->psi_high && !e->policy_hard && e->reclaim_until_ns > now)
+	if (e->psi_high && !e->now.hard && e->reclaim_until_ns > now)
 		e->reclaim_until_ns = now + (e->reclaim_until_ns - now) / 4;
 	e->may_drop = ask_may_drop(e);
 	ask_guest(e, goal_excess(e));
@@ -395,9 +491,7 @@ int engine_reclaim(struct engine *e)
 		engine_find_huge(e) : 0;
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&e->lock);
-	e->min_idle = e->policy.min_idle_scans;
-	pthread_mutex_unlock(&e->lock);
+	e->min_idle = e->now.min_idle_scans;
 	rc = pursue(e, beyond_asked);
 	if (!rc)
 		rc = nodes_pursue(e, pursue);
@@ -406,8 +500,8 @@ int engine_reclaim(struct engine *e)
 	if (!rc)
 		rc = reclaim_proactively(e);
 	over = goal_excess(e);
-	pthread_mutex_lock(&e->lock);
+	engine_lock(e);
 	e->stats.nr_over_target = over;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return rc;
 }

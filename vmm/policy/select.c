@@ -14,21 +14,23 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-size_t select_idle(const struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
-		   uint32_t *from, uint32_t *gfns, size_t max)
+void select_sort(uint32_t *gfns, size_t nr)
 {
-	uint32_t g = *from;
+	qsort(gfns, nr, sizeof(*gfns), compare);
+}
+
+size_t select_idle(struct frame_table *t, unsigned int min_idle,
+		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		   unsigned int nr_look, uint32_t *gfns, size_t max)
+{
+	uint32_t g = t->cursor;
 	size_t nr = 0;
 
-	if (g == FRAME_NIL || frame_list_of(t, g) != FRAME_INACTIVE)
-		g = t->tail[FRAME_INACTIVE];
-	for (; g != FRAME_NIL && nr < max; g = t->prev[g])
+	for (; g != FRAME_NIL && nr < max && nr_look; g = t->prev[g], nr_look--)
 		if (t->age[g] >= frame_min_idle(t, g, min_idle) &&
 		    (!accept || accept(g, arg)))
 			gfns[nr++] = g;
-	*from = g;
-	qsort(gfns, nr, sizeof(*gfns), compare);
+	t->cursor = g;
 	return nr;
 }
 

@@ -10,16 +10,17 @@
 #include "vmm/policy/frames.h"
 
 /*
- * Takes up to max frames from the inactive list, oldest first, that are idle for
- * long enough and that accept() takes (NULL: all), into gfns[], sorted by number.
- * Returns how many.  The list is not changed.
- *
- * *from is where to go on, so that what was passed over is not looked at again:
- * FRAME_NIL, the tail, to begin with and when a frame there has left the list.
+ * Looks at up to nr_look frames of the inactive list, from t->cursor on, oldest
+ * first, and takes up to max of them that are idle for long enough and that
+ * accept() takes (NULL: all) into gfns[].  Returns how many.  The list is not
+ * changed; the cursor is, to FRAME_NIL at the end of it.
  */
-size_t select_idle(const struct frame_table *t, unsigned int min_idle,
+size_t select_idle(struct frame_table *t, unsigned int min_idle,
 		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
-		   uint32_t *from, uint32_t *gfns, size_t max);
+		   unsigned int nr_look, uint32_t *gfns, size_t max);
+
+/* In the order of their numbers. */
+void select_sort(uint32_t *gfns, size_t nr);
 
 /*
  * Huge pages go whole: what of their frames is idle as well joins those that

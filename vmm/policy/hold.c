@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include "vmm/policy/engine-internal.h"
+#include "vmm/policy/hold.h"
+
+/*
+ * A thread that unlocks a mutex and locks it again mostly wins against one that
+ * has yet to wake up.  So who waits for the lock holds the gate meanwhile, and
+ * the other has to pass there first.
+ */
+void engine_lock(struct engine *e)
+{
+	pthread_mutex_lock(&e->gate);
+	pthread_mutex_lock(&e->lock);
+	pthread_mutex_unlock(&e->gate);
+}
+
+void engine_unlock(struct engine *e)
+{
+	pthread_mutex_unlock(&e->lock);
+}
+
+bool engine_is_stopping(struct engine *e)
+{
+	return atomic_load_explicit(&e->stopping, memory_order_relaxed);
+}
+
+void hold_begin(struct engine *e)
+{
+	engine_lock(e);
+	view_rdlock(e->config.view);
+	e->spent = 0;
+}
+
+void hold_end(struct engine *e)
+{
+	if (e->spent > e->stats.most_spent)
+		e->stats.most_spent = e->spent;
+	view_unlock(e->config.view);
+	engine_unlock(e);
+}
+
+bool hold_spend(struct engine *e, unsigned int cost)
+{
+	if (e->spent + cost > HOLD_MAX) {
+		hold_end(e);
+		hold_begin(e);
+	}
+	e->spent += cost;
+	return !engine_is_stopping(e);
+}
