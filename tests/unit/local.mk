@@ -188,7 +188,7 @@ tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/order tests/unit/stale-free tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
-	tests/unit/huge
+	tests/unit/huge tests/unit/holds
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
@@ -200,6 +200,14 @@ tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
+tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_holds_LDADD = $(VMM_LIBS)
+tests_unit_holds_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=view_rdlock -Wl,--wrap=view_unlock \
+	-Wl,--wrap=pthread_mutex_unlock -Wl,--wrap=frame_observe \
+	-Wl,--wrap=frame_min_idle -Wl,--wrap=frame_is_evicted \
+	-Wl,--wrap=rmap_page_referenced -Wl,--wrap=rmap_page_unevictable \
+	-Wl,--wrap=rmap_walk
 tests_unit_policy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_policy_LDADD = $(VMM_LIBS)
 tests_unit_wss_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

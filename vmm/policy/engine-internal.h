@@ -96,10 +96,13 @@ struct engine {
 	/* The policy as this scan found it, but for goal.c's part. */
 	struct engine_policy now;
 
-	atomic_bool stopping;	/* set once, under the lock */
-	pthread_mutex_t gate;	/* who waits for the lock: see hold.c */
+	atomic_bool stopping;	/* set once */
+	_Atomic uint64_t nr_asked;	/* that want the lock, or have had it */
 	pthread_mutex_t lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
+	pthread_cond_t served;	/* the engine's thread waits for: */
+	uint64_t nr_served;	/* of nr_asked, those that have had the lock */
+	bool gives_way;		/* it does wait */
 	struct engine_policy policy;
 	struct engine_stats stats;
 	struct frame_table frames;

@@ -326,7 +326,7 @@ static void destroy(struct engine *e)
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
 	pthread_mutex_destroy(&e->lock);
-	pthread_mutex_destroy(&e->gate);
+	pthread_cond_destroy(&e->served);
 	free(e);
 }
 
@@ -352,7 +352,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 				 guest_mem_leaf_pages(config->mem));
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
-	pthread_mutex_init(&e->gate, NULL);
+	pthread_cond_init(&e->served, NULL);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->callback_lock, NULL);
 	pthread_condattr_init(&attr);
@@ -376,8 +376,9 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	engine_lock(e);
+	/* At once, for a thread that holds the lock; the wake-up waits for it. */
 	e->stopping = true;
+	engine_lock(e);
 	pthread_cond_signal(&e->wake);
 	engine_unlock(e);
 	pthread_join(e->thread, NULL);

@@ -4,21 +4,33 @@
 #include "vmm/policy/engine-internal.h"
 #include "vmm/policy/hold.h"
 
-/*
- * A thread that unlocks a mutex and locks it again mostly wins against one that
- * has yet to wake up.  So who waits for the lock holds the gate meanwhile, and
- * the other has to pass there first.
- */
 void engine_lock(struct engine *e)
 {
-	pthread_mutex_lock(&e->gate);
+	atomic_fetch_add(&e->nr_asked, 1);
 	pthread_mutex_lock(&e->lock);
-	pthread_mutex_unlock(&e->gate);
+	e->nr_served++;
+	if (e->gives_way)
+		pthread_cond_signal(&e->served);
 }
 
 void engine_unlock(struct engine *e)
 {
 	pthread_mutex_unlock(&e->lock);
+}
+
+/*
+ * A thread that unlocks a mutex and locks it again mostly wins against one that
+ * has yet to wake up.  So all who have asked by now are served first.
+ */
+static void lock_after_others(struct engine *e)
+{
+	uint64_t asked = atomic_load(&e->nr_asked);
+
+	pthread_mutex_lock(&e->lock);
+	e->gives_way = true;
+	while (e->nr_served < asked)
+		pthread_cond_wait(&e->served, &e->lock);
+	e->gives_way = false;
 }
 
 bool engine_is_stopping(struct engine *e)
@@ -28,7 +40,7 @@ bool engine_is_stopping(struct engine *e)
 
 void hold_begin(struct engine *e)
 {
-	engine_lock(e);
+	lock_after_others(e);
 	view_rdlock(e->config.view);
 	e->spent = 0;
 }

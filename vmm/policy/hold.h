@@ -25,15 +25,12 @@ struct engine;
 #define HOLD_MAX  16384	/* frames in one hold: about a millisecond */
 #define HOLD_WALK 512
 
-/*
- * The engine's lock, for any thread.  Fair: a thread that lets go and comes back
- * at once queues behind those that wait.
- */
+/* The engine's lock, for any thread. */
 void engine_lock(struct engine *e);
 void engine_unlock(struct engine *e);
 
 /* --- the engine's thread -------------------------------------------------- */
-/* Takes both locks, or lets both go. */
+/* Takes both locks, once all have had theirs who wait; or lets both go. */
 void hold_begin(struct engine *e);
 void hold_end(struct engine *e);
 /*
