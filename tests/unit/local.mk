@@ -185,6 +185,11 @@ TESTS += tests/unit/sink_swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
+check_PROGRAMS += tests/unit/agent-flood
+TESTS += tests/unit/agent-flood
+tests_unit_agent_flood_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_agent_flood_LDADD = $(VMM_LIBS)
+
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/order tests/unit/stale-free tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \

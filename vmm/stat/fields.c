@@ -182,6 +182,12 @@ const struct field stat_fields[] = {
 	  "vmm_agent_bytes", 1, "Bytes from the agent"),
 	F("agent", "nr_rejected", U64, agent.nr_rejected, COUNTER,
 	  "vmm_agent_rejected", 1, "Messages the decoder refused"),
+	F("agent", "throttled", BOOL, agent.throttled, GAUGE,
+	  "vmm_agent_throttled", 1,
+	  "1 while the agent is not read, for what it tells costs too much"),
+	F("agent", "nr_throttled", U64, agent.nr_throttled, COUNTER,
+	  "vmm_agent_throttles", 1,
+	  "Times that the agent was not read for a while"),
 	F("agent", "nr_connections", U64, agent.nr_connections, COUNTER,
 	  "vmm_agent_connections", 1, "Connections of the agent"),
 

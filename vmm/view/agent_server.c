@@ -2,6 +2,16 @@
 /*
  * One thread: waits for a connection, reads, decodes, applies.  Others talk to
  * it through `next_fd` and what is wanted under the mutex and an eventfd.
+ *
+ * A message of a few bytes can tell of all frames, or end a process that has
+ * them all.  So what each costs is counted, and a connection has so much a second
+ * and what it has saved up: more than an honest agent needs.  In debt it is not
+ * read: its socket fills, and it waits.
+ *
+ *     poll --[bytes]--> buf --decode--> message --apply, charge--+
+ *      ^                 ^                                       |
+ *      |                 +-- there is more, and no debt ---------+
+ *      +-- all taken, a debt (then with a timeout), or somebody asks
  */
 #include "config.h"
 
@@ -9,14 +19,39 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 #include "vmm/view/agent_server.h"
 #include "vmm/view/view-internal.h"
+#include "vmm/view/work-budget.h"
+
+/*
+ * Work is counted in flags of frames that are set, each about 10 ns.  A picture
+ * of all memory, where it replaces another, comes to some 50 a frame.
+ */
+#define MESSAGE_WORK 64
+#define MAPPING_WORK 16		/* made, replaced or gone */
+#define VMA_WORK     64		/* gone */
+
+/*
+ * A second: a picture of all memory every other one, but no more than a third
+ * of a core.  At once: a whole picture, whatever the guest's size.
+ */
+#define RATE_PER_FRAME	32
+#define MIN_RATE	(UINT64_C(4) << 20)
+#define MAX_RATE	(UINT64_C(32) << 20)
+#define BURST_PER_FRAME 64
+#define MIN_BURST	(2 * MIN_RATE)
+
+#define RESTS_A_SECOND 8	/* at most, of an agent in debt */
+#define MAX_WAIT_NS NSEC_PER_SEC	/* then it is looked again */
+#define ROUND_WORK (UINT64_C(1) << 20)	/* until others are looked after */
 
 struct agent_server {
 	struct view *view;	/* not owned */
@@ -25,11 +60,15 @@ struct agent_server {
 	pthread_mutex_t lock;	/* guards all up to `connected` */
 	int next_fd;		/* owned; -1: none */
 	uint64_t want_drop_bytes;	/* 0: not wanted */
-	bool want_rescan, stop, connected;
+	bool want_rescan, connected;
+	atomic_bool stop;	/* set once */
 	/* the thread's own */
 	int fd;			/* owned; -1: no agent */
-	struct log_limit limit;
+	struct log_limit limit, throttle_limit;
 	struct protocol_decoder decoder;
+	struct work_budget budget;	/* of this connection */
+	bool throttled;
+	size_t at, len;		/* of buf: read and not decoded yet */
 	uint8_t buf[65536];
 };
 
@@ -53,13 +92,48 @@ static void set_connected(struct agent_server *as, bool connected)
 	view_unlock(as->view);
 }
 
+static void set_throttled(struct agent_server *as, bool throttled)
+{
+	if (throttled == as->throttled)
+		return;
+	as->throttled = throttled;
+	view_wrlock(as->view);
+	as->view->stats.throttled = throttled;
+	as->view->stats.nr_throttled += throttled;
+	view_unlock(as->view);
+	if (throttled)
+		log_limited(&as->throttle_limit, LOG_LEVEL_WARN,
+			    "guest agent: what it tells costs more than its "
+			    "share of the host's time: it has to wait");
+}
+
 static void disconnect(struct agent_server *as)
 {
 	if (as->fd < 0)
 		return;
 	close(as->fd);
 	as->fd = -1;
+	as->at = as->len = 0;
+	set_throttled(as, false);
 	set_connected(as, false);
+}
+
+static uint64_t between(uint64_t least, uint64_t n, uint64_t most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
+/* A debt outlives the connection, or to call again would pay it. */
+static void begin_budget(struct agent_server *as)
+{
+	uint64_t frames = guest_mem_nr_frames(as->view->mem);
+
+	if (as->budget.rate > 0)
+		return;
+	work_budget_init(&as->budget,
+			 between(MIN_RATE, frames * RATE_PER_FRAME, MAX_RATE),
+			 between(MIN_BURST, frames * BURST_PER_FRAME,
+				 UINT64_MAX), clock_now_ns());
 }
 
 static void connect_to(struct agent_server *as, int fd)
@@ -68,6 +142,7 @@ static void connect_to(struct agent_server *as, int fd)
 	as->fd = fd;
 	protocol_decoder_init(&as->decoder, PROTOCOL_FROM_GUEST,
 			      guest_mem_nr_frames(as->view->mem));
+	begin_budget(as);
 	view_apply_reset(as->view);
 	set_connected(as, true);
 }
@@ -89,13 +164,12 @@ static bool serve_requests(struct agent_server *as)
 {
 	struct protocol_message msg = { 0 };
 	uint64_t n, drop_bytes;
-	bool stop, rescan;
+	bool rescan;
 	int fd;
 
 	if (read(as->event_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return false;
 	pthread_mutex_lock(&as->lock);
-	stop = as->stop;
 	rescan = as->want_rescan;
 	drop_bytes = as->want_drop_bytes;
 	fd = as->next_fd;
@@ -114,7 +188,7 @@ static bool serve_requests(struct agent_server *as)
 		msg.drop_bytes = drop_bytes;
 		send_request(as, &msg);
 	}
-	return !stop;
+	return !as->stop;
 }
 
 static void reject(struct agent_server *as, int rc)
@@ -128,22 +202,77 @@ static void reject(struct agent_server *as, int rc)
 	disconnect(as);
 }
 
-static void apply(struct agent_server *as, const struct protocol_message *msg)
+static struct rmap_stats look_at_map(struct agent_server *as)
 {
+	struct rmap_stats s;
+
+	view_rdlock(as->view);
+	rmap_get_stats(as->view->map, &s);
+	view_unlock(as->view);
+	return s;
+}
+
+static uint64_t pages_of(const struct protocol_message *msg)
+{
+	uint64_t nr = 0;
+
+	for (uint32_t i = 0; i < msg->nr; i++)
+		if (msg->type == PROTOCOL_FLAGS)
+			nr += msg->flags[i].count;
+		else if (!(msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED))
+			nr += msg->runs[i].count;
+	return nr;
+}
+
+static uint64_t less_than_before(uint64_t before, uint64_t now)
+{
+	return before > now ? before - now : 0;
+}
+
+/* What a message cost that was applied to such a map. */
+static uint64_t work_of(struct agent_server *as,
+			const struct protocol_message *msg,
+			const struct rmap_stats *before)
+{
+	struct rmap_stats now;
+	uint64_t work = MESSAGE_WORK;
+
+	if (msg->type == PROTOCOL_FLAGS)
+		return work + pages_of(msg);
+	if (msg->type == PROTOCOL_RUNS)
+		work += MAPPING_WORK * pages_of(msg);
+	now = look_at_map(as);
+	work += MAPPING_WORK *
+		less_than_before(before->nr_mappings, now.nr_mappings);
+	work += VMA_WORK * less_than_before(before->nr_vmas, now.nr_vmas);
+	/* The table of processes is gone through, or moves. */
+	if (msg->type == PROTOCOL_EPOCH_END)
+		work += before->nr_mms;
+	else if (now.nr_mms != before->nr_mms)
+		work += before->nr_mms / 2;
+	return work;
+}
+
+static uint64_t apply(struct agent_server *as,
+		      const struct protocol_message *msg)
+{
+	struct rmap_stats before = { 0 };
+
+	if (msg->type != PROTOCOL_FLAGS)
+		before = look_at_map(as);
 	view_apply(as->view, msg);
 	if (msg->type == PROTOCOL_EPOCH_END && as->view->nr_dropped)
 		log_limited(&as->limit, LOG_LEVEL_WARN,
 			    "guest agent: %llu facts dropped, beyond the bounds "
 			    "for this guest's memory or unlike what it said "
 			    "before", (unsigned long long)as->view->nr_dropped);
+	return work_of(as, msg, &before);
 }
 
-static void serve_agent(struct agent_server *as)
+/* More into the buffer, which is empty. */
+static void receive(struct agent_server *as)
 {
 	ssize_t n = recv(as->fd, as->buf, sizeof(as->buf), MSG_DONTWAIT);
-	struct protocol_message msg;
-	size_t at = 0, used;
-	int rc = 0;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -151,19 +280,51 @@ static void serve_agent(struct agent_server *as)
 		disconnect(as);
 		return;
 	}
+	as->at = 0;
+	as->len = n;
 	view_wrlock(as->view);
 	as->view->stats.nr_bytes += n;
 	view_unlock(as->view);
-	while (at < (size_t)n) {
-		rc = protocol_decode(&as->decoder, as->buf + at, n - at, &used,
-				     &msg);
-		at += used;
+}
+
+/* Some of what is in the buffer: as much as there is budget, and a round has. */
+static void serve_agent(struct agent_server *as)
+{
+	struct protocol_message msg;
+	uint64_t round = 0, work;
+	size_t used;
+	int rc = 1;
+
+	while (rc > 0 && as->at < as->len && round < ROUND_WORK && !as->stop &&
+	       as->budget.left >= 0) {
+		rc = protocol_decode(&as->decoder, as->buf + as->at,
+				     as->len - as->at, &used, &msg);
+		as->at += used;
 		if (rc <= 0)
 			break;
-		apply(as, &msg);
+		work = apply(as, &msg);
+		work_budget_spend(&as->budget, work);
+		round += work;
 	}
 	if (rc < 0)
 		reject(as, rc);
+}
+
+/* Until there is something to do for the agent, in ms; -1: it has to say so. */
+static int wait_ms(struct agent_server *as)
+{
+	uint64_t ns;
+
+	if (as->fd < 0)
+		return -1;
+	/* Once it has to wait it does so for a while, not message by message. */
+	ns = work_budget_wait_ns(&as->budget, as->throttled ?
+				 as->budget.rate / RESTS_A_SECOND : 0,
+				 clock_now_ns());
+	set_throttled(as, ns);
+	if (ns)
+		return 1 + (int)(between(0, ns, MAX_WAIT_NS) / NSEC_PER_MSEC);
+	return as->at < as->len ? 0 : -1;
 }
 
 static void *server_thread(void *arg)
@@ -171,12 +332,14 @@ static void *server_thread(void *arg)
 	struct agent_server *as = arg;
 
 	for (;;) {
+		int ms = wait_ms(as);
 		struct pollfd p[2] = {
 			{ .fd = as->event_fd, .events = POLLIN },
-			{ .fd = as->fd, .events = POLLIN },
+			/* Not while there is a reason not to read it. */
+			{ .fd = ms < 0 ? as->fd : -1, .events = POLLIN },
 		};
 
-		if (poll(p, 2, -1) < 0)
+		if (poll(p, 2, ms) < 0)
 			continue;
 		if (p[0].revents) {
 			if (!serve_requests(as))
@@ -184,7 +347,8 @@ static void *server_thread(void *arg)
 			continue;	/* p[1] may be another's by now */
 		}
 		if (p[1].revents)
-			serve_agent(as);
+			receive(as);
+		serve_agent(as);
 	}
 	disconnect(as);
 	return NULL;
@@ -223,9 +387,7 @@ void agent_server_free(struct agent_server *as)
 {
 	if (!as)
 		return;
-	pthread_mutex_lock(&as->lock);
 	as->stop = true;
-	pthread_mutex_unlock(&as->lock);
 	wake(as);
 	view_apply_stop(as->view);
 	pthread_join(as->thread, NULL);

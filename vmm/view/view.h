@@ -78,6 +78,9 @@ struct view_stats {
 	bool drops_cache;		/* it does on agent_server_drop_cache() */
 	uint64_t epoch;			/* of the last complete picture */
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
+	/* The agent costs too much: it is not read now; times so far. */
+	bool throttled;
+	uint64_t nr_throttled;
 	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */
 	struct view_guest_info guest;
 };

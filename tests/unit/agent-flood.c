@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Agents that send what is cheap to say and dear to apply, as fast as they can:
+ * the work done for them stays within a budget a second, however fast this
+ * machine is; and others are served meanwhile.
+ *
+ * What is checked is an upper bound for the time that went by, so a slow machine
+ * can't make it fail.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest-agent/protocol.h"
+#include "tests/tap.h"
+#include "vmm/util/clock.h"
+#include "vmm/view/agent_server.h"
+#include "vmm/view/work-budget.h"
+
+#define FRAMES 65536u		/* 256 MiB */
+#define PAGE   UINT64_C(4096)
+/* As agent_server.c has it for such a guest. */
+#define RATE   (UINT64_C(4) << 20)
+#define BURST  (UINT64_C(8) << 20)
+#define ROUND  (UINT64_C(4) << 20)	/* in which a debt can arise, and more */
+
+static struct guest_mem *mem;
+static struct view *view;
+static struct agent_server *as;
+static int agent = -1;			/* our end */
+static uint64_t epoch;
+
+static struct view_stats stats_now(void)
+{
+	struct view_stats s;
+
+	view_get_stats(view, &s);
+	return s;
+}
+
+static void test_budget(void)
+{
+	struct work_budget b;
+
+	work_budget_init(&b, 100, 1000, 5 * NSEC_PER_SEC);
+	is_int(work_budget_wait_ns(&b, 0, 5 * NSEC_PER_SEC), 0, "it is full");
+	work_budget_spend(&b, 1000);
+	is_int(work_budget_wait_ns(&b, 0, 5 * NSEC_PER_SEC), 0,
+	       "all is spent: no debt");
+	work_budget_spend(&b, 50);
+	ok(work_budget_wait_ns(&b, 0, 5 * NSEC_PER_SEC) - NSEC_PER_SEC / 2 < 9,
+	   "a debt is waited for");
+	ok(work_budget_wait_ns(&b, 50, 5 * NSEC_PER_SEC) - NSEC_PER_SEC < 9,
+	   "longer where something is to be left");
+	is_int(work_budget_wait_ns(&b, 0, 6 * NSEC_PER_SEC), 0, "then it is over");
+	work_budget_wait_ns(&b, 0, 3600 * NSEC_PER_SEC);
+	is_int((long)b.left, 1000, "no more is saved up than a burst");
+}
+
+static void call(void)
+{
+	uint64_t before = stats_now().nr_connections;
+	int sv[2];
+
+	if (agent >= 0)
+		close(agent);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+		tap_bail("no socketpair");
+	agent = sv[1];
+	epoch = 0;
+	agent_server_accept(sv[0], as);
+	while (stats_now().nr_connections == before)
+		poll(NULL, 0, 1);
+}
+
+static uint8_t out[65536];
+static size_t nr_out;
+
+static void put(const struct protocol_message *msg)
+{
+	nr_out += protocol_encode(msg, out + nr_out, sizeof(out) - nr_out);
+}
+
+#define PUT(t, ...) \
+	put(&(struct protocol_message){ .type = PROTOCOL_##t, __VA_ARGS__ })
+
+static void put_hello(void)
+{
+	nr_out = 0;
+	PUT(HELLO, .hello = { 4096, PROTOCOL_FEAT_PFN | PROTOCOL_FEAT_FLAGS,
+			      FRAMES });
+	PUT(EPOCH_BEGIN, .epoch = { ++epoch, PROTOCOL_EPOCH_FULL });
+}
+
+/* 24 bytes that cost all frames. */
+static void put_flags(unsigned int i)
+{
+	struct protocol_flags f = { 0, FRAMES, i % 2 ? PROTOCOL_PG_ANON : 0 };
+
+	PUT(FLAGS, .nr = 1, .flags = &f);
+}
+
+/* A process with all frames; each takes the place of the one before. */
+static void put_process(unsigned int i)
+{
+	struct protocol_run r = { 0x10000, 0, FRAMES, 0 };
+
+	PUT(MM, .mm = { 7, 0, PROTOCOL_NO_PGD, "test" });
+	PUT(VMA, .vma = { 0x10000, 0x10000 + FRAMES * PAGE, 16, 0, 0,
+			  PROTOCOL_VM_READ, PROTOCOL_VMA_NEW });
+	PUT(RUNS, .nr = 1, .runs = &r);
+	PUT(MM_END, .pid = 7);
+}
+
+/* Sends what is put, some of it may be left; false: the socket is full. */
+static bool send_some(void)
+{
+	ssize_t n = send(agent, out, nr_out, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0 && errno != EAGAIN)
+		tap_bail("the server hung up");
+	if (n <= 0)
+		return false;
+	memmove(out, out + n, nr_out - n);
+	nr_out -= n;
+	return true;
+}
+
+/* Until the agent has had to wait so often. */
+static void flood(void (*put_next)(unsigned int i), uint64_t nr_waits)
+{
+	uint64_t until = stats_now().nr_throttled + nr_waits;
+
+	for (unsigned int i = 0; stats_now().nr_throttled < until;) {
+		while (nr_out < sizeof(out) / 2)
+			put_next(i++);
+		if (!send_some())
+			poll(NULL, 0, 1);
+	}
+}
+
+static const struct {
+	const char *what;
+	void (*put)(unsigned int i);
+	unsigned int nr_messages;
+	uint64_t work;		/* of so many messages, at least */
+} kinds[] = {
+	{ "flags of all frames", put_flags, 1, FRAMES },
+	{ "processes with all frames", put_process, 4, 2 * 16 * FRAMES },
+};
+
+static void test_floods(void)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		uint64_t start, before, most, nr, seconds;
+
+		/* A server of its own: nothing is saved up or owed. */
+		if (agent_server_new(&as, view))
+			tap_bail("no memory");
+		start = clock_now_ns();
+		call();
+		put_hello();
+		before = stats_now().nr_messages;
+		flood(kinds[i].put, 5);
+		nr = (stats_now().nr_messages - before) / kinds[i].nr_messages;
+		seconds = (clock_now_ns() - start) / NSEC_PER_SEC + 1;
+		most = (BURST + ROUND + RATE * seconds) / kinds[i].work;
+		ok(nr && nr <= most, "%s: %llu in %llu s, at most %llu",
+		   kinds[i].what, (unsigned long long)nr,
+		   (unsigned long long)seconds, (unsigned long long)most);
+
+		/* It is to wait, others need not. */
+		ok(!agent_server_rescan(as), "%s: it can be asked",
+		       kinds[i].what);
+		ok(recv(agent, out, 8, MSG_WAITALL) == 8 &&
+		   out[4] == PROTOCOL_RESCAN, "%s: and hears it",
+		   kinds[i].what);
+		agent_server_free(as);
+		ok(!stats_now().agent_connected && !stats_now().throttled,
+		   "%s: the server ends, with all that waits", kinds[i].what);
+	}
+}
+
+/* To call again pays no debt; an honest agent is heard all the same. */
+static void test_call_again(void)
+{
+	uint64_t start = clock_now_ns(), before, most, nr, seconds;
+
+	if (agent_server_new(&as, view))
+		tap_bail("no memory");
+	before = stats_now().nr_messages;
+	for (int i = 0; i < 8; i++) {
+		call();
+		put_hello();
+		flood(put_flags, 1);
+	}
+	nr = stats_now().nr_messages - before;
+	seconds = (clock_now_ns() - start) / NSEC_PER_SEC + 1;
+	most = (BURST + ROUND + RATE * seconds) / FRAMES + 8 * 2;
+	ok(nr <= most, "8 connections get no more than one: %llu in %llu s, at "
+	   "most %llu", (unsigned long long)nr, (unsigned long long)seconds,
+	   (unsigned long long)most);
+	call();
+	put_hello();
+	PUT(PRESSURE, .pressure = { .mem_total = 4711 });
+	PUT(EPOCH_END, .epoch = { epoch, 0 });
+	while (nr_out && send_some())
+		;
+	while (stats_now().guest.mem_total != 4711)
+		poll(NULL, 0, 1);
+	is_int(stats_now().epoch, 1, "an honest agent is heard after that");
+	agent_server_free(as);
+}
+
+int main(void)
+{
+	if (guest_mem_new(&mem, FRAMES * PAGE, GUEST_MEM_ANON) ||
+	    view_new(&view, mem))
+		tap_bail("no memory");
+	test_budget();
+	test_floods();
+	test_call_again();
+	close(agent);
+	view_free(view);
+	guest_mem_free(mem);
+	return tap_done();
+}
