@@ -82,42 +82,6 @@ static void test_exactly_the_cold(void)
 	vm_stop(&vm);
 }
 
-/* Somebody else reads it all, as QEMU does to send it. */
-static void test_held(void)
-{
-	struct engine_stats before, s;
-	struct engine_page p;
-	struct vm vm;
-
-	vm_prepare(&vm, HOT);
-	vm_start(&vm, NR_HOT);
-	wait_scans(&vm, 12);
-	before = stats_of(&vm);
-	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
-	   (long long)before.nr_swapped);
-	engine_hold(vm.engine, true);
-	/* One scan may be under way; then there is none for 20 periods. */
-	for (int i = 0; i < 100; i++) {
-		before = stats_of(&vm);
-		usleep(200000);
-		s = stats_of(&vm);
-		if (s.nr_scans == before.nr_scans)
-			break;
-	}
-	is_int(s.nr_scans, before.nr_scans, "held: no scan is made");
-	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");
-	engine_hold(vm.engine, false);
-	wait_scans(&vm, 1);
-	s = stats_of(&vm);
-	ok(s.nr_scans > before.nr_scans, "let go: scans go on");
-	is_int(s.nr_refaults, before.nr_refaults,
-	       "and nothing of it was the guest's");
-	is_int(nr_wrong(&vm, NR - 100, NR - 1), 0, "what came back");
-	ok(!engine_get_page(vm.engine, GFN(NR - 1), &p) && !p.nr_refaults,
-	   "is no refault of its page either");
-	vm_stop(&vm);
-}
-
 /* All hot, and a target that only half of them fits. */
 static void test_ages_taken_over(void)
 {
@@ -316,6 +280,7 @@ struct late {
 	unsigned int nr_small;		/* harvests of less than all */
 	unsigned int fail_small_at;	/* the n-th of them fails; 0: none */
 	uint64_t touched;		/* young in the first small one; 0: none */
+	atomic_uint nr_used;		/* from 500 on: young in each of all */
 };
 
 static int late_harvest(struct access_source *src, struct gfn_range r,
@@ -327,6 +292,8 @@ static int late_harvest(struct access_source *src, struct gfn_range r,
 
 	while (clock_thread_cpu_ns() - start < l->burn_ns)
 		;
+	if (!rc && r.nr == NR && l->nr_used)
+		bitmap_set_range(young, 500, 500 + l->nr_used);
 	if (rc || r.nr == NR)
 		return rc;
 	l->nr_small++;
@@ -350,6 +317,46 @@ static void vm_start_late(struct vm *vm, struct late *l, uint64_t target)
 	l->fake = vm->fake;
 	vm->source = &l->base;
 	vm_start(vm, target);
+}
+
+/* Somebody else reads it all, as QEMU does to send it. */
+static void test_held(void)
+{
+	struct engine_stats before, s;
+	struct late l = { .nr_used = 0 };
+	struct engine_page p;
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start_late(&vm, &l, NR_HOT);
+	wait_scans(&vm, 12);
+	before = stats_of(&vm);
+	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
+	   (long long)before.nr_swapped);
+	engine_hold(vm.engine, true);
+	/* One scan may be under way; then there is none for 20 periods. */
+	for (int i = 0; i < 100; i++) {
+		before = stats_of(&vm);
+		usleep(200000);
+		s = stats_of(&vm);
+		if (s.nr_scans == before.nr_scans)
+			break;
+	}
+	is_int(s.nr_scans, before.nr_scans, "held: no scan is made");
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");
+	l.nr_used = 10;		/* the guest used some as well */
+	engine_hold(vm.engine, false);
+	wait_scans(&vm, 1);
+	s = stats_of(&vm);
+	ok(s.nr_scans > before.nr_scans, "let go: scans go on");
+	is_int(s.nr_refaults, before.nr_refaults + 10,
+	       "only what the guest used is a refault");
+	ok(!engine_get_page(vm.engine, GFN(509), &p) && p.nr_refaults == 1,
+	   "of its page, too");
+	is_int(nr_wrong(&vm, NR - 100, NR - 1), 0, "what else came back");
+	ok(!engine_get_page(vm.engine, GFN(NR - 1), &p) && !p.nr_refaults,
+	   "is none");
+	vm_stop(&vm);
 }
 
 static void test_last_look(void)

@@ -14,6 +14,7 @@
 
 #define NR 64
 #define MIN_IDLE 2
+#define S16	 "ssssssssssssssss"
 
 /*
  *   .  resident, not touched      y  resident, touched
@@ -68,6 +69,11 @@ static void test_histories(void)
 		{ "y...E-y", FRAME_INACTIVE, 0, 0, 2 },	/* past is over */
 		{ "y...Essssssssssssssssssssssssssssssssssssssssssy",
 		  FRAME_INACTIVE, 0, 1, 2 },		/* late: no protection */
+		/* Early is 16 times the idle time, as it is protected then. */
+		{ "y...E" S16 S16 "y", FRAME_ACTIVE, 0, 1, 4 },
+		{ "y...E" S16 S16 "sy", FRAME_INACTIVE, 0, 1, 2 },
+		{ "y...EyE" S16 S16 S16 S16 "y", FRAME_ACTIVE, 0, 2, 8 },
+		{ "y...EyE" S16 S16 S16 S16 "sy", FRAME_INACTIVE, 0, 2, 2 },
 	};
 	struct frame_table ft;
 

@@ -18,6 +18,7 @@
 #include "tests/tap.h"
 #include "vmm/policy/engine-internal.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 #include "vmm/view/view-internal.h"
 
 #define PAGE	 4096
@@ -39,6 +40,8 @@ static _Atomic unsigned int most[NR_COUNTED], total[NR_COUNTED];
 static atomic_uint nr_holds;
 /* Called by the engine's thread in a walk, with the locks held. */
 static void (*_Atomic in_walk)(void);
+/* Likewise, as it judges a frame that may go. */
+static void (*_Atomic in_judge)(void);
 
 static void count(enum counted what)
 {
@@ -94,7 +97,11 @@ bool __real_rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 bool __wrap_rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 bool __wrap_rmap_page_unevictable(const struct rmap *map, uint64_t gfn)
 {
+	void (*hook)(void) = in_judge;
+
 	count(WALKS);
+	if (hook)
+		hook();
 	return __real_rmap_page_unevictable(map, gfn);
 }
 
@@ -150,6 +157,7 @@ static struct engine *engine;
 static atomic_bool all_young = true, always_new, half;
 static atomic_ulong nr_scans;
 static atomic_uint nr_evict_calls, most_evicted, nr_small_looks;
+static atomic_uint nr_evict_calls_before, most_calls;	/* in a scan */
 static void (*_Atomic in_evict)(void);
 static void (*_Atomic in_small_look)(void);
 
@@ -208,6 +216,11 @@ static const struct reclaim_sink_ops sink_ops = {
 
 static void on_scan(const struct engine_stats *s, void *arg)
 {
+	unsigned int nr = nr_evict_calls - nr_evict_calls_before;
+
+	nr_evict_calls_before += nr;
+	if (nr > most_calls)
+		most_calls = nr;
 	nr_scans++;
 }
 
@@ -266,6 +279,7 @@ static void start(bool young, uint64_t target_pages)
 
 	all_young = young;
 	nr_evict_calls = most_evicted = nr_small_looks = 0;
+	nr_evict_calls_before = most_calls = 0;
 	for (int i = 0; i < NR_COUNTED; i++)
 		most[i] = total[i] = 0;
 	if (engine_new(&engine, &config))
@@ -478,6 +492,59 @@ static void test_stop(void)
 	is_int(most_evicted, 4096, "of 16 MiB at most");
 }
 
+/* --- what is judged, and for how long ------------------------------------- */
+/* A device takes all memory for its own just then. */
+static void hold_all(void)
+{
+	in_judge = NULL;
+	guest_mem_hold(mem, GPA(0), NR * PAGE);
+}
+
+static void test_pinned(void)
+{
+	struct engine_stats s;
+
+	touch_all();
+	start(true, 1);
+	in_judge = hold_all;
+	all_young = false;
+	while (in_judge)
+		usleep(1000);
+	wait_scans(1);
+	is_int(nr_evict_calls, 0, "held since they were aged: none goes");
+	engine_get_stats(engine, &s);
+	ok(s.nr_unevictable >= ENGINE_BATCH, "and they are unevictable");
+	engine_free(engine);
+	guest_mem_release(mem, GPA(0), NR * PAGE);
+}
+
+/* Far more CPU time than a scan of this guest, and than a period has. */
+static void burn(void)
+{
+	uint64_t until = clock_thread_cpu_ns() + 100 * NSEC_PER_MSEC;
+
+	while (clock_thread_cpu_ns() < until)
+		;
+}
+
+static void test_share(void)
+{
+	struct engine_stats s;
+
+	touch_all();
+	start(true, NR / 4);
+	in_evict = burn;
+	all_young = false;
+	do {
+		wait_scans(1);
+		engine_get_stats(engine, &s);
+	} while (s.nr_evicted < NR / 2 + NR / 8);
+	in_evict = NULL;
+	is_int(most_calls, ENGINE_BATCH / 4096,
+	       "a dear sink: a batch of four calls in a scan");
+	engine_free(engine);
+}
+
 int main(void)
 {
 	char why[512];
@@ -494,6 +561,8 @@ int main(void)
 	test_holds();
 	test_fair();
 	test_stop();
+	test_pinned();
+	test_share();
 	swap_sink->ops->close(swap_sink);
 	view_free(view);
 	guest_mem_free(mem);

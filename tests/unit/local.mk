@@ -201,6 +201,7 @@ tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stale_free_LDADD = $(VMM_LIBS)
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = $(VMM_LIBS)
+tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available
 tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

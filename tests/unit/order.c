@@ -291,6 +291,57 @@ static void test_watermarks(void)
 	vm_stop(&vm);
 }
 
+/* What the host has: a number of the test's, where there is one. */
+static _Atomic int64_t host_has = -1;
+
+int64_t __real_pressure_available(void);
+int64_t __wrap_pressure_available(void);
+int64_t __wrap_pressure_available(void)
+{
+	int64_t has = host_has;
+
+	return has >= 0 ? has : __real_pressure_available();
+}
+
+/* From below low on memory is wanted until there is high, and not before. */
+static void test_hysteresis(void)
+{
+	static const struct {
+		int64_t has;		/* MiB; low is 100, high 200 */
+		bool below, above;
+		const char *what;
+	} t[] = {
+		{ 100, false, false, "at low: nothing is wanted" },
+		{ 199, false, false, "nor between" },
+		{ 99, true, false, "below low it is" },
+		{ 100, true, false, "still at low" },
+		{ 199, true, false, "still just below high" },
+		{ 200, false, true, "not at high" },
+		{ 199, false, false, "nor between again" },
+	};
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	host_has = INT64_C(100) << 20;
+	vm_start(&vm, 0);
+	change(&vm, "on,low=100M,high=200M");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct engine_stats s;
+
+		/* What went for the last one is back. */
+		fill(&vm, 0, NR - 1);
+		host_has = t[i].has << 20;
+		wait_scans(&vm, 12);
+		s = stats_of(&vm);
+		ok(s.below_low == t[i].below && s.above_high == t[i].above,
+		   "%s: told", t[i].what);
+		ok((resident(&vm, 0, NR - 1) < NR) == t[i].below,
+		   "%s: and done", t[i].what);
+	}
+	host_has = -1;
+	vm_stop(&vm);
+}
+
 static void test_io_quota(void)
 {
 	struct engine_stats s;
@@ -374,6 +425,7 @@ int main(void)
 	test_deaf();
 	test_in_vain();
 	test_watermarks();
+	test_hysteresis();
 	test_io_quota();
 	test_psi();
 	test_held();

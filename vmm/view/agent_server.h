@@ -3,8 +3,8 @@
  * The host end of the agent protocol: reads one connection at a time, decodes,
  * applies to the view.  A message that the decoder rejects ends the connection
  * with a rate-limited warning; the picture so far stays until the agent's next
- * full one.  An agent whose messages cost more than its share of time is not read for
- * a while (docs/protocol.md).
+ * full one.  An agent whose messages cost more than its share of time is not read
+ * for a while (docs/protocol.md).
  */
 #ifndef VMM_VIEW_AGENT_SERVER_H
 #define VMM_VIEW_AGENT_SERVER_H
