@@ -137,6 +137,50 @@ static void test_clear(const struct rmap_mm *mm)
 	walk.flags_known = false;
 }
 
+static unsigned int nr_leaves, nr_in_order;
+
+static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
+{
+	nr_in_order += gfn == 0x300 + nr_leaves % 512 && nr == 1;
+	nr_leaves++;
+}
+
+/*
+ * 100 entries at level 2, with holes, name one table of 512 pages: more than a
+ * piece, and each leaf is met once, whatever the pieces are.
+ */
+static void test_pieces(const struct rmap_mm *mm)
+{
+	const unsigned int want = 100 * 512;
+	uint64_t from = 0, budget = 1 << 20, *t, before;
+	unsigned int nr_calls = 0, most = 0, last = 0;
+	int rc;
+
+	lay_tables(1, 0);
+	t = guest_mem_ptr(mem, GPA(4 * 4096), 4096);
+	for (unsigned int i = 0; i < 512; i++)
+		t[i] = i >= 200 && i < 400 && i % 2 ? 5 * 4096 | P : 0;
+	t = guest_mem_ptr(mem, GPA(5 * 4096), 4096);
+	for (uint64_t i = 0; i < 512; i++)
+		t[i] = (0x300 + i) << 12 | P | A;
+	do {
+		before = from;
+		rc = guest_walk_harvest(&walk, mm, &from, &budget, leaf, NULL);
+		if (nr_leaves - last > most)
+			most = nr_leaves - last;
+		last = nr_leaves;
+		nr_calls++;
+	} while (rc == 1 && from > before);
+	is_int(rc, 0, "a walk in pieces ends");
+	ok(nr_leaves == want && nr_in_order == want, "each leaf is met once");
+	ok(nr_calls > want / GUEST_WALK_PIECE && most <= GUEST_WALK_PIECE + 512,
+	   "in %u pieces, of %u at most", nr_calls, most);
+	budget = 1000;
+	from = 0;
+	is_int(guest_walk_harvest(&walk, mm, &from, &budget, leaf, NULL),
+	       -ENOSPC, "the budget is of all pieces");
+}
+
 int main(void)
 {
 	struct rmap_config config = { .nr_frames = 4096 };
@@ -161,6 +205,7 @@ int main(void)
 	}
 	walk.levels = 4;
 	test_clear(four);
+	test_pieces(four);
 	is_int(rmap_pte_lookup(map, none, ADDR, &pte), -ENOENT, "no PGD");
 	is_int(guest_walk_ops.clear_accessed(&walk, none, ADDR, 0), 0,
 	       "no PGD, nothing to clear");

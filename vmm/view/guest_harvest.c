@@ -10,6 +10,11 @@
 /* A reverse-map walk a frame costs as much as a look at so many entries. */
 #define WALK_COST 64
 
+/* In one hold of the lock: pages of regions, and frames asked of the map. */
+#define PIECE	     16384
+#define VMA_COST     16
+#define PIECE_FRAMES 32
+
 struct harvest {
 	struct view *view;
 	struct gfn_range range;
@@ -39,57 +44,101 @@ static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
 		bitmap_set_range(h->young, start, end);
 }
 
-/* Of a process whose tables are not known nobody can say what it used. */
-static void not_looked(struct harvest *h, const struct rmap_mm *mm)
+/*
+ * Of a process whose tables are not known nobody can say what it used.  A piece,
+ * from address *from on; false: that was the last.
+ */
+static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
+		       uint64_t *from)
 {
 	const struct rmap *map = h->view->map;
-	const struct rmap_vma *vma = rmap_vma_next(mm, 0);
+	const struct rmap_vma *vma = rmap_vma_next(mm, *from);
+	unsigned int nr = 0;
 
-	while (vma) {
+	for (; vma; vma = rmap_vma_next(mm, *from)) {
 		struct rmap_vma_desc d;
-		uint64_t addr, gfn;
+		uint64_t gfn;
 
 		rmap_vma_describe(vma, &d);
-		for (addr = d.start; rmap_vma_next_page(map, vma, &addr, &gfn);
-		     addr += RMAP_PAGE_SIZE)
+		if (*from < d.start)
+			*from = d.start;
+		while (rmap_vma_next_page(map, vma, from, &gfn)) {
 			if (is_in(h, gfn))
 				bitmap_clear(h->looked, gfn);
-		vma = rmap_vma_next(mm, d.end);
+			*from += RMAP_PAGE_SIZE;
+			if (++nr >= PIECE)
+				return true;
+		}
+		*from = d.end;
+		nr += VMA_COST;
+		if (nr >= PIECE)
+			return true;
 	}
+	return false;
 }
 
-/* The process after `pid`; 0 at the end.  known: by whether its root is. */
-static uint32_t one_process(struct harvest *h, uint32_t pid, bool known,
-			    bool *complete)
+/* A process, looked at a piece at a time; the lock is free between. */
+struct process {
+	uint32_t pid;		/* after the last one; the one it is now */
+	uint64_t pgd, from;
+	bool more;		/* it is not done */
+};
+
+/* The tables of p->pid; false: not all of them could be looked at. */
+static bool one_piece(struct harvest *h, struct process *p,
+		      const struct rmap_mm *mm, bool known)
 {
-	struct view_process p;
-	struct rmap_mm *mm;
-	bool has_pgd;
+	bool has_pgd = rmap_mm_pgd(mm) != RMAP_NO_PGD;
+	int rc = 0;
+
+	/* Other tables than it began with: what was before is not known. */
+	if (p->from && rmap_mm_pgd(mm) != p->pgd) {
+		p->more = false;
+		return false;
+	}
+	p->pgd = rmap_mm_pgd(mm);
+	if (has_pgd && known)
+		rc = guest_walk_harvest(&h->view->walk, mm, &p->from,
+					&h->budget, leaf, h);
+	else if (!has_pgd && !known)
+		rc = not_looked(h, mm, &p->from);
+	p->more = rc > 0;
+	return rc >= 0;
+}
+
+/*
+ * A piece of a process, or of the next one; false at the end.  known: of those
+ * whose root is, or of the others.
+ */
+static bool next_piece(struct harvest *h, struct process *p, bool known,
+		       bool *complete)
+{
+	const struct rmap_mm *mm;
+	struct view_process next;
+	bool found;
 
 	view_rdlock(h->view);
-	if (!view_next_process(h->view, pid, &p)) {
-		view_unlock(h->view);
-		return 0;
+	if (!p->more) {
+		found = view_next_process(h->view, p->pid, &next);
+		*p = (struct process){ .pid = found ? next.pid : 0 };
 	}
-	mm = rmap_mm_find(h->view->map, p.pid);
-	has_pgd = mm && rmap_mm_pgd(mm) != RMAP_NO_PGD;
-	if (mm && has_pgd && known)
-		*complete &= guest_walk_harvest(&h->view->walk, mm,
-						&h->budget, leaf, h);
-	else if (mm && !has_pgd && !known)
-		not_looked(h, mm);
+	p->more = false;
+	mm = p->pid ? rmap_mm_find(h->view->map, p->pid) : NULL;
+	/* One that has ended meanwhile maps nothing. */
+	if (mm)
+		*complete &= one_piece(h, p, mm, known);
 	view_unlock(h->view);
-	return p.pid;
+	return p->pid;
 }
 
 static void walk_all(struct harvest *h)
 {
+	struct process p = { 0 }, q = { 0 };
 	bool complete = true;
-	uint32_t pid = 0;
 
-	while ((pid = one_process(h, pid, true, &complete)))
+	while (next_piece(h, &p, true, &complete))
 		;
-	while ((pid = one_process(h, pid, false, &complete)))
+	while (next_piece(h, &q, false, &complete))
 		;
 	if (!complete)
 		bitmap_clear_range(h->looked, h->range.start.v,
@@ -117,6 +166,11 @@ static void ask_each(struct harvest *h)
 	for (uint64_t g = h->range.start.v; g < end; g++) {
 		struct one_frame f = { 0 };
 		struct rmap_referenced r;
+
+		if (g % PIECE_FRAMES == 0) {
+			view_unlock(h->view);
+			view_rdlock(h->view);
+		}
 
 		if (rmap_page_referenced_by(h->view->map, g, mapping, &f, &r))
 			continue;

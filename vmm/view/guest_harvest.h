@@ -12,7 +12,7 @@
 
 /*
  * As harvest() of struct access_guest; ctx is the view.  Takes its lock for a
- * process at a time.  A guest can lay tables that have no end: after as many
+ * piece at a time.  A guest can lay tables that have no end: after as many
  * entries as fit in an eighth of its memory the walk stops, and nothing counts
  * as looked at.
  */

@@ -178,12 +178,15 @@ const struct rmap_pte_ops guest_walk_ops = {
 struct table_walk {
 	const struct guest_walk *walk;
 	uint64_t *budget;
+	int64_t left;		/* of this piece */
+	uint64_t from;		/* the first address of this piece, or the next */
 	void (*fn)(void *arg, uint64_t gfn, uint64_t nr, bool accessed);
 	void *arg;
 };
 
 static bool spend(struct table_walk *t, uint64_t work)
 {
+	t->left -= work;
 	if (*t->budget < work)
 		return false;
 	*t->budget -= work;
@@ -208,33 +211,52 @@ static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
 	return true;
 }
 
-/* As deep as there are levels, and as wide as the budget allows. */
-static bool walk_table(struct table_walk *t, uint64_t gpa, unsigned int level)
+/*
+ * As deep as there are levels, and as wide as the budget allows.  base: the
+ * first address of this table.
+ */
+static int walk_table(struct table_walk *t, uint64_t gpa, unsigned int level,
+		      uint64_t base)
 {
 	unsigned int nr = level == t->walk->levels ? 256 : 512;
+	unsigned int shift = shift_of(level), i;
 	uint64_t *table = guest_mem_ptr(t->walk->mem, GPA(gpa), VMM_PAGE_SIZE);
-	bool complete = table && spend(t, nr);
 
-	for (unsigned int i = 0; i < nr && complete; i++) {
+	if (!table)
+		return -ENOENT;
+	for (i = t->from > base ? (t->from - base) >> shift : 0; i < nr; i++) {
 		uint64_t v = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
+		uint64_t addr = base + ((uint64_t)i << shift);
+		int rc = 0;
 
+		/* A table of small pages is gone through to its end. */
+		if (level > 1 && t->left <= 0) {
+			t->from = addr;
+			return 1;
+		}
+		if (!spend(t, 1))
+			return -ENOSPC;
 		if (!(v & PTE_PRESENT))
 			continue;
 		if (level > 1 && !(v & PTE_LARGE))
-			complete = walk_table(t, v & PTE_FRAME, level - 1);
-		else
-			complete = walk_leaf(t, &table[i], v, level,
-					     gpa >> VMM_PAGE_SHIFT);
+			rc = walk_table(t, v & PTE_FRAME, level - 1, addr);
+		else if (!walk_leaf(t, &table[i], v, level,
+				    gpa >> VMM_PAGE_SHIFT))
+			rc = -ENOSPC;
+		if (rc)
+			return rc;
 	}
-	return complete;
+	return 0;
 }
 
-bool guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
-			uint64_t *budget,
-			void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
-				   bool accessed), void *arg)
+int guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
+		       uint64_t *from, uint64_t *budget,
+		       void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+				  bool accessed), void *arg)
 {
-	struct table_walk t = { w, budget, fn, arg };
+	struct table_walk t = { w, budget, GUEST_WALK_PIECE, *from, fn, arg };
+	int rc = walk_table(&t, rmap_mm_pgd(mm) & PTE_FRAME, w->levels, 0);
 
-	return walk_table(&t, rmap_mm_pgd(mm) & PTE_FRAME, w->levels);
+	*from = t.from;
+	return rc;
 }

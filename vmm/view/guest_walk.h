@@ -44,16 +44,23 @@ struct guest_walk {
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
+/* Entries looked at in one call, but for the rest of a table: 512 more. */
+#define GUEST_WALK_PIECE 16384
+
 /*
- * All leaves of the user half of mm's tables: clears their accessed bits, by
- * the rule above, and calls fn with the frames that each maps.  *budget counts
- * down: an entry costs 1, a huge leaf more.  False: it was not enough, or a
+ * The leaves of the user half of mm's tables, from address *from on (0 to begin
+ * with): clears their accessed bits, by the rule above, and calls fn with the
+ * frames that each maps.  *budget counts down: an entry costs 1, a huge leaf up
+ * to 4096 more.
+ *
+ * 1: that was a piece, and *from is where the next one begins; a lock may be let
+ * go before.  0: that was all.  -ENOSPC: the budget was not enough; -ENOENT: a
  * table is not in RAM.
  */
-bool guest_walk_harvest(const struct guest_walk *walk,
-			const struct rmap_mm *mm, uint64_t *budget,
-			void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
-				   bool accessed), void *arg);
+int guest_walk_harvest(const struct guest_walk *walk, const struct rmap_mm *mm,
+		       uint64_t *from, uint64_t *budget,
+		       void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+				  bool accessed), void *arg);
 
 /* An entry for people to look at, also one that maps nothing. */
 struct guest_walk_entry {
