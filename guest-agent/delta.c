@@ -59,8 +59,9 @@ struct cursor {
 static void cursor_init(struct cursor *c, const struct picture *pic,
 			const struct region *r)
 {
-	c->run = pic->runs + r->first_run;
-	c->end = c->run + r->nr_runs;
+	const struct protocol_run *run = pic->runs + r->first_run;
+
+	*c = (struct cursor){ .run = run, .end = run + r->nr_runs };
 	if (c->run < c->end)
 		c->rest = *c->run;
 }
