@@ -49,9 +49,64 @@ skip() { # NAME REASON
   echo "ok $nr - $1 # SKIP $2"
 }
 
+# What the machine or its kernel has not, or what only root may, is skipped.
 skip_all() { # REASON
   echo "1..0 # SKIP $*"
   exit 0
+}
+
+# What is only missing, such as a package, swap or a service that does not start,
+# is a failure: a skip would hide that the test never ran.
+fail_all() { # REASON, with the remedy
+  echo "1..1"
+  echo "not ok 1 - $*"
+  exit 1
+}
+
+# require PROGRAM[:PACKAGE]...: the Debian package of the same name, or that one
+require() {
+  for _need; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${_need%%:*}" >/dev/null ||
+      fail_all "${_need%%:*} not found: install the Debian package" \
+        "${_need##*:}, or all that are needed: ./bootstrap --deps"
+  done
+}
+
+require_root() { # WHY
+  [ "$(id -u)" = 0 ] || skip_all "$*: run as root"
+}
+
+# require_kernel: sets kernel, the newest packaged one of /boot, and release
+require_kernel() {
+  kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+  release=${kernel#/boot/vmlinuz-}
+  [ -e "$kernel" ] || fail_all "no packaged kernel: install the Debian package" \
+    "linux-image-amd64, or all that are needed: ./bootstrap --deps"
+  [ -r "$kernel" ] || skip_all "$kernel cannot be read: run as root"
+}
+
+# require_headers RELEASE: what modules for that kernel are built against
+require_headers() {
+  [ -e "/lib/modules/$1/build/Makefile" ] || fail_all "no headers of kernel $1:" \
+    "install the Debian package linux-headers-amd64, or all that are needed:" \
+    "./bootstrap --deps"
+}
+
+# Left out on purpose it is skipped, otherwise libvirt-dev was not there.
+require_libvirt_build() {
+  "$vmm" libvirt show x --connect test:///default 2>&1 |
+    grep -q 'built without libvirt' || return 0
+  "${abs_top_builddir:-build}/config.status" --config |
+    grep -q -e --without-libvirt && skip_all "configured --without-libvirt"
+  fail_all "this vmm was built without libvirt: install the Debian package" \
+    "libvirt-dev and run configure again"
+}
+
+# require_swap MIB: so much of it must be free
+require_swap() {
+  [ "$(awk '/^SwapFree/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ] ||
+    fail_all "less than $1 MiB of swap are free: add some, for example by" \
+      "tests/make-swap where there is none"
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; 1 when it never does.
@@ -68,8 +123,7 @@ wait_for() {
 # any check on this machine has what there is once, under that name.
 machine_lock() {
   _lock=${VMM_TESTS_LOCK_DIR:-/run}/vmm-tests-$2.lock
-  command -v flock >/dev/null ||
-    skip_all "flock not found: install the Debian package util-linux"
+  require flock:util-linux
   true 2>/dev/null >>"$_lock" ||
     skip_all "$_lock cannot be written: run as root"
   eval "exec $1>>\"\$_lock\""

@@ -41,7 +41,7 @@ tap_result(bool pass, const char *file, int line, const char *fmt, ...)
 		printf("# got %lld, want %lld\n", got_, want_);             \
 } while (0)
 
-/* A test that cannot run here; the reason is for a person to act on. */
+/* A test that this machine or its kernel cannot run, or only root may. */
 __attribute__((unused)) static void tap_skip(const char *name,
 					     const char *reason)
 {
@@ -53,6 +53,13 @@ __attribute__((unused, noreturn)) static void tap_skip_all(const char *reason)
 {
 	printf("1..0 # SKIP %s\n", reason);
 	exit(0);
+}
+
+/* What can be had is missing, such as swap: a skip would hide it. */
+__attribute__((unused, noreturn)) static void tap_fail_all(const char *reason)
+{
+	printf("1..1\nnot ok 1 - %s\n", reason);
+	exit(1);
 }
 
 /* Stop at once: nothing after this makes sense. */

@@ -6,12 +6,12 @@
 lab_require_agent
 lab_agent_guest "$srcdir/tests/lab/agent-guest.sh" agent-truth
 # With a source of accessed bits the engine runs, and sorts pages into lists.
-kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-kver=${kver#*/vmlinuz-}
-if [ -e "/lib/modules/$kver/build/Makefile" ]; then
-  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$kver" \
-    >"$tmp/build.log" 2>&1 || sed 's/^/# /' "$tmp/build.log"
-fi
+require_headers "$release"
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
+  >"$tmp/build.log" 2>&1 || {
+  sed 's/^/# /' "$tmp/build.log"
+  fail_all "the module does not build: see above"
+}
 trap - EXIT
 lab_exec --smp 1 --timeout 360 sh "$srcdir/tests/lab/agent-inside.sh"
 status=$?

@@ -3,11 +3,9 @@
 # The virtio devices with a stock Debian kernel in the guest.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-command -v socat >/dev/null ||
-  skip_all "socat not found: install the Debian package socat"
+require socat
 command -v ip >/dev/null || PATH=$PATH:/usr/sbin:/sbin
-command -v ip >/dev/null ||
-  skip_all "ip not found: install the Debian package iproute2"
+require ip:iproute2
 
 mkdir -p "$tmp/out"
 dd if=/dev/urandom of="$tmp/out/blob" bs=64k count=32 2>/dev/null

@@ -5,12 +5,9 @@
 # KVM.  tests/unit/doctor.c has those that can't be put there.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-command -v jq >/dev/null || skip_all "jq not found: install the Debian package jq"
-kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-kver=${kver#/boot/vmlinuz-}
-[ -e "/lib/modules/$kver/build/Makefile" ] ||
-  skip_all "no headers of $kver: install the Debian package linux-headers-amd64"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+require jq
+require_headers "$release"
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$release" \
   >"$tmp/build.log" 2>&1
 ok $? "the module builds"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }

@@ -6,15 +6,13 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 ept=$srcdir/tests/lab/ept
 missing=$("$ept" --missing | paste -s -d ' ')
-[ -z "$missing" ] || skip_all "install these Debian packages: $missing"
-kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-kver=${kver#/boot/vmlinuz-}
-[ -e "/lib/modules/$kver/build/Makefile" ] ||
-  skip_all "no headers of $kver: install the Debian package linux-headers-amd64"
+[ -z "$missing" ] || fail_all "install these Debian packages: $missing"
+require_kernel
+require_headers "$release"
 
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$release" \
   >"$tmp/build.log" 2>&1
-ok $? "the module builds without warnings against the headers of $kver"
+ok $? "the module builds without warnings against the headers of $release"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 # Debug information is most of it, and the emulated CD is slow.
 strip --strip-debug "$tmp/kmod/kvm_young.ko"

@@ -24,25 +24,24 @@ lab_in_turn() {
   fi
 }
 
-# Skips the whole test when no level-1 machine can run here, and says why.
+# What a level-1 machine needs; sets kernel and release (../functions.sh).
 lab_require() {
-  for _need in qemu-system-x86_64:qemu-system-x86 cpio:cpio \
-    busybox:busybox-static; do
-    command -v "${_need%%:*}" >/dev/null ||
-      skip_all "${_need%%:*} not found: install the Debian package ${_need#*:}"
-  done
-  ls /boot/vmlinuz-*-amd64 >/dev/null 2>&1 ||
-    skip_all "no packaged kernel: install the Debian package linux-image-amd64"
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
+  require qemu-system-x86_64:qemu-system-x86 cpio busybox:busybox-static
+  require_kernel
+}
+
+# lab_no_kernel WHY: ends the test; its kernel is not in the cache.  Only who
+# says so has it skipped.
+lab_no_kernel() {
+  [ -z "${VMM_SKIP_LAB_KERNELS-}" ] || skip_all "VMM_SKIP_LAB_KERNELS is set: $*"
+  fail_all "$*"
 }
 
 # The same for tests with a guest that has the agent.
 lab_require_agent() {
   lab_require
-  for _need in curl jq; do
-    command -v $_need >/dev/null ||
-      skip_all "$_need not found: install the Debian package $_need"
-  done
+  require curl jq
   agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
   ! ldd "$agent" >/dev/null 2>&1 ||
     skip_all "vmm-guest-agent is not static (a build with sanitizers)"
@@ -109,5 +108,5 @@ lab_damon_kernel() {
   done
   [ -n "$kernel" ] ||
     kernel=$("${abs_top_srcdir:-$PWD}/tests/lab/kernel/get-kernel" --cached \
-      2>"$tmp/why") || skip_all "$(cat "$tmp/why")"
+      2>"$tmp/why") || lab_no_kernel "$(cat "$tmp/why")"
 }

@@ -8,17 +8,13 @@ lab_require
 if [ "${kvm_young_kernel-}" = 6.12 ]; then
   get=$srcdir/tests/lab/kernel
   kernel=$("$get/get-kernel" --cached 2>"$tmp/why") ||
-    skip_all "$(cat "$tmp/why")"
+    lab_no_kernel "$(cat "$tmp/why")"
   headers=$("$get/get-headers" --cached 2>"$tmp/why") ||
-    skip_all "$(cat "$tmp/why")"
+    lab_no_kernel "$(cat "$tmp/why")"
   kver=${kernel##*/vmlinuz-}
 else
-  kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-  kver=${kver#/boot/vmlinuz-}
-  kernel=debian headers=$kver
-  [ -e "/lib/modules/$kver/build/Makefile" ] ||
-    skip_all "no headers of $kver: install the Debian package" \
-      "linux-headers-amd64"
+  require_headers "$release"
+  kernel=debian kver=$release headers=$release
 fi
 
 "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$headers" \

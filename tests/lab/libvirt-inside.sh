@@ -37,7 +37,7 @@ LIBVIRT_DRIVER_DIR=$tmp/drivers libvirtd >libvirtd.log 2>&1 &
 daemon=$!
 wait_for 150 lv list || {
   sed 's/^/# /' libvirtd.log
-  skip_all "libvirt does not start here: see above"
+  fail_all "libvirt does not start: see above"
 }
 # Slots for memory above 4 GiB would have Linux take 64 MiB for bounce buffers.
 # domain NAME MIB [CPU] [MORE]: its XML; devices from standard input
@@ -112,7 +112,7 @@ domain two 128 </dev/null >two.xml
 for d in one two; do
   lv define $d.xml >/dev/null && continue
   sed 's/^/# /' libvirtd.log
-  skip_all "libvirt does not take a domain"
+  fail_all "libvirt does not take a domain: see above"
 done
 prepare two off
 ok $? "enabled before its start"

@@ -5,18 +5,10 @@
 # is plugged in, in huge pages, and locked.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require_agent
-for need in libvirtd:libvirt-daemon virsh:libvirt-clients socat:socat \
-  mke2fs:e2fsprogs; do
-  command -v ${need%:*} >/dev/null ||
-    skip_all "${need%:*} not found: install the Debian package ${need#*:}"
-done
-"$vmm" libvirt show x --connect test:///default 2>&1 |
-  grep -q 'built without libvirt' &&
-  skip_all "this vmm was built without libvirt: install libvirt-dev"
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-release=${kernel#*/vmlinuz-}
-[ -e "/lib/modules/$release/build/Makefile" ] ||
-  skip_all "no headers of kernel $release: install linux-headers-amd64"
+require libvirtd:libvirt-daemon-system virsh:libvirt-clients socat \
+  mke2fs:e2fsprogs
+require_libvirt_build
+require_headers "$release"
 mkdir -p "$tmp/out" "$tmp/files"
 "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
   >"$tmp/build.log" 2>&1 || {

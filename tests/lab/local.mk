@@ -1,5 +1,5 @@
 # Lab tests: each boots a level-1 machine of its own (README.md).  They take
-# turns, and are skipped with a reason where no such machine can run.
+# turns; VMM_SKIP_LAB=1 skips them.
 LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
@@ -33,7 +33,7 @@ tests_lab_kmod_qemu_LDADD = $(VMM_LIBS)
 CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
-# Access sources on real nested page tables (skipped without such a kernel).
+# Access sources on real nested page tables.
 ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh \
 	tests/lab/guest-pte.sh tests/lab/sink-damon.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)

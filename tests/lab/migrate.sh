@@ -5,14 +5,8 @@
 # QEMU's emulator, where nobody sees accesses.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-for need in curl jq socat; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-release=${kernel#*/vmlinuz-}
-[ -e "/lib/modules/$release/build/Makefile" ] ||
-  skip_all "no headers of kernel $release: install linux-headers-amd64"
+require curl jq socat
+require_headers "$release"
 mkdir -p "$tmp/out"
 "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
   >"$tmp/build.log" 2>&1 || {

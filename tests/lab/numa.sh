@@ -4,10 +4,7 @@
 # memory is where they are placed, and cold pages move between nodes.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-for need in curl jq; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
+require curl jq
 mkdir -p "$tmp/out"
 "$mkguest" --script "$srcdir/tests/lab/numa-guest.sh" "$tmp/out/guest.cpio"
 trap - EXIT

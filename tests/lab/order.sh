@@ -5,14 +5,10 @@
 # it, and the host has the memory.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require_agent
-command -v mke2fs >/dev/null ||
-  skip_all "mke2fs not found: install the Debian package e2fsprogs"
-kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-kver=${kver#/boot/vmlinuz-}
-[ -e "/lib/modules/$kver/build/Makefile" ] ||
-  skip_all "no headers of $kver: install the Debian package linux-headers-amd64"
+require mke2fs:e2fsprogs
+require_headers "$release"
 mkdir -p "$tmp/out/kmod"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$kver" \
+"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
   >"$tmp/build.log" 2>&1 || {
   sed 's/^/# /' "$tmp/build.log"
   ok 1 "the module builds"

@@ -5,7 +5,7 @@
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
 kernel=$("$abs_top_srcdir/tests/lab/kernel/build-kernel" --cached 2>"$tmp/why") ||
-  skip_all "$(cat "$tmp/why")"
+  lab_no_kernel "$(cat "$tmp/why")"
 truth=$abs_top_builddir/tests/native/abits-truth
 # A level-1 CPU keeps translations long: windows of a second.
 lab_exec --kernel "$kernel" --timeout 200 \

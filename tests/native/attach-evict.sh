@@ -5,16 +5,10 @@
 # checks all it has, while random parts of its memory go to swap and what takes
 # them is killed 200 times.  For private memory and for shared.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-for need in qemu-system-x86_64:qemu-system-x86 cpio:cpio busybox:busybox-static; do
-  command -v "${need%%:*}" >/dev/null ||
-    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to take"
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-[ -r "$kernel" ] ||
-  skip_all "no packaged kernel: install the Debian package linux-image-amd64"
-[ "$(awk '/^SwapFree/ { print $2 }' /proc/meminfo)" -gt 200000 ] ||
-  skip_all "less than 200 MB of swap are free: vmm doctor tells how to have it"
+require qemu-system-x86_64:qemu-system-x86 cpio busybox:busybox-static
+require_root "the memory of others is root's to take"
+require_kernel
+require_swap 200
 evict=${abs_top_builddir:-build}/tests/native/attach-evict
 kills=${VMM_TEST_KILLS:-200}
 

@@ -5,11 +5,8 @@
 # them, and a restart of libvirt.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-for need in curl jq; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+require curl jq
+require_root "the memory of others is root's to look at"
 libvirt_start
 
 attached=''
@@ -23,10 +20,10 @@ export XDG_RUNTIME_DIR
 a=att-$$-a b=att-$$-b
 for d in $a $b; do
   domain_xml $d q35 </dev/null >"$tmp/$d.xml"
-  lv define "$tmp/$d.xml" >/dev/null || skip_all "libvirt does not take a domain"
+  lv define "$tmp/$d.xml" >/dev/null || fail_all "libvirt does not take a domain"
   lv start $d >/dev/null || {
     sed 's/^/# /' "$tmp/libvirtd.log"
-    skip_all "libvirt does not start a domain here"
+    fail_all "libvirt does not start a domain: see above"
   }
 done
 ns='--uri urn:vmm:libvirt:1 --key vmm'

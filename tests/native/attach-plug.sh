@@ -4,11 +4,8 @@
 # QEMU's, also two DIMMs of one size, and until it is plugged out again.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-for need in curl jq; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+require curl jq
+require_root "the memory of others is root's to look at"
 libvirt_start
 attached=''
 on_exit() {
@@ -22,7 +19,7 @@ domain_xml $name q35 </dev/null |
     >"$tmp/xml"
 lv define "$tmp/xml" >/dev/null && lv start $name >/dev/null || {
   sed 's/^/# /' "$tmp/libvirtd.log"
-  skip_all "libvirt does not start a domain with slots here"
+  fail_all "libvirt does not start a domain with slots: see above"
 }
 for n in 1 2; do
   cat >"$tmp/dimm$n" <<END

@@ -6,11 +6,8 @@
 # came.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-for need in curl jq; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+require curl jq
+require_root "the memory of others is root's to look at"
 libvirt_start
 attached=''
 on_exit() {
@@ -19,10 +16,10 @@ on_exit() {
 }
 d=save-$$
 domain_xml $d q35 </dev/null >"$tmp/$d.xml"
-lv define "$tmp/$d.xml" >/dev/null || skip_all "libvirt does not take a domain"
+lv define "$tmp/$d.xml" >/dev/null || fail_all "libvirt does not take a domain"
 lv start $d >/dev/null || {
   sed 's/^/# /' "$tmp/libvirtd.log"
-  skip_all "libvirt does not start a domain here"
+  fail_all "libvirt does not start a domain: see above"
 }
 api() { curl -sS --max-time 120 --unix-socket "$tmp/s" "http://vmm$1" 2>/dev/null; }
 stat_of() { api /stats | jq -r "$1" 2>/dev/null; }

@@ -5,11 +5,8 @@
 # nothing can be taken; and QEMU runs on whatever becomes of it.  QEMU emulates
 # here: it needs no KVM.  What is reclaimed, tests/lab/attach.sh looks at.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-for need in qemu-system-x86_64:qemu-system-x86 socat:socat curl:curl jq:jq; do
-  command -v "${need%%:*}" >/dev/null ||
-    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
+require qemu-system-x86_64:qemu-system-x86 socat curl jq
+require_root "the memory of others is root's to look at"
 
 qemu='' attached=''
 on_exit() {

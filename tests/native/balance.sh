@@ -6,8 +6,7 @@
 # speed: what is waited for is the state that must come about.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
-command -v socat >/dev/null ||
-  skip_all "socat not found: install the Debian package socat"
+require socat
 
 pids='' helper=''
 on_exit() {
@@ -19,8 +18,8 @@ on_exit() {
 
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
   --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
-  2>"$tmp/why" || skip_all "no reclaim here: $(cat "$tmp/why")"
-native_require_swap
+  2>"$tmp/why" || fail_all "no reclaim: $(cat "$tmp/why")"
+require_swap 1024
 
 mem=128 mib=1048576
 total=$((160 * mib))

@@ -4,8 +4,7 @@
 # a signal, and then as it was before.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
-command -v script >/dev/null ||
-  skip_all 'script not found: install the Debian package bsdutils'
+require script:bsdutils
 typing=
 on_exit() {
   payload_cleanup

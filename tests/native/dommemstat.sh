@@ -5,16 +5,10 @@
 # VMM_TEST_SHOW=1 prints all of both.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-for need in jq:jq cpio:cpio busybox:busybox-static; do
-  command -v "${need%%:*}" >/dev/null ||
-    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
-done
-[ "$(id -u)" = 0 ] || skip_all "the memory of others is root's to look at"
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-[ -r "$kernel" ] ||
-  skip_all "no packaged kernel: install the Debian package linux-image-amd64"
-[ "$(awk '/^SwapFree/ { print $2 }' /proc/meminfo)" -gt 300000 ] ||
-  skip_all "less than 300 MB of swap are free: vmm doctor tells how to have it"
+require jq cpio busybox:busybox-static
+require_root "the memory of others is root's to look at"
+require_kernel
+require_swap 300
 libvirt_start
 attached=''
 on_exit() {
@@ -46,7 +40,7 @@ END
 chown 65534 "$tmp/lv/console"
 { lv define "$tmp/$d.xml" && lv start $d; } >"$tmp/lv.log" 2>&1 || {
   sed 's/^/# /' "$tmp/lv.log"
-  skip_all "libvirt does not start a domain here"
+  fail_all "libvirt does not start a domain: see above"
 }
 ready() { grep -q '^G ready' "$tmp/lv/console"; }
 wait_for 300 ready || {

@@ -4,14 +4,9 @@
 # ssh.  The other host is this one, by a sshd of the test's own.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-for need in jq:jq socat:socat curl:curl ssh:openssh-client \
-  ssh-keygen:openssh-client; do
-  command -v "${need%%:*}" >/dev/null ||
-    skip_all "${need%%:*} not found: install the Debian package ${need#*:}"
-done
-[ -x /usr/sbin/sshd ] ||
-  skip_all "sshd not found: install the Debian package openssh-server"
-[ "$(id -u)" = 0 ] || skip_all "the sshd of the test is started by root"
+require jq socat curl ssh:openssh-client ssh-keygen:openssh-client \
+  sshd:openssh-server
+require_root "the sshd of the test is started by root"
 sshd='' tunnel='' attached='' server=''
 name=fleet-$$
 on_exit() {
@@ -25,7 +20,7 @@ libvirt_start
 domain_xml $name q35 </dev/null >"$tmp/$name.xml"
 { lv define "$tmp/$name.xml" && lv start $name; } >"$tmp/lv.log" 2>&1 || {
   sed 's/^/# /' "$tmp/lv.log"
-  skip_all "libvirt does not start a domain here"
+  fail_all "libvirt does not start a domain: see above"
 }
 
 # --- the way there --------------------------------------------------------------
@@ -57,7 +52,7 @@ END
 }
 at_free_port start_sshd || {
   sed 's/^/# /' "$tmp/sshd.log" "$tmp/ssh.log"
-  skip_all "no way by ssh to this host itself: see above"
+  fail_all "no way by ssh to this host itself: see above"
 }
 # libvirt starts ssh itself, and can't be told of another file of known hosts.
 cat >"$tmp/ssh" <<END

@@ -5,10 +5,8 @@
 # opens it by its name, and the host reads what the protocol begins with.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-[ -r "$kernel" ] ||
-  skip_all "no kernel in /boot can be read: install linux-image-amd64"
-command -v socat >/dev/null || skip_all "socat not found: install socat"
+require_kernel
+require socat cpio busybox:busybox-static
 agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
 
 # udev's part is done by hand: names of ports are links.
@@ -28,7 +26,7 @@ END
 "$srcdir/tests/lab/mkguest" --kernel "${kernel##*/vmlinuz-}" --gzip \
   --script "$tmp/script" --add "$agent" "$tmp/initrd" 2>"$tmp/why" || {
   sed 's/^/# /' "$tmp/why"
-  skip_all "no initramfs for the guest: see above"
+  fail_all "no initramfs for the guest: see above"
 }
 chmod 644 "$tmp/initrd"
 libvirt_start

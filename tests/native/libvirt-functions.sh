@@ -8,14 +8,9 @@ libvirtd_pid=
 uri="qemu+unix:///session?socket=$tmp/lv/run/libvirt/libvirt-sock"
 
 libvirt_require() {
-  for _need in libvirtd virsh qemu-system-x86_64 setpriv script; do
-    command -v $_need >/dev/null || skip_all "$_need not found: install the" \
-      "Debian packages libvirt-daemon, libvirt-clients, qemu-system-x86"
-  done
-  "$vmm" libvirt show x --connect test:///default 2>&1 |
-    grep -q 'built without libvirt' &&
-    skip_all "this vmm was built without libvirt: install libvirt-dev"
-  return 0
+  require_libvirt_build
+  require libvirtd:libvirt-daemon-system virsh:libvirt-clients \
+    qemu-system-x86_64:qemu-system-x86 setpriv:util-linux script:bsdutils
 }
 
 lv() { virsh -q -c "$uri" "$@"; }
@@ -35,7 +30,7 @@ libvirt_start() {
   libvirtd_pid=$!
   wait_for 300 lv list || {
     sed 's/^/# /' "$tmp/libvirtd.log"
-    skip_all "libvirt does not start here: see above"
+    fail_all "libvirt does not start: see above"
   }
 }
 

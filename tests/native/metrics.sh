@@ -3,8 +3,7 @@
 # vmm metrics: two VMs and a socket that hangs, printed and by HTTP.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
-command -v socat >/dev/null ||
-  skip_all "socat not found: install the Debian package socat"
+require socat
 a=metrics-$$-a b=metrics-$$-b hung=metrics-$$-hung pids='' rundir=/run/vmm
 [ "$(id -u)" = 0 ] || rundir=$XDG_RUNTIME_DIR/vmm
 on_exit() {

@@ -13,10 +13,7 @@ payload_require() {
   [ -e /dev/kvm ] || skip_all "no /dev/kvm: load kvm_intel or kvm_amd"
   { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } ||
     skip_all "/dev/kvm may not be opened: join the group kvm or be root"
-  for _need in jq curl; do
-    command -v $_need >/dev/null ||
-      skip_all "$_need not found: install the Debian package $_need"
-  done
+  require jq curl
 }
 
 # payload_start CMDLINE VMM-OPTION...: in the background; its output in $log.
@@ -48,7 +45,7 @@ payload_wait() {
 }
 
 # payload_run CMDLINE VMM-OPTION...: start, and wait for at most $limit seconds.
-limit=120
+limit=900
 payload_run() {
   payload_start "$@"
   (sleep "$limit" && kill "$vmm_pid") >/dev/null 2>&1 &
@@ -110,40 +107,13 @@ some_scans_later() { # NUMBER
   wait_for $grace scans_beyond $_then
 }
 
-# native_require_swap [BYTES]: room for reclaimed pages.  The machine's own swap,
-# else compressed memory that is taken away at the end.
-own_swap=
-native_require_swap() {
-  need=${1:-$((1 << 30))}
-  # Swap that another test has made goes when that ends: wait for it.
-  [ "$(id -u)" != 0 ] || machine_lock 6 swap
-  if [ -n "$(swapon --noheadings --show=NAME 2>/dev/null)" ]; then
-    free=$(awk '/^SwapFree:/ { printf "%.0f\n", $2 * 1024 }' /proc/meminfo)
-    [ "$free" -ge "$need" ] ||
-      skip_all "$((need >> 20)) MiB of swap needed, $((free >> 20)) MiB free: add some (swapon)"
-    exec 6>&-
-    return 0
-  fi
-  [ "$(id -u)" = 0 ] || skip_all "no swap: as root, add some (swapon)"
-  modprobe zram 2>/dev/null || :
-  [ -e /sys/block/zram0/disksize ] ||
-    skip_all "no swap and no zram: add some swap (swapon)"
-  { echo $((need + (need >> 2))) >/sys/block/zram0/disksize &&
-    mkswap /dev/zram0 && swapon /dev/zram0; } >/dev/null 2>&1 ||
-    skip_all "no swap, and /dev/zram0 is in other use: add some swap (swapon)"
-  own_swap=/dev/zram0
-}
-
 # payload_in_lab TEST: the whole test in a lab machine, with VMM_TEST_MODULE set
 # to the kvm-young module, which is for the test to load.
 payload_in_lab() {
   . "$srcdir/tests/lab/functions.sh"
   lab_require
-  kver=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
-  kver=${kver#/boot/vmlinuz-}
-  [ -e "/lib/modules/$kver/build/Makefile" ] || skip_all \
-    "no headers of $kver: install the Debian package linux-headers-amd64"
-  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$kver" \
+  require_headers "$release"
+  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$release" \
     >"$tmp/build.log" 2>&1 || {
     sed 's/^/# /' "$tmp/build.log"
     ok 1 "the module builds"
@@ -158,9 +128,6 @@ payload_cleanup() {
   if [ -n "$vmm_pid" ]; then
     kill "$vmm_pid" 2>/dev/null || :
     wait "$vmm_pid" 2>/dev/null || :
-  fi
-  if [ -n "$own_swap" ]; then
-    swapoff "$own_swap" && echo 1 >/sys/block/zram0/reset
   fi
 }
 on_exit() { payload_cleanup; }

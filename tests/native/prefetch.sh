@@ -8,8 +8,8 @@
 payload_require
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
   --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
-  2>"$tmp/why" || skip_all "no reclaim here: $(cat "$tmp/why")"
-native_require_swap
+  2>"$tmp/why" || fail_all "no reclaim: $(cat "$tmp/why")"
+require_swap 1024
 
 one_run() { # SINK
   payload_start "pattern=sequential write=25 pace_us=3000 seconds=100000 agent=1" \

@@ -28,7 +28,7 @@ elif [ ! -e /dev/kvm ] || ! source_works; then
   exit
 fi
 payload_require
-native_require_swap
+require_swap 1024
 
 mem=256
 target=$((64 << 20))

@@ -27,9 +27,10 @@ elif [ ! -e /dev/kvm ] || ! source_works; then
 fi
 mem=128
 payload_require
-native_require_swap $((mem << 20))
+require_swap $mem
 case $(cat $thp 2>/dev/null) in
-*'[never]'* | '') skip_all "no transparent huge pages: echo madvise >$thp" ;;
+'') skip_all "this kernel has no transparent huge pages" ;;
+*'[never]'*) fail_all "transparent huge pages are off: echo madvise >$thp" ;;
 esac
 
 target=$((64 << 20))

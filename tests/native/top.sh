@@ -4,10 +4,7 @@
 # a killed VM left behind.  What is on the screen is what tmux captures of it.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
-for need in tmux socat; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
+require tmux socat
 LC_ALL=C.UTF-8
 export LC_ALL
 unset NO_COLOR
@@ -49,7 +46,7 @@ pids="$pids $!"
 has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
 wait_for $grace has_picture || {
   sed 's/^/# /' "$tmp/$a.log"
-  skip_all "the guests do not run here: see above"
+  fail_all "the guests do not run: see above"
 }
 
 # Plain text.

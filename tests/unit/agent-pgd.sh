@@ -5,7 +5,7 @@
 # proved by the agent itself, on its own pages, before it tells any.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
-[ "$(id -u)" = 0 ] || skip_all "only root may look into the kernel"
+require_root "only root may look into the kernel"
 [ -r /sys/kernel/btf/vmlinux ] || skip_all "the kernel has no BTF"
 
 dump() { # FILE

@@ -239,8 +239,8 @@ static void test_packaged_kernel(void)
 	FILE *f;
 
 	if (glob("/boot/vmlinuz-*-amd64", 0, NULL, &g)) {
-		tap_skip("a packaged kernel loads",
-			 "no kernel in /boot: install linux-image-amd64");
+		ok(false, "no packaged kernel: install the Debian package "
+			  "linux-image-amd64");
 		return;
 	}
 	f = fopen(g.gl_pathv[0], "r");

@@ -4,8 +4,7 @@
 # touched unless its owner allows it, and then always returned.  On a directory
 # laid out like DAMON's, since no test may take a real one.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-command -v flock >/dev/null ||
-  skip_all "flock not found: install the Debian package util-linux"
+require flock:util-linux
 
 VMM_TESTS_DAMON_DIR=$tmp/kdamonds VMM_TESTS_LOCK_DIR=$tmp
 export VMM_TESTS_DAMON_DIR VMM_TESTS_LOCK_DIR

@@ -115,7 +115,7 @@ static const char *prepare(struct vm *vm)
 	    access_fake_open(&vm->fake, trace, NR, why, sizeof(why)))
 		tap_bail("no memory, or a bad trace");
 	if (sink_swap.open(&vm->sink, vm->mem, NULL, why, sizeof(why)))
-		return why;
+		tap_bail("%s", why);
 	fill(vm);
 	if (guest_mem_huge(vm->mem, all, map))
 		return "this kernel does not tell which pages are huge "

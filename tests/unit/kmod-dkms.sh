@@ -4,15 +4,14 @@
 # the module, in trees of our own.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-command -v dkms >/dev/null ||
-  skip_all "dkms not found: install the Debian package dkms"
-[ "$(id -u)" = 0 ] || skip_all "dkms builds as root only"
+require dkms
+require_root "dkms builds as root only"
 kver=
 for dir in /lib/modules/*; do
   [ ! -e "$dir/build/Makefile" ] || kver=${dir##*/}
 done
 [ -n "$kver" ] ||
-  skip_all "no kernel headers: install the Debian package linux-headers-amd64"
+  fail_all "no kernel headers: install the Debian package linux-headers-amd64"
 
 make -s -C "${abs_top_builddir:-build}" install-dkms DESTDIR="$tmp" \
   >"$tmp/log" 2>&1

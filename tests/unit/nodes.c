@@ -156,7 +156,7 @@ int main(void)
 	rc = sink_swap.probe(mem, why, sizeof(why));
 	guest_mem_free(mem);
 	if (rc)
-		tap_skip_all(why);
+		tap_fail_all(why);
 	test_nodes();
 	test_refusals();
 	return tap_done();

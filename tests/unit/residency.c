@@ -174,7 +174,7 @@ int main(void)
 		if (guest_mem_new(&mem, (uint64_t)NR * PAGE, t[i].backing))
 			tap_bail("no memory");
 		if (sink_swap.probe(mem, why, sizeof(why)))
-			tap_skip_all(why);
+			tap_fail_all(why);
 		if (sink_swap.open(&sink, mem, NULL, why, sizeof(why)))
 			tap_bail("%s", why);
 		bytes = guest_mem_ptr(mem, GPA(0), (uint64_t)NR * PAGE);
