@@ -1,4 +1,5 @@
-EXTRA_DIST += tests/functions.sh tests/tsan.supp
+EXTRA_DIST += tests/functions.sh tests/tsan.supp tests/check-fresh \
+	tests/make-swap
 include tests/unit/local.mk
 include tests/payload/local.mk
 include tests/native/local.mk

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every option of every verb is in its man page, and the other way round; the
-# pages are sound mdoc; the links in the documents lead somewhere.
+# pages are sound mdoc; the links in the documents lead somewhere; packages that
+# bootstrap installs are listed.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 
 options_of_help() {
@@ -41,4 +42,13 @@ for doc in "$srcdir"/README.md "$srcdir"/docs/*.md; do
     done)
   is "$broken" "" "links of $(basename "$doc") lead somewhere"
 done
+# Packages: what bootstrap installs is what the table of build.md lists.
+sed -n "/^[a-z]*_packages='/,/'\$/p" "$srcdir/bootstrap" |
+  sed "s/^[a-z_]*='//; s/'\$//" | tr -s ' ' '\n' | sort -u |
+  sed '/^$/d' >"$tmp/installed"
+sed -n '/^| needed |/,/^$/p' "$srcdir/docs/build.md" | cut -d'|' -f3 |
+  tr -s ' ' '\n' | sort -u >"$tmp/listed"
+[ "$(wc -l <"$tmp/installed")" -gt 40 ]
+ok $? "bootstrap installs $(wc -l <"$tmp/installed") packages"
+is "$(comm -23 "$tmp/installed" "$tmp/listed")" "" "build.md lists each of them"
 done_testing

@@ -300,6 +300,7 @@ tests_unit_experiment_LDADD = $(VMM_LIBS)
 
 # The alarms of docs/prometheus-rules.yml.
 dist_check_SCRIPTS += tests/unit/alarms.sh
+EXTRA_DIST += tests/unit/get-promtool
 EXTRA_DIST += tests/unit/prometheus-rules-test.yml
 TESTS += tests/unit/alarms.sh
 ATTACH_TESTS = tests/unit/qemu_layout tests/unit/qemu_place \
