@@ -229,8 +229,8 @@ TESTS += tests/unit/doctor
 tests_unit_doctor_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_doctor_LDADD = $(VMM_LIBS)
 
-TESTS += tests/unit/damon-borrow.sh
-dist_check_SCRIPTS += tests/unit/damon-borrow.sh
+TESTS += tests/unit/damon-borrow.sh tests/unit/require.sh
+dist_check_SCRIPTS += tests/unit/damon-borrow.sh tests/unit/require.sh
 VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
 	tests/unit/view-flags \
 	tests/unit/rmap-record
