@@ -1,7 +1,7 @@
 # Lab tests: each boots a level-1 machine of its own (README.md).  They take
 # turns; VMM_SKIP_LAB=1 skips them.
 LAB_TESTS = tests/lab/lab.sh
-EXTRA_DIST += tests/lab/README.md tests/lab/lab tests/lab/l1init \
+EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab tests/lab/l1init \
 	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
 	tests/lab/kernel/get-headers \
