@@ -3,6 +3,7 @@
 #ifndef VMM_KVM_YOUNG_H
 #define VMM_KVM_YOUNG_H
 
+#include <linux/cpumask.h>
 #include <linux/kvm_host.h>
 
 #include "kvm_young_abi.h"
@@ -30,6 +31,7 @@ struct ky_scan {
 	/* Tables that had been used, by (page in the batch) / KY_TABLE_PAGES */
 	DECLARE_BITMAP(used_tables, KY_BATCH_TABLES);
 	bool cleared;		/* a bit, and no flush since */
+	cpumask_var_t kick;	/* scratch of a flush; owned */
 	u32 nr_flushes;
 	/*
 	 * The leaf that reaches beyond what was walked under one hold of
@@ -51,6 +53,16 @@ struct ky_run {
 	gfn_t gfn, end;
 	unsigned long bit;
 };
+
+/* --- kvm.c: what KVM does --------------------------------------------------- */
+
+/* The VM that the file is, or NULL.  It lives as long as the file. */
+struct kvm *ky_vm_of(struct file *file);
+/*
+ * Flushes the TLBs of all vCPUs; returns when none uses a translation from
+ * before.  kick is scratch.  Does not sleep; no lock is needed.
+ */
+void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick);
 
 /* --- scan.c: a range, batch by batch --------------------------------------- */
 

@@ -3,11 +3,12 @@
  * What the walk relies on and KVM does not promise: the format of the TDP
  * MMU's page table entries and where its roots are.
  *
- * Linux 6.1 and 6.12 are those whose arch/x86/kvm/mmu/ was read for this.  A
- * kernel of another version is not walked at all; one of these is compared at
+ * Linux 6.1, 6.12 and 7.3 are those whose arch/x86/kvm/mmu/ was read for this.
+ * A kernel of another version is not walked at all; one of these is compared at
  * run time with KVM's own answers first (verify.c).  A kernel whose structures
  * differ from the headers the module was built with does not load it: the
- * checksums of the exported functions (CONFIG_MODVERSIONS) cover struct kvm.
+ * checksums of the exported functions (CONFIG_MODVERSIONS) cover struct kvm; where
+ * there are none (7.3) the name of the release decides, as for all modules.
  */
 #ifndef VMM_KMOD_LAYOUT_H
 #define VMM_KMOD_LAYOUT_H
@@ -19,7 +20,8 @@
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0) && \
 	 LINUX_VERSION_CODE < KERNEL_VERSION(major, (minor) + 1, 0))
 
-#if defined(CONFIG_X86_64) && (KY_IS_VERSION(6, 1) || KY_IS_VERSION(6, 12))
+#if defined(CONFIG_X86_64) && (KY_IS_VERSION(6, 1) || KY_IS_VERSION(6, 12) || \
+				KY_IS_VERSION(7, 3))
 #define KY_WALK_KNOWN 1
 #else
 #define KY_WALK_KNOWN 0
@@ -29,7 +31,8 @@
 
 #define KY_PRESENT	BIT_ULL(11)	/* SPTE_MMU_PRESENT_MASK */
 #define KY_LARGE	BIT_ULL(7)	/* PT_PAGE_SIZE_MASK */
-#define KY_AD_DISABLED	BIT_ULL(52)	/* SPTE_TDP_AD_DISABLED */
+/* SPTE_TDP_AD_DISABLED */
+#define KY_AD_DISABLED	BIT_ULL(KY_IS_VERSION(7, 3) ? 60 : 52)
 #define KY_ACCESSED_NPT	BIT_ULL(5)
 #define KY_ACCESSED_EPT	BIT_ULL(8)
 #define KY_ADDRESS	(__PHYSICAL_MASK & PAGE_MASK)

@@ -2,8 +2,8 @@
 # headers of KVER: the running kernel's, or else the newest installed ones.
 # Not part of `make all`: it needs headers, and a host may use another source.
 KMOD_FILES = vmm/kmod/Kbuild vmm/kmod/kvm_young.h vmm/kmod/kvm_young_abi.h \
-	vmm/kmod/layout.h vmm/kmod/main.c vmm/kmod/scan.c vmm/kmod/walk.c \
-	vmm/kmod/leaf.c vmm/kmod/entry.c vmm/kmod/verify.c
+	vmm/kmod/layout.h vmm/kmod/main.c vmm/kmod/kvm.c vmm/kmod/scan.c \
+	vmm/kmod/walk.c vmm/kmod/leaf.c vmm/kmod/entry.c vmm/kmod/verify.c
 EXTRA_DIST += $(KMOD_FILES) vmm/kmod/dkms.conf.in vmm/kmod/README.md \
 	vmm/kmod/build
 

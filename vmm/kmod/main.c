@@ -56,17 +56,18 @@ static long ky_ioctl_scan(struct kvm_young_scan __user *arg)
 	vm_file = fget(req.vm_fd);
 	if (!vm_file)
 		return -EBADF;
-	if (!file_is_kvm(vm_file)) {
+	scan.kvm = ky_vm_of(vm_file);
+	if (!scan.kvm) {
 		err = -EINVAL;
 		goto out_file;
 	}
 	scan.young = bitmap_zalloc(KY_BATCH_PAGES, GFP_KERNEL_ACCOUNT);
 	scan.huge = bitmap_zalloc(KY_BATCH_PAGES, GFP_KERNEL_ACCOUNT);
-	if (!scan.young || !scan.huge) {
+	if (!scan.young || !scan.huge ||
+	    !zalloc_cpumask_var(&scan.kick, GFP_KERNEL_ACCOUNT)) {
 		err = -ENOMEM;
 		goto out_bitmaps;
 	}
-	scan.kvm = vm_file->private_data;
 	scan.flags = req.flags;
 	scan.start = req.hva;
 	scan.end = req.hva + (req.nr_pages << PAGE_SHIFT);
@@ -80,6 +81,7 @@ static long ky_ioctl_scan(struct kvm_young_scan __user *arg)
 	req.nr_flushes = scan.nr_flushes;
 	if (copy_to_user(arg, &req, sizeof(req)))
 		err = -EFAULT;
+	free_cpumask_var(scan.kick);
 out_bitmaps:
 	bitmap_free(scan.young);
 	bitmap_free(scan.huge);
@@ -94,7 +96,7 @@ static long ky_find(struct kvm *kvm, struct kvm_young_find *req)
 	long err = -ENOENT;
 	int idx = srcu_read_lock(&kvm->srcu);
 
-	slot = gfn_to_memslot(kvm, req->gfn);
+	slot = __gfn_to_memslot(kvm_memslots(kvm), req->gfn);
 	/* One that is being deleted or moved has no frames. */
 	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID)) {
 		u64 at = req->gfn - slot->base_gfn;
@@ -111,6 +113,7 @@ static long ky_ioctl_find(struct kvm_young_find __user *arg)
 {
 	struct kvm_young_find req;
 	struct file *vm_file;
+	struct kvm *kvm;
 	long err;
 
 	if (copy_from_user(&req, arg, sizeof(req)))
@@ -120,8 +123,8 @@ static long ky_ioctl_find(struct kvm_young_find __user *arg)
 	vm_file = fget(req.vm_fd);
 	if (!vm_file)
 		return -EBADF;
-	err = file_is_kvm(vm_file) ? ky_find(vm_file->private_data, &req) :
-				     -EINVAL;
+	kvm = ky_vm_of(vm_file);
+	err = kvm ? ky_find(kvm, &req) : -EINVAL;
 	fput(vm_file);
 	if (!err && copy_to_user(arg, &req, sizeof(req)))
 		err = -EFAULT;

@@ -47,7 +47,7 @@ void ky_flush(struct ky_scan *scan)
 	if (!scan->cleared)
 		return;
 	scan->cleared = false;
-	kvm_flush_remote_tlbs(scan->kvm);
+	ky_flush_tlbs(scan->kvm, scan->kick);
 	scan->nr_flushes++;
 }
 
