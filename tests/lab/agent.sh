@@ -13,7 +13,7 @@ require_headers "$release"
   fail_all "the module does not build: see above"
 }
 trap - EXIT
-lab_exec --smp 1 --timeout 360 sh "$srcdir/tests/lab/agent-inside.sh"
+lab_exec --timeout 1800 sh "$srcdir/tests/lab/agent-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

@@ -29,7 +29,6 @@ finish() { # STATUS NAME
   wait "$vmm_pid" || status=$?
   kill "$watch" 2>/dev/null
   vmm_pid=
-  # A level 1 in which a guest hung hangs later ones, too: a fresh one, please.
   [ "$status" != 137 ] || guest_hung "console-$end" "messages-$end"
   is "$status" "$1" "$2"
   echo "# end=$end: $((($(date +%s%N) - began) / 1000000)) ms wall," \

@@ -6,7 +6,5 @@
 lab_require
 lab_damon_kernel
 truth=$abs_top_builddir/tests/native/abits-truth
-# One CPU: attaching to tracepoints rewrites kernel code that other CPUs run,
-# which QEMU's emulator gets wrong now and then (seen: an oops in int3).
-lab_exec --kernel "$kernel" --timeout 250 --smp 1 \
+lab_exec --kernel "$kernel" --timeout 1800 \
   sh "$abs_top_srcdir/tests/lab/abits-inside.sh" "$truth" damon

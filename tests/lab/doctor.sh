@@ -12,7 +12,7 @@ require_headers "$release"
 ok $? "the module builds"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 
-lab_run --timeout 200 --swap 512M sh "$srcdir/tests/lab/doctor-inside.sh" \
+lab_run --timeout 1800 --swap 512M sh "$srcdir/tests/lab/doctor-inside.sh" \
   "$vmm" "$tmp/kmod/kvm_young.ko"
 is "$lab_status" 0 "the machine ran the tests"
 [ "$lab_status" = 0 ] || { done_testing; exit 1; }

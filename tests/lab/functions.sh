@@ -27,8 +27,9 @@ lab_in_turn() {
 # What a level-1 machine needs; sets kernel and release (../functions.sh).
 lab_require() {
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
-  require qemu-system-x86_64:qemu-system-x86 cpio busybox:busybox-static
   require_kernel
+  # What can nest needs no emulator, and lab says what else is missing.
+  "$lab" --ready 2>"$tmp/why" || fail_all "$(cat "$tmp/why")"
 }
 
 # lab_no_kernel WHY: ends the test; its kernel is not in the cache.  Only who
@@ -56,43 +57,26 @@ lab_agent_guest() {
 }
 
 # lab_run [LAB-OPTION...] COMMAND...: sets lab_status, lab_stdout, lab_stderr
-# (texts) and lab_out (a directory; LAB_OUT inside).  A hang or a fall is
-# retried once (lab --retry) and shown.
+# (texts) and lab_out (a directory; LAB_OUT inside).  What went wrong is shown.
 lab_run() {
   lab_out=$tmp/out
   lab_status=0
-  lab_in_turn "$lab" --retry --quiet --out "$lab_out" --env abs_top_srcdir \
+  lab_in_turn "$lab" --quiet --out "$lab_out" --env abs_top_srcdir \
     --env abs_top_builddir "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
     lab_status=$?
   # shellcheck disable=SC2034 # for the caller
   lab_stdout=$(cat "$tmp/stdout")
   lab_stderr=$(cat "$tmp/stderr")
-  if [ "$lab_status" != 0 ] || grep -q '^lab: retried' "$tmp/stderr"; then
+  if [ "$lab_status" != 0 ]; then
     sed 's/^/# stdout: /' "$tmp/stdout"
     sed 's/^/# stderr: /' "$tmp/stderr"
   fi
 }
 
-# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.  It
-# comes at the end, of one run: a run that hung (124), whose guest did (the inner
-# part exits with 75), or whose kernel fell (125) is shown as comments and tried
-# again, once.  A fall with kvm-young on its stack is a failure at once.
+# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
 lab_exec() {
-  for _try in 1 2; do
-    _status=0
-    lab_in_turn "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
-      --env abs_top_builddir "$@" >"$tmp/tap" 2>"$tmp/stderr" || _status=$?
-    cat "$tmp/stderr" >&2
-    case $_try$_status in
-    1125) ! grep -q '^lab: kvm-young is on its stack' "$tmp/stderr" || break ;;
-    1124 | 175) ;;
-    *) break ;;
-    esac
-    sed 's/^/# first try: /' "$tmp/tap"
-    echo "# lab: retried 1 time, after status $_status"
-  done
-  cat "$tmp/tap"
-  return "$_status"
+  lab_in_turn "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
+    --env abs_top_builddir "$@"
 }
 
 # lab_damon_kernel: sets kernel to one that has DAMON (Debian's packaged ones

@@ -52,7 +52,7 @@ domain() {
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>$LIBVIRT_KERNEL</kernel>
     <initrd>$LAB_OUT/guest.cpio</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 swiotlb=noforce no-kvmapf</cmdline>
+    <cmdline>console=ttyS0 quiet panic=-1 swiotlb=noforce</cmdline>
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='host-passthrough' check='none'>$3</cpu>

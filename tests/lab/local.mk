@@ -1,8 +1,9 @@
 # Lab tests: each boots a level-1 machine of its own (README.md).  They take
 # turns; VMM_SKIP_LAB=1 skips them.
 LAB_TESTS = tests/lab/lab.sh
-EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab tests/lab/l1init \
-	tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
+EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab \
+	tests/lab/soak tests/lab/soak-inside.sh tests/lab/soak-guest.sh \
+	tests/lab/l1init tests/lab/qemu/get-qemu tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
 	tests/lab/kernel/get-headers \
 	tests/lab/kernel/fragment
@@ -17,7 +18,8 @@ dist_check_SCRIPTS += tests/lab/devices.sh
 EXTRA_DIST += tests/lab/devices-inside.sh tests/lab/devices-guest.sh
 LAB_TESTS += tests/lab/devices.sh
 
-LAB_TESTS += tests/lab/kvm-young.sh tests/lab/kvm-young-6.12.sh
+LAB_TESTS += tests/lab/kvm-young.sh tests/lab/kvm-young-6.12.sh \
+	tests/lab/kvm-young-7.3.sh
 check_PROGRAMS += tests/lab/kmod-truth tests/lab/kmod-stress
 noinst_HEADERS += tests/lab/kmod-guest.h
 tests_lab_kmod_truth_SOURCES = tests/lab/kmod-truth.c tests/lab/kmod-guest.c

@@ -14,14 +14,13 @@ on_exit() {
 }
 [ ! -e "${LAB_OUT:-}/kmod/kvm_young.ko" ] ||
   insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
-# Asynchronous page faults are not to be trusted under the emulated SVM: README.md.
 case $MIGRATE_ACCEL in
 kvm)
-  cpu='-cpu host' words=no-kvmapf
+  cpu='-cpu host'
   # In a huge page all are used that one of is, on B too.
   echo never >/sys/kernel/mm/transparent_hugepage/enabled
   ;;
-*) cpu='' words='' ;;
+*) cpu='' ;;
 esac
 mkfifo in.a in.b in.c
 exec 7<>in.a 8<>in.b 9<>in.c
@@ -33,7 +32,7 @@ start_qemu() { # NAME OPTION...: its process in $!
   qemu-system-x86_64 -accel "$MIGRATE_ACCEL" $cpu -machine q35 -m 224 \
     -display none -nodefaults -no-reboot -name "mig-$_n" \
     -kernel "$MIGRATE_KERNEL" -initrd "$MIGRATE_GUEST" \
-    -append "console=ttyS0 quiet panic=-1 $words" \
+    -append "console=ttyS0 quiet panic=-1" \
     -qmp "unix:qmp.$_n,server=on,wait=off" \
     -monitor "unix:hmp.$_n,server=on,wait=off" \
     -serial stdio "$@" <"in.$_n" >"console.$_n" 2>"qemu.$_n.log" &

@@ -17,7 +17,7 @@ mkdir -p "$tmp/out"
   "$tmp/out/guest.cpio" || exit 1
 trap - EXIT
 # shellcheck disable=SC2016 # LAB_OUT is the machine's
-lab_exec --kernel "$kernel" --timeout 900 --smp 1 --swap 1G \
+lab_exec --kernel "$kernel" --timeout 1800 --swap 1G \
   --env MIGRATE_ACCEL=kvm --env MIGRATE_SOURCE=kvm-young \
   --env MIGRATE_KERNEL="$kernel" \
   sh -c 'MIGRATE_GUEST=$LAB_OUT/guest.cpio; export MIGRATE_GUEST

@@ -16,7 +16,7 @@ rm -r files
 mkfifo input
 exec 9<>input
 "$vmm" run --kernel "$kernel" --initrd "$LAB_OUT/guest.cpio" --disk disk,ro \
-  --cmdline "console=ttyS0 quiet panic=-1 no-kvmapf" --mem 288M \
+  --cmdline "console=ttyS0 quiet panic=-1" --mem 288M \
   --abits kvm-young --reclaim period=500ms,cpu=50 --socket "$tmp/socket" \
   <input >console 2>messages &
 vmm_pid=$!

@@ -17,5 +17,5 @@ mkdir -p "$tmp/out/kmod"
 }
 "$mkguest" --script "$abs_top_srcdir/tests/lab/order-guest.sh" --add "$agent" \
   --module ext4 "$tmp/out/guest.cpio"
-lab_exec --timeout 480 --swap 1G --mem 3G \
+lab_exec --timeout 1800 --swap 1G --mem 3G \
   sh "$abs_top_srcdir/tests/lab/order-inside.sh"

@@ -5,7 +5,6 @@
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
 lab_damon_kernel
-# One CPU: see damon.sh.
-lab_exec --kernel "$kernel" --timeout 280 --smp 1 --swap 2G \
+lab_exec --kernel "$kernel" --timeout 1800 --swap 2G \
   --env VMM_TEST_RECLAIM='--abits blind --sink damon' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
