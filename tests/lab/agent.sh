@@ -7,8 +7,7 @@ lab_require_agent
 lab_agent_guest "$srcdir/tests/lab/agent-guest.sh" agent-truth
 # With a source of accessed bits the engine runs, and sorts pages into lists.
 require_headers "$release"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
-  >"$tmp/build.log" 2>&1 || {
+lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   sed 's/^/# /' "$tmp/build.log"
   fail_all "the module does not build: see above"
 }

@@ -7,8 +7,7 @@
 lab_require
 require jq
 require_headers "$release"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$release" \
-  >"$tmp/build.log" 2>&1
+lab_module "$tmp/kmod" "$release" >"$tmp/build.log" 2>&1
 ok $? "the module builds"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 

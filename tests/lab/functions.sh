@@ -79,18 +79,49 @@ lab_exec() {
     --env abs_top_builddir "$@"
 }
 
-# lab_damon_kernel: sets kernel to one that has DAMON (Debian's packaged ones
-# since 6.12), or skips the whole test.
-lab_damon_kernel() {
-  # The tester's own choice, an installed one, or one unpacked for the lab.
-  kernel=${VMM_DAMON_KERNEL-}
-  for _k in /boot/vmlinuz-6.1[2-9]*-amd64 /boot/vmlinuz-[7-9]*-amd64; do
-    case $_k in
+# lab_kernel SERIES: sets kernel and headers, for vmm/kmod/build, to those of that
+# Linux: installed, or unpacked for the lab; or ends the test (lab_no_kernel).
+lab_kernel() {
+  for kernel in $(printf '%s\n' "/boot/vmlinuz-$1".[0-9]*-amd64 | sort -rV); do
+    headers=${kernel#/boot/vmlinuz-}
+    case $headers in
     *-cloud-*) ;; # no 9p, by which the machine gets its root
-    *) [ ! -e "$_k" ] || [ -n "$kernel" ] || kernel=$_k ;;
+    *) [ ! -e "/lib/modules/$headers/build/Makefile" ] || return 0 ;;
     esac
   done
-  [ -n "$kernel" ] ||
-    kernel=$("${abs_top_srcdir:-$PWD}/tests/lab/kernel/get-kernel" --cached \
-      2>"$tmp/why") || lab_no_kernel "$(cat "$tmp/why")"
+  _get=${abs_top_srcdir:-$PWD}/tests/lab/kernel
+  kernel=$("$_get/get-kernel" --cached "$1" 2>"$tmp/why") &&
+    headers=$("$_get/get-headers" --cached "$1" 2>"$tmp/why") ||
+    lab_no_kernel "$(cat "$tmp/why")"
+}
+
+# lab_module DIRECTORY HEADERS: kvm_young.ko in DIRECTORY; it is built once for all
+# tests of a build.
+lab_module() {
+  _shared=${abs_top_builddir:-$PWD/build}/tests/lab/kmod/$(basename "$2")
+  mkdir -p "$1" "$_shared"
+  flock "$_shared.lock" "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$_shared" \
+    "$2" && cp "$_shared/kvm_young.ko" "$1/"
+}
+
+# The newest installed kernel, for guests.
+lab_guest_kernel() {
+  printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1
+}
+
+# lab_parts NAME...: TAP that inner programs left in $lab_out, and their exit
+# status in NAME.status, under our own numbers.
+lab_parts() {
+  for _part; do
+    while read -r _line; do
+      case $_line in
+      'ok '*) ok 0 "$_part: ${_line#ok * - }" ;;
+      'not ok '*) ok 1 "$_part: ${_line#not ok * - }" ;;
+      '1..0 '*) ok 1 "$_part: runs: $_line" ;;
+      1..*) ;;
+      *) echo "# ${_line#\# }" ;;
+      esac
+    done <"$lab_out/$_part"
+    is "$(cat "$lab_out/$_part.status")" 0 "$_part: ended well"
+  done
 }

@@ -10,8 +10,7 @@ require libvirtd:libvirt-daemon-system virsh:libvirt-clients socat \
 require_libvirt_build
 require_headers "$release"
 mkdir -p "$tmp/out" "$tmp/files"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
-  >"$tmp/build.log" 2>&1 || {
+lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   sed 's/^/# /' "$tmp/build.log"
   exit 1
 }

@@ -8,8 +8,7 @@ lab_require
 require curl jq socat
 require_headers "$release"
 mkdir -p "$tmp/out"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
-  >"$tmp/build.log" 2>&1 || {
+lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   sed 's/^/# /' "$tmp/build.log"
   exit 1
 }

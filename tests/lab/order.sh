@@ -8,8 +8,7 @@ lab_require_agent
 require mke2fs:e2fsprogs
 require_headers "$release"
 mkdir -p "$tmp/out/kmod"
-"$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/out/kmod" "$release" \
-  >"$tmp/build.log" 2>&1 || {
+lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   sed 's/^/# /' "$tmp/build.log"
   ok 1 "the module builds"
   done_testing

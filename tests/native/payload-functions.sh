@@ -113,14 +113,13 @@ payload_in_lab() {
   . "$srcdir/tests/lab/functions.sh"
   lab_require
   require_headers "$release"
-  "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$tmp/kmod" "$release" \
-    >"$tmp/build.log" 2>&1 || {
+  lab_module "$tmp/kmod" "$release" >"$tmp/build.log" 2>&1 || {
     sed 's/^/# /' "$tmp/build.log"
     ok 1 "the module builds"
     done_testing
     exit 1
   }
-  lab_exec --timeout 280 --swap 2G \
+  lab_exec --timeout 1800 --swap 2G \
     --env VMM_TEST_MODULE="$tmp/kmod/kvm_young.ko" sh "$1"
 }
 

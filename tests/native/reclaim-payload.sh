@@ -7,7 +7,7 @@
 #
 # Where no source of accessed bits works on this machine, the same test runs in
 # a lab machine with the kvm-young module.  VMM_TEST_RECLAIM names others:
-# options of vmm run (tests/lab/sink-damon.sh).
+# options of vmm run (tests/lab/linux-inside.sh).
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-payload.sh
 

@@ -113,6 +113,36 @@ static void check_ksm(struct doctor *d)
 		     "pages again, which takes memory)");
 }
 
+/*
+ * The kernel's own users of DAMON: some distributions turn on the first one.
+ * Programs that use it are named by the source (damon_ctl_probe()).
+ */
+static void check_damon(struct doctor *d)
+{
+	static const char *const names[] = {
+		"damon_stat", "damon_reclaim", "damon_lru_sort",
+	};
+	struct doctor_fact *f = doctor_add(d, GROUP_ABITS, "damon-user", "%s",
+					   "none of the kernel");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char on[8];
+
+		if (doctor_line(d, on, sizeof(on),
+				"/sys/module/%s/parameters/enabled",
+				names[i]) || *on != 'Y')
+			continue;
+		snprintf(f->value, sizeof(f->value), "%s", names[i]);
+		doctor_detail(f, "it has DAMON to itself, so that damon serves "
+			      "neither as a source nor as a sink; and it "
+			      "clears accessed bits of pages that it samples");
+		doctor_blame(f, DOCTOR_WARN, "echo N >/sys/module/%s/"
+			     "parameters/enabled, and at boot %s.enabled=0",
+			     names[i], names[i]);
+		return;
+	}
+}
+
 static void check_pfns(struct doctor *d)
 {
 	bool can = doctor_can(d, CAP_SYS_ADMIN);
@@ -154,6 +184,7 @@ void doctor_check_abits(struct doctor *d)
 	check_mglru(d);
 	check_numa(d);
 	check_ksm(d);
+	check_damon(d);
 	check_pfns(d);
 	check_bpf(d);
 }

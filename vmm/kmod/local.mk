@@ -28,5 +28,5 @@ uninstall-dkms:
 
 clean-local: clean-kmod
 clean-kmod:
-	rm -rf $(builddir)/vmm/kmod/module
+	rm -rf $(builddir)/vmm/kmod/module $(builddir)/tests/lab/kmod
 .PHONY: clean-kmod
