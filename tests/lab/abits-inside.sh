@@ -91,4 +91,6 @@ busy() {
     [ "$(cat $k/1/state)" = on ]
 }
 check "somebody else's kdamond runs: refused, and it goes on" busy
+stopped() { echo off >$k/1/state && echo 0 >$k/nr_kdamonds; }
+check "... until its owner stops it" stopped
 echo "1..$nr"

@@ -42,7 +42,8 @@ part sink-damon env VMM_TEST_RECLAIM='--abits blind --sink damon' \
 insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
 part swap env VMM_TEST_RECLAIM='--abits kvm-young --sink swap' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
-part store sh "$abs_top_srcdir/tests/native/store-payload.sh"
+part store env VMM_TEST_RECLAIM='--abits kvm-young --sink store' \
+  sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
 rmmod kvm_young || exit 1
 part attach sh "$here/attach-inside.sh"
 # Killed processes and our taint are no complaints; what a bug leaves is.

@@ -14,7 +14,18 @@ mkfifo input
 exec 9<>input
 insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
 
+# A shutdown resets the guest's CPU, so that only the trace tells where it was; and
+# what was injected before, asynchronous page faults among it.
+trace=/sys/kernel/tracing
+echo 'exit_reason == 0x7f' >$trace/events/kvm/kvm_exit/filter &&
+  for event in kvm_exit kvm_inj_exception kvm_async_pf_not_present \
+    kvm_async_pf_ready; do
+    echo 1 >$trace/events/kvm/$event/enable || exit 1
+  done
+
 last_words() { # STATUS
+  echo "the last exits, exceptions and asynchronous page faults:"
+  tail -n 30 $trace/trace
   echo "the guest's console:"
   tr -d '\r' <console | tail -n 30
   echo "what vmm said:"
