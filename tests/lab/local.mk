@@ -3,7 +3,8 @@
 LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab \
 	tests/lab/soak tests/lab/soak-inside.sh tests/lab/soak-guest.sh \
-	tests/lab/l1init tests/lab/qemu/get-qemu tests/lab/mkinitrd tests/lab/mkguest tests/lab/functions.sh \
+	tests/lab/l1init tests/lab/qemu/get-qemu tests/lab/mkinitrd \
+	tests/lab/mkguest tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
 	tests/lab/kernel/get-headers \
 	tests/lab/kernel/fragment
@@ -83,7 +84,9 @@ LAB_TESTS += tests/lab/doctor.sh
 # Intel's page tables, in Bochs: on demand, for it takes many minutes.
 dist_check_SCRIPTS += tests/lab/ept.sh
 EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
-.PHONY: check-ept
+.PHONY: check-ept check-lab
+check-lab: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LAB_TESTS)'
 check-ept: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh TEST_TIMEOUT=2400
 
