@@ -38,9 +38,21 @@ static int without_source(const struct run_options *o, int rc,
 	return 0;
 }
 
-static bool is_hugetlb(enum guest_mem_backing backing)
+static enum access_memory memory_kind(enum guest_mem_backing backing,
+				      const char *sink)
 {
-	return backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G;
+	enum access_memory kind = ACCESS_MEMORY_PLAIN;
+	const struct reclaim_sink_ops *ops;
+	const char *options;
+	char why[256];
+
+	if (backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G)
+		kind |= ACCESS_MEMORY_HUGETLB;
+	/* A name that is wrong is refused when the sink is opened. */
+	if (!sink_find(&ops, sink, &options, why, sizeof(why)) &&
+	    ops->serves_faults)
+		kind |= ACCESS_MEMORY_SERVED;
+	return kind;
 }
 
 int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
@@ -57,10 +69,9 @@ int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
 			 "and --abits says none");
 		return -EINVAL;
 	}
-	if (!strcmp(o->abits, "auto") && is_hugetlb(*backing))
-		rc = access_choose_hugetlb(&r->ops, reasons, sizeof(reasons));
-	else if (!strcmp(o->abits, "auto"))
-		rc = access_choose(&r->ops, reasons, sizeof(reasons));
+	if (!strcmp(o->abits, "auto"))
+		rc = access_choose(&r->ops, memory_kind(*backing, o->sink),
+				   reasons, sizeof(reasons));
 	else
 		rc = access_find(&r->ops, o->abits, reasons, sizeof(reasons));
 	if (rc)

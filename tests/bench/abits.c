@@ -36,7 +36,7 @@
 #define HUGE_PAGES 512
 #define MIN_TOUCHES 512
 
-static char *opt_abits = "kvm-young,damon,page-idle,soft,linux-page_idle,"
+static char *opt_abits = "kvm-young,damon,page-idle,rwp,soft,linux-page_idle,"
 			 "linux-clear_refs,linux-damon";
 static char *opt_mem = "256M", *opt_json;
 static int opt_runs = 5, opt_slowdown, opt_hot = 10, opt_rest;

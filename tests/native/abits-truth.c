@@ -37,7 +37,7 @@
 
 static char *opt_abits = "damon", *opt_mem = "64M", *opt_pattern = "random";
 static char *opt_json;
-static int opt_huge, opt_hugetlb, opt_rounds = 5, opt_window_ms = 100;
+static int opt_huge, opt_hugetlb, opt_memfd, opt_rounds = 5, opt_window_ms = 100;
 
 static const struct poptOption options[] = {
 	{ "abits", 0, POPT_ARG_STRING, &opt_abits, 0, "source", "NAME" },
@@ -45,6 +45,8 @@ static const struct poptOption options[] = {
 	{ "huge", 0, POPT_ARG_NONE, &opt_huge, 0, "huge pages", NULL },
 	{ "hugetlb", 0, POPT_ARG_NONE, &opt_hugetlb, 0,
 	  "huge pages of the host's pool", NULL },
+	{ "memfd", 0, POPT_ARG_NONE, &opt_memfd, 0,
+	  "shared memory, whatever the source would choose", NULL },
 	{ "pattern", 0, POPT_ARG_STRING, &opt_pattern, 0,
 	  "all, or of: random, tlb, stride, line, period; each with =ARG",
 	  "NAME,..." },
@@ -222,8 +224,9 @@ static void set_up(struct truth *t)
 	t->window_ms = opt_window_ms;
 	t->unit = opt_huge || opt_hugetlb ? HUGE_PAGES : 1;
 	backing = opt_hugetlb ? GUEST_MEM_HUGETLB :
-		  opt_huge ? GUEST_MEM_THP : GUEST_MEM_ANON;
-	if (t->unit == 1 && !access_find(&ops, opt_abits, why, sizeof(why)))
+		  opt_huge ? GUEST_MEM_THP :
+		  opt_memfd ? GUEST_MEM_MEMFD : GUEST_MEM_ANON;
+	if (t->unit == 1 && !opt_memfd && !access_find(&ops, opt_abits, why, sizeof(why)))
 		backing = ops->backing;
 	if (bytes >> VMM_PAGE_SHIFT < 2 * t->unit)
 		tap_bail("--mem %s: too few pages of %llu KiB", opt_mem,

@@ -49,16 +49,16 @@ TESTS += tests/unit/virtqueue
 tests_unit_virtqueue_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtqueue_LDADD = $(VMM_LIBS)
 
-check_PROGRAMS += tests/unit/access tests/unit/soft tests/unit/backoff \
+check_PROGRAMS += tests/unit/access tests/unit/fault-sources tests/unit/backoff \
 	tests/unit/residency tests/unit/metrics_all
-TESTS += tests/unit/access tests/unit/soft tests/unit/backoff \
+TESTS += tests/unit/access tests/unit/fault-sources tests/unit/backoff \
 	tests/unit/residency tests/unit/metrics_all
 tests_unit_metrics_all_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_metrics_all_LDADD = $(VMM_LIBS)
 tests_unit_residency_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_residency_LDADD = $(VMM_LIBS)
-tests_unit_soft_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_soft_LDADD = $(VMM_LIBS)
+tests_unit_fault_sources_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_fault_sources_LDADD = $(VMM_LIBS)
 tests_unit_backoff_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_backoff_LDADD = $(VMM_LIBS)
 tests_unit_access_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

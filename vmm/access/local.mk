@@ -8,7 +8,9 @@ vmm_libvmm_a_SOURCES += \
 	vmm/access/damon_tree.c \
 	vmm/access/damon_sysfs.c vmm/access/damon_sysfs.h \
 	vmm/access/damon_guard.c vmm/access/damon_guard.h \
-	vmm/access/page_idle.c vmm/access/kvm_young.c vmm/access/soft.c \
+	vmm/access/page_idle.c vmm/access/kvm_young.c \
+	vmm/access/fault-budget.c vmm/access/fault-budget.h \
+	vmm/access/soft.c vmm/access/rwp.c vmm/access/userfaultfd-rwp.h \
 	vmm/access/guest_pte.c vmm/access/blind.c \
 	vmm/access/backoff.c vmm/access/backoff.h \
 	vmm/access/fake.c vmm/access/fake.h

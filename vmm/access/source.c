@@ -16,14 +16,15 @@ const struct access_source_ops *const access_sources[] = {
 	&access_source_kvm_young,
 	&access_source_damon,
 	&access_source_page_idle,
+	&access_source_rwp,
 	&access_source_soft,
 	&access_source_guest_pte,
 	&access_source_blind,
 	NULL,
 };
 
-int access_survey(const struct access_source_ops **opsp, bool hugetlb,
-		  access_tried_fn *tried, void *arg)
+int access_survey(const struct access_source_ops **opsp,
+		  enum access_memory memory, access_tried_fn *tried, void *arg)
 {
 	const struct access_source_ops *first = NULL;
 	char why[WHY_LEN];
@@ -36,9 +37,13 @@ int access_survey(const struct access_source_ops **opsp, bool hugetlb,
 			snprintf(why, sizeof(why),
 				 "%s, so it is never chosen by itself: "
 				 "--abits %s", ops->by_name_only, ops->name);
-		else if (hugetlb && ops->lru_only)
+		else if (memory & ACCESS_MEMORY_HUGETLB && ops->lru_only)
 			snprintf(why, sizeof(why),
 				 "does not see hugetlb pages");
+		else if (memory & ACCESS_MEMORY_SERVED && ops->protects)
+			snprintf(why, sizeof(why), "protects memory by "
+				 "userfaultfd, as the sink does: one of the two "
+				 "can");
 		else
 			err = access_selftest(ops, why, sizeof(why));
 		if (!err && !first)
@@ -73,24 +78,13 @@ static bool until_one_passes(const struct access_source_ops *ops, int err,
 	return true;
 }
 
-static int choose(const struct access_source_ops **opsp, bool hugetlb,
-		  char *why, size_t len)
+int access_choose(const struct access_source_ops **opsp,
+		  enum access_memory memory, char *why, size_t len)
 {
 	struct reasons r = { why, len, 0 };
 
 	*why = '\0';
-	return access_survey(opsp, hugetlb, until_one_passes, &r);
-}
-
-int access_choose(const struct access_source_ops **opsp, char *why, size_t len)
-{
-	return choose(opsp, false, why, len);
-}
-
-int access_choose_hugetlb(const struct access_source_ops **opsp, char *why,
-			  size_t len)
-{
-	return choose(opsp, true, why, len);
+	return access_survey(opsp, memory, until_one_passes, &r);
 }
 
 int access_find(const struct access_source_ops **opsp, const char *name,
@@ -121,13 +115,13 @@ int access_open(struct access_source **srcp, const char *name,
 	int rc;
 
 	if (!strcmp(name, "auto"))
-		rc = access_choose(&ops, why, len);
+		rc = access_choose(&ops, ACCESS_MEMORY_PLAIN, why, len);
 	else
 		rc = access_find(&ops, name, why, len);
 	if (rc)
 		return rc;
 	t.options = comma ? comma + 1 : NULL;
-	if (t.options && ops != &access_source_soft) {
+	if (t.options && !ops->has_options) {
 		snprintf(why, len, "the source %s has no options: \"%s\"",
 			 ops->name, t.options);
 		return -EINVAL;

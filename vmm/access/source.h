@@ -57,6 +57,8 @@ struct access_source_ops {
 	const char *what;	/* one line for people */
 	enum guest_mem_backing backing;	/* that it needs; ANON: any */
 	bool lru_only;		/* it does not see hugetlb pages */
+	bool protects;		/* not where a sink serves page faults */
+	bool has_options;	/* --abits NAME,OPTIONS */
 	const char *by_name_only;	/* why "auto" never means it, or NULL */
 
 	/*
@@ -98,16 +100,22 @@ struct access_source {
 /* Best first; ends with NULL. */
 extern const struct access_source_ops *const access_sources[];
 
+/* Memory that some sources can't serve: a set of these. */
+enum access_memory {
+	ACCESS_MEMORY_PLAIN = 0,
+	ACCESS_MEMORY_HUGETLB = 1,	/* in pages of the host's pool */
+	ACCESS_MEMORY_SERVED = 2,	/* a sink serves its page faults */
+};
+
 /*
  * Has each source pass or fail access_selftest(), best first, and tells each
  * result, err 0 or -errno with why, to tried(), until that returns false.
- * hugetlb: of memory in hugetlb pages, which some sources do not see.
  * *opsp is the first that passed.  0, or -ENODEV: none did.
  */
 typedef bool access_tried_fn(const struct access_source_ops *ops, int err,
 			     const char *why, void *arg);
-int access_survey(const struct access_source_ops **opsp, bool hugetlb,
-		  access_tried_fn *tried, void *arg);
+int access_survey(const struct access_source_ops **opsp,
+		  enum access_memory memory, access_tried_fn *tried, void *arg);
 
 /*
  * The source that "auto" means here: the first that passes access_selftest().
@@ -115,10 +123,8 @@ int access_survey(const struct access_source_ops **opsp, bool hugetlb,
  * says.  0 or -ENODEV with why filled in: the reason of each source, separated
  * by "; ".
  */
-int access_choose(const struct access_source_ops **opsp, char *why, size_t len);
-/* The same, of those that can serve memory that is in hugetlb pages. */
-int access_choose_hugetlb(const struct access_source_ops **opsp, char *why,
-			  size_t len);
+int access_choose(const struct access_source_ops **opsp,
+		  enum access_memory memory, char *why, size_t len);
 
 /*
  * Finds the source of "NAME" or "NAME,OPTIONS".  0 or -EINVAL with why filled

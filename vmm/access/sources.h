@@ -8,15 +8,17 @@
 extern const struct access_source_ops access_source_kvm_young;
 extern const struct access_source_ops access_source_damon;
 extern const struct access_source_ops access_source_page_idle;
+extern const struct access_source_ops access_source_rwp;
 extern const struct access_source_ops access_source_soft;
 extern const struct access_source_ops access_source_guest_pte;
 extern const struct access_source_ops access_source_blind;
 
 /*
- * soft: faults a second that it may cost the guest, unless told by options.
- * With 7 us a fault (tests/bench/abits, on shadow paging) it is 3.5 % of a CPU.
+ * rwp and soft: faults a second that they may cost the guest, unless options say
+ * otherwise.  With 7 us a fault (tests/bench/abits, soft on shadow paging) it is
+ * 3.5 % of a CPU.
  */
-#define SOFT_FAULTS_PER_SECOND 5000u
-#define SOFT_MAX_FAULTS	       1000000000u
+#define SOURCE_FAULTS_PER_SECOND 5000u
+#define SOURCE_MAX_FAULTS	 1000000000u
 
 #endif

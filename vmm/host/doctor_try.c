@@ -73,7 +73,7 @@ static void try_sources(struct doctor *d)
 	const size_t first = d->nr;
 	size_t chosen = d->nr;
 
-	if (!access_survey(&ops, false, add_source, d))
+	if (!access_survey(&ops, ACCESS_MEMORY_PLAIN, add_source, d))
 		d->source = ops->name;
 	while (chosen < d->nr && (!ops || strcmp(d->facts[chosen].name,
 						 ops->name)))

@@ -24,7 +24,7 @@
 
 bool guest_mem_has_faults(const struct guest_mem *mem)
 {
-	return mem->no_fault_around;
+	return mem->has_faults;
 }
 
 unsigned int guest_faults_nr_shards(const struct guest_faults *f)
@@ -102,8 +102,6 @@ static int stop_fault_around(struct guest_faults *f)
 					     UFFDIO_REGISTER_MODE_WP);
 		}
 	}
-	if (!rc)
-		f->mem->no_fault_around = true;
 	return rc;
 }
 
@@ -229,6 +227,8 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 			snprintf(why, len, "userfaultfd: guest memory can't be "
 				 "registered: %s", strerror(-rc));
 	}
+	if (!rc)
+		mem->has_faults = true;
 	for (unsigned int i = 0; !rc && i < nr_shards; i++)
 		rc = start_thread(&f->shards[i]);
 	if (rc) {
@@ -258,6 +258,7 @@ void guest_faults_free(struct guest_faults *f)
 		close(f->stop_fd);
 	if (f->empty_fd >= 0)
 		close(f->empty_fd);
+	f->mem->has_faults = false;
 	free(f->watched);
 	free(f);
 }

@@ -39,7 +39,7 @@ struct guest_mem {
 	int pagemap_fd;			/* owned */
 	bool no_scan;			/* tests: as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
-	bool no_fault_around;		/* a userfaultfd has all of it */
+	bool has_faults;		/* see guest_mem_has_faults() */
 	uint8_t *held;			/* owned; bytes are atomic: see hold.c */
 	/* See residency_update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch, *mapped;

@@ -158,12 +158,23 @@ void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range);
  * them by a minor fault.  KVM maps nothing for a guest that is not mapped here.
  */
 
-/* A userfaultfd has all of it (faults.h), so faults map nothing around them. */
+/*
+ * Page faults of this memory are served (faults.h).  Of a memfd all is registered
+ * then, so faults map nothing around them.
+ */
 bool guest_mem_has_faults(const struct guest_mem *mem);
 
 /* As guest_mem_residency(): sets the bit of each frame that is mapped. */
 int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 		     uint64_t *mapped);
+
+/*
+ * As guest_mem_residency(), of memory of ours that a userfaultfd has registered
+ * for read-write protection: sets the bit of each frame that was touched since it
+ * was protected, or came since.  -EOPNOTSUPP: before Linux 7.3.
+ */
+int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
+		       uint64_t *accessed);
 
 /*
  * Unmaps frames of a memfd from us, and by KVM's notifiers from the guest;

@@ -10,6 +10,9 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#ifndef PAGE_IS_ACCESSED
+#define PAGE_IS_ACCESSED (1 << 9)	/* Linux 7.3 */
+#endif
 #ifndef PAGEMAP_SCAN
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)

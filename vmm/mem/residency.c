@@ -327,16 +327,32 @@ int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 	return rc;
 }
 
+static int scan_one(const struct guest_mem *mem, struct gfn_range range,
+		    const struct wanted *wanted)
+{
+	int rc = 0;
+
+	bitmap_clear_range(wanted->map, range.start.v,
+			   range.start.v + range.nr);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = run_scan(mem, slot_run(mem, i, range), wanted, 1);
+	return rc;
+}
+
 int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge)
 {
 	const struct wanted wanted = { PAGE_IS_HUGE, huge };
-	int rc = 0;
 
-	bitmap_clear_range(huge, range.start.v, range.start.v + range.nr);
-	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_scan(mem, slot_run(mem, i, range), &wanted, 1);
-	return rc;
+	return scan_one(mem, range, &wanted);
+}
+
+int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
+		       uint64_t *accessed)
+{
+	const struct wanted wanted = { PAGE_IS_ACCESSED, accessed };
+
+	return scan_one(mem, range, &wanted);
 }
 
 static int advise(struct guest_mem *mem, struct gfn_range range, int advice)

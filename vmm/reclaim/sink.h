@@ -61,6 +61,8 @@ struct reclaim_sink_ops {
 	 * engine asks for what was used, by prefetch.
 	 */
 	bool stays_usable;
+	/* It serves page faults of the memory (vmm/mem/faults.h). */
+	bool serves_faults;
 	/* As in access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
 	/*

@@ -326,6 +326,7 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 
 const struct reclaim_sink_ops sink_store = {
 	.name = "store",
+	.serves_faults = true,
 	.probe = store_probe,
 	.open = sink_store_open,
 	.evict = sink_store_evict,

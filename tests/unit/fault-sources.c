@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The soft source, with our own accesses to guest memory: what was touched is
- * young, whatever the budget; what was not is idle, once it had its turn.
+ * The sources that see accesses by page faults, soft and rwp, with our own
+ * accesses to guest memory: what was touched is young, whatever the budget; what
+ * was not is idle, once it had its turn.
+ *
+ *   fault-sources [--require]
+ *
+ * With --require a kernel without the read-write protection that rwp needs is a
+ * failure: for the lab, where the kernel has it.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "tests/tap.h"
-#include "vmm/access/source.h"
+#include "vmm/access/sources.h"
+#include "vmm/reclaim/sink.h"
 #include "vmm/util/bitmap.h"
 
 #define NR    8192u		/* frames: 32 MiB, 16 chunks */
@@ -40,12 +48,15 @@ static void touch(uint64_t first, uint64_t step, bool write)
 	}
 }
 
-static struct access_source *open_soft(const char *name)
+static const char *source;		/* the name of the one that is tested */
+
+static struct access_source *open_source(const char *options)
 {
 	const struct access_target target = { .mem = mem, .vm_fd = -1 };
 	struct access_source *src = NULL;
-	char why[512];
+	char name[64], why[512];
 
+	snprintf(name, sizeof(name), "%s%s", source, options);
 	if (access_open(&src, name, &target, why, sizeof(why)))
 		tap_bail("%s: %s", name, why);
 	return src;
@@ -62,6 +73,7 @@ static bool exact(void)
 	return !memcmp(young, touched, sizeof(young));
 }
 
+/* All that was touched is young. */
 static bool covers(void)
 {
 	for (size_t w = 0; w < WORDS; w++)
@@ -86,9 +98,12 @@ static bool proven_is_true(struct access_source *src, uint64_t *nr_assumed)
 
 static void test_exact(void)
 {
-	struct access_source *src = open_soft("soft,faults=1000000000");
+	struct access_source *src;
 	uint64_t nr_assumed;
 
+	/* A read of anonymous memory that was never written maps no page. */
+	touch(0, 1, true);
+	src = open_source(",faults=1000000000");
 	is_int(src->ops->arm(src, all), 0, "armed");
 	touch(3, 7, false);
 	ok(harvest(src), "harvested");
@@ -109,7 +124,7 @@ static void test_exact(void)
 
 static void test_parts(void)
 {
-	struct access_source *src = open_soft("soft,faults=1000000000");
+	struct access_source *src = open_source(",faults=1000000000");
 	const struct gfn_range part = { GFN(700), 100 };
 
 	src->ops->arm(src, all);
@@ -130,7 +145,7 @@ static void test_parts(void)
 /* A budget of nearly nothing: never idle by mistake. */
 static void test_budget(void)
 {
-	struct access_source *src = open_soft("soft,faults=1");
+	struct access_source *src = open_source(",faults=1");
 	const struct timespec more = { .tv_nsec = 20000000 };
 	unsigned int good = 0, proven = 0, rounds = 200, n;
 	uint64_t nr, nr_assumed = 0;
@@ -151,7 +166,7 @@ static void test_budget(void)
 	access_close(src);
 
 	/* 128 faults a chunk are expected, 20 ms earn 200: a turn at least. */
-	src = open_soft("soft,faults=10000");
+	src = open_source(",faults=10000");
 	touch(0, 1, true);
 	harvest(src);
 	for (n = 0; n < 1000 && !idle; n++) {
@@ -166,7 +181,7 @@ static void test_budget(void)
 /* Contents survive all of it. */
 static void test_contents(void)
 {
-	struct access_source *src = open_soft("soft");
+	struct access_source *src = open_source("");
 	uint64_t wrong = 0;
 
 	for (uint64_t g = 0; g < NR; g++)
@@ -182,6 +197,70 @@ static void test_contents(void)
 	access_close(src);
 }
 
+#define SOME 4096u		/* frames that are sent to swap */
+
+static uint64_t nr_swapped(void)
+{
+	uint64_t resident[WORDS], swapped[WORDS];
+
+	if (guest_mem_residency(mem, all, resident, swapped))
+		return 0;
+	return bitmap_count(swapped, 0, SOME);
+}
+
+/*
+ * What was idle when it went to swap is idle until it is touched; then it is
+ * young, and so is what comes for the first time.
+ */
+static void test_swap(void)
+{
+	const struct gfn_range some = { GFN(0), SOME };
+	struct reclaim_result res = { 0 };
+	struct reclaim_sink *sink;
+	struct access_source *src;
+	uint64_t gone, wrong = 0;
+	char why[512];
+
+	if (sink_swap.open(&sink, mem, NULL, why, sizeof(why))) {
+		ok(0, "the swap sink opens: %s", why);
+		return;
+	}
+
+	for (uint64_t g = 0; g < NR; g++)
+		memset((void *)page(g), (int)(g * 7 >> 2), PAGE);
+	src = open_source(",faults=1000000000");
+	src->ops->arm(src, all);
+	harvest(src);
+	/* Pages that other CPUs have not put on their lists yet stay at first. */
+	for (int i = 0; i < 100 && nr_swapped() < SOME / 2; i++)
+		sink->ops->evict(sink, &some, 1, &res);
+	gone = nr_swapped();
+	ok(gone >= SOME / 2, "%llu of %u frames are in swap",
+	   (unsigned long long)gone, SOME);
+	/* To take a page the sink may have to map it. */
+	if (!strcmp(source, "soft"))
+		harvest(src);
+	touch(NR, 1, false);
+	ok(harvest(src) && exact(), "swapped out: idle");
+	touch(3, 5, false);
+	ok(harvest(src) && covers(), "touched and back: young");
+	touch(NR, 1, false);
+	ok(harvest(src) && exact(), "left alone: idle again");
+	for (uint64_t g = 0; g < NR; g++)
+		for (int i = 0; i < PAGE; i += 64)
+			wrong += page(g)[i] != (uint8_t)(g * 7 >> 2);
+	is_int(wrong, 0, "no byte changed");
+	ok(!guest_mem_discard(mem, (struct gfn_range){ GFN(64), 64 }),
+	   "some are discarded");
+	touch(NR, 1, false);
+	harvest(src);
+	ok(harvest(src) && exact(), "... and are idle");
+	touch(64, NR, true);
+	ok(harvest(src) && covers(), "... until one is touched");
+	access_close(src);
+	sink->ops->close(sink);
+}
+
 static void refused(const char *name, int err, const char *text)
 {
 	const struct access_target target = { .mem = mem, .vm_fd = -1 };
@@ -193,14 +272,29 @@ static void refused(const char *name, int err, const char *text)
 	ok(strstr(why, text), "... saying \"%s\": %s", text, why);
 }
 
-int main(void)
+static void new_memory(enum guest_mem_backing backing)
 {
-	if (guest_mem_new(&mem, NR * PAGE, GUEST_MEM_MEMFD))
+	if (guest_mem_new(&mem, NR * PAGE, backing))
 		tap_bail("no memory");
+}
+
+static void test_source(const char *name, enum guest_mem_backing backing,
+			const char *text)
+{
+	printf("# %s, %s\n", name, text);
+	source = name;
+	new_memory(backing);
 	test_exact();
 	test_parts();
 	test_budget();
 	test_contents();
+	test_swap();
+	guest_mem_free(mem);
+}
+
+static void test_refusals(void)
+{
+	new_memory(GUEST_MEM_MEMFD);
 	refused("soft,faults=0", -EINVAL, "faults a second");
 	refused("soft,faults=-5", -EINVAL, "faults a second");
 	refused("soft,faults=", -EINVAL, "faults a second");
@@ -209,11 +303,65 @@ int main(void)
 	refused("damon,faults=1", -EINVAL, "no options");
 	refused("sof", -EINVAL, "no access source");
 	guest_mem_free(mem);
-	if (guest_mem_new(&mem, NR * PAGE, GUEST_MEM_ANON))
-		tap_bail("no memory");
+	new_memory(GUEST_MEM_ANON);
 	refused("soft", -EOPNOTSUPP, "--mem-backing memfd");
 	is_int(guest_mem_unmap(mem, all), -EINVAL,
 	       "anonymous memory is never unmapped");
 	guest_mem_free(mem);
+}
+
+static bool rwp_serves(bool require)
+{
+	struct access_target target = { .vm_fd = -1 };
+	char why[512] = "";
+	int rc;
+
+	new_memory(GUEST_MEM_ANON);
+	target.mem = mem;
+	rc = access_source_rwp.probe(&target, why, sizeof(why));
+	if (rc && require)
+		tap_bail("rwp: %s", why);
+	if (rc) {
+		ok(rc == -EOPNOTSUPP && strstr(why, "Linux 7.3"),
+		   "without the kernel's support rwp says so: %s", why);
+		refused("rwp", -EOPNOTSUPP, "Linux 7.3");
+		tap_skip("rwp", why);
+	}
+	guest_mem_free(mem);
+	return !rc;
+}
+
+/* What rwp has to do with the store. */
+static void test_store(void)
+{
+	struct reclaim_sink *sink;
+	char why[512];
+
+	new_memory(GUEST_MEM_ANON);
+	if (sink_store.open(&sink, mem, NULL, why, sizeof(why)))
+		tap_bail("store: %s", why);
+	refused("rwp", -EBUSY, "another --sink");
+	sink->ops->close(sink);
+	source = "rwp";
+	access_close(open_source(""));
+	ok(1, "with the store closed rwp can be opened");
+	guest_mem_free(mem);
+}
+
+int main(int argc, char **argv)
+{
+	bool require = argc > 1 && !strcmp(argv[1], "--require");
+
+	test_source("soft", GUEST_MEM_MEMFD, "memfd");
+	test_refusals();
+	if (rwp_serves(require)) {
+		test_source("rwp", GUEST_MEM_ANON, "anonymous");
+		test_source("rwp", GUEST_MEM_MEMFD, "memfd");
+		new_memory(GUEST_MEM_ANON);
+		refused("rwp,faults=0", -EINVAL, "faults a second");
+		refused("rwp,speed=1", -EINVAL, "rwp,faults=N");
+		guest_mem_free(mem);
+		test_store();
+	}
 	return tap_done();
 }

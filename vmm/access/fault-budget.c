@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/access/fault-budget.h"
+#include "vmm/access/sources.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+
+#define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
+#define GROUP_CHUNKS 8u		/* looked at, then armed */
+#define REST_SHARE   5		/* of the budget is used when nothing is to go */
+#define MAX_SAVED_S  10		/* a budget not used is kept for so long */
+#define MAX_DEBT_S   1		/* a guest that fills its memory overdraws it */
+#define FIRST_COST   128	/* faults that a chunk costs, for a beginning */
+#define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
+
+struct chunk {
+	uint16_t marked;	/* pages, after the last look */
+	bool known;		/* looked at before */
+	bool armed;		/* in the last look */
+	bool assumed;		/* what was marked was so before that look */
+	bool pending;		/* has not been armed in this round */
+};
+
+struct fault_budget {
+	struct guest_mem *mem;		/* not owned */
+	const struct fault_budget_ops *ops;
+	void *ctx;
+	struct chunk *chunks;		/* owned; by gfn / CHUNK_PAGES */
+	uint64_t nr_known, nr_pending;
+	int64_t left;			/* faults; below 0 when overdrawn */
+	uint64_t per_second;
+	uint64_t fault_pages;
+	uint64_t last_ns;
+	double cost;			/* faults of an armed chunk, mean */
+};
+
+static uint64_t nr_chunks(const struct guest_mem *mem)
+{
+	return guest_mem_nr_frames(mem) / CHUNK_PAGES + 1;
+}
+
+int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
+		     uint64_t per_second, uint64_t fault_pages,
+		     const struct fault_budget_ops *ops, void *ctx)
+{
+	struct fault_budget *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->chunks = calloc(nr_chunks(mem), sizeof(*b->chunks));
+	if (!b->chunks) {
+		free(b);
+		return -ENOMEM;
+	}
+	b->mem = mem;
+	b->ops = ops;
+	b->ctx = ctx;
+	b->per_second = b->left = per_second;
+	b->fault_pages = fault_pages;
+	b->last_ns = clock_now_ns();
+	b->cost = fault_pages > 1 ? 1 : FIRST_COST;
+	*budgetp = b;
+	return 0;
+}
+
+void fault_budget_free(struct fault_budget *b)
+{
+	if (!b)
+		return;
+	free(b->chunks);
+	free(b);
+}
+
+int fault_budget_parse(const char *source, const char *options,
+		       uint64_t *per_second, char *why, size_t len)
+{
+	char *end = NULL;
+
+	*per_second = SOURCE_FAULTS_PER_SECOND;
+	if (!options)
+		return 0;
+	if (!strncmp(options, "faults=", 7) && options[7] >= '0' &&
+	    options[7] <= '9')
+		*per_second = strtoull(options + 7, &end, 10);
+	if (end && !*end && *per_second && *per_second <= SOURCE_MAX_FAULTS)
+		return 0;
+	snprintf(why, len, "\"%s,%s\": it is %s, or %s,faults=N with N faults "
+		 "a second, 1 to %u", source, options, source, source,
+		 SOURCE_MAX_FAULTS);
+	return -EINVAL;
+}
+
+/* Whole chunks of a range: [*first, *end). */
+static void whole_chunks(struct gfn_range range, uint64_t *first, uint64_t *end)
+{
+	*first = (range.start.v + CHUNK_PAGES - 1) / CHUNK_PAGES;
+	*end = (range.start.v + range.nr) / CHUNK_PAGES;
+}
+
+static int arm(struct fault_budget *b, struct gfn_range range,
+	       const uint64_t *marked)
+{
+	uint64_t c, end;
+	int rc;
+
+	if (!range.nr)
+		return 0;
+	rc = b->ops->arm(b->ctx, range, marked);
+	if (rc)
+		return rc;
+	for (whole_chunks(range, &c, &end); c < end; c++)
+		b->chunks[c].marked = 0;
+	return 0;
+}
+
+int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
+{
+	return arm(b, range, NULL);
+}
+
+/* The budget grows with time. */
+static void earn(struct fault_budget *b, bool at_rest)
+{
+	uint64_t now = clock_now_ns();
+	double rate = b->per_second / (at_rest ? REST_SHARE : 1.0);
+	double earned = (now - b->last_ns) / 1e9 * rate;
+	int64_t most = b->per_second * MAX_SAVED_S;
+	int64_t least = -(int64_t)b->per_second * MAX_DEBT_S;
+
+	/* Less than one is left to the next time. */
+	if (earned < 1)
+		return;
+	b->last_ns = now;
+	if (b->left < least)
+		b->left = least;
+	b->left = b->left + earned > most ? most : b->left + earned;
+}
+
+static void begin_round(struct fault_budget *b)
+{
+	for (uint64_t c = 0; c < nr_chunks(b->mem); c++)
+		b->chunks[c].pending = b->chunks[c].known;
+	b->nr_pending = b->nr_known;
+}
+
+/* Pays for the faults of a chunk of which nr pages are marked now. */
+static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
+{
+	if (!chunk->known) {
+		chunk->known = chunk->pending = true;
+		b->nr_known++;
+		b->nr_pending++;
+	} else if (nr > chunk->marked) {
+		b->left -= (nr - chunk->marked) / b->fault_pages;
+	}
+	/* Those marked since the look before are not told from the others. */
+	chunk->assumed = !chunk->armed && chunk->marked;
+	if (chunk->armed)
+		b->cost += ((double)nr / b->fault_pages - b->cost) /
+			   (1 << COST_SHIFT);
+	chunk->marked = nr;
+	chunk->armed = false;
+}
+
+/* Whether the chunk is to be armed now.  *left: of the budget, if costs stay. */
+static bool take_turn(struct fault_budget *b, struct chunk *chunk, double *left)
+{
+	if (!chunk->pending || (chunk->marked && *left <= 0))
+		return false;
+	chunk->pending = false;
+	b->nr_pending--;
+	if (!chunk->marked)
+		return false;	/* it is as it would be */
+	chunk->armed = true;
+	*left -= b->cost;
+	return true;
+}
+
+/* Arms those of the chunks [c, end) whose turn it is. */
+static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
+		     const uint64_t *young, double *left)
+{
+	uint64_t first = c;	/* of a run to be armed */
+
+	for (; c <= end; c++) {
+		struct gfn_range run = { GFN(first * CHUNK_PAGES),
+					 (c - first) * CHUNK_PAGES };
+		bool turn = false;
+		int rc;
+
+		if (c < end) {
+			pay(b, &b->chunks[c],
+			    bitmap_count(young, c * CHUNK_PAGES,
+					 (c + 1) * CHUNK_PAGES));
+			turn = take_turn(b, &b->chunks[c], left);
+		}
+		if (turn)
+			continue;
+		rc = arm(b, run, young);
+		if (rc)
+			return rc;
+		first = c + 1;
+	}
+	return 0;
+}
+
+int fault_budget_harvest(struct fault_budget *b, struct gfn_range range,
+			 bool at_rest, uint64_t *young)
+{
+	uint64_t g = range.start.v, end = g + range.nr, next, first, last;
+	double left;
+	int rc = 0;
+
+	earn(b, at_rest);
+	if (!b->nr_pending)
+		begin_round(b);
+	left = b->left;
+	for (; !rc && g < end; g = next) {
+		next = (g / CHUNK_PAGES + GROUP_CHUNKS) * CHUNK_PAGES;
+		if (next > end)
+			next = end;
+		struct gfn_range group = { GFN(g), next - g };
+
+		rc = b->ops->look(b->ctx, group, young);
+		whole_chunks(group, &first, &last);
+		if (!rc && first < last)
+			rc = arm_group(b, first, last, young, &left);
+	}
+	return rc;
+}
+
+/* A chunk that was looked at in part only is as it was before. */
+void fault_budget_assumed(struct fault_budget *b, struct gfn_range range,
+			  uint64_t *assumed)
+{
+	uint64_t g = range.start.v, end = g + range.nr, next, first, last;
+
+	whole_chunks(range, &first, &last);
+	for (; g < end; g = next) {
+		uint64_t c = g / CHUNK_PAGES;
+		const struct chunk *chunk = &b->chunks[c];
+
+		next = (c + 1) * CHUNK_PAGES;
+		if (next > end)
+			next = end;
+		bitmap_clear_range(assumed, g, next);
+		if (c >= first && c < last ? chunk->assumed :
+					     !chunk->armed && chunk->marked)
+			bitmap_set_range(assumed, g, next);
+	}
+}

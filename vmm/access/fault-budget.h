@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For sources that see accesses by page faults: memory is armed, so that the
+ * next touch of a page faults, and a fault leaves a mark on its page.
+ *
+ * A page that is armed and not touched costs nothing however often it is looked
+ * at, so the cost is that of the pages in use only, and a budget of faults a
+ * second bounds it: memory is armed again a chunk of 2 MiB at a time, round and
+ * round, as far as the budget goes by what chunks cost of late.  A page of a
+ * chunk that has not had its turn keeps its mark and counts as young.  So a
+ * budget makes the source slow to see that a hot page became cold, but never
+ * calls a touched page idle; and it can say which pages it called young without
+ * knowing.
+ *
+ * Locking: none; one thread, the source's.
+ */
+#ifndef VMM_ACCESS_FAULT_BUDGET_H
+#define VMM_ACCESS_FAULT_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/mem/guest_mem.h"
+
+/* How a source arms memory, and where it sees the marks.  0 or -errno. */
+struct fault_budget_ops {
+	/* Sets the bit of each marked frame of the range, clears the others. */
+	int (*look)(void *ctx, struct gfn_range range, uint64_t *marked);
+	/*
+	 * Arms whole chunks.  `marked` is what look() has just said of them, or
+	 * NULL: nothing was looked at.
+	 */
+	int (*arm)(void *ctx, struct gfn_range range, const uint64_t *marked);
+};
+
+struct fault_budget;
+
+/*
+ * mem and ops outlive it.  per_second: faults that the guest may be made to
+ * take.  fault_pages: pages of 4 KiB that one fault marks.  0 or -ENOMEM.
+ */
+int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
+		     uint64_t per_second, uint64_t fault_pages,
+		     const struct fault_budget_ops *ops, void *ctx);
+void fault_budget_free(struct fault_budget *budget);
+
+/*
+ * The "faults=N" of a source's options, or NULL for the default.  0, or -EINVAL
+ * with why, which names the source.
+ */
+int fault_budget_parse(const char *source, const char *options,
+		       uint64_t *per_second, char *why, size_t len);
+
+/* What the source's functions of these names do; see source.h. */
+int fault_budget_arm(struct fault_budget *budget, struct gfn_range range);
+int fault_budget_harvest(struct fault_budget *budget, struct gfn_range range,
+			 bool at_rest, uint64_t *young);
+void fault_budget_assumed(struct fault_budget *budget, struct gfn_range range,
+			  uint64_t *assumed);
+
+#endif

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Accesses by the read-write protection of userfaultfd (Linux 7.3): a protected
+ * page stays where it is, and its first touch, by the guest or by us, takes the
+ * protection off inside the kernel (UFFD_FEATURE_RWP_ASYNC: nobody is asked, and
+ * no thread waits).  Neither privilege nor a module is needed; the price is a
+ * minor fault for each touched page, within a budget (fault-budget.h).
+ *
+ *   arm:      UFFDIO_RWPROTECT: present pages become inaccessible, for KVM too
+ *   touch:    the fault gives the page its access back
+ *   harvest:  PAGEMAP_SCAN lists what is accessible (PAGE_IS_ACCESSED)
+ *
+ * Only pages that were found accessed are protected again, so no access is ever
+ * lost: what is touched between the look and the protection has been called
+ * young just now, and what was not touched keeps its protection.
+ *
+ * A page that comes newly (the first touch, or after a discard) is not protected,
+ * so it is young once.  A page that is evicted takes its protection along
+ * into swap.  Huge pages of shared memory lose it when they are split: their
+ * pages are young once more.
+ *
+ * The kernel maps no neighbours of a fault in registered memory.  Memory can't
+ * be protected in this way and for writes only, so the store, which serves
+ * write-protect faults, excludes this source.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vmm/access/fault-budget.h"
+#include "vmm/access/sources.h"
+#include "vmm/access/userfaultfd-rwp.h"
+#include "vmm/util/bitmap.h"
+
+struct rwp {
+	struct access_source base;	/* first */
+	struct guest_mem *mem;		/* not owned */
+	struct fault_budget *budget;	/* owned */
+	int uffd;			/* owned */
+};
+
+/* A userfaultfd; its features are still to be asked for.  Or -errno. */
+static int open_uffd(void)
+{
+	int fd = syscall(SYS_userfaultfd,
+			 O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A request for features that are not there would fail without saying which, so
+ * a descriptor of its own is asked what there is.
+ */
+static int kernel_features(uint64_t *features)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = open_uffd(), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, UFFDIO_API, &api))
+		rc = -errno;
+	close(fd);
+	*features = api.features;
+	return rc;
+}
+
+static int rwp_probe(const struct access_target *target, char *why, size_t len)
+{
+	uint64_t features = 0;
+	int rc;
+
+	if (guest_mem_pid(target->mem) != getpid()) {
+		snprintf(why, len, "rwp protects memory of its own process: it "
+			 "can't serve another's guest");
+		return -EOPNOTSUPP;
+	}
+	if (guest_mem_backing(target->mem) == GUEST_MEM_HUGETLB_1G) {
+		snprintf(why, len, "rwp protects 2 MiB at a time, which pages of "
+			 "1 GiB can't be: use --mem-backing hugetlb=2M");
+		return -EOPNOTSUPP;
+	}
+	if (guest_mem_has_faults(target->mem)) {
+		snprintf(why, len, "the sink serves write-protect faults of this "
+			 "memory, which excludes rwp: use another --sink than "
+			 "store, or another source");
+		return -EBUSY;
+	}
+	rc = kernel_features(&features);
+	if (rc) {
+		snprintf(why, len, "userfaultfd: %s; the kernel needs "
+			 "CONFIG_USERFAULTFD, and this process the permission",
+			 strerror(-rc));
+		return rc;
+	}
+	if (!(features & UFFD_FEATURE_RWP) ||
+	    !(features & UFFD_FEATURE_RWP_ASYNC)) {
+		snprintf(why, len, "this kernel's userfaultfd has no read-write "
+			 "protection: Linux 7.3 or later with "
+			 "CONFIG_USERFAULTFD_RWP is needed");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int register_memory(int fd, const struct guest_mem *mem)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
+	};
+	const struct guest_memslot *slots;
+	unsigned int nr;
+
+	if (ioctl(fd, UFFDIO_API, &api))
+		return -errno;
+	slots = guest_mem_slots(mem, &nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct uffdio_register reg = {
+			.range = { slots[i].hva,
+				   slots[i].nr_pages << VMM_PAGE_SHIFT },
+			.mode = UFFDIO_REGISTER_MODE_RWP,
+		};
+
+		if (ioctl(fd, UFFDIO_REGISTER, &reg))
+			return -errno;
+	}
+	return 0;
+}
+
+static int look(void *ctx, struct gfn_range range, uint64_t *marked)
+{
+	struct rwp *r = ctx;
+
+	return guest_mem_accessed(r->mem, range, marked);
+}
+
+/* A run within one slot. */
+static int protect_run(const struct rwp *r, uint64_t gfn, uint64_t nr)
+{
+	struct uffdio_rwprotect arg = { .mode = UFFDIO_RWPROTECT_MODE_RWP };
+	uint64_t hva;
+
+	if (!guest_mem_gfn_to_hva(r->mem, GFN(gfn), &hva))
+		return -EFAULT;
+	arg.range.start = hva;
+	arg.range.len = nr << VMM_PAGE_SHIFT;
+	/* EAGAIN: the address space is changing (a fork, an mremap). */
+	while (ioctl(r->uffd, UFFDIO_RWPROTECT, &arg))
+		if (errno != EAGAIN)
+			return -errno;
+	return 0;
+}
+
+static int protect(void *ctx, struct gfn_range range, const uint64_t *marked)
+{
+	const struct rwp *r = ctx;
+	uint64_t end = range.start.v + range.nr, next;
+
+	if (!marked)
+		return protect_run(r, range.start.v, range.nr);
+	for (uint64_t g = bitmap_next(marked, range.start.v, end); g < end;
+	     g = bitmap_next(marked, next, end)) {
+		int rc;
+
+		next = bitmap_next_zero(marked, g, end);
+		rc = protect_run(r, g, next - g);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static const struct fault_budget_ops budget_ops = {
+	.look = look,
+	.arm = protect,
+};
+
+/* Closing the descriptor gives all pages their access back. */
+static void rwp_close(struct access_source *src)
+{
+	struct rwp *r = (struct rwp *)src;
+
+	if (r->uffd >= 0)
+		close(r->uffd);
+	fault_budget_free(r->budget);
+	free(r);
+}
+
+static int rwp_open(struct access_source **srcp,
+		    const struct access_target *target, char *why, size_t len)
+{
+	uint64_t per_second, leaf_pages = guest_mem_leaf_pages(target->mem);
+	struct rwp *r;
+	int rc = rwp_probe(target, why, len);
+
+	if (!rc)
+		rc = fault_budget_parse("rwp", target->options, &per_second,
+					why, len);
+	if (rc)
+		return rc;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->base = (struct access_source){
+		.ops = &access_source_rwp,
+		.granule_pages = leaf_pages,
+		.cost = ACCESS_COST_FAULT,
+	};
+	r->mem = target->mem;
+	r->uffd = open_uffd();
+	rc = r->uffd < 0 ? r->uffd : register_memory(r->uffd, r->mem);
+	if (rc)
+		snprintf(why, len, "guest memory can't be registered with "
+			 "userfaultfd for read-write protection: %s",
+			 strerror(-rc));
+	else
+		rc = fault_budget_new(&r->budget, r->mem, per_second,
+				      leaf_pages, &budget_ops, r);
+	if (rc) {
+		rwp_close(&r->base);
+		return rc;
+	}
+	*srcp = &r->base;
+	return 0;
+}
+
+static int rwp_arm(struct access_source *src, struct gfn_range range)
+{
+	struct rwp *r = (struct rwp *)src;
+
+	return fault_budget_arm(r->budget, range);
+}
+
+static int rwp_harvest(struct access_source *src, struct gfn_range range,
+		       uint64_t *young)
+{
+	struct rwp *r = (struct rwp *)src;
+
+	return fault_budget_harvest(r->budget, range, src->at_rest, young);
+}
+
+static void rwp_assumed(struct access_source *src, struct gfn_range range,
+			uint64_t *assumed)
+{
+	struct rwp *r = (struct rwp *)src;
+
+	fault_budget_assumed(r->budget, range, assumed);
+}
+
+const struct access_source_ops access_source_rwp = {
+	.name = "rwp",
+	.what = "protects guest memory by userfaultfd and sees what was touched",
+	.backing = GUEST_MEM_ANON,
+	.protects = true,
+	.has_options = true,
+	.probe = rwp_probe,
+	.open = rwp_open,
+	.arm = rwp_arm,
+	.harvest = rwp_harvest,
+	.assumed = rwp_assumed,
+	.close = rwp_close,
+};
