@@ -257,7 +257,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
 		{ "abits", 'a', POPT_ARG_STRING, &o->abits, 0,
 		  "source of accessed bits: auto, none, kvm-young, damon, "
-		  "page-idle, soft[,faults=N], guest-pte (auto)", "SOURCE" },
+		  "page-idle, rwp[,faults=N], soft[,faults=N], "
+		  "guest-pte (auto)", "SOURCE" },
 		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
 		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
 		  "cpu=PERCENT,prefetch=PAGES (off)", "POLICY" },

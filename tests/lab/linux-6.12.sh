@@ -3,13 +3,10 @@
 # What depends on the host's kernel, on Linux 6.12, in one machine: DAMON as a
 # source of accessed bits and as a sink, and the doctor's remedy for the kernel's
 # own user of it; reclaim by kvm-young to swap and to the store; vmm attach.
-# linux-7.3.sh is the same on Linux 7.3.
+# linux-7.3.sh is the same on Linux 7.3, and rwp, which older ones have not.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-for need in curl jq socat; do
-  command -v $need >/dev/null ||
-    skip_all "$need not found: install the Debian package $need"
-done
+require curl jq socat
 lab_kernel "${lab_linux:-6.12}"
 mkdir -p "$tmp/out"
 lab_module "$tmp/out/kmod" "$headers" >"$tmp/build.log" 2>&1 || {
@@ -23,6 +20,9 @@ lab_run --kernel "$kernel" --timeout 2000 --swap 2G \
   --env ATTACH_KERNEL="$(lab_guest_kernel)" --env ATTACH_SOURCE=kvm-young \
   --env ATTACH_KILLS=2 sh "$srcdir/tests/lab/linux-inside.sh"
 is "$lab_status" 0 "the machine ran the tests"
-lab_parts doctor damon sink-damon swap store attach
+rwp=
+[ "${lab_linux-}" != 7.3 ] || rwp='rwp rwp-swap'
+# shellcheck disable=SC2086 # names
+lab_parts doctor damon sink-damon $rwp swap store attach
 is "$(cat "$lab_out/complaints")" "" "the kernel has nothing to complain about"
 done_testing

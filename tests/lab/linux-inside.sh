@@ -39,6 +39,12 @@ part damon sh "$here/abits-inside.sh" \
   "$abs_top_builddir/tests/native/abits-truth" damon
 part sink-damon env VMM_TEST_RECLAIM='--abits blind --sink damon' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
+case $(uname -r) in
+7.*)
+  part rwp sh "$here/rwp-inside.sh" "$abs_top_builddir"
+  part rwp-swap env VMM_TEST_RECLAIM='--abits rwp,faults=100000' \
+    sh "$abs_top_srcdir/tests/native/reclaim-payload.sh" ;;
+esac
 insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
 part swap env VMM_TEST_RECLAIM='--abits kvm-young --sink swap' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"

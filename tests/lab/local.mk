@@ -37,9 +37,6 @@ CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
 # Access sources on real nested page tables.
-ABITS_LAB_TESTS = tests/lab/damon.sh tests/lab/page-idle.sh \
-	tests/lab/guest-pte.sh tests/lab/sink-damon.sh
-# Access sources on real nested page tables (skipped without such a kernel).
 ABITS_LAB_TESTS = tests/lab/page-idle.sh tests/lab/guest-pte.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)
 dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
@@ -48,7 +45,7 @@ EXTRA_DIST += tests/lab/abits-inside.sh
 # What depends on the host's kernel, on those that are not the installed one.
 LAB_TESTS += tests/lab/linux-6.12.sh tests/lab/linux-7.3.sh
 dist_check_SCRIPTS += tests/lab/linux-6.12.sh tests/lab/linux-7.3.sh
-EXTRA_DIST += tests/lab/linux-inside.sh
+EXTRA_DIST += tests/lab/linux-inside.sh tests/lab/rwp-inside.sh
 
 # How a stock kernel boots, and how guests end.
 dist_check_SCRIPTS += tests/lab/boot.sh
