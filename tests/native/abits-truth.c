@@ -163,8 +163,17 @@ static void run(struct truth *t, const char *text, json_t *rows)
 				p->arg);
 		tap_bail("no pattern \"%s\"", text);
 	}
-	srand(1);
-	err = p->run(t, arg, &s, &control);
+	/* On a busy machine all touches may meet a harvest: then longer windows. */
+	for (int tries = 0; ; tries++) {
+		s = control = (struct score){ 0 };
+		srand(1);
+		err = p->run(t, arg, &s, &control);
+		if (err || s.hot_young || s.hot_idle || tries == 5)
+			break;
+		t->window_ms *= 2;
+		printf("# %s: no touch could be scored: windows of %d ms\n",
+		       text, (int)t->window_ms);
+	}
 	if (!ok(!err, "%s: armed and harvested", text)) {
 		printf("# %s\n", strerror(-err));
 		return;
