@@ -188,14 +188,16 @@ static void test_count(void)
 }
 
 static bool called_again;	/* atomic */
+static struct guest_faults *asked;	/* atomic */
 
 static void ask_twice(void *arg, unsigned int shard, gfn_t gfn)
 {
-	struct guest_faults **faults = arg;
+	struct guest_faults *faults = __atomic_load_n(&asked,
+						      __ATOMIC_ACQUIRE);
 
-	guest_faults_again(*faults, shard, 3600 * NSEC_PER_SEC);
-	guest_faults_again(*faults, shard, 0);
-	guest_faults_zero(*faults, gfn);
+	guest_faults_again(faults, shard, 3600 * NSEC_PER_SEC);
+	guest_faults_again(faults, shard, 0);
+	guest_faults_zero(faults, gfn);
 }
 
 static void on_again(void *arg, unsigned int shard)
@@ -218,10 +220,11 @@ static void test_again(void)
 	char why[256];
 
 	if (guest_mem_new(&w.mem, 2 * MIB, GUEST_MEM_ANON) ||
-	    guest_faults_new(&faults, w.mem, 1, &ops, &faults, why,
+	    guest_faults_new(&faults, w.mem, 1, &ops, NULL, why,
 			     sizeof(why)) ||
 	    guest_faults_watch(faults, (struct gfn_range){ GFN(0), 1 }))
 		tap_bail("no faults");
+	__atomic_store_n(&asked, faults, __ATOMIC_RELEASE);
 	ok(has_number(&w, 0, 0) && wait_until(was_called_again, NULL),
 	   "of two times to try again the earlier counts");
 	guest_faults_free(faults);
@@ -392,6 +395,7 @@ static void test_stop(void)
 #define NR_BATCH 16	/* of faults.c */
 
 static unsigned int stop_stage;	/* of the shard's thread */
+static bool have_gathered;	/* atomic */
 static uint64_t reads_in_batch;	/* atomic; after stopping */
 static pthread_t closer;
 
@@ -408,6 +412,7 @@ static void stop_in_batch(uint64_t key)
 	case 0:
 		for (unsigned int i = 1; i <= NR_BATCH; i++)
 			toucher_start(&many[i], &w, i);
+		__atomic_store_n(&have_gathered, true, __ATOMIC_RELEASE);
 		if (!wait_until(fault_is_queued, NULL))
 			tap_bail("no fault");
 		usleep(200000);
@@ -430,7 +435,8 @@ static void test_stop_batch(void)
 	fill_and_evict(0, NR_BATCH + 1);
 	set_hook(stop_in_batch);
 	toucher_start(&many[0], &w, 0);
-	/* The first starts the others before it is served. */
+	while (!is_done(&have_gathered))
+		usleep(1000);
 	for (unsigned int i = 0; i <= NR_BATCH; i++)
 		toucher_join(&many[i]);
 	pthread_join(closer, NULL);

@@ -235,7 +235,7 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		.nr_shards = cpus < 1 ? 1 : cpus > MAX_SHARDS ? MAX_SHARDS :
 								cpus,
 	};
-	struct sink_store *s;
+	struct sink_store *s = NULL;
 	int rc = store_probe(mem, why, len);
 
 	if (!rc && !text) {
