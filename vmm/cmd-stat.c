@@ -106,6 +106,16 @@ static void print_store(const json_t *j)
 	putchar('\n');
 }
 
+/* Only while something is wrong with the store's device. */
+static void print_device(const json_t *j)
+{
+	const char *state = client_string(j, "store", "device");
+
+	if (!strcmp(state, "stalled") || !strcmp(state, "failed"))
+		printf("device   %s: %s\n", state,
+		       client_string(j, "store", "device_error"));
+}
+
 /* Only where there were any. */
 static void print_prefetch(const json_t *j)
 {
@@ -181,6 +191,7 @@ static void print_once(const json_t *j)
 	print_taken(j);
 	print_prefetch(j);
 	print_store(j);
+	print_device(j);
 	print_policy(j);
 	print_agent(j);
 }

@@ -10,6 +10,7 @@
 #include "vmm/stat/snapshot.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
 
 /* Without an engine nobody keeps count: ask the host now. */
 static void count_resident(const struct guest_mem *mem,
@@ -51,6 +52,8 @@ void stat_snapshot_take(const struct stat_server_config *c,
 	}
 	if (c->sink && c->sink->ops->get_stats)
 		c->sink->ops->get_stats(c->sink, &snap->sink);
+	snap->device_stalled = snap->sink.store.device_state == DEVICE_STALLED;
+	snap->device_failed = snap->sink.store.device_state == DEVICE_FAILED;
 	snap->fault_p50_ns = histogram_quantile(snap->sink.fault_times, 50);
 	snap->fault_p99_ns = histogram_quantile(snap->sink.fault_times, 99);
 	if (c->vm)
@@ -117,6 +120,32 @@ static json_t *fault_times_json(const struct reclaim_sink_stats *s)
 	return a;
 }
 
+/* Of an error, as of now; 0: there was none. */
+static json_t *age_json(uint64_t when_ns)
+{
+	return json_integer(when_ns ? clock_now_ns() - when_ns : 0);
+}
+
+/* What went wrong last, with the pages and with the device they are on. */
+static void add_errors(json_t *section, const struct reclaim_sink_stats *sink)
+{
+	const struct store_stats *s = &sink->store;
+	static const char *const states[] = {
+		[DEVICE_NONE] = "none", [DEVICE_OK] = "ok",
+		[DEVICE_STALLED] = "stalled", [DEVICE_FAILED] = "failed",
+	};
+
+	json_object_set_new(section, "last_error",
+			    json_string(sink->last_error));
+	json_object_set_new(section, "last_error_age_ns",
+			    age_json(sink->last_error_ns));
+	json_object_set_new(section, "device",
+			    json_string(states[s->device_state]));
+	json_object_set_new(section, "device_error", json_string(s->last_error));
+	json_object_set_new(section, "device_error_age_ns",
+			    age_json(s->last_error_ns));
+}
+
 static json_t *nodes_json(const struct stat_snapshot *snap)
 {
 	json_t *a = json_array();
@@ -153,6 +182,7 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	section = json_object_get(root, "store");
 	json_object_set_new(section, "faults_by_log2_ns",
 			    fault_times_json(&snap->sink));
+	add_errors(section, &snap->sink);
 	section = json_object_get(root, "engine");
 	json_object_set_new(section, "source", json_string(snap->engine.source));
 	json_object_set_new(section, "sink", json_string(snap->engine.sink));

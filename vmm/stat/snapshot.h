@@ -22,6 +22,7 @@ struct stat_snapshot {
 	struct vm_stats vm;
 	struct virtio_balloon_stats balloon;
 	struct reclaim_sink_stats sink;		/* zeros for swap */
+	bool device_stalled, device_failed;	/* of the store */
 	uint64_t fault_p50_ns, fault_p99_ns;	/* of sink.fault_times */
 };
 
