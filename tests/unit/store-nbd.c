@@ -152,7 +152,8 @@ static void test_write_without_answer(void)
 {
 	static const char *const args[] = { "memory", "64M", NULL };
 	struct setting t;
-	uint64_t far;
+	uint64_t far, last = 0;
+	unsigned int nr_put = 0;
 
 	new_server(&t);
 	open_store(&t, args, TIMEOUT_NS);
@@ -164,8 +165,16 @@ static void test_write_without_answer(void)
 	is_int(put_until_refused(&t, 1000), -ETIMEDOUT, "no room is made");
 	is_int(store_stats_of(t.store).nr_late_writes, 1, "no more is written");
 	ok(store_stats_of(t.store).nr_far <= far, "no page went there");
+	/* The last page that was put is being written; so often put again. */
+	while (t.numbers[last + 1])
+		last++;
+	for (uint32_t i = 0; i < 256; i++)
+		nr_put += !put(&t, last, 9000 + i);
+	is_int(nr_put, 256, "a page that is being written can be put again");
 	nbd_server_continue(&t.server);
 	ok(comes_to(&t, DEVICE_OK), "the server goes on");
+	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
+	       "what is there is what was put last");
 	is_int(put_all(&t, 3000), 0, "room is made again");
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "every page is what it was");

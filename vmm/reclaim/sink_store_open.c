@@ -12,6 +12,7 @@
 #include "vmm/reclaim/sink_store-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/size.h"
 
 #define MAX_SHARDS 8
@@ -19,6 +20,7 @@
 
 struct options {
 	uint64_t mem_bytes, device_bytes;
+	uint64_t timeout_ns;	/* 0: the store's default */
 	enum page_kind kind;
 	int level;
 	unsigned int nr_shards;
@@ -58,6 +60,21 @@ static int parse_shards(const char *value, struct options *o)
 	return 0;
 }
 
+/* "2s", "500ms": from 10 ms to a minute. */
+static int parse_timeout(const char *value, struct options *o)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+	uint64_t unit = !strcmp(end, "ms") ? NSEC_PER_MSEC :
+			!strcmp(end, "s") ? NSEC_PER_SEC : 0;
+
+	if (*value < '0' || *value > '9' || !unit ||
+	    n > 60 * NSEC_PER_SEC / unit || n * unit < 10 * NSEC_PER_MSEC)
+		return -EINVAL;
+	o->timeout_ns = n * unit;
+	return 0;
+}
+
 static int parse_word(const char *name, const char *value, struct options *o)
 {
 	if (!strcmp(name, "mem"))
@@ -68,6 +85,8 @@ static int parse_word(const char *name, const char *value, struct options *o)
 		return parse_codec(value, o);
 	if (!strcmp(name, "shards"))
 		return parse_shards(value, o);
+	if (!strcmp(name, "timeout"))
+		return parse_timeout(value, o);
 	if (strcmp(name, "file") && strcmp(name, "nbd"))
 		return -ENOENT;
 	*(*name == 'f' ? &o->file : &o->nbd) = value;
@@ -93,8 +112,8 @@ static int parse_options(char *text, struct options *o, char *why, size_t len)
 		if (rc == -ENOENT)
 			snprintf(why, len, "store has no option '%s': there "
 				 "are mem=SIZE, codec=lz4|zstd[:LEVEL]|none, "
-				 "file=PATH, nbd=URI, size=SIZE and shards=N",
-				 word);
+				 "file=PATH, nbd=URI, size=SIZE, timeout=TIME "
+				 "and shards=N", word);
 		else
 			snprintf(why, len, "store: %s=%s is out of range or "
 				 "no such thing; see vmm-run(1)", word, value);
@@ -147,6 +166,7 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 	struct store_config config = {
 		.nr_keys = guest_mem_nr_frames(s->mem),
 		.mem_bytes = o->mem_bytes,
+		.timeout_ns = o->timeout_ns,
 	};
 	char a[16];
 	int rc = 0;
