@@ -90,12 +90,12 @@ static int add(struct rmap_mm *mm, uint64_t start, uint64_t end, uint64_t pgoff,
 /* Addresses on both sides of 2^63, and up to the last page but one. */
 static void address_edges(void)
 {
-	const uint64_t start = HALF - RMAP_PAGE_SIZE;
+	const uint64_t start = HALF - 2 * RMAP_PAGE_SIZE;
 	struct rmap_mm *mm = new_mm(1);
 	struct rmap_vma *v, *up, *top;
 	uint64_t addr = 0, gfn;
 
-	ok(!add(mm, start, HALF, 0, 7, &v) &&
+	ok(!add(mm, start, HALF - RMAP_PAGE_SIZE, 0, 7, &v) &&
 	   !rmap_vma_resize(map, v, HALF + (UINT64_C(1) << 40)) &&
 	   !rmap_map_page(map, v, HALF + RMAP_PAGE_SIZE, 1) &&
 	   !rmap_map_page(map, v, start, 2) && walk(1).nr == 1 &&
@@ -120,7 +120,7 @@ static void address_edges(void)
 	   rmap_map_page(map, top, TOP, 4) == -EINVAL, "ends there");
 	ok(rmap_vma_move(map, v, TOP, &v) == -EINVAL &&
 	   rmap_vma_move(map, v, HALF + 1, &v) == -EINVAL &&
-	   rmap_vma_move(map, v, TOP - RMAP_PAGE_SIZE, &v) == -EEXIST &&
+	   rmap_vma_move(map, v, TOP - 2 * RMAP_PAGE_SIZE, &v) == -EEXIST &&
 	   rmap_vma_find(mm, HALF) == v,
 	   "a move beyond 2^64, or onto another region, is refused");
 	ok(fork_mm(mm, 2) && walk(3).nr == 2, "a fork has all of them");

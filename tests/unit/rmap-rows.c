@@ -27,6 +27,36 @@ static void row_1(void)
 	   "unknown flags: -EINVAL, the old ones stay");
 }
 
+/* Flags that were told before the frame was mapped, or unmapped, are old. */
+static void row_1_flags(void)
+{
+	struct rmap_vma *v = new_vma(new_mm(1), 0, 8, 0, RW, 0);
+
+	rmap_page_set_flags(map, 5, RMAP_PG_FREE);
+	rmap_page_set_flags(map, 6, RMAP_PG_LOCKED);
+	rmap_map_page(map, v, A(0), 5);
+	rmap_map_page(map, v, A(1), 6);
+	ok(!rmap_page_flags(map, 5) && !info(5).flags &&
+	   !rmap_page_flags(map, 6), "mapped since: unknown");
+	rmap_page_set_flags(map, 5, RMAP_PG_FREE);
+	rmap_page_set_flags(map, 6, RMAP_PG_ANON);
+	ok(!rmap_page_flags(map, 5) && rmap_page_flags(map, 6) == RMAP_PG_ANON,
+	   "told again: as told, but free");
+	rmap_map_page(map, v, A(2), 6);
+	rmap_unmap_page(map, v, A(1));
+	ok(rmap_page_flags(map, 6) == RMAP_PG_ANON,
+	   "one mapping more or less: the same page");
+	rmap_unmap_page(map, v, A(0));
+	rmap_unmap_page(map, v, A(2));
+	ok(!rmap_page_flags(map, 5) && !rmap_page_flags(map, 6),
+	   "unmapped: unknown");
+	rmap_page_set_flags(map, 5, RMAP_PG_FREE);
+	ok(rmap_page_flags(map, 5) == RMAP_PG_FREE, "told to be free: free");
+	rmap_map_page(map, v, A(0), 7);
+	rmap_map_page(map, v, A(0), 5);
+	ok(!rmap_page_flags(map, 5), "in place of another frame: mapped");
+}
+
 static void row_2(void)
 {
 	struct rmap_vma *anon = new_vma(new_mm(1), 0, 8, 0, RW, 0);
@@ -272,6 +302,7 @@ static void row_6_bounded(void)
 
 static const struct row rows[] = {
 	{ "1 struct page", row_1 },
+	{ "1 flags and their age", row_1_flags },
 	{ "2 _mapcount", row_2 },
 	{ "3 mapping", row_3 },
 	{ "4 index", row_4 },

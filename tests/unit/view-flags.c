@@ -163,6 +163,13 @@ static void test_mapped_then_free(void)
 	end();
 	ok(class_of(0) == CLASS_UNKNOWN && class_of(10) == CLASS_FREE,
 	   "the mapping was younger: unmapped, it is unknown");
+	begin(true);
+	tell(0, 100, PROTOCOL_PG_FREE);
+	process(1, 0, 10, 0);
+	SAY(FORGET, .pid = 1);
+	end();
+	ok(class_of(0) == CLASS_UNKNOWN && class_of(10) == CLASS_FREE,
+	   "also within one look");
 }
 
 static void test_unmapped(void)
@@ -191,6 +198,16 @@ static void test_unmapped(void)
 	end();
 	ok(class_of(10) == CLASS_DIRTY_FILE && !flags_of(15),
 	   "mapped as a file's again: still; as anonymous memory: unknown");
+	/* A look that leaves it out, since it is as it was, finds it gone. */
+	begin(true);
+	tell(60, 10, ANON);
+	process(6, 60, 10, 0);
+	end();
+	begin(false);
+	tell(0, 1, PROTOCOL_PG_SLAB);
+	SAY(FORGET, .pid = 6);
+	end();
+	ok(!flags_of(60), "left out by a look, and mapped nowhere: unknown");
 	/* Told anonymous in the look that finds it gone. */
 	begin(true);
 	tell(40, 10, ANON);
