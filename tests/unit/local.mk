@@ -12,17 +12,18 @@ RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
 	tests/unit/rmap-limits tests/unit/rmap-property \
 	tests/unit/rmap-replay tests/unit/rmap-threads \
 	tests/unit/rmap-workingset tests/unit/rmap-failures \
-	tests/unit/rmap-bounds
+	tests/unit/rmap-bounds tests/unit/rmap-bounds-walk
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
 noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h \
-	tests/unit/rmap-steps.h tests/unit/rmap-oracle.h
+	tests/unit/rmap-steps.h tests/unit/rmap-oracle.h tests/unit/rmap-count.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_walk_LDADD = rmap/librmap.a
 tests_unit_rmap_limits_LDADD = rmap/librmap.a
 tests_unit_rmap_property_LDADD = rmap/librmap.a
 tests_unit_rmap_failures_LDADD = rmap/librmap.a
 tests_unit_rmap_bounds_LDADD = rmap/librmap.a
+tests_unit_rmap_bounds_walk_LDADD = rmap/librmap.a
 tests_unit_rmap_workingset_LDADD = rmap/librmap.a
 tests_unit_rmap_replay_SOURCES = tests/unit/rmap-replay.c \
 	tests/bench/rmap-trace.c tests/bench/rmap-trace.h \
