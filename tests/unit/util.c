@@ -2,11 +2,14 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/tap.h"
 #include "vmm/util/histogram.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/log.h"
 #include "vmm/util/size.h"
 
 static void test_size(void)
@@ -105,10 +108,41 @@ static void test_histogram(void)
 	   "what is beyond counts as well");
 }
 
+/* A log that nobody reads; alarm() ends the test if it is waited for. */
+static void test_full_log(void)
+{
+	int fds[2], keep = dup(STDERR_FILENO);
+	char page[4096] = { 0 };
+	ssize_t before = 0, after = 0, n;
+
+	if (keep < 0 || pipe2(fds, O_NONBLOCK))
+		tap_bail("no pipe");
+	while ((n = write(fds[1], page, sizeof(page))) > 0)
+		before += n;
+	fcntl(fds[1], F_SETFL, 0);
+	dup2(fds[1], STDERR_FILENO);
+	alarm(60);
+	errno = ENOTTY;
+	log_error("nobody reads this");
+	ok(errno == ENOTTY, "a message into a full pipe returns");
+	while (after < before && (n = read(fds[0], page, sizeof(page))) > 0)
+		after += n;
+	log_error("but this");
+	n = read(fds[0], page, sizeof(page));
+	alarm(0);
+	dup2(keep, STDERR_FILENO);
+	ok(after == before && n > 0 && !memcmp(page, "vmm: error: but this\n", n),
+	   "and the next one is there for who reads again");
+	close(keep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	test_histogram();
 	test_size();
 	test_bitmap();
+	test_full_log();
 	return tap_done();
 }

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #define LIMIT_WINDOW_NS (10 * NSEC_PER_SEC)
 #define LIMIT_MESSAGES	5
+#define READER_MS	100
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 
@@ -31,6 +33,7 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 		[LOG_LEVEL_INFO] = "vmm: ",
 		[LOG_LEVEL_DEBUG] = "vmm: debug: ",
 	};
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[1024];
 	int n = snprintf(line, sizeof(line), "%s", prefix[level]);
 	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
@@ -41,6 +44,9 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	if (n > (int)sizeof(line) - 2)
 		n = sizeof(line) - 2;
 	line[n++] = '\n';
+	/* A pipe that nobody reads must not hold up a device or a stop. */
+	if (poll(&p, 1, READER_MS) <= 0)
+		return;
 	if (write(STDERR_FILENO, line, n) < 0)
 		return; /* nowhere left to complain to */
 }

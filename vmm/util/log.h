@@ -3,7 +3,8 @@
  * Messages to a person, on stderr, one line each: "vmm: text".
  *
  * All functions keep errno, add the newline themselves and may be called by
- * any thread.  Whatever a guest can trigger goes through log_limited(), so
+ * any thread.  A line that nobody makes room for within 0.1 s is lost: a pipe
+ * that is full holds nobody up.  Whatever a guest can trigger goes through log_limited(), so
  * that a hostile guest cannot fill the host's disk with our messages.
  */
 #ifndef VMM_UTIL_LOG_H
