@@ -82,5 +82,5 @@ TESTS += tests/native/attach-evict.sh
 dist_check_SCRIPTS += tests/native/attach-evict.sh
 EXTRA_DIST += tests/native/attach-guest
 # Hostile guests against the devices.
-TESTS += tests/native/hostile.sh
-dist_check_SCRIPTS += tests/native/hostile.sh
+TESTS += tests/native/hostile.sh tests/native/stop.sh
+dist_check_SCRIPTS += tests/native/hostile.sh tests/native/stop.sh
