@@ -362,6 +362,8 @@ int agent_server_new(struct agent_server **asp, struct view *view)
 	if (!as)
 		return -ENOMEM;
 	as->view = view;
+	/* Another server of this view may have ended before. */
+	atomic_store(&view->stop, false);
 	as->fd = as->next_fd = -1;
 	pthread_mutex_init(&as->lock, NULL);
 	as->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
