@@ -115,11 +115,9 @@ int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	rc = store_get(s->store, coder, gfn.v, page);
 	t->read = t->end = clock_now_ns();
 	pthread_mutex_lock(lock);
-	/* Discarded meanwhile: nobody wants it any more. */
-	if (s->states[gfn.v] != PAGE_LOADING) {
-		wake(s, gfn);
+	/* Discarded meanwhile, and who waited was woken then. */
+	if (s->states[gfn.v] != PAGE_LOADING)
 		return 0;
-	}
 	rc = put_in_place(s, gfn, page, rc);
 	t->end = clock_now_ns();
 	return rc;
