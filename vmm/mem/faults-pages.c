@@ -138,10 +138,9 @@ static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 }
 
 /*
- * UFFDIO_POISON (Linux 6.6) would do nearly the same, but is refused where a
- * write-protect marker stands, leaves a marker in a memfd that no discard
- * removes, and gives KVM a signal instead of an error: a vCPU that blocks it
- * tries for ever.
+ * UFFDIO_POISON would do nearly the same, but takes Linux 6.6, is refused where a
+ * write-protect marker stands, and KVM answers it with a signal, which threads
+ * of vCPUs block, instead of an error.
  */
 int guest_faults_lose(struct guest_faults *f, gfn_t gfn)
 {
