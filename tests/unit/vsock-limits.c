@@ -9,6 +9,7 @@
 #include <linux/virtio_vsock.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "tests/unit/virtio_driver.h"
 #include "vmm/dev/device.h"
@@ -24,6 +25,7 @@
 enum { RX, TX };
 
 static char why[256];
+static char path[64];
 static struct virtio_vsock *vs;
 static struct driver d;
 static int accepted[64];
@@ -86,13 +88,31 @@ static void limit_files(rlim_t soft)
 
 static void begin(struct vm *vm)
 {
-	if (virtio_vsock_new(&vs, vm, NULL, CID, why, sizeof(why)) ||
+	if (virtio_vsock_new(&vs, vm, path, CID, why, sizeof(why)) ||
 	    virtio_vsock_listen(vs, PORT, on_accept, NULL))
 		tap_bail("%s", why);
 	driver_start(&d, vm, vs, DRIVER_FEATURES);
 	for (uint16_t i = 0; i < NR_RX; i++)
 		give(i);
 	driver_write(&d, VIRTIO_MMIO_QUEUE_NOTIFY, RX);
+}
+
+/* Its connection is closed at once; else it would be waited for a greeting. */
+static bool host_is_refused(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	bool refused;
+	char c;
+
+	strcpy(a.sun_path, path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		tap_bail("the device does not listen");
+	for (int i = 0; i < 50; i++)
+		driver_run(&d);
+	refused = !recv(fd, &c, 1, 0);
+	close(fd);
+	return refused;
 }
 
 static void test_connections(void)
@@ -118,6 +138,7 @@ static void test_connections(void)
 	}
 	ok(nr_response == 5 && nr_rst == 5,
 	   "as many as it closed are taken again");
+	ok(host_is_refused(), "nor has a host program one then");
 	while (nr < nr_accepted)
 		close(accepted[nr++]);
 }
@@ -152,6 +173,7 @@ int main(void)
 	struct vm *vm = driver_vm();
 
 	log_set_level(LOG_LEVEL_ERROR);
+	snprintf(path, sizeof(path), "/tmp/vmm-limits-%d", (int)getpid());
 	test_raise();
 	limit_files(FD_LIMIT_RESERVED + 2 * MOST);
 	begin(vm);
