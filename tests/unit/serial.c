@@ -16,6 +16,9 @@
 #include "vmm/kvm/layout.h"
 #include "vmm/util/log.h"
 
+#define IER	   1
+#define IIR	   2
+#define IIR_TX	   2	/* in its lower four bits; 1: nothing */
 #define LSR	   5
 #define LSR_READY  0x60
 #define BUFFER	   (64 * 1024)	/* as vmm/dev/serial.c has it */
@@ -35,6 +38,20 @@ static bool is_ready(void)
 
 	bus_read(vm_pio(vm), PORT_COM1 + LSR, &v, 1);
 	return (v & LSR_READY) == LSR_READY;
+}
+
+static void set_interrupts(uint8_t v)
+{
+	bus_write(vm_pio(vm), PORT_COM1 + IER, &v, 1);
+}
+
+/* Reading takes it away. */
+static bool tx_interrupt(void)
+{
+	uint8_t v = 0;
+
+	bus_read(vm_pio(vm), PORT_COM1 + IIR, &v, 1);
+	return (v & 0xf) == IIR_TX;
 }
 
 static uint8_t letter(size_t i)
@@ -84,6 +101,11 @@ static void test_no_reader(const char *name, const int fds[2])
 
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	begin(fds[1]);
+	set_interrupts(2);
+	ok(tx_interrupt() && !tx_interrupt(),
+	   "the transmitter is ready, which is told once");
+	put(letter(sent++));
+	ok(tx_interrupt(), "and again after a byte");
 	is_int(fcntl(fds[1], F_GETFL), flags,
 	       "the flags of a descriptor that others share stay");
 	/* The reader's own buffer first, then ours, until it says busy. */
@@ -94,11 +116,16 @@ static void test_no_reader(const char *name, const int fds[2])
 	}
 	held = sent;
 	ok(!serial_nr_dropped(serial), "%s: nothing is lost", name);
-	for (int i = 0; i < ROOM - 1; i++)
+	for (int i = 0; i < ROOM - 2; i++)
 		put(letter(sent++));
 	is_int(serial_nr_dropped(serial), 0,
 	       "who writes though it is busy has some room still");
 	ok(held > BUFFER - ROOM && !is_ready(), "%s: it says busy", name);
+	tx_interrupt();
+	put(letter(sent++));
+	set_interrupts(0);
+	set_interrupts(2);
+	ok(!tx_interrupt(), "no interrupt asks for more");
 	for (int i = 0; i < 1000; i++)
 		put('!');
 	is_int(serial_nr_dropped(serial), 1000, "beyond that bytes are counted");
@@ -110,6 +137,7 @@ static void test_no_reader(const char *name, const int fds[2])
 	}
 	ok(good && got == sent && is_ready(),
 	   "%s: a late reader has all others, in order", name);
+	ok(tx_interrupt(), "and the driver is told that there is room");
 	put('z');
 	serial_finish(serial, 0);
 	is_int(serial_nr_dropped(serial), 1000, "and all of them at the end");

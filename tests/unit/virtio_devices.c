@@ -56,6 +56,8 @@ static void test_transport(struct vm *vm)
 	is_int(driver_read(&d, VIRTIO_MMIO_STATUS), 0, "mmio: reset");
 	driver_write(&d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
 	driver_write(&d, VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	driver_write(&d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	driver_write(&d, VIRTIO_MMIO_DRIVER_FEATURES, 1); /* VERSION_1 */
 	driver_write(&d, VIRTIO_MMIO_STATUS, 3 | VIRTIO_CONFIG_S_FEATURES_OK);
 	is_int(driver_read(&d, VIRTIO_MMIO_STATUS), 3,
 	       "mmio: a feature not offered is refused");

@@ -116,6 +116,28 @@ static void test_good(void)
 	ok(len == 69999, "70,000 requests: the indexes wrap");
 }
 
+/* As many buffers as a chain holds, and one more. */
+static void test_longest(void)
+{
+	struct vring_desc *table;
+
+	for (unsigned int nr = 256; nr <= 257; nr++) {
+		setup(false);
+		table = guest_mem_ptr(mem, GPA(TABLE), 257 * 16);
+		for (unsigned int i = 0; i < nr; i++)
+			table[i] = (struct vring_desc){ DATA + 16 * i, 16,
+				i + 1 < nr ? NEXT : 0, i + 1 };
+		ring_desc(&ring, 0, TABLE, nr * 16, INDIRECT, 0);
+		ring_offer(&ring, 0);
+		if (nr == 256)
+			ok(virtqueue_pop(&vq, &chain) == 1 &&
+			   chain.nr_out == 256, "a table of as many buffers as a chain holds");
+		else
+			is_int(virtqueue_pop(&vq, &chain), -EIO,
+			       "of one more");
+	}
+}
+
 /* Each breaks the ring for good, and no more. */
 static void test_hostile(void)
 {
@@ -229,6 +251,7 @@ int main(void)
 		tap_bail("no guest memory");
 	test_start();
 	test_good();
+	test_longest();
 	test_hostile();
 	test_notify();
 	guest_mem_free(mem);

@@ -131,7 +131,8 @@ static const char *chain_add(struct virtqueue *vq,
 
 /*
  * Follows the chain from `head`.  The count of descriptors, empty ones
- * included, is what ends a loop; it also keeps iov[] in bounds.
+ * included, is what ends a loop; it also keeps iov[] in bounds.  One that names
+ * a table is not counted: there is at most one.
  */
 static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 				 struct virtqueue_chain *chain)
@@ -146,8 +147,6 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 
 		if (i >= nr_table)
 			return "a descriptor index beyond its table";
-		if (nr_seen++ >= VIRTQUEUE_MAX_SEGS)
-			return "a chain that loops or is too long";
 		d = *(const volatile struct vring_desc *)&table[i];
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (table != vq->desc)
@@ -163,6 +162,8 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 			i = 0;
 			continue;
 		}
+		if (nr_seen++ >= VIRTQUEUE_MAX_SEGS)
+			return "a chain that loops or is too long";
 		err = chain_add(vq, chain, &d);
 		if (err)
 			return err;
