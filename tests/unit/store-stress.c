@@ -23,9 +23,11 @@
 #define MAX_NS	   (300 * NSEC_PER_SEC)	/* then it is given up */
 #define BYTES	   (24 * MIB)
 #define TIMEOUT_NS (20 * NSEC_PER_MSEC)
+#define LOST_WRITES 40	/* until then each other segment is written again */
 #define MAX_LOST   8	/* writes that are done later; each costs 1 MiB */
 
 struct lost_write {
+	unsigned int due;	/* after as many writes */
 	uint64_t offset;
 	size_t len;
 	uint8_t *data;		/* owned */
@@ -38,7 +40,7 @@ struct device {
 	bool is_well;
 	unsigned int nr_stalls, nr_errors, nr_halves, nr_late_writes;
 	struct lost_write lost[MAX_LOST];
-	unsigned int nr_lost;
+	unsigned int nr_lost, nr_writes;
 	uint8_t *bytes;		/* owned */
 };
 
@@ -80,8 +82,8 @@ static int stand_still(struct device *d, const struct store_worker *w,
 static int trouble(struct device *d, const struct store_worker *w,
 		   bool can_cancel)
 {
-	if (d->nr_lost && !rnd(&d->seed, 20))
-		do_lost_write(d, rnd(&d->seed, d->nr_lost));
+	if (d->nr_lost && d->lost[0].due <= d->nr_writes)
+		do_lost_write(d, 0);
 	if (d->is_well)
 		return 0;
 	if (!rnd(&d->seed, 60))
@@ -115,6 +117,7 @@ static int dev_write(struct store_device *dev, const struct store_worker *w,
 	int rc;
 
 	pthread_mutex_lock(&d->lock);
+	d->nr_writes++;
 	rc = trouble(d, w, false);
 	if (rc && rnd(&d->seed, 2)) {
 		d->nr_halves++;
@@ -124,7 +127,9 @@ static int dev_write(struct store_device *dev, const struct store_worker *w,
 		   !rnd(&d->seed, 6)) {
 		struct lost_write *l = &d->lost[d->nr_lost++];
 
-		*l = (struct lost_write){ offset, len, malloc(len) };
+		*l = (struct lost_write){
+			d->nr_writes + LOST_WRITES, offset, len, malloc(len),
+		};
 		memcpy(l->data, buf, len);
 		rc = -ENOLINK;
 	} else if (!rc) {
