@@ -4,6 +4,7 @@
 # that never comes: a kernel that is a FIFO nobody writes to, and a libvirt that
 # takes connections and never answers.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
+require socat
 pid=
 listener=
 on_exit() {
@@ -52,9 +53,7 @@ else
   skip 'vmm run' '/dev/kvm may not be opened: join the group kvm or be root'
 fi
 
-if ! command -v socat >/dev/null; then
-  skip 'vmm attach' 'socat not found: install the Debian package socat'
-elif "$vmm" attach --connect test:///default --all --name x 2>&1 |
+if "$vmm" attach --connect test:///default --all --name x 2>&1 |
     grep -q 'built without'; then
   skip 'vmm attach' 'this vmm was built without libvirt'
 else
