@@ -14,7 +14,7 @@
 #define NR	600	/* 2.3 MiB, of which memory takes less than 1 */
 #define SECONDS(n) ((n) * NSEC_PER_SEC)
 /* So long that a server that runs answers, on a busy host, too. */
-#define TIMEOUT_NS SECONDS(3)
+#define TIMEOUT_NS SECONDS(2)
 
 struct setting {
 	struct nbd_server server;
@@ -131,6 +131,11 @@ static void test_stands_still(void)
 	       "when memory is full, a put is refused");
 	ok(clock_now_ns() - from < SECONDS(50), "at once");
 	is_int(await_lines("has not answered"), 1, "one line says so");
+	/* Until a probe has given up its new connection. */
+	sleep(12);
+	is_int(count_lines("answers again"), 0, "it does not answer by itself");
+	is_int(store_stats_of(t.store).device_state, DEVICE_STALLED,
+	       "it is stalled still");
 	nbd_server_continue(&t.server);
 	ok(comes_to(&t, DEVICE_OK), "it goes on: the store finds out by itself");
 	is_int(await_lines("answers again"), 1, "one line says so");

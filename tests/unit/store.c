@@ -243,7 +243,8 @@ static void run_steps(struct store *s, enum page_kind kind, uint64_t keys,
 	for (uint64_t k = 0; k < NR_KEYS; k++)
 		store_drop(s, k);
 	store_get_stats(s, &st);
-	ok(!st.nr_pages && !st.mem_block_bytes && !st.far_used_bytes,
+	ok(!st.nr_pages && !st.mem_block_bytes && !st.far_used_bytes &&
+	   !st.far_live_bytes,
 	   "%s: nothing is left behind", name);
 	free(numbers);
 	page_coder_free(c);

@@ -54,10 +54,31 @@ static enum health_kind health_kind(const struct request *r)
 	       r->kind == KIND_DISCARD ? HEALTH_DISCARD : HEALTH_READ;
 }
 
-/* The device answered r, be it with an error. */
+/* Nobody waits for it any more. */
+static void stall(struct requests *q)
+{
+	q->is_stalled = true;
+	requests_cancel_queued(q, -ETIMEDOUT);
+	for (struct request *r = q->list; r; r = r->next)
+		pthread_cond_broadcast(&r->done);
+}
+
+/* Late, or the connection to the server could not be made in time. */
+static void set_late(struct requests *q, struct request *r, uint64_t now)
+{
+	r->is_late = true;
+	if (r->kind != KIND_PROBE)
+		health_late(q->health, health_kind(r), now - r->start_ns);
+	stall(q);
+}
+
+/* r has ended; that is an answer, be it an error, unless it was given up. */
 static void got_answer(struct requests *q, struct request *r, int rc)
 {
-	if (!r->is_cancelled || !rc) {
+	if (rc == -ETIMEDOUT) {
+		if (!r->is_late)
+			set_late(q, r, clock_now_ns());
+	} else if (!r->is_cancelled || !rc) {
 		q->is_stalled = false;
 		if (r->kind == KIND_READ || r->kind == KIND_WRITE)
 			health_result(q->health, health_kind(r), rc);
@@ -175,15 +196,6 @@ static void cancel(struct request *r)
 	eventfd_write(r->worker->cancel_fd, 1);
 }
 
-/* Nobody waits for it any more. */
-static void stall(struct requests *q)
-{
-	q->is_stalled = true;
-	requests_cancel_queued(q, -ETIMEDOUT);
-	for (struct request *r = q->list; r; r = r->next)
-		pthread_cond_broadcast(&r->done);
-}
-
 /* Of a request that runs: when to look at it again. */
 static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 {
@@ -192,13 +204,8 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 
 	if (now < late_ns)
 		return late_ns;
-	if (!r->is_late) {
-		r->is_late = true;
-		if (r->kind != KIND_PROBE)
-			health_late(q->health, health_kind(r),
-				    now - r->start_ns);
-		stall(q);
-	}
+	if (!r->is_late)
+		set_late(q, r, now);
 	if (now < cancel_ns || r->is_cancelled || request_changes(r))
 		return UINT64_MAX;
 	cancel(r);
