@@ -103,25 +103,19 @@ static void whole_chunks(struct gfn_range range, uint64_t *first, uint64_t *end)
 	*end = (range.start.v + range.nr) / CHUNK_PAGES;
 }
 
-static int arm(struct fault_budget *b, struct gfn_range range,
-	       const uint64_t *marked)
+int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 {
 	uint64_t c, end;
 	int rc;
 
 	if (!range.nr)
 		return 0;
-	rc = b->ops->arm(b->ctx, range, marked);
+	rc = b->ops->arm(b->ctx, range);
 	if (rc)
 		return rc;
 	for (whole_chunks(range, &c, &end); c < end; c++)
 		b->chunks[c].marked = 0;
 	return 0;
-}
-
-int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
-{
-	return arm(b, range, NULL);
 }
 
 /* The budget grows with time. */
@@ -202,7 +196,7 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 		}
 		if (turn)
 			continue;
-		rc = arm(b, run, young);
+		rc = fault_budget_arm(b, run);
 		if (rc)
 			return rc;
 		first = c + 1;

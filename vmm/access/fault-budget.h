@@ -27,10 +27,10 @@ struct fault_budget_ops {
 	/* Sets the bit of each marked frame of the range, clears the others. */
 	int (*look)(void *ctx, struct gfn_range range, uint64_t *marked);
 	/*
-	 * Arms whole chunks.  `marked` is what look() has just said of them, or
-	 * NULL: nothing was looked at.
+	 * Arms all pages of the range, in one step of the kernel's: each step
+	 * interrupts the vCPUs once, whatever its length.
 	 */
-	int (*arm)(void *ctx, struct gfn_range range, const uint64_t *marked);
+	int (*arm)(void *ctx, struct gfn_range range);
 };
 
 struct fault_budget;

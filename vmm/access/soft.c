@@ -115,7 +115,7 @@ static int look(void *ctx, struct gfn_range range, uint64_t *marked)
 	return guest_mem_mapped(s->mem, range, marked);
 }
 
-static int unmap(void *ctx, struct gfn_range range, const uint64_t *marked)
+static int unmap(void *ctx, struct gfn_range range)
 {
 	struct soft *s = ctx;
 
