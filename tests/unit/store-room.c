@@ -2,7 +2,8 @@
 /*
  * Which pages make room: the oldest of memory, in their order, a segment at a
  * time; not those that were dropped or put again since, whose lines in the
- * queue are stale.
+ * queue are stale.  And which segments make room on the device: not for ever
+ * one that can't be read, or whose records are not there any more.
  */
 #include "config.h"
 
@@ -13,14 +14,17 @@
 
 #define NR_IN_MEMORY  960	/* of 4 MiB: 15 in each block of 64 KiB */
 #define NR_IN_SEGMENT 254	/* of 4096 bytes and a header of 24 */
-#define NR_KEYS	      4096
+#define NR_KEYS	      16384
 #define BYTES	      (64 * MIB)
 
 static uint8_t bytes[BYTES];
+static uint64_t bad_bytes;	/* from the start on: EIO */
 
 static int dev_read(struct store_device *dev, const struct store_worker *w,
 		    void *buf, size_t len, uint64_t offset)
 {
+	if (offset < bad_bytes)
+		return -EIO;
 	memcpy(buf, bytes + offset, len);
 	return 0;
 }
@@ -36,14 +40,20 @@ static void dev_close(struct store_device *dev)
 {
 }
 
-static struct store *open_store(void)
+static struct store *open_store_of(uint64_t dev_bytes)
 {
 	static const struct store_device_ops ops = {
 		.read = dev_read, .write = dev_write, .close = dev_close,
 	};
-	static struct store_device dev = { .ops = &ops, .bytes = BYTES };
+	static struct store_device dev = { .ops = &ops };
 
+	dev.bytes = dev_bytes;
 	return new_store_on(NR_KEYS, 4 * MIB, &dev, 600 * NSEC_PER_SEC);
+}
+
+static struct store *open_store(void)
+{
+	return open_store_of(BYTES);
 }
 
 static bool is_far(struct store *s, struct page_coder *c, uint64_t key)
@@ -173,6 +183,54 @@ static void test_holes(struct page_coder *c)
 	store_free(s);
 }
 
+#define NR_SEGMENTS 40		/* two of these are kept free */
+#define NR_LEFT	    20		/* in a segment with holes */
+
+/* Memory and device full; holes in all segments, most in the first 20. */
+static struct store *store_with_holes(struct page_coder *c)
+{
+	struct store *s = open_store_of(NR_SEGMENTS * MIB);
+	uint64_t nr = (NR_SEGMENTS - 2) * NR_IN_SEGMENT;
+
+	put_range(s, c, 0, nr, 1);
+	put_range(s, c, nr, nr + NR_IN_MEMORY, 1);
+	for (uint64_t k = 0; k < nr; k++)
+		if (k % NR_IN_SEGMENT >= (k / NR_IN_SEGMENT < 20 ? NR_LEFT :
+							   3 * NR_LEFT))
+			store_drop(s, k);
+	return s;
+}
+
+/* A thousand pages more, while few puts fail. */
+static void test_more_room(struct store *s, struct page_coder *c,
+			   const char *name)
+{
+	uint64_t first = NR_SEGMENTS * NR_IN_SEGMENT + NR_IN_MEMORY;
+	uint8_t page[STORE_PAGE_SIZE];
+	unsigned int nr_failed = 0;
+
+	for (uint64_t k = first; k < first + 1000 && nr_failed < 200; k++) {
+		fill_random(page, k);
+		while (store_put(s, c, k, page) && ++nr_failed < 200)
+			;
+	}
+	ok(nr_failed < 200, "%s: others make room (%u puts failed)", name,
+	   nr_failed);
+	store_free(s);
+}
+
+static void test_bad_segments(struct page_coder *c)
+{
+	struct store *s = store_with_holes(c);
+
+	bad_bytes = MIB;
+	test_more_room(s, c, "a segment can't be read");
+	bad_bytes = 0;
+	s = store_with_holes(c);
+	memset(bytes, 0, 20 * MIB);
+	test_more_room(s, c, "segments are overwritten");
+}
+
 #define IS_LIVE(line) ((line).key % 1000 == 0)
 
 static bool not_live(struct fifo_line line, void *arg)
@@ -230,6 +288,7 @@ int main(void)
 	test_gone(c);
 	test_one_page(c);
 	test_holes(c);
+	test_bad_segments(c);
 	page_coder_free(c);
 	return tap_done();
 }

@@ -26,6 +26,7 @@ struct header {			/* before each record; the rest is zeros */
 struct segment {
 	uint32_t live;		/* bytes, headers included */
 	uint16_t nr_readers;
+	uint8_t nr_failed;	/* cleanings that left something in it */
 	bool in_use;		/* written, being made, or lost */
 	bool is_lost;
 };
@@ -225,6 +226,14 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 	return 0;
 }
 
+static bool is_better_victim(const struct segment *s,
+			     const struct segment *than)
+{
+	if (s->nr_failed != than->nr_failed)
+		return s->nr_failed < than->nr_failed;
+	return s->live < than->live;
+}
+
 bool log_victim(struct log *log, uint64_t *at)
 {
 	uint64_t best = NONE;
@@ -236,7 +245,7 @@ bool log_victim(struct log *log, uint64_t *at)
 		    i == log->making ||
 		    s->live > LOG_SEGMENT_BYTES / 4 * 3)
 			continue;
-		if (best == NONE || s->live < log->segments[best].live)
+		if (best == NONE || is_better_victim(s, &log->segments[best]))
 			best = i;
 	}
 	if (best == NONE)
@@ -244,6 +253,14 @@ bool log_victim(struct log *log, uint64_t *at)
 	*at = best * LOG_SEGMENT_BYTES;
 	log_pin(log, *at);
 	return true;
+}
+
+void log_victim_failed(struct log *log, uint64_t at)
+{
+	struct segment *s = &log->segments[at / LOG_SEGMENT_BYTES];
+
+	if (s->live && s->nr_failed < UINT8_MAX)
+		s->nr_failed++;
 }
 
 int log_read_segment(struct log *log, uint64_t at, void *buf,

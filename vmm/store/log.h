@@ -86,9 +86,15 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 
 /*
  * The segment with the least live bytes and no reader, if less than 3/4 of it
- * is live: *at, its start, is pinned.  False: none is worth it.
+ * is live: *at, its start, is pinned.  Those that failed come last.  False: none
+ * is worth it.
  */
 bool log_victim(struct log *log, uint64_t *at);
+/*
+ * It could not be read, or something live was not found in it.  When nothing is
+ * live in it, it is fine after all.
+ */
+void log_victim_failed(struct log *log, uint64_t at);
 /* All of a segment, to go through: LOG_SEGMENT_BYTES. */
 int log_read_segment(struct log *log, uint64_t at, void *buf,
 		     uint64_t until_ns);

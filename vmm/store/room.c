@@ -34,6 +34,7 @@ struct room {
 	enum store_tier tier;	/* where they come from */
 	bool is_written;	/* no answer of the device so far */
 	unsigned int nr_victims;
+	unsigned int nr_whole;	/* of them: all that is live was to be moved */
 	uint64_t victims[MAX_VICTIMS];	/* pinned segments they come from */
 	struct moving moving[MAX_RECORDS];
 	uint8_t victim[LOG_SEGMENT_BYTES];
@@ -45,7 +46,7 @@ int room_new(struct room **roomp)
 	if (!*roomp)
 		return -ENOMEM;
 	(*roomp)->is_written = false;
-	(*roomp)->nr_victims = 0;
+	(*roomp)->nr_victims = (*roomp)->nr_whole = 0;
 	return 0;
 }
 
@@ -108,6 +109,15 @@ static void queue_again(struct store *s)
 	}
 }
 
+/* What is live in them still is damaged: others are worth more. */
+static void check_victims(struct store *s)
+{
+	const struct room *r = s->scratch;
+
+	for (unsigned int i = 0; i < r->nr_whole; i++)
+		log_victim_failed(s->log, r->victims[i]);
+}
+
 /* The device's answer, or that there was nothing to write. */
 static void end_segment(struct store *s, int rc)
 {
@@ -121,6 +131,9 @@ static void end_segment(struct store *s, int rc)
 		if (r->tier == TIER_MEM)
 			queue_again(s);
 	}
+	if (!rc)
+		check_victims(s);
+	r->nr_whole = 0;
 	while (r->nr_victims)
 		log_unpin(s->log, r->victims[--r->nr_victims]);
 }
@@ -246,6 +259,9 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 		pthread_mutex_lock(&s->lock);
 		if (!rc)
 			fits = collect_live(s, at);
+		else
+			log_victim_failed(s->log, at);
+		r->nr_whole += !rc && fits;
 	}
 	return rc;
 }
