@@ -456,20 +456,28 @@ static void test_source_fails(void)
 	vm_stop(&vm);
 }
 
+static int evict_error;
+static atomic_uint nr_evict_calls;
+
 static int evict_fails(struct reclaim_sink *sink, const struct gfn_range *r,
 		       size_t nr, struct reclaim_result *res)
 {
-	return -ENOSPC;
+	nr_evict_calls++;
+	return -evict_error;
 }
 
-static void test_sink_fails(void)
+/* Whatever the error is: it is told, and in one scan the sink fails once. */
+static void test_sink_fails(int error)
 {
 	const struct reclaim_sink_ops ops = { .name = "full",
 					      .evict = evict_fails };
 	struct reclaim_sink full = { &ops }, *swap;
 	struct engine_stats s;
+	unsigned int nr_calls;
 	struct vm vm;
 
+	evict_error = error;
+	nr_evict_calls = 0;
 	vm_prepare(&vm, HOT);
 	swap = vm.sink;
 	vm.sink = &full;
@@ -477,9 +485,14 @@ static void test_sink_fails(void)
 	wait_scans(&vm, 6);
 	s = stats_of(&vm);
 	is_int(s.nr_evicted, 0, "a sink that fails takes nothing");
-	ok(strstr(s.last_error, "No space left"), "and is told: %s",
+	ok(strstr(s.last_error, strerror(error)), "and is told: %s",
 	   s.last_error);
 	is_int(s.nr_over_target, NR - NR_HOT, "so is the target that is missed");
+	nr_calls = nr_evict_calls;
+	s = stats_of(&vm);
+	ok(nr_calls && nr_calls <= s.nr_scans + 1,
+	   "it is asked once a scan: %u times in %llu", nr_calls,
+	   (unsigned long long)s.nr_scans);
 	vm.sink = swap;
 	vm_stop(&vm);
 }
@@ -652,7 +665,8 @@ int main(void)
 	test_last_look();
 	test_last_look_fails();
 	test_source_fails();
-	test_sink_fails();
+	test_sink_fails(ENOSPC);
+	test_sink_fails(EAGAIN);
 	test_protection();
 	test_policy_limits();
 	test_quota();

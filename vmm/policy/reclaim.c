@@ -33,6 +33,12 @@
  */
 #define REFUSED_ENOUGH 4096
 
+/*
+ * Of a batch: nothing went, and others may.  Not an errno, as a source or a sink
+ * can fail with each of these, and would be asked again and again in one scan.
+ */
+#define NONE_WENT (-4096)
+
 #define CHOOSE_FRAMES 1024	/* of the list, looked at in one go */
 #define JUDGE_COST    (2 * HOLD_WALK)
 #define MOVE_COST     4		/* from list to list: its neighbours' links */
@@ -323,8 +329,8 @@ static size_t end_of_call(const struct engine *e, size_t i, size_t nr)
 }
 
 /*
- * The first nr candidates, sorted.  Returns how many went, -EAGAIN for none, 0
- * when it is no use going on, or -errno.
+ * The first nr candidates, sorted.  Returns how many went, NONE_WENT, 0 when it
+ * is no use going on, or -errno.
  */
 static ssize_t evict(struct engine *e, size_t nr)
 {
@@ -343,7 +349,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 	/* A sink that refuses most is full: ask it again in the next scan. */
 	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
 		return 0;
-	return gone ? gone : -EAGAIN;
+	return gone ? gone : NONE_WENT;
 }
 
 /* One batch.  How many pages went; 0: no use going on; or -errno. */
@@ -358,14 +364,14 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	if (!nr)
 		return 0;
 	if (nr == SIZE_MAX)
-		return -EAGAIN;
+		return NONE_WENT;
 	rc = nr;
 	if (!e->config.sink->ops->looks)
 		rc = last_look(e, nr);
 	if (rc < 0)
 		return rc;
 	rc = engine_spare_huge(e, rc);
-	return rc ? evict(e, rc) : -EAGAIN;
+	return rc ? evict(e, rc) : NONE_WENT;
 }
 
 /* Each batch shortens the list that it takes from, or looks further up it. */
@@ -377,11 +383,11 @@ static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 	begin_stage(e, STAGE_FREE);
 	while ((over = wanted(e))) {
 		rc = reclaim_batch(e, over);
-		if ((rc <= 0 && rc != -EAGAIN) ||
+		if ((rc <= 0 && rc != NONE_WENT) ||
 		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
 			break;
 	}
-	return rc < 0 && rc != -EAGAIN ? rc : 0;
+	return rc < 0 && rc != NONE_WENT ? rc : 0;
 }
 
 /*
@@ -436,11 +442,11 @@ static ssize_t reclaim_hard(struct engine *e)
 
 		nr = choose_any(e, max);
 		rc = nr ? evict(e, nr) : 0;
-		if ((rc <= 0 && rc != -EAGAIN) ||
+		if ((rc <= 0 && rc != NONE_WENT) ||
 		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
 			break;
 	}
-	return rc < 0 && rc != -EAGAIN ? rc : 0;
+	return rc < 0 && rc != NONE_WENT ? rc : 0;
 }
 
 static uint64_t beyond_asked(struct engine *e)
