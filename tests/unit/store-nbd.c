@@ -7,6 +7,9 @@
  */
 #include "config.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "tests/unit/nbd-server.h"
 #include "tests/unit/stderr-lines.h"
 #include "tests/unit/store-pages.h"
@@ -212,6 +215,17 @@ static void test_slow(void)
 	forget_lines();
 }
 
+static void make_disk(struct setting *t, char *disk, size_t len)
+{
+	int fd;
+
+	snprintf(disk, len, "%s/disk", t->server.dir);
+	fd = open(disk, O_CREAT | O_WRONLY, 0600);
+	if (fd < 0 || ftruncate(fd, 64 * MIB))
+		tap_bail("no disk");
+	close(fd);
+}
+
 /* A server that has a disk, is killed, and comes back with it. */
 static void test_killed(void)
 {
@@ -219,14 +233,10 @@ static void test_killed(void)
 	const char *const args[] = { "file", disk, NULL };
 	struct setting t;
 	struct store_stats st;
-	int fd, rc;
+	int rc;
 
 	new_server(&t);
-	snprintf(disk, sizeof(disk), "%s/disk", t.server.dir);
-	fd = open(disk, O_CREAT | O_WRONLY, 0600);
-	if (fd < 0 || ftruncate(fd, 64 * MIB))
-		tap_bail("no disk");
-	close(fd);
+	make_disk(&t, disk, sizeof(disk));
 	open_store(&t, args, TIMEOUT_NS);
 	nbd_server_kill(&t.server);
 	rc = get(&t, 0);
@@ -259,6 +269,54 @@ static void test_killed(void)
 	       "what may have been written is not used any more");
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "every page is what it was");
+	close_store(&t);
+	forget_lines();
+}
+
+/* Its socket, which takes one connection into its queue, and that is there. */
+static void listen_only(struct setting *t, int *server, int *client)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/sock", t->server.dir);
+	unlink(a.sun_path);
+	*server = socket(AF_UNIX, type, 0);
+	*client = socket(AF_UNIX, type, 0);
+	if (*server < 0 || *client < 0 ||
+	    bind(*server, (struct sockaddr *)&a, sizeof(a)) ||
+	    listen(*server, 0) ||
+	    connect(*client, (struct sockaddr *)&a, sizeof(a)))
+		tap_bail("no socket: %s", strerror(errno));
+}
+
+/* A server that stands still for long has no place for one more connection. */
+static void test_full_queue(void)
+{
+	char disk[64];
+	const char *const args[] = { "file", disk, NULL };
+	struct setting t;
+	int server, client;
+
+	new_server(&t);
+	make_disk(&t, disk, sizeof(disk));
+	open_store(&t, args, TIMEOUT_NS);
+	nbd_server_kill(&t.server);
+	listen_only(&t, &server, &client);
+	is_int(get(&t, 0), -ETIMEDOUT, "no place in the queue: a timeout");
+	ok(comes_to(&t, DEVICE_STALLED), "the device is told to be stalled");
+	/* Until the attempt is given up, and another one begun. */
+	sleep(8);
+	is_int(store_stats_of(t.store).device_state, DEVICE_STALLED,
+	       "it stays so");
+	is_int(count_lines("answers again"), 0, "nobody says that it answers");
+	is_int(store_stats_of(t.store).nr_read_errors, 0,
+	       "nor that it has failed");
+	close(client);
+	close(server);
+	nbd_server_start(&t.server, args);
+	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
+	       "a server that answers: every page is what it was");
 	close_store(&t);
 	forget_lines();
 }
@@ -329,6 +387,7 @@ int main(void)
 	test_write_without_answer();
 	test_slow();
 	test_killed();
+	test_full_queue();
 	test_error("EIO", -EIO);
 	test_error("ENOSPC", -ENOSPC);
 	return tap_done();

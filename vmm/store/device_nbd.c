@@ -21,6 +21,7 @@
 #include "vmm/util/clock.h"
 
 #define CONNECT_NS   (5 * NSEC_PER_SEC)
+#define CONNECT_AGAIN_MS 100
 #define TCP_GONE_MS  10000	/* a host that does not even acknowledge */
 #define TCP_PROBE_S  3
 
@@ -101,11 +102,9 @@ static void watch_peer(struct nbd_handle *nbd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
-/* The worker may be NULL. */
-static int connect_to(struct nbd_handle **nbdp, const char *uri,
-		      const struct store_worker *w)
+static int connect_once(struct nbd_handle **nbdp, const char *uri,
+			const struct store_worker *w, uint64_t until)
 {
-	uint64_t until = clock_now_ns() + CONNECT_NS;
 	struct nbd_handle *nbd = nbd_create();
 	int rc;
 
@@ -122,6 +121,26 @@ static int connect_to(struct nbd_handle **nbdp, const char *uri,
 	watch_peer(nbd);
 	*nbdp = nbd;
 	return 0;
+}
+
+/*
+ * The worker may be NULL.  A Unix socket whose server takes no connections, and
+ * has as many waiting as it may, says EAGAIN: that is no answer, either.
+ */
+static int connect_to(struct nbd_handle **nbdp, const char *uri,
+		      const struct store_worker *w)
+{
+	struct pollfd cancel = { .fd = w ? w->cancel_fd : -1, .events = POLLIN };
+	uint64_t until = clock_now_ns() + CONNECT_NS;
+	int rc;
+
+	while ((rc = connect_once(nbdp, uri, w, until)) == -EAGAIN) {
+		if (clock_now_ns() > until)
+			return -ETIMEDOUT;
+		if (poll(&cancel, 1, CONNECT_AGAIN_MS) > 0)
+			return -ECANCELED;
+	}
+	return rc;
 }
 
 /* What has been read from the start is what the server has to have still. */
