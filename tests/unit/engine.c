@@ -24,6 +24,7 @@
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
+#include "tests/unit/stderr-lines.h"
 #include "vmm/access/fake.h"
 #include "vmm/policy/engine.h"
 #include "vmm/util/bitmap.h"
@@ -476,6 +477,7 @@ static void test_sink_fails(int error)
 	unsigned int nr_calls;
 	struct vm vm;
 
+	forget_lines();
 	evict_error = error;
 	nr_evict_calls = 0;
 	vm_prepare(&vm, HOT);
@@ -487,6 +489,8 @@ static void test_sink_fails(int error)
 	is_int(s.nr_evicted, 0, "a sink that fails takes nothing");
 	ok(strstr(s.last_error, strerror(error)), "and is told: %s",
 	   s.last_error);
+	is_int(count_lines("cold pages can't be evicted"), 1, "by one line");
+	forget_lines();
 	is_int(s.nr_over_target, NR - NR_HOT, "so is the target that is missed");
 	nr_calls = nr_evict_calls;
 	s = stats_of(&vm);
@@ -652,6 +656,7 @@ int main(void)
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_fail_all(why);
 	guest_mem_free(mem);
+	catch_stderr();
 	stay_on_one_cpu(&all);
 	test_exactly_the_cold();
 	test_ages_taken_over();

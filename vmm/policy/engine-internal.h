@@ -90,6 +90,7 @@ struct engine {
 	struct wss_pages wss_next;	/* of the scan under way */
 	uint64_t look_start_ns, look_end_ns;
 	struct log_limit limit;
+	uint64_t error_said_ns;	/* the last error's; under the lock */
 
 	/* Of hold_begin(): what this hold has cost. */
 	unsigned int spent;

@@ -28,6 +28,7 @@
 
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
+#define ERROR_AGAIN_NS (60 * NSEC_PER_SEC)
 #define REST_MARGIN   64	/* of the target */
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -35,17 +36,28 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* One that lasts is told again now and then, not by each scan. */
 void engine_set_error(struct engine *e, const char *what, int rc)
 {
+	char text[sizeof(e->stats.last_error)];
+	uint64_t now = clock_now_ns();
+	bool is_new;
+
+	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
 	engine_lock(e);
+	is_new = strcmp(e->stats.last_error, text) ||
+		 now - e->error_said_ns >= ERROR_AGAIN_NS;
+	if (is_new)
+		e->error_said_ns = now;
 	e->stats.nr_scan_errors++;
-	snprintf(e->stats.last_error, sizeof(e->stats.last_error), "%s: %s",
-		 what, strerror(-rc));
+	memcpy(e->stats.last_error, text, sizeof(text));
 	engine_unlock(e);
+	if (!is_new)
+		return;
 	/* Of a process that ends, who follows it tells. */
 	log_limited(&e->limit,
 		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-		    "%s: %s; will try again", what, strerror(-rc));
+		    "%s; will try again", text);
 }
 
 int engine_harvest(struct engine *e, struct gfn_range range)
