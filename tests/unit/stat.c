@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/tap.h"
@@ -28,6 +31,7 @@
 #define NR_YOUNG  256
 #define GFN_MAPPED 300
 #define GFN_USED   10	/* mapped, and young */
+#define RACERS	  4u	/* who listen at once */
 #define VM_NAME	  "unit \"test\""
 
 static char dir[] = "/tmp/vmm-stat-XXXXXX";
@@ -481,6 +485,79 @@ static void test_multi(void)
 	unlink(hung);
 }
 
+/* A socket that lives, but takes no connection of ours now. */
+static void test_listen_other(int type, int backlog, const char *what)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type, 0), waiting[4];
+	struct stat st;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/other", dir);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
+	    (type == SOCK_STREAM && listen(fd, backlog)))
+		tap_bail("no socket of another");
+	for (int i = 0; i < 4; i++) {
+		waiting[i] = socket(AF_UNIX, type | SOCK_NONBLOCK, 0);
+		if (connect(waiting[i], (struct sockaddr *)&sun, sizeof(sun)))
+			errno = 0;
+	}
+	ok(unix_listen(sun.sun_path, "--x", why, sizeof(why)) == -EADDRINUSE &&
+	   !stat(sun.sun_path, &st), "a socket %s is left alone", what);
+	for (int i = 0; i < 4; i++)
+		close(waiting[i]);
+	close(fd);
+	unlink(sun.sun_path);
+}
+
+struct listen_race {
+	atomic_uint nr_ready, nr_done, nr_listen;
+	atomic_bool go;
+};
+
+static void race_to_listen(struct listen_race *race, const char *p)
+{
+	atomic_fetch_add(&race->nr_ready, 1);
+	while (!atomic_load(&race->go))
+		usleep(10);
+	if (unix_listen(p, "--x", why, sizeof(why)) >= 0)
+		atomic_fetch_add(&race->nr_listen, 1);
+	atomic_fetch_add(&race->nr_done, 1);
+	/* To listen until the others have tried. */
+	while (atomic_load(&race->nr_done) < RACERS)
+		usleep(100);
+	_exit(0);
+}
+
+/* Chance decides whether two meet: without the lock one round in ten. */
+static void test_listen_race(void)
+{
+	struct listen_race *race = mmap(NULL, sizeof(*race),
+					PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int nr_wrong = 0;
+	char p[80];
+
+	snprintf(p, sizeof(p), "%s/race", dir);
+	for (int round = 0; round < 100; round++) {
+		int left = unix_listen(p, "--x", why, sizeof(why));
+
+		close(left);
+		memset(race, 0, sizeof(*race));
+		for (unsigned int i = 0; i < RACERS; i++)
+			if (!fork())
+				race_to_listen(race, p);
+		while (atomic_load(&race->nr_ready) < RACERS)
+			usleep(100);
+		atomic_store(&race->go, true);
+		while (wait(NULL) > 0)
+			;
+		nr_wrong += atomic_load(&race->nr_listen) != 1;
+	}
+	is_int(nr_wrong, 0, "of several at once exactly one listens");
+	unlink(p);
+	munmap(race, sizeof(*race));
+}
+
 static void test_listen(void)
 {
 	char p[80];
@@ -502,6 +579,9 @@ static void test_listen(void)
 	ok(fd >= 0 && fd2 >= 0, "a socket left behind is replaced");
 	close(fd2);
 	unlink(p);
+	test_listen_other(SOCK_DGRAM, 0, "of another type");
+	test_listen_other(SOCK_STREAM, 0, "where too many wait already");
+	test_listen_race();
 	memset(p, 'x', sizeof(p) - 1);
 	p[sizeof(p) - 1] = 0;
 	ok(stat_request("/nonexistent/vmm.sock", "/stats", NULL, NULL, why,

@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/dev/vsock.h"
+#include "vmm/host/listen.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/cleanup.h"
 
@@ -198,69 +198,22 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	event_add(vs->listen_event, NULL);
 }
 
-/* A socket file nobody listens on is left over from a VM that was killed. */
-static bool remove_stale(const char *path)
-{
-	struct stat st;
-	int fd = connect_path(path);
-
-	if (fd >= 0)
-		close(fd);
-	if (fd != -ECONNREFUSED)
-		return false;
-	return !lstat(path, &st) && S_ISSOCK(st.st_mode) && !unlink(path);
-}
-
-static int bind_to(int fd, const struct sockaddr_un *addr)
-{
-	int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
-
-	return rc < 0 ? -errno : 0;
-}
-
-static int listen_on(const char *path, int *fdp)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	__cleanup_close int fd = socket(AF_UNIX, SOCK_FLAGS, 0);
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	/* Room for "_<port>" too, or guests' connections would all fail. */
-	if (strlen(path) + sizeof("_4294967295") > sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	/* Who connects speaks for the host: bind() copies this mode. */
-	if (fchmod(fd, 0600) < 0)
-		return -errno;
-	rc = bind_to(fd, &addr);
-	if (rc == -EADDRINUSE && remove_stale(path))
-		rc = bind_to(fd, &addr);
-	if (rc < 0)
-		return rc;
-	if (listen(fd, 64) < 0) {
-		rc = -errno;
-		unlink(path);
-		return rc;
-	}
-	*fdp = fd;
-	fd = -1;
-	return 0;
-}
-
 int vsock_host_listen(struct virtio_vsock *vs, char *why, size_t len)
 {
 	struct event_base *base = vm_event_base(vs->dev.vm);
-	int rc = listen_on(vs->path, &vs->listen_fd);
+	int rc;
 
-	if (rc < 0) {
-		snprintf(why, len, "vsock: cannot listen on '%s': %s%s",
-			 vs->path, strerror(-rc),
-			 rc == -EADDRINUSE ?
-			 "; another VM uses it, give this one its own path" :
-			 "");
-		return rc;
+	/* Room for "_<port>" too, or guests' connections would all fail. */
+	if (strlen(vs->path) + sizeof("_4294967295") >
+	    sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		snprintf(why, len, "vsock: the socket path %s is too long; "
+			 "choose a shorter one with --vsock", vs->path);
+		return -ENAMETOOLONG;
 	}
+	rc = unix_listen(vs->path, "--vsock", why, len);
+	if (rc < 0)
+		return rc;
+	vs->listen_fd = rc;
 	vs->listen_event = event_new(base, vs->listen_fd, EV_READ | EV_PERSIST,
 				     on_accept, vs);
 	vs->listen_retry = event_new(base, -1, 0, on_retry, vs);
@@ -279,7 +232,7 @@ void vsock_host_close(struct virtio_vsock *vs)
 	if (vs->listen_retry)
 		event_free(vs->listen_retry);
 	if (vs->listen_fd >= 0) {
-		close(vs->listen_fd);
 		unlink(vs->path);
+		close(vs->listen_fd);
 	}
 }

@@ -2,8 +2,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,8 +21,39 @@
  */
 #define BACKLOG SOMAXCONN
 
-/* A socket file that a killed vmm left behind may go; nothing else may. */
-static int clear_stale(const struct sockaddr_un *sun, const char *option, char *why, size_t len)
+/* How long another vmm is waited for that is about to listen. */
+#define LOCK_MS	  5000
+#define RETRY_MS  5
+
+/*
+ * Locks the directory of path, against another vmm that looks for, removes or
+ * makes a socket there at the same time: without it both find the one that is
+ * left behind, and the second removes the socket that the first has just made.
+ * Returns what to close, or -1: where it can't be locked, one goes on without.
+ */
+static int lock_directory(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%.*s",
+		 slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	for (int ms = 0; flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK &&
+	     ms < LOCK_MS; ms += RETRY_MS)
+		usleep(RETRY_MS * 1000);
+	return fd;
+}
+
+/*
+ * A socket file that a killed vmm left behind may go; nothing else may, such as
+ * a socket of another type, or one that we may not connect to.
+ */
+static int clear_stale(const struct sockaddr_un *sun, const char *option,
+		       char *why, size_t len)
 {
 	struct stat st;
 	int fd, rc;
@@ -32,24 +65,30 @@ static int clear_stale(const struct sockaddr_un *sun, const char *option, char *
 			 "another path with %s", sun->sun_path, option);
 		return -EEXIST;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	rc = connect(fd, (const struct sockaddr *)sun, sizeof(*sun));
-	close(fd);
-	if (!rc) {
-		snprintf(why, len, "%s is in use by another process; choose another "
-			 "path with %s", sun->sun_path, option);
-		return -EADDRINUSE;
+	/* Not to wait where many are waiting already, who is in use too. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		rc = -errno;
+		snprintf(why, len, "can't look at %s: %s", sun->sun_path,
+			 strerror(-rc));
+		return rc;
 	}
-	unlink(sun->sun_path);
-	return 0;
+	rc = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ? -errno :
+								       0;
+	close(fd);
+	if (rc == -ECONNREFUSED || rc == -ENOENT) {
+		unlink(sun->sun_path);
+		return 0;
+	}
+	snprintf(why, len, "%s is in use by another process; choose another "
+		 "path with %s", sun->sun_path, option);
+	return -EADDRINUSE;
 }
 
 int unix_listen(const char *path, const char *option, char *why, size_t len)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	__cleanup_close int fd = -1;
+	__cleanup_close int fd = -1, lock = -1;
 	int rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
@@ -59,6 +98,7 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 		return -ENAMETOOLONG;
 	}
 	strcpy(sun.sun_path, path);
+	lock = lock_directory(path);
 	rc = clear_stale(&sun, option, why, len);
 	if (rc)
 		return rc;

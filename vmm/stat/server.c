@@ -302,8 +302,8 @@ int stat_server_new(struct stat_server **sp,
 		rc = errno ? -errno : -EIO;
 		snprintf(why, len, "can't start the HTTP server on %s: %s",
 			 s->path, strerror(-rc));
-		close(s->listen_fd);
 		unlink(s->path);
+		close(s->listen_fd);
 		goto fail_said;
 	}
 	if (s->config.engine)
@@ -333,12 +333,13 @@ void stat_server_free(struct stat_server *s)
 		return;
 	if (s->config.engine)
 		engine_on_scan(s->config.engine, NULL, NULL);
+	/* First, as it is ours for as long as we listen: see listen.h. */
+	unlink(s->path);
 	event_hub_close(s->hub);
 	stat_jobs_stop(s->jobs);
 	MHD_stop_daemon(s->daemon);
 	stat_jobs_free(s->jobs);
 	event_hub_free(s->hub);
-	unlink(s->path);
 	free(s->name);
 	free(s->path);
 	free(s);
