@@ -10,6 +10,7 @@
 #include "vmm/host/rundir.h"
 #include "vmm/stat/client.h"
 #include "vmm/util/log.h"
+#include "vmm/util/printable.h"
 
 static int parse(struct client *c, const char *args, int min_args,
 		 int max_args)
@@ -64,14 +65,6 @@ void client_close(struct client *c)
 	free(c->socket);
 }
 
-/* True for control characters, the second block of these (U+0080 on) too. */
-static bool is_control(const char *s)
-{
-	const unsigned char *u = (const unsigned char *)s;
-
-	return u[0] < ' ' || u[0] == 0x7f || (u[0] == 0xc2 && u[1] < 0xa0);
-}
-
 /* The guest chose its processes' names, and they go to a terminal. */
 static void make_printable(json_t *json)
 {
@@ -80,9 +73,7 @@ static void make_printable(json_t *json)
 	size_t i;
 
 	if (json_is_string(json))
-		for (char *s = (char *)json_string_value(json); *s; s++)
-			if (is_control(s))
-				*s = '?';
+		printable_make((char *)json_string_value(json));
 	json_array_foreach(json, i, v)
 		make_printable(v);
 	json_object_foreach(json, key, v)

@@ -10,6 +10,7 @@
 #include "vmm/util/histogram.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/log.h"
+#include "vmm/util/printable.h"
 #include "vmm/util/size.h"
 
 static void test_size(void)
@@ -138,8 +139,31 @@ static void test_full_log(void)
 	close(fds[1]);
 }
 
+static void test_printable(void)
+{
+	char text[] = "a\x1b[31m\n\x7f\xc2\x9bZ\xc3\xa4\xc2\xa0\xc2";
+	int fds[2], keep = dup(STDERR_FILENO);
+	char line[256] = "";
+
+	if (keep < 0 || pipe2(fds, O_NONBLOCK))
+		tap_bail("no pipe");
+	dup2(fds[1], STDERR_FILENO);
+	log_error("%s: \tend", text);
+	dup2(keep, STDERR_FILENO);
+	ok(read(fds[0], line, sizeof(line) - 1) > 0 &&
+	   !strcmp(line, "vmm: error: a?[31m????Z\xc3\xa4\xc2\xa0\xc2: ?end\n"),
+	   "control characters in a message do not reach a terminal");
+	printable_make(text);
+	ok(!strcmp(text, "a?[31m????Z\xc3\xa4\xc2\xa0\xc2"),
+	   "nor do those of other text; what is no such stays");
+	close(keep);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
+	test_printable();
 	test_histogram();
 	test_size();
 	test_bitmap();

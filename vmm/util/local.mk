@@ -2,6 +2,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/log.c vmm/util/log.h \
+	vmm/util/printable.c vmm/util/printable.h \
 	vmm/util/size.c vmm/util/size.h \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/pressure.c vmm/util/pressure.h \

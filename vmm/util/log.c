@@ -11,6 +11,7 @@
 
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/printable.h"
 
 #define LIMIT_WINDOW_NS (10 * NSEC_PER_SEC)
 #define LIMIT_MESSAGES	5
@@ -43,6 +44,8 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	n += m;
 	if (n > (int)sizeof(line) - 2)
 		n = sizeof(line) - 2;
+	line[n] = 0;
+	printable_make(line);
 	line[n++] = '\n';
 	/* A pipe that nobody reads must not hold up a device or a stop. */
 	if (poll(&p, 1, READER_MS) <= 0)

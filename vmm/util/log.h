@@ -4,8 +4,10 @@
  *
  * All functions keep errno, add the newline themselves and may be called by
  * any thread.  A line that nobody makes room for within 0.1 s is lost: a pipe
- * that is full holds nobody up.  Whatever a guest can trigger goes through log_limited(), so
- * that a hostile guest cannot fill the host's disk with our messages.
+ * that is full holds nobody up.  Control characters become '?': what is in a
+ * message may be a guest's or another process's, and it may go to a terminal.
+ * Whatever a guest can trigger goes through log_limited(), so that a hostile
+ * guest cannot fill the host's disk with our messages.
  */
 #ifndef VMM_UTIL_LOG_H
 #define VMM_UTIL_LOG_H
