@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/tap.h"
@@ -32,6 +34,7 @@
 #define DEADLINE_S   300
 #define ANSWER_NS    UINT64_C(200000000)	/* of CPU */
 #define NR_HELD	     64				/* as many as the server has */
+#define NR_FEW	     48			/* descriptors, below NR_HELD */
 #define MEM_BYTES    (UINT64_C(8) << 20)
 #define PID_REGIONS  7		/* has more regions than are told */
 #define PID_PLACES   8		/* has one frame at many places */
@@ -477,6 +480,48 @@ static void test_end(void)
 	is_int(nr, STAT_MAX_JOBS + 2, "the server ends, whatever waits");
 }
 
+/* --- few descriptors --------------------------------------------------------- */
+
+/* As a VM has it under `ulimit -n 64`; until the pipe ends. */
+static void serve_with_few(int ready, int end)
+{
+	struct stat_server_config config = { .path = path, .name = "few",
+					     .mem = mem, .view = view };
+	const struct rlimit few = { NR_FEW, NR_FEW };
+	char byte = 0;
+
+	if (setrlimit(RLIMIT_NOFILE, &few) ||
+	    stat_server_new(&server, &config, why, sizeof(why)))
+		_exit(1);
+	if (write(ready, &byte, 1) == 1 && read(end, &byte, 1) == 0)
+		stat_server_free(server);
+	_exit(0);
+}
+
+static void test_few_descriptors(void)
+{
+	int ready[2], end[2], held[NR_HELD];
+	char byte;
+
+	if (pipe(ready) || pipe(end))
+		tap_bail("no pipe");
+	if (!fork()) {
+		close(end[1]);
+		serve_with_few(ready[1], end[0]);
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		tap_bail("no server with few descriptors");
+	hold(held, NR_HELD, "");
+	/* By the server's will, not at the end of its patience. */
+	ok(hear(held[0], "503"), "more idle clients than descriptors");
+	ask_beside(held, NR_HELD, "they are closed for others");
+	close(ready[0]);
+	close(end[0]);
+	close(end[1]);
+	wait(NULL);
+}
+
 int main(void)
 {
 	int idle;
@@ -499,6 +544,7 @@ int main(void)
 	ok(ends(idle), "a client that says nothing is left in the end");
 	close(idle);
 	test_end();
+	test_few_descriptors();
 	view_free(view);
 	guest_mem_free(mem);
 	rmdir(dir);

@@ -21,9 +21,11 @@
 #include "vmm/stat/resource.h"
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
+#include "vmm/util/fd-limit.h"
 
 #define MAX_CONNECTIONS 64
-#define MAX_CLOSING	64	/* above these, for as long as closing takes */
+/* Of the descriptors left: as many again close, and the rest is for others. */
+#define SHARE_OF_FDS	4
 #define IDLE_S		20
 #define HEADER_BYTES	(32u << 10)
 #define IS_TOO_LONG	"the body is longer than 65536 bytes"
@@ -262,6 +264,17 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 	json_decref(json);
 }
 
+/*
+ * Fewer where few descriptors are left: a connection that can't be accepted
+ * takes the place of none.
+ */
+static unsigned int max_connections(void)
+{
+	unsigned int max = fd_limit_left() / SHARE_OF_FDS;
+
+	return max < 1 ? 1 : max > MAX_CONNECTIONS ? MAX_CONNECTIONS : max;
+}
+
 int stat_server_new(struct stat_server **sp,
 		    const struct stat_server_config *config, char *why,
 		    size_t len)
@@ -279,7 +292,7 @@ int stat_server_new(struct stat_server **sp,
 		goto fail_free;
 	s->config.path = s->path;
 	s->config.name = s->name;
-	connections_init(&s->connections, MAX_CONNECTIONS);
+	connections_init(&s->connections, max_connections());
 	rc = stat_jobs_new(&s->jobs, &s->config);
 	if (rc)
 		goto fail_free;
@@ -291,7 +304,8 @@ int stat_server_new(struct stat_server **sp,
 			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, on_request, s,
 		MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-		MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS + MAX_CLOSING,
+		/* Half of them for as long as closing takes. */
+		MHD_OPTION_CONNECTION_LIMIT, 2 * s->connections.max,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
 		MHD_OPTION_NOTIFY_CONNECTION, connections_notify,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -34,4 +35,21 @@ unsigned int fd_limit_for_guests(void)
 	if (limit.rlim_cur > FD_LIMIT_MOST)
 		limit.rlim_cur = FD_LIMIT_MOST;
 	return limit.rlim_cur - FD_LIMIT_RESERVED;
+}
+
+unsigned int fd_limit_left(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct rlimit limit;
+	rlim_t nr = 0;
+
+	while (d && readdir(d))
+		nr++;
+	if (d) {
+		closedir(d);
+		nr -= 3;	/* "." and "..", and that of d */
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > FD_LIMIT_MOST)
+		limit.rlim_cur = FD_LIMIT_MOST;
+	return limit.rlim_cur > nr ? limit.rlim_cur - nr : 0;
 }

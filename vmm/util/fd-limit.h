@@ -18,5 +18,7 @@
 void fd_limit_raise(void);
 /* How many descriptors guests may make us open now: what the limit leaves. */
 unsigned int fd_limit_for_guests(void);
+/* How many more may be open now, whoever opens them. */
+unsigned int fd_limit_left(void);
 
 #endif
