@@ -116,6 +116,17 @@ static void print_device(const json_t *j)
 		       client_string(j, "store", "device_error"));
 }
 
+/* Only while the guest waits for pages that can't be read. */
+static void print_waiting(const json_t *j)
+{
+	long long nr = client_int(j, "store", "nr_waiting");
+
+	if (nr)
+		printf("waiting  the guest needs %lld page%s that can't be read "
+		       "now: %s\n", nr, nr == 1 ? "" : "s",
+		       client_string(j, "store", "last_error"));
+}
+
 /* Only where there were any. */
 static void print_prefetch(const json_t *j)
 {
@@ -192,6 +203,7 @@ static void print_once(const json_t *j)
 	print_prefetch(j);
 	print_store(j);
 	print_device(j);
+	print_waiting(j);
 	print_policy(j);
 	print_agent(j);
 }

@@ -33,6 +33,13 @@ stat_of .store.device_error | grep -q 'no answer'
 ok $? "device_error: $(stat_of .store.device_error)"
 wait_for 60 grep -q 'store: nbd+unix.* has not answered' "$tmp/stderr"
 ok $? "and a line says so"
+is_needed() { [ "$(stat_of .store.nr_waiting)" -ge 1 ]; }
+wait_for 300 is_needed
+ok $? "the guest waits for pages"
+"$vmm" stat --socket "$socket" >"$tmp/stat"
+grep -q '^device   stalled: .*no answer' "$tmp/stat" &&
+  grep -q "^waiting  the guest needs [1-9].* that can't be read now: ." "$tmp/stat"
+ok $? "vmm stat says both"
 api /metrics >"$tmp/metrics"
 grep -q '^vmm_store_device_stalled{.*} 1$' "$tmp/metrics"
 ok $? "so do the metrics"
