@@ -294,6 +294,8 @@ static void test_options(void)
 		{ "mem", "'mem'" }, { "colour=red", "'colour'" },
 		{ "mem=12q", "mem=12q" }, { "mem=1K", "1M or more" },
 		{ "codec=lz5", "codec=lz5" }, { "codec=zstd:99", "zstd:99" },
+		{ "size=64M", "size= is of a device" },
+		{ "timeout=2s,mem=1M", "timeout= is of a device" },
 		{ "timeout=2", "timeout=2" }, { "timeout=2m", "timeout=2m" },
 		{ "timeout=9ms", "timeout=9ms" },
 		{ "timeout=61s", "timeout=61s" },

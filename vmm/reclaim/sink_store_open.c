@@ -123,6 +123,12 @@ static int parse_options(char *text, struct options *o, char *why, size_t len)
 		snprintf(why, len, "store: file and nbd exclude each other");
 		return -EINVAL;
 	}
+	if (!o->file && !o->nbd && (o->device_bytes || o->timeout_ns)) {
+		snprintf(why, len, "store: %s= is of a device: say which, with "
+			 "file=PATH or nbd=URI; for memory there is mem=SIZE",
+			 o->device_bytes ? "size" : "timeout");
+		return -EINVAL;
+	}
 	return 0;
 }
 
