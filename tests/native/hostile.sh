@@ -65,7 +65,7 @@ hostile() {
   shift
   payload_start "pattern=idle check=0 seconds=600 hostile=$_name" --mem "$mem" \
     --name "hostile-$_name" --socket "$socket" --abits none "$@"
-  wait_event 120 run
+  wait_event 600 run
   ok $? "$_name: the guest runs"
   _worst=$(slowest)
   ok $? "$_name: the statistics answer"
