@@ -6,10 +6,18 @@
 #include "rmap/internal.h"
 
 #define HASH_MIN_BITS 4
+/*
+ * As a table is full again only when as many nodes have come as it has buckets,
+ * all are moved long before.
+ */
+#define MOVE_BUCKETS  2
 
-static struct hash_node **bucket(struct hash_table *table, uint64_t hash)
+static void hash_link(struct hash_table *table, struct hash_node *node)
 {
-	return &table->buckets[hash >> (64 - table->bits)];
+	struct hash_node **to = hash_bucket(table, node->hash);
+
+	node->next = *to;
+	*to = node;
 }
 
 int hash_init(struct rmap *map, struct hash_table *table)
@@ -18,6 +26,7 @@ int hash_init(struct rmap *map, struct hash_table *table)
 						 << HASH_MIN_BITS);
 	if (!table->buckets)
 		return -ENOMEM;
+	table->old = NULL;
 	table->bits = HASH_MIN_BITS;
 	table->nr = 0;
 	return 0;
@@ -25,55 +34,66 @@ int hash_init(struct rmap *map, struct hash_table *table)
 
 void hash_destroy(struct rmap *map, struct hash_table *table)
 {
+	if (table->old)
+		rmap_release(map, table->old, sizeof(*table->old)
+					      << (table->bits - 1));
 	if (table->buckets)
 		rmap_release(map, table->buckets,
 			     sizeof(*table->buckets) << table->bits);
-	table->buckets = NULL;
+	table->old = table->buckets = NULL;
 }
 
-static void hash_grow(struct rmap *map, struct hash_table *table)
+static void grow(struct rmap *map, struct hash_table *table)
 {
-	struct hash_table bigger = { .bits = table->bits + 1 };
+	struct hash_node **bigger = rmap_alloc(map, sizeof(*bigger)
+						    << (table->bits + 1));
 
-	bigger.buckets = rmap_alloc(map,
-				    sizeof(*bigger.buckets) << bigger.bits);
-	if (!bigger.buckets)
+	if (!bigger)
 		return;
-	for (uint64_t i = 0; i < UINT64_C(1) << table->bits; i++) {
-		struct hash_node *node = table->buckets[i];
+	table->old = table->buckets;
+	table->buckets = bigger;
+	table->bits++;
+	table->nr_moved = 0;
+}
 
-		while (node) {
-			struct hash_node *next = node->next;
-			struct hash_node **to = bucket(&bigger, node->hash);
+/* Some of the old buckets; when they are all empty they are given back. */
+static void move_some(struct rmap *map, struct hash_table *table)
+{
+	const uint64_t nr_old = UINT64_C(1) << (table->bits - 1);
 
-			node->next = *to;
-			*to = node;
-			node = next;
+	for (int k = 0; k < MOVE_BUCKETS && table->nr_moved < nr_old; k++) {
+		struct hash_node *node = table->old[table->nr_moved++], *next;
+
+		for (; node; node = next) {
+			next = node->next;
+			hash_link(table, node);
+			map->work++;
 		}
 	}
-	bigger.nr = table->nr;
-	hash_destroy(map, table);
-	*table = bigger;
+	if (table->nr_moved < nr_old)
+		return;
+	rmap_release(map, table->old, sizeof(*table->old)
+				      << (table->bits - 1));
+	table->old = NULL;
 }
 
 void hash_settle(struct rmap *map, struct hash_table *table)
 {
-	if (table->nr >> table->bits)
-		hash_grow(map, table);
+	if (table->old)
+		move_some(map, table);
+	else if (table->nr >> table->bits)
+		grow(map, table);
 }
 
 void hash_insert(struct hash_table *table, struct hash_node *node)
 {
-	struct hash_node **to = bucket(table, node->hash);
-
-	node->next = *to;
-	*to = node;
+	hash_link(table, node);
 	table->nr++;
 }
 
 void hash_remove(struct hash_table *table, struct hash_node *node)
 {
-	struct hash_node **at = bucket(table, node->hash);
+	struct hash_node **at = hash_bucket(table, node->hash);
 
 	while (*at != node)
 		at = &(*at)->next;

@@ -3,6 +3,12 @@
  * A chained hash table of embedded nodes.  Inserting takes no memory: a table
  * that is full doubles when it is settled, and when there is no memory to
  * double it, chains grow instead and nothing fails.
+ *
+ * No operation moves all nodes: a table that has doubled keeps its old buckets,
+ * and each settling moves some of them, so that both are in use for a while.
+ *
+ *	old      [ moved | moved |   i   | ... ]	bits - 1
+ *	buckets  [ . | . | . | . |       |     ]	bits; old i becomes 2i, 2i + 1
  */
 #ifndef RMAP_HASH_H
 #define RMAP_HASH_H
@@ -18,6 +24,8 @@ struct hash_node {
 
 struct hash_table {
 	struct hash_node **buckets;	/* owned; 1 << bits of them */
+	struct hash_node **old;		/* owned; half as many; or NULL */
+	uint64_t nr_moved;		/* of the old ones: the first */
 	unsigned int bits;
 	uint64_t nr;
 };
@@ -29,11 +37,21 @@ void hash_insert(struct hash_table *table, struct hash_node *node);
 void hash_settle(struct rmap *map, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);
 
+static inline struct hash_node **hash_bucket(const struct hash_table *table,
+					     uint64_t hash)
+{
+	uint64_t i = hash >> (64 - table->bits);
+
+	if (table->old && i / 2 >= table->nr_moved)
+		return &table->old[i / 2];
+	return &table->buckets[i];
+}
+
 /* First node of the chain of `hash`; the caller compares hash and key. */
 static inline struct hash_node *hash_chain(const struct hash_table *table,
 					   uint64_t hash)
 {
-	return table->buckets[hash >> (64 - table->bits)];
+	return *hash_bucket(table, hash);
 }
 
 /* Mixes a word into a hash; the high bits are the good ones. */

@@ -17,9 +17,10 @@
  * out-parameters as they were, to the byte of rmap_get_stats().
  *
  * Time: a page is mapped and unmapped in O(log n) amortised, however many
- * places it has.  Tables double now and then; a page that turns out to be
- * shared may have up to RMAP_WALK_MAX places moved, once.  Walks look at
- * RMAP_WALK_MAX places at most.  What takes longer says so.
+ * places it has.  Tables double now and then, and move their nodes a few at a
+ * time.  A page that turns out to be shared may have up to RMAP_WALK_MAX places
+ * moved, once.  Walks look at RMAP_WALK_MAX places at most.  What takes longer
+ * says so.
  */
 #ifndef RMAP_RMAP_H
 #define RMAP_RMAP_H

@@ -16,8 +16,9 @@
 #define RW    (RMAP_VM_READ | RMAP_VM_WRITE)
 #define INODE 7
 
-/* Of one operation: a link or two, and what it takes to find them. */
-#define SMALL 16
+/* Of one operation: a link or two, what it takes to find them, and the nodes of
+ * two buckets, whose number is chance, of each hash table that grows. */
+#define SMALL 32
 /* Of one that moves all known places of a page. */
 #define LARGE (4 * RMAP_WALK_MAX)
 static struct rmap *map;

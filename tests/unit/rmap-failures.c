@@ -101,6 +101,8 @@ static bool sum_candidate(struct rmap_vma *vma, uint64_t off, void *arg)
 static void put_table(struct dump *d, const struct hash_table *t)
 {
 	put(d, (uintptr_t)t->buckets);
+	put(d, (uintptr_t)t->old);
+	put(d, t->nr_moved);
 	put(d, t->bits);
 	put(d, t->nr);
 }
