@@ -49,7 +49,7 @@ is "$(grep -cE '^  (OK|-|WARN|FAIL) ' "$tmp/text")" "$(of '.facts | length')" \
 is "$(grep -c '^ *-> ' "$tmp/text")" \
   "$(of '[.facts[] | select(.remedy != "")] | length')" "and for each remedy"
 like "$(of '[.facts[] | select(.group == "sources") | .name] | join(" ")')" \
-  '^kvm-young damon page-idle soft' "all sources were tried, in their order"
+  '^kvm-young damon page-idle rwp soft' "all sources were tried, in their order"
 is "$(of '[.facts[] | select(.value == "not tried" and .status != "note")] |
   length')" 0 "what is not tried is not blamed"
 

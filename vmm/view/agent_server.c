@@ -348,7 +348,9 @@ static void *server_thread(void *arg)
 		}
 		if (p[1].revents)
 			receive(as);
-		serve_agent(as);
+		/* What it may spend by now, wait_ms() says: see there. */
+		if (!as->throttled)
+			serve_agent(as);
 	}
 	disconnect(as);
 	return NULL;
