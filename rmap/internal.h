@@ -308,7 +308,7 @@ bool mapping_visit(const struct rmap *map, const struct page *page,
 /* There is one candidate, whatever the index, or a nonlinear region. */
 bool mapping_has_one_place(const struct rmap *map, const struct page *page);
 /*
- * Of these, what snapshots have: each mapping told of the page.  1: all; 0: fn
+ * Of these, what snapshots have: each mapping reported for the page.  1: all; 0: fn
  * has ended it; -EOVERFLOW: more than RMAP_WALK_MAX places were looked at.
  */
 int mapping_visit_known(struct rmap *map, const struct page *page,

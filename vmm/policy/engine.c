@@ -222,7 +222,7 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed++;
 	}
 	cpu = clock_thread_cpu_ns() - cpu;
-	/* Half a scan is none, and nobody is told of it. */
+	/* Half a scan does not count, and is not published. */
 	if (engine_is_stopping(e))
 		return cpu;
 	publish(e, start, cpu, good, rc);
