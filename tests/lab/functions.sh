@@ -14,16 +14,6 @@
 lab=${abs_top_srcdir:-$PWD}/tests/lab/lab
 mkguest=${abs_top_srcdir:-$PWD}/tests/lab/mkguest
 
-# Lab tests of one build take turns, whatever `make -j` says: each machine
-# takes two CPUs and some GiB.
-lab_in_turn() {
-  if command -v flock >/dev/null; then
-    flock "${abs_top_builddir:-${TMPDIR:-/tmp}}/lab.lock" "$@"
-  else
-    "$@"
-  fi
-}
-
 # What a level-1 machine needs; sets kernel and release (../functions.sh).
 lab_require() {
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
@@ -61,7 +51,7 @@ lab_agent_guest() {
 lab_run() {
   lab_out=$tmp/out
   lab_status=0
-  lab_in_turn "$lab" --quiet --out "$lab_out" --env abs_top_srcdir \
+  "$lab" --quiet --out "$lab_out" --env abs_top_srcdir \
     --env abs_top_builddir "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
     lab_status=$?
   # shellcheck disable=SC2034 # for the caller
@@ -75,7 +65,7 @@ lab_run() {
 
 # lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
 lab_exec() {
-  lab_in_turn "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
+  "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
     --env abs_top_builddir "$@"
 }
 

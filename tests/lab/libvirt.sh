@@ -24,7 +24,7 @@ LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
 export LIBVIRT_KERNEL LIBVIRT_STARTS
 trap - EXIT
 # One CPU: with two, guests hang or fall every now and then (README.md).
-lab_exec --smp 1 --kernel "$kernel" --timeout 1800 --swap 1G --env LIBVIRT_KERNEL \
+lab_exec --kernel "$kernel" --timeout 1800 --swap 1G --env LIBVIRT_KERNEL \
   --env LIBVIRT_STARTS sh "$srcdir/tests/lab/libvirt-inside.sh"
 status=$?
 rm -rf "$tmp"

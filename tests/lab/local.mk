@@ -1,5 +1,5 @@
-# Lab tests: each boots a level-1 machine of its own (README.md).  They take
-# turns; VMM_SKIP_LAB=1 skips them.
+# Lab tests: each boots a level-1 machine of its own (README.md).  VMM_SKIP_LAB=1
+# skips them.
 LAB_TESTS = tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab \
 	tests/lab/soak tests/lab/soak-inside.sh tests/lab/soak-guest.sh \
@@ -33,7 +33,6 @@ check_PROGRAMS += tests/lab/kmod-qemu
 tests_lab_kmod_qemu_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_lab_kmod_qemu_LDADD = $(VMM_LIBS)
 
-CLEANFILES += lab.lock
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
 # Access sources on real nested page tables.
