@@ -12,10 +12,12 @@
  *   |-- sampling --|  |------------- the scheme: young pages ------------|
  *
  * A page that was sampled has lost what was known about it; `sampled` says
- * which, so that user space can do better than to guess.  The last region is
- * empty memory: when its turn comes the scheme is done.  A short pass may be
- * followed by another turn before DAMON is stopped; its sampling then clears
- * bits of pages that were judged just before, and is nothing to us.
+ * which, so that user space can do better than to guess.  The last regions hold
+ * no memory (AGING_NOWHERE): when the turn of the first of them comes, the scheme
+ * is done.  How many regions there are can't tell, for Linux 7.3 makes two more
+ * than it was given.  A short pass may be followed by another turn before DAMON
+ * is stopped; its sampling then clears bits of pages that were judged just before,
+ * and is nothing to us.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -30,10 +32,10 @@ const volatile __u64 nr_words;	/* of each map below */
 
 /* Written by user space between passes, while no kdamond of ours runs. */
 bool active;
-__u64 want_regions;	/* in a turn */
 /* Written here, reset by user space: */
-__u64 nr_sampled;	/* ages before the scheme */
-__u64 nr_regions;	/* that had the scheme applied */
+__u64 nr_sampled;	/* ages before the first scheme */
+__u64 nr_passes;	/* schemes that have been through all memory */
+bool in_scheme;
 
 #define BITS_MAP(name)						\
 	struct {						\
@@ -85,16 +87,12 @@ SEC("raw_tp/kvm_age_hva")
 int age(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 start = ctx->args[0], end = ctx->args[1];
+	bool filters = in_scheme;
 
-	bool in_scheme;
-
-	if (!active || !want_regions || !is_kdamond())
+	if (!active || (!filters && nr_passes) || !is_kdamond())
 		return 0;
-	in_scheme = nr_regions % want_regions;
-	if (!nr_regions)
+	if (!filters)
 		nr_sampled++;
-	else if (!in_scheme)
-		return 0;
 	for (int i = 0; i < AGING_MAX_WINDOWS; i++) {
 		__u64 lo = windows[i].hva, hi = lo + windows[i].len, gfn, nr;
 
@@ -104,7 +102,7 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 		hi = end < hi ? end : hi;
 		gfn = windows[i].gfn + ((lo - windows[i].hva) >> 12);
 		nr = (hi - lo + 4095) >> 12;
-		if (in_scheme)
+		if (filters)
 			mark(&young, gfn, nr);
 		else
 			mark(&sampled, gfn, nr);
@@ -112,10 +110,23 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/*
+ * damos_before_apply(context, scheme, target, struct damon_region *, ...): a region
+ * begins with its first byte's address, in all versions.
+ */
 SEC("raw_tp/damos_before_apply")
 int apply(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (active && is_kdamond())
-		nr_regions++;
+	__u64 start = 0;
+
+	if (!active || !is_kdamond())
+		return 0;
+	bpf_probe_read_kernel(&start, sizeof(start), (void *)ctx->args[3]);
+	if (start < AGING_NOWHERE) {
+		in_scheme = true;
+	} else if (in_scheme) {
+		in_scheme = false;
+		nr_passes++;
+	}
 	return 0;
 }

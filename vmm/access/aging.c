@@ -141,11 +141,11 @@ void aging_close(struct aging *aging)
 	free(aging);
 }
 
-void aging_begin(struct aging *aging, uint64_t nr_regions)
+void aging_begin(struct aging *aging)
 {
-	aging->skel->bss->want_regions = nr_regions;
 	aging->skel->bss->nr_sampled = 0;
-	aging->skel->bss->nr_regions = 0;
+	aging->skel->bss->nr_passes = 0;
+	aging->skel->bss->in_scheme = false;
 	__atomic_store_n(&aging->skel->bss->active, true, __ATOMIC_RELEASE);
 }
 
@@ -158,13 +158,13 @@ bool aging_has_started(const struct aging *aging)
 {
 	return __atomic_load_n(&aging->skel->bss->nr_sampled,
 			       __ATOMIC_RELAXED) ||
-	       aging_nr_regions(aging);
+	       __atomic_load_n(&aging->skel->bss->in_scheme,
+			       __ATOMIC_RELAXED) || aging_is_complete(aging);
 }
 
-uint64_t aging_nr_regions(const struct aging *aging)
+bool aging_is_complete(const struct aging *aging)
 {
-	return __atomic_load_n(&aging->skel->bss->nr_regions,
-			       __ATOMIC_RELAXED);
+	return __atomic_load_n(&aging->skel->bss->nr_passes, __ATOMIC_RELAXED);
 }
 
 static uint64_t take_word(uint64_t *word, uint64_t mask)

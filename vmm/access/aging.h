@@ -30,17 +30,15 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 	       size_t len);
 void aging_close(struct aging *aging);
 
-/*
- * Records from here to aging_end().  nr_regions: DAMON's, the last of which
- * must hold no memory.
- */
-void aging_begin(struct aging *aging, uint64_t nr_regions);
+/* Records from here to aging_end().  DAMON's last region must begin at
+ * AGING_NOWHERE (aging_window.h) or later, and those with memory before it. */
+void aging_begin(struct aging *aging);
 void aging_end(struct aging *aging);
 
-/* Since aging_begin(): has the kdamond entered its loop?  How many regions
- * did it apply its scheme to? */
+/* Since aging_begin(): has the kdamond entered its loop?  Has it applied its
+ * scheme to all regions with memory? */
 bool aging_has_started(const struct aging *aging);
-uint64_t aging_nr_regions(const struct aging *aging);
+bool aging_is_complete(const struct aging *aging);
 
 /*
  * Takes what was recorded of range out of the recorder: frames found young,

@@ -7,6 +7,10 @@
 
 #define AGING_MAX_WINDOWS 4
 
+/* Bytes.  Regions from here on hold no memory: it is above any that a machine can
+ * have, whose physical addresses have 52 bits. */
+#define AGING_NOWHERE (1ULL << 51)
+
 /* A run of guest frames: len bytes of host virtual memory from hva are the
  * frames from gfn on. */
 struct aging_window {

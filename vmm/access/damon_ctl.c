@@ -12,8 +12,8 @@
  *   on        off (waits ........................)
  *   | sample a page a region | interval | the pass | end
  *
- * Whether the pass was complete is seen from the number of regions that the
- * recorder saw the scheme being applied to.
+ * Whether the pass was complete the recorder knows: it saw the scheme come to the
+ * first region without memory.
  *
  * Regions are the guest's runs of page frames.  Each region costs two small
  * writes and a sample, a foreign page inside a region about half a
@@ -27,7 +27,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +36,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/access/aging_window.h"
 #include "vmm/access/damon_guard.h"
 #include "vmm/access/damon_sysfs.h"
 #include "vmm/util/cleanup.h"
@@ -45,8 +45,6 @@
 #define START_MS    1000	/* for a kdamond to enter its loop */
 #define NR_TRIES    3
 
-/* Above any memory a machine can have: 52 bits of physical address. */
-#define NOWHERE	    (UINT64_C(1) << 51)
 #define SPARE_BYTES (UINT64_C(2) << VMM_PAGE_SHIFT)
 
 struct region {
@@ -166,7 +164,7 @@ static int configure(struct damon_ctl *ctl)
 static struct region wanted_region(const struct pfn_run *runs, size_t nr,
 				   size_t i)
 {
-	uint64_t spare = NOWHERE + (i - nr) * 2 * SPARE_BYTES;
+	uint64_t spare = AGING_NOWHERE + (i - nr) * 2 * SPARE_BYTES;
 
 	if (i < nr)
 		return (struct region){ runs[i].start << VMM_PAGE_SHIFT,
@@ -240,17 +238,16 @@ static int run_pass(struct damon_ctl *ctl, struct aging *aging)
 
 	/* A kdamond told to stop before its first turn does none. */
 	for (int i = 0; i < NR_TRIES; i++) {
-		aging_begin(aging, ctl->nr_regions);
+		aging_begin(aging);
 		err = damon_sysfs_put(ctl->dir_fd, "0/state", "on");
 		if (!err) {
 			wait_started(aging);
 			err = damon_sysfs_put(ctl->dir_fd, "0/state", "off");
 		}
 		aging_end(aging);
-		if (err || aging_nr_regions(aging) >= ctl->nr_regions)
+		if (err || aging_is_complete(aging))
 			return err;
-		log_debug("damon: %" PRIu64 " of %zu regions in one pass",
-			  aging_nr_regions(aging), ctl->nr_regions);
+		log_debug("damon: a pass was not complete");
 	}
 	return -EIO;
 }
