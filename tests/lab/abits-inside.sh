@@ -38,6 +38,23 @@ check "$source: huge pages, all patterns" \
   truth --mem 512M --huge --rounds 3 --window 1000 --pattern all
 
 [ "$source" = damon ] || { echo "1..$nr"; exit; }
+
+# A pass in which DAMON is stopped late, after several turns.
+late() {
+  loops=''
+  for i in 1 2 3 4; do
+    while :; do :; done &
+    loops="$loops $!"
+  done
+  nice -n 10 "$truth" --abits damon --mem 512M --huge --rounds 2 --window 500 \
+    >/run/truth.log 2>&1
+  rc=$?
+  kill $loops
+  cat /run/truth.log
+  [ $rc = 0 ] && ! grep -q '^1..0' /run/truth.log
+}
+check "damon: huge pages, on busy processors" late
+
 k=/sys/kernel/mm/damon/admin/kdamonds
 
 # What somebody had configured comes back.
