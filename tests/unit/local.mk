@@ -136,9 +136,10 @@ tests_unit_acpi_LDADD = $(VMM_LIBS)
 
 STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
-	tests/unit/store-stress \
+	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/sink_store
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
+	tests/unit/store-nbd.h \
 	tests/unit/stderr-lines.h
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -154,6 +155,8 @@ tests_unit_store_room_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_room_LDADD = $(VMM_LIBS)
 tests_unit_store_nbd_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_nbd_LDADD = $(VMM_LIBS)
+tests_unit_store_partial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_partial_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_store_LDADD = $(VMM_LIBS)
 

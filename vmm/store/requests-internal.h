@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of requests.c (what is asked), requests_list.c and requests_work.c (the
- * threads).
+ * Of requests.c (what is asked), requests_list.c, requests_work.c (the threads)
+ * and requests-probe.c.
  *
  * All requests are in one list, in the order in which they came; it is short,
  * as REQUESTS_MAX_WAITING bounds it.  A request leaves it when it is done and
@@ -49,6 +49,9 @@ struct requests {
 	uint64_t nr_started;
 	bool is_stalled, is_stopping;
 	uint64_t probe_ns;		/* the last one's start */
+	uint32_t nr_probes;
+	uint64_t nr_units;		/* MiB of the device */
+	uint64_t *in_use;		/* owned; a bit each: to be probed */
 	bool watcher_sleeps;
 	pthread_cond_t work, watch, left;
 	struct store_worker workers[STORE_DEVICE_WORKERS];
@@ -82,5 +85,13 @@ void request_remove(struct requests *q, struct request *r);
 void request_complete(struct requests *q, struct request *r, int rc);
 /* Those that have not begun have rc as their result. */
 void requests_cancel_queued(struct requests *q, int rc);
+
+/* Before there are threads.  False: no memory. */
+bool requests_probe_init(struct requests *q, uint64_t bytes);
+/* It has been written; or nothing in it is needed any more. */
+void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
+			 bool in_use);
+/* Sends a probe when it is time for one, and a worker is idle. */
+void requests_probe(struct requests *q, uint64_t now);
 
 #endif

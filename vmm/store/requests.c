@@ -181,6 +181,7 @@ int requests_write_result(struct requests *q, struct request *r,
 void requests_discard(struct requests *q, size_t len, uint64_t offset)
 {
 	pthread_mutex_lock(&q->lock);
+	requests_set_in_use(q, len, offset, false);
 	if (q->dev->ops->discard && !q->is_stalled &&
 	    nr_not_done(q) < REQUESTS_MAX_WAITING) {
 		outdate_reads(q, len, offset);

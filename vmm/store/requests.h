@@ -9,7 +9,8 @@
  *	OK --a request has no answer for timeout--> STALLED
  *	 ^                                             |
  *	 +------ any answer: a late one, or of a ------+
- *	         probe (a read, each timeout)
+ *	         probe (a read, each timeout, each
+ *	         time of another place)
  *
  * While STALLED new requests fail at once with -ETIMEDOUT.  Those that had not
  * begun are cancelled.  One that runs can't always be: a read that an NBD

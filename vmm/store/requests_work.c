@@ -40,10 +40,11 @@ static struct request *next_to_start(struct requests *q)
 	return best;
 }
 
+/* Nobody waits for a probe. */
 static bool any_late(const struct requests *q)
 {
 	for (const struct request *r = q->list; r; r = r->next)
-		if (r->phase == RUNNING && r->is_late)
+		if (r->phase == RUNNING && r->is_late && r->kind != KIND_PROBE)
 			return true;
 	return false;
 }
@@ -67,8 +68,10 @@ static void stall(struct requests *q)
 static void set_late(struct requests *q, struct request *r, uint64_t now)
 {
 	r->is_late = true;
-	if (r->kind != KIND_PROBE)
-		health_late(q->health, health_kind(r), now - r->start_ns);
+	/* One that asks a bad place stalls nothing: others may have answered. */
+	if (r->kind == KIND_PROBE)
+		return;
+	health_late(q->health, health_kind(r), now - r->start_ns);
 	stall(q);
 }
 
@@ -82,6 +85,8 @@ static void got_answer(struct requests *q, struct request *r, int rc)
 		q->is_stalled = false;
 		if (r->kind == KIND_READ || r->kind == KIND_WRITE)
 			health_result(q->health, health_kind(r), rc);
+		if (r->kind == KIND_WRITE && !rc)
+			requests_set_in_use(q, r->len, r->offset, true);
 	}
 	request_complete(q, r, rc);
 	if (!q->is_stalled && !any_late(q))
@@ -161,6 +166,7 @@ static void leave(struct requests *q, bool is_thread)
 	pthread_cond_destroy(&q->watch);
 	pthread_cond_destroy(&q->work);
 	pthread_mutex_destroy(&q->lock);
+	free(q->in_use);
 	free(q);
 }
 
@@ -212,26 +218,6 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 	return UINT64_MAX;
 }
 
-/* Asks for what has not been answered, if that is a read. */
-static void probe(struct requests *q, uint64_t now)
-{
-	uint64_t offset = 0;
-	void *buf;
-
-	if (!q->nr_idle || now < q->probe_ns + q->timeout_ns)
-		return;
-	for (const struct request *r = q->list; r; r = r->next) {
-		if (r->kind == KIND_PROBE)
-			return;
-		if (r->phase == RUNNING && r->kind == KIND_READ)
-			offset = r->offset;
-	}
-	q->probe_ns = now;
-	buf = requests_buffer(STORE_DEVICE_BLOCK);
-	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK, offset))
-		free(buf);
-}
-
 /* When to look again. */
 static uint64_t look(struct requests *q)
 {
@@ -247,7 +233,7 @@ static uint64_t look(struct requests *q)
 		next = again < next ? again : next;
 	}
 	if (q->is_stalled)
-		probe(q, now);
+		requests_probe(q, now);
 	return next;
 }
 
@@ -348,7 +334,9 @@ int requests_new(struct requests **qp, struct store_device *dev,
 	q->health = health_get(health);
 	q->timeout_ns = timeout_ns ? timeout_ns : REQUESTS_TIMEOUT_NS;
 	q->nr_users = 1;
-	rc = start_thread(q, watch, q);
+	rc = requests_probe_init(q, dev->bytes) ? 0 : -ENOMEM;
+	if (!rc)
+		rc = start_thread(q, watch, q);
 	while (!rc && q->nr_workers < nr)
 		rc = start_worker(q);
 	if (rc) {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Probes: small reads that find out whether a stalled device answers again.
+ *
+ * A device can have one place that never answers while the others do.  So each
+ * probe asks another place, of those that have been written and not discarded
+ * since (one that was never written can be answered without the medium).  The
+ * places are multiples of the golden ratio, modulo the part in use: any few of
+ * them in a row are far apart, and none is left out.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "vmm/store/requests-internal.h"
+#include "vmm/util/bitmap.h"
+
+#define UNIT_BYTES (UINT64_C(1) << 20)
+#define UNIT_BLOCKS (UNIT_BYTES / STORE_DEVICE_BLOCK)
+#define GOLDEN	   UINT32_C(2654435769)	/* 2^32 / 1.618... */
+
+bool requests_probe_init(struct requests *q, uint64_t bytes)
+{
+	q->nr_units = bytes / UNIT_BYTES;
+	q->in_use = bitmap_new(q->nr_units);
+	return q->in_use;
+}
+
+/* Only units that are inside the range as a whole are no more in use. */
+void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
+			 bool in_use)
+{
+	uint64_t first = offset / UNIT_BYTES;
+	uint64_t end = (offset + len) / UNIT_BYTES;
+
+	if (!in_use && offset % UNIT_BYTES)
+		first++;
+	if (in_use && (offset + len) % UNIT_BYTES)
+		end++;
+	if (end > q->nr_units)
+		end = q->nr_units;
+	if (in_use)
+		bitmap_set_range(q->in_use, first, end);
+	else
+		bitmap_clear_range(q->in_use, first, end);
+}
+
+/* The n-th unit that is in use. */
+static uint64_t nth_in_use(const struct requests *q, uint64_t n)
+{
+	uint64_t unit = bitmap_next(q->in_use, 0, q->nr_units);
+
+	while (n--)
+		unit = bitmap_next(q->in_use, unit + 1, q->nr_units);
+	return unit;
+}
+
+static uint64_t next_place(struct requests *q)
+{
+	uint64_t nr = bitmap_count(q->in_use, 0, q->nr_units);
+	uint32_t fraction = ++q->nr_probes * GOLDEN;
+	uint64_t unit = nr ? nth_in_use(q, fraction * nr >> 32) :
+			     fraction * q->nr_units >> 32;
+
+	/* The device may be smaller than a unit. */
+	return q->nr_units ? unit * UNIT_BYTES + fraction % UNIT_BLOCKS *
+				     STORE_DEVICE_BLOCK : 0;
+}
+
+/* One that is late has told what it can: another may be sent meanwhile. */
+static bool is_probing(const struct requests *q)
+{
+	for (const struct request *r = q->list; r; r = r->next)
+		if (r->kind == KIND_PROBE && !r->is_late)
+			return true;
+	return false;
+}
+
+void requests_probe(struct requests *q, uint64_t now)
+{
+	void *buf;
+
+	if (!q->nr_idle || now < q->probe_ns + q->timeout_ns || is_probing(q))
+		return;
+	q->probe_ns = now;
+	buf = requests_buffer(STORE_DEVICE_BLOCK);
+	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK,
+				next_place(q)))
+		free(buf);
+}
