@@ -8,42 +8,67 @@
 #include "tests/unit/store-nbd.h"
 
 /*
- * A script as the server, of a disk that is a file: it does not answer what
- * `hangs`, a test of the shell with $3 (bytes) and $4 (offset), is true for
- * while there is the error file.
+ * Tests of the shell, with $3 (bytes) and $4 (offset): requests for which they
+ * are true have no answer while there is the error file.
  */
-static void start_script(struct setting *t, const char *read_hangs,
-			 const char *write_hangs, bool multi_conn)
+struct script {
+	const char *read_hangs, *write_hangs, *trim_hangs;
+	bool multi_conn;
+};
+
+/* A script as the server, of a disk that is a file. */
+static void start_script(struct setting *t, const struct script *s)
 {
 	static const char form[] = "%s=while [ -e %s ] && %s; do sleep 0.1; "
 		"done; dd %s=%s bs=65536 status=none %s";
-	char disk[64], pread[512], pwrite[512], multi[32];
+	char disk[64], pread[512], pwrite[512], trim[256], multi[32];
 	const char *const args[] = {
 		"eval", "thread_model=echo parallel", "get_size=echo 64M",
-		"can_write=exit 0", multi, pread, pwrite, NULL,
+		"can_write=exit 0", "can_trim=exit 0", multi, pread, pwrite,
+		trim, NULL,
 	};
 
 	make_disk(t, disk, sizeof(disk));
 	snprintf(multi, sizeof(multi), "can_multi_conn=exit %d",
-		 multi_conn ? 0 : 3);
+		 s->multi_conn ? 0 : 3);
 	snprintf(pread, sizeof(pread), form, "pread", t->server.error_file,
-		 read_hangs, "if", disk,
+		 s->read_hangs, "if", disk,
 		 "iflag=skip_bytes,count_bytes skip=$4 count=$3");
 	snprintf(pwrite, sizeof(pwrite), form, "pwrite", t->server.error_file,
-		 write_hangs, "of", disk,
+		 s->write_hangs, "of", disk,
 		 "iflag=fullblock oflag=seek_bytes seek=$4 conv=notrunc");
+	snprintf(trim, sizeof(trim), "trim=while [ -e %s ] && %s; do "
+		 "sleep 0.1; done", t->server.error_file, s->trim_hangs);
 	open_store(t, args, TIMEOUT_NS);
+}
+
+/* nr pages, each of which may have to wait. */
+static bool get_in_time(struct setting *t, uint64_t first, uint64_t nr)
+{
+	for (uint64_t k = first; k < first + nr; k++) {
+		uint64_t until = clock_now_ns() + SECONDS(120);
+		int rc;
+
+		while ((rc = get(t, k)) == -ETIMEDOUT && clock_now_ns() < until)
+			usleep(50000);
+		if (rc)
+			return false;
+	}
+	return true;
 }
 
 /* The first segment hangs, and the device works but for that. */
 static void test_bad_place(bool multi_conn)
 {
+	const struct script s = {
+		"[ $4 -lt 1048576 ]", "false", "false", multi_conn,
+	};
 	struct setting t;
-	uint64_t first, until;
-	int rc, nr_right = 0;
+	uint64_t first;
+	int nr_right = 0;
 
 	new_server(&t);
-	start_script(&t, "[ $4 -lt 1048576 ]", "false", multi_conn);
+	start_script(&t, &s);
 	/* Memory has no room for 250: by then it is the second segment. */
 	for (first = 260; first < 270; first++)
 		nr_right += !get(&t, first);
@@ -52,21 +77,67 @@ static void test_bad_place(bool multi_conn)
 	nbd_server_fail(&t.server, true);
 	is_int(get(&t, 0), -ETIMEDOUT, "the first does not answer any more");
 	ok(comes_to(&t, DEVICE_STALLED), "the device is told to be stalled");
-	nr_right = 0;
-	for (uint64_t k = 270; k < 280; k++) {
-		until = clock_now_ns() + SECONDS(120);
-		while ((rc = get(&t, k)) == -ETIMEDOUT && clock_now_ns() < until)
-			usleep(50000);
-		if (rc)
-			break;
-		nr_right++;
-	}
-	is_int(nr_right, 10, "others are read all the same");
+	ok(get_in_time(&t, 270, 10), "others are read all the same");
 	is_int(get(&t, 0), -ETIMEDOUT, "those of the first wait");
 	nbd_server_fail(&t.server, false);
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "it answers again: every page is what it was");
 	ok(comes_to(&t, DEVICE_OK), "and all is well");
+	close_store(&t);
+	forget_lines();
+}
+
+/* A single connection, and all writes hang: reads don't wait for them. */
+static void test_no_writes(void)
+{
+	const struct script s = { "false", "true", "false", false };
+	struct setting t;
+	uint64_t far;
+
+	new_server(&t);
+	start_script(&t, &s);
+	far = store_stats_of(t.store).nr_far;
+	nbd_server_fail(&t.server, true);
+	is_int(put_until_refused(&t, 1000), -ETIMEDOUT,
+	       "a write has no answer");
+	ok(comes_to(&t, DEVICE_STALLED), "the device is told to be stalled");
+	ok(get_in_time(&t, 270, 10), "pages on it are read all the same");
+	is_int(put_until_refused(&t, 2000), -ETIMEDOUT,
+	       "writes are refused still");
+	ok(store_stats_of(t.store).nr_far <= far, "no page went there");
+	ok(store_stats_of(t.store).far_lost_bytes >= MIB,
+	   "where it was to be written is not used any more");
+	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
+	       "every page is what it was");
+	nbd_server_fail(&t.server, false);
+	is_int(put_all(&t, 3000), 0, "it answers again: pages can be put");
+	ok(comes_to(&t, DEVICE_OK), "all is well");
+	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
+	       "every page is what it was");
+	close_store(&t);
+	forget_lines();
+}
+
+/* The same of discards. */
+static void test_no_trims(void)
+{
+	const struct script s = { "false", "false", "true", false };
+	struct setting t;
+
+	new_server(&t);
+	start_script(&t, &s);
+	nbd_server_fail(&t.server, true);
+	for (uint64_t k = 0; k < 260; k++) {
+		store_drop(t.store, k);
+		t.numbers[k] = 0;
+	}
+	ok(comes_to(&t, DEVICE_STALLED), "a discard has no answer");
+	ok(get_in_time(&t, 270, 10), "pages are read all the same");
+	nbd_server_fail(&t.server, false);
+	is_int(put_all(&t, 3000), 0, "it answers again: pages can be put");
+	ok(comes_to(&t, DEVICE_OK), "all is well");
+	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
+	       "every page is what it was");
 	close_store(&t);
 	forget_lines();
 }
@@ -77,5 +148,7 @@ int main(void)
 	catch_stderr();
 	test_bad_place(true);
 	test_bad_place(false);
+	test_no_writes();
+	test_no_trims();
 	return tap_done();
 }

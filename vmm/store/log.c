@@ -90,7 +90,7 @@ int log_begin(struct log *log, bool cleaning)
 {
 	if (log->nr_free <= (cleaning ? 0 : RESERVE_SEGMENTS))
 		return -ENOSPC;
-	if (requests_is_stalled(log->requests))
+	if (requests_refuses_writes(log->requests))
 		return -ETIMEDOUT;
 	if (!log->buffer)
 		log->buffer = requests_buffer(LOG_SEGMENT_BYTES);

@@ -52,7 +52,7 @@ void log_free(struct log *log);
 uint64_t log_timeout_ns(const struct log *log);
 
 /*
- * Begins a segment: 0; -ENOSPC; -ETIMEDOUT: the device is stalled; -ENOMEM.
+ * Begins a segment: 0; -ENOSPC; -ETIMEDOUT: writes are refused; -ENOMEM.
  * Some segments are kept for those who move records to make room: cleaning says
  * that you do.
  */

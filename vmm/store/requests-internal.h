@@ -48,6 +48,9 @@ struct requests {
 	unsigned int nr_idle, nr_workers;
 	uint64_t nr_started;
 	bool is_stalled, is_stopping;
+	/* After a write that was given up: 0, or when writes are tried again. */
+	uint64_t changes_from_ns;
+	uint64_t changes_delay_ns;	/* so long it was put off; 0 */
 	uint64_t probe_ns;		/* the last one's start */
 	uint32_t nr_probes;
 	uint64_t nr_units;		/* MiB of the device */

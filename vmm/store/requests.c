@@ -30,6 +30,16 @@ bool requests_is_stalled(struct requests *q)
 	return is_stalled;
 }
 
+bool requests_refuses_writes(struct requests *q)
+{
+	bool refuses;
+
+	pthread_mutex_lock(&q->lock);
+	refuses = q->is_stalled || q->changes_from_ns;
+	pthread_mutex_unlock(&q->lock);
+	return refuses;
+}
+
 /* False: it is not done, and is late, or time is up, or nothing is answered. */
 static bool wait_for(struct requests *q, struct request *r, uint64_t until_ns)
 {
@@ -148,7 +158,8 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 	int rc;
 
 	pthread_mutex_lock(&q->lock);
-	rc = q->is_stalled ? -ETIMEDOUT : settle_discards(q, len, offset);
+	rc = q->is_stalled || q->changes_from_ns ? -ETIMEDOUT :
+	     settle_discards(q, len, offset);
 	if (!rc) {
 		outdate_reads(q, len, offset);
 		r = request_add(q, KIND_WRITE, buf, len, offset);
@@ -182,7 +193,7 @@ void requests_discard(struct requests *q, size_t len, uint64_t offset)
 {
 	pthread_mutex_lock(&q->lock);
 	requests_set_in_use(q, len, offset, false);
-	if (q->dev->ops->discard && !q->is_stalled &&
+	if (q->dev->ops->discard && !q->is_stalled && !q->changes_from_ns &&
 	    nr_not_done(q) < REQUESTS_MAX_WAITING) {
 		outdate_reads(q, len, offset);
 		request_add(q, KIND_DISCARD, NULL, len, offset);

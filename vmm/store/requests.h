@@ -15,8 +15,13 @@
  * While STALLED new requests fail at once with -ETIMEDOUT.  Those that had not
  * begun are cancelled.  One that runs can't always be: a read that an NBD
  * server does not answer for 5 timeouts is given up with its connection; a
- * write is not, as it could still be done later, over what has been written
- * there since; and a system call on a file ends when the kernel ends it.
+ * system call on a file ends when the kernel ends it.
+ *
+ * A write that is given up could still be done later, over what has been
+ * written there since, so that its range is not to be used any more.  That is
+ * done only where no worker is left for reads (a server that allows a single
+ * connection).  Writes and discards are then refused for a while, as if the
+ * device were STALLED: 5 timeouts, and twice as long each time, up to 300.
  *
  * A read that comes late is kept for a while: who asks again has it at once, so
  * that a device whose every read takes longer than the timeout serves, too.
@@ -52,6 +57,8 @@ void requests_free(struct requests *q);
 
 uint64_t requests_timeout_ns(const struct requests *q);
 bool requests_is_stalled(struct requests *q);
+/* Stalled, or writes are put off. */
+bool requests_refuses_writes(struct requests *q);
 
 /*
  * 0; -ETIMEDOUT: stalled, or nothing came until then (clock_now_ns()); else as
@@ -64,7 +71,7 @@ int requests_read(struct requests *q, void *buf, size_t len, uint64_t offset,
 void *requests_buffer(size_t len);
 /*
  * Begins to write the buffer, which is the request's from then on.  0,
- * -ETIMEDOUT (stalled) or -ENOMEM: then it stays the caller's.
+ * -ETIMEDOUT (writes are refused) or -ENOMEM: then it stays the caller's.
  */
 int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 		   struct request **rp);

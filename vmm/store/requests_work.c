@@ -10,7 +10,8 @@
 #include "vmm/store/requests-internal.h"
 #include "vmm/util/cond.h"
 
-#define CANCEL_FACTOR	5		/* timeouts, of a read */
+#define CANCEL_FACTOR	5		/* timeouts */
+#define MOST_DELAY	300		/* timeouts, until writes are tried again */
 #define LOOKS_A_TIMEOUT 4
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
@@ -75,22 +76,51 @@ static void set_late(struct requests *q, struct request *r, uint64_t now)
 	stall(q);
 }
 
+static bool was_given_up(const struct request *r, int rc)
+{
+	return r->is_cancelled && (rc == -ECANCELED || rc == -ENOLINK);
+}
+
+/*
+ * A server that reads and never writes costs a segment each time it is tried,
+ * and keeps reads waiting meanwhile: less and less often.
+ */
+static void put_off_changes(struct requests *q)
+{
+	uint64_t most = MOST_DELAY * q->timeout_ns;
+	uint64_t ns = q->changes_delay_ns ? 2 * q->changes_delay_ns :
+					    CANCEL_FACTOR * q->timeout_ns;
+
+	q->changes_delay_ns = ns < most ? ns : most;
+	q->changes_from_ns = clock_now_ns() + q->changes_delay_ns;
+}
+
+static void say_if_well(struct requests *q)
+{
+	if (!q->is_stalled && !q->changes_from_ns && !any_late(q))
+		health_answers(q->health);
+}
+
 /* r has ended; that is an answer, be it an error, unless it was given up. */
 static void got_answer(struct requests *q, struct request *r, int rc)
 {
 	if (rc == -ETIMEDOUT) {
 		if (!r->is_late)
 			set_late(q, r, clock_now_ns());
-	} else if (!r->is_cancelled || !rc) {
+	} else if (was_given_up(r, rc)) {
+		if (request_changes(r))
+			put_off_changes(q);
+	} else {
 		q->is_stalled = false;
+		if (request_changes(r))
+			q->changes_delay_ns = 0;
 		if (r->kind == KIND_READ || r->kind == KIND_WRITE)
 			health_result(q->health, health_kind(r), rc);
 		if (r->kind == KIND_WRITE && !rc)
 			requests_set_in_use(q, r->len, r->offset, true);
 	}
 	request_complete(q, r, rc);
-	if (!q->is_stalled && !any_late(q))
-		health_answers(q->health);
+	say_if_well(q);
 	/* One that waited for this one's range. */
 	pthread_cond_signal(&q->work);
 }
@@ -202,6 +232,16 @@ static void cancel(struct request *r)
 	eventfd_write(r->worker->cancel_fd, 1);
 }
 
+/* A server with one connection, for one: reads would wait for its writes. */
+static bool no_worker_can_read(const struct requests *q)
+{
+	unsigned int nr = 0;
+
+	for (const struct request *r = q->list; r; r = r->next)
+		nr += r->phase == RUNNING && request_changes(r);
+	return nr == q->nr_workers;
+}
+
 /* Of a request that runs: when to look at it again. */
 static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 {
@@ -212,9 +252,9 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 		return late_ns;
 	if (!r->is_late)
 		set_late(q, r, now);
-	if (now < cancel_ns || r->is_cancelled || request_changes(r))
-		return UINT64_MAX;
-	cancel(r);
+	if (now >= cancel_ns && !r->is_cancelled &&
+	    (!request_changes(r) || no_worker_can_read(q)))
+		cancel(r);
 	return UINT64_MAX;
 }
 
@@ -234,6 +274,10 @@ static uint64_t look(struct requests *q)
 	}
 	if (q->is_stalled)
 		requests_probe(q, now);
+	if (q->changes_from_ns && now >= q->changes_from_ns) {
+		q->changes_from_ns = 0;
+		say_if_well(q);
+	}
 	return next;
 }
 
@@ -261,8 +305,8 @@ static void *watch(void *arg)
 	pthread_mutex_lock(&q->lock);
 	while (!q->is_stopping) {
 		/* Asleep only after a time without requests: they come dense. */
-		q->watcher_sleeps = !q->is_stalled && q->nr_started == seen &&
-				    !anything_runs(q);
+		q->watcher_sleeps = !q->is_stalled && !q->changes_from_ns &&
+				    q->nr_started == seen && !anything_runs(q);
 		seen = q->nr_started;
 		if (q->watcher_sleeps)
 			pthread_cond_wait(&q->watch, &q->lock);
