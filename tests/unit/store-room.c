@@ -3,17 +3,20 @@
  * Which pages make room: the oldest of memory, in their order, a segment at a
  * time; not those that were dropped or put again since, whose lines in the
  * queue are stale.  And which segments make room on the device: not for ever
- * one that can't be read, or whose records are not there any more.
+ * one that can't be read, or whose records are not there any more; and what is
+ * damaged is not moved.
  */
 #include "config.h"
 
 #include <stdlib.h>
 
+#include "tests/unit/stderr-lines.h"
 #include "tests/unit/store-pages.h"
 #include "vmm/store/fifo.h"
 
 #define NR_IN_MEMORY  960	/* of 4 MiB: 15 in each block of 64 KiB */
-#define NR_IN_SEGMENT 254	/* of 4096 bytes and a header of 24 */
+#define NR_IN_SEGMENT 254	/* of 4096 bytes and a header */
+#define RECORD_HEADER 24
 #define NR_KEYS	      16384
 #define BYTES	      (64 * MIB)
 
@@ -143,7 +146,7 @@ static void test_gone(struct page_coder *c)
 	is_int(nr_far_of(s, c, 20, 20 + NR_IN_SEGMENT), NR_IN_SEGMENT,
 	       "the oldest of these went");
 	is_int(store_stats_of(s).far_live_bytes, NR_IN_SEGMENT *
-	       (24 + STORE_PAGE_SIZE), "and nothing else");
+	       (RECORD_HEADER + STORE_PAGE_SIZE), "and nothing else");
 	store_free(s);
 }
 
@@ -202,7 +205,7 @@ static struct store *store_with_holes(struct page_coder *c)
 }
 
 /* A thousand pages more, while few puts fail. */
-static void test_more_room(struct store *s, struct page_coder *c,
+static void make_more_room(struct store *s, struct page_coder *c,
 			   const char *name)
 {
 	uint64_t first = NR_SEGMENTS * NR_IN_SEGMENT + NR_IN_MEMORY;
@@ -216,7 +219,54 @@ static void test_more_room(struct store *s, struct page_coder *c,
 	}
 	ok(nr_failed < 200, "%s: others make room (%u puts failed)", name,
 	   nr_failed);
+}
+
+static void test_more_room(struct store *s, struct page_coder *c,
+			   const char *name)
+{
+	make_more_room(s, c, name);
 	store_free(s);
+}
+
+/* The first segment's records are where they were put. */
+static uint8_t *record_of(uint64_t key)
+{
+	return bytes + key * (RECORD_HEADER + STORE_PAGE_SIZE);
+}
+
+/* Met by the cleaner, and by nobody else: a page, and the header of another. */
+static void test_damage(struct page_coder *c)
+{
+	struct store *s = store_with_holes(c);
+	uint8_t page[STORE_PAGE_SIZE];
+	struct store_stats st;
+	bool right = true;
+
+	forget_lines();
+	record_of(5)[RECORD_HEADER + 100] ^= 1;
+	record_of(6)[8] ^= 1;
+	make_more_room(s, c, "pages are damaged");
+	st = store_stats_of(s);
+	is_int(st.nr_damaged, 2, "the cleaner counts them");
+	ok(strstr(st.last_error, "wrong data for page 0x6") &&
+	   st.last_error_ns, "last_error: %s", st.last_error);
+	is_int(count_lines("wrong data"), 1, "in one line");
+	for (uint64_t k = 0; k < NR_LEFT; k++)
+		if (k != 5 && k != 6)
+			right &= !check_number(s, c, k, k + 1);
+	ok(right, "the others of the segment are what they were");
+	for (int i = 0; i < 2; i++)
+		right &= store_get(s, c, 5, page) == -EBADMSG &&
+			 store_get(s, c, 6, page) == -EBADMSG;
+	ok(right && store_has(s, 5), "they can't be read");
+	is_int(store_stats_of(s).nr_damaged, 2, "and don't count again");
+	store_drop(s, 5);
+	is_int(store_get(s, c, 5, page), -ENOENT, "one is dropped");
+	put_range(s, c, 6, 7, 1);
+	is_int(check_number(s, c, 6, 7), 0, "one is put again");
+	is_int(st.nr_pages - store_stats_of(s).nr_pages, 1, "both counted");
+	store_free(s);
+	forget_lines();
 }
 
 static void test_bad_segments(struct page_coder *c)
@@ -282,6 +332,7 @@ int main(void)
 	struct page_coder *c = new_page_coder(PAGE_RAW);
 
 	alarm(600);
+	catch_stderr();
 	test_fifo();
 	test_order(c);
 	test_put_again(c);
@@ -289,6 +340,7 @@ int main(void)
 	test_one_page(c);
 	test_holes(c);
 	test_bad_segments(c);
+	test_damage(c);
 	page_coder_free(c);
 	return tap_done();
 }

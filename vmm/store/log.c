@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/store/log.h"
+#include "vmm/store/page_code.h"
 #include "vmm/store/requests.h"
 
 #define HEADER_MAGIC	 0x4c56u
@@ -20,7 +21,7 @@ struct header {			/* before each record; the rest is zeros */
 	uint8_t kind;
 	uint8_t unused;
 	uint32_t magic;
-	uint32_t unused2;
+	uint32_t data_sum;
 };
 
 struct segment {
@@ -111,6 +112,7 @@ bool log_add(struct log *log, struct log_record *r, const void *data)
 	const struct header h = {
 		.key = r->key, .sum = r->sum, .len = r->len, .kind = r->kind,
 		.magic = HEADER_MAGIC,
+		.data_sum = page_code_checksum(data, r->len),
 	};
 
 	if (log->fill + record_bytes(r->len) > LOG_SEGMENT_BYTES)
@@ -284,7 +286,7 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 		return false;
 	*r = (struct log_record){
 		.key = h.key, .at = at + *pos, .sum = h.sum, .len = h.len,
-		.kind = h.kind,
+		.kind = h.kind, .data_sum = h.data_sum,
 	};
 	*data = bytes + *pos + sizeof(h);
 	*pos += record_bytes(h.len);

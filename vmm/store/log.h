@@ -39,6 +39,7 @@ struct log_record {
 	uint32_t sum;
 	uint16_t len;
 	uint8_t kind;
+	uint32_t data_sum;	/* of log_next(): what page_code_checksum() said */
 };
 
 /*

@@ -132,3 +132,8 @@ uint32_t page_checksum(const void *page)
 {
 	return XXH3_64bits(page, STORE_PAGE_SIZE);
 }
+
+uint32_t page_code_checksum(const void *data, size_t len)
+{
+	return XXH3_64bits(data, len);
+}

@@ -47,5 +47,7 @@ int page_decode(struct page_coder *coder, const struct page_code *code,
 
 /* Of a whole page, to find out damage. */
 uint32_t page_checksum(const void *page);
+/* Of what a page is kept as. */
+uint32_t page_code_checksum(const void *data, size_t len);
 
 #endif

@@ -223,7 +223,17 @@ static int demote(struct store *s, uint64_t until_ns)
 	return LOG_FULL;
 }
 
-/* What is live of a victim's bytes; false when the new segment is full. */
+static bool is_right(const struct store_entry *e, const struct log_record *r,
+		     const void *data)
+{
+	return e->sum == r->sum && e->len == r->len && e->kind == r->kind &&
+	       page_code_checksum(data, r->len) == r->data_sum;
+}
+
+/*
+ * What is live of a victim's bytes; false when the new segment is full.  What
+ * has been damaged is not moved.
+ */
 static bool collect_live(struct store *s, uint64_t at)
 {
 	struct log_record record;
@@ -236,8 +246,11 @@ static bool collect_live(struct store *s, uint64_t at)
 		if (record.key >= s->nr_keys)
 			continue;
 		e = &s->entries[record.key];
-		if (e->tier == TIER_FAR && e->where == record.at &&
-		    !add(s, &record, data, 0))
+		if (e->tier != TIER_FAR || e->where != record.at)
+			continue;
+		if (!is_right(e, &record, data))
+			store_set_damaged(s, record.key);
+		else if (!add(s, &record, data, 0))
 			return false;
 	}
 	return true;
@@ -316,5 +329,7 @@ int store_make_room(struct store *s, uint64_t until_ns)
 		pthread_cond_broadcast(&s->room);
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (health_has_news(s->health))
+		health_say(s->health);
 	return rc;
 }

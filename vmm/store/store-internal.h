@@ -11,7 +11,13 @@
 #include "vmm/store/slab.h"
 #include "vmm/store/store.h"
 
-enum store_tier { TIER_NONE, TIER_SAME, TIER_MEM, TIER_FAR };
+enum store_tier {
+	TIER_NONE,
+	TIER_SAME,
+	TIER_MEM,
+	TIER_FAR,
+	TIER_DAMAGED,	/* put, and nothing is left of it */
+};
 
 struct store_entry {		/* 16 bytes a key; zeros: nothing there */
 	uint64_t where;		/* the word, the slab's handle, or the place */
@@ -48,6 +54,9 @@ void store_release(struct store *store, uint64_t handle);
 
 /* Under the lock.  The entry is TIER_NONE afterwards. */
 void store_forget(struct store *store, uint64_t key);
+
+/* Under the lock: what is kept is not what was put.  Counted once. */
+void store_set_damaged(struct store *store, uint64_t key);
 
 /*
  * Without the lock: moves the oldest pages of memory to the device.  0: there

@@ -110,9 +110,21 @@ void store_forget(struct store *s, uint64_t key)
 		log_drop(s->log, e->where, e->len);
 		s->stats.nr_far--;
 		break;
+	case TIER_DAMAGED:
+		break;
 	}
 	e->tier = TIER_NONE;
 	s->stats.nr_pages--;
+}
+
+void store_set_damaged(struct store *s, uint64_t key)
+{
+	if (s->entries[key].tier == TIER_DAMAGED)
+		return;
+	store_forget(s, key);
+	s->entries[key].tier = TIER_DAMAGED;
+	s->stats.nr_pages++;
+	health_damaged(s->health, key);
 }
 
 static bool is_stale(struct fifo_line line, void *arg)
@@ -224,6 +236,9 @@ static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		log_pin(s->log, e->where);
 		s->stats.nr_gets_far++;
 		break;
+	case TIER_DAMAGED:
+		rc = -EBADMSG;
+		break;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;
@@ -257,8 +272,6 @@ int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 	rc = look_up(s, key, &e, data);
 	if (!rc && e.tier == TIER_FAR)
 		rc = read_far(s, key, &e, data);
-	if (rc && rc != -EBADMSG)
-		return rc;
 	code = (struct page_code){
 		.kind = e.kind, .word = e.where, .len = e.len, .data = data,
 	};
@@ -266,8 +279,10 @@ int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 		rc = page_decode(coder, &code, page);
 	if (!rc && page_checksum(page) != e.sum)
 		rc = -EBADMSG;
-	if (rc) {
-		health_damaged(s->health, key);
+	if (rc == -EBADMSG) {
+		pthread_mutex_lock(&s->lock);
+		store_set_damaged(s, key);
+		pthread_mutex_unlock(&s->lock);
 		health_say(s->health);
 	}
 	return rc;

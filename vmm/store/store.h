@@ -49,7 +49,8 @@ int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
 /*
  * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT when it said
- * nothing: try again; -EBADMSG: it is damaged for good.
+ * nothing: try again; -EBADMSG: it is damaged for good, so that nothing
+ * of it is kept, which it says until the key is dropped or put again.
  */
 int store_get(struct store *store, struct page_coder *coder, uint64_t key,
 	      void *page);
