@@ -57,7 +57,10 @@ static const char *reason(int rc)
 	}
 }
 
-/* A full store may be so for days: once a minute is enough. */
+/*
+ * The store itself logs what is the matter with its device.  A full one may be
+ * so for days: once a minute is enough.
+ */
 void sink_store_note_put(struct sink_store *s, int rc)
 {
 	struct sink_trouble *t = &s->trouble;
@@ -67,6 +70,8 @@ void sink_store_note_put(struct sink_store *s, int rc)
 		return;
 	sink_store_note(s, "pages can't be stored and stay in memory: %s",
 			reason(rc));
+	if (rc != -ENOSPC && rc != -ENOMEM)
+		return;
 	if (rc == t->put_error && now - t->put_said_ns < SAY_AGAIN_NS)
 		return;
 	t->put_error = rc;
@@ -124,11 +129,13 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	if (bitmap_test(sh->waiting, gfn.v))
 		return;
 	bitmap_set(sh->waiting, gfn.v);
-	sink_store_count(&s->stats.nr_waiting, 1);
-	log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
-		    "store: frame 0x%llx can't be read back: %s; whoever "
-		    "touches it waits; it is tried again until it can",
-		    (unsigned long long)gfn.v, reason(rc));
+	/* One line for all pages, until none is waited for. */
+	if (!__atomic_fetch_add(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
+		log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
+			    "store: frame 0x%llx can't be read back: %s; "
+			    "whoever touches it, or others, waits; they are "
+			    "tried again until they can",
+			    (unsigned long long)gfn.v, reason(rc));
 	if (sh->nr_waiting++)
 		return;
 	sh->pass_delay_ns = FIRST_DELAY_NS;

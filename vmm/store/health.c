@@ -13,8 +13,12 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
-/* The lines: of reads and writes, of discards (none), and the others. */
-enum { LINE_STALL = NR_HEALTH_KINDS, LINE_DAMAGE, LINE_OVER, NR_LINES };
+#define TELL_AGAIN_NS (60 * NSEC_PER_SEC)
+
+/* Failing reads, failing writes, (discards: not told), and no answers. */
+enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
+/* A line for the begin of each of them, and then for the end of each. */
+enum { LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, NR_LINES };
 
 struct health {
 	pthread_mutex_t lock;
@@ -23,7 +27,12 @@ struct health {
 	int errors[NR_HEALTH_KINDS];	/* of the last request; 0 */
 	bool stalled;
 	uint64_t stalled_ns;	/* since when */
+	enum health_kind stalled_kind;	/* the first without an answer */
 	bool has_news;		/* atomic */
+	struct {
+		bool is_told;	/* it has begun, and so the end will be */
+		uint64_t told_ns;	/* the last time; 0: never */
+	} troubles[NR_TROUBLES];
 	struct {
 		char text[256];	/* "": nothing to say */
 		enum log_level level;
@@ -95,6 +104,28 @@ static void line(struct health *h, unsigned int i, enum log_level level,
 	__atomic_store_n(&h->has_news, true, __ATOMIC_RELAXED);
 }
 
+/* Under the lock.  True: a line is due. */
+static bool trouble_begins(struct health *h, unsigned int trouble)
+{
+	uint64_t now = clock_now_ns(), told = h->troubles[trouble].told_ns;
+
+	if (h->troubles[trouble].is_told ||
+	    (told && now - told < TELL_AGAIN_NS))
+		return false;
+	h->troubles[trouble].is_told = true;
+	h->troubles[trouble].told_ns = now;
+	return true;
+}
+
+/* Under the lock.  True: a line is due. */
+static bool trouble_ends(struct health *h, unsigned int trouble)
+{
+	bool was_told = h->troubles[trouble].is_told;
+
+	h->troubles[trouble].is_told = false;
+	return was_told;
+}
+
 bool health_has_news(const struct health *h)
 {
 	return __atomic_load_n(&h->has_news, __ATOMIC_RELAXED);
@@ -156,12 +187,12 @@ void health_result(struct health *h, enum health_kind kind, int rc)
 	if (rc) {
 		count_error(h, kind, rc);
 		note(h, "%s of %.60s: %s", verbs[kind], h->name, error_text(rc));
-		if (rc != h->errors[kind])
+		if (trouble_begins(h, kind))
 			line(h, kind, LOG_LEVEL_ERROR, "can't %s %s: %s; %s",
 			     verbs[kind], h->name, error_text(rc),
 			     effects[kind]);
-	} else if (h->errors[kind]) {
-		line(h, LINE_OVER, LOG_LEVEL_INFO, "can %s %s again",
+	} else if (trouble_ends(h, kind)) {
+		line(h, LINE_OVER + kind, LOG_LEVEL_INFO, "can %s %s again",
 		     verbs[kind], h->name);
 	}
 	h->errors[kind] = rc;
@@ -179,6 +210,19 @@ void health_damaged(struct health *h, uint64_t page)
 	pthread_mutex_unlock(&h->lock);
 }
 
+/* Under the lock. */
+static void say_stalled(struct health *h)
+{
+	double seconds = (double)(clock_now_ns() - h->stalled_ns) /
+			 NSEC_PER_SEC;
+
+	if (trouble_begins(h, TROUBLE_STALL))
+		line(h, TROUBLE_STALL, LOG_LEVEL_ERROR, "%s has not answered "
+		     "a %s for %.1f s; until it does, pages stay in memory, "
+		     "and whoever needs one that is on it waits", h->name,
+		     verbs[h->stalled_kind], seconds);
+}
+
 void health_late(struct health *h, enum health_kind kind, uint64_t ns)
 {
 	double seconds = (double)ns / NSEC_PER_SEC;
@@ -191,21 +235,27 @@ void health_late(struct health *h, enum health_kind kind, uint64_t ns)
 	note(h, "%s of %.60s: no answer for %.1f s", verbs[kind], h->name,
 	     seconds);
 	if (!h->stalled) {
+		h->stalled = true;
 		h->stalled_ns = h->stats.last_error_ns - ns;
-		line(h, LINE_STALL, LOG_LEVEL_ERROR, "%s has not answered a %s "
-		     "for %.1f s; until it does, pages stay in memory, and "
-		     "whoever needs one that is on it waits", h->name,
-		     verbs[kind], seconds);
+		h->stalled_kind = kind;
 	}
-	h->stalled = true;
+	say_stalled(h);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_is_late(struct health *h)
+{
+	pthread_mutex_lock(&h->lock);
+	if (h->stalled)
+		say_stalled(h);
 	pthread_mutex_unlock(&h->lock);
 }
 
 void health_answers(struct health *h)
 {
 	pthread_mutex_lock(&h->lock);
-	if (h->stalled)
-		line(h, LINE_OVER, LOG_LEVEL_INFO,
+	if (trouble_ends(h, TROUBLE_STALL))
+		line(h, LINE_OVER + TROUBLE_STALL, LOG_LEVEL_INFO,
 		     "%s answers again, after %.1f s", h->name,
 		     (double)(clock_now_ns() - h->stalled_ns) / NSEC_PER_SEC);
 	h->stalled = false;

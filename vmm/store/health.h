@@ -2,7 +2,8 @@
 /*
  * How the device of a store is: counters, the last error, and the log lines.
  * A trouble has one line when it begins and one when it is over, however many
- * requests it meets; lines are rate-limited for a device that comes and goes.
+ * requests it meets, and with whichever errors.  Of a device that comes and goes
+ * that is told once a minute, and if it lasts.
  *
  * Locking: any thread; a lock of its own, below all others.  Lines are written by
  * health_say() alone, as that can take any time when nobody reads them.
@@ -47,6 +48,8 @@ void health_result(struct health *h, enum health_kind kind, int rc);
 void health_damaged(struct health *h, uint64_t page);
 /* A request has had no answer for ns: the device is stalled. */
 void health_late(struct health *h, enum health_kind kind, uint64_t ns);
+/* It is so still; to be called now and then. */
+void health_is_late(struct health *h);
 /* No request is late any more. */
 void health_answers(struct health *h);
 

@@ -272,8 +272,10 @@ static uint64_t look(struct requests *q)
 			again = look_at(q, r, now);
 		next = again < next ? again : next;
 	}
-	if (q->is_stalled)
+	if (q->is_stalled) {
+		health_is_late(q->health);
 		requests_probe(q, now);
+	}
 	if (q->changes_from_ns && now >= q->changes_from_ns) {
 		q->changes_from_ns = 0;
 		say_if_well(q);
