@@ -166,8 +166,8 @@ tests_unit_sink_store_LDADD = $(VMM_LIBS)
 
 # Their own functions stand before some of the program's (see each).
 SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
-	tests/unit/sink-lost tests/unit/sink-steps
-noinst_HEADERS += tests/unit/sink-world.h
+	tests/unit/sink-lost tests/unit/sink-steps tests/unit/sink-stop
+noinst_HEADERS += tests/unit/sink-world.h tests/unit/sink-reads.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
 tests_unit_sink_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -177,6 +177,9 @@ tests_unit_sink_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=madvise \
 tests_unit_sink_retry_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_retry_LDADD = $(VMM_LIBS)
 tests_unit_sink_retry_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
+tests_unit_sink_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_stop_LDADD = $(VMM_LIBS)
+tests_unit_sink_stop_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
 tests_unit_sink_lost_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_lost_LDADD = $(VMM_LIBS)
 tests_unit_sink_lost_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap \

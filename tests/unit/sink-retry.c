@@ -3,80 +3,15 @@
  * Pages that can't be read for a while: who touched them waits, and goes on when
  * they can be read again, whatever else the shard has to do; and nobody else
  * waits for that.  With a server that fails, and where the exact order of things
- * matters, with our own function before store_get() (-Wl,--wrap).
+ * matters, with reads that fail when the test says so.
  */
 #include "config.h"
 
-#include <errno.h>
-#include <poll.h>
-
 #include "tests/unit/nbd-server.h"
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-reads.h"
 
-#define NR_PAGES 600u		/* more than memory has room for */
-#define NR_MANY	 400u		/* threads that wait at once */
-#define TURN_MAX 16		/* tries; of sink-store-trouble.c */
-#define TURN_MAX_NS (20 * NSEC_PER_MSEC)
-
-static struct world w;
-/* Reads of pages below fail; in each of them, hook is called. */
-static uint64_t fail_below;	/* atomic */
-static uint64_t nr_failed;	/* atomic; reads */
-static uint64_t failed_by_page[NR_MANY];	/* atomic */
-static void (*hook)(uint64_t key);
-
-int __real_store_get(struct store *s, struct page_coder *c, uint64_t key,
-		     void *page);
-int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
-		     void *page);
-
-static uint64_t load64(const uint64_t *p)
-{
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
-}
-
-static void fail_pages_below(uint64_t gfn)
-{
-	__atomic_store_n(&fail_below, gfn, __ATOMIC_RELEASE);
-}
-
-int __wrap_store_get(struct store *s, struct page_coder *c, uint64_t key,
-		     void *page)
-{
-	void (*fn)(uint64_t key) = __atomic_load_n(&hook, __ATOMIC_ACQUIRE);
-
-	if (fn)
-		fn(key);
-	if (key >= load64(&fail_below))
-		return __real_store_get(s, c, key, page);
-	__atomic_fetch_add(&nr_failed, 1, __ATOMIC_ACQ_REL);
-	if (key < NR_MANY)
-		__atomic_fetch_add(&failed_by_page[key], 1, __ATOMIC_ACQ_REL);
-	return -EIO;
-}
-
-static void set_hook(void (*fn)(uint64_t key))
-{
-	__atomic_store_n(&hook, fn, __ATOMIC_RELEASE);
-}
-
-static bool nr_waiting_is(void *arg)
-{
-	return world_stats(&w).nr_waiting == *(const uint64_t *)arg;
-}
-
-static bool waits_for(uint64_t nr)
-{
-	return wait_until(nr_waiting_is, &nr);
-}
-
-static void fill_and_evict(uint64_t first, uint64_t nr)
-{
-	for (uint64_t g = first; g < first + nr; g++)
-		set_number(&w, g, g + 1);
-	if (world_evict(&w, first, nr) != nr)
-		tap_bail("not all are evicted");
-}
+#define NR_PAGES    600u	/* more than memory has room for */
+#define TURN_MAX_NS (20 * NSEC_PER_MSEC)	/* of sink-store-trouble.c */
 
 /* Another page of the shard comes and goes all the time, by us. */
 static bool churn_until(bool (*is)(void *arg), void *arg)
@@ -231,16 +166,7 @@ static void test_again(void)
 	guest_mem_free(w.mem);
 }
 
-static struct toucher many[NR_MANY], quick;
-
-/* Messages wait in the shard's userfaultfd, until its thread takes them. */
-static bool fault_is_queued(void *arg)
-{
-	struct pollfd fd = { .fd = store_sink(&w)->faults->shards[0].fd,
-			     .events = POLLIN };
-
-	return poll(&fd, 1, 0) == 1;
-}
+static struct toucher quick;
 
 static uint64_t reads_before_quick, reads_at_quick;	/* atomic */
 static uint64_t read_us;	/* atomic; what a failing read takes */
@@ -278,15 +204,6 @@ static void check_quick(uint64_t us, uint64_t most)
 	ok(reads <= most, "who touches another page is served after %llu more "
 	   "tries of %llu us", (unsigned long long)reads,
 	   (unsigned long long)us);
-}
-
-static void start_many(void)
-{
-	fill_and_evict(0, NR_MANY + 1);
-	fail_pages_below(NR_MANY);
-	for (unsigned int i = 0; i < NR_MANY; i++)
-		toucher_start(&many[i], &w, i);
-	ok(waits_for(NR_MANY), "%u pages are waited for", NR_MANY);
 }
 
 static bool all_tried_again(void *arg)
@@ -361,121 +278,6 @@ static void test_one_page(void)
 	world_close(&w);
 }
 
-static uint64_t nr_slow, reads_after_stop;	/* atomic */
-
-/* A device that is slow to say no. */
-static void be_slow(uint64_t key)
-{
-	__atomic_fetch_add(&nr_slow, 1, __ATOMIC_ACQ_REL);
-	usleep(5000);
-	if (__atomic_load_n(&store_sink(&w)->faults->stopping,
-			    __ATOMIC_ACQUIRE))
-		__atomic_fetch_add(&reads_after_stop, 1, __ATOMIC_ACQ_REL);
-}
-
-static void test_stop(void)
-{
-	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
-	start_many();
-	set_hook(be_slow);
-	/* In the middle of a pass. */
-	while (load64(&nr_slow) < 10)
-		usleep(1000);
-	w.sink->ops->close(w.sink);
-	set_hook(NULL);
-	ok(load64(&reads_after_stop) <= TURN_MAX, "stopping waits for %llu "
-	   "tries, not for the pages",
-	   (unsigned long long)load64(&reads_after_stop));
-	for (unsigned int i = 0; i < NR_MANY; i++)
-		toucher_join(&many[i]);
-	fail_pages_below(0);
-	guest_mem_free(w.mem);
-}
-
-#define NR_BATCH 16	/* of faults.c */
-
-static unsigned int stop_stage;	/* of the shard's thread */
-static bool have_gathered;	/* atomic */
-static uint64_t reads_in_batch;	/* atomic; after stopping */
-static pthread_t closer;
-
-static void *close_sink(void *arg)
-{
-	w.sink->ops->close(w.sink);
-	return NULL;
-}
-
-/* Faults gather while the first is served; stop comes with the next of them. */
-static void stop_in_batch(uint64_t key)
-{
-	switch (stop_stage++) {
-	case 0:
-		for (unsigned int i = 1; i <= NR_BATCH; i++)
-			toucher_start(&many[i], &w, i);
-		__atomic_store_n(&have_gathered, true, __ATOMIC_RELEASE);
-		if (!wait_until(fault_is_queued, NULL))
-			tap_bail("no fault");
-		usleep(200000);
-		break;
-	case 1:
-		start_thread(&closer, close_sink, NULL);
-		while (!__atomic_load_n(&store_sink(&w)->faults->stopping,
-					__ATOMIC_ACQUIRE))
-			usleep(1000);
-		break;
-	default:
-		__atomic_fetch_add(&reads_in_batch, 1, __ATOMIC_ACQ_REL);
-	}
-}
-
-/* Those who fault at once are not served one after the other any more, either. */
-static void test_stop_batch(void)
-{
-	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
-	fill_and_evict(0, NR_BATCH + 1);
-	set_hook(stop_in_batch);
-	toucher_start(&many[0], &w, 0);
-	while (!is_done(&have_gathered))
-		usleep(1000);
-	for (unsigned int i = 0; i <= NR_BATCH; i++)
-		toucher_join(&many[i]);
-	pthread_join(closer, NULL);
-	set_hook(NULL);
-	is_int(load64(&reads_in_batch), 0, "nor for faults that came at once");
-	guest_mem_free(w.mem);
-}
-
-static void on_alarm(int sig)
-{
-	static const char text[] = "Bail out! it hangs\n";
-
-	if (write(STDOUT_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(98);
-	_exit(99);
-}
-
-/* Runs what many pages that fail say, and counts its lines. */
-static void test_log(void)
-{
-	char path[] = "/tmp/vmm-sink-retry-XXXXXX", line[512];
-	int saved = dup(STDERR_FILENO), fd = mkstemp(path);
-	uint64_t nr = 0;
-	FILE *f;
-
-	if (saved < 0 || fd < 0 || dup2(fd, STDERR_FILENO) < 0)
-		tap_bail("no file");
-	test_stop();
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	f = fdopen(fd, "r");
-	rewind(f);
-	while (fgets(line, sizeof(line), f))
-		nr += strstr(line, "can't be read back") != NULL;
-	fclose(f);
-	unlink(path);
-	ok(nr == 1, "%llu line for %u pages", (unsigned long long)nr, NR_MANY);
-}
-
 static void test_full(void)
 {
 	uint64_t since = clock_now_ns();
@@ -501,8 +303,6 @@ int main(void)
 	test_count();
 	test_many();
 	test_one_page();
-	test_log();
-	test_stop_batch();
 	test_full();
 	return tap_done();
 }
