@@ -137,7 +137,7 @@ tests_unit_acpi_LDADD = $(VMM_LIBS)
 STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
-	tests/unit/store-health \
+	tests/unit/store-health tests/unit/store-hangs \
 	tests/unit/sink_store
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
 	tests/unit/store-nbd.h \
@@ -159,6 +159,8 @@ tests_unit_store_nbd_LDADD = $(VMM_LIBS)
 tests_unit_store_health_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_health_LDADD = $(VMM_LIBS)
 tests_unit_store_health_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+tests_unit_store_hangs_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_hangs_LDADD = $(VMM_LIBS)
 tests_unit_store_partial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_partial_LDADD = $(VMM_LIBS)
 tests_unit_sink_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

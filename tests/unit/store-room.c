@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "tests/unit/stderr-lines.h"
@@ -23,11 +24,42 @@
 static uint8_t bytes[BYTES];
 static uint64_t bad_bytes;	/* from the start on: EIO */
 
+/* Reads of a kind wait while it is set: whole segments, and pages.  Atomic. */
+static bool segments_wait, pages_wait;
+static uint64_t waits_at[2];	/* atomic; the offset + 1 of one that waits */
+
+static void wait_while(const bool *flag, uint64_t *at, uint64_t offset)
+{
+	while (__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(at, offset + 1, __ATOMIC_RELEASE);
+		usleep(1000);
+	}
+}
+
+static void set(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+/* Where one waits. */
+static uint64_t await(const uint64_t *at)
+{
+	uint64_t offset;
+
+	while (!(offset = __atomic_load_n(at, __ATOMIC_ACQUIRE)))
+		usleep(1000);
+	return offset - 1;
+}
+
 static int dev_read(struct store_device *dev, const struct store_worker *w,
 		    void *buf, size_t len, uint64_t offset)
 {
 	if (offset < bad_bytes)
 		return -EIO;
+	if (len == MIB)
+		wait_while(&segments_wait, &waits_at[0], offset);
+	else
+		wait_while(&pages_wait, &waits_at[1], offset);
 	memcpy(buf, bytes + offset, len);
 	return 0;
 }
@@ -269,6 +301,59 @@ static void test_damage(struct page_coder *c)
 	forget_lines();
 }
 
+struct call {
+	struct store *s;
+	struct page_coder *c;
+	uint64_t key;
+	int rc;
+};
+
+static void *make_room(void *arg)
+{
+	struct call *call = arg;
+
+	make_more_room(call->s, call->c, "a page is being read meanwhile");
+	return NULL;
+}
+
+static void *get_page(void *arg)
+{
+	struct call *call = arg;
+
+	call->rc = check_number(call->s, call->c, call->key, call->key + 1);
+	return NULL;
+}
+
+/* A page moves while it is read: where it was is not used before that ends. */
+static void test_read_while_moved(struct page_coder *c)
+{
+	struct page_coder *other = new_page_coder(PAGE_RAW);
+	struct store *s = store_with_holes(c);
+	struct call maker = { .s = s, .c = c }, getter = { .s = s, .c = other };
+	pthread_t threads[2];
+	uint64_t segment;
+
+	set(&segments_wait, true);
+	set(&pages_wait, true);
+	if (pthread_create(&threads[0], NULL, make_room, &maker))
+		tap_bail("no thread");
+	segment = await(&waits_at[0]) / MIB;
+	getter.key = segment * NR_IN_SEGMENT;
+	if (pthread_create(&threads[1], NULL, get_page, &getter))
+		tap_bail("no thread");
+	await(&waits_at[1]);
+	set(&segments_wait, false);
+	pthread_join(threads[0], NULL);
+	ok(store_stats_of(s).nr_cleaned, "it has moved, as others have");
+	set(&pages_wait, false);
+	pthread_join(threads[1], NULL);
+	is_int(getter.rc, 0, "it is read where it was");
+	is_int(check_number(s, c, getter.key, getter.key + 1), 0,
+	       "and then where it is");
+	store_free(s);
+	page_coder_free(other);
+}
+
 static void test_bad_segments(struct page_coder *c)
 {
 	struct store *s = store_with_holes(c);
@@ -341,6 +426,7 @@ int main(void)
 	test_holes(c);
 	test_bad_segments(c);
 	test_damage(c);
+	test_read_while_moved(c);
 	page_coder_free(c);
 	return tap_done();
 }

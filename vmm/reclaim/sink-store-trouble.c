@@ -133,8 +133,8 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	if (!__atomic_fetch_add(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
 		log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
 			    "store: frame 0x%llx can't be read back: %s; "
-			    "whoever touches it, or others, waits; they are "
-			    "tried again until they can",
+			    "whoever touches it, or another such page, waits; "
+			    "they are tried again until they can be read",
 			    (unsigned long long)gfn.v, reason(rc));
 	if (sh->nr_waiting++)
 		return;

@@ -51,7 +51,6 @@ struct requests {
 	/* After a write that was given up: 0, or when writes are tried again. */
 	uint64_t changes_from_ns;
 	uint64_t changes_delay_ns;	/* so long it was put off; 0 */
-	uint64_t probe_ns;		/* the last one's start */
 	uint32_t nr_probes;
 	uint64_t nr_units;		/* MiB of the device */
 	uint64_t *in_use;		/* owned; a bit each: to be probed */
@@ -94,7 +93,7 @@ bool requests_probe_init(struct requests *q, uint64_t bytes);
 /* It has been written; or nothing in it is needed any more. */
 void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
 			 bool in_use);
-/* Sends a probe when it is time for one, and a worker is idle. */
-void requests_probe(struct requests *q, uint64_t now);
+/* Sends a probe, unless one is under way, when a worker is idle. */
+void requests_probe(struct requests *q);
 
 #endif

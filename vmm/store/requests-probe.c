@@ -76,13 +76,12 @@ static bool is_probing(const struct requests *q)
 	return false;
 }
 
-void requests_probe(struct requests *q, uint64_t now)
+void requests_probe(struct requests *q)
 {
 	void *buf;
 
-	if (!q->nr_idle || now < q->probe_ns + q->timeout_ns || is_probing(q))
+	if (!q->nr_idle || is_probing(q))
 		return;
-	q->probe_ns = now;
 	buf = requests_buffer(STORE_DEVICE_BLOCK);
 	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK,
 				next_place(q)))

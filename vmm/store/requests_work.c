@@ -274,7 +274,7 @@ static uint64_t look(struct requests *q)
 	}
 	if (q->is_stalled) {
 		health_is_late(q->health);
-		requests_probe(q, now);
+		requests_probe(q);
 	}
 	if (q->changes_from_ns && now >= q->changes_from_ns) {
 		q->changes_from_ns = 0;

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests that hang: what a stalled device is asked to find out whether it
+ * answers again, when writes that were given up are tried again, and several
+ * that wait for one read.  The device's requests hang where the test says so,
+ * until they are released or given up; each MiB is full of its number.
+ */
+#include "config.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+#include "tests/unit/store-pages.h"
+#include "vmm/store/requests.h"
+
+#define NR_UNITS   16u
+#define BYTES	   (NR_UNITS * MIB)
+#define NR_OFFSETS 16u
+#define TIMEOUT_NS (NSEC_PER_SEC / 10)
+#define FOREVER	   (clock_now_ns() + 120 * NSEC_PER_SEC)
+
+struct device {
+	struct store_device dev;
+	pthread_mutex_t lock;
+	bool hangs[NR_UNITS], writes_hang;
+	unsigned int nr_hanging[NR_UNITS];
+	uint64_t offsets[NR_OFFSETS];	/* of reads */
+	unsigned int nr_reads;
+	uint64_t given_up_ns;		/* the last write */
+	bool is_closed;
+};
+
+struct setting {
+	struct device dev;
+	struct health *health;
+	struct requests *q;
+};
+
+/* Under the lock, which is not held meanwhile. */
+static int hang(struct device *d, const struct store_worker *w,
+		const bool *while_set)
+{
+	struct pollfd p = { .fd = w->cancel_fd, .events = POLLIN };
+	bool is_given_up = false;
+
+	while (*while_set && !is_given_up) {
+		pthread_mutex_unlock(&d->lock);
+		is_given_up = poll(&p, 1, 1) > 0;
+		pthread_mutex_lock(&d->lock);
+	}
+	return is_given_up ? -ECANCELED : 0;
+}
+
+static int dev_read(struct store_device *dev, const struct store_worker *w,
+		    void *buf, size_t len, uint64_t offset)
+{
+	struct device *d = (struct device *)dev;
+	uint64_t unit = offset / MIB;
+	int rc;
+
+	memset(buf, unit, len);
+	pthread_mutex_lock(&d->lock);
+	if (d->nr_reads < NR_OFFSETS)
+		d->offsets[d->nr_reads++] = offset;
+	d->nr_hanging[unit]++;
+	rc = hang(d, w, &d->hangs[unit]);
+	d->nr_hanging[unit]--;
+	pthread_mutex_unlock(&d->lock);
+	return rc;
+}
+
+static int dev_write(struct store_device *dev, const struct store_worker *w,
+		     const void *buf, size_t len, uint64_t offset)
+{
+	struct device *d = (struct device *)dev;
+	int rc;
+
+	pthread_mutex_lock(&d->lock);
+	rc = hang(d, w, &d->writes_hang);
+	if (rc)
+		d->given_up_ns = clock_now_ns();
+	pthread_mutex_unlock(&d->lock);
+	return rc ? -ENOLINK : 0;
+}
+
+static void dev_close(struct store_device *dev)
+{
+	struct device *d = (struct device *)dev;
+
+	pthread_mutex_lock(&d->lock);
+	d->is_closed = true;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void open_setting(struct setting *t, unsigned int nr_workers,
+			 uint64_t timeout_ns)
+{
+	static const struct store_device_ops ops = {
+		.read = dev_read, .write = dev_write, .close = dev_close,
+	};
+
+	memset(t, 0, sizeof(*t));
+	t->dev.dev = (struct store_device){
+		.ops = &ops, .bytes = BYTES, .name = "test device",
+		.nr_workers = nr_workers,
+	};
+	pthread_mutex_init(&t->dev.lock, NULL);
+	t->health = health_new("test device");
+	if (!t->health ||
+	    requests_new(&t->q, &t->dev.dev, t->health, timeout_ns))
+		tap_bail("no requests");
+}
+
+static bool get_flag(struct device *d, const bool *flag)
+{
+	bool value;
+
+	pthread_mutex_lock(&d->lock);
+	value = *flag;
+	pthread_mutex_unlock(&d->lock);
+	return value;
+}
+
+static unsigned int get_number(struct device *d, const unsigned int *p)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&d->lock);
+	n = *p;
+	pthread_mutex_unlock(&d->lock);
+	return n;
+}
+
+static void set_flag(struct device *d, bool *flag, bool value)
+{
+	pthread_mutex_lock(&d->lock);
+	*flag = value;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void close_setting(struct setting *t)
+{
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		set_flag(&t->dev, &t->dev.hangs[i], false);
+	requests_free(t->q);
+	while (!get_flag(&t->dev, &t->dev.is_closed))
+		usleep(1000);
+	health_put(t->health);
+}
+
+/* Tried until it is not refused: a busy host may be late. */
+static int write_unit(struct setting *t, unsigned int unit)
+{
+	void *buf = requests_buffer(MIB), *back = NULL;
+	struct request *r;
+	int rc;
+
+	memset(buf, 0, MIB);
+	while ((rc = requests_write(t->q, buf, MIB, unit * MIB, &r)) ==
+	       -ETIMEDOUT)
+		usleep(1000);
+	if (rc)
+		tap_bail("can't write: %s", strerror(-rc));
+	while ((rc = requests_write_result(t->q, r, FOREVER, &back)) ==
+	       -EINPROGRESS)
+		usleep(1000);
+	free(back);
+	return rc;
+}
+
+/* Nothing answers: one place after the other is asked for. */
+static void test_places(void)
+{
+	bool were_asked[NR_UNITS] = { false }, aligned = true;
+	unsigned int nr = 0, nr_wrong = 0;
+	static struct setting t;
+	uint8_t buf[64];
+
+	open_setting(&t, 1, TIMEOUT_NS);
+	for (unsigned int i = 0; i < 8; i++)
+		if (write_unit(&t, i))
+			tap_bail("can't write");
+	requests_discard(t.q, 4 * MIB, 4 * MIB);
+	/* A busy host may have been late with a write, and sent a probe. */
+	while (requests_is_stalled(t.q))
+		usleep(1000);
+	pthread_mutex_lock(&t.dev.lock);
+	t.dev.nr_reads = 0;
+	pthread_mutex_unlock(&t.dev.lock);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		set_flag(&t.dev, &t.dev.hangs[i], true);
+	is_int(requests_read(t.q, buf, 64, 0, FOREVER), -ETIMEDOUT,
+	       "a device without an answer");
+	while (get_number(&t.dev, &t.dev.nr_reads) < NR_OFFSETS)
+		usleep(1000);
+	for (unsigned int i = 1; i < NR_OFFSETS; i++) {
+		were_asked[t.dev.offsets[i] / MIB] = true;
+		aligned &= t.dev.offsets[i] % STORE_DEVICE_BLOCK == 0;
+	}
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		nr += i < 4 && were_asked[i];
+		nr_wrong += i >= 4 && were_asked[i];
+	}
+	is_int(nr, 4, "each part that is in use is asked for");
+	is_int(nr_wrong, 0, "no other: it was discarded, or never written");
+	ok(aligned, "by blocks");
+	close_setting(&t);
+}
+
+/* Another answer has come before the probe's, which never does. */
+static void test_late_probe(void)
+{
+	static struct setting t;
+	uint64_t until;
+	uint8_t buf[64];
+	bool stalled = false;
+
+	open_setting(&t, 4, TIMEOUT_NS);
+	if (write_unit(&t, 5))
+		tap_bail("can't write");
+	set_flag(&t.dev, &t.dev.hangs[0], true);
+	set_flag(&t.dev, &t.dev.hangs[5], true);
+	is_int(requests_read(t.q, buf, 64, 0, FOREVER), -ETIMEDOUT,
+	       "a read is late");
+	while (!get_number(&t.dev, &t.dev.nr_hanging[5]))
+		usleep(1000);
+	set_flag(&t.dev, &t.dev.hangs[0], false);
+	while (requests_is_stalled(t.q))
+		usleep(1000);
+	until = clock_now_ns() + 4 * TIMEOUT_NS;
+	while (clock_now_ns() < until) {
+		stalled |= requests_is_stalled(t.q);
+		usleep(1000);
+	}
+	ok(!stalled, "it is answered: a probe that is late stalls nothing");
+	close_setting(&t);
+}
+
+struct reader {
+	struct setting *t;
+	uint8_t buf[64];
+	int rc;
+};
+
+static void *read_unit_3(void *arg)
+{
+	struct reader *r = arg;
+
+	r->rc = requests_read(r->t->q, r->buf, 64, 3 * MIB, FOREVER);
+	return NULL;
+}
+
+/* They wait for one request, which goes when the last of them has it. */
+static void test_one_read(void)
+{
+	static struct setting t;
+	struct reader r[4];
+	pthread_t threads[4];
+	unsigned int nr = 0;
+
+	open_setting(&t, 4, 60 * NSEC_PER_SEC);
+	set_flag(&t.dev, &t.dev.hangs[3], true);
+	for (int i = 0; i < 4; i++) {
+		r[i].t = &t;
+		if (pthread_create(&threads[i], NULL, read_unit_3, &r[i]))
+			tap_bail("no thread");
+	}
+	while (!get_number(&t.dev, &t.dev.nr_reads))
+		usleep(1000);
+	/* Time for the others to ask; if one does not, that is no failure. */
+	usleep(200000);
+	set_flag(&t.dev, &t.dev.hangs[3], false);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		nr += !r[i].rc && r[i].buf[0] == 3 && r[i].buf[63] == 3;
+	}
+	is_int(nr, 4, "four threads wait for one read: all have it");
+	close_setting(&t);
+}
+
+/* How long writes are refused after one that was given up. */
+static uint64_t refused_ns(struct setting *t)
+{
+	uint64_t from;
+
+	set_flag(&t->dev, &t->dev.writes_hang, true);
+	if (write_unit(t, 1) != -ENOLINK)
+		tap_bail("a write has ended");
+	set_flag(&t->dev, &t->dev.writes_hang, false);
+	while (requests_refuses_writes(t->q))
+		usleep(1000);
+	pthread_mutex_lock(&t->dev.lock);
+	from = t->dev.given_up_ns;
+	pthread_mutex_unlock(&t->dev.lock);
+	return clock_now_ns() - from;
+}
+
+static void test_delay(void)
+{
+	static struct setting t;
+	uint64_t least = 5 * TIMEOUT_NS;
+
+	open_setting(&t, 1, TIMEOUT_NS);
+	for (int i = 0; i < 3; i++, least *= 2)
+		ok(refused_ns(&t) >= least, "a write was given up: no other "
+		   "for %llu ms", (unsigned long long)(least / NSEC_PER_MSEC));
+	is_int(write_unit(&t, 2), 0, "then one is done");
+	close_setting(&t);
+}
+
+int main(void)
+{
+	alarm(600);
+	test_places();
+	test_late_probe();
+	test_one_read();
+	test_delay();
+	return tap_done();
+}
