@@ -26,7 +26,6 @@
 
 #ifdef HAVE_LIBVIRT
 
-#define MAX_WORDS     32
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
 #define MAX_CRASHES   5
@@ -44,33 +43,52 @@ struct child {
 
 struct all {
 	struct attach_options *o;
-	char **argv;
+	char **argv;		/* "attach", and the user's words */
+	int argc;
 	virConnectPtr conn;	/* owned; NULL: broken */
 	struct child *children;	/* owned */
 	int child_fd;		/* owned: a child ended */
 	uint64_t retry_ns;
 	bool stopping, told;
+	struct log_limit limit;
 };
+
+/*
+ * The user's words as they are, behind the option that says which domain: no
+ * word is looked for in them, as -A may be one letter of several.  NULL: no
+ * memory.
+ */
+static char **words_of_child(const struct all *a, struct child *c)
+{
+	char **words = calloc(a->argc + 4, sizeof(*words));
+
+	if (!words)
+		return NULL;
+	words[0] = "vmm";
+	words[1] = "attach";
+	words[2] = "--" ATTACH_OF_ALL;
+	words[3] = c->uuid;
+	memcpy(words + 4, a->argv + 1, (a->argc - 1) * sizeof(*words));
+	return words;
+}
 
 static void start_child(struct all *a, struct child *c)
 {
-	char *words[MAX_WORDS] = { "vmm", "attach" };
-	pid_t parent = getpid();
+	char **words = words_of_child(a, c);
+	pid_t parent = getpid(), pid;
 	sigset_t none;
-	int n = 2;
 
-	/* The same command line, with a domain in place of --all. */
-	for (char **w = a->argv + 1; *w && n < MAX_WORDS - 3; w++)
-		if (strcmp(*w, "--all") && strcmp(*w, "-A"))
-			words[n++] = *w;
-	words[n++] = c->uuid;
-	c->pid = fork();
-	if (c->pid < 0) {
-		log_warn("fork: %s", strerror(errno));
-		c->pid = 0;
+	pid = words ? fork() : -1;
+	if (pid < 0) {
+		log_limited(&a->limit, LOG_LEVEL_WARN, "domain %s is not served "
+			    "yet: no process: %s", c->uuid, strerror(errno));
+		c->id = -1;	/* to be tried again */
 	}
-	if (c->pid)
+	if (pid) {
+		c->pid = pid < 0 ? 0 : pid;
+		free(words);
 		return;
+	}
 	/* It goes when we go: who comes after us starts it again. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
@@ -276,9 +294,9 @@ static int watch_children(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int attach_all(struct attach_options *o, char **argv)
+int attach_all(struct attach_options *o, int argc, char **argv)
 {
-	struct all a = { .o = o, .argv = argv };
+	struct all a = { .o = o, .argv = argv, .argc = argc };
 	int stop_fd = stop_guard_start();
 
 	a.child_fd = watch_children();
@@ -309,7 +327,7 @@ int attach_all(struct attach_options *o, char **argv)
 
 #else
 
-int attach_all(struct attach_options *o, char **argv)
+int attach_all(struct attach_options *o, int argc, char **argv)
 {
 	log_error("%s", LIBVIRT_CONN_MISSING);
 	return VMM_EXIT_FAILURE;

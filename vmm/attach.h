@@ -18,10 +18,17 @@
 struct engine;
 struct qemu_part;
 
+/*
+ * An option of our own: with it the words of a command line for all domains are
+ * those of the process that serves this one.
+ */
+#define ATTACH_OF_ALL "of-all"
+
 /* The command line; strings are owned or NULL. */
 struct attach_options {
 	struct run_options run;	/* of it: name, socket, abits, policy, sink */
 	char *pid_text, *qmp, *uri, *domain, *ages, *agent;
+	char *of_all;	/* the domain of a process that attach_all() started */
 	int all;
 	pid_t pid;
 };
@@ -58,7 +65,7 @@ bool attach_domain_came(struct attach_domain *d);
 /* One guest until it ends or a signal comes.  An exit status. */
 int attach_guest(struct attach_options *o);
 /* All domains of o->uri, a process for each.  An exit status. */
-int attach_all(struct attach_options *o, char **argv);
+int attach_all(struct attach_options *o, int argc, char **argv);
 
 /*
  * The ages of a guest's frames, as they were when it was last known not to move:

@@ -76,10 +76,24 @@ static int check(struct attach_options *o)
 	return rc ? rc : run_options_check_reclaim(&o->run);
 }
 
+/* What attach_all() starts: the user's words are for all, ours for one. */
+static int be_one_of_all(struct attach_options *o)
+{
+	if (!o->all) {
+		log_error("--" ATTACH_OF_ALL " is what --all starts its "
+			  "processes with: name the domain alone");
+		return VMM_EXIT_USAGE;
+	}
+	o->all = 0;
+	o->domain = o->of_all;
+	o->of_all = NULL;
+	return VMM_EXIT_OK;
+}
+
 static int parse(struct attach_options *o, poptContext popt)
 {
 	const char *word;
-	int opt = poptGetNextOpt(popt);
+	int rc, opt = poptGetNextOpt(popt);
 
 	if (opt < -1)
 		return cmd_bad_option(popt, opt);
@@ -91,7 +105,10 @@ static int parse(struct attach_options *o, poptContext popt)
 			  word);
 		return VMM_EXIT_USAGE;
 	}
-	return check(o);
+	rc = check(o);
+	if (!rc && o->of_all)
+		rc = be_one_of_all(o);
+	return rc;
 }
 
 static int options_parse(struct attach_options *o, int argc, char **argv)
@@ -106,6 +123,8 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 		  "libvirt, where the domain runs (libvirt's default)", "URI" },
 		{ "all", 'A', POPT_ARG_NONE, &o->all, 0,
 		  "all domains there that run or will", NULL },
+		{ ATTACH_OF_ALL, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,
+		  &o->of_all, 0, NULL, NULL },
 		{ "abits", 'a', POPT_ARG_STRING, &r->abits, 0,
 		  "source of accessed bits: auto, none, kvm-young, damon, "
 		  "page-idle (auto)", "SOURCE" },
@@ -153,6 +172,7 @@ static void options_free(struct attach_options *o)
 	free(o->qmp);
 	free(o->uri);
 	free(o->domain);
+	free(o->of_all);
 	free(o->ages);
 	free(o->agent);
 }
@@ -167,7 +187,7 @@ int cmd_attach(int argc, char **argv)
 	if (!rc && !o.run.sink)
 		o.run.sink = strdup("swap");
 	if (!rc)
-		rc = o.all ? attach_all(&o, argv) : attach_guest(&o);
+		rc = o.all ? attach_all(&o, argc, argv) : attach_guest(&o);
 	options_free(&o);
 	return rc;
 }

@@ -74,8 +74,11 @@ set_policy $a 'off'
 set_policy $b 'off'
 
 # --- all ----------------------------------------------------------------------
+# -A in the middle of a word, and more words than anybody needs.
+many=$(i=0 && while [ $i -lt 60 ]; do echo --verbose && i=$((i + 1)); done)
 start_all() {
-  "$vmm" attach --connect "$uri" --all --abits none 2>>"$tmp/all.log" &
+  # shellcheck disable=SC2086
+  "$vmm" attach -vAc "$uri" $many --abits none 2>>"$tmp/all.log" &
   attached=$!
 }
 name_socket() { # DOMAIN
