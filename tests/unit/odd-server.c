@@ -7,6 +7,7 @@
  *   mute      nothing                       header   a header without end
  *   drip      a byte now and then           refuse   503 and a sentence
  *   line      a line without end            lines    lines that are no JSON
+ *   broken    a line, and half of another one
  *   shapes    JSON with the names that a VM's has, of any shape; by SEED
  *
  * Until it is ended; one client at a time.
@@ -149,6 +150,8 @@ static void answer(int fd, const char *what)
 		memset(piece, ' ', sizeof(piece) - 1);
 		say_all(fd, HEAD "\r\n");
 		repeat(fd, piece);
+	} else if (!strcmp(what, "broken")) {
+		say_all(fd, HEAD "\r\n{\"engine\":{}}\n{\"engine\":{");
 	} else if (!strcmp(what, "lines")) {
 		say_all(fd, HEAD "\r\n");
 		repeat(fd, "hello\n");

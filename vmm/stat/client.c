@@ -272,8 +272,13 @@ int stat_stream(const char *socket, const char *path,
 	if (rc)
 		return rc;
 	rc = stat_transfer_explain(&t, curl_easy_perform(t.curl), why, len);
-	if (!rc && !t.stopped && status_of(&t) != 200)
+	if (!rc && !t.stopped && status_of(&t) != 200) {
 		rc = take_answer(&t, NULL, why, len);
+	} else if (!rc && !t.stopped && t.len) {
+		snprintf(why, len, "%s: the connection ended in the middle of "
+			 "a line", socket);
+		rc = -EIO;
+	}
 	stat_transfer_end(&t);
 	return rc;
 }
