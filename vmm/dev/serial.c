@@ -56,6 +56,7 @@ struct serial {
 	uint8_t tx[TX_MAX];
 	size_t tx_start, tx_len;
 	uint64_t nr_dropped;
+	int out_error;			/* the first -errno of a write; 0: none */
 	uint8_t rx[RX_MAX];
 	size_t rx_start, rx_len;
 };
@@ -101,6 +102,16 @@ static void transmit(struct serial *s, uint8_t c)
 		event_active(s->writable, EV_TIMEOUT, 0);
 }
 
+/* Once: what can't be written now can hardly be later. */
+static void note_error(struct serial *s, int rc)
+{
+	if (s->out_error)
+		return;
+	s->out_error = rc;
+	log_warn("console output can't be written to standard output: %s; what "
+		 "can't be is lost, and the guest goes on", strerror(-rc));
+}
+
 /* Moves one piece out, as far as it goes.  False: not now. */
 static bool write_piece(struct serial *s)
 {
@@ -117,6 +128,7 @@ static bool write_piece(struct serial *s)
 		return false;
 	if (rc < 0) {
 		/* Nobody will ever read it: a pipe without an end, a full disk. */
+		note_error(s, rc);
 		s->nr_dropped += n;
 		rc = n;
 	}
@@ -323,9 +335,10 @@ void serial_finish(struct serial *s, unsigned int limit_ms)
 	s->nr_dropped += s->tx_len;
 	s->tx_len = 0;
 	if (s->nr_dropped)
-		log_warn("%llu bytes of console output were lost: nobody read "
-			 "standard output",
-			 (unsigned long long)s->nr_dropped);
+		log_warn("%llu bytes of console output were lost: %s",
+			 (unsigned long long)s->nr_dropped, s->out_error ?
+			 strerror(-s->out_error) :
+			 "nobody read standard output");
 	pthread_mutex_unlock(&s->lock);
 }
 
