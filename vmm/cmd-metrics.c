@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <popt.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include "vmm/stat/connections.h"
 #include "vmm/stat/metrics_all.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 #define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define TIMEOUT_MS 3000
@@ -179,22 +181,17 @@ static int resolve(const char *text, struct addrinfo **found)
 	return rc;
 }
 
-static int serve(const char *listen)
+/* Until the stop guard says so. */
+static int serve(const char *listen, int stop_fd)
 {
 	struct connections connections;
 	struct MHD_Daemon *daemon;
 	struct addrinfo *at;
 	unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD;
-	sigset_t set;
-	int sig;
+	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
 
 	if (resolve(listen, &at))
 		return VMM_EXIT_USAGE;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	/* Before there is another thread. */
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	if (at->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
@@ -217,7 +214,8 @@ static int serve(const char *listen)
 		return VMM_EXIT_FAILURE;
 	}
 	log_info("serving http://%s/metrics", listen);
-	sigwait(&set, &sig);
+	while (poll(&stop, 1, -1) != 1)
+		;
 	MHD_stop_daemon(daemon);
 	return VMM_EXIT_OK;
 }
@@ -225,7 +223,7 @@ static int serve(const char *listen)
 int cmd_metrics(int argc, char **argv)
 {
 	char *listen = NULL, *text, **uris = NULL, why[512];
-	int rc;
+	int rc, stop_fd = -1;
 	const struct poptOption options[] = {
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0,
 		  "serve them by HTTP until told to stop, instead of printing "
@@ -246,12 +244,15 @@ int cmd_metrics(int argc, char **argv)
 		log_error("what is '%s' for? See vmm metrics --help",
 			  poptPeekArg(popt));
 		rc = VMM_EXIT_USAGE;
+	} else if (listen && (stop_fd = stop_guard_start()) < 0) {
+		log_error("signals: %s", strerror(-stop_fd));
+		rc = VMM_EXIT_FAILURE;
 	} else if (!(fleets = fleet_open(uris, FLEET_PERIOD_MS, why,
 					 sizeof(why)))) {
 		log_error("%s", why);
 		rc = VMM_EXIT_FAILURE;
 	} else if (listen) {
-		rc = serve(listen);
+		rc = serve(listen, stop_fd);
 	} else {
 		text = collect(FLEET_WAIT_MS);
 		rc = text && fputs(text, stdout) >= 0 && !fflush(stdout) ?

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `vmm run` and `vmm attach` end by a signal even where they wait for something
+# `vmm run`, `vmm attach` and `vmm metrics --listen` end by a signal even where they wait for something
 # that never comes: a kernel that is a FIFO nobody writes to, and a libvirt that
 # takes connections and never answers.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
@@ -63,5 +63,7 @@ else
   uri="qemu+unix:///system?socket=$tmp/libvirt"
   stops TERM 'attach, at libvirt' attach --connect "$uri" somebody
   stops TERM 'attach --all, at libvirt' attach --connect "$uri" --all
+  stops TERM 'metrics, at libvirt' metrics --connect "$uri" \
+    --listen "127.0.0.1:$((20000 + $$ % 20000))"
 fi
 done_testing
