@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `vmm run`, `vmm attach` and `vmm metrics --listen` end by a signal even where they wait for something
-# that never comes: a kernel that is a FIFO nobody writes to, and a libvirt that
-# takes connections and never answers.
+# `vmm run`, `vmm attach` and `vmm metrics --listen` end by a signal even where they
+# wait for something that never comes: a kernel that is a FIFO nobody writes to, and a
+# libvirt that takes connections and never answers.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require socat
 pid=
@@ -25,7 +25,7 @@ stops() {
   _signal=$1
   _name=$2
   shift 2
-  "$vmm" "$@" >/dev/null 2>"$tmp/stderr" </dev/null &
+  "$vmm" "$@" >/dev/null 2>>"$tmp/stderr" </dev/null &
   pid=$!
   wait_for 60 has_guard
   ok $? "$_name: signals are waited for"
@@ -48,6 +48,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     stops $signal "run, at a FIFO ($signal)" run --kernel "$tmp/kernel" \
       --socket "$tmp/socket" --abits none
   done
+  # One of them at least: a thread that gets no processor for 200 ms has no words.
   like "$(cat "$tmp/stderr")" 'not stopped in time: ends by SIGKILL' 'it says so'
 else
   skip 'vmm run' '/dev/kvm may not be opened: join the group kvm or be root'
@@ -63,7 +64,9 @@ else
   uri="qemu+unix:///system?socket=$tmp/libvirt"
   stops TERM 'attach, at libvirt' attach --connect "$uri" somebody
   stops TERM 'attach --all, at libvirt' attach --connect "$uri" --all
+  is_free() { ! socat -u /dev/null "TCP:127.0.0.1:$port" 2>/dev/null; }
+  at_free_port is_free
   stops TERM 'metrics, at libvirt' metrics --connect "$uri" \
-    --listen "127.0.0.1:$((20000 + $$ % 20000))"
+    --listen "127.0.0.1:$port"
 fi
 done_testing
