@@ -84,7 +84,7 @@ EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
 check-lab: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LAB_TESTS)'
 check-ept: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh TEST_TIMEOUT=2400
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh
 
 # Nodes of guests, and another node as a sink.
 dist_check_SCRIPTS += tests/lab/numa.sh
