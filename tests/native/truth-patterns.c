@@ -27,13 +27,15 @@ void truth_compare(const struct truth *t, const uint64_t *young,
 	for (uint64_t g = start; g < start + t->range.nr; g++) {
 		bool y = bitmap_test(young, g);
 
-		if (bitmap_test(t->hot, g)) {
+		bool hot = bitmap_test(t->hot, g);
+
+		if (!hot && bitmap_test(t->grey, g)) {
+			s->grey++;
+		} else if (y != hot && bitmap_test(assumed, g)) {
+			s->assumed++;
+		} else if (hot) {
 			s->hot_young += y;
 			s->hot_idle += !y;
-		} else if (bitmap_test(t->grey, g)) {
-			s->grey++;
-		} else if (y && bitmap_test(assumed, g)) {
-			s->assumed++;
 		} else {
 			s->cold_young += y;
 			s->cold_idle += !y;

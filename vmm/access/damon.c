@@ -16,8 +16,9 @@
  * Before the pass DAMON clears the bit of one random page in each region, to
  * sample it.  If that page is accessed again before the pass reaches it, it
  * is found; else we cannot know, and it takes its answer of the last harvest
- * (none after arm): wrong only if it just began or ceased to be used.  There are few regions to
- * the page, and the next harvest samples others.
+ * (none after arm): wrong only if it just began or ceased to be used.  The source
+ * says of which pages that is so (assumed).  There are few regions to the page,
+ * and the next harvest samples others.
  */
 #include "config.h"
 
@@ -47,7 +48,7 @@ struct damon_source {
 	struct damon_ctl *ctl;		/* owned */
 	struct pfn_map *map;		/* owned */
 	uint64_t *last;			/* owned: young at the last harvest */
-	uint64_t *unknown;		/* owned: scratch */
+	uint64_t *unknown;		/* owned: guessed at the last harvest */
 	struct backoff *backoff;	/* owned */
 };
 
@@ -178,6 +179,19 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 	return 0;
 }
 
+static void damon_assumed(struct access_source *src, struct gfn_range range,
+			  uint64_t *assumed)
+{
+	struct damon_source *damon = (struct damon_source *)src;
+	uint64_t start = range.start.v, end = start + range.nr;
+
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t mask = bitmap_word_mask(w, start, end);
+
+		assumed[w] = (assumed[w] & ~mask) | (damon->unknown[w] & mask);
+	}
+}
+
 const struct access_source_ops access_source_damon = {
 	.name = "damon",
 	.what = "DAMON's young filter on the guest's host pages",
@@ -186,5 +200,6 @@ const struct access_source_ops access_source_damon = {
 	.open = damon_open,
 	.arm = damon_arm,
 	.harvest = damon_harvest,
+	.assumed = damon_assumed,
 	.close = damon_close,
 };

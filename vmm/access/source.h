@@ -76,8 +76,8 @@ struct access_source_ops {
 		       uint64_t *young);
 	/*
 	 * Of a range just harvested: sets in `assumed` the bit of every frame
-	 * that the source called young because it could not look, and clears
-	 * the others of the range.  NULL: it always looks.
+	 * that the source could not look at, so that what it says is a guess,
+	 * and clears the others of the range.  NULL: it always looks.
 	 */
 	void (*assumed)(struct access_source *src, struct gfn_range range,
 			uint64_t *assumed);
