@@ -471,6 +471,29 @@ static void test_barred(void)
 	free(w);
 }
 
+/* A write waits for a discard whose answer is lost: that can still be done. */
+static void test_write_behind_lost_discard(void)
+{
+	struct setting t;
+	struct request *r;
+	void *w = requests_buffer(MIB);
+
+	memset(w, 0x42, MIB);
+	open_setting(&t, 0, 120 * NSEC_PER_SEC);
+	t.dev->discard_rc = -ENOLINK;
+	shut(t.dev, DISCARDS, true);
+	requests_discard(t.q, MIB, MIB);
+	await(t.dev, &t.dev->nr_inside[DISCARDS], 1);
+	is_int(requests_write(t.q, w, MIB, MIB, &r), 0,
+	       "a write to what is being discarded");
+	shut(t.dev, DISCARDS, false);
+	is_int(requests_write_result(t.q, r, FOREVER, &w), -ENOLINK,
+	       "the discard's answer is lost: the write is not done");
+	is_int(get_number(t.dev, &t.dev->nr_done[WRITES]), 0, "nor was begun");
+	close_setting(&t);
+	free(w);
+}
+
 static void test_free(void)
 {
 	struct setting t;
@@ -502,6 +525,7 @@ int main(void)
 	test_late_write();
 	test_discards();
 	test_barred();
+	test_write_behind_lost_discard();
 	test_free();
 	return tap_done();
 }

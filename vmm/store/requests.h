@@ -70,8 +70,10 @@ int requests_read(struct requests *q, void *buf, size_t len, uint64_t offset,
 /* Of len bytes, as the device wants them aligned.  NULL: no memory. */
 void *requests_buffer(size_t len);
 /*
- * Begins to write the buffer, which is the request's from then on.  0,
- * -ETIMEDOUT (writes are refused) or -ENOMEM: then it stays the caller's.
+ * Begins to write the buffer, which is the request's from then on.  0; or else
+ * it stays the caller's: -ETIMEDOUT: writes are refused; -ENOLINK: a discard
+ * whose answer was lost can still be done, the range is not to be used any more;
+ * -ENOMEM.
  */
 int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 		   struct request **rp);
@@ -79,7 +81,8 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
  * -EINPROGRESS: nothing until then; it may be asked again, and nothing else is
  * to be written to that range before.  Else the result, and *bufp is the
  * caller's again, and r gone: 0; -ETIMEDOUT: it was never begun; or as the
- * device says.  After -ENOLINK the range is not to be used any more.
+ * device says.  After -ENOLINK, which is also told of a write that was to follow
+ * a discard whose answer was lost, the range is not to be used any more.
  */
 int requests_write_result(struct requests *q, struct request *r,
 			  uint64_t until_ns, void **bufp);

@@ -101,6 +101,20 @@ static void say_if_well(struct requests *q)
 		health_answers(q->health);
 }
 
+/* Writes that wait for a discard, which was to be done before them. */
+static void complete_writes_behind(struct requests *q,
+				   const struct request *discard, int rc)
+{
+	struct request *next;
+
+	for (struct request *r = q->list; r; r = next) {
+		next = r->next;
+		if (r->kind == KIND_WRITE && r->phase == QUEUED &&
+		    request_overlaps(r, discard->len, discard->offset))
+			request_complete(q, r, rc);
+	}
+}
+
 /* r has ended; that is an answer, be it an error, unless it was given up. */
 static void got_answer(struct requests *q, struct request *r, int rc)
 {
@@ -119,6 +133,9 @@ static void got_answer(struct requests *q, struct request *r, int rc)
 		if (r->kind == KIND_WRITE && !rc)
 			requests_set_in_use(q, r->len, r->offset, true);
 	}
+	/* It can still be done, over whatever is written there now. */
+	if (r->kind == KIND_DISCARD && rc == -ENOLINK)
+		complete_writes_behind(q, r, rc);
 	request_complete(q, r, rc);
 	say_if_well(q);
 	/* One that waited for this one's range. */
