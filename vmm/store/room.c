@@ -109,7 +109,7 @@ static void queue_again(struct store *s)
 	}
 }
 
-/* What is live in them still is damaged: others are worth more. */
+/* What is live in them still could not be moved: others are worth more. */
 static void check_victims(struct store *s)
 {
 	const struct room *r = s->scratch;
@@ -232,7 +232,7 @@ static bool is_right(const struct store_entry *e, const struct log_record *r,
 
 /*
  * What is live of a victim's bytes; false when the new segment is full.  What
- * has been damaged is not moved.
+ * is wrong stays where it is: whoever needs the page may read it right.
  */
 static bool collect_live(struct store *s, uint64_t at)
 {
@@ -248,9 +248,8 @@ static bool collect_live(struct store *s, uint64_t at)
 		e = &s->entries[record.key];
 		if (e->tier != TIER_FAR || e->where != record.at)
 			continue;
-		if (!is_right(e, &record, data))
-			store_set_damaged(s, record.key);
-		else if (!add(s, &record, data, 0))
+		if (is_right(e, &record, data) &&
+		    !add(s, &record, data, 0))
 			return false;
 	}
 	return true;
@@ -329,7 +328,5 @@ int store_make_room(struct store *s, uint64_t until_ns)
 		pthread_cond_broadcast(&s->room);
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (health_has_news(s->health))
-		health_say(s->health);
 	return rc;
 }

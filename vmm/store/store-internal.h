@@ -55,9 +55,6 @@ void store_release(struct store *store, uint64_t handle);
 /* Under the lock.  The entry is TIER_NONE afterwards. */
 void store_forget(struct store *store, uint64_t key);
 
-/* Under the lock: what is kept is not what was put.  Counted once. */
-void store_set_damaged(struct store *store, uint64_t key);
-
 /*
  * Without the lock: moves the oldest pages of memory to the device.  0: there
  * is more room than before; else as store_put(), -ETIMEDOUT after until_ns.

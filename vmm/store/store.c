@@ -117,16 +117,6 @@ void store_forget(struct store *s, uint64_t key)
 	s->stats.nr_pages--;
 }
 
-void store_set_damaged(struct store *s, uint64_t key)
-{
-	if (s->entries[key].tier == TIER_DAMAGED)
-		return;
-	store_forget(s, key);
-	s->entries[key].tier = TIER_DAMAGED;
-	s->stats.nr_pages++;
-	health_damaged(s->health, key);
-}
-
 static bool is_stale(struct fifo_line line, void *arg)
 {
 	const struct store *s = arg;
@@ -245,13 +235,13 @@ static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 }
 
 static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
-		    void *data)
+		    void *data, uint64_t until_ns)
 {
 	const struct log_record r = {
 		.key = key, .at = e->where, .sum = e->sum, .len = e->len,
 		.kind = e->kind,
 	};
-	int rc = log_read(s->log, &r, data, end_of_call(s));
+	int rc = log_read(s->log, &r, data, until_ns);
 
 	pthread_mutex_lock(&s->lock);
 	log_unpin(s->log, e->where);
@@ -259,32 +249,60 @@ static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
 	return rc;
 }
 
-int store_get(struct store *s, struct page_coder *coder, uint64_t key,
-	      void *page)
+/* *e: what was read, also when that is not what was put (-EBADMSG). */
+static int get(struct store *s, struct page_coder *coder, uint64_t key,
+	       void *page, struct store_entry *e, uint64_t until_ns)
 {
 	uint8_t data[SLAB_MAX_SIZE];
 	struct page_code code;
+	int rc = look_up(s, key, e, data);
+
+	if (!rc && e->tier == TIER_FAR)
+		rc = read_far(s, key, e, data, until_ns);
+	code = (struct page_code){
+		.kind = e->kind, .word = e->where, .len = e->len, .data = data,
+	};
+	if (!rc)
+		rc = page_decode(coder, &code, page);
+	return !rc && page_checksum(page) != e->sum ? -EBADMSG : rc;
+}
+
+/*
+ * What was read of e is wrong: it is lost, counted once.  False: the page has
+ * been dropped, put again, or moved since, and is to be looked up again.
+ */
+static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
+{
+	struct store_entry *now = &s->entries[key];
+	bool is_same;
+
+	pthread_mutex_lock(&s->lock);
+	is_same = now->tier == e->tier && now->where == e->where &&
+		  now->seq == e->seq;
+	if (is_same && e->tier != TIER_DAMAGED) {
+		store_forget(s, key);
+		now->tier = TIER_DAMAGED;
+		s->stats.nr_pages++;
+		health_damaged(s->health, key);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return is_same;
+}
+
+int store_get(struct store *s, struct page_coder *coder, uint64_t key,
+	      void *page)
+{
+	uint64_t until = end_of_call(s);
 	struct store_entry e;
 	int rc;
 
 	if (key >= s->nr_keys)
 		return -ENOENT;
-	rc = look_up(s, key, &e, data);
-	if (!rc && e.tier == TIER_FAR)
-		rc = read_far(s, key, &e, data);
-	code = (struct page_code){
-		.kind = e.kind, .word = e.where, .len = e.len, .data = data,
-	};
-	if (!rc)
-		rc = page_decode(coder, &code, page);
-	if (!rc && page_checksum(page) != e.sum)
-		rc = -EBADMSG;
-	if (rc == -EBADMSG) {
-		pthread_mutex_lock(&s->lock);
-		store_set_damaged(s, key);
-		pthread_mutex_unlock(&s->lock);
+	do
+		rc = get(s, coder, key, page, &e, until);
+	while (rc == -EBADMSG && !lose(s, key, &e));
+	if (rc == -EBADMSG)
 		health_say(s->health);
-	}
 	return rc;
 }
 
