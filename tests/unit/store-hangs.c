@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Requests that hang: what a stalled device is asked to find out whether it
- * answers again, when writes that were given up are tried again, and several
- * that wait for one read.  The device's requests hang where the test says so,
+ * answers again, when writes are given up and tried again, and several that
+ * wait for one read.  The device's requests hang where the test says so,
  * until they are released or given up; each MiB is full of its number.
  */
 #include "config.h"
@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "tests/unit/stderr-lines.h"
 #include "tests/unit/store-pages.h"
 #include "vmm/store/requests.h"
 
@@ -23,10 +24,12 @@ struct device {
 	struct store_device dev;
 	pthread_mutex_t lock;
 	bool hangs[NR_UNITS], writes_hang;
+	bool loses_writes;		/* -ENOLINK when they go on */
 	unsigned int nr_hanging[NR_UNITS];
 	uint64_t offsets[NR_OFFSETS];	/* of reads */
 	unsigned int nr_reads;
-	uint64_t given_up_ns;		/* the last write */
+	unsigned int nr_discards;	/* each fails */
+	uint64_t lost_ns;		/* the last write without an answer */
 	bool is_closed;
 };
 
@@ -76,11 +79,22 @@ static int dev_write(struct store_device *dev, const struct store_worker *w,
 	int rc;
 
 	pthread_mutex_lock(&d->lock);
-	rc = hang(d, w, &d->writes_hang);
+	rc = hang(d, w, &d->writes_hang) || d->loses_writes ? -ENOLINK : 0;
 	if (rc)
-		d->given_up_ns = clock_now_ns();
+		d->lost_ns = clock_now_ns();
 	pthread_mutex_unlock(&d->lock);
-	return rc ? -ENOLINK : 0;
+	return rc;
+}
+
+static int dev_discard(struct store_device *dev, const struct store_worker *w,
+		       size_t len, uint64_t offset)
+{
+	struct device *d = (struct device *)dev;
+
+	pthread_mutex_lock(&d->lock);
+	d->nr_discards++;
+	pthread_mutex_unlock(&d->lock);
+	return -EOPNOTSUPP;
 }
 
 static void dev_close(struct store_device *dev)
@@ -96,7 +110,8 @@ static void open_setting(struct setting *t, unsigned int nr_workers,
 			 uint64_t timeout_ns)
 {
 	static const struct store_device_ops ops = {
-		.read = dev_read, .write = dev_write, .close = dev_close,
+		.read = dev_read, .write = dev_write, .discard = dev_discard,
+		.close = dev_close,
 	};
 
 	memset(t, 0, sizeof(*t));
@@ -278,21 +293,26 @@ static void test_one_read(void)
 	close_setting(&t);
 }
 
-/* How long writes are refused after one that was given up. */
+static uint64_t get_lost_ns(struct device *d)
+{
+	uint64_t ns;
+
+	pthread_mutex_lock(&d->lock);
+	ns = d->lost_ns;
+	pthread_mutex_unlock(&d->lock);
+	return ns;
+}
+
+/* How long writes are refused after one whose answer is lost. */
 static uint64_t refused_ns(struct setting *t)
 {
-	uint64_t from;
-
-	set_flag(&t->dev, &t->dev.writes_hang, true);
+	set_flag(&t->dev, &t->dev.loses_writes, true);
 	if (write_unit(t, 1) != -ENOLINK)
-		tap_bail("a write has ended");
-	set_flag(&t->dev, &t->dev.writes_hang, false);
+		tap_bail("a write has an answer");
+	set_flag(&t->dev, &t->dev.loses_writes, false);
 	while (requests_refuses_writes(t->q))
 		usleep(1000);
-	pthread_mutex_lock(&t->dev.lock);
-	from = t->dev.given_up_ns;
-	pthread_mutex_unlock(&t->dev.lock);
-	return clock_now_ns() - from;
+	return clock_now_ns() - get_lost_ns(&t->dev);
 }
 
 static void test_delay(void)
@@ -300,20 +320,143 @@ static void test_delay(void)
 	static struct setting t;
 	uint64_t least = 5 * TIMEOUT_NS;
 
-	open_setting(&t, 1, TIMEOUT_NS);
-	for (int i = 0; i < 3; i++, least *= 2)
-		ok(refused_ns(&t) >= least, "a write was given up: no other "
-		   "for %llu ms", (unsigned long long)(least / NSEC_PER_MSEC));
+	open_setting(&t, 4, TIMEOUT_NS);
+	for (unsigned int i = 0; i < 3; i++, least *= 2) {
+		ok(refused_ns(&t) >= least, "a write's answer is lost: no "
+		   "other for %llu ms",
+		   (unsigned long long)(least / NSEC_PER_MSEC));
+		/* No proof that writes are done: the delay grows all the same. */
+		while (get_number(&t.dev, &t.dev.nr_discards) <= i) {
+			requests_discard(t.q, MIB, 8 * MIB);
+			usleep(1000);
+		}
+	}
 	is_int(write_unit(&t, 2), 0, "then one is done");
+	is_int(write_unit(&t, 2), 0, "and the next, at once");
 	close_setting(&t);
+}
+
+/* Ten pages of one MiB are asked for, and none is answered. */
+static void test_bad_unit(void)
+{
+	static struct setting t;
+	unsigned int most = 0, nr, nr_read = 0;
+	uint8_t buf[64];
+
+	open_setting(&t, 4, TIMEOUT_NS);
+	/* Where probes are sent to. */
+	if (write_unit(&t, 3) || write_unit(&t, 5))
+		tap_bail("can't write");
+	set_flag(&t.dev, &t.dev.hangs[0], true);
+	for (unsigned int i = 0; i < 10; i++) {
+		while (requests_is_stalled(t.q))
+			usleep(1000);
+		if (requests_read(t.q, buf, 64, i * 4096, FOREVER) !=
+		    -ETIMEDOUT)
+			tap_bail("a read has an answer");
+		nr = get_number(&t.dev, &t.dev.nr_hanging[0]);
+		most = nr > most ? nr : most;
+		while (requests_is_stalled(t.q))
+			usleep(1000);
+		nr_read += !requests_read(t.q, buf, 64, 3 * MIB + i * 4096,
+					  FOREVER);
+	}
+	is_int(most, 1, "one worker waits for a place that does not answer");
+	ok(nr_read, "others are read");
+	close_setting(&t);
+}
+
+static void begin_write(struct setting *t, struct request **r)
+{
+	set_flag(&t->dev, &t->dev.writes_hang, true);
+	while (requests_write(t->q, requests_buffer(MIB), MIB, MIB, r))
+		usleep(1000);
+}
+
+static enum device_state state_of(struct setting *t)
+{
+	struct health_stats st;
+
+	health_get_stats(t->health, &st);
+	return st.state;
+}
+
+/* With one worker, and with several whose other requests are answered. */
+static void test_give_up(void)
+{
+	static struct setting t[2];
+	struct request *r[2];
+	uint64_t from = clock_now_ns();
+	void *buf;
+
+	for (int i = 0; i < 2; i++) {
+		open_setting(&t[i], i ? 4 : 1, TIMEOUT_NS);
+		begin_write(&t[i], &r[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		int rc;
+
+		while ((rc = requests_write_result(t[i].q, r[i], FOREVER,
+						   &buf)) == -EINPROGRESS)
+			usleep(1000);
+		is_int(rc, -ENOLINK, "a write that hangs is given up");
+		ok(get_lost_ns(&t[i].dev) - from >= 30 * NSEC_PER_SEC,
+		   "after half a minute: it could be slow");
+		free(buf);
+		set_flag(&t[i].dev, &t[i].dev.writes_hang, false);
+		while (requests_refuses_writes(t[i].q))
+			usleep(1000);
+		is_int(state_of(&t[i]), DEVICE_STALLED,
+		       "another may be tried: that is no answer yet");
+		is_int(write_unit(&t[i], 2), 0, "it is done");
+		while (state_of(&t[i]) != DEVICE_OK)
+			usleep(1000);
+		ok(true, "that is one");
+		close_setting(&t[i]);
+	}
+}
+
+/* It begins less than a minute after the last line of one, and lasts. */
+static void test_told_late(void)
+{
+	static struct setting t;
+	struct request *r;
+	uint8_t byte;
+	void *buf;
+	int rc;
+
+	forget_lines();
+	open_setting(&t, 4, TIMEOUT_NS);
+	set_flag(&t.dev, &t.dev.hangs[3], true);
+	requests_read(t.q, &byte, 1, 3 * MIB, FOREVER);
+	await_lines("has not answered a read");
+	set_flag(&t.dev, &t.dev.hangs[3], false);
+	await_lines("answers again");
+	begin_write(&t, &r);
+	while (state_of(&t) != DEVICE_STALLED)
+		usleep(1000);
+	while ((rc = requests_write_result(t.q, r, FOREVER, &buf)) ==
+	       -EINPROGRESS)
+		usleep(1000);
+	free(buf);
+	ok(rc == -ENOLINK && !count_lines("has not answered a write"),
+	   "a trouble soon after the last one is not told at once");
+	is_int(await_lines("has not answered a write"), 1,
+	       "it is when it lasts");
+	close_setting(&t);
+	forget_lines();
 }
 
 int main(void)
 {
-	alarm(600);
+	alarm(1200);
+	catch_stderr();
 	test_places();
 	test_late_probe();
 	test_one_read();
 	test_delay();
+	test_bad_unit();
+	test_give_up();
+	test_told_late();
 	return tap_done();
 }

@@ -401,6 +401,7 @@ static void test_discards(void)
 	struct setting t;
 	struct request *r;
 	void *w = requests_buffer(MIB);
+	uint8_t buf[64];
 	unsigned int nr;
 
 	memset(w, 0x42, MIB);
@@ -429,6 +430,8 @@ static void test_discards(void)
 	nr = t.dev->nr_done[DISCARDS];
 	for (unsigned int i = 0; i < 200; i++)
 		requests_discard(t.q, MIB, i % 8 * MIB);
+	is_int(requests_read(t.q, buf, 64, 4096, FOREVER), 0,
+	       "reads don't wait for discards, however many do");
 	shut(t.dev, DISCARDS, false);
 	is_int(requests_write(t.q, w, MIB, 0, &r), 0, "many discards");
 	is_int(requests_write_result(t.q, r, FOREVER, &w), 0, "don't bar it");
@@ -448,9 +451,16 @@ static void test_barred(void)
 
 	memset(w, 0x42, MIB);
 	open_setting(&t, 0, 120 * NSEC_PER_SEC);
+	t.dev->discard_rc = -EIO;
+	requests_discard(t.q, MIB, 4 * MIB);
+	await(t.dev, &t.dev->nr_done[DISCARDS], 1);
+	is_int(requests_write(t.q, w, MIB, 4 * MIB, &r), 0,
+	       "a discard that failed is of no matter");
+	is_int(requests_write_result(t.q, r, FOREVER, &w), 0, "and is done");
+	is_int(stats_of(&t).nr_write_errors, 0, "nor is it counted");
 	t.dev->discard_rc = -ENOLINK;
 	requests_discard(t.q, MIB, MIB);
-	await(t.dev, &t.dev->nr_done[DISCARDS], 1);
+	await(t.dev, &t.dev->nr_done[DISCARDS], 2);
 	/* The answer is on its way from the device to the queue. */
 	for (int i = 0; i < 100; i++) {
 		usleep(10000);
@@ -460,15 +470,70 @@ static void test_barred(void)
 	}
 	is_int(requests_write(t.q, w, MIB, MIB, &r), -ENOLINK,
 	       "what may be discarded at any time is not written to");
-	t.dev->discard_rc = -EOPNOTSUPP;
-	requests_discard(t.q, MIB, 4 * MIB);
-	await(t.dev, &t.dev->nr_done[DISCARDS], 2);
-	is_int(requests_write(t.q, w, MIB, 4 * MIB, &r), 0,
-	       "one that failed is of no matter");
-	is_int(requests_write_result(t.q, r, FOREVER, &w), 0, "and is done");
-	is_int(stats_of(&t).nr_write_errors, 0, "nor is it counted");
+	for (uint64_t i = 3; i < 8; i++)
+		requests_discard(t.q, MIB, i * MIB);
+	usleep(200000);
+	is_int(get_number(t.dev, &t.dev->nr_inside[DISCARDS]) +
+	       get_number(t.dev, &t.dev->nr_done[DISCARDS]), 2,
+	       "there are no more discards after that one");
 	close_setting(&t);
 	free(w);
+}
+
+/* With several workers, a discard that never ends bars its own range alone. */
+static void test_late_discard(void)
+{
+	struct setting t;
+	struct request *r;
+	void *w = requests_buffer(MIB);
+	int rc;
+
+	memset(w, 0x42, MIB);
+	open_setting(&t, 4, TIMEOUT_NS);
+	shut(t.dev, DISCARDS, true);
+	requests_discard(t.q, MIB, MIB);
+	await(t.dev, &t.dev->nr_inside[DISCARDS], 1);
+	is_int(requests_write(t.q, w, MIB, MIB, &r), 0,
+	       "a write to what is being discarded");
+	is_int(requests_write_result(t.q, r, FOREVER, &w), -ETIMEDOUT,
+	       "has not begun when the discard is late");
+	ok(!requests_is_stalled(t.q), "which stalls nothing");
+	is_int(requests_write(t.q, w, MIB, MIB, &r), -ETIMEDOUT,
+	       "nothing is written there before the discard ends");
+	/* A busy host may be late. */
+	while ((rc = requests_write(t.q, w, MIB, 2 * MIB, &r)) == -ETIMEDOUT)
+		usleep(1000);
+	while (!rc && (rc = requests_write_result(t.q, r, FOREVER, &w)) ==
+	       -EINPROGRESS)
+		usleep(1000);
+	is_int(rc, 0, "others go on");
+	shut(t.dev, DISCARDS, false);
+	close_setting(&t);
+	free(w);
+}
+
+/* A host that can't discard says so, though the device does not answer. */
+static void test_failed_discard(void)
+{
+	struct setting t;
+	uint8_t buf[64];
+
+	open_setting(&t, 4, TIMEOUT_NS);
+	t.dev->discard_rc = -EOPNOTSUPP;
+	shut(t.dev, DISCARDS, true);
+	requests_discard(t.q, MIB, MIB);
+	await(t.dev, &t.dev->nr_inside[DISCARDS], 1);
+	shut(t.dev, READS, true);
+	is_int(requests_read(t.q, buf, 64, 0, FOREVER), -ETIMEDOUT,
+	       "a read is late");
+	shut(t.dev, DISCARDS, false);
+	await(t.dev, &t.dev->nr_done[DISCARDS], 1);
+	/* Time for its answer to come to the queue. */
+	usleep(200000);
+	ok(requests_is_stalled(t.q), "a discard that fails is no answer");
+	shut(t.dev, READS, false);
+	await_stalled(t.q, false);
+	close_setting(&t);
 }
 
 /* A write waits for a discard whose answer is lost: that can still be done. */
@@ -525,6 +590,8 @@ int main(void)
 	test_late_write();
 	test_discards();
 	test_barred();
+	test_failed_discard();
+	test_late_discard();
 	test_write_behind_lost_discard();
 	test_free();
 	return tap_done();

@@ -28,7 +28,6 @@
 struct nbd_device {
 	struct store_device dev;
 	struct nbd_handle *conns[STORE_DEVICE_WORKERS];	/* owned; NULL: none */
-	bool can_trim;
 	char uri[];
 };
 
@@ -240,11 +239,8 @@ static int nbd_discard(struct store_device *dev, const struct store_worker *w,
 {
 	struct nbd_device *d = (struct nbd_device *)dev;
 	bool sent;
-	int rc;
+	int rc = try(d, w, TRIM, NULL, len, offset, &sent);
 
-	if (!d->can_trim)
-		return -EOPNOTSUPP;
-	rc = try(d, w, TRIM, NULL, len, offset, &sent);
 	return rc && sent ? -ENOLINK : rc;
 }
 
@@ -261,6 +257,12 @@ static const struct store_device_ops nbd_ops = {
 	.read = nbd_read,
 	.write = nbd_write,
 	.discard = nbd_discard,
+	.close = nbd_close_all,
+};
+
+static const struct store_device_ops nbd_ops_without_trim = {
+	.read = nbd_read,
+	.write = nbd_write,
 	.close = nbd_close_all,
 };
 
@@ -281,7 +283,7 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 		return -EFBIG;
 	}
 	d->dev.bytes = bytes ? bytes : (uint64_t)size;
-	d->can_trim = nbd_can_trim(nbd) > 0;
+	d->dev.ops = nbd_can_trim(nbd) > 0 ? &nbd_ops : &nbd_ops_without_trim;
 	d->dev.nr_workers = nbd_can_multi_conn(nbd) > 0 ?
 		STORE_DEVICE_WORKERS : 1;
 	return 0;

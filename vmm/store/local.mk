@@ -6,7 +6,8 @@ vmm_libvmm_a_SOURCES += \
 	vmm/store/page_code.c vmm/store/page_code.h \
 	vmm/store/requests.c vmm/store/requests.h \
 	vmm/store/requests-internal.h vmm/store/requests_list.c \
-	vmm/store/requests-probe.c vmm/store/requests_work.c \
+	vmm/store/requests-answer.c vmm/store/requests-probe.c \
+	vmm/store/requests_work.c \
 	vmm/store/room.c \
 	vmm/store/slab.c vmm/store/slab.h \
 	vmm/store/store.c vmm/store/store.h vmm/store/store-internal.h

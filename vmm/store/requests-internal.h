@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of requests.c (what is asked), requests_list.c, requests_work.c (the threads)
- * and requests-probe.c.
+ * Of requests.c (what is asked), requests_list.c, requests_work.c (the threads),
+ * requests-answer.c and requests-probe.c.
  *
- * All requests are in one list, in the order in which they came; it is short,
- * as REQUESTS_MAX_WAITING bounds it.  A request leaves it when it is done and
- * nobody waits, but for reads that came late (kept), and discards without an
- * answer, which bar their range from being written.
+ * All requests are in one list, in the order in which they came.  It is short:
+ * REQUESTS_MAX_WAITING reads and as many discards, a write for each thread that
+ * writes (the store has one), and a probe for each worker.  A request leaves it
+ * when it is done and nobody waits, but for reads that came late (kept), and a
+ * discard whose answer was lost, which bars its range from being written.
  */
 #ifndef VMM_STORE_REQUESTS_INTERNAL_H
 #define VMM_STORE_REQUESTS_INTERNAL_H
@@ -15,7 +16,7 @@
 
 #include "vmm/store/requests.h"
 
-#define REQUESTS_MAX_WAITING 64		/* queued and running */
+#define REQUESTS_MAX_WAITING 64		/* queued and running, of a kind */
 
 /* The first is served first. */
 enum request_kind { KIND_READ, KIND_PROBE, KIND_WRITE, KIND_DISCARD };
@@ -42,15 +43,17 @@ struct requests {
 	struct store_device *dev;	/* owned */
 	struct health *health;		/* one user is ours */
 	uint64_t timeout_ns;		/* never changes */
+	uint64_t give_up_ns;		/* never changes; a write or discard */
 	struct request *list;
 	unsigned int nr_threads;	/* each is a user of this */
 	unsigned int nr_users;
 	unsigned int nr_idle, nr_workers;
 	uint64_t nr_started;
 	bool is_stalled, is_stopping;
-	/* After a write that was given up: 0, or when writes are tried again. */
-	uint64_t changes_from_ns;
-	uint64_t changes_delay_ns;	/* so long it was put off; 0 */
+	bool never_discards;		/* the answer to one was lost */
+	/* After a write whose answer was lost: 0, or when to try again. */
+	uint64_t writes_from_ns;
+	uint64_t writes_delay_ns;	/* so long; 0: one was done since */
 	uint32_t nr_probes;
 	uint64_t nr_units;		/* MiB of the device */
 	uint64_t *in_use;		/* owned; a bit each: to be probed */
@@ -87,6 +90,17 @@ void request_remove(struct requests *q, struct request *r);
 void request_complete(struct requests *q, struct request *r, int rc);
 /* Those that have not begun have rc as their result. */
 void requests_cancel_queued(struct requests *q, int rc);
+
+/* It runs, and has no answer in time. */
+void request_set_late(struct requests *q, struct request *r, uint64_t now);
+/* It ran, with this result of the device; completes it. */
+void request_end(struct requests *q, struct request *r, int rc);
+
+/*
+ * A read or probe of the same MiB has no answer: another one would take one more
+ * worker, and have none, either.
+ */
+bool requests_hangs_at(const struct requests *q, uint64_t offset);
 
 /* Before there are threads.  False: no memory. */
 bool requests_probe_init(struct requests *q, uint64_t bytes);

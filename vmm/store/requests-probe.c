@@ -7,6 +7,9 @@
  * since (one that was never written can be answered without the medium).  The
  * places are multiples of the golden ratio, modulo the part in use: any few of
  * them in a row are far apart, and none is left out.
+ *
+ * A MiB with such a place takes one worker and no more: nothing else in it is
+ * read while it has no answer.
  */
 #include "config.h"
 
@@ -76,14 +79,26 @@ static bool is_probing(const struct requests *q)
 	return false;
 }
 
+bool requests_hangs_at(const struct requests *q, uint64_t offset)
+{
+	for (const struct request *r = q->list; r; r = r->next)
+		if (r->phase == RUNNING && r->is_late && !request_changes(r) &&
+		    r->offset / UNIT_BYTES == offset / UNIT_BYTES)
+			return true;
+	return false;
+}
+
 void requests_probe(struct requests *q)
 {
+	uint64_t place;
 	void *buf;
 
 	if (!q->nr_idle || is_probing(q))
 		return;
+	place = next_place(q);
+	if (requests_hangs_at(q, place))
+		return;
 	buf = requests_buffer(STORE_DEVICE_BLOCK);
-	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK,
-				next_place(q)))
+	if (buf && !request_add(q, KIND_PROBE, buf, STORE_DEVICE_BLOCK, place))
 		free(buf);
 }

@@ -35,7 +35,7 @@ bool requests_refuses_writes(struct requests *q)
 	bool refuses;
 
 	pthread_mutex_lock(&q->lock);
-	refuses = q->is_stalled || q->changes_from_ns;
+	refuses = q->is_stalled || q->writes_from_ns;
 	pthread_mutex_unlock(&q->lock);
 	return refuses;
 }
@@ -49,13 +49,14 @@ static bool wait_for(struct requests *q, struct request *r, uint64_t until_ns)
 	return r->phase == DONE;
 }
 
-static unsigned int nr_not_done(const struct requests *q)
+/* Of each kind by itself: hints that wait must not keep anybody from reading. */
+static bool too_many(const struct requests *q, enum request_kind kind)
 {
 	unsigned int nr = 0;
 
 	for (const struct request *r = q->list; r; r = r->next)
-		nr += r->phase != DONE;
-	return nr;
+		nr += r->kind == kind && r->phase != DONE;
+	return nr >= REQUESTS_MAX_WAITING;
 }
 
 /* The same read, which somebody else waits for, or that came too late. */
@@ -76,7 +77,8 @@ static struct request *new_read(struct requests *q, size_t len, uint64_t offset,
 	void *buf;
 
 	*rc = -ETIMEDOUT;
-	if (q->is_stalled || nr_not_done(q) >= REQUESTS_MAX_WAITING)
+	if (q->is_stalled || too_many(q, KIND_READ) ||
+	    requests_hangs_at(q, offset))
 		return NULL;
 	*rc = -ENOMEM;
 	buf = requests_buffer(len);
@@ -133,7 +135,10 @@ static bool bars_writes(const struct request *r)
 	return r->kind == KIND_DISCARD && r->phase == DONE;
 }
 
-/* Discards that have not begun need not be. -ENOLINK: the range is barred. */
+/*
+ * Discards that have not begun need not be.  -ENOLINK: the range is barred;
+ * -ETIMEDOUT: it is being discarded, which may take for ever.
+ */
 static int settle_discards(struct requests *q, size_t len, uint64_t offset)
 {
 	struct request *next;
@@ -141,9 +146,13 @@ static int settle_discards(struct requests *q, size_t len, uint64_t offset)
 
 	for (struct request *r = q->list; r; r = next) {
 		next = r->next;
-		if (r->kind != KIND_DISCARD || r->phase == RUNNING ||
+		if (r->kind != KIND_DISCARD ||
 		    !request_overlaps(r, len, offset))
 			continue;
+		if (r->phase == RUNNING) {
+			rc = r->is_late ? -ETIMEDOUT : rc;
+			continue;
+		}
 		if (bars_writes(r))
 			rc = -ENOLINK;
 		request_remove(q, r);
@@ -158,7 +167,7 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 	int rc;
 
 	pthread_mutex_lock(&q->lock);
-	rc = q->is_stalled || q->changes_from_ns ? -ETIMEDOUT :
+	rc = q->is_stalled || q->writes_from_ns ? -ETIMEDOUT :
 	     settle_discards(q, len, offset);
 	if (!rc) {
 		outdate_reads(q, len, offset);
@@ -193,8 +202,8 @@ void requests_discard(struct requests *q, size_t len, uint64_t offset)
 {
 	pthread_mutex_lock(&q->lock);
 	requests_set_in_use(q, len, offset, false);
-	if (q->dev->ops->discard && !q->is_stalled && !q->changes_from_ns &&
-	    nr_not_done(q) < REQUESTS_MAX_WAITING) {
+	if (q->dev->ops->discard && !q->never_discards && !q->is_stalled &&
+	    !q->writes_from_ns && !too_many(q, KIND_DISCARD)) {
 		outdate_reads(q, len, offset);
 		request_add(q, KIND_DISCARD, NULL, len, offset);
 	}

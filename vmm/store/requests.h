@@ -9,19 +9,22 @@
  *	OK --a request has no answer for timeout--> STALLED
  *	 ^                                             |
  *	 +------ any answer: a late one, or of a ------+
- *	         probe (a read, each timeout, each
- *	         time of another place)
+ *	         probe (a read, each time of another
+ *	         place, while a worker is idle; each
+ *	         timeout)
  *
  * While STALLED new requests fail at once with -ETIMEDOUT.  Those that had not
- * begun are cancelled.  One that runs can't always be: a read that an NBD
- * server does not answer for 5 timeouts is given up with its connection; a
- * system call on a file ends when the kernel ends it.
+ * begun are cancelled.  One that runs can't always be: what an NBD server does
+ * not answer is given up with its connection, a read after 5 timeouts, a write or
+ * discard after half a minute, or 5 timeouts when that is longer; a system call on
+ * a file ends when the kernel ends it.  With several workers a discard stalls
+ * nothing: it is not waited for.
  *
- * A write that is given up could still be done later, over what has been
- * written there since, so that its range is not to be used any more.  That is
- * done only where no worker is left for reads (a server that allows a single
- * connection).  Writes and discards are then refused for a while, as if the
- * device were STALLED: 5 timeouts, and twice as long each time, up to 300.
+ * A write without an answer (given up, or its connection broke) could still be
+ * done later, over what has been written there since, so that its range is not to
+ * be used any more.  Writes and discards are then refused for a while, as if the
+ * device were STALLED: 5 timeouts, and twice as long each time, up to 5 minutes,
+ * until a write is done.  After a discard without an answer there are no others.
  *
  * A read that comes late is kept for a while: who asks again has it at once, so
  * that a device whose every read takes longer than the timeout serves, too.

@@ -11,7 +11,11 @@
 #include "vmm/util/cond.h"
 
 #define CANCEL_FACTOR	5		/* timeouts */
-#define MOST_DELAY	300		/* timeouts, until writes are tried again */
+/*
+ * A write or discard that is given up costs a segment: not while a server that
+ * is slow, or is started again, may answer.
+ */
+#define GIVE_UP_NS	(30 * NSEC_PER_SEC)
 #define LOOKS_A_TIMEOUT 4
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
@@ -39,107 +43,6 @@ static struct request *next_to_start(struct requests *q)
 		if ((!best || r->kind < best->kind) && may_start(q, r))
 			best = r;
 	return best;
-}
-
-/* Nobody waits for a probe. */
-static bool any_late(const struct requests *q)
-{
-	for (const struct request *r = q->list; r; r = r->next)
-		if (r->phase == RUNNING && r->is_late && r->kind != KIND_PROBE)
-			return true;
-	return false;
-}
-
-static enum health_kind health_kind(const struct request *r)
-{
-	return r->kind == KIND_WRITE ? HEALTH_WRITE :
-	       r->kind == KIND_DISCARD ? HEALTH_DISCARD : HEALTH_READ;
-}
-
-/* Nobody waits for it any more. */
-static void stall(struct requests *q)
-{
-	q->is_stalled = true;
-	requests_cancel_queued(q, -ETIMEDOUT);
-	for (struct request *r = q->list; r; r = r->next)
-		pthread_cond_broadcast(&r->done);
-}
-
-/* Late, or the connection to the server could not be made in time. */
-static void set_late(struct requests *q, struct request *r, uint64_t now)
-{
-	r->is_late = true;
-	/* One that asks a bad place stalls nothing: others may have answered. */
-	if (r->kind == KIND_PROBE)
-		return;
-	health_late(q->health, health_kind(r), now - r->start_ns);
-	stall(q);
-}
-
-static bool was_given_up(const struct request *r, int rc)
-{
-	return r->is_cancelled && (rc == -ECANCELED || rc == -ENOLINK);
-}
-
-/*
- * A server that reads and never writes costs a segment each time it is tried,
- * and keeps reads waiting meanwhile: less and less often.
- */
-static void put_off_changes(struct requests *q)
-{
-	uint64_t most = MOST_DELAY * q->timeout_ns;
-	uint64_t ns = q->changes_delay_ns ? 2 * q->changes_delay_ns :
-					    CANCEL_FACTOR * q->timeout_ns;
-
-	q->changes_delay_ns = ns < most ? ns : most;
-	q->changes_from_ns = clock_now_ns() + q->changes_delay_ns;
-}
-
-static void say_if_well(struct requests *q)
-{
-	if (!q->is_stalled && !q->changes_from_ns && !any_late(q))
-		health_answers(q->health);
-}
-
-/* Writes that wait for a discard, which was to be done before them. */
-static void complete_writes_behind(struct requests *q,
-				   const struct request *discard, int rc)
-{
-	struct request *next;
-
-	for (struct request *r = q->list; r; r = next) {
-		next = r->next;
-		if (r->kind == KIND_WRITE && r->phase == QUEUED &&
-		    request_overlaps(r, discard->len, discard->offset))
-			request_complete(q, r, rc);
-	}
-}
-
-/* r has ended; that is an answer, be it an error, unless it was given up. */
-static void got_answer(struct requests *q, struct request *r, int rc)
-{
-	if (rc == -ETIMEDOUT) {
-		if (!r->is_late)
-			set_late(q, r, clock_now_ns());
-	} else if (was_given_up(r, rc)) {
-		if (request_changes(r))
-			put_off_changes(q);
-	} else {
-		q->is_stalled = false;
-		if (request_changes(r))
-			q->changes_delay_ns = 0;
-		if (r->kind == KIND_READ || r->kind == KIND_WRITE)
-			health_result(q->health, health_kind(r), rc);
-		if (r->kind == KIND_WRITE && !rc)
-			requests_set_in_use(q, r->len, r->offset, true);
-	}
-	/* It can still be done, over whatever is written there now. */
-	if (r->kind == KIND_DISCARD && rc == -ENOLINK)
-		complete_writes_behind(q, r, rc);
-	request_complete(q, r, rc);
-	say_if_well(q);
-	/* One that waited for this one's range. */
-	pthread_cond_signal(&q->work);
 }
 
 static int run(struct requests *q, const struct request *r,
@@ -186,7 +89,7 @@ static void start(struct requests *q, struct request *r,
 	pthread_mutex_unlock(&q->lock);
 	rc = run(q, r, w);
 	pthread_mutex_lock(&q->lock);
-	got_answer(q, r, rc);
+	request_end(q, r, rc);
 	say_news(q);
 }
 
@@ -249,28 +152,19 @@ static void cancel(struct request *r)
 	eventfd_write(r->worker->cancel_fd, 1);
 }
 
-/* A server with one connection, for one: reads would wait for its writes. */
-static bool no_worker_can_read(const struct requests *q)
-{
-	unsigned int nr = 0;
-
-	for (const struct request *r = q->list; r; r = r->next)
-		nr += r->phase == RUNNING && request_changes(r);
-	return nr == q->nr_workers;
-}
-
 /* Of a request that runs: when to look at it again. */
 static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 {
 	uint64_t late_ns = r->start_ns + q->timeout_ns;
-	uint64_t cancel_ns = r->start_ns + CANCEL_FACTOR * q->timeout_ns;
+	uint64_t cancel_ns = r->start_ns +
+		(request_changes(r) ? q->give_up_ns :
+				      CANCEL_FACTOR * q->timeout_ns);
 
 	if (now < late_ns)
 		return late_ns;
 	if (!r->is_late)
-		set_late(q, r, now);
-	if (now >= cancel_ns && !r->is_cancelled &&
-	    (!request_changes(r) || no_worker_can_read(q)))
+		request_set_late(q, r, now);
+	if (now >= cancel_ns && !r->is_cancelled)
 		cancel(r);
 	return UINT64_MAX;
 }
@@ -289,14 +183,11 @@ static uint64_t look(struct requests *q)
 			again = look_at(q, r, now);
 		next = again < next ? again : next;
 	}
-	if (q->is_stalled) {
-		health_is_late(q->health);
+	health_is_late(q->health);
+	if (q->is_stalled)
 		requests_probe(q);
-	}
-	if (q->changes_from_ns && now >= q->changes_from_ns) {
-		q->changes_from_ns = 0;
-		say_if_well(q);
-	}
+	if (now >= q->writes_from_ns)
+		q->writes_from_ns = 0;
 	return next;
 }
 
@@ -319,18 +210,22 @@ static bool anything_runs(const struct requests *q)
 static void *watch(void *arg)
 {
 	struct requests *q = arg;
-	uint64_t seen = 0;
+	uint64_t seen = 0, until;
 
 	pthread_mutex_lock(&q->lock);
 	while (!q->is_stopping) {
 		/* Asleep only after a time without requests: they come dense. */
-		q->watcher_sleeps = !q->is_stalled && !q->changes_from_ns &&
+		q->watcher_sleeps = !q->is_stalled && !q->writes_delay_ns &&
 				    q->nr_started == seen && !anything_runs(q);
 		seen = q->nr_started;
-		if (q->watcher_sleeps)
+		if (q->watcher_sleeps) {
 			pthread_cond_wait(&q->watch, &q->lock);
-		else
-			cond_wait_until(&q->watch, &q->lock, look_and_say(q));
+		} else {
+			until = look_and_say(q);
+			/* That may have been without the lock. */
+			if (!q->is_stopping)
+				cond_wait_until(&q->watch, &q->lock, until);
+		}
 		q->watcher_sleeps = false;
 	}
 	leave(q, true);
@@ -396,6 +291,8 @@ int requests_new(struct requests **qp, struct store_device *dev,
 	cond_init(&q->left);
 	q->health = health_get(health);
 	q->timeout_ns = timeout_ns ? timeout_ns : REQUESTS_TIMEOUT_NS;
+	q->give_up_ns = CANCEL_FACTOR * q->timeout_ns > GIVE_UP_NS ?
+			CANCEL_FACTOR * q->timeout_ns : GIVE_UP_NS;
 	q->nr_users = 1;
 	rc = requests_probe_init(q, dev->bytes) ? 0 : -ENOMEM;
 	if (!rc)
