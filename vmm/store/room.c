@@ -95,7 +95,10 @@ static bool never_stale(struct fifo_line line, void *arg)
 	return false;
 }
 
-/* After a write that failed they are still in memory, and still to go. */
+/*
+ * After a write that failed they are still in memory, and still to go.  Where
+ * there is no memory for the line, the page stays until it is put again.
+ */
 static void queue_again(struct store *s)
 {
 	const struct room *r = s->scratch;
@@ -140,7 +143,7 @@ static void end_segment(struct store *s, int rc)
 
 /*
  * Without the lock, which is held before and after.  -ETIMEDOUT: no answer so
- * far, or there never was a request.
+ * far (is_written), or the request was cancelled before it began.
  */
 static int wait_for_write(struct store *s, uint64_t until_ns)
 {
