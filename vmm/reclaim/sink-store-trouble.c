@@ -52,6 +52,8 @@ static const char *reason(int rc)
 		return "no room in memory nor on a device";
 	case -EBADMSG:
 		return "it is damaged in the store";
+	case -ENOLINK:
+		return "the connection to the device broke before it answered";
 	default:
 		return strerror(-rc);
 	}
@@ -109,6 +111,30 @@ int sink_store_lose(struct sink_store *s, gfn_t gfn)
 	return 0;
 }
 
+/*
+ * One line for all pages, until none is waited for.  Under one lock, so that
+ * lines are in the order in which that was so, and the last one is true.
+ */
+static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
+{
+	struct sink_trouble *t = &s->trouble;
+	bool waits;
+
+	pthread_mutex_lock(&t->lock);
+	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
+	if (waits && !t->said_waiting)
+		log_limited(&t->read_limit, LOG_LEVEL_ERROR,
+			    "store: frame 0x%llx can't be read back: %s; "
+			    "whoever touches it, or another such page, waits; "
+			    "they are tried again until they can be read",
+			    (unsigned long long)gfn.v, reason(rc));
+	else if (!waits && t->said_waiting)
+		log_limited(&t->read_limit, LOG_LEVEL_INFO,
+			    "store: no page is waited for any more");
+	t->said_waiting = waits;
+	pthread_mutex_unlock(&t->lock);
+}
+
 void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn)
 {
 	struct sink_shard *sh = sink_store_shard(s, gfn);
@@ -118,8 +144,7 @@ void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn)
 	bitmap_clear(sh->waiting, gfn.v);
 	sh->nr_waiting--;
 	if (!__atomic_sub_fetch(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
-		log_limited(&s->trouble.read_limit, LOG_LEVEL_INFO,
-			    "store: no page is waited for any more");
+		say_waiting(s, gfn, 0);
 }
 
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
@@ -129,13 +154,8 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	if (bitmap_test(sh->waiting, gfn.v))
 		return;
 	bitmap_set(sh->waiting, gfn.v);
-	/* One line for all pages, until none is waited for. */
 	if (!__atomic_fetch_add(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
-		log_limited(&s->trouble.read_limit, LOG_LEVEL_ERROR,
-			    "store: frame 0x%llx can't be read back: %s; "
-			    "whoever touches it, or another such page, waits; "
-			    "they are tried again until they can be read",
-			    (unsigned long long)gfn.v, reason(rc));
+		say_waiting(s, gfn, rc);
 	if (sh->nr_waiting++)
 		return;
 	sh->pass_delay_ns = FIRST_DELAY_NS;

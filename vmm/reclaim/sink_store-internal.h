@@ -37,9 +37,10 @@ struct sink_shard {
 
 /* What failed last; see sink_store_note(). */
 struct sink_trouble {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;	/* guards text, when_ns and said_waiting */
 	char text[128];
 	uint64_t when_ns;
+	bool said_waiting;	/* the last line was that pages are waited for */
 	int put_error;		/* that was logged, and when: engine's thread */
 	uint64_t put_said_ns;
 	struct log_limit put_limit, read_limit, lost_limit;
