@@ -57,6 +57,7 @@ struct serial {
 	size_t tx_start, tx_len;
 	uint64_t nr_dropped;
 	int out_error;			/* the first -errno of a write; 0: none */
+	bool tell_error, tell_dropped;	/* log lines that are due */
 	uint8_t rx[RX_MAX];
 	size_t rx_start, rx_len;
 };
@@ -92,9 +93,7 @@ static void transmit(struct serial *s, uint8_t c)
 {
 	if (s->tx_len == TX_MAX) {
 		s->nr_dropped++;
-		log_limited(&s->limit, LOG_LEVEL_WARN,
-			    "console output is dropped: nobody reads standard "
-			    "output");
+		s->tell_dropped = true;
 		return;
 	}
 	s->tx[(s->tx_start + s->tx_len) % TX_MAX] = c;
@@ -108,8 +107,25 @@ static void note_error(struct serial *s, int rc)
 	if (s->out_error)
 		return;
 	s->out_error = rc;
-	log_warn("console output can't be written to standard output: %s; what "
-		 "can't be is lost, and the guest goes on", strerror(-rc));
+	s->tell_error = true;
+}
+
+/* Writing a line can wait for who reads standard error: not under the lock. */
+static void unlock_and_tell(struct serial *s)
+{
+	int error = s->tell_error ? s->out_error : 0;
+	bool dropped = s->tell_dropped;
+
+	s->tell_error = s->tell_dropped = false;
+	pthread_mutex_unlock(&s->lock);
+	if (error)
+		log_warn("console output can't be written to standard output: "
+			 "%s; what can't be is lost, and the guest goes on",
+			 strerror(-error));
+	if (dropped)
+		log_limited(&s->limit, LOG_LEVEL_WARN,
+			    "console output is dropped: nobody reads standard "
+			    "output");
 }
 
 /* Moves one piece out, as far as it goes.  False: not now. */
@@ -154,7 +170,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		event_active(s->writable, EV_TIMEOUT, 0);
 	else if (s->tx_len)
 		event_add(s->writable, NULL);
-	pthread_mutex_unlock(&s->lock);
+	unlock_and_tell(s);
 }
 
 static uint8_t receive(struct serial *s)
@@ -275,7 +291,7 @@ static void serial_write(void *dev, uint64_t off, const void *data,
 	pthread_mutex_lock(&s->lock);
 	for (unsigned int i = 0; i < len; i++)
 		write_register(s, off + i, bytes[i]);
-	pthread_mutex_unlock(&s->lock);
+	unlock_and_tell(s);
 }
 
 static const struct bus_ops serial_ops = { serial_read, serial_write };
@@ -323,6 +339,8 @@ void serial_free(struct serial *s)
 void serial_finish(struct serial *s, unsigned int limit_ms)
 {
 	uint64_t end = clock_now_ns() + limit_ms * UINT64_C(1000000), now;
+	uint64_t nr_dropped;
+	int error;
 
 	pthread_mutex_lock(&s->lock);
 	while (s->tx_len) {
@@ -334,12 +352,13 @@ void serial_finish(struct serial *s, unsigned int limit_ms)
 	}
 	s->nr_dropped += s->tx_len;
 	s->tx_len = 0;
-	if (s->nr_dropped)
+	nr_dropped = s->nr_dropped;
+	error = s->out_error;
+	unlock_and_tell(s);
+	if (nr_dropped)
 		log_warn("%llu bytes of console output were lost: %s",
-			 (unsigned long long)s->nr_dropped, s->out_error ?
-			 strerror(-s->out_error) :
-			 "nobody read standard output");
-	pthread_mutex_unlock(&s->lock);
+			 (unsigned long long)nr_dropped, error ?
+			 strerror(-error) : "nobody read standard output");
 }
 
 uint64_t serial_nr_dropped(struct serial *s)
