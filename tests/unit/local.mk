@@ -138,9 +138,9 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/sink_store
+	tests/unit/store-discards tests/unit/sink_store
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
-	tests/unit/store-nbd.h \
+	tests/unit/store-nbd.h tests/unit/store-gates.h \
 	tests/unit/stderr-lines.h
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -150,6 +150,8 @@ tests_unit_store_file_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_file_LDADD = $(VMM_LIBS)
 tests_unit_store_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_requests_LDADD = $(VMM_LIBS)
+tests_unit_store_discards_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_discards_LDADD = $(VMM_LIBS)
 tests_unit_store_stress_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_stress_LDADD = $(VMM_LIBS)
 tests_unit_store_room_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

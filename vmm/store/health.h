@@ -22,7 +22,10 @@ enum device_state {
 
 struct health_stats {
 	enum device_state state;
-	/* Without an answer in time; discards are counted with writes. */
+	/*
+	 * Without an answer in time.  Discards are counted with writes, where
+	 * they stall the device: if it does one request at a time.
+	 */
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;
 	uint64_t nr_no_space;		/* of the write errors: ENOSPC, EDQUOT */
