@@ -5,6 +5,10 @@
  * goes to new ones.  Both take copies under the lock, write without it, and
  * then move those pages that are still where they were.
  *
+ * There may be any number of stale lines in the queue, and thousands of records
+ * in a segment: faults, which need the lock, are let through every MAX_ITEMS.
+ * Meanwhile pages may change, as they may while a segment is written.
+ *
  * A write that has no answer in time is left to end; the pages stay where they
  * are, and who makes room next settles it, or fails at once while it runs.
  */
@@ -20,6 +24,8 @@
 #define MAX_RECORDS (LOG_SEGMENT_BYTES / 32)
 #define MAX_VICTIMS 16
 #define MAX_CLEANINGS 4
+/* Lines and records that are gone through in one hold of the lock. */
+#define MAX_ITEMS     2048
 /* Not -ENOSPC, which a device can say, too. */
 #define LOG_FULL      1
 
@@ -33,6 +39,7 @@ struct room {
 	size_t nr;		/* records of the segment being made */
 	enum store_tier tier;	/* where they come from */
 	bool is_written;	/* no answer of the device so far */
+	unsigned int nr_items;	/* gone through since others had the lock */
 	unsigned int nr_victims;
 	unsigned int nr_whole;	/* of them: all that is live was to be moved */
 	uint64_t victims[MAX_VICTIMS];	/* pinned segments they come from */
@@ -46,13 +53,22 @@ int room_new(struct room **roomp)
 	if (!*roomp)
 		return -ENOMEM;
 	(*roomp)->is_written = false;
-	(*roomp)->nr_victims = (*roomp)->nr_whole = 0;
+	(*roomp)->nr_victims = (*roomp)->nr_whole = (*roomp)->nr_items = 0;
 	return 0;
 }
 
 void room_free(struct room *room)
 {
 	free(room);
+}
+
+/* Before each line or record, with no pointer into what the lock guards. */
+static void take_turn(struct store *s)
+{
+	if (++s->scratch->nr_items <= MAX_ITEMS)
+		return;
+	store_give_way(s);
+	s->scratch->nr_items = 1;
 }
 
 /* Objects in memory move, too, when holes are filled: there the put counts. */
@@ -63,7 +79,10 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 	       (tier == TIER_MEM ? e->seq == m->seq : e->where == m->from);
 }
 
-/* The pages that have not changed move; the others' copies are dropped. */
+/*
+ * The pages that have not changed move; the others' copies are dropped.  Those
+ * still to come count as live: the segment is not freed before.
+ */
 static void settle(struct store *s)
 {
 	const struct room *r = s->scratch;
@@ -73,6 +92,7 @@ static void settle(struct store *s)
 		const struct log_record *to = &r->moving[i].to;
 		struct store_entry *e = &s->entries[to->key];
 
+		take_turn(s);
 		if (!is_unchanged(e, &r->moving[i], r->tier)) {
 			log_drop(s->log, to->at, to->len);
 			continue;
@@ -107,6 +127,7 @@ static void queue_again(struct store *s)
 		const struct moving *m = &r->moving[i];
 		const struct fifo_line line = { m->to.key, m->seq };
 
+		take_turn(s);
 		if (is_unchanged(&s->entries[m->to.key], m, TIER_MEM))
 			fifo_push(s->queue, line, never_stale, NULL);
 	}
@@ -149,9 +170,9 @@ static int wait_for_write(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	pthread_mutex_unlock(&s->lock);
+	store_unlock(s);
 	rc = log_write_result(s->log, until_ns);
-	pthread_mutex_lock(&s->lock);
+	store_lock(s);
 	if (rc == -EINPROGRESS)
 		return -ETIMEDOUT;
 	end_segment(s, rc);
@@ -192,11 +213,17 @@ static bool add(struct store *s, const struct log_record *record,
 	return true;
 }
 
+static bool next_line(struct store *s, struct fifo_line *line)
+{
+	take_turn(s);
+	return fifo_pop(s->queue, line);
+}
+
 static void collect_oldest(struct store *s)
 {
 	struct fifo_line line;
 
-	while (fifo_pop(s->queue, &line)) {
+	while (next_line(s, &line)) {
 		const struct store_entry *e = &s->entries[line.key];
 		const struct log_record record = {
 			.key = line.key, .sum = e->sum, .len = e->len,
@@ -246,6 +273,7 @@ static bool collect_live(struct store *s, uint64_t at)
 	while (log_next(s->scratch->victim, at, &pos, &record, &data)) {
 		const struct store_entry *e;
 
+		take_turn(s);
 		if (record.key >= s->nr_keys)
 			continue;
 		e = &s->entries[record.key];
@@ -269,9 +297,9 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 	       log_victim(s->log, &r->victims[r->nr_victims])) {
 		uint64_t at = r->victims[r->nr_victims++];
 
-		pthread_mutex_unlock(&s->lock);
+		store_unlock(s);
 		rc = log_read_segment(s->log, at, r->victim, until_ns);
-		pthread_mutex_lock(&s->lock);
+		store_lock(s);
 		if (!rc)
 			fits = collect_live(s, at);
 		else
@@ -321,7 +349,7 @@ int store_make_room(struct store *s, uint64_t until_ns)
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&s->lock);
+	store_lock(s);
 	while (s->makes_room && !rc)
 		rc = -cond_wait_until(&s->room, &s->lock, until_ns);
 	if (!rc) {
@@ -330,6 +358,6 @@ int store_make_room(struct store *s, uint64_t until_ns)
 		s->makes_room = false;
 		pthread_cond_broadcast(&s->room);
 	}
-	pthread_mutex_unlock(&s->lock);
+	store_unlock(s);
 	return rc;
 }
