@@ -2,7 +2,9 @@
 /*
  * Blocks of 64 KiB in one arena.  A slot begins with the key of its object, or
  * SLAB_NONE and the index of the next free slot.  Blocks with a free slot are
- * in the list of their class, the others in none; an empty one goes back.
+ * in a list of their class, one of NR_FILLS by how full they are, so that the
+ * fullest and the emptiest are found without going through all; the others are
+ * in none, and an empty one goes back.
  */
 #include "config.h"
 
@@ -16,6 +18,8 @@
 #define BLOCK_BYTES 65536u
 #define STEP	    64u
 #define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* the key needs room, too */
+#define NR_FILLS    16u
+#define LOOKS	    16	/* into a list of blocks, for the emptiest */
 #define NO_BLOCK    UINT32_MAX
 #define NO_SLOT	    UINT16_MAX
 #define SLOT_BITS   10		/* of a handle; a block has 1024 slots at most */
@@ -38,7 +42,8 @@ struct slab {
 	uint64_t nr_blocks, nr_fresh;	/* fresh: never used, at the end */
 	struct block *blocks;	/* owned */
 	uint32_t free_blocks;
-	uint32_t holes[NR_CLASSES];
+	uint32_t holes[NR_CLASSES][NR_FILLS];
+	uint64_t nr_holes[NR_CLASSES];	/* free slots of blocks in use */
 	struct slab_stats stats;
 };
 
@@ -62,7 +67,8 @@ int slab_new(struct slab **slabp, uint64_t max_bytes)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	s->free_blocks = NO_BLOCK;
 	for (unsigned int c = 0; c < NR_CLASSES; c++)
-		s->holes[c] = NO_BLOCK;
+		for (unsigned int f = 0; f < NR_FILLS; f++)
+			s->holes[c][f] = NO_BLOCK;
 	if (s->blocks && s->arena != MAP_FAILED) {
 		*slabp = s;
 		return 0;
@@ -109,6 +115,12 @@ static void list_del(struct slab *s, uint32_t *head, uint32_t block)
 		s->blocks[b->next].prev = b->prev;
 }
 
+/* The list that a block with holes belongs in. */
+static uint32_t *list_of(struct slab *s, const struct block *b)
+{
+	return &s->holes[b->class][b->nr_used * NR_FILLS / b->nr_slots];
+}
+
 static uint32_t new_block(struct slab *s, unsigned int class)
 {
 	uint32_t block = s->free_blocks;
@@ -131,18 +143,40 @@ static uint32_t new_block(struct slab *s, unsigned int class)
 		slot->key = SLAB_NONE;
 		slot->next_free = i + 1 < b->nr_slots ? i + 1 : NO_SLOT;
 	}
-	list_add(s, &s->holes[class], block);
+	list_add(s, list_of(s, b), block);
+	s->nr_holes[class] += b->nr_slots;
 	s->stats.block_bytes += BLOCK_BYTES;
 	return block;
 }
 
+/* An empty one, in no list. */
 static void drop_block(struct slab *s, uint32_t block)
 {
-	list_del(s, &s->holes[s->blocks[block].class], block);
+	const struct block *b = &s->blocks[block];
+
+	s->nr_holes[b->class] -= b->nr_slots;
 	madvise(s->arena + (uint64_t)block * BLOCK_BYTES, BLOCK_BYTES,
 		MADV_DONTNEED);
 	list_add(s, &s->free_blocks, block);
 	s->stats.block_bytes -= BLOCK_BYTES;
+}
+
+/* Of a block with holes: nr_used changes, and with it perhaps the list. */
+static void set_nr_used(struct slab *s, uint32_t block, unsigned int nr_used)
+{
+	struct block *b = &s->blocks[block];
+	uint32_t *from = b->nr_used < b->nr_slots ? list_of(s, b) : NULL, *to;
+
+	s->nr_holes[b->class] += b->nr_used;
+	s->nr_holes[b->class] -= nr_used;
+	b->nr_used = nr_used;
+	to = nr_used && nr_used < b->nr_slots ? list_of(s, b) : NULL;
+	if (from == to)
+		return;
+	if (from)
+		list_del(s, from, block);
+	if (to)
+		list_add(s, to, block);
 }
 
 static uint64_t take_slot(struct slab *s, uint32_t block, uint64_t key)
@@ -153,9 +187,17 @@ static uint64_t take_slot(struct slab *s, uint32_t block, uint64_t key)
 
 	b->first_free = slot->next_free;
 	slot->key = key;
-	if (++b->nr_used == b->nr_slots)
-		list_del(s, &s->holes[b->class], block);
+	set_nr_used(s, block, b->nr_used + 1);
 	return (uint64_t)block << SLOT_BITS | i;
+}
+
+/* Of the class' blocks with holes, one of the fullest; or NO_BLOCK. */
+static uint32_t fullest(const struct slab *s, unsigned int class)
+{
+	for (unsigned int f = NR_FILLS; s->nr_holes[class] && f-- > 0;)
+		if (s->holes[class][f] != NO_BLOCK)
+			return s->holes[class][f];
+	return NO_BLOCK;
 }
 
 uint64_t slab_alloc(struct slab *s, size_t size, uint64_t key)
@@ -165,7 +207,7 @@ uint64_t slab_alloc(struct slab *s, size_t size, uint64_t key)
 
 	if (!size || size > SLAB_MAX_SIZE)
 		return SLAB_NONE;
-	block = s->holes[class];
+	block = fullest(s, class);
 	if (block == NO_BLOCK)
 		block = new_block(s, class);
 	if (block == NO_BLOCK)
@@ -185,8 +227,7 @@ static void give_slot(struct slab *s, uint64_t handle)
 	slot->key = SLAB_NONE;
 	slot->next_free = b->first_free;
 	b->first_free = i;
-	if (b->nr_used-- == b->nr_slots)
-		list_add(s, &s->holes[b->class], block);
+	set_nr_used(s, block, b->nr_used - 1);
 	if (!b->nr_used)
 		drop_block(s, block);
 }
@@ -209,21 +250,44 @@ void slab_get_stats(const struct slab *s, struct slab_stats *stats)
 	*stats = s->stats;
 }
 
-/* Of the class' blocks with holes, the one with fewest objects and the sum. */
-static uint32_t emptiest(const struct slab *s, unsigned int class,
-			 uint64_t *nr_holes)
+/* Of the class' blocks with holes, one of the emptiest; or NO_BLOCK. */
+static uint32_t emptiest(const struct slab *s, unsigned int class)
 {
-	uint32_t best = NO_BLOCK;
+	uint32_t best = NO_BLOCK, b = NO_BLOCK;
 
-	*nr_holes = 0;
-	for (uint32_t b = s->holes[class]; b != NO_BLOCK;
-	     b = s->blocks[b].next) {
-		*nr_holes += s->blocks[b].nr_slots - s->blocks[b].nr_used;
+	for (unsigned int f = 0; b == NO_BLOCK && f < NR_FILLS; f++)
+		b = s->holes[class][f];
+	for (int n = 0; n < LOOKS && b != NO_BLOCK; n++) {
 		if (best == NO_BLOCK ||
 		    s->blocks[b].nr_used < s->blocks[best].nr_used)
 			best = b;
+		b = s->blocks[b].next;
 	}
 	return best;
+}
+
+/* Its objects go to the holes of the others, which have room for them. */
+static void empty_block(struct slab *s, uint32_t block,
+			void (*moved)(uint64_t key, uint64_t from, uint64_t to,
+				      void *arg), void *arg)
+{
+	struct block *b = &s->blocks[block];
+
+	list_del(s, list_of(s, b), block);
+	for (unsigned int i = 0; i < b->nr_slots; i++) {
+		struct slot *from = slot_at(s, block, i);
+		uint64_t key = from->key, to;
+
+		if (key == SLAB_NONE)
+			continue;
+		to = take_slot(s, fullest(s, b->class), key);
+		memcpy(slab_data(s, to), from->data,
+		       slot_size(b->class) - sizeof(key));
+		moved(key, (uint64_t)block << SLOT_BITS | i, to, arg);
+		s->stats.nr_moved++;
+	}
+	s->nr_holes[b->class] += b->nr_used;
+	drop_block(s, block);
 }
 
 uint64_t slab_compact(struct slab *s, unsigned int max_moves,
@@ -233,31 +297,18 @@ uint64_t slab_compact(struct slab *s, unsigned int max_moves,
 	uint64_t before = s->stats.block_bytes;
 
 	for (unsigned int class = 0; class < NR_CLASSES; class++) {
-		uint64_t nr_holes;
-		uint32_t block = emptiest(s, class, &nr_holes);
-		struct block *b;
+		const struct block *b;
+		uint32_t block;
 
-		if (block == NO_BLOCK)
+		/* The others' holes must take it. */
+		if (s->nr_holes[class] < BLOCK_BYTES / slot_size(class))
 			continue;
+		block = emptiest(s, class);
 		b = &s->blocks[block];
-		if (b->nr_used > max_moves || nr_holes < b->nr_slots)
-			continue;	/* the others' holes don't take it */
-		list_del(s, &s->holes[class], block);
-		for (unsigned int i = 0; i < b->nr_slots; i++) {
-			struct slot *from = slot_at(s, block, i);
-			uint64_t key = from->key, to;
-
-			if (key == SLAB_NONE)
-				continue;
-			to = take_slot(s, s->holes[class], key);
-			memcpy(slab_data(s, to), from->data,
-			       slot_size(class) - sizeof(key));
-			moved(key, (uint64_t)block << SLOT_BITS | i, to, arg);
-			s->stats.nr_moved++;
-			max_moves--;
-		}
-		list_add(s, &s->holes[class], block);
-		drop_block(s, block);
+		if (block == NO_BLOCK || b->nr_used > max_moves)
+			continue;
+		max_moves -= b->nr_used;
+		empty_block(s, block, moved, arg);
 	}
 	return before - s->stats.block_bytes;
 }
