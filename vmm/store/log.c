@@ -1,4 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Segments, a list for each state that somebody looks for, so that nobody goes
+ * through all of a device under the owner's lock:
+ *
+ *     free --begin--> none --commit--> a list by how much is live --+
+ *      ^              (made)           (3/4 and more: none)         |
+ *      |                                  ^  |pin                   |
+ *      |                            unpin |  v                      |
+ *      +--nothing is live, no reader----- none (being read) <-------+
+ *
+ * and one for those that failed to be cleaned.  Each list is a ring through a
+ * head, in the order in which segments came: the next free one is that which
+ * has been free for longest, whose discard is most likely done.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -11,8 +25,21 @@
 
 #define HEADER_MAGIC	 0x4c56u
 #define MIN_SEGMENTS	 4
+#define MAX_SEGMENTS	 (UINT32_MAX - NR_LISTS)	/* almost 4 PiB */
 #define RESERVE_SEGMENTS 2	/* for cleaning */
 #define NONE		 UINT64_MAX
+/* Worth cleaning: not more is live than that. */
+#define MAX_LIVE	 (LOG_SEGMENT_BYTES / 4 * 3)
+#define LIVE_STEP	 (LOG_SEGMENT_BYTES / 64)
+#define LOOKS		 32	/* into a list by what is live, for the least */
+
+enum list {
+	LIST_FREE,
+	LIST_FAILED,
+	LIST_LIVE,		/* and on, one for each LIVE_STEP */
+	NR_LISTS = LIST_LIVE + MAX_LIVE / LIVE_STEP + 1,
+	LIST_NONE = NR_LISTS,
+};
 
 struct header {			/* before each record; the rest is zeros */
 	uint64_t key;
@@ -26,16 +53,18 @@ struct header {			/* before each record; the rest is zeros */
 
 struct segment {
 	uint32_t live;		/* bytes, headers included */
+	uint32_t next, prev;	/* in its list */
 	uint16_t nr_readers;
-	uint8_t nr_failed;	/* cleanings that left something in it */
-	bool in_use;		/* written, being made, or lost */
-	bool is_lost;
+	uint8_t list;
+	bool in_use : 1;	/* written, being made, or lost */
+	bool is_lost : 1;
+	bool has_failed : 1;	/* a cleaning left something in it */
 };
 
 struct log {
 	struct requests *requests;	/* owned */
-	struct segment *segments;	/* owned */
-	uint64_t nr, nr_free, hint;
+	struct segment *segments;	/* owned; nr, and a head for each list */
+	uint64_t nr, nr_free;
 	uint8_t *buffer;		/* owned; of the segment being made */
 	struct request *writing;	/* has the buffer meanwhile; or NULL */
 	uint64_t making;		/* NONE: none */
@@ -43,21 +72,82 @@ struct log {
 	struct log_stats stats;
 };
 
+static void list_del(struct log *log, struct segment *s)
+{
+	log->segments[s->prev].next = s->next;
+	log->segments[s->next].prev = s->prev;
+}
+
+/* At the end. */
+static void list_add(struct log *log, enum list list, uint64_t i)
+{
+	struct segment *head = &log->segments[log->nr + list];
+	struct segment *s = &log->segments[i];
+
+	s->next = log->nr + list;
+	s->prev = head->prev;
+	log->segments[head->prev].next = i;
+	head->prev = i;
+}
+
+static enum list list_of(const struct log *log, uint64_t i)
+{
+	const struct segment *s = &log->segments[i];
+
+	if (!s->in_use)
+		return LIST_FREE;
+	if (s->is_lost || s->nr_readers || i == log->making ||
+	    s->live > MAX_LIVE)
+		return LIST_NONE;
+	return s->has_failed ? LIST_FAILED : LIST_LIVE + s->live / LIVE_STEP;
+}
+
+/* After each change of it: to the list where it belongs now. */
+static void relist(struct log *log, uint64_t i)
+{
+	struct segment *s = &log->segments[i];
+	enum list list = list_of(log, i);
+
+	if (list == s->list)
+		return;
+	if (s->list != LIST_NONE)
+		list_del(log, s);
+	s->list = list;
+	if (list != LIST_NONE)
+		list_add(log, list, i);
+}
+
+/* All are free. */
+static int make_segments(struct log *log, uint64_t nr)
+{
+	if (nr < MIN_SEGMENTS)
+		return -EFBIG;
+	if (nr > MAX_SEGMENTS)
+		nr = MAX_SEGMENTS;
+	log->segments = calloc(nr + NR_LISTS, sizeof(*log->segments));
+	if (!log->segments)
+		return -ENOMEM;
+	log->nr = log->nr_free = nr;
+	log->making = NONE;
+	for (uint64_t i = nr; i < nr + NR_LISTS; i++)
+		log->segments[i].next = log->segments[i].prev = i;
+	for (uint64_t i = 0; i < nr; i++) {
+		log->segments[i].list = LIST_NONE;
+		relist(log, i);
+	}
+	return 0;
+}
+
 int log_new(struct log **logp, struct store_device *dev, struct health *health,
 	    uint64_t timeout_ns)
 {
-	struct log *log;
-	int rc = -ENOMEM;
+	struct log *log = calloc(1, sizeof(*log));
+	int rc;
 
-	if (dev->bytes / LOG_SEGMENT_BYTES < MIN_SEGMENTS)
-		return -EFBIG;
-	log = calloc(1, sizeof(*log));
 	if (!log)
 		return -ENOMEM;
-	log->nr = log->nr_free = dev->bytes / LOG_SEGMENT_BYTES;
-	log->segments = calloc(log->nr, sizeof(*log->segments));
-	log->making = NONE;
-	if (log->segments)
+	rc = make_segments(log, dev->bytes / LOG_SEGMENT_BYTES);
+	if (!rc)
 		rc = requests_new(&log->requests, dev, health, timeout_ns);
 	if (rc) {
 		log_free(log);
@@ -89,6 +179,8 @@ static size_t record_bytes(uint16_t len)
 
 int log_begin(struct log *log, bool cleaning)
 {
+	struct segment *s;
+
 	if (log->nr_free <= (cleaning ? 0 : RESERVE_SEGMENTS))
 		return -ENOSPC;
 	if (requests_refuses_writes(log->requests))
@@ -97,11 +189,11 @@ int log_begin(struct log *log, bool cleaning)
 		log->buffer = requests_buffer(LOG_SEGMENT_BYTES);
 	if (!log->buffer)
 		return -ENOMEM;
-	while (log->segments[log->hint].in_use)
-		log->hint = (log->hint + 1) % log->nr;
-	log->making = log->hint;
-	log->hint = (log->hint + 1) % log->nr;
-	log->segments[log->making] = (struct segment){ .in_use = true };
+	log->making = log->segments[log->nr + LIST_FREE].next;
+	s = &log->segments[log->making];
+	s->in_use = true;
+	s->has_failed = false;
+	relist(log, log->making);
 	log->nr_free--;
 	log->fill = 0;
 	return 0;
@@ -152,14 +244,17 @@ int log_write_result(struct log *log, uint64_t until_ns)
 }
 
 /* Free once nothing in it is live, and nobody reads it. */
-static void check_free(struct log *log, uint64_t i)
+static void segment_changed(struct log *log, uint64_t i)
 {
 	struct segment *s = &log->segments[i];
+	bool is_freed = s->in_use && !s->live && !s->nr_readers &&
+			!s->is_lost && i != log->making;
 
-	if (s->live || s->nr_readers || !s->in_use || s->is_lost ||
-	    i == log->making)
+	if (is_freed)
+		s->in_use = false;
+	relist(log, i);
+	if (!is_freed)
 		return;
-	s->in_use = false;
 	log->nr_free++;
 	requests_discard(log->requests, LOG_SEGMENT_BYTES,
 			 i * LOG_SEGMENT_BYTES);
@@ -171,7 +266,7 @@ void log_commit(struct log *log)
 
 	log->making = NONE;
 	log->stats.live_bytes += log->segments[made].live;
-	check_free(log, made);
+	segment_changed(log, made);
 }
 
 void log_abort(struct log *log, int rc)
@@ -183,7 +278,7 @@ void log_abort(struct log *log, int rc)
 	log->segments[made].is_lost = rc == -ENOLINK;
 	if (rc == -ENOLINK)
 		log->stats.lost_bytes += LOG_SEGMENT_BYTES;
-	check_free(log, made);
+	segment_changed(log, made);
 }
 
 void log_drop(struct log *log, uint64_t at, uint16_t len)
@@ -193,18 +288,19 @@ void log_drop(struct log *log, uint64_t at, uint16_t len)
 	log->segments[i].live -= record_bytes(len);
 	if (i != log->making)
 		log->stats.live_bytes -= record_bytes(len);
-	check_free(log, i);
+	segment_changed(log, i);
 }
 
 void log_pin(struct log *log, uint64_t at)
 {
 	log->segments[at / LOG_SEGMENT_BYTES].nr_readers++;
+	relist(log, at / LOG_SEGMENT_BYTES);
 }
 
 void log_unpin(struct log *log, uint64_t at)
 {
 	log->segments[at / LOG_SEGMENT_BYTES].nr_readers--;
-	check_free(log, at / LOG_SEGMENT_BYTES);
+	segment_changed(log, at / LOG_SEGMENT_BYTES);
 }
 
 int log_read(struct log *log, const struct log_record *r, void *data,
@@ -228,30 +324,29 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 	return 0;
 }
 
-static bool is_better_victim(const struct segment *s,
-			     const struct segment *than)
+/* Those that failed are tried in turn, after all others. */
+static enum list best_list(const struct log *log)
 {
-	if (s->nr_failed != than->nr_failed)
-		return s->nr_failed < than->nr_failed;
-	return s->live < than->live;
+	enum list list = LIST_LIVE;
+
+	while (list < NR_LISTS && log->segments[log->nr + list].next ==
+					  log->nr + list)
+		list++;
+	return list < NR_LISTS ? list : LIST_FAILED;
 }
 
 bool log_victim(struct log *log, uint64_t *at)
 {
-	uint64_t best = NONE;
+	uint64_t head = log->nr + best_list(log);
+	uint64_t i = log->segments[head].next, best = i;
 
-	for (uint64_t i = 0; i < log->nr; i++) {
-		const struct segment *s = &log->segments[i];
-
-		if (!s->in_use || s->is_lost || s->nr_readers ||
-		    i == log->making ||
-		    s->live > LOG_SEGMENT_BYTES / 4 * 3)
-			continue;
-		if (best == NONE || is_better_victim(s, &log->segments[best]))
-			best = i;
-	}
-	if (best == NONE)
+	if (i == head)
 		return false;
+	for (int n = 0; n < LOOKS && i != head; n++) {
+		if (log->segments[i].live < log->segments[best].live)
+			best = i;
+		i = log->segments[i].next;
+	}
 	*at = best * LOG_SEGMENT_BYTES;
 	log_pin(log, *at);
 	return true;
@@ -261,8 +356,10 @@ void log_victim_failed(struct log *log, uint64_t at)
 {
 	struct segment *s = &log->segments[at / LOG_SEGMENT_BYTES];
 
-	if (s->live && s->nr_failed < UINT8_MAX)
-		s->nr_failed++;
+	if (!s->live)
+		return;
+	s->has_failed = true;
+	relist(log, at / LOG_SEGMENT_BYTES);
 }
 
 int log_read_segment(struct log *log, uint64_t at, void *buf,

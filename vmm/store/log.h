@@ -86,9 +86,10 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 	     uint64_t until_ns);
 
 /*
- * The segment with the least live bytes and no reader, if less than 3/4 of it
- * is live: *at, its start, is pinned.  Those that failed come last.  False: none
- * is worth it.
+ * A segment without a reader of which at most 3/4 is live, with the least live
+ * bytes or up to 16 KiB more: *at, its start, is pinned.  Those that failed come
+ * last, in turn.  False: none is worth it.  It takes no longer when there are
+ * many.
  */
 bool log_victim(struct log *log, uint64_t *at);
 /*
