@@ -57,6 +57,8 @@ struct requests {
 	uint32_t nr_probes;
 	uint64_t nr_units;		/* MiB of the device */
 	uint64_t *in_use;		/* owned; a bit each: to be probed */
+	uint16_t *nr_in_group;		/* owned; bits set of each 4096 */
+	uint64_t nr_in_use;		/* of all */
 	bool watcher_sleeps;
 	pthread_cond_t work, watch, left;
 	struct store_worker workers[STORE_DEVICE_WORKERS];

@@ -20,13 +20,34 @@
 
 #define UNIT_BYTES (UINT64_C(1) << 20)
 #define UNIT_BLOCKS (UNIT_BYTES / STORE_DEVICE_BLOCK)
+#define GROUP_UNITS 4096	/* counted together, not to go through all */
 #define GOLDEN	   UINT32_C(2654435769)	/* 2^32 / 1.618... */
 
 bool requests_probe_init(struct requests *q, uint64_t bytes)
 {
 	q->nr_units = bytes / UNIT_BYTES;
 	q->in_use = bitmap_new(q->nr_units);
-	return q->in_use;
+	q->nr_in_group = calloc(q->nr_units / GROUP_UNITS + 1,
+				sizeof(*q->nr_in_group));
+	return q->in_use && q->nr_in_group;
+}
+
+static uint64_t group_end(const struct requests *q, uint64_t group)
+{
+	uint64_t end = (group + 1) * GROUP_UNITS;
+
+	return end < q->nr_units ? end : q->nr_units;
+}
+
+static void count_again(struct requests *q, uint64_t first, uint64_t end)
+{
+	for (uint64_t g = first / GROUP_UNITS; g * GROUP_UNITS < end; g++) {
+		uint64_t nr = bitmap_count(q->in_use, g * GROUP_UNITS,
+					   group_end(q, g));
+
+		q->nr_in_use += nr - q->nr_in_group[g];
+		q->nr_in_group[g] = nr;
+	}
 }
 
 /* Only units that are inside the range as a whole are no more in use. */
@@ -46,13 +67,22 @@ void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
 		bitmap_set_range(q->in_use, first, end);
 	else
 		bitmap_clear_range(q->in_use, first, end);
+	count_again(q, first, end);
 }
 
-/* The n-th unit that is in use. */
+/* The n-th unit that is in use: by groups, then words, then bits. */
 static uint64_t nth_in_use(const struct requests *q, uint64_t n)
 {
-	uint64_t unit = bitmap_next(q->in_use, 0, q->nr_units);
+	uint64_t group = 0, unit, nr;
 
+	while (n >= q->nr_in_group[group])
+		n -= q->nr_in_group[group++];
+	unit = group * GROUP_UNITS;
+	while (n >= (nr = bitmap_count(q->in_use, unit, unit + 64))) {
+		n -= nr;
+		unit += 64;
+	}
+	unit = bitmap_next(q->in_use, unit, q->nr_units);
 	while (n--)
 		unit = bitmap_next(q->in_use, unit + 1, q->nr_units);
 	return unit;
@@ -60,7 +90,7 @@ static uint64_t nth_in_use(const struct requests *q, uint64_t n)
 
 static uint64_t next_place(struct requests *q)
 {
-	uint64_t nr = bitmap_count(q->in_use, 0, q->nr_units);
+	uint64_t nr = q->nr_in_use;
 	uint32_t fraction = ++q->nr_probes * GOLDEN;
 	uint64_t unit = nr ? nth_in_use(q, fraction * nr >> 32) :
 			     fraction * q->nr_units >> 32;

@@ -117,6 +117,7 @@ static void leave(struct requests *q, bool is_thread)
 	pthread_cond_destroy(&q->work);
 	pthread_mutex_destroy(&q->lock);
 	free(q->in_use);
+	free(q->nr_in_group);
 	free(q);
 }
 
