@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Chunks of lines in a list.  When the last is full, a hand looks at the next
+ * three chunks for stale lines, and joins a chunk to the one before where both
+ * have room in one:
+ *
+ *     head                  hand                      tail
+ *     [..abc]->[abcdefg.]->[abcde...]->[a-b--cd-]->[ab-cdefg]
+ *     pop               behind: looked at    ahead: the next
+ *
+ * So a push looks at some thousand lines at most, and at three on average.  The
+ * hand is done with a round before half as many lines were pushed as there were
+ * when it began, so that no more than about half of all lines are stale.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -7,12 +20,30 @@
 
 #include "vmm/store/fifo.h"
 
-#define FIRST_SIZE 1024		/* a power of two, as all sizes */
+#define CHUNK_LINES 1024
+#define LOOKS	    3		/* chunks, for each new one */
+
+struct chunk {
+	struct chunk *next;
+	unsigned int first, nr;
+	struct fifo_line lines[CHUNK_LINES];
+};
 
 struct fifo {
-	struct fifo_line *lines;	/* owned; a ring */
-	uint64_t size, head, nr;
+	struct chunk *head, *tail;	/* owned, with all between; never NULL */
+	struct chunk *hand;		/* the last looked at; NULL: none is */
 };
+
+static struct chunk *new_chunk(void)
+{
+	struct chunk *c = malloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->next = NULL;
+	c->first = c->nr = 0;
+	return c;
+}
 
 struct fifo *fifo_new(void)
 {
@@ -20,9 +51,8 @@ struct fifo *fifo_new(void)
 
 	if (!f)
 		return NULL;
-	f->size = FIRST_SIZE;
-	f->lines = malloc(f->size * sizeof(*f->lines));
-	if (f->lines)
+	f->head = f->tail = new_chunk();
+	if (f->head)
 		return f;
 	free(f);
 	return NULL;
@@ -30,71 +60,115 @@ struct fifo *fifo_new(void)
 
 void fifo_free(struct fifo *f)
 {
+	struct chunk *next;
+
 	if (!f)
 		return;
-	free(f->lines);
+	for (struct chunk *c = f->head; c; c = next) {
+		next = c->next;
+		free(c);
+	}
 	free(f);
 }
 
-static struct fifo_line *line_at(const struct fifo *f, uint64_t i)
-{
-	return &f->lines[(f->head + i) & (f->size - 1)];
-}
-
-static void throw_out(struct fifo *f,
+static void throw_out(struct chunk *c,
 		      bool (*is_stale)(struct fifo_line line, void *arg),
 		      void *arg)
 {
-	uint64_t kept = 0;
+	unsigned int nr = 0;
 
-	for (uint64_t i = 0; i < f->nr; i++)
-		if (!is_stale(*line_at(f, i), arg))
-			*line_at(f, kept++) = *line_at(f, i);
-	f->nr = kept;
+	for (unsigned int i = c->first; i < c->first + c->nr; i++)
+		if (!is_stale(c->lines[i], arg))
+			c->lines[nr++] = c->lines[i];
+	c->first = 0;
+	c->nr = nr;
 }
 
-static int grow(struct fifo *f)
+/* The lines of the next one, and then that is freed. */
+static void join_next(struct fifo *f, struct chunk *c)
 {
-	struct fifo_line *lines = malloc(2 * f->size * sizeof(*lines));
+	struct chunk *next = c->next;
 
-	if (!lines)
-		return -ENOMEM;
-	for (uint64_t i = 0; i < f->nr; i++)
-		lines[i] = *line_at(f, i);
-	free(f->lines);
-	f->lines = lines;
-	f->size *= 2;
-	f->head = 0;
-	return 0;
+	memmove(c->lines, c->lines + c->first, c->nr * sizeof(*c->lines));
+	memcpy(c->lines + c->nr, next->lines + next->first,
+	       next->nr * sizeof(*c->lines));
+	c->first = 0;
+	c->nr += next->nr;
+	c->next = next->next;
+	if (f->tail == next)
+		f->tail = c;
+	free(next);
 }
 
-/* Half of it free after a round of throwing out, so that these are rare. */
+/* At the chunk after the hand; in the end the hand begins anew. */
+static void look_at_next(struct fifo *f,
+			 bool (*is_stale)(struct fifo_line line, void *arg),
+			 void *arg)
+{
+	struct chunk *c = f->hand ? f->hand->next : f->head;
+
+	if (c)
+		throw_out(c, is_stale, arg);
+	if (c && f->hand && f->hand->nr + c->nr <= CHUNK_LINES)
+		join_next(f, f->hand);
+	else
+		f->hand = c;
+}
+
+static bool is_full(const struct chunk *c)
+{
+	return c->first + c->nr == CHUNK_LINES;
+}
+
 int fifo_push(struct fifo *f, struct fifo_line line,
 	      bool (*is_stale)(struct fifo_line line, void *arg), void *arg)
 {
-	if (f->nr == f->size) {
-		throw_out(f, is_stale, arg);
-		if (f->nr > f->size / 2 && grow(f) && f->nr == f->size)
+	struct chunk *c;
+
+	for (int i = 0; is_full(f->tail) && i < LOOKS; i++)
+		look_at_next(f, is_stale, arg);
+	if (is_full(f->tail)) {
+		c = new_chunk();
+		if (!c)
 			return -ENOMEM;
+		f->tail->next = c;
+		f->tail = c;
 	}
-	*line_at(f, f->nr++) = line;
+	c = f->tail;
+	c->lines[c->first + c->nr++] = line;
 	return 0;
 }
 
+/* The head, with a line in it, unless there is none. */
+static struct chunk *first_chunk(struct fifo *f)
+{
+	while (!f->head->nr && f->head->next) {
+		struct chunk *c = f->head;
+
+		f->head = c->next;
+		if (f->hand == c)
+			f->hand = NULL;
+		free(c);
+	}
+	return f->head;
+}
+
+/* An empty chunk is left for fifo_unpop(). */
 bool fifo_pop(struct fifo *f, struct fifo_line *line)
 {
-	if (!f->nr)
+	struct chunk *c = first_chunk(f);
+
+	if (!c->nr)
 		return false;
-	*line = *line_at(f, 0);
-	f->head = (f->head + 1) & (f->size - 1);
-	f->nr--;
+	*line = c->lines[c->first++];
+	c->nr--;
 	return true;
 }
 
 void fifo_unpop(struct fifo *f, struct fifo_line line)
 {
-	/* There is room: it was just taken. */
-	f->head = (f->head - 1) & (f->size - 1);
-	f->nr++;
-	*line_at(f, 0) = line;
+	struct chunk *c = f->head;
+
+	c->lines[--c->first] = line;
+	c->nr++;
 }

@@ -19,13 +19,14 @@ struct fifo_line {
 struct fifo *fifo_new(void);	/* NULL: no memory */
 void fifo_free(struct fifo *fifo);
 /*
- * 0 or -ENOMEM.  When the queue is full, lines that is_stale() says are stale
- * are thrown out before it grows.
+ * 0 or -ENOMEM.  Where the queue would grow, lines that is_stale() says are stale
+ * are thrown out, of a part of it: some thousands are looked at in one call, at
+ * most, however many there are.
  */
 int fifo_push(struct fifo *fifo, struct fifo_line line,
 	      bool (*is_stale)(struct fifo_line line, void *arg), void *arg);
 bool fifo_pop(struct fifo *fifo, struct fifo_line *line);
-/* Back to the front: it is the next to come. */
+/* Right after a fifo_pop(): back to the front, the next to come. */
 void fifo_unpop(struct fifo *fifo, struct fifo_line line);
 
 #endif
