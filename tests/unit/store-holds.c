@@ -20,7 +20,7 @@
 
 /* A line or record takes ten to twenty: some thousands of these. */
 #define MOST_IN_A_HOLD 65536
-#define MOST_IN_A_CALL 2000	/* of what picks one of many */
+#define MOST_IN_A_CALL 4000	/* of what picks one of many */
 
 /* --- what is counted ------------------------------------------------------ */
 static _Thread_local uint64_t nr_steps, hold_begin;
