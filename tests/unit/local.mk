@@ -138,8 +138,7 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/store-discards tests/unit/sink_store
-	tests/unit/store-holds tests/unit/sink_store
+	tests/unit/store-discards tests/unit/store-holds tests/unit/sink_store
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
 	tests/unit/store-nbd.h tests/unit/store-gates.h \
 	tests/unit/stderr-lines.h
@@ -165,8 +164,9 @@ tests_unit_store_health_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 # The store's files, each basic block of which calls a function of the test.
 check_LIBRARIES += tests/unit/libstore-steps.a
 tests_unit_libstore_steps_a_SOURCES = vmm/store/fifo.c vmm/store/log.c \
-	vmm/store/requests.c vmm/store/requests-probe.c \
-	vmm/store/requests_list.c vmm/store/requests_work.c \
+	vmm/store/requests.c vmm/store/requests-answer.c \
+	vmm/store/requests-probe.c vmm/store/requests_list.c \
+	vmm/store/requests_work.c \
 	vmm/store/room.c vmm/store/slab.c vmm/store/store.c
 tests_unit_libstore_steps_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_libstore_steps_a_CFLAGS = $(AM_CFLAGS) \
