@@ -6,10 +6,12 @@
 #ifndef TESTS_TAP_H
 #define TESTS_TAP_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int tap_nr, tap_nr_failed;
 
@@ -60,6 +62,21 @@ __attribute__((unused, noreturn)) static void tap_fail_all(const char *reason)
 {
 	printf("1..1\nnot ok 1 - %s\n", reason);
 	exit(1);
+}
+
+/* Was it refused, with rc, because we are not root?  Then it may be skipped. */
+__attribute__((unused)) static bool tap_lacks_root(int rc)
+{
+	return geteuid() && (rc == -EPERM || rc == -EACCES);
+}
+
+/* All of the test needs what was refused with rc. */
+__attribute__((unused, noreturn)) static void tap_refused(int rc,
+							  const char *reason)
+{
+	if (tap_lacks_root(rc))
+		tap_skip_all(reason);
+	tap_fail_all(reason);
 }
 
 /* Stop at once: nothing after this makes sense. */

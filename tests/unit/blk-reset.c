@@ -35,7 +35,8 @@ static int open_faults(struct uffdio_range *range)
 	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) &&
 	    !ioctl(fd, UFFDIO_REGISTER, &reg))
 		return fd;
-	tap_skip_all("userfaultfd may not be used: run as root");
+	tap_refused(-errno, "userfaultfd may not be used: run as root, on a "
+		    "kernel with CONFIG_USERFAULTFD");
 	return -1;
 }
 

@@ -553,7 +553,7 @@ int main(void)
 	    view_new(&view, mem))
 		tap_bail("no memory");
 	if (sink_swap.probe(mem, why, sizeof(why)))
-		tap_skip_all(why);
+		tap_fail_all(why);
 	if (sink_swap.open(&swap_sink, mem, NULL, why, sizeof(why)))
 		tap_bail("%s", why);
 	sink.ops = &sink_ops;

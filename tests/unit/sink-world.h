@@ -74,14 +74,16 @@ static inline void world_close(struct world *w)
 	guest_mem_free(w->mem);
 }
 
-/* Ends the program, as a skip, where page faults can't be served. */
+/* Ends the program where page faults can't be served. */
 static inline void world_require(void)
 {
 	char why[256];
 	struct world w;
+	int rc;
 
-	if (world_try(&w, 2 * MIB, GUEST_MEM_ANON, NULL, why, sizeof(why)))
-		tap_skip_all(why);
+	rc = world_try(&w, 2 * MIB, GUEST_MEM_ANON, NULL, why, sizeof(why));
+	if (rc)
+		tap_refused(rc, why);
 	world_close(&w);
 }
 

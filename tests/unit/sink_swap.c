@@ -97,6 +97,8 @@ static void test_locked(void)
 
 	/* Sanitizers replace mlock() by nothing. */
 	if (syscall(SYS_mlock, page(205), 3 * PAGE)) {
+		if (!geteuid())
+			tap_bail("mlock: %s", strerror(errno));
 		tap_skip("locked pages", "mlock() is not allowed: run as root "
 			 "or raise RLIMIT_MEMLOCK");
 		return;
