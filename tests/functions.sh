@@ -12,13 +12,15 @@ on_exit() { :; }
 trap 'on_exit; damon_return; rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# ok STATUS NAME: 0 passes.
+# ok STATUS NAME...: 0 passes.
 ok() {
   nr=$((nr + 1))
   if [ "$1" = 0 ]; then
-    echo "ok $nr - $2"
+    shift
+    echo "ok $nr - $*"
   else
-    echo "not ok $nr - $2"
+    shift
+    echo "not ok $nr - $*"
     nr_failed=$((nr_failed + 1))
   fi
 }
@@ -44,9 +46,11 @@ like() {
   fi
 }
 
-skip() { # NAME REASON
+skip() { # NAME REASON...
   nr=$((nr + 1))
-  echo "ok $nr - $1 # SKIP $2"
+  _skipped=$1
+  shift
+  echo "ok $nr - $_skipped # SKIP $*"
 }
 
 # What the machine or its kernel has not, or what only root may, is skipped.
@@ -125,11 +129,16 @@ wait_for() {
 machine_lock() {
   _lock=${VMM_TESTS_LOCK_DIR:-/run}/vmm-tests-$2.lock
   require flock:util-linux
-  true 2>/dev/null >>"$_lock" ||
-    skip_all "$_lock cannot be written: run as root"
+  true 2>/dev/null >>"$_lock" || {
+    require_root "$_lock cannot be written"
+    fail_all "$_lock cannot be written"
+  }
   eval "exec $1>>\"\$_lock\""
   flock "$1"
 }
+
+# Free memory may be in pieces: the kernel puts them together into huge pages.
+compact_memory() { echo 1 2>/dev/null >/proc/sys/vm/compact_memory || :; }
 
 # at_free_port COMMAND...: runs it with $port set to one that nobody has, as far
 # as is known; again with another one while it fails.
@@ -159,7 +168,18 @@ guest_hung() {
 # says so, by VMM_TESTS_BORROW_DAMON=1, has it paused while the test runs; with
 # its own settings it goes on at the test's end, however that comes about.
 damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
+damon_run=${VMM_TESTS_DAMON_RUN:-/run/vmm}
 damon_paused=
+
+# damon_unused COMMAND...: runs it while no vmm changes what DAMON is told to do,
+# nor has changed it; fails without running it while one has (see
+# vmm/access/damon_ctl.h).
+damon_unused() {
+  mkdir -p -m 700 "$damon_run" || return
+  (
+    flock -w 60 6 && [ ! -e "$damon_run/damon.saved" ] && "$@" 6>&-
+  ) 6>>"$damon_run/damon.lock"
+}
 
 damon_foreign() { # prints the state files of kdamonds that run
   for _state in "$damon_dir"/*/state; do
@@ -181,24 +201,25 @@ damon_borrow() {
     echo "# pausing $_state, as VMM_TESTS_BORROW_DAMON=1 allows"
     # Noted first: a signal between the two must not lose it.
     damon_paused="$damon_paused $_state"
-    echo off >"$_state" || skip_all "$_state cannot be turned off"
+    echo off >"$_state" || fail_all "$_state cannot be turned off, though" \
+      "VMM_TESTS_BORROW_DAMON=1 allows it"
   done
 }
 
+damon_turn_on() { # STATE-FILE
+  [ "$(cat "$1")" = on ] || echo on >"$1"
+}
+
+# A vmm, of this test or of somebody else's, may have DAMON for a while yet.
 damon_return() {
+  [ -n "$damon_paused" ] || return 0
+  trap '' HUP INT TERM # an impatient second one must not leave it off
   for _state in $damon_paused; do
-    _tries=0
-    until [ "$(cat "$_state" 2>/dev/null)" = on ] ||
-      echo on 2>/dev/null >"$_state"; do
-      _tries=$((_tries + 1))
-      [ $_tries -lt 50 ] || {
-        echo "# $_state COULD NOT BE TURNED ON AGAIN"
-        break
-      }
-      sleep 0.1
-    done
+    wait_for 300 damon_unused damon_turn_on "$_state" ||
+      echo "# $_state COULD NOT BE TURNED ON AGAIN"
   done
   damon_paused=
+  trap 'exit 1' HUP INT TERM
 }
 
 done_testing() {

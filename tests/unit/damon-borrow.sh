@@ -6,9 +6,10 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require flock:util-linux
 
-VMM_TESTS_DAMON_DIR=$tmp/kdamonds VMM_TESTS_LOCK_DIR=$tmp
-export VMM_TESTS_DAMON_DIR VMM_TESTS_LOCK_DIR
-mkdir -p "$tmp/kdamonds/0" "$tmp/kdamonds/1"
+VMM_TESTS_DAMON_DIR=$tmp/kdamonds VMM_TESTS_DAMON_RUN=$tmp/run
+VMM_TESTS_LOCK_DIR=$tmp
+export VMM_TESTS_DAMON_DIR VMM_TESTS_DAMON_RUN VMM_TESTS_LOCK_DIR
+mkdir -p "$tmp/kdamonds/0" "$tmp/kdamonds/1" "$tmp/run"
 echo 2 >"$tmp/kdamonds/nr_kdamonds"
 echo on >"$tmp/kdamonds/0/state"
 echo off >"$tmp/kdamonds/1/state"
@@ -52,6 +53,22 @@ for signal in HUP INT TERM; do
   wait $pid 2>/dev/null
   is "$(states)" "on off " "... and on again after SIG$signal"
 done
+
+# A vmm has DAMON still, or again: it is waited for, also after a second signal.
+rm -f "$tmp/seen" "$tmp/seen.running"
+env $borrow=1 sh "$tmp/user" "$tmp/seen" wait >"$tmp/out" 2>&1 &
+pid=$!
+wait_for 300 test -e "$tmp/seen.running"
+: >"$tmp/run/damon.saved"
+kill $pid
+sleep 6
+kill $pid
+ok $? "a vmm has DAMON: the test waits"
+is "$(states)" "off off " "... and leaves the kdamond as it is"
+rm "$tmp/run/damon.saved"
+wait $pid 2>/dev/null
+is "$(states)" "on off " "... which is on when the vmm has ended"
+is "$(grep COULD "$tmp/out")" "" "... and nothing is complained of"
 
 # While one borrows, the next waits for its turn and sees the kdamond on.
 rm -f "$tmp/seen" "$tmp/seen.running"
