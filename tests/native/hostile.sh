@@ -6,6 +6,7 @@
 # turn of a device does is counted in tests/unit/device-turns.c.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
+require socat ip:iproute2
 mem=${VMM_TEST_HOSTILE_MEM:-96M} # of a guest; 3200M shows more
 samples=10
 fifo_reader=
@@ -28,9 +29,9 @@ slowest() {
   _worst=0
   while [ $_i -lt $samples ]; do
     _i=$((_i + 1))
-    _ms=$(curl -sf -o /dev/null --max-time 20 --unix-socket "$socket" \
+    _ms=$(curl -sf -o /dev/null --max-time 120 --unix-socket "$socket" \
       -w '%{time_total}' http://vmm/stats | awk '{ printf "%.0f", $1 * 1000 }')
-    [ -n "$_ms" ] && [ "$_ms" -lt 20000 ] || return 1
+    [ -n "$_ms" ] && [ "$_ms" -lt 120000 ] || return 1
     [ "$_ms" -le "$_worst" ] || _worst=$_ms
     sleep 0.05
   done
@@ -47,7 +48,7 @@ has_ended() {
 ends() {
   _begin=$(date +%s%N)
   kill -TERM "$vmm_pid"
-  wait_for 30 has_ended
+  wait_for 120 has_ended
   ok $? "$1: SIGTERM ends it"
   echo "# $1: ended after $((($(date +%s%N) - _begin) / 1000000)) ms"
   kill -KILL "$vmm_pid" 2>/dev/null
@@ -113,7 +114,7 @@ hostile notify
 socat "UNIX-LISTEN:$tmp/vsock_1024,fork,max-children=1,backlog=2000" \
   EXEC:'sleep 600' 2>/dev/null &
 listener=$!
-wait_for 20 test -S "$tmp/vsock_1024"
+wait_for 120 test -S "$tmp/vsock_1024"
 check_connect() {
   wait_event 120 connected
   ok $? '1,020 connections were asked for'
@@ -134,11 +135,13 @@ kill $listener
 wait $listener 2>/dev/null
 listener=
 
-if [ "$(id -u)" = 0 ] && ip tuntap add dev "vmh$$" mode tap 2>/dev/null; then
-  tap=vmh$$
-  ip link set "$tap" up
-  hostile frames --net "tap=$tap"
-  hostile frame --net "tap=$tap"
+if [ "$(id -u)" = 0 ]; then
+  ip tuntap add dev "vmh$$" mode tap 2>"$tmp/why" && tap=vmh$$
+  ok $? "a tap is made: it takes modprobe tun, and CAP_NET_ADMIN"
+  sed 's/^/# /' "$tmp/why"
+  ip link set "vmh$$" up
+  hostile frames --net "tap=vmh$$"
+  hostile frame --net "tap=vmh$$"
 else
   skip 'floods of packets' 'no tap may be made here; run as root'
 fi

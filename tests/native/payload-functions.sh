@@ -127,6 +127,7 @@ payload_cleanup() {
   if [ -n "$vmm_pid" ]; then
     kill "$vmm_pid" 2>/dev/null || :
     wait "$vmm_pid" 2>/dev/null || :
+    vmm_pid=
   fi
 }
 on_exit() { payload_cleanup; }

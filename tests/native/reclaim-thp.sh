@@ -5,8 +5,9 @@
 # 2 MiB at a time, so that there are such.  Nothing here depends on speed: the
 # guest runs until what was waited for has happened.
 #
-# Needs a source of accessed bits that serves huge pages; where there is none,
-# the same test runs in a lab machine with the kvm-young module.
+# Needs a source of accessed bits that serves huge pages, and huge pages; where
+# there is none, or free memory is in pieces, the same test runs in a lab machine
+# with the kvm-young module.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-thp.sh
 thp=/sys/kernel/mm/transparent_hugepage/enabled
@@ -40,19 +41,32 @@ huge_bytes() { # of this VM's memory, now
 }
 
 # A quarter is hot: 16 runs of 2 MiB, that begin anywhere, so in 32 huge pages.
-payload_start \
-  "pattern=hotcold hot=25% cluster=512 write=25 seconds=100000" \
-  --mem ${mem}M --mem-backing thp --cpus 1 --socket "$socket" --abits auto \
-  --reclaim off,period=1s,idle=2,cpu=50
-wait_event $grace run
-ok $? "the guest fills its memory and runs"
-before=$(huge_bytes)
-[ "$before" -ge $((mem * 9 / 10 << 20)) ] || {
-  skip "huge pages in reclaim" \
-    "the host gave $((before >> 20)) MiB of $mem in huge pages"
-  done_testing
-  exit
+start_guest() { # sets rc, and before: what is in huge pages
+  payload_start \
+    "pattern=hotcold hot=25% cluster=512 write=25 seconds=100000" \
+    --mem ${mem}M --mem-backing thp --cpus 1 --socket "$socket" --abits auto \
+    --reclaim off,period=1s,idle=2,cpu=50
+  rc=0
+  wait_event $grace run || rc=$?
+  before=$(huge_bytes)
 }
+is_huge() { [ "$before" -ge $((mem * 9 / 10 << 20)) ]; }
+for try in 1 2 3; do
+  start_guest
+  if [ "$rc" != 0 ] || is_huge || [ $try = 3 ]; then break; fi
+  payload_cleanup
+  compact_memory
+done
+if [ "$rc" = 0 ] && ! is_huge && [ -z "${VMM_TEST_MODULE-}" ]; then
+  payload_cleanup
+  echo "# not on this machine itself: it gave $((before >> 20)) MiB of $mem" \
+    "in huge pages"
+  payload_in_lab "$self"
+  exit
+fi
+ok "$rc" "the guest fills its memory and runs"
+is_huge
+ok $? "in huge pages: $((before >> 20)) MiB of $mem"
 some_scans_later 4
 api /policy -X PUT -d "{\"enabled\": true, \"target_bytes\": $target}" \
   >/dev/null

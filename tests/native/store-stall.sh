@@ -5,6 +5,7 @@
 # still vmm ends when it is asked to.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
+require nbdkit
 
 nbdkit -f --exit-with-parent -U "$tmp/nbd" -P "$tmp/nbd.pid" memory 512M &
 nbdkit_pid=$!

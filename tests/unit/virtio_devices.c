@@ -381,8 +381,12 @@ static void test_net(struct vm *vm)
 	if (rc < 0) {
 		ok(strstr(why, "tap") || strstr(why, "tun"),
 		   "net: the refusal names the remedy: %s", why);
-		tap_skip("net: frames", "no tap may be opened here; run as "
-			 "root with /dev/net/tun");
+		if (tap_lacks_root(rc))
+			tap_skip("net: frames", "no tap may be opened here: "
+				 "run as root");
+		else
+			ok(false, "net: frames: no tap: modprobe tun, and run "
+			   "as root with CAP_NET_ADMIN");
 		return;
 	}
 	fd = open_peer(tap);
