@@ -20,13 +20,24 @@ has_guard() {
   grep -qx vmm-stop "/proc/$pid/task/"*/comm 2>/dev/null
 }
 
+begin() { # VMM-ARGUMENT...
+  "$vmm" "$@" >/dev/null 2>>"$tmp/stderr" </dev/null &
+  pid=$!
+}
+
 # stops SIGNAL NAME VMM-ARGUMENT...
 stops() {
   _signal=$1
   _name=$2
   shift 2
-  "$vmm" "$@" >/dev/null 2>>"$tmp/stderr" </dev/null &
-  pid=$!
+  begin "$@"
+  ends "$_signal" "$_name"
+}
+
+# ends SIGNAL NAME: what has begun
+ends() {
+  _signal=$1
+  _name=$2
   wait_for 60 has_guard
   ok $? "$_name: signals are waited for"
   sleep 0.5
@@ -54,9 +65,9 @@ else
   skip 'vmm run' '/dev/kvm may not be opened: join the group kvm or be root'
 fi
 
-if "$vmm" attach --connect test:///default --all --name x 2>&1 |
-    grep -q 'built without'; then
-  skip 'vmm attach' 'this vmm was built without libvirt'
+if "${abs_top_builddir:-build}/config.status" --config |
+    grep -q -e --without-libvirt; then
+  skip 'vmm attach' 'configured --without-libvirt'
 else
   socat "UNIX-LISTEN:$tmp/libvirt,fork" EXEC:'sleep 600' &
   listener=$!
@@ -64,9 +75,16 @@ else
   uri="qemu+unix:///system?socket=$tmp/libvirt"
   stops TERM 'attach, at libvirt' attach --connect "$uri" somebody
   stops TERM 'attach --all, at libvirt' attach --connect "$uri" --all
-  is_free() { ! socat -u /dev/null "TCP:127.0.0.1:$port" 2>/dev/null; }
-  at_free_port is_free
-  stops TERM 'metrics, at libvirt' metrics --connect "$uri" \
-    --listen "127.0.0.1:$port"
+  # Until it serves, or ends as somebody has the port.
+  serves() { grep -q "serving http://127.0.0.1:$port/" "$tmp/stderr"; }
+  serves_or_ended() { serves || has_ended; }
+  serve() {
+    begin metrics --connect "$uri" --listen "127.0.0.1:$port"
+    wait_for 300 serves_or_ended
+    serves
+  }
+  at_free_port serve
+  ok $? 'metrics, at libvirt: it serves'
+  ends TERM 'metrics, at libvirt'
 fi
 done_testing
