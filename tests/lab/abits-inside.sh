@@ -80,11 +80,22 @@ check "... and the configuration is back" configured
 killed() {
   "$truth" --abits "$source" --mem 64M --rounds 100 --window 1 >/dev/null &
   pid=$!
+  await has_begun || return
   sleep 3
   kill -KILL $pid
   wait $pid
-  sleep 2
-  [ "$(cat $k/0/state)" = off ] && ! pgrep kdamond
+  await nothing_runs # by its watchdog
+}
+has_begun() { [ -e /run/vmm/damon.saved ]; }
+nothing_runs() { [ "$(cat $k/0/state)" = off ] && ! pgrep kdamond; }
+# await COMMAND: however long it waits for a processor; ends a hang
+await() {
+  _left=600
+  until "$@"; do
+    _left=$((_left - 1))
+    [ $_left -gt 0 ] || return
+    sleep 1
+  done
 }
 check "killed in the middle: nothing keeps running" killed
 check "... the next one takes over" truth --mem 4M --rounds 1

@@ -6,6 +6,18 @@ start_agent() {
   vmm-guest-agent --interval 500 --verbose 2>>/tmp/agent.log &
   agent=$!
 }
+# Until the agent has found nothing changed, or for some minutes; with its last
+# lines in /tmp/quiet.  It looks several times while we sleep, since what we
+# start is a change as well.
+wait_quiet() {
+  tries=0
+  while [ $tries -lt 100 ]; do
+    tries=$((tries + 1))
+    sleep 3
+    tail -n 5 /tmp/agent.log >/tmp/quiet
+    ! grep -q ': 144 bytes, .* 0 processes read, [1-9]' /tmp/quiet || return
+  done
+}
 mkfifo /tmp/commands
 agent-truth /tmp/file </tmp/commands &
 exec 3>/tmp/commands
@@ -15,7 +27,7 @@ while read -r line; do
   case $line in
   agent-stop) kill -KILL $agent; wait $agent 2>/dev/null; echo "G stopped" ;;
   agent-start) start_agent; echo "G started" ;;
-  quiet) sleep 3; tail -n 5 /tmp/agent.log | sed 's/^/G log /'; echo "G quiet" ;;
+  quiet) wait_quiet; sed 's/^/G log /' /tmp/quiet; echo "G quiet" ;;
   end) break ;;
   *) echo "$line" >&3 ;;
   esac

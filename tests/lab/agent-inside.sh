@@ -26,7 +26,7 @@ more_answers() { [ "$(answers "$1")" -gt "$2" ]; }
 command_guest() {
   _had=$(answers "$2")
   say "$1"
-  wait_for 60 more_answers "$2" "$_had"
+  wait_for 300 more_answers "$2" "$_had"
 }
 give_up() {
   tr -d '\r' <console | tail -n 30 | sed 's/^/# console: /'
@@ -185,7 +185,7 @@ is "$(api /processes | jq -c --argjson p "$parent" \
   '[.[].pid] | index($p)')" null "nor is it in the list"
 
 say end
-(sleep 60; kill -KILL "$vmm_pid" 2>/dev/null) &
+(sleep 600; kill -KILL "$vmm_pid") >/dev/null 2>&1 &
 watch=$!
 status=0
 wait "$vmm_pid" || status=$?

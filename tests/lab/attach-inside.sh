@@ -97,12 +97,13 @@ ok $? "and is served again"
 # --- it is saved: reclaim pauses ----------------------------------------------------
 policy_on() { [ "$(stat_of .policy.enabled)" = "$1" ] ||
   [ "$(curl -sS --unix-socket "$tmp/s" http://vmm/policy | jq .enabled)" = "$1" ]; }
-echo 'migrate_set_parameter max-bandwidth 8M
+# At least 100 MiB are sent, in half an hour: it is cancelled long before.
+echo 'migrate_set_parameter max-bandwidth 64K
 migrate -d "exec:cat >/dev/null"' | socat -t 2 - UNIX:hmp >/dev/null
-wait_for 20 policy_on false
+wait_for 120 policy_on false
 ok $? "it migrates: nothing is reclaimed meanwhile"
 echo migrate_cancel | socat -t 2 - UNIX:hmp >/dev/null
-wait_for 20 policy_on true
+wait_for 300 policy_on true
 ok $? "it stays: reclaim goes on"
 
 echo end >&9

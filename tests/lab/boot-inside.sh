@@ -23,7 +23,7 @@ answer() {
   tr -d '\r' <"console-$end" | sed -n "s/^R $1 *//p"
 }
 finish() { # STATUS NAME
-  (sleep 120; kill -KILL "$vmm_pid" 2>/dev/null) &
+  (sleep 600; kill -KILL "$vmm_pid") >/dev/null 2>&1 &
   watch=$!
   status=0
   wait "$vmm_pid" || status=$?

@@ -104,7 +104,7 @@ sed 's/^/# /' process
 like "$(cat process)" 'page table root known' "vmm inspect pid knows the tables"
 is "$(stat_of .agent.nr_rejected)" 0 "no message was refused"
 echo end >&9
-(sleep 60; kill -KILL "$vmm_pid" 2>/dev/null) &
+(sleep 600; kill -KILL "$vmm_pid") >/dev/null 2>&1 &
 watch=$!
 status=0
 wait "$vmm_pid" || status=$?

@@ -31,9 +31,9 @@ struct driver {
 	struct ring ring[DRIVER_QUEUES];
 };
 
-/* Runs the event loop until cond holds; false after 20 s without. */
+/* Runs the event loop until cond holds; false after two minutes without. */
 #define driver_wait(d, cond) ({                                             \
-	uint64_t end_ = clock_now_ns() + 20 * NSEC_PER_SEC;                 \
+	uint64_t end_ = clock_now_ns() + 120 * NSEC_PER_SEC;                \
 	bool held_;                                                         \
 	while (!(held_ = (cond)) && clock_now_ns() < end_) {                \
 		event_base_loop(vm_event_base((d)->vm), EVLOOP_NONBLOCK);   \
