@@ -69,8 +69,12 @@ check_PROGRAMS += tests/unit/frames
 TESTS += tests/unit/frames
 tests_unit_frames_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_frames_LDADD = $(VMM_LIBS)
-check_PROGRAMS += tests/unit/stop-guard
-TESTS += tests/unit/stop-guard
+check_PROGRAMS += tests/unit/stop-guard tests/unit/stop-guard-limit
+TESTS += tests/unit/stop-guard tests/unit/stop-guard-limit
+tests_unit_stop_guard_limit_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stop_guard_limit_LDADD = $(VMM_LIBS)
+tests_unit_stop_guard_limit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=timer_create \
+	-Wl,--wrap=timer_settime -Wl,--wrap=eventfd_write
 tests_unit_stop_guard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stop_guard_LDADD = $(VMM_LIBS)
 
