@@ -68,7 +68,10 @@ void guest_mem_set_owner(struct guest_mem *mem,
 	mem->discard = discard;
 }
 
-/* The bitmap is made before there is a second thread: when a sink opens. */
+/*
+ * The bitmap is made before there is a second thread: when a sink opens.  The
+ * order is for guest_mem_hold_page(): see there.
+ */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
 {
 	uint64_t bit = UINT64_C(1) << gfn.v % 64;
@@ -79,7 +82,7 @@ int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
 		return -ENOMEM;
 	if (away)
 		__atomic_fetch_or(&mem->away[gfn.v / 64], bit,
-				  __ATOMIC_RELAXED);
+				  __ATOMIC_SEQ_CST);
 	else
 		__atomic_fetch_and(&mem->away[gfn.v / 64], ~bit,
 				   __ATOMIC_RELAXED);
@@ -89,7 +92,7 @@ int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
 bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
 {
 	return mem->away && gfn.v < guest_mem_nr_frames(mem) &&
-	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_RELAXED) >>
+	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_SEQ_CST) >>
 	       gfn.v % 64 & 1;
 }
 

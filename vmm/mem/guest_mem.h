@@ -97,6 +97,22 @@ void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
 
 /*
+ * For a thread that others wait for, as it holds a lock: a frame that can be read
+ * without waiting for the device of a sink.  *page points to it, and it stays in
+ * memory until guest_mem_release().  -EFAULT: it is not RAM of ours; -EAGAIN: a
+ * sink has it.
+ *
+ * What is left is a frame that a sink watches and that is in nobody's hands: one
+ * that was discarded is filled with zeros at the first touch, and a write to one
+ * that is being evicted ends that.  Both are quick, but done by the thread that
+ * serves the sink's faults, after those that came before: for each of them it may
+ * have to read a page first, which takes no longer than the timeout of the store
+ * (store.h), and is refused at once when the device is known to be stalled.  And
+ * what the host's kernel has swapped out, the kernel brings back.
+ */
+int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page);
+
+/*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
  * all of it is guest RAM inside one slot.  len 0 is refused too.
  */
@@ -211,8 +227,9 @@ void guest_mem_set_owner(struct guest_mem *mem,
 			 int (*discard)(void *arg, struct gfn_range range),
 			 void *arg);
 /*
- * Such a page counts as swapped in guest_mem_residency().  -ENOMEM, and only
- * the first time.
+ * Such a page counts as swapped in guest_mem_residency().  A sink whose pages
+ * must be fetched sets it first, then looks whether the page is held, and drops
+ * it only if not: see guest_mem_hold_page().  -ENOMEM, and only the first time.
  */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
 bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn);

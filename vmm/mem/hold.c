@@ -2,6 +2,8 @@
 /* Memory that devices hold: a count for each frame, changed by any thread. */
 #include "config.h"
 
+#include <errno.h>
+
 #include "vmm/mem/guest_mem.h"
 #include "vmm/mem/guest_mem-internal.h"
 
@@ -20,7 +22,7 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 		while (n != MOST && (hold || n) &&
 		       !__atomic_compare_exchange_n(&mem->held[g], &n,
 						    hold ? n + 1 : n - 1, false,
-						    __ATOMIC_RELAXED,
+						    __ATOMIC_SEQ_CST,
 						    __ATOMIC_RELAXED))
 			;
 	}
@@ -39,5 +41,28 @@ void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len)
 bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
 {
 	return mem->held && gfn.v < guest_mem_nr_frames(mem) &&
-	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_RELAXED);
+	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_SEQ_CST);
+}
+
+/*
+ * We hold it, then look whether it is away; a sink says that it is away, then
+ * looks whether it is held.  In one order for all threads (SEQ_CST) at least one
+ * of the two sees what the other did.
+ */
+int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
+{
+	void *p;
+
+	if (gfn.v >= guest_mem_nr_frames(mem))
+		return -EFAULT;
+	p = guest_mem_ptr(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (!p)
+		return -EFAULT;
+	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (guest_mem_is_away(mem, gfn) && !mem->away_stays) {
+		guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+		return -EAGAIN;
+	}
+	*page = p;
+	return 0;
 }

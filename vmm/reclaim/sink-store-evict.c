@@ -50,13 +50,27 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 	return rc;
 }
 
-/* Under the lock: pages that have been put, and that nobody wrote to since. */
+/*
+ * Under the lock: from now on the page is away.  False: somebody reads it right
+ * now who can't wait for it (guest_mem_hold_page()), so it is not.
+ */
+static bool set_stored(struct sink_store *s, gfn_t gfn)
+{
+	sink_store_set_state(s, gfn, PAGE_STORED);
+	if (!guest_mem_is_held(s->mem, gfn))
+		return true;
+	let_go(s, gfn);
+	return false;
+}
+
+/*
+ * Under the lock: pages that are STORED, of which a copy has been put and that
+ * nobody wrote to since.
+ */
 static void take(struct sink_store *s, struct gfn_range r)
 {
 	uint64_t end = r.start.v + r.nr;
 
-	for (uint64_t g = r.start.v; g < end; g++)
-		sink_store_set_state(s, GFN(g), PAGE_STORED);
 	if (!guest_mem_drop(s->mem, r))
 		return;
 	/* Some may be gone: one by one, so that it is known which. */
@@ -84,9 +98,14 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 			let_go(s, GFN(g));
 			continue;
 		}
-		while (next < put_end && s->states[next] == PAGE_EVICTING)
+		for (next = g; next < put_end &&
+		     s->states[next] == PAGE_EVICTING &&
+		     set_stored(s, GFN(next)); next++)
+			;
+		if (next > g)
+			take(s, (struct gfn_range){ GFN(g), next - g });
+		else
 			next++;
-		take(s, (struct gfn_range){ GFN(g), next - g });
 	}
 	pthread_mutex_unlock(lock);
 }

@@ -174,7 +174,7 @@ static void ask_each(struct harvest *h)
 
 		if (rmap_page_referenced_by(h->view->map, g, mapping, &f, &r))
 			continue;
-		if (f.nr && f.nr == f.nr_known && !r.partial)
+		if (r.has_accessed_bits && f.nr == f.nr_known && !r.partial)
 			bitmap_set(h->looked, g);
 		if (r.nr_referenced)
 			bitmap_set(h->young, g);

@@ -20,8 +20,8 @@
 #define MAX_LEAF_LEVEL 3	/* 1 GiB */
 
 struct leaf {
-	uint64_t *entry;	/* in guest memory */
 	uint64_t value;
+	unsigned int index;	/* of its entry in the table */
 	uint64_t table_gfn;
 	unsigned int level;	/* also of an entry that maps nothing */
 	uint64_t gfn;		/* of the address asked for */
@@ -32,8 +32,24 @@ static unsigned int shift_of(unsigned int level)
 	return 12 + 9 * (level - 1);
 }
 
+/* Tables are read under the view's lock: what a sink has is not waited for. */
+static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
+{
+	void *p;
+	int rc = guest_mem_hold_page(w->mem, GFN(gfn), &p);
+
+	if (!rc)
+		*table = p;
+	return rc;
+}
+
+static void put_table(const struct guest_walk *w, uint64_t gfn)
+{
+	guest_mem_release(w->mem, gfn_to_gpa(GFN(gfn)), VMM_PAGE_SIZE);
+}
+
 /*
- * 1: found; 0: nothing is mapped there; -ENOENT: a table is not in RAM.  A
+ * 1: found; 0: nothing is mapped there; -ENOENT: a table is not in memory.  A
  * table that names itself ends, too: the walk is as deep as there are levels.
  */
 static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
@@ -42,13 +58,13 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 	uint64_t table = pgd & PTE_FRAME;
 
 	for (unsigned int level = w->levels; level; level--) {
-		uint64_t index = addr >> shift_of(level) & 511, v, inside;
-		uint64_t *t = guest_mem_ptr(w->mem, GPA(table), VMM_PAGE_SIZE);
+		uint64_t index = addr >> shift_of(level) & 511, v, inside, *t;
 
-		if (!t)
+		if (get_table(w, table >> VMM_PAGE_SHIFT, &t))
 			return -ENOENT;
 		/* Once: the guest may change it at any instant. */
 		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
+		put_table(w, table >> VMM_PAGE_SHIFT);
 		leaf->value = v;
 		leaf->level = level;
 		if (!(v & PTE_PRESENT))
@@ -62,7 +78,7 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		if (level > MAX_LEAF_LEVEL ||
 		    (v & PTE_FRAME & ~PTE_LARGE_PAT) >> VMM_PAGE_SHIFT & inside)
 			return 0;
-		leaf->entry = &t[index];
+		leaf->index = index;
 		leaf->table_gfn = table >> VMM_PAGE_SHIFT;
 		leaf->gfn = ((v & PTE_FRAME) >> VMM_PAGE_SHIFT & ~inside) +
 			    (addr >> VMM_PAGE_SHIFT & inside);
@@ -160,13 +176,18 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 {
 	const struct guest_walk *w = ctx;
 	struct leaf leaf;
+	uint64_t *t;
 
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
 	    find_leaf(w, rmap_mm_pgd(mm), addr, &leaf) <= 0 ||
 	    leaf.gfn != gfn ||
 	    !(leaf.value & PTE_ACCESSED))
 		return 0;
-	clear_accessed(w, leaf.entry, leaf.value, leaf.table_gfn);
+	/* Where it has just gone the bit stays set. */
+	if (get_table(w, leaf.table_gfn, &t))
+		return 1;
+	clear_accessed(w, &t[leaf.index], leaf.value, leaf.table_gfn);
+	put_table(w, leaf.table_gfn);
 	return 1;
 }
 
@@ -211,19 +232,16 @@ static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
 	return true;
 }
 
-/*
- * As deep as there are levels, and as wide as the budget allows.  base: the
- * first address of this table.
- */
-static int walk_table(struct table_walk *t, uint64_t gpa, unsigned int level,
-		      uint64_t base)
+static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
+		      uint64_t base);
+
+/* table: of frame gfn; base: its first address. */
+static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
+			unsigned int level, uint64_t base)
 {
 	unsigned int nr = level == t->walk->levels ? 256 : 512;
 	unsigned int shift = shift_of(level), i;
-	uint64_t *table = guest_mem_ptr(t->walk->mem, GPA(gpa), VMM_PAGE_SIZE);
 
-	if (!table)
-		return -ENOENT;
 	for (i = t->from > base ? (t->from - base) >> shift : 0; i < nr; i++) {
 		uint64_t v = __atomic_load_n(&table[i], __ATOMIC_RELAXED);
 		uint64_t addr = base + ((uint64_t)i << shift);
@@ -239,14 +257,31 @@ static int walk_table(struct table_walk *t, uint64_t gpa, unsigned int level,
 		if (!(v & PTE_PRESENT))
 			continue;
 		if (level > 1 && !(v & PTE_LARGE))
-			rc = walk_table(t, v & PTE_FRAME, level - 1, addr);
-		else if (!walk_leaf(t, &table[i], v, level,
-				    gpa >> VMM_PAGE_SHIFT))
+			rc = walk_table(t, (v & PTE_FRAME) >> VMM_PAGE_SHIFT,
+					level - 1, addr);
+		else if (!walk_leaf(t, &table[i], v, level, gfn))
 			rc = -ENOSPC;
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+/* As deep as there are levels, and as wide as the budget allows. */
+static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
+		      uint64_t base)
+{
+	uint64_t *table;
+	int rc = get_table(t->walk, gfn, &table);
+
+	/* The processor did not go through it either, since it went. */
+	if (rc == -EAGAIN)
+		return 0;
+	if (rc)
+		return -ENOENT;
+	rc = walk_entries(t, table, gfn, level, base);
+	put_table(t->walk, gfn);
+	return rc;
 }
 
 int guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
@@ -255,7 +290,8 @@ int guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
 				  bool accessed), void *arg)
 {
 	struct table_walk t = { w, budget, GUEST_WALK_PIECE, *from, fn, arg };
-	int rc = walk_table(&t, rmap_mm_pgd(mm) & PTE_FRAME, w->levels, 0);
+	int rc = walk_table(&t, (rmap_mm_pgd(mm) & PTE_FRAME) >> VMM_PAGE_SHIFT,
+			    w->levels, 0);
 
 	*from = t.from;
 	return rc;

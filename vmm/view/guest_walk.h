@@ -4,9 +4,13 @@
  * AMD64 vol. 2, chapter 5): 4 and 5 levels, leaves of 4 KiB, 2 MiB and 1 GiB.
  *
  * The guest runs meanwhile and may write anything there: every table is looked
- * up through guest_mem_ptr(), every entry is read once, and the walk is as deep
- * as there are levels.  The guest's TLB may hold an entry whose accessed bit is
- * cleared here; the page then looks cold for a round, as with Linux on x86.
+ * up through guest_mem_hold_page(), every entry is read once, and the walk is as
+ * deep as there are levels.  Readers hold the view's lock, and the engine its
+ * own, too: so a table that a sink has is never waited for, however long its
+ * device takes; what is left is said in guest_mem.h.
+ *
+ * The guest's TLB may hold an entry whose accessed bit is cleared here; the page
+ * then looks cold for a round, as with Linux on x86.
  */
 #ifndef VMM_VIEW_GUEST_WALK_H
 #define VMM_VIEW_GUEST_WALK_H
@@ -39,8 +43,9 @@ struct guest_walk {
 
 /*
  * lookup: -ENOENT where tables are not known: no PGD, or one of them lies
- * outside RAM; then the map's own word counts.  "Not present" is an answer,
- * also for entries with reserved bits, at which the processor would fault.
+ * outside RAM, or a sink has it; then the map's own word counts.  "Not present"
+ * is an answer, also for entries with reserved bits, at which the processor
+ * would fault.
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
@@ -51,11 +56,12 @@ extern const struct rmap_pte_ops guest_walk_ops;
  * The leaves of the user half of mm's tables, from address *from on (0 to begin
  * with): clears their accessed bits, by the rule above, and calls fn with the
  * frames that each maps.  *budget counts down: an entry costs 1, a huge leaf up
- * to 4096 more.
+ * to 4096 more.  What is below a table that a sink has is left out: nobody used
+ * it since the table went, and what was before is seen when it is back.
  *
  * 1: that was a piece, and *from is where the next one begins; a lock may be let
  * go before.  0: that was all.  -ENOSPC: the budget was not enough; -ENOENT: a
- * table is not in RAM.
+ * table lies outside RAM.
  */
 int guest_walk_harvest(const struct guest_walk *walk, const struct rmap_mm *mm,
 		       uint64_t *from, uint64_t *budget,
