@@ -273,7 +273,7 @@ tests_unit_doctor_LDADD = $(VMM_LIBS)
 TESTS += tests/unit/damon-borrow.sh tests/unit/require.sh
 dist_check_SCRIPTS += tests/unit/damon-borrow.sh tests/unit/require.sh
 VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
-	tests/unit/view-flags \
+	tests/unit/view-flags tests/unit/epoch-end \
 	tests/unit/rmap-record
 check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
@@ -281,6 +281,10 @@ tests_unit_guest_pte_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_pte_LDADD = $(VMM_LIBS)
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
+tests_unit_epoch_end_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_epoch_end_LDADD = $(VMM_LIBS)
+tests_unit_epoch_end_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=memmove \
+	-Wl,--wrap=rmap_mm_remove -Wl,--wrap=view_unlock
 tests_unit_view_flags_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_view_flags_LDADD = $(VMM_LIBS)
 tests_unit_view_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -38,6 +38,7 @@
 #define MESSAGE_WORK 64
 #define MAPPING_WORK 16		/* made, replaced or gone */
 #define VMA_WORK     64		/* gone */
+#define MM_WORK	     16		/* gone; without its regions */
 
 /*
  * A second: a picture of all memory every other one, but no more than a third
@@ -245,7 +246,8 @@ static uint64_t work_of(struct agent_server *as,
 	work += MAPPING_WORK *
 		less_than_before(before->nr_mappings, now.nr_mappings);
 	work += VMA_WORK * less_than_before(before->nr_vmas, now.nr_vmas);
-	/* The table of processes is gone through, or moves. */
+	work += MM_WORK * less_than_before(before->nr_mms, now.nr_mms);
+	/* The table of processes is gone through once, or half of it moves. */
 	if (msg->type == PROTOCOL_EPOCH_END)
 		work += before->nr_mms;
 	else if (now.nr_mms != before->nr_mms)

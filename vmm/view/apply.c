@@ -63,8 +63,9 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 {
 	uint64_t i = view_mm_index(view, pid);
 
-	return i < view->nr_mms && view->mms[i].pid == pid ? &view->mms[i] :
-							     NULL;
+	struct view_mm *m = i < view->nr_mms ? view_mm_at(view, i) : NULL;
+
+	return m && m->pid == pid ? m : NULL;
 }
 
 /*
@@ -92,29 +93,69 @@ static bool remove_vma(struct view *view, struct view_mm *m,
 	return view_breathe(view, work);
 }
 
-static bool remove_all_vmas(struct view *view, struct view_mm *m)
+static bool remove_all_vmas(struct view *view, struct view_mm *m,
+			    uint64_t *work)
 {
 	struct rmap_vma *vma;
-	uint64_t work = 0;
 
 	while ((vma = rmap_vma_next(m->mm, 0)))
-		if (!remove_vma(view, m, vma, &work))
+		if (!remove_vma(view, m, vma, work))
 			return false;
 	return true;
 }
 
-static bool forget(struct view *view, uint32_t pid)
+/* All but its entry; false: it stays. */
+static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
+{
+	if (!remove_all_vmas(view, m, work))
+		return false;
+	record_exit(view->record, m->pid);
+	rmap_mm_remove(view->map, m->mm);
+	view->nr_mms--;
+	return true;
+}
+
+static void forget(struct view *view, uint32_t pid)
 {
 	struct view_mm *m = find_mm(view, pid);
+	uint64_t work = 0;
 
-	if (!m)
-		return true;
-	if (!remove_all_vmas(view, m))
-		return false;
-	record_exit(view->record, pid);
-	rmap_mm_remove(view->map, m->mm);
-	memmove(m, m + 1, (view->mms + --view->nr_mms - m) * sizeof(*m));
-	return true;
+	if (m && remove_mm(view, m, &work))
+		memmove(m, m + 1,
+			(view->mms + view->nr_mms - m) * sizeof(*m));
+}
+
+/*
+ * Those that a full picture did not tell of.  Each entry is moved once, over the
+ * gap that the ones before it have left; at a breath readers find a whole table,
+ * with the gap in it.  False: not brought to its end.
+ *
+ *	| stay | gap | not looked at yet |
+ *	       gap_at
+ */
+static bool forget_untold(struct view *view)
+{
+	uint64_t work = 0;
+	bool go_on = true;
+
+	while (go_on && view->gap_at < view->nr_mms) {
+		struct view_mm *m = view_mm_at(view, view->gap_at);
+
+		if (m->epoch != view->epoch) {
+			go_on = remove_mm(view, m, &work);
+			view->gap += go_on;
+		} else {
+			view->mms[view->gap_at++] = *m;
+		}
+		go_on = go_on && view_breathe(view, &work);
+	}
+	/* Only where the service ends is there anything behind the gap. */
+	if (view->gap_at < view->nr_mms)
+		memmove(&view->mms[view->gap_at],
+			&view->mms[view->gap_at + view->gap],
+			(view->nr_mms - view->gap_at) * sizeof(*view->mms));
+	view->gap = view->gap_at = 0;
+	return go_on;
 }
 
 static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
@@ -158,6 +199,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 {
 	struct view_mm *m = find_mm(view, pm->pid);
 	bool delta = pm->flags & PROTOCOL_MM_DELTA;
+	uint64_t work = 0;
 
 	view->pid = 0;
 	view->vma = NULL;
@@ -167,7 +209,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 		view->nr_dropped++;
 		return;
 	}
-	if (!delta && !remove_all_vmas(view, m))
+	if (!delta && !remove_all_vmas(view, m, &work))
 		return;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
@@ -283,15 +325,8 @@ static void apply_runs(struct view *view, const struct protocol_message *msg)
 
 static void end_epoch(struct view *view)
 {
-	uint64_t i = view->nr_mms, work = 0;
-
-	/* From the end: the table then moves least. */
-	while (view->full && i--) {
-		if (view->mms[i].epoch != view->epoch &&
-		    !forget(view, view->mms[i].pid))
-			return;
-		view_breathe(view, &work);
-	}
+	if (view->full && !forget_untold(view))
+		return;
 	view_end_flags(view);
 	record_sync(view->record);
 	view->stats.epoch = view->epoch;

@@ -28,8 +28,13 @@ struct view {
 	 * by the one that asks, under any lock.
 	 */
 	uint64_t *changed;
-	struct view_mm *mms;	/* owned */
+	struct view_mm *mms;	/* owned; entries: by view_mm_at() */
 	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
+	/*
+	 * While those that have ended are taken out, one after the other: so
+	 * many places of mms, from this index on, are no entries.  Else 0.
+	 */
+	uint64_t gap, gap_at;
 	struct guest_walk walk;	/* the map's PTE provider */
 	struct view_stats stats;
 	struct record *record;	/* owned; NULL: none is made */
@@ -47,6 +52,12 @@ struct view {
 	/* Set by any thread: what is being applied need not be to the end. */
 	atomic_bool stop;
 };
+
+/* The i-th process, by pid. */
+static inline struct view_mm *view_mm_at(const struct view *view, uint64_t i)
+{
+	return &view->mms[i < view->gap_at ? i : i + view->gap];
+}
 
 /* First entry with a pid >= pid: its index, or nr_mms. */
 uint64_t view_mm_index(const struct view *view, uint32_t pid);

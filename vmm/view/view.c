@@ -136,7 +136,7 @@ uint64_t view_mm_index(const struct view *view, uint32_t pid)
 	while (lo < hi) {
 		uint64_t mid = lo + (hi - lo) / 2;
 
-		if (view->mms[mid].pid < pid)
+		if (view_mm_at(view, mid)->pid < pid)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -161,7 +161,7 @@ bool view_next_process(const struct view *view, uint32_t after,
 
 	if (i == view->nr_mms)
 		return false;
-	describe(&view->mms[i], out);
+	describe(view_mm_at(view, i), out);
 	return true;
 }
 
@@ -170,9 +170,9 @@ bool view_find_process(const struct view *view, uint32_t pid,
 {
 	uint64_t i = view_mm_index(view, pid);
 
-	if (i == view->nr_mms || view->mms[i].pid != pid)
+	if (i == view->nr_mms || view_mm_at(view, i)->pid != pid)
 		return false;
-	describe(&view->mms[i], out);
+	describe(view_mm_at(view, i), out);
 	return true;
 }
 
