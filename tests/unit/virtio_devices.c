@@ -242,8 +242,11 @@ static void test_balloon_resource(struct vm *vm,
 	snprintf(path, sizeof(path), "/tmp/vmm-balloon-%d", (int)getpid());
 	if (stat_server_new(&server, &config, why, sizeof(why)))
 		tap_bail("%s", why);
-	ok(put_balloon(path, "{\"target\": 8192000}") &&
-	   driver_read(d, VIRTIO_MMIO_CONFIG) == 2000,
+	virtio_device_lock(d->dev);
+	ok(put_balloon(path, "{\"target\": 8192000}"),
+	   "PUT /balloon waits for no turn of the device");
+	virtio_device_unlock(d->dev);
+	ok(driver_wait(d, driver_read(d, VIRTIO_MMIO_CONFIG) == 2000),
 	   "PUT /balloon reaches the driver");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		ok(!put_balloon(path, wrong[i]) && strstr(why, "target"),
@@ -269,8 +272,13 @@ static void test_balloon(struct vm *vm)
 		tap_bail("%s", why);
 	driver_start(&d, vm, balloon, DRIVER_FEATURES);
 	gen = driver_read(&d, VIRTIO_MMIO_CONFIG_GENERATION);
+	/* A turn has the lock, and may wait for a page of the guest's. */
+	virtio_device_lock(d.dev);
 	virtio_balloon_set_target(balloon, 100 * 4096);
-	ok(driver_read(&d, VIRTIO_MMIO_CONFIG) == 100 &&
+	is_int(virtio_balloon_cycle(balloon, 4096), -EBUSY,
+	       "balloon: a cycle waits for no turn");
+	virtio_device_unlock(d.dev);
+	ok(driver_wait(&d, driver_read(&d, VIRTIO_MMIO_CONFIG) == 100) &&
 	   driver_read(&d, VIRTIO_MMIO_CONFIG_GENERATION) != gen &&
 	   (driver_read(&d, VIRTIO_MMIO_INTERRUPT_STATUS) &
 	    VIRTIO_MMIO_INT_CONFIG), "balloon: a target is announced");

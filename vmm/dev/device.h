@@ -37,14 +37,18 @@ void virtio_rng_free(struct virtio_rng *rng);
 int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 		       size_t len);
 void virtio_balloon_free(struct virtio_balloon *balloon);
-/* Asks the guest to give up nr_bytes of its memory; any thread. */
+/*
+ * Asks the guest to give up nr_bytes of its memory; any thread, and at once: the
+ * I/O thread tells the guest.
+ */
 void virtio_balloon_set_target(struct virtio_balloon *balloon,
 			       uint64_t nr_bytes);
 /*
  * Takes so much of the guest's memory and gives it back at once: what the guest
  * had free, the host has now.  Ends by itself after some seconds, with what the
- * guest could give.  0: it began; -EBUSY: the balloon is on its way; -ENODEV: the
- * guest has no driver; -EINVAL: that is nothing, or more than there is.
+ * guest could give.  0: it began; -EBUSY: the balloon is on its way, or at work
+ * just now; -ENODEV: the guest has no driver; -EINVAL: that is nothing, or more
+ * than there is.
  */
 int virtio_balloon_cycle(struct virtio_balloon *balloon, uint64_t nr_bytes);
 

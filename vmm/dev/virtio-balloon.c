@@ -9,6 +9,10 @@
  * which the lock is free: done[] says how much of it is behind us.  The guest may
  * change the request meanwhile; then other frames of its own go, or stay.
  *
+ * A turn reads the guest's memory, and where a page of it is in a store whose
+ * device does not answer, it takes as long.  So who serves others, the control
+ * socket and the engine, never waits for the lock.
+ *
  * A deflated page needs nothing from us: it is filled with zeros when the
  * guest touches it.  Therefore MUST_TELL_HOST is not offered.
  */
@@ -44,16 +48,17 @@ enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 struct virtio_balloon {
 	struct virtio_device dev; /* must come first */
 	struct log_limit limit;
+	/* Set by any thread, at any time: atomic. */
+	uint32_t base;		/* the target that was set, pages */
 	/*
-	 * Locked by dev.lock.  The statistics read the next three without, so
+	 * Locked by dev.lock.  The statistics read the next two without, so
 	 * that they wait for no turn: written atomically.
 	 */
 	struct virtio_balloon_config config; /* of it: actual */
 	uint64_t nr_reported;
-	uint32_t base;		/* the target that was set, pages */
 	uint64_t done[NR_QUEUES]; /* bytes of the request under way */
 	bool cycling;		/* beyond it, for a moment */
-	struct event *cycle_end;	/* owned: the moment is over */
+	struct event *to_base;	/* owned: the moment is over, or base is new */
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_device *dev)
@@ -189,21 +194,25 @@ static void aim(struct virtio_balloon *b, uint32_t nr_pages)
 	virtio_device_config_changed(&b->dev);
 }
 
+static uint32_t base_of(const struct virtio_balloon *b)
+{
+	return __atomic_load_n(&b->base, __ATOMIC_RELAXED);
+}
+
 static void end_cycle(struct virtio_balloon *b)
 {
 	b->cycling = false;
 	/* Not waiting for the callback, which may be waiting for us. */
-	event_del_noblock(b->cycle_end);
-	aim(b, b->base);
+	event_del_noblock(b->to_base);
+	aim(b, base_of(b));
 }
 
-static void on_cycle_end(evutil_socket_t fd, short what, void *arg)
+static void on_to_base(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_balloon *b = arg;
 
 	virtio_device_lock(&b->dev);
-	if (b->cycling)
-		end_cycle(b);
+	end_cycle(b);
 	virtio_device_unlock(&b->dev);
 }
 
@@ -236,7 +245,7 @@ static void stop(struct virtio_device *dev, unsigned int q)
 	memset(b->done, 0, sizeof(b->done));
 	__atomic_store_n(&b->config.actual, 0, __ATOMIC_RELAXED);
 	b->cycling = false;
-	b->config.num_pages = htole32(b->base);
+	b->config.num_pages = htole32(base_of(b));
 }
 
 static const struct virtio_device_ops balloon_ops = {
@@ -253,10 +262,8 @@ void virtio_balloon_set_target(struct virtio_balloon *b, uint64_t nr_bytes)
 		nr_pages = guest_mem_nr_pages(b->dev.mem);
 	if (nr_pages > UINT32_MAX)
 		nr_pages = UINT32_MAX;
-	virtio_device_lock(&b->dev);
 	__atomic_store_n(&b->base, nr_pages, __ATOMIC_RELAXED);
-	end_cycle(b);
-	virtio_device_unlock(&b->dev);
+	event_active(b->to_base, EV_TIMEOUT, 0);
 }
 
 int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
@@ -266,15 +273,17 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 	uint32_t actual;
 	int rc = 0;
 
-	virtio_device_lock(&b->dev);
+	/* The engine has its lock now: it waits for no turn. */
+	if (pthread_mutex_trylock(&b->dev.lock))
+		return -EBUSY;
 	actual = le32toh(b->config.actual);
 	if (!virtio_device_running(&b->dev))
 		rc = -ENODEV;
-	else if (b->cycling || actual > b->base)
+	else if (b->cycling || actual > base_of(b))
 		rc = -EBUSY;
 	else if (!want || want > guest_mem_nr_pages(b->dev.mem) - actual)
 		rc = -EINVAL;
-	if (!rc && evtimer_add(b->cycle_end, &limit))
+	if (!rc && evtimer_add(b->to_base, &limit))
 		rc = -ENOMEM;
 	if (!rc) {
 		b->cycling = true;
@@ -287,11 +296,10 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
 			      struct virtio_balloon_stats *stats)
 {
-	uint32_t base = __atomic_load_n(&balloon->base, __ATOMIC_RELAXED);
 	uint32_t actual = __atomic_load_n(&balloon->config.actual,
 					  __ATOMIC_RELAXED);
 
-	stats->target_bytes = (uint64_t)base << VMM_PAGE_SHIFT;
+	stats->target_bytes = (uint64_t)base_of(balloon) << VMM_PAGE_SHIFT;
 	stats->actual_bytes = (uint64_t)le32toh(actual) << VMM_PAGE_SHIFT;
 	stats->nr_reported = __atomic_load_n(&balloon->nr_reported,
 					     __ATOMIC_RELAXED);
@@ -316,15 +324,15 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 	b->dev.config = &b->config;
 	b->dev.config_bytes = offsetof(struct virtio_balloon_config,
 				       free_page_hint_cmd_id);
-	b->cycle_end = evtimer_new(vm_event_base(vm), on_cycle_end, b);
-	if (!b->cycle_end) {
+	b->to_base = evtimer_new(vm_event_base(vm), on_to_base, b);
+	if (!b->to_base) {
 		snprintf(why, len, "no memory for the balloon's timer");
 		free(b);
 		return -ENOMEM;
 	}
 	rc = virtio_device_add(&b->dev, vm, why, len);
 	if (rc < 0) {
-		event_free(b->cycle_end);
+		event_free(b->to_base);
 		free(b);
 		return rc;
 	}
@@ -336,7 +344,7 @@ void virtio_balloon_free(struct virtio_balloon *b)
 {
 	if (!b)
 		return;
-	event_free(b->cycle_end);
+	event_free(b->to_base);
 	virtio_device_remove(&b->dev);
 	free(b);
 }
