@@ -267,8 +267,9 @@ int main(void)
 	ok(st.nr_connections == 2 && st.agent_connected &&
 	   st.last_update_ns > now, "another agent takes over");
 	check(pid, anon, PAGES / 2, "the picture after the reconnection");
-	/* Not waited for yet: it is a zombie, without memory. */
+	/* Not reaped yet: it is a zombie, without memory. */
 	kill(pid, SIGKILL);
+	waitid(P_PID, pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
 	ok(wait_epochs(2), "exit comes");
 	view_rdlock(view);
 	ok(!rmap_mm_find(view_map(view), pid), "the process is forgotten");
