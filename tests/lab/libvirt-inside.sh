@@ -108,7 +108,7 @@ domain one 176 "<numa><cell id='0' cpus='0' memory='176' unit='MiB'/></numa>" \
       <readonly/>
     </disk>
 END
-domain two 128 </dev/null >two.xml
+domain two 176 </dev/null >two.xml
 for d in one two; do
   lv define $d.xml >/dev/null && continue
   sed 's/^/# /' libvirtd.log
