@@ -42,11 +42,11 @@ check "$source: huge pages, all patterns" \
 # A pass in which DAMON is stopped late, after several turns.
 late() {
   loops=''
-  for i in 1 2 3 4; do
+  for i in 1 2 3; do
     while :; do :; done &
     loops="$loops $!"
   done
-  nice -n 10 "$truth" --abits damon --mem 512M --huge --rounds 2 --window 500 \
+  nice -n 10 "$truth" --abits damon --mem 128M --huge --rounds 2 --window 500 \
     >/run/truth.log 2>&1
   rc=$?
   kill $loops
