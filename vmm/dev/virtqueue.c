@@ -140,6 +140,7 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 	const struct vring_desc *table = vq->desc;
 	size_t nr_table = vq->num, i = head;
 	unsigned int nr_seen = 0;
+	bool in_table = false;	/* an indirect one, which may be the ring's own */
 	const char *err;
 
 	for (;;) {
@@ -149,8 +150,9 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 			return "a descriptor index beyond its table";
 		d = *(const volatile struct vring_desc *)&table[i];
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (table != vq->desc)
+			if (in_table)
 				return "an indirect table in an indirect table";
+			in_table = true;
 			if (d.flags & VRING_DESC_F_NEXT)
 				return "an indirect descriptor with a successor";
 			if (!d.len || d.len % sizeof(d) || d.addr % 16)
