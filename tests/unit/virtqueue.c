@@ -177,6 +177,12 @@ static void test_hostile(void)
 	is_int(virtqueue_pop(&vq, &chain), -EIO, "broken by nested tables");
 
 	setup(false);
+	ring_desc(&ring, 0, vq.desc_gpa.v, NUM * 16, INDIRECT, 0);
+	ring_offer(&ring, 0);
+	is_int(virtqueue_pop(&vq, &chain), -EIO,
+	       "broken by the ring itself as a table");
+
+	setup(false);
 	ring_desc(&ring, 0, DATA, 1, WRITE | NEXT, 1);
 	ring_desc(&ring, 1, DATA, 1, 0, 0);
 	ring_offer(&ring, 0);
