@@ -14,6 +14,7 @@
 #include "vmm/policy/prefetch.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
+#include "vmm/util/fair-lock.h"
 #include "vmm/util/log.h"
 
 /* Candidates at a time; a quarter where a last look costs little a call. */
@@ -98,12 +99,8 @@ struct engine {
 	struct engine_policy now;
 
 	atomic_bool stopping;	/* set once */
-	_Atomic uint64_t nr_asked;	/* that want the lock, or have had it */
-	pthread_mutex_t lock;	/* of all below; taken before the view's */
+	struct fair_lock lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
-	pthread_cond_t served;	/* the engine's thread waits for: */
-	uint64_t nr_served;	/* of nr_asked, those that have had the lock */
-	bool gives_way;		/* it does wait */
 	struct engine_policy policy;
 	struct engine_stats stats;
 	struct frame_table frames;

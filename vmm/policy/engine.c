@@ -258,14 +258,14 @@ static void *engine_thread(void *arg)
 		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
 
 		if (e->held) {
-			pthread_cond_wait(&e->wake, &e->lock);
+			pthread_cond_wait(&e->wake, &e->lock.mutex);
 			last = clock_now_ns();
 			continue;
 		}
 		e->stats.period_ns = due - last;
 		/* A changed policy wakes us: the due time is another then. */
 		if (clock_now_ns() < due) {
-			pthread_cond_timedwait(&e->wake, &e->lock, &ts);
+			pthread_cond_timedwait(&e->wake, &e->lock.mutex, &ts);
 			continue;
 		}
 		engine_unlock(e);
@@ -337,8 +337,7 @@ static void destroy(struct engine *e)
 	free(e->ranges);
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
-	pthread_mutex_destroy(&e->lock);
-	pthread_cond_destroy(&e->served);
+	fair_lock_destroy(&e->lock);
 	free(e);
 }
 
@@ -364,8 +363,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 				 guest_mem_leaf_pages(config->mem));
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
-	pthread_cond_init(&e->served, NULL);
-	pthread_mutex_init(&e->lock, NULL);
+	fair_lock_init(&e->lock);
 	pthread_mutex_init(&e->callback_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -6,31 +6,12 @@
 
 void engine_lock(struct engine *e)
 {
-	atomic_fetch_add(&e->nr_asked, 1);
-	pthread_mutex_lock(&e->lock);
-	e->nr_served++;
-	if (e->gives_way)
-		pthread_cond_signal(&e->served);
+	fair_lock(&e->lock);
 }
 
 void engine_unlock(struct engine *e)
 {
-	pthread_mutex_unlock(&e->lock);
-}
-
-/*
- * A thread that unlocks a mutex and locks it again mostly wins against one that
- * has yet to wake up.  So all who have asked by now are served first.
- */
-static void lock_after_others(struct engine *e)
-{
-	uint64_t asked = atomic_load(&e->nr_asked);
-
-	pthread_mutex_lock(&e->lock);
-	e->gives_way = true;
-	while (e->nr_served < asked)
-		pthread_cond_wait(&e->served, &e->lock);
-	e->gives_way = false;
+	fair_unlock(&e->lock);
 }
 
 bool engine_is_stopping(struct engine *e)
@@ -40,7 +21,7 @@ bool engine_is_stopping(struct engine *e)
 
 void hold_begin(struct engine *e)
 {
-	lock_after_others(e);
+	fair_lock_after_others(&e->lock);
 	view_rdlock(e->config.view);
 	e->spent = 0;
 }

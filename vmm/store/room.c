@@ -62,12 +62,16 @@ void room_free(struct room *room)
 	free(room);
 }
 
-/* Before each line or record, with no pointer into what the lock guards. */
+/*
+ * Before each line or record, with no pointer into what the lock guards.  Only of
+ * the thread that makes room.
+ */
 static void take_turn(struct store *s)
 {
 	if (++s->scratch->nr_items <= MAX_ITEMS)
 		return;
-	store_give_way(s);
+	fair_unlock(&s->lock);
+	fair_lock_after_others(&s->lock);
 	s->scratch->nr_items = 1;
 }
 
@@ -170,9 +174,9 @@ static int wait_for_write(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	rc = log_write_result(s->log, until_ns);
-	store_lock(s);
+	fair_lock(&s->lock);
 	if (rc == -EINPROGRESS)
 		return -ETIMEDOUT;
 	end_segment(s, rc);
@@ -297,9 +301,9 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 	       log_victim(s->log, &r->victims[r->nr_victims])) {
 		uint64_t at = r->victims[r->nr_victims++];
 
-		store_unlock(s);
+		fair_unlock(&s->lock);
 		rc = log_read_segment(s->log, at, r->victim, until_ns);
-		store_lock(s);
+		fair_lock(&s->lock);
 		if (!rc)
 			fits = collect_live(s, at);
 		else
@@ -349,15 +353,15 @@ int store_make_room(struct store *s, uint64_t until_ns)
 {
 	int rc = 0;
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	while (s->makes_room && !rc)
-		rc = -cond_wait_until(&s->room, &s->lock, until_ns);
+		rc = -cond_wait_until(&s->room, &s->lock.mutex, until_ns);
 	if (!rc) {
 		s->makes_room = true;
 		rc = make_room(s, until_ns);
 		s->makes_room = false;
 		pthread_cond_broadcast(&s->room);
 	}
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	return rc;
 }

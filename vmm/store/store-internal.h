@@ -4,13 +4,13 @@
 #define VMM_STORE_INTERNAL_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "vmm/store/fifo.h"
 #include "vmm/store/health.h"
 #include "vmm/store/log.h"
 #include "vmm/store/slab.h"
 #include "vmm/store/store.h"
+#include "vmm/util/fair-lock.h"
 
 enum store_tier {
 	TIER_NONE,
@@ -29,11 +29,7 @@ struct store_entry {		/* 16 bytes a key; zeros: nothing there */
 };
 
 struct store {
-	_Atomic uint64_t nr_asked;	/* for the lock, by store_lock() */
-	pthread_mutex_t lock;	/* guards all below but nr_keys */
-	uint64_t nr_served;		/* of these */
-	bool gives_way;			/* store_give_way() waits for served */
-	pthread_cond_t served;
+	struct fair_lock lock;	/* guards all below but nr_keys */
 	uint64_t nr_keys;
 	bool makes_room;	/* somebody does: of the log's next segment */
 	pthread_cond_t room;	/* nobody does any more */
@@ -46,14 +42,6 @@ struct store {
 	struct room *scratch;		/* owned; of who makes room */
 	struct health *health;		/* one user is ours */
 };
-
-void store_lock(struct store *store);
-void store_unlock(struct store *store);
-/*
- * Under the lock, which is let go until all have had it who wait for it now.
- * For one thread at a time: that which makes room.
- */
-void store_give_way(struct store *store);
 
 /* What making room needs; -ENOMEM. */
 int room_new(struct room **roomp);

@@ -14,34 +14,6 @@
 #define RELEASES_A_LOOK 256
 #define MOVES_A_LOOK	512
 
-void store_lock(struct store *s)
-{
-	atomic_fetch_add(&s->nr_asked, 1);
-	pthread_mutex_lock(&s->lock);
-	s->nr_served++;
-	if (s->gives_way)
-		pthread_cond_signal(&s->served);
-}
-
-void store_unlock(struct store *s)
-{
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* A thread that unlocks a mutex and locks it again mostly is first again. */
-void store_give_way(struct store *s)
-{
-	uint64_t asked;
-
-	pthread_mutex_unlock(&s->lock);
-	asked = atomic_load(&s->nr_asked);
-	pthread_mutex_lock(&s->lock);
-	s->gives_way = true;
-	while (s->nr_served < asked)
-		pthread_cond_wait(&s->served, &s->lock);
-	s->gives_way = false;
-}
-
 static int make_parts(struct store *s, const struct store_config *config)
 {
 	const char *name = config->device ? config->device->name : "memory";
@@ -71,9 +43,8 @@ int store_new(struct store **storep, const struct store_config *config)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	pthread_mutex_init(&s->lock, NULL);
+	fair_lock_init(&s->lock);
 	cond_init(&s->room);
-	cond_init(&s->served);
 	s->nr_keys = config->nr_keys;
 	rc = make_parts(s, config);
 	if (rc) {
@@ -95,8 +66,7 @@ void store_free(struct store *s)
 	room_free(s->scratch);
 	free(s->entries);
 	pthread_cond_destroy(&s->room);
-	pthread_cond_destroy(&s->served);
-	pthread_mutex_destroy(&s->lock);
+	fair_lock_destroy(&s->lock);
 	free(s);
 }
 
@@ -217,13 +187,13 @@ int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 		return -EINVAL;
 	page_encode(coder, page, &code);
 	for (int i = 0; i < ROOM_TRIES; i++) {
-		store_lock(s);
+		fair_lock(&s->lock);
 		rc = put_code(s, key, &code, sum);
 		if (!rc)
 			s->stats.nr_puts++;
 		else if (!s->log || i + 1 == ROOM_TRIES)
 			s->stats.nr_full++;
-		store_unlock(s);
+		fair_unlock(&s->lock);
 		if (rc != -ENOSPC || !s->log)
 			break;
 		rc = store_make_room(s, until);
@@ -239,7 +209,7 @@ static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 {
 	int rc = 0;
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	*e = s->entries[key];
 	switch ((enum store_tier)e->tier) {
 	case TIER_NONE:
@@ -260,7 +230,7 @@ static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		rc = -EBADMSG;
 		break;
 	}
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	return rc;
 }
 
@@ -273,9 +243,9 @@ static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
 	};
 	int rc = log_read(s->log, &r, data, until_ns);
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	log_unpin(s->log, e->where);
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	return rc;
 }
 
@@ -306,7 +276,7 @@ static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
 	struct store_entry *now = &s->entries[key];
 	bool is_same;
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	is_same = now->tier == e->tier && now->where == e->where &&
 		  now->seq == e->seq;
 	if (is_same && e->tier != TIER_DAMAGED) {
@@ -315,7 +285,7 @@ static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
 		s->stats.nr_pages++;
 		health_damaged(s->health, key);
 	}
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	return is_same;
 }
 
@@ -338,19 +308,19 @@ int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 
 void store_drop(struct store *s, uint64_t key)
 {
-	store_lock(s);
+	fair_lock(&s->lock);
 	if (key < s->nr_keys)
 		store_forget(s, key);
-	store_unlock(s);
+	fair_unlock(&s->lock);
 }
 
 bool store_has(struct store *s, uint64_t key)
 {
 	bool has;
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	has = key < s->nr_keys && s->entries[key].tier != TIER_NONE;
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	return has;
 }
 
@@ -376,12 +346,12 @@ void store_get_stats(struct store *s, struct store_stats *stats)
 	struct slab_stats slab;
 	struct log_stats log = { 0 };
 
-	store_lock(s);
+	fair_lock(&s->lock);
 	*stats = s->stats;
 	slab_get_stats(s->slab, &slab);
 	if (s->log)
 		log_get_stats(s->log, &log);
-	store_unlock(s);
+	fair_unlock(&s->lock);
 	stats->mem_used_bytes = slab.slot_bytes;
 	stats->mem_block_bytes = slab.block_bytes;
 	stats->far_live_bytes = log.live_bytes;

@@ -1,5 +1,6 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/util/diff.c vmm/util/diff.h \
+	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/printable.c vmm/util/printable.h \

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A mutex for a thread that has much to do under it, a piece at a time.  Whoever
+ * unlocks an ordinary mutex and locks it again mostly wins against one that has
+ * yet to wake up.  That thread takes it by fair_lock_after_others() instead: all
+ * who have asked by then are served first.
+ *
+ * `mutex` may be given to pthread_cond_wait() and the like while it is held.
+ */
+#ifndef VMM_UTIL_FAIR_LOCK_H
+#define VMM_UTIL_FAIR_LOCK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fair_lock {
+	_Atomic uint64_t nr_asked;	/* that want it, or have had it */
+	pthread_mutex_t mutex;		/* guards the rest */
+	uint64_t nr_served;		/* of nr_asked, those that have had it */
+	bool gives_way;			/* a thread waits for: */
+	pthread_cond_t served;
+};
+
+void fair_lock_init(struct fair_lock *lock);
+void fair_lock_destroy(struct fair_lock *lock);
+
+/* Any thread. */
+void fair_lock(struct fair_lock *lock);
+void fair_unlock(struct fair_lock *lock);
+
+/* Without it, and one thread at a time: takes it after the others. */
+void fair_lock_after_others(struct fair_lock *lock);
+
+#endif
