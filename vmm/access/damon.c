@@ -170,11 +170,7 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 	     i = bitmap_next(young, i + 1, end))
 		if (!pfn_map_pfn(damon->map, i - start))
 			bitmap_clear(young, i);
-	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
-		uint64_t mask = bitmap_word_mask(w, start, end);
-
-		damon->last[w] = (damon->last[w] & ~mask) | (young[w] & mask);
-	}
+	bitmap_copy_range(damon->last, young, start, end);
 	backoff_end(damon->backoff, range, young);
 	return 0;
 }
@@ -183,13 +179,9 @@ static void damon_assumed(struct access_source *src, struct gfn_range range,
 			  uint64_t *assumed)
 {
 	struct damon_source *damon = (struct damon_source *)src;
-	uint64_t start = range.start.v, end = start + range.nr;
 
-	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
-		uint64_t mask = bitmap_word_mask(w, start, end);
-
-		assumed[w] = (assumed[w] & ~mask) | (damon->unknown[w] & mask);
-	}
+	bitmap_copy_range(assumed, damon->unknown, range.start.v,
+			  range.start.v + range.nr);
 }
 
 const struct access_source_ops access_source_damon = {

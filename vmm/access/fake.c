@@ -240,13 +240,9 @@ static void fake_assumed(struct access_source *src, struct gfn_range range,
 			 uint64_t *assumed)
 {
 	const struct fake *fake = (const struct fake *)src;
-	uint64_t start = range.start.v, end = start + range.nr;
 
-	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
-		uint64_t mask = bitmap_word_mask(w, start, end);
-
-		assumed[w] = (assumed[w] & ~mask) | (fake->guessed[w] & mask);
-	}
+	bitmap_copy_range(assumed, fake->guessed, range.start.v,
+			  range.start.v + range.nr);
 }
 
 static const struct access_source_ops fake_ops = {

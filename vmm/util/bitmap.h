@@ -61,6 +61,17 @@ static inline void bitmap_clear_range(uint64_t *map, uint64_t start,
 		map[w] &= ~bitmap_word_mask(w, start, end);
 }
 
+/* to's bits [start, end) become from's; no others change. */
+static inline void bitmap_copy_range(uint64_t *to, const uint64_t *from,
+				     uint64_t start, uint64_t end)
+{
+	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
+		uint64_t mask = bitmap_word_mask(w, start, end);
+
+		to[w] = (to[w] & ~mask) | (from[w] & mask);
+	}
+}
+
 /* Set bits in [start, end). */
 static inline uint64_t bitmap_count(const uint64_t *map, uint64_t start,
 				    uint64_t end)
