@@ -185,7 +185,7 @@ static void test_held(void)
 	ok(!guest_mem_is_away(w.mem, GFN(300)) && has_number(&w, 300, 3),
 	   "it is what it was");
 	is_int(world_stats(&w).store.nr_pages, 2, "and not in the store");
-	guest_mem_release(w.mem, GPA(300 * VMM_PAGE_SIZE), VMM_PAGE_SIZE);
+	guest_mem_release_page(w.mem, GFN(300));
 	is_int(world_evict(&w, 300, 1), 1, "not held any more it is");
 	is_int(guest_mem_hold_page(w.mem, GFN(300), &p), -EAGAIN,
 	       "and then can't be held");

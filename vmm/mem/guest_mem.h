@@ -98,11 +98,11 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
 
 /*
  * For a thread that others wait for, as it holds a lock: a frame that can be read
- * without waiting for the device of a sink.  *page points to it, and it stays in
- * memory until guest_mem_release().  -EFAULT: it is not RAM of ours; -EAGAIN: a
- * sink has it.
+ * without waiting for the device of a sink.  *page points to it, and no sink takes
+ * it to such a device until guest_mem_release_page(); where there is no such sink
+ * both cost nothing.  -EFAULT: it is not RAM of ours; -EAGAIN: a sink has it.
  *
- * What is left is a frame that a sink watches and that is in nobody's hands: one
+ * What can still take a while is a frame that a sink watches and does not have: one
  * that was discarded is filled with zeros at the first touch, and a write to one
  * that is being evicted ends that.  Both are quick, but done by the thread that
  * serves the sink's faults, after those that came before: for each of them it may
@@ -111,6 +111,7 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
  * what the host's kernel has swapped out, the kernel brings back.
  */
 int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page);
+void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
  * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless

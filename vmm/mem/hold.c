@@ -44,6 +44,12 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
 	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_SEQ_CST);
 }
 
+/* By a sink, and to a place from which it takes long to come back. */
+static bool can_go(const struct guest_mem *mem)
+{
+	return mem->away && !mem->away_stays;
+}
+
 /*
  * We hold it, then look whether it is away; a sink says that it is away, then
  * looks whether it is held.  In one order for all threads (SEQ_CST) at least one
@@ -58,11 +64,18 @@ int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
 	p = guest_mem_ptr(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 	if (!p)
 		return -EFAULT;
-	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
-	if (guest_mem_is_away(mem, gfn) && !mem->away_stays) {
-		guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
-		return -EAGAIN;
-	}
 	*page = p;
-	return 0;
+	if (!can_go(mem))
+		return 0;
+	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (!guest_mem_is_away(mem, gfn))
+		return 0;
+	guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	return -EAGAIN;
+}
+
+void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn)
+{
+	if (can_go(mem))
+		guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 }

@@ -32,6 +32,12 @@ static unsigned int shift_of(unsigned int level)
 	return 12 + 9 * (level - 1);
 }
 
+/* Of an entry, or of a PGD. */
+static uint64_t frame_of(uint64_t entry)
+{
+	return (entry & PTE_FRAME) >> VMM_PAGE_SHIFT;
+}
+
 /* Tables are read under the view's lock: what a sink has is not waited for. */
 static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
 {
@@ -45,7 +51,7 @@ static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
 
 static void put_table(const struct guest_walk *w, uint64_t gfn)
 {
-	guest_mem_release(w->mem, gfn_to_gpa(GFN(gfn)), VMM_PAGE_SIZE);
+	guest_mem_release_page(w->mem, GFN(gfn));
 }
 
 /*
@@ -55,22 +61,22 @@ static void put_table(const struct guest_walk *w, uint64_t gfn)
 static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		     struct leaf *leaf)
 {
-	uint64_t table = pgd & PTE_FRAME;
+	uint64_t table = frame_of(pgd);
 
 	for (unsigned int level = w->levels; level; level--) {
 		uint64_t index = addr >> shift_of(level) & 511, v, inside, *t;
 
-		if (get_table(w, table >> VMM_PAGE_SHIFT, &t))
+		if (get_table(w, table, &t))
 			return -ENOENT;
 		/* Once: the guest may change it at any instant. */
 		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
-		put_table(w, table >> VMM_PAGE_SHIFT);
+		put_table(w, table);
 		leaf->value = v;
 		leaf->level = level;
 		if (!(v & PTE_PRESENT))
 			return 0;
 		if (level > 1 && !(v & PTE_LARGE)) {
-			table = v & PTE_FRAME;
+			table = frame_of(v);
 			continue;
 		}
 		/* Reserved: a leaf above 1 GiB, or one that is not aligned. */
@@ -79,8 +85,8 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		    (v & PTE_FRAME & ~PTE_LARGE_PAT) >> VMM_PAGE_SHIFT & inside)
 			return 0;
 		leaf->index = index;
-		leaf->table_gfn = table >> VMM_PAGE_SHIFT;
-		leaf->gfn = ((v & PTE_FRAME) >> VMM_PAGE_SHIFT & ~inside) +
+		leaf->table_gfn = table;
+		leaf->gfn = (frame_of(v) & ~inside) +
 			    (addr >> VMM_PAGE_SHIFT & inside);
 		return 1;
 	}
@@ -257,8 +263,7 @@ static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
 		if (!(v & PTE_PRESENT))
 			continue;
 		if (level > 1 && !(v & PTE_LARGE))
-			rc = walk_table(t, (v & PTE_FRAME) >> VMM_PAGE_SHIFT,
-					level - 1, addr);
+			rc = walk_table(t, frame_of(v), level - 1, addr);
 		else if (!walk_leaf(t, &table[i], v, level, gfn))
 			rc = -ENOSPC;
 		if (rc)
@@ -290,8 +295,7 @@ int guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
 				  bool accessed), void *arg)
 {
 	struct table_walk t = { w, budget, GUEST_WALK_PIECE, *from, fn, arg };
-	int rc = walk_table(&t, (rmap_mm_pgd(mm) & PTE_FRAME) >> VMM_PAGE_SHIFT,
-			    w->levels, 0);
+	int rc = walk_table(&t, frame_of(rmap_mm_pgd(mm)), w->levels, 0);
 
 	*from = t.from;
 	return rc;
