@@ -87,6 +87,17 @@ static void test_bad_place(bool multi_conn)
 	forget_lines();
 }
 
+static void answers_again(struct setting *t)
+{
+	nbd_server_fail(&t->server, false);
+	is_int(put_all(t, 3000), 0, "it answers again: pages can be put");
+	ok(comes_to(t, DEVICE_OK), "all is well");
+	is_int(check_all(t->store, t->coder, 0, t->numbers, NR), 0,
+	       "every page is what it was");
+	close_store(t);
+	forget_lines();
+}
+
 /* A single connection, and all writes hang: reads don't wait for them. */
 static void test_no_writes(void)
 {
@@ -109,13 +120,7 @@ static void test_no_writes(void)
 	   "where it was to be written is not used any more");
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "every page is what it was");
-	nbd_server_fail(&t.server, false);
-	is_int(put_all(&t, 3000), 0, "it answers again: pages can be put");
-	ok(comes_to(&t, DEVICE_OK), "all is well");
-	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
-	       "every page is what it was");
-	close_store(&t);
-	forget_lines();
+	answers_again(&t);
 }
 
 /* The same of discards. */
@@ -133,13 +138,7 @@ static void test_no_trims(void)
 	}
 	ok(comes_to(&t, DEVICE_STALLED), "a discard has no answer");
 	ok(get_in_time(&t, 270, 10), "pages are read all the same");
-	nbd_server_fail(&t.server, false);
-	is_int(put_all(&t, 3000), 0, "it answers again: pages can be put");
-	ok(comes_to(&t, DEVICE_OK), "all is well");
-	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
-	       "every page is what it was");
-	close_store(&t);
-	forget_lines();
+	answers_again(&t);
 }
 
 int main(void)

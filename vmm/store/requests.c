@@ -30,12 +30,18 @@ bool requests_is_stalled(struct requests *q)
 	return is_stalled;
 }
 
+/* Writes and discards. */
+static bool refuses_changes(const struct requests *q)
+{
+	return q->is_stalled || q->writes_from_ns;
+}
+
 bool requests_refuses_writes(struct requests *q)
 {
 	bool refuses;
 
 	pthread_mutex_lock(&q->lock);
-	refuses = q->is_stalled || q->writes_from_ns;
+	refuses = refuses_changes(q);
 	pthread_mutex_unlock(&q->lock);
 	return refuses;
 }
@@ -167,8 +173,7 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 	int rc;
 
 	pthread_mutex_lock(&q->lock);
-	rc = q->is_stalled || q->writes_from_ns ? -ETIMEDOUT :
-	     settle_discards(q, len, offset);
+	rc = refuses_changes(q) ? -ETIMEDOUT : settle_discards(q, len, offset);
 	if (!rc) {
 		outdate_reads(q, len, offset);
 		r = request_add(q, KIND_WRITE, buf, len, offset);
@@ -202,8 +207,8 @@ void requests_discard(struct requests *q, size_t len, uint64_t offset)
 {
 	pthread_mutex_lock(&q->lock);
 	requests_set_in_use(q, len, offset, false);
-	if (q->dev->ops->discard && !q->never_discards && !q->is_stalled &&
-	    !q->writes_from_ns && !too_many(q, KIND_DISCARD)) {
+	if (q->dev->ops->discard && !q->never_discards &&
+	    !refuses_changes(q) && !too_many(q, KIND_DISCARD)) {
 		outdate_reads(q, len, offset);
 		request_add(q, KIND_DISCARD, NULL, len, offset);
 	}
