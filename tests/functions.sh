@@ -53,6 +53,22 @@ skip() { # NAME REASON...
   echo "ok $nr - $_skipped # SKIP $*"
 }
 
+# prove NAME PROGRAM...: one that prints TAP itself, which is kept as comments, and in
+# $tmp/proved.  A skip of it is one here, unless it failed; skipped: why, or ''.
+prove() {
+  _name=$1
+  shift
+  _rc=0
+  "$@" >"$tmp/proved" 2>&1 || _rc=$?
+  sed 's/^\([^#]\)/# \1/' "$tmp/proved"
+  skipped=$(sed -n 's/^.*# SKIP //p' "$tmp/proved" | head -n 1)
+  if [ $_rc = 0 ] && [ -n "$skipped" ]; then
+    skip "$_name" "$skipped"
+  else
+    ok $_rc "$_name"
+  fi
+}
+
 # What the machine or its kernel has not, or what only root may, is skipped.
 skip_all() { # REASON
   echo "1..0 # SKIP $*"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # abits-inside.sh TRUTH SOURCE: inside a level-1 machine.  One TAP stream.
-truth=$1 source=$2
-nr=0
+. "$abs_top_srcdir/tests/functions.sh"
+truth=$1 source=$2 with=''
 check() { # NAME COMMAND...: passes when the command does
   name=$1
   shift
@@ -16,7 +16,8 @@ check() { # NAME COMMAND...: passes when the command does
   grep -vE '^ok [^#]*$|^1\.\.' /run/check.log | sed 's/^\([^#]\)/# \1/'
 }
 # A skip of the inner test is a failure here: this kernel has the source.
-truth() { "$truth" --abits "$source" "$@" >/run/truth.log 2>&1; rc=$?
+# shellcheck disable=SC2086 # words
+truth() { $with "$truth" --abits "$source" "$@" >/run/truth.log 2>&1; rc=$?
   cat /run/truth.log; [ $rc = 0 ] && ! grep -q '^1..0' /run/truth.log; }
 # A kernel's own user of DAMON is left alone; this machine is ours to go on.
 stat=/sys/module/damon_stat/parameters/enabled
@@ -46,12 +47,12 @@ late() {
     while :; do :; done &
     loops="$loops $!"
   done
-  nice -n 10 "$truth" --abits damon --mem 128M --huge --rounds 2 --window 500 \
-    >/run/truth.log 2>&1
-  rc=$?
+  with='nice -n 10'
+  truth --mem 128M --huge --rounds 2 --window 500
+  late_rc=$?
+  with=''
   kill $loops
-  cat /run/truth.log
-  [ $rc = 0 ] && ! grep -q '^1..0' /run/truth.log
+  return $late_rc
 }
 check "damon: huge pages, on busy processors" late
 
@@ -80,23 +81,14 @@ check "... and the configuration is back" configured
 killed() {
   "$truth" --abits "$source" --mem 64M --rounds 100 --window 1 >/dev/null &
   pid=$!
-  await has_begun || return
+  wait_for 200 has_begun || return
   sleep 3
   kill -KILL $pid
   wait $pid
-  await nothing_runs # by its watchdog
+  wait_for 200 nothing_runs # by its watchdog
 }
 has_begun() { [ -e /run/vmm/damon.saved ]; }
 nothing_runs() { [ "$(cat $k/0/state)" = off ] && ! pgrep kdamond; }
-# await COMMAND: however long it waits for a processor; ends a hang
-await() {
-  _left=600
-  until "$@"; do
-    _left=$((_left - 1))
-    [ $_left -gt 0 ] || return
-    sleep 1
-  done
-}
 check "killed in the middle: nothing keeps running" killed
 check "... the next one takes over" truth --mem 4M --rounds 1
 check "... and puts back the first configuration" configured

@@ -23,7 +23,6 @@ LIBVIRT_KERNEL=$kernel
 LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
 export LIBVIRT_KERNEL LIBVIRT_STARTS
 trap - EXIT
-# One CPU: with two, guests hang or fall every now and then (README.md).
 lab_exec --kernel "$kernel" --timeout 1800 --swap 1G --env LIBVIRT_KERNEL \
   --env LIBVIRT_STARTS sh "$srcdir/tests/lab/libvirt-inside.sh"
 status=$?

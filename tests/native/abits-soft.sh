@@ -5,34 +5,18 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 truth=${abs_top_builddir:-build}/tests/native/abits-truth
 
-# The program's own TAP is kept as comments; a skip of it is one here, unless it
-# failed.
-prove() { # NAME OPTION...
-  _name=$1
-  shift
-  "$truth" "$@" >"$tmp/truth" 2>&1
-  _rc=$?
-  sed 's/^\([^#]\)/# \1/' "$tmp/truth"
-  _why=$(sed -n 's/^.*# SKIP //p' "$tmp/truth" | head -n 1)
-  if [ $_rc = 0 ] && [ -n "$_why" ]; then
-    skip "$_name" "$_why"
-  else
-    ok $_rc "$_name"
-  fi
-}
-
 # found missed false, of the row of a pattern
 row() { sed -n "s/^# $1  *[0-9]*  *\([0-9]*\)  *\([0-9]*\)  *\([0-9]*\) .*/\1 \2 \3/p" \
-  "$tmp/truth"; }
+  "$tmp/proved"; }
 
-prove "without a budget, all patterns" \
+prove "without a budget, all patterns" "$truth" \
   --abits soft,faults=1000000000 --mem 64M --rounds 10 --pattern all
-[ -z "$_why" ] || { done_testing; exit; }
+[ -z "$skipped" ] || { done_testing; exit; }
 for pattern in random tlb stride line period; do
   like "$(row $pattern)" '^[1-9][0-9]* 0 0$' "$pattern: none missed, none false"
 done
 
-prove "with a budget of 100 faults a second" \
+prove "with a budget of 100 faults a second" "$truth" \
   --abits soft,faults=100 --mem 64M --rounds 5 --pattern period,tlb
 for pattern in period tlb; do
   like "$(row $pattern)" '^[1-9][0-9]* 0 0$' "$pattern: none missed, none false"

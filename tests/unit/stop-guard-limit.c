@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the kernel is told of the limit of a stop: 2 s at most, as users are
+ * The time limit that is set in the kernel for a stop: 2 s at most, as users are
  * promised, whatever the constant says, and before anybody learns of the signal.
  * The timer is not started, so that the test survives it; that it kills, the
  * test stop-guard shows.

@@ -84,7 +84,7 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
  * -EINPROGRESS: nothing until then; it may be asked again, and nothing else is
  * to be written to that range before.  Else the result, and *bufp is the
  * caller's again, and r gone: 0; -ETIMEDOUT: it was never begun; or as the
- * device says.  After -ENOLINK, which is also told of a write that was to follow
+ * device says.  After -ENOLINK, which is also the result of a write that waited for
  * a discard whose answer was lost, the range is not to be used any more.
  */
 int requests_write_result(struct requests *q, struct request *r,

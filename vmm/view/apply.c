@@ -126,14 +126,14 @@ static void forget(struct view *view, uint32_t pid)
 }
 
 /*
- * Those that a full picture did not tell of.  Each entry is moved once, over the
+ * Those that a full picture did not name.  Each entry is moved once, over the
  * gap that the ones before it have left; at a breath readers find a whole table,
  * with the gap in it.  False: not brought to its end.
  *
  *	| stay | gap | not looked at yet |
  *	       gap_at
  */
-static bool forget_untold(struct view *view)
+static bool forget_missing(struct view *view)
 {
 	uint64_t work = 0;
 	bool go_on = true;
@@ -325,7 +325,7 @@ static void apply_runs(struct view *view, const struct protocol_message *msg)
 
 static void end_epoch(struct view *view)
 {
-	if (view->full && !forget_untold(view))
+	if (view->full && !forget_missing(view))
 		return;
 	view_end_flags(view);
 	record_sync(view->record);
