@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "vmm/mem/guest_mem.h"
 #include "vmm/reclaim/sink.h"
@@ -170,6 +171,7 @@ int main(void)
 	struct reclaim_sink *sink;
 	char why[512];
 
+	stay_on_one_cpu(NULL);
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		if (guest_mem_new(&mem, (uint64_t)NR * PAGE, t[i].backing))
 			tap_bail("no memory");
