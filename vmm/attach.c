@@ -51,7 +51,8 @@ static int find_process(struct attached *g)
 	else if (o->pid)
 		g->pid = o->pid;
 	if (!rc && o->qmp) {
-		rc = qmp_open(&g->qmp, o->qmp, g->why, sizeof(g->why));
+		rc = qmp_open(&g->qmp, o->qmp, g->stop_fd, g->why,
+			      sizeof(g->why));
 		if (!rc && !g->pid)
 			g->pid = qmp_pid(g->qmp);
 	}
@@ -241,6 +242,13 @@ static int attach(struct attached *g)
 	return 0;
 }
 
+static bool told_to_end(const struct attached *g)
+{
+	struct pollfd p = { .fd = g->stop_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 /* --- until the end -------------------------------------------------------- */
 
 static int watch(struct attached *g)
@@ -303,7 +311,10 @@ int attach_guest(struct attach_options *o)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (attach(&g)) {
-		log_error("%s", *g.why ? g.why : "no memory");
+		if (told_to_end(&g))
+			status = VMM_EXIT_OK;
+		else
+			log_error("%s", *g.why ? g.why : "no memory");
 	} else {
 		status = watch(&g);
 		if (g.motion != QEMU_LEAVES)

@@ -112,6 +112,28 @@ is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
 refused "somebody else has this monitor" "a second one on the monitor" \
   --abits none --qmp "$tmp/qmp"
 
+# --- told to end while QEMU's monitor says nothing ----------------------------
+# The third argument of poll() is the time that an answer may take: a tick of
+# attach's own is shorter.
+asks() {
+  read -r _nr _ _ _ms _ <"/proc/$attached/syscall" && [ "$_nr" = 7 ] &&
+    [ $((_ms)) -gt 1000 ]
+}
+kill -STOP "$qemu"
+wait_for 300 asks
+ok $? "attach waits for the monitor of a QEMU that stands still"
+detach
+is "$status" 0 "... and ends in good order all the same"
+"$vmm" attach --abits none --socket "$tmp/s" --qmp "$tmp/qmp" 2>"$tmp/log" &
+attached=$!
+wait_for 300 asks
+ok $? "so does one that begins"
+detach
+is "$status:$(cat "$tmp/log")" 0: "... it ends as well, and has no complaint"
+kill -CONT "$qemu"
+attach --qmp "$tmp/qmp"
+ok $? "QEMU goes on: it can be attached to"
+
 # --- killed at any moment -----------------------------------------------------
 n=0 lost=0
 kill -9 "$attached"

@@ -20,6 +20,7 @@
 
 struct qmp {
 	int fd;			/* owned */
+	int stop_fd;		/* or -1 */
 	pid_t pid;
 	char *buf;		/* owned */
 	size_t used, cap;
@@ -85,7 +86,10 @@ static json_t *take_line(struct qmp *q, bool *broken)
 static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 {
 	for (;;) {
-		struct pollfd p = { .fd = q->fd, .events = POLLIN };
+		struct pollfd p[] = {
+			{ .fd = q->fd, .events = POLLIN },
+			{ .fd = q->stop_fd, .events = POLLIN },
+		};
 		uint64_t now = clock_now_ns();
 		bool broken;
 		ssize_t n;
@@ -99,11 +103,16 @@ static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 		rc = grow(q);
 		if (rc)
 			return rc;
-		n = poll(&p, 1, now < until ? (until - now) / 1000000 + 1 : 0);
+		if (now < until)
+			n = poll(p, 2, (until - now) / 1000000 + 1);
+		else
+			n = poll(p, 1, 0);
 		if (!n)
 			return -ETIMEDOUT;
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		if (p[1].revents)
+			return -ECANCELED;
 		n = recv(q->fd, q->buf + q->used, q->cap - q->used, 0);
 		if (n > 0)
 			q->used += n;
@@ -182,7 +191,8 @@ int qmp_human(struct qmp *q, const char *line, char **text, char *why,
 	return rc;
 }
 
-int qmp_open(struct qmp **qmpp, const char *path, char *why, size_t len)
+int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
+	     size_t len)
 {
 	uint64_t until = clock_now_ns() + GREETING_MS * UINT64_C(1000000);
 	struct qmp *q = calloc(1, sizeof(*q));
@@ -193,6 +203,7 @@ int qmp_open(struct qmp **qmpp, const char *path, char *why, size_t len)
 
 	if (!q)
 		return -ENOMEM;
+	q->stop_fd = stop_fd;
 	q->fd = connect_to(path);
 	rc = q->fd < 0 ? q->fd : receive(q, until, &greeting);
 	if (!rc && !json_object_get(greeting, "QMP"))

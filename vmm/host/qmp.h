@@ -17,8 +17,11 @@ struct qmp;
 /*
  * Connects, and waits for the greeting.  -ETIMEDOUT: somebody else has the
  * monitor, which serves one at a time.  Or -errno; with why.
+ * stop_fd, or -1: where it can be read, this wait and all later ones end with
+ * -ECANCELED.  Not owned; must outlive the client.
  */
-int qmp_open(struct qmp **qmpp, const char *path, char *why, size_t len);
+int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
+	     size_t len);
 void qmp_close(struct qmp *qmp);
 
 /* For poll(): readable when an event came, or the end. */
@@ -29,7 +32,8 @@ pid_t qmp_pid(const struct qmp *qmp);
 /*
  * *retp is the answer's "return", to be given back with json_decref(); retp may
  * be NULL.  -EREMOTEIO: QEMU refused, why says how; -ECONNRESET: it is gone;
- * -ETIMEDOUT, -EPROTO.
+ * -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop, and the monitor is of no more
+ * use: the answer may still come.
  */
 int qmp_command(struct qmp *qmp, const char *command, json_t **retp, char *why,
 		size_t len);
