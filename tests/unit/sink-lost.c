@@ -165,6 +165,17 @@ static void check_residency(uint64_t gfn, const char *name)
 	   "%s: it is neither resident nor elsewhere", name);
 }
 
+/* Who must not touch it by mistake: the walk of the guest's page tables. */
+static int rc_of_hold(uint64_t gfn)
+{
+	void *page;
+	int rc = guest_mem_hold_page(w.mem, GFN(gfn), &page);
+
+	if (!rc)
+		guest_mem_release_page(w.mem, GFN(gfn));
+	return rc;
+}
+
 /* Given back, it is a page as any other. */
 static void check_renewed(uint64_t gfn, const char *name)
 {
@@ -200,7 +211,9 @@ static void test_touch(enum guest_mem_backing backing, bool markers,
 	   s.last_error);
 	is_int(s.store.nr_pages, NR_PAGES - 3, "and are not stored any more");
 	check_residency(10, name);
+	is_int(rc_of_hold(11), -EAGAIN, "who asks before is told");
 	check_renewed(11, name);
+	is_int(rc_of_hold(11), 0, "who asks may touch it again");
 	/* The last of them are in memory, and were not damaged. */
 	for (uint64_t g = NR_PAGES - 100; g < NR_PAGES; g++)
 		wrong += !has_number(&w, g, g + 1);

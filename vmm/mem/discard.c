@@ -68,32 +68,51 @@ void guest_mem_set_owner(struct guest_mem *mem,
 	mem->discard = discard;
 }
 
-/*
- * The bitmap is made before there is a second thread: when a sink opens.  The
- * order is for guest_mem_hold_page(): see there.
- */
-int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
+/* The order is for guest_mem_hold_page(): see there. */
+static void set_bit(uint64_t *map, gfn_t gfn, bool on)
 {
 	uint64_t bit = UINT64_C(1) << gfn.v % 64;
 
+	if (on)
+		__atomic_fetch_or(&map[gfn.v / 64], bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&map[gfn.v / 64], ~bit, __ATOMIC_SEQ_CST);
+}
+
+static bool has_bit(const struct guest_mem *mem, const uint64_t *map,
+		    gfn_t gfn)
+{
+	return map && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&map[gfn.v / 64], __ATOMIC_SEQ_CST) >>
+	       gfn.v % 64 & 1;
+}
+
+/* The bitmaps are made before there is a second thread: when a sink opens. */
+int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
+{
 	if (!mem->away)
 		mem->away = bitmap_new(guest_mem_nr_frames(mem));
-	if (!mem->away)
+	if (!mem->lost)
+		mem->lost = bitmap_new(guest_mem_nr_frames(mem));
+	if (!mem->away || !mem->lost)
 		return -ENOMEM;
-	if (away)
-		__atomic_fetch_or(&mem->away[gfn.v / 64], bit,
-				  __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_and(&mem->away[gfn.v / 64], ~bit,
-				   __ATOMIC_RELAXED);
+	set_bit(mem->away, gfn, away);
 	return 0;
 }
 
 bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
 {
-	return mem->away && gfn.v < guest_mem_nr_frames(mem) &&
-	       __atomic_load_n(&mem->away[gfn.v / 64], __ATOMIC_SEQ_CST) >>
-	       gfn.v % 64 & 1;
+	return has_bit(mem, mem->away, gfn);
+}
+
+void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost)
+{
+	set_bit(mem->lost, gfn, lost);
+}
+
+bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn)
+{
+	return has_bit(mem, mem->lost, gfn);
 }
 
 void guest_mem_away_stays(struct guest_mem *mem, bool stays)

@@ -45,6 +45,7 @@ struct guest_mem {
 	uint64_t *stale, *scratch, *mapped;
 	bool look_at_all;
 	uint64_t *away;			/* owned; words are atomic; or NULL */
+	uint64_t *lost;			/* owned; likewise; is there with away */
 	bool away_stays;		/* in RAM */
 	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
 	void *discard_arg;

@@ -189,6 +189,7 @@ void guest_mem_free(struct guest_mem *mem)
 	if (mem->fd >= 0)
 		close(mem->fd);
 	free(mem->away);
+	free(mem->lost);
 	free(mem);
 }
 

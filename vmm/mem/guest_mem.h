@@ -100,7 +100,8 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
  * For a thread that others wait for, as it holds a lock: a frame that can be read
  * without waiting for the device of a sink.  *page points to it, and no sink takes
  * it to such a device until guest_mem_release_page(); where there is no such sink
- * both cost nothing.  -EFAULT: it is not RAM of ours; -EAGAIN: a sink has it.
+ * both cost nothing.  -EFAULT: it is not RAM of ours; -EAGAIN: a sink has it, or
+ * it is lost.
  *
  * What can still take a while is a frame that a sink watches and does not have: one
  * that was discarded is filled with zeros at the first touch, and a write to one
@@ -234,6 +235,13 @@ void guest_mem_set_owner(struct guest_mem *mem,
  */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
 bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn);
+/*
+ * A page that can't be had any more, so that to touch it is a memory error.  By
+ * the sink that has called guest_mem_set_away(): it says so before the page is no
+ * longer away.
+ */
+void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost);
+bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn);
 /*
  * Pages that are away are in RAM all the same, only not where they should be:
  * then they do not count as resident.

@@ -68,7 +68,7 @@ int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
 	if (!can_go(mem))
 		return 0;
 	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
-	if (!guest_mem_is_away(mem, gfn))
+	if (!guest_mem_is_away(mem, gfn) && !guest_mem_is_lost(mem, gfn))
 		return 0;
 	guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 	return -EAGAIN;

@@ -42,8 +42,11 @@ void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 {
 	bool was_away = s->states[gfn.v] >= PAGE_STORED;
 	bool is_away = state >= PAGE_STORED;
+	bool was_lost = s->states[gfn.v] == PAGE_LOST;
 
 	__atomic_store_n(&s->states[gfn.v], state, __ATOMIC_RELEASE);
+	if (was_lost || state == PAGE_LOST)
+		guest_mem_set_lost(s->mem, gfn, state == PAGE_LOST);
 	if (was_away != is_away)
 		guest_mem_set_away(s->mem, gfn, is_away);
 	if (!is_away)
