@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What depends on the host's kernel, on Linux 6.12, in one machine: DAMON as a
 # source of accessed bits and as a sink, and the doctor's remedy for the kernel's
-# own user of it; reclaim by kvm-young to swap and to the store; vmm attach.
+# own user of it; the store's pages as userfaultfd and SIGBUS are there; reclaim by
+# kvm-young to swap and to the store; vmm attach.
 # linux-7.3.sh is the same on Linux 7.3, and rwp, which older ones have not.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
@@ -23,6 +24,6 @@ is "$lab_status" 0 "the machine ran the tests"
 rwp=
 [ "${lab_linux-}" != 7.3 ] || rwp='rwp rwp-swap'
 # shellcheck disable=SC2086 # names
-lab_parts doctor damon sink-damon $rwp swap store attach
+lab_parts doctor damon sink-damon sink-lost sink-store $rwp swap store attach
 is "$(cat "$lab_out/complaints")" "" "the kernel has nothing to complain about"
 done_testing

@@ -39,6 +39,8 @@ part damon sh "$here/abits-inside.sh" \
   "$abs_top_builddir/tests/native/abits-truth" damon
 part sink-damon env VMM_TEST_RECLAIM='--abits blind --sink damon' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
+part sink-lost "$abs_top_builddir/tests/unit/sink-lost"
+part sink-store "$abs_top_builddir/tests/unit/sink_store"
 case $(uname -r) in
 7.*)
   part rwp sh "$here/rwp-inside.sh" "$abs_top_builddir"
