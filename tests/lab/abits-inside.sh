@@ -58,6 +58,18 @@ check "damon: huge pages, on busy processors" late
 
 k=/sys/kernel/mm/damon/admin/kdamonds
 
+# All of DAMON's files share a lock, and to write one is refused while another is
+# read, here without end.
+watched() {
+  while :; do read -r _ <$k/0/pid; done 2>/dev/null &
+  reader=$!
+  truth --mem 16M --rounds 50 --window 1
+  watched_rc=$?
+  kill $reader
+  return $watched_rc
+}
+check "damon: somebody reads DAMON's files all the time" watched
+
 # What somebody had configured comes back.
 configure() {
   echo 2 >$k/nr_kdamonds && echo 1 >$k/1/contexts/nr_contexts &&
@@ -79,7 +91,7 @@ check "... and the configuration is back" configured
 
 # A vmm that is killed inside a pass leaves no kdamond behind.
 killed() {
-  "$truth" --abits "$source" --mem 64M --rounds 100 --window 1 >/dev/null &
+  "$truth" --abits "$source" --mem 64M --rounds 1000000 --window 1 >/dev/null &
   pid=$!
   wait_for 200 has_begun || return
   sleep 3

@@ -24,8 +24,12 @@ static const char guard_script[] =
 	"read -r bye && exit 0\n"
 	"exec 9>>" DAMON_LOCK_PATH " && flock 9 || exit 1\n"
 	"[ -e " DAMON_SAVE_PATH " ] || exit 0\n"
-	"grep -q on " DAMON_CTL_SYSFS "/0/state && "
-	"echo off >" DAMON_CTL_SYSFS "/0/state\n";
+	"cd " DAMON_CTL_SYSFS "/0 || exit 0\n"
+	/* Both may be refused for a moment: see damon_sysfs.c. */
+	"for i in $(seq 200); do\n"
+	"	read -r state <state && [ \"$state\" = off ] && exit 0\n"
+	"	echo off >state || sleep 0.01\n"
+	"done\n";
 
 int damon_guard_start(struct damon_guard *guard)
 {

@@ -17,16 +17,47 @@
 
 #define INTERVAL_US "100"
 
+/*
+ * All of DAMON's files share a lock that the kernel only tries to take, and that
+ * each kdamond takes for a moment after each sample (Linux 6.12): to read or write
+ * one is refused with EBUSY every so often.  So it is asked for again, for a second
+ * at least.
+ */
+#define BUSY_TRIES 2000
+#define BUSY_US	   500
+
+static ssize_t read_again(int fd, char *buf, size_t len)
+{
+	ssize_t n = pread(fd, buf, len, 0);
+
+	for (int i = 0; n < 0 && errno == EBUSY && i < BUSY_TRIES; i++) {
+		usleep(BUSY_US);
+		n = pread(fd, buf, len, 0);
+	}
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t write_again(int fd, const char *text)
+{
+	ssize_t n = pwrite(fd, text, strlen(text), 0);
+
+	for (int i = 0; n < 0 && errno == EBUSY && i < BUSY_TRIES; i++) {
+		usleep(BUSY_US);
+		n = pwrite(fd, text, strlen(text), 0);
+	}
+	return n < 0 ? -errno : n;
+}
+
 int damon_sysfs_put(int dir_fd, const char *path, const char *value)
 {
-	int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC), err = 0;
+	int fd = openat(dir_fd, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		err = -errno;
+	n = write_again(fd, value);
 	close(fd);
-	return err;
+	return n < 0 ? n : 0;
 }
 
 int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value)
@@ -44,9 +75,7 @@ int damon_sysfs_get(int dir_fd, const char *path, char *buf, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	n = read(fd, buf, len - 1);
-	if (n < 0)
-		n = -errno;
+	n = read_again(fd, buf, len - 1);
 	close(fd);
 	if (n < 0)
 		return n;
@@ -69,13 +98,14 @@ int damon_sysfs_running(int dir_fd)
 {
 	uint64_t nr = 0;
 	char path[32], state[16];
+	int err;
 
 	if (damon_sysfs_get_u64(dir_fd, "nr_kdamonds", &nr))
 		return -1;
 	for (uint64_t i = 0; i < nr; i++) {
 		snprintf(path, sizeof(path), "%" PRIu64 "/state", i);
-		if (!damon_sysfs_get(dir_fd, path, state, sizeof(state)) &&
-		    !strcmp(state, "on"))
+		err = damon_sysfs_get(dir_fd, path, state, sizeof(state));
+		if (err == -EBUSY || (!err && !strcmp(state, "on")))
 			return i;
 	}
 	return -1;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "vmm/access/damon_ctl.h"
+#include "vmm/access/damon_sysfs.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/log.h"
 
@@ -37,17 +38,11 @@ static int skip_dots(const struct dirent *d)
 
 static int save_file(int dirfd, const char *name, const char *rel, FILE *out)
 {
-	__cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	char value[PATH_MAX];
-	ssize_t n;
+	int err = damon_sysfs_get(dirfd, name, value, sizeof(value));
 
-	if (fd < 0)
-		return -errno;
-	n = read(fd, value, sizeof(value) - 1);
-	if (n < 0)
-		return -errno;
-	value[n] = '\0';
-	value[strcspn(value, "\n")] = '\0';
+	if (err)
+		return err;
 	if (*value && fprintf(out, "%s\t%s\n", rel, value) < 0)
 		return -EIO;
 	return 0;
@@ -133,7 +128,7 @@ int damon_tree_restore(const char *dir, const char *path)
 		return -errno;
 	while (getline(&line, &cap, in) > 0) {
 		char *value = strchr(line, '\t');
-		__cleanup_close int fd = -1;
+		int rc;
 
 		line[strcspn(line, "\n")] = '\0';
 		if (!value)
@@ -142,9 +137,9 @@ int damon_tree_restore(const char *dir, const char *path)
 		if (snprintf(file, sizeof(file), "%s/%s", dir, line) >=
 		    (int)sizeof(file))
 			return -ENAMETOOLONG;
-		fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
-		if (fd < 0 || write(fd, value, strlen(value)) < 0) {
-			err = -errno;
+		rc = damon_sysfs_put(AT_FDCWD, file, value);
+		if (rc) {
+			err = rc;
 			log_warn("%s: cannot put back \"%s\": %s", file, value,
 				 strerror(-err));
 		}
