@@ -3,6 +3,7 @@
 # In level 1: tests that depend on its kernel, each one's TAP and exit status in
 # $LAB_OUT.
 here=$abs_top_srcdir/tests/lab
+export VMM_TEST_MEM=96
 part() { # NAME COMMAND...
   name=$1
   shift

@@ -7,7 +7,8 @@
 #
 # Where no source of accessed bits works on this machine, the same test runs in
 # a lab machine with the kvm-young module.  VMM_TEST_RECLAIM names others:
-# options of vmm run (tests/lab/linux-inside.sh).
+# options of vmm run, and VMM_TEST_MEM how many MiB an emulated machine has the time
+# for (tests/lab/linux-inside.sh).
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-payload.sh
 
@@ -30,15 +31,15 @@ fi
 payload_require
 require_swap 1024
 
-mem=256
-target=$((64 << 20))
+mem=${VMM_TEST_MEM:-256}
+target=$((mem << 20 >> 2))
 
 # A tenth is hot, in scattered single pages; the rest is touched when memory is
 # filled and in the last check only.
 # shellcheck disable=SC2086 # options, split on purpose
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000" \
   --mem ${mem}M --cpus 1 --socket "$socket" $reclaim \
-  --reclaim target=64M,period=500ms,idle=2,cpu=50
+  --reclaim target=$((mem / 4))M,period=500ms,idle=2,cpu=50
 
 wait_event $grace run
 ok $? "the guest fills its memory and runs"
