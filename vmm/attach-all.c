@@ -32,6 +32,13 @@
 #define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
 #define POLL_MS	      20
 
+/*
+ * The children, for the guard's thread: the main one may wait for libvirt without
+ * end.  0: free; of a child that has no place here the parent's death takes care.
+ */
+#define MAX_PIDS 4096
+static pid_t pids[MAX_PIDS];	/* atomic */
+
 struct child {
 	struct child *next;
 	char uuid[VIR_UUID_STRING_BUFLEN];
@@ -72,6 +79,27 @@ static char **words_of_child(const struct all *a, struct child *c)
 	return words;
 }
 
+static void stop_children(void)
+{
+	for (size_t i = 0; i < MAX_PIDS; i++) {
+		pid_t pid = __atomic_load_n(&pids[i], __ATOMIC_ACQUIRE);
+
+		if (pid)
+			kill(pid, SIGTERM);
+	}
+}
+
+/* By the main thread alone.  from 0: it has begun; to 0: it ended. */
+static void note_child(pid_t from, pid_t to)
+{
+	for (size_t i = 0; i < MAX_PIDS; i++) {
+		if (__atomic_load_n(&pids[i], __ATOMIC_RELAXED) != from)
+			continue;
+		__atomic_store_n(&pids[i], to, __ATOMIC_RELEASE);
+		return;
+	}
+}
+
 static void start_child(struct all *a, struct child *c)
 {
 	char **words = words_of_child(a, c);
@@ -86,6 +114,8 @@ static void start_child(struct all *a, struct child *c)
 	}
 	if (pid) {
 		c->pid = pid < 0 ? 0 : pid;
+		if (pid > 0)
+			note_child(0, pid);
 		free(words);
 		return;
 	}
@@ -163,12 +193,18 @@ static void see_domains(struct all *a)
 /* One that crashed or was killed comes again at once, but not for ever. */
 static void reap(struct all *a)
 {
-	pid_t pid;
+	siginfo_t info = { 0 };
 	int status;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	/* Its number is nobody else's until it is waited for. */
+	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       info.si_pid) {
 		struct child *c = a->children;
+		pid_t pid = info.si_pid;
 
+		note_child(pid, 0);
+		waitpid(pid, &status, 0);
+		info.si_pid = 0;
 		while (c && c->pid != pid)
 			c = c->next;
 		if (!c)
@@ -297,8 +333,10 @@ static int watch_children(void)
 int attach_all(struct attach_options *o, int argc, char **argv)
 {
 	struct all a = { .o = o, .argv = argv, .argc = argc };
-	int stop_fd = stop_guard_start();
+	int stop_fd;
 
+	stop_guard_on_stop(stop_children);
+	stop_fd = stop_guard_start();
 	a.child_fd = watch_children();
 	if (stop_fd < 0 || a.child_fd < 0 || virEventRegisterDefaultImpl() ||
 	    virEventAddHandle(stop_fd, VIR_EVENT_HANDLE_READABLE, on_stop, &a,

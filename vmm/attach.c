@@ -317,6 +317,7 @@ int attach_guest(struct attach_options *o)
 			log_error("%s", *g.why ? g.why : "no memory");
 	} else {
 		status = watch(&g);
+		stop_guard_ending(status);
 		if (g.motion != QEMU_LEAVES)
 			attached_save_ages(&g);
 	}

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <popt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
+#include "vmm/util/stop-guard.h"
 
 /* Where nothing can be measured; only ratios between guests matter then. */
 #define ASSUMED_REFAULT_NS 10000.0
@@ -231,31 +233,27 @@ static void one_round(struct balance *b)
 }
 
 /* True: a signal came, and this is to end. */
-static bool wait_for_signal(const sigset_t *set, double seconds)
+static bool wait_for_signal(int stop_fd, double seconds)
 {
 	struct timespec ts = {
 		.tv_sec = seconds,
 		.tv_nsec = (seconds - (time_t)seconds) * NSEC_PER_SEC,
 	};
-	int sig;
+	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
 
-	do {
-		sig = sigtimedwait(set, NULL, &ts);
-	} while (sig < 0 && errno == EINTR);
-	return sig > 0;
+	return ppoll(&p, 1, &ts, NULL) > 0;
 }
 
 /* A rate takes two looks: the first one decides nothing. */
 static int run(struct balance *b)
 {
-	sigset_t set;
+	int stop_fd = stop_guard_start();
 	bool ended;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (stop_fd < 0) {
+		log_error("signals: %s", strerror(-stop_fd));
+		return VMM_EXIT_FAILURE;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	b->all.config = &b->config;
 	b->all.named_only = b->named_only;
@@ -265,7 +263,7 @@ static int run(struct balance *b)
 	log_debug("a refault from swap costs %.0f ns", b->all.swap_ns);
 	balance_guests_look(&b->all);
 	do {
-		ended = wait_for_signal(&set, b->period_s);
+		ended = wait_for_signal(stop_fd, b->period_s);
 		if (ended)
 			break;
 		balance_guests_look(&b->all);

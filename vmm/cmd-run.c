@@ -133,7 +133,7 @@ static void *wait_for_end(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->end = vm_wait(w->vm);
+	w->end = vm_wait_end(w->vm);
 	eventfd_write(w->ended_fd, 1);
 	return NULL;
 }
@@ -155,7 +155,24 @@ static void watch(struct vm *vm, int stop_fd, int ended_fd)
 	}
 }
 
-/* Negative: the VM could not be started. */
+static int exit_status(enum vm_end end)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} ends[] = {
+		[VM_END_POWEROFF] = { VMM_EXIT_OK, "powered off" },
+		[VM_END_RESET] = { VMM_EXIT_RESET, "asked for a reset" },
+		[VM_END_PANIC] = { VMM_EXIT_PANIC, "panicked" },
+		[VM_END_CRASH] = { VMM_EXIT_CRASH, "crashed" },
+		[VM_END_STOPPED] = { VMM_EXIT_SIGNAL, "was stopped" },
+	};
+
+	log_debug("the guest %s", ends[end].text);
+	return ends[end].status;
+}
+
+/* The exit status.  Negative: the VM could not be started. */
 static int run(struct machine *m, int stop_fd)
 {
 	struct waiter w = { .vm = m->vm };
@@ -176,27 +193,13 @@ static int run(struct machine *m, int stop_fd)
 	}
 	watch(m->vm, stop_fd, w.ended_fd);
 	pthread_join(thread, NULL);
-	rc = w.end;
+	rc = exit_status(w.end);
+	/* Threads may wait for memory on a device that never answers. */
+	stop_guard_ending(rc);
+	vm_wait(m->vm);
 out:
 	close(w.ended_fd);
 	return rc;
-}
-
-static int exit_status(enum vm_end end)
-{
-	static const struct {
-		int status;
-		const char *text;
-	} ends[] = {
-		[VM_END_POWEROFF] = { VMM_EXIT_OK, "powered off" },
-		[VM_END_RESET] = { VMM_EXIT_RESET, "asked for a reset" },
-		[VM_END_PANIC] = { VMM_EXIT_PANIC, "panicked" },
-		[VM_END_CRASH] = { VMM_EXIT_CRASH, "crashed" },
-		[VM_END_STOPPED] = { VMM_EXIT_SIGNAL, "was stopped" },
-	};
-
-	log_debug("the guest %s", ends[end].text);
-	return ends[end].status;
 }
 
 int cmd_run(int argc, char **argv)
@@ -230,8 +233,6 @@ int cmd_run(int argc, char **argv)
 	if (rc < 0) {
 		log_error("can't start the guest: %s", strerror(-rc));
 		rc = VMM_EXIT_FAILURE;
-	} else {
-		rc = exit_status(rc);
 	}
 out:
 	take_apart(&m);

@@ -6,12 +6,14 @@
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vmm/cmd.h"
 #include "vmm/fleet.h"
 #include "vmm/top/loop.h"
 #include "vmm/top/table.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 #define MIN_DELAY_S 0.1
 #define MAX_DELAY_S 3600.0
@@ -114,6 +116,14 @@ int cmd_top(int argc, char **argv)
 	rc = parse(popt);
 	if (!rc)
 		rc = check(&w, &options);
+	/* Before there is another thread, and before ncurses catches signals. */
+	if (!rc && !w.batch) {
+		options.stop_fd = stop_guard_start();
+		if (options.stop_fd < 0) {
+			log_error("signals: %s", strerror(-options.stop_fd));
+			rc = VMM_EXIT_FAILURE;
+		}
+	}
 	if (!rc) {
 		fleets = open_fleets(&w);
 		options.fleets = fleets;

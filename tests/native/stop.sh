@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `vmm run`, `vmm attach` and `vmm metrics --listen` end by a signal even where they
-# wait for something that never comes: a kernel that is a FIFO nobody writes to, and a
-# libvirt that takes connections and never answers.
+# `vmm run`, `vmm attach`, `vmm metrics --listen`, `vmm balance` and `vmm top` end by a
+# signal even where they wait for something that never comes: a kernel that is a FIFO
+# nobody writes to, a libvirt that takes connections and never answers, a reader.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-require socat
+require socat script:bsdutils
 pid=
 listener=
 on_exit() {
@@ -20,8 +20,10 @@ has_guard() {
   grep -qx vmm-stop "/proc/$pid/task/"*/comm 2>/dev/null
 }
 
+# A shell has its background commands ignore SIGINT, as vmm then does.
 begin() { # VMM-ARGUMENT...
-  "$vmm" "$@" >/dev/null 2>>"$tmp/stderr" </dev/null &
+  env --default-signal=INT,HUP "$vmm" "$@" >"${output:-/dev/null}" \
+    2>>"$tmp/stderr" </dev/null &
   pid=$!
 }
 
@@ -59,6 +61,15 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     stops $signal "run, at a FIFO ($signal)" run --kernel "$tmp/kernel" \
       --socket "$tmp/socket" --abits none
   done
+  "$vmm" run --kernel "$tmp/kernel" --socket "$tmp/socket" --abits none \
+    >/dev/null 2>>"$tmp/stderr" </dev/null &
+  pid=$!
+  wait_for 60 has_guard
+  kill -s INT "$pid"
+  sleep 3
+  ! has_ended
+  ok $? 'run: a signal that it was started to ignore does not end it'
+  ends TERM 'run, with SIGINT ignored'
   # One of them at least: a thread that gets no processor for 200 ms has no words.
   like "$(cat "$tmp/stderr")" 'not stopped in time: ends by SIGKILL' 'it says so'
 else
@@ -87,4 +98,40 @@ else
   ok $? 'metrics, at libvirt: it serves'
   ends TERM 'metrics, at libvirt'
 fi
+
+# --- nobody reads what they print ---------------------------------------------------
+waits_in() { # FUNCTION
+  grep -q "$1" "/proc/$pid/wchan" 2>/dev/null
+}
+mkfifo "$tmp/pipe"
+exec 3<>"$tmp/pipe"
+dd if=/dev/zero of="$tmp/pipe" oflag=nonblock bs=4096 2>/dev/null
+output=$tmp/pipe begin balance --target 1G --period 0.1
+wait_for 60 waits_in pipe_write
+ok $? 'balance: nobody reads its output, so it waits'
+ends TERM 'balance, at a full pipe'
+exec 3>&-
+
+mkfifo "$tmp/keys"
+exec 3<>"$tmp/keys"
+TERM=xterm script -qfec "exec $vmm top --delay 0.1" /dev/null <"$tmp/keys" \
+  >"$tmp/screen" 2>&1 &
+script=$!
+find_top() { pid=$(pgrep -P "$script" -x vmm); }
+wait_for 60 find_top
+wait_for 60 has_guard
+wait_for 60 grep -q RESIDENT "$tmp/screen"
+printf '\023' >&3	# ^S
+wait_for 60 waits_in wait_woken
+ok $? 'top: its terminal takes no output, so it waits'
+kill -s TERM "$pid"
+wait_for 60 has_ended
+ok $? 'top: SIGTERM ends it'
+kill -KILL "$pid" 2>/dev/null
+printf '\021' >&3
+exec 3>&-
+status=0
+wait "$script" || status=$?
+pid=
+is "$status" 137 'top: by the limit'
 done_testing

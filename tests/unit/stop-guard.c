@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,78 @@ static void complains_in_vain(int told)
 		pause();
 }
 
-/* Runs fn in a child, sends sig once it is ready; its wait status, or -1. */
+/* The guest has ended, and a thread of ours never does. */
+static void cannot_end(int told)
+{
+	pthread_t thread;
+
+	start();
+	if (pthread_create(&thread, NULL, spin, NULL))
+		_exit(95);
+	stop_guard_ending(42);
+	pthread_join(thread, NULL);
+}
+
+static void ends_in_time(int told)
+{
+	start();
+	stop_guard_ending(42);
+	_exit(7);
+}
+
+/* What a stop does at once, whatever the main thread waits for. */
+static int told_of_stop;
+
+static void tell(void)
+{
+	ready(told_of_stop);
+}
+
+static void is_stuck(int told)
+{
+	told_of_stop = told;
+	stop_guard_on_stop(tell);
+	waits_for_a_lock(told);
+}
+
+static void ignores_hangup(int told)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	p.fd = start();
+	kill(getpid(), SIGINT);
+	ready(told);
+	/* The second is the one that ends it. */
+	usleep(100000);
+	kill(getpid(), poll(&p, 1, 0) ? SIGKILL : SIGTERM);
+	_exit(poll(&p, 1, -1) == 1 ? 0 : 96);
+}
+
+/* The first process of a name space, which SIGKILL of its own does not reach. */
+static void is_first(int told)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID))
+		_exit(92);
+	pid = fork();
+	if (!pid) {
+		start();
+		kill(getpid(), SIGTERM);
+		for (;;)
+			pause();
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		_exit(91);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 90);
+}
+
+static int nr_told;	/* what the last child said after its signal */
+
+/* Runs fn in a child, sends sig, if not 0, once it is ready; its wait status, or -1. */
 static int run(void (*fn)(int told), int sig)
 {
 	uint64_t end = clock_now_ns() + HANG_NS;
@@ -110,17 +182,20 @@ static int run(void (*fn)(int told), int sig)
 		_exit(93);
 	}
 	close(told[1]);
-	if (read(told[0], &c, 1) == 1)
+	if (sig && read(told[0], &c, 1) == 1)
 		kill(pid, sig);
-	close(told[0]);
 	while (!waitpid(pid, &status, WNOHANG)) {
 		if (clock_now_ns() > end) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
-			return -1;
+			status = -1;
+			break;
 		}
 		usleep(1000);
 	}
+	fcntl(told[0], F_SETFL, O_NONBLOCK);
+	nr_told = read(told[0], &c, 1);
+	close(told[0]);
 	return status;
 }
 
@@ -134,6 +209,7 @@ int main(void)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	uint64_t before;
+	int status;
 
 	for (size_t i = 0; i < 3; i++)
 		ok(!run(ends_well, signals[i]),
@@ -148,5 +224,23 @@ int main(void)
 	   "one that waits for a busy thread is killed");
 	ok(was_killed(run(complains_in_vain, SIGHUP)),
 	   "one whose messages nobody reads is killed");
+	ok(was_killed(run(is_stuck, SIGTERM)) && nr_told == 1,
+	   "what is to be done at a stop is done by one that is stuck");
+	ok(!run(ignores_hangup, SIGHUP),
+	   "signals that are ignored stay so, and others count");
+	status = run(cannot_end, 0);
+	ok(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 42,
+	   "one that can't end by itself ends with its status");
+	status = run(ends_in_time, 0);
+	ok(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 7,
+	   "one that can is left alone");
+	if (geteuid()) {
+		tap_skip("the first process of a PID name space",
+			 "only root may make one");
+		return tap_done();
+	}
+	status = run(is_first, 0);
+	ok(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 137,
+	   "the first process of a PID name space ends, too");
 	return tap_done();
 }

@@ -252,9 +252,12 @@ size_t balance_guests_tell(struct balance_guests *all)
 
 void balance_guests_restore(struct balance_guests *all)
 {
-	for (size_t i = 0; i < all->nr; i++)
-		if (all->members[i].nr_looks)
-			put_policy(&all->members[i],
-				   all->members[i].had_enabled,
-				   all->members[i].had_target);
+	/* Who did not answer may not now, either, and time may be short: last. */
+	for (int silent = 0; silent < 2; silent++)
+		for (size_t i = 0; i < all->nr; i++) {
+			struct balance_member *m = &all->members[i];
+
+			if (m->nr_looks && m->answers == !silent)
+				put_policy(m, m->had_enabled, m->had_target);
+		}
 }

@@ -371,12 +371,22 @@ int vm_start(struct vm *vm)
 	return rc;
 }
 
-enum vm_end vm_wait(struct vm *vm)
+enum vm_end vm_wait_end(struct vm *vm)
 {
+	enum vm_end end;
+
 	pthread_mutex_lock(&vm->lock);
 	while (!vm->stopping)
 		pthread_cond_wait(&vm->ended, &vm->lock);
+	end = vm->end;
 	pthread_mutex_unlock(&vm->lock);
+	return end;
+}
+
+enum vm_end vm_wait(struct vm *vm)
+{
+	enum vm_end end = vm_wait_end(vm);
+
 	for (unsigned int i = 0; i < vm->nr_cpus; i++)
 		vcpu_join(vm->vcpus[i]);
 	if (vm->io_started) {
@@ -385,7 +395,7 @@ enum vm_end vm_wait(struct vm *vm)
 		pthread_join(vm->io_thread, NULL);
 		vm->io_started = false;
 	}
-	return vm->end;
+	return end;
 }
 
 void vm_get_stats(const struct vm *vm, struct vm_stats *stats)

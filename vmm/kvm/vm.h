@@ -81,7 +81,15 @@ int vm_start(struct vm *vm);
 void vm_stop(struct vm *vm, enum vm_end end);
 /* True from the first vm_stop() on: for devices that wait on a vCPU's thread. */
 bool vm_stopping(const struct vm *vm);
-/* Blocks until the VM has ended and its threads are joined. */
+/*
+ * Blocks until the VM has ended: its vCPUs run no more, or are about to stop.  Any
+ * thread.
+ */
+enum vm_end vm_wait_end(struct vm *vm);
+/*
+ * Likewise, and until its threads are joined: one that waits for memory which a
+ * device does not give back is waited for without end.
+ */
 enum vm_end vm_wait(struct vm *vm);
 
 struct vm_stats {

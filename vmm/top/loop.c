@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,10 +184,17 @@ static int ms_left(const struct app *app)
 		(app->next_ns - now) / NSEC_PER_MSEC + 1;
 }
 
+static bool is_told_to_end(int stop_fd)
+{
+	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 int top_screen_run(const struct top_options *o, char *why, size_t len)
 {
 	struct app app = { 0 };
-	int fds[2] = { STDIN_FILENO };
+	int fds[3] = { STDIN_FILENO };
 	bool done = false;
 	long left = o->iterations;
 	int rc = start(&app, o, why, len);
@@ -199,16 +207,18 @@ int top_screen_run(const struct top_options *o, char *why, size_t len)
 		return rc;
 	}
 	fds[1] = app.screen.signal_fd;
+	fds[2] = o->stop_fd;
 	while (!done && rc >= 0) {
 		rc = round_if_due(&app, why, len);
 		if (rc == 1 && o->iterations && left-- == 0)
 			break;
 		draw(&app);
-		if (rc >= 0 && top_feed_wait(app.feed, fds, 2, ms_left(&app))) {
+		if (rc >= 0 && top_feed_wait(app.feed, fds, 3, ms_left(&app))) {
 			rc = -EIO;
 			snprintf(why, len, "can't wait for answers");
 		}
-		done = screen_signal(&app.screen) || take_keys(&app);
+		done = is_told_to_end(o->stop_fd) ||
+		       screen_signal(&app.screen) || take_keys(&app);
 	}
 	screen_close(&app.screen);
 	finish(&app);

@@ -11,6 +11,7 @@ struct top_options {
 	double delay_s;
 	long iterations;	/* 0: no end */
 	enum top_column sort;
+	int stop_fd;		/* of the stop guard; for the screen */
 };
 
 /* Both: 0 or -errno with why. */

@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "vmm/top/screen.h"
+#include "vmm/util/stop-guard.h"
 
-static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP,
-			      SIGCONT, SIGWINCH };
+/* SIGTERM, SIGINT and SIGHUP are the stop guard's. */
+static const int caught[] = { SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH };
 
 static void caught_set(sigset_t *set)
 {
@@ -63,6 +64,8 @@ int screen_open(struct screen *s, char *why, size_t len)
 	sigset_t set;
 	int rc;
 
+	if (!tcgetattr(STDIN_FILENO, &s->before))
+		stop_guard_keep_terminal(&s->before);
 	/* First: ncurses would catch what is not blocked. */
 	caught_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -74,6 +77,7 @@ int screen_open(struct screen *s, char *why, size_t len)
 	}
 	rc = open_terminal(s, why, len);
 	if (rc) {
+		stop_guard_keep_terminal(NULL);
 		close(s->signal_fd);
 		return rc;
 	}
@@ -92,6 +96,7 @@ int screen_open(struct screen *s, char *why, size_t len)
 void screen_close(struct screen *s)
 {
 	endwin();
+	stop_guard_keep_terminal(NULL);
 	delscreen(s->terminal);
 	close(s->signal_fd);
 }

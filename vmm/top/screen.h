@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The terminal of `vmm top`.  Signals come as what they mean: none ends the
- * process behind our back, so that the terminal always is put back.
+ * process behind our back, so that the terminal always is put back.  Those that
+ * end it are the stop guard's, started before.
  */
 #ifndef VMM_TOP_SCREEN_H
 #define VMM_TOP_SCREEN_H
+
+#include <termios.h>
 
 #include "vmm/top/page.h"
 
 struct screen {
 	void *terminal;		/* ncurses' */
 	int signal_fd;		/* can be read: call screen_signal() */
+	struct termios before;	/* of standard input, when it was opened */
 	int rows, cols;
 	bool colour, utf8;
 };

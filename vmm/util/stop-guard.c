@@ -5,18 +5,27 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/util/stop-guard.h"
 
+#define KILLED 137	/* what a shell makes of SIGKILL */
+
 static struct {
 	sigset_t set;
 	timer_t timer;
+	pthread_t thread;
 	int fd;
+	bool ending;		/* by itself, with status; atomic */
+	int status;
+	void (*on_stop)(void);
 	const struct termios *terminal;	/* atomic */
 } guard;
 
@@ -25,19 +34,26 @@ static struct timespec in_ms(long ms)
 	return (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
 }
 
-/* Nothing here may lock or allocate: any thread may have been stopped. */
-static void last_words(void)
+static void restore_terminal(void)
 {
-	static const char text[] =
-		"vmm: not stopped in time: ends by SIGKILL now\n";
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 	const struct termios *t = __atomic_load_n(&guard.terminal,
 						  __ATOMIC_ACQUIRE);
 
 	if (t)
 		tcsetattr(STDIN_FILENO, TCSANOW, t);
+}
+
+/* Nothing here may lock or allocate: any thread may have been stopped. */
+static void last_words(bool ending)
+{
+	const char *text = ending ?
+		"vmm: the guest has ended, and vmm can't: it ends at once now\n" :
+		"vmm: not stopped in time: ends by SIGKILL now\n";
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	restore_terminal();
 	if (poll(&p, 1, 0) > 0 && (p.revents & POLLOUT) &&
-	    write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+	    write(STDERR_FILENO, text, strlen(text)) < 0)
 		return;
 }
 
@@ -46,26 +62,46 @@ static void *guard_thread(void *arg)
 	const struct itimerspec limit = { .it_value =
 		in_ms(STOP_GUARD_LIMIT_MS) };
 	struct timespec wait = in_ms(STOP_GUARD_LIMIT_MS - STOP_GUARD_LAST_MS);
+	const struct timespec last = in_ms(2 * STOP_GUARD_LAST_MS);
+	bool ending;
 	int sig;
 
 	pthread_setname_np(pthread_self(), "vmm-stop");
 	while (sigwait(&guard.set, &sig))
 		;
+	ending = __atomic_load_n(&guard.ending, __ATOMIC_ACQUIRE);
 	timer_settime(guard.timer, 0, &limit, NULL);
 	if (eventfd_write(guard.fd, 1) < 0)
 		wait = in_ms(0);	/* nobody learns of it: be quick */
+	if (guard.on_stop)
+		guard.on_stop();
+	/* Early: later this thread may get no processor in time. */
+	restore_terminal();
 	nanosleep(&wait, NULL);
-	last_words();
-	for (;;)
-		pause();
+	last_words(ending);
+	if (ending)
+		syscall(SYS_exit_group, guard.status);
+	nanosleep(&last, NULL);
+	syscall(SYS_exit_group, KILLED);	/* the kernel's SIGKILL did not */
 	return NULL;
+}
+
+void stop_guard_ending(int status)
+{
+	guard.status = status;
+	if (!__atomic_exchange_n(&guard.ending, true, __ATOMIC_ACQ_REL))
+		pthread_kill(guard.thread, SIGTERM);
+}
+
+void stop_guard_on_stop(void (*fn)(void))
+{
+	guard.on_stop = fn;
 }
 
 static int start_thread(void)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
-	pthread_t thread;
 	int rc;
 
 	pthread_attr_init(&attr);
@@ -73,10 +109,19 @@ static int start_thread(void)
 	/* All signals: SIGTTOU must not stop it when it has the last word. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, guard_thread, NULL);
+	rc = pthread_create(&guard.thread, &attr, guard_thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return -rc;
+}
+
+/* A signal that is blocked comes to sigwait() though it is ignored. */
+static void take_unless_ignored(int sig)
+{
+	struct sigaction now;
+
+	if (sigaction(sig, NULL, &now) || now.sa_handler != SIG_IGN)
+		sigaddset(&guard.set, sig);
 }
 
 int stop_guard_start(void)
@@ -88,8 +133,8 @@ int stop_guard_start(void)
 
 	sigemptyset(&guard.set);
 	sigaddset(&guard.set, SIGTERM);
-	sigaddset(&guard.set, SIGINT);
-	sigaddset(&guard.set, SIGHUP);
+	take_unless_ignored(SIGINT);
+	take_unless_ignored(SIGHUP);
 	guard.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (guard.fd < 0)
 		return -errno;

@@ -7,7 +7,11 @@
  * order.  Then the kernel kills it (a POSIX timer whose signal is SIGKILL), in
  * whatever state it is: waiting for a lock, for a device that does not answer,
  * or for memory.  Nothing that the limit needs is allocated or locked after
- * stop_guard_start().
+ * stop_guard_start().  The first process of a PID name space can't be killed by a
+ * signal of its own: there the guard's thread ends it, with status 137 as well.
+ *
+ * SIGINT and SIGHUP that the process was started to ignore (nohup, a shell's
+ * background command) stay ignored.
  *
  * There is one guard a process, since signals are the process's.  It stays until
  * the process ends.
@@ -30,8 +34,21 @@ struct termios;
 int stop_guard_start(void);
 
 /*
- * The settings that the terminal on standard input gets back if the process is
- * killed; NULL: none.  They must stay valid until replaced.  Any thread.
+ * The process ends by itself: from now on it has STOP_GUARD_LIMIT_MS for that, too,
+ * and then ends with status.  Once; after a signal it does nothing.  Any thread.
+ */
+void stop_guard_ending(int status);
+
+/*
+ * What the guard's thread does when the first signal has come, or after
+ * stop_guard_ending(), once the limit is set: it must not lock or allocate.  Before
+ * stop_guard_start().
+ */
+void stop_guard_on_stop(void (*fn)(void));
+
+/*
+ * The settings that the terminal on standard input gets back at the first signal,
+ * and again if the process is killed; NULL: none.  They must stay valid until replaced.  Any thread.
  */
 void stop_guard_keep_terminal(const struct termios *settings);
 
