@@ -59,6 +59,7 @@ struct damon_ctl {
 	struct region *regions;	/* owned; what sysfs has, while it is ours */
 	size_t nr_regions;
 	struct damon_guard guard;
+	bool refused;		/* by a module, and said */
 };
 
 /* --- whose is it? ------------------------------------------------------ */
@@ -132,8 +133,16 @@ int damon_ctl_probe(char *why, size_t len)
 static int configure(struct damon_ctl *ctl)
 {
 	int i = damon_sysfs_running(ctl->dir_fd), err;
-	char id[sizeof(ctl->id)], path[32];
+	char id[sizeof(ctl->id)], path[32], why[256];
 
+	/* Turned on since we began: it would be refused each time, and late. */
+	if (refuse_module(why, sizeof(why))) {
+		if (!ctl->refused)
+			log_warn("%s", why);
+		ctl->refused = true;
+		return -EBUSY;
+	}
+	ctl->refused = false;
 	if (i >= 0) {
 		if (access(DAMON_SAVE_PATH, F_OK))
 			return -EBUSY;

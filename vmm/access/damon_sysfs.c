@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
 #define INTERVAL_US "100"
@@ -20,32 +21,54 @@
 /*
  * All of DAMON's files share a lock that the kernel only tries to take, and that
  * each kdamond takes for a moment after each sample (Linux 6.12): to read or write
- * one is refused with EBUSY every so often.  So it is asked for again, for a second
- * at least.
+ * one is refused with EBUSY every so often.  So it is asked for again: for so long,
+ * and where processors are busy at least so often.
  */
-#define BUSY_TRIES 2000
+#define BUSY_NS	   (NSEC_PER_SEC / 2)
+#define BUSY_TRIES 200
 #define BUSY_US	   500
+
+struct patience {
+	uint64_t end_ns;	/* 0: not begun */
+	unsigned int nr_tries;
+};
+
+/* Waits a moment.  False: it is refused for good. */
+static bool try_again(struct patience *p)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!p->end_ns)
+		p->end_ns = now + BUSY_NS;
+	if (now > p->end_ns && p->nr_tries >= BUSY_TRIES)
+		return false;
+	p->nr_tries++;
+	usleep(BUSY_US);
+	return true;
+}
 
 static ssize_t read_again(int fd, char *buf, size_t len)
 {
-	ssize_t n = pread(fd, buf, len, 0);
+	struct patience p = { 0 };
+	ssize_t n;
 
-	for (int i = 0; n < 0 && errno == EBUSY && i < BUSY_TRIES; i++) {
-		usleep(BUSY_US);
+	do {
 		n = pread(fd, buf, len, 0);
-	}
-	return n < 0 ? -errno : n;
+		n = n < 0 ? -errno : n;
+	} while (n == -EBUSY && try_again(&p));
+	return n;
 }
 
 static ssize_t write_again(int fd, const char *text)
 {
-	ssize_t n = pwrite(fd, text, strlen(text), 0);
+	struct patience p = { 0 };
+	ssize_t n;
 
-	for (int i = 0; n < 0 && errno == EBUSY && i < BUSY_TRIES; i++) {
-		usleep(BUSY_US);
+	do {
 		n = pwrite(fd, text, strlen(text), 0);
-	}
-	return n < 0 ? -errno : n;
+		n = n < 0 ? -errno : n;
+	} while (n == -EBUSY && try_again(&p));
+	return n;
 }
 
 int damon_sysfs_put(int dir_fd, const char *path, const char *value)
