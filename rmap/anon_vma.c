@@ -284,7 +284,7 @@ struct place {
 
 struct places {
 	unsigned int nr;
-	struct place at[RMAP_WALK_MAX + 1];
+	struct place at[RMAP_WALK_MAX + 1];	/* known ones, and the new */
 };
 
 static bool note_place(struct rmap_vma *vma, uint64_t off, void *arg)
@@ -344,7 +344,7 @@ int anon_rehome(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	int rc;
 
 	p.nr = 0;
-	rc = mapping_visit_known(map, page, gfn, note_place, &p);
+	rc = mapping_visit_all(map, page, gfn, note_place, &p);
 	if (rc < 0)
 		return rc;
 	note_place(vma, off, &p);

@@ -313,6 +313,13 @@ bool mapping_has_one_place(const struct rmap *map, const struct page *page);
  */
 int mapping_visit_known(struct rmap *map, const struct page *page,
 			uint64_t gfn, mapping_fn fn, void *arg);
+/*
+ * As above, for a caller that needs all or nothing: also -EOVERFLOW, before fn
+ * is called, where the page has more than RMAP_WALK_MAX mappings (one nonlinear
+ * region is one place to look at, and may hold them all).
+ */
+int mapping_visit_all(struct rmap *map, const struct page *page, uint64_t gfn,
+		      mapping_fn fn, void *arg);
 
 /*
  * What one visit may search in nonlinear regions, in page table entries: an

@@ -182,6 +182,14 @@ int mapping_visit_known(struct rmap *map, const struct page *page,
 	return k.rc;
 }
 
+int mapping_visit_all(struct rmap *map, const struct page *page, uint64_t gfn,
+		      mapping_fn fn, void *arg)
+{
+	if (page->count > RMAP_WALK_MAX)
+		return -EOVERFLOW;
+	return mapping_visit_known(map, page, gfn, fn, arg);
+}
+
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		uint64_t gfn, enum mapping_how how)
 {

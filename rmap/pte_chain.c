@@ -178,8 +178,7 @@ int chain_collect(struct rmap *map, const struct page *page, uint64_t gfn,
 
 	if (rc)
 		return rc;
-	rc = page->object ? mapping_visit_known(map, page, gfn, adopt_one, &a) :
-			    1;
+	rc = page->object ? mapping_visit_all(map, page, gfn, adopt_one, &a) : 1;
 	if (rc <= 0) {
 		chain_free(map, a.chain);
 		return rc ? rc : a.rc;

@@ -310,6 +310,72 @@ static void test_levels(void)
 	free(m);
 }
 
+/*
+ * All places of a page are in one region that has to be searched.  Told in
+ * another file too, they all move, or the page stays as it is.
+ */
+static void move_places(struct machine *m, enum rmap_scheme scheme,
+			unsigned int nr, int expected)
+{
+	struct rmap_vma_desc d = { addr_of(0), addr_of(nr), 0,
+				   RMAP_VM_WRITE | RMAP_VM_NONLINEAR,
+				   { 8, 7 } };
+	struct rmap_vma_desc e = { addr_of(0), addr_of(1), 0, RMAP_VM_WRITE,
+				   { 8, 9 } };
+	struct rmap_page_info info = { 0 };
+	struct rmap_vma *v, *w;
+	struct rmap_mm *a, *b;
+	int rc = 0;
+
+	if (rmap_mm_add(m->map, 1, RMAP_NO_PGD, &a) ||
+	    rmap_mm_add(m->map, 2, RMAP_NO_PGD, &b) ||
+	    rmap_vma_add(m->map, a, &d, &v) || rmap_vma_add(m->map, b, &e, &w))
+		tap_bail("rmap_vma_add");
+	for (unsigned int i = 0; i < nr && !rc; i++)
+		rc = (rmap_map_page)(m->map, v, addr_of(i), 5);
+	if (rc)
+		tap_bail("rmap_map_page");
+	nr_differences = 0;
+	rc = rmap_map_page(m->map, w, addr_of(0), 5);
+	rmap_page_info(m->map, 5, &info);
+	ok(rc == expected && !nr_differences &&
+	   info.mapcount == (int)nr - 1 + !rc && info.anon == !rc,
+	   "scheme %d: %u places in one region, and one elsewhere: %s, "
+	   "%lu left a trace", scheme, nr, rc ? strerror(-rc) : "moved",
+	   nr_differences);
+}
+
+static void test_many_places(enum rmap_scheme scheme)
+{
+	static const struct {
+		unsigned int nr;
+		int rc;
+	} rows[] = {
+		{ RMAP_WALK_MAX - 1, 0 },
+		{ RMAP_WALK_MAX, 0 },
+		{ RMAP_WALK_MAX + 1, -EOVERFLOW },
+		{ RMAP_WALK_MAX + 2, -EOVERFLOW },
+		{ 3000, -EOVERFLOW },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct machine *m = now = calloc(1, sizeof(*m));
+		struct rmap_config config = {
+			.nr_frames = NR_FRAMES, .scheme = scheme,
+			.zalloc = zalloc_or_fail, .release = release,
+			.alloc_ctx = m,
+		};
+
+		fail_at = ~0u;
+		if (!m || rmap_new(&m->map, &config))
+			tap_bail("no memory");
+		move_places(m, scheme, rows[i].nr, rows[i].rc);
+		rmap_free(m->map);
+		ok(!m->outstanding, "all memory came back");
+		free(m);
+	}
+}
+
 /* Nor does rmap_new() keep what it got when it does not get all. */
 static void test_new(void)
 {
@@ -341,6 +407,8 @@ int main(void)
 
 	test_new();
 	test_levels();
+	test_many_places(RMAP_ANON_VMA);
+	test_many_places(RMAP_ANON_MM);
 	for (unsigned int s = 0; s < 3; s++)
 		for (uint64_t seed = 1; seed <= 3; seed++)
 			run(s, seed, steps);
