@@ -20,6 +20,9 @@ static void release_libc(void *ptr, size_t size, void *ctx)
 	free(ptr);
 }
 
+/* Zeroed and written to, or gone through and given back: steps. */
+#define ALLOC_WORK 2
+
 void *rmap_alloc(struct rmap *map, size_t size)
 {
 	uint64_t max = map->config.max_bytes;
@@ -28,8 +31,10 @@ void *rmap_alloc(struct rmap *map, size_t size)
 	if (max && (size > max || map->stats.bytes_other > max - size))
 		return NULL;
 	ptr = map->config.zalloc(size, map->config.alloc_ctx);
-	if (ptr)
-		map->stats.bytes_other += size;
+	if (!ptr)
+		return NULL;
+	map->stats.bytes_other += size;
+	map->work += ALLOC_WORK;
 	return ptr;
 }
 
@@ -37,6 +42,7 @@ void rmap_release(struct rmap *map, void *ptr, size_t size)
 {
 	map->config.release(ptr, size, map->config.alloc_ctx);
 	map->stats.bytes_other -= size;
+	map->work += ALLOC_WORK;
 }
 
 int rmap_object_add(struct rmap *map, void *object, uint32_t *id)

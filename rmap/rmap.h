@@ -201,6 +201,13 @@ int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
  */
 bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
 			uint64_t *addr, uint64_t *gfn);
+/*
+ * As above, of those below end: a large region with little in it is not gone
+ * through to its end.
+ */
+bool rmap_vma_next_page_below(const struct rmap *map,
+			      const struct rmap_vma *vma, uint64_t end,
+			      uint64_t *addr, uint64_t *gfn);
 
 /* One frame's record, decoded. */
 struct rmap_page_info {
@@ -329,7 +336,8 @@ void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
 
 /*
  * Steps that writers took since the map was made: places looked at, links made
- * and taken away.  It only grows: to bound the time for which a lock is held.
+ * and taken away, memory taken and given back (two steps each).  It only grows:
+ * to bound the time for which a lock is held, and to charge who caused them.
  */
 uint64_t rmap_work(const struct rmap *map);
 

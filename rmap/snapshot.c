@@ -195,7 +195,7 @@ void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off)
 }
 
 static uint64_t next_in(const void *root, unsigned int height, uint64_t base,
-			uint64_t off, uint64_t *gfn)
+			uint64_t off, uint64_t end, uint64_t *gfn)
 {
 	const struct node *node = root;
 	const struct leaf *leaf = root;
@@ -206,8 +206,11 @@ static uint64_t next_in(const void *root, unsigned int height, uint64_t base,
 	for (unsigned int i = first; i < FAN; i++) {
 		uint64_t at = base + ((uint64_t)i << (height * FAN_BITS));
 
+		if (at >= end)
+			break;
 		if (height) {
-			at = next_in(node->slot[i], height - 1, at, off, gfn);
+			at = next_in(node->slot[i], height - 1, at, off, end,
+				     gfn);
 			if (at != SNAPSHOT_NONE)
 				return at;
 		} else if (leaf->frame[i]) {
@@ -218,12 +221,18 @@ static uint64_t next_in(const void *root, unsigned int height, uint64_t base,
 	return SNAPSHOT_NONE;
 }
 
+uint64_t snapshot_next_below(const struct snapshot *snap, uint64_t off,
+			     uint64_t end, uint64_t *gfn)
+{
+	if (off >= end || off >> FAN_BITS >> (snap->height * FAN_BITS))
+		return SNAPSHOT_NONE;
+	return next_in(snap->root, snap->height, 0, off, end, gfn);
+}
+
 uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 		       uint64_t *gfn)
 {
-	if (off >> FAN_BITS >> (snap->height * FAN_BITS))
-		return SNAPSHOT_NONE;
-	return next_in(snap->root, snap->height, 0, off, gfn);
+	return snapshot_next_below(snap, off, SNAPSHOT_NONE, gfn);
 }
 
 /* A copy of the subtree, or NULL without memory. */

@@ -47,6 +47,9 @@ void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off);
 /* First offset >= off that holds a frame, or SNAPSHOT_NONE. */
 uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 		       uint64_t *gfn);
+/* As above, of those below end: what is beyond it costs nothing. */
+uint64_t snapshot_next_below(const struct snapshot *snap, uint64_t off,
+			     uint64_t end, uint64_t *gfn);
 
 /* dst is initialised for as many pages and empty; on failure it stays so. */
 int snapshot_copy(struct rmap *map, struct snapshot *dst,

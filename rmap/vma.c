@@ -136,15 +136,23 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma)
 bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
 			uint64_t *addr, uint64_t *gfn)
 {
-	uint64_t from = *addr + RMAP_PAGE_SIZE - 1;
-	uint64_t off;
+	return rmap_vma_next_page_below(map, vma, vma->desc.end, addr, gfn);
+}
 
-	if (from < *addr || from >= vma->desc.end + RMAP_PAGE_SIZE - 1)
+bool rmap_vma_next_page_below(const struct rmap *map,
+			      const struct rmap_vma *vma, uint64_t end,
+			      uint64_t *addr, uint64_t *gfn)
+{
+	uint64_t start = vma->desc.start;
+	uint64_t from = *addr + RMAP_PAGE_SIZE - 1, off;
+
+	if (end > vma->desc.end)
+		end = vma->desc.end;
+	if (from < *addr || end <= start)
 		return false;
-	off = from < vma->desc.start ? 0
-				     : (from - vma->desc.start) >>
-					       RMAP_PAGE_SHIFT;
-	off = snapshot_next(&vma->snap, off, gfn);
+	off = from < start ? 0 : (from - start) >> RMAP_PAGE_SHIFT;
+	end = (end - start + RMAP_PAGE_SIZE - 1) >> RMAP_PAGE_SHIFT;
+	off = snapshot_next_below(&vma->snap, off, end, gfn);
 	if (off == SNAPSHOT_NONE)
 		return false;
 	*addr = vma_addr(vma, off);

@@ -19,8 +19,11 @@
 /* Of one operation: a link or two, what it takes to find them, and the nodes of
  * two buckets, whose number is chance, of each hash table that grows. */
 #define SMALL 32
-/* Of one that moves all known places of a page. */
-#define LARGE (4 * RMAP_WALK_MAX)
+/*
+ * Of one that moves all known places of a page: each is looked at, a link made
+ * and another taken away, with their memory.
+ */
+#define LARGE (8 * RMAP_WALK_MAX)
 static struct rmap *map;
 static uint64_t most, total, nr_ops;	/* work of operations */
 

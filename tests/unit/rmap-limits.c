@@ -7,6 +7,8 @@
 
 #include "tests/unit/rmap-scene.h"
 
+#define PAGE RMAP_PAGE_SIZE
+
 /* Bounds that keep a lying agent from taking the host's memory. */
 static void bounds(void)
 {
@@ -162,6 +164,33 @@ static void offset_edges(void)
 	   "beyond it pages are kept one by one, as anonymous ones");
 }
 
+/* A part of a region is asked for its pages. */
+static void pages_below(void)
+{
+	struct rmap_vma_desc d = { 0, UINT64_C(1) << 50, 0, RW, { 0, 0 } };
+	const uint64_t far = (UINT64_C(1) << 50) - PAGE;
+	struct rmap_vma *v;
+	uint64_t addr, gfn = 99;
+
+	if (rmap_vma_add(map, new_mm(1), &d, &v) ||
+	    rmap_map_page(map, v, 5 * PAGE, 1) || rmap_map_page(map, v, far, 2))
+		tap_bail("rmap_map_page");
+	addr = 0;
+	ok(!rmap_vma_next_page_below(map, v, 5 * PAGE, &addr, &gfn) &&
+	   !rmap_vma_next_page_below(map, v, 0, &addr, &gfn) && !addr &&
+	   gfn == 99, "no page below the first: nothing is stored");
+	ok(rmap_vma_next_page_below(map, v, 5 * PAGE + 1, &addr, &gfn) &&
+	   addr == 5 * PAGE && gfn == 1, "one that begins below the end");
+	addr = 6 * PAGE;
+	ok(!rmap_vma_next_page_below(map, v, far, &addr, &gfn) &&
+	   addr == 6 * PAGE, "none between it and the next");
+	ok(rmap_vma_next_page_below(map, v, UINT64_MAX, &addr, &gfn) &&
+	   addr == far && gfn == 2, "an end beyond the region's is the region's");
+	addr = far + 1;
+	ok(!rmap_vma_next_page_below(map, v, UINT64_MAX, &addr, &gfn) &&
+	   !rmap_vma_next_page(map, v, &addr, &gfn), "nothing is above it");
+}
+
 static void use_scheme(enum rmap_scheme scheme)
 {
 	struct rmap_config c = { .nr_frames = NR_FRAMES, .scheme = scheme };
@@ -239,6 +268,7 @@ static const struct row rows[] = {
 	{ "bounds", bounds },
 	{ "overflow", overflow },
 	{ "addresses around 2^63", address_edges },
+	{ "pages below an end", pages_below },
 	{ "offsets around 2^44 and 2^64", offset_edges },
 };
 
