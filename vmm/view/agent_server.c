@@ -35,10 +35,15 @@
  * Work is counted in flags of frames that are set, each about 10 ns.  A picture
  * of all memory, where it replaces another, comes to some 50 a frame.
  */
+#define RECEIVE_WORK 256	/* a system call, whatever it brings */
 #define MESSAGE_WORK 64
+#define RUN_WORK     8		/* a record, whatever is in it */
 #define MAPPING_WORK 16		/* made, replaced or gone */
 #define VMA_WORK     64		/* gone */
 #define MM_WORK	     16		/* gone; without its regions */
+#define STEP_WORK    4		/* of the map's: it may miss the cache */
+#define WORK_BYTES   8		/* received and decoded: 1 */
+#define WORK_FRAMES  1024	/* of the bitmap that a look at flags clears: 1 */
 
 /*
  * A second: a picture of all memory every other one, but no more than a third
@@ -203,12 +208,22 @@ static void reject(struct agent_server *as, int rc)
 	disconnect(as);
 }
 
-static struct rmap_stats look_at_map(struct agent_server *as)
+/* What a message may change, and its cost is known by. */
+struct state {
+	struct rmap_stats map;
+	uint64_t steps;
+	bool has_flags, telling;
+};
+
+static struct state look_at_view(struct agent_server *as)
 {
-	struct rmap_stats s;
+	struct state s = {
+		.has_flags = as->view->has_flags, .telling = as->view->telling,
+	};
 
 	view_rdlock(as->view);
-	rmap_get_stats(as->view->map, &s);
+	rmap_get_stats(as->view->map, &s.map);
+	s.steps = rmap_work(as->view->map);
 	view_unlock(as->view);
 	return s;
 }
@@ -230,45 +245,57 @@ static uint64_t less_than_before(uint64_t before, uint64_t now)
 	return before > now ? before - now : 0;
 }
 
-/* What a message cost that was applied to such a map. */
-static uint64_t work_of(struct agent_server *as,
-			const struct protocol_message *msg,
-			const struct rmap_stats *before)
+/* The frames that were gone through for their flags. */
+static uint64_t flags_work(struct agent_server *as,
+			   const struct protocol_message *msg,
+			   const struct state *before, const struct state *now)
 {
-	struct rmap_stats now;
-	uint64_t work = MESSAGE_WORK;
+	uint64_t frames = guest_mem_nr_frames(as->view->mem), work = 0;
 
 	if (msg->type == PROTOCOL_FLAGS)
-		return work + pages_of(msg);
-	if (msg->type == PROTOCOL_RUNS)
-		work += MAPPING_WORK * pages_of(msg);
-	now = look_at_map(as);
-	work += MAPPING_WORK *
-		less_than_before(before->nr_mappings, now.nr_mappings);
-	work += VMA_WORK * less_than_before(before->nr_vmas, now.nr_vmas);
-	work += MM_WORK * less_than_before(before->nr_mms, now.nr_mms);
-	/* The table of processes is gone through once, or half of it moves. */
-	if (msg->type == PROTOCOL_EPOCH_END)
-		work += before->nr_mms;
-	else if (now.nr_mms != before->nr_mms)
-		work += before->nr_mms / 2;
+		work += pages_of(msg);
+	if (now->telling && !before->telling)
+		work += frames / WORK_FRAMES;
+	if (before->has_flags && !now->has_flags)
+		work += frames;
 	return work;
 }
 
+/* What a message did to the map. */
+static uint64_t map_work(const struct protocol_message *msg,
+			 const struct state *before, const struct state *now)
+{
+	const struct rmap_stats *b = &before->map, *n = &now->map;
+	uint64_t work = STEP_WORK * (now->steps - before->steps);
+
+	if (msg->type == PROTOCOL_RUNS)
+		work += RUN_WORK * msg->nr + MAPPING_WORK * pages_of(msg);
+	work += MAPPING_WORK * less_than_before(b->nr_mappings, n->nr_mappings);
+	work += VMA_WORK * less_than_before(b->nr_vmas, n->nr_vmas);
+	work += MM_WORK * less_than_before(b->nr_mms, n->nr_mms);
+	/* The table of processes is gone through once, or half of it moves. */
+	if (msg->type == PROTOCOL_EPOCH_END)
+		work += b->nr_mms;
+	else if (n->nr_mms != b->nr_mms)
+		work += b->nr_mms / 2;
+	return work;
+}
+
+/* Says what it cost. */
 static uint64_t apply(struct agent_server *as,
 		      const struct protocol_message *msg)
 {
-	struct rmap_stats before = { 0 };
+	struct state before = look_at_view(as), now;
 
-	if (msg->type != PROTOCOL_FLAGS)
-		before = look_at_map(as);
 	view_apply(as->view, msg);
 	if (msg->type == PROTOCOL_EPOCH_END && as->view->nr_dropped)
 		log_limited(&as->limit, LOG_LEVEL_WARN,
 			    "guest agent: %llu facts dropped, beyond the bounds "
 			    "for this guest's memory or unlike what it said "
 			    "before", (unsigned long long)as->view->nr_dropped);
-	return work_of(as, msg, &before);
+	now = look_at_view(as);
+	return MESSAGE_WORK + flags_work(as, msg, &before, &now) +
+	       map_work(msg, &before, &now);
 }
 
 /* More into the buffer, which is empty. */
@@ -276,6 +303,7 @@ static void receive(struct agent_server *as)
 {
 	ssize_t n = recv(as->fd, as->buf, sizeof(as->buf), MSG_DONTWAIT);
 
+	work_budget_spend(&as->budget, RECEIVE_WORK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -302,9 +330,9 @@ static void serve_agent(struct agent_server *as)
 		rc = protocol_decode(&as->decoder, as->buf + as->at,
 				     as->len - as->at, &used, &msg);
 		as->at += used;
-		if (rc <= 0)
-			break;
-		work = apply(as, &msg);
+		work = used / WORK_BYTES;
+		if (rc > 0)
+			work += apply(as, &msg);
 		work_budget_spend(&as->budget, work);
 		round += work;
 	}

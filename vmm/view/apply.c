@@ -141,7 +141,7 @@ static bool forget_missing(struct view *view)
 	while (go_on && view->gap_at < view->nr_mms) {
 		struct view_mm *m = view_mm_at(view, view->gap_at);
 
-		if (m->epoch != view->epoch) {
+		if (m->look != view->look) {
 			go_on = remove_mm(view, m, &work);
 			view->gap += go_on;
 		} else {
@@ -213,7 +213,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 		return;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
-	m->epoch = view->epoch;
+	m->look = view->look;
 	view->pid = pm->pid;
 }
 
@@ -254,8 +254,8 @@ static bool unmap_run(struct view *view, struct view_mm *m,
 	uint64_t end = r->vaddr + (uint64_t)r->count * RMAP_PAGE_SIZE;
 	uint64_t addr = r->vaddr, gfn;
 
-	while (rmap_vma_next_page(view->map, view->vma, &addr, &gfn) &&
-	       addr < end) {
+	while (rmap_vma_next_page_below(view->map, view->vma, end, &addr,
+					&gfn)) {
 		if (!unmap_page(view, view->vma, addr, gfn)) {
 			m->nr_mapped--;
 			record_unmap(view->record, m->pid, addr);
@@ -272,8 +272,8 @@ static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 		     uint64_t gfn)
 {
 	uint64_t at = addr, old = gfn;
-	bool had = rmap_vma_next_page(view->map, view->vma, &at, &old) &&
-		   at == addr;
+	bool had = rmap_vma_next_page_below(view->map, view->vma, addr + 1,
+					    &at, &old);
 	uint32_t before = rmap_page_flags(view->map, gfn);
 	uint32_t before_old = had ? rmap_page_flags(view->map, old) : 0;
 
@@ -355,11 +355,8 @@ void view_apply_reset(struct view *view)
 	view->epoch = 0;
 	view->pid = 0;
 	view->vma = NULL;
-	/* Epoch numbers start again: none of an old connection may match. */
 	view_wrlock(view);
 	view_end_flags(view);
-	for (uint64_t i = 0; i < view->nr_mms; i++)
-		view->mms[i].epoch = 0;
 	view_unlock(view);
 }
 
@@ -380,6 +377,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 		break;
 	case PROTOCOL_EPOCH_BEGIN:
 		view->epoch = msg->epoch.number;
+		view->look++;
 		view->full = msg->epoch.flags & PROTOCOL_EPOCH_FULL;
 		view->nr_dropped = 0;
 		break;

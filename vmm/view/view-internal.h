@@ -13,7 +13,7 @@
 
 struct view_mm {		/* one process; the table is sorted by pid */
 	struct rmap_mm *mm;	/* owned by the map */
-	uint64_t epoch;		/* last one that told of it */
+	uint64_t look;		/* last one that told of it */
 	uint64_t nr_vmas, nr_mapped;
 	uint32_t pid;
 	char comm[16];
@@ -41,6 +41,8 @@ struct view {
 
 	/* What the stream is at; only the server's thread uses it. */
 	uint64_t epoch;
+	/* Epochs of all connections: the numbers of each start again. */
+	uint64_t look;
 	bool full;
 	uint32_t pid;		/* of the section, 0: one that is ignored */
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
