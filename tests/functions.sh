@@ -126,7 +126,7 @@ require_libvirt_build() {
 require_swap() {
   [ "$(awk '/^SwapFree/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ] ||
     fail_all "less than $1 MiB of swap are free: add some, for example by" \
-      "tests/make-swap where there is none"
+      "tests/make-swap $1"
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; 1 when it never does.  In the

@@ -270,8 +270,10 @@ TESTS += tests/unit/doctor
 tests_unit_doctor_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_doctor_LDADD = $(VMM_LIBS)
 
-TESTS += tests/unit/damon-borrow.sh tests/unit/require.sh
-dist_check_SCRIPTS += tests/unit/damon-borrow.sh tests/unit/require.sh
+HELPER_TESTS = tests/unit/damon-borrow.sh tests/unit/make-swap.sh \
+	tests/unit/require.sh
+TESTS += $(HELPER_TESTS)
+dist_check_SCRIPTS += $(HELPER_TESTS)
 VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
 	tests/unit/view-flags tests/unit/epoch-end \
 	tests/unit/rmap-record
