@@ -1,6 +1,8 @@
 # Shell helpers for tests that print TAP.  Source it; end with `done_testing`.
 # shellcheck shell=sh
 
+# Others than root may have no sbin in it: libvirtd, mke2fs and sshd are there.
+PATH=$PATH:/usr/sbin:/sbin
 nr=0
 nr_failed=0
 vmm=${abs_top_builddir:-build}/vmm/vmm
@@ -86,7 +88,7 @@ fail_all() { # REASON, with the remedy
 # require PROGRAM[:PACKAGE]...: the Debian package of the same name, or that one
 require() {
   for _need; do
-    PATH=$PATH:/usr/sbin:/sbin command -v "${_need%%:*}" >/dev/null ||
+    command -v "${_need%%:*}" >/dev/null ||
       fail_all "${_need%%:*} not found: install the Debian package" \
         "${_need##*:}, or all that are needed: ./bootstrap --deps"
   done
@@ -94,6 +96,18 @@ require() {
 
 require_root() { # WHY
   [ "$(id -u)" = 0 ] || skip_all "$*: run as root"
+}
+
+# The store serves page faults of guests, which the kernel allows root, and others
+# only as vm.unprivileged_userfaultfd or /dev/userfaultfd's permissions say.
+may_serve_faults() {
+  [ "$(id -u)" = 0 ] ||
+    [ "$(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null)" = 1 ] ||
+    { [ -r /dev/userfaultfd ] && [ -w /dev/userfaultfd ]; }
+}
+require_faults() {
+  may_serve_faults || skip_all "only root may serve page faults of guests, as" \
+    "vm.unprivileged_userfaultfd is 0: run as root"
 }
 
 # require_kernel: sets kernel, the newest packaged one of /boot, and release

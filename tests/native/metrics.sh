@@ -5,7 +5,12 @@
 payload_require
 require socat
 a=metrics-$$-a b=metrics-$$-b hung=metrics-$$-hung pids='' rundir=/run/vmm
-[ "$(id -u)" = 0 ] || rundir=$XDG_RUNTIME_DIR/vmm
+if [ "$(id -u)" != 0 ]; then
+  # A user's sockets are there, and a login that is not systemd's sets none.
+  XDG_RUNTIME_DIR=$tmp
+  export XDG_RUNTIME_DIR
+  rundir=$XDG_RUNTIME_DIR/vmm
+fi
 on_exit() {
   # shellcheck disable=SC2086 # numbers
   [ -z "$pids" ] || kill $pids 2>/dev/null

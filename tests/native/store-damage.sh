@@ -4,6 +4,7 @@
 # none of that to read, nor waits for ever.  It ends, and why is told.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
+require_faults
 
 overwrite_file() { # of the store; it has no name any more, but a descriptor
   for _fd in /proc/"$vmm_pid"/fd/*; do

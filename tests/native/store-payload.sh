@@ -4,6 +4,7 @@
 # hot ones stay, and every page of the guest is right at the end.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
+require_faults
 
 one_run() { # NAME BACKING SINK
   payload_start "pattern=phase hot=10% phase_ms=8000 seconds=100000 agent=1" \

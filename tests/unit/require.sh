@@ -34,6 +34,10 @@ try 'require_root "whatever"'
 like "$status $(cat "$tmp/tap")" "^0 ${2:-.*SKIP whatever: run as root}" \
   "what only root may is skipped for others"
 
+try 'may_serve_faults() { false; }; require_faults'
+like "$status $(cat "$tmp/tap")" '^0 .*SKIP .*page faults.*: run as root' \
+  "so is what serves page faults of guests"
+
 # Nobody skips for want of a package.
 is "$(grep -rnE 'skip(_all)?[ (].*(install|not found)' "$srcdir/tests" \
   --include='*.sh' --include='*.[ch]' | grep -v 'unit/require\.sh')" "" \
@@ -48,7 +52,7 @@ function judge() {
     said ~ /\/dev\/kvm|one node|configured --|sanitizers|in the lab|in use|see docs\//
   # Who is root has no such excuse.
   if (said ~ /root/ && before !~ /id -u|geteuid|lacks_root|may_lock|unshare/ &&
-      before !~ /\[ -[rw]|access\(|\/dev\/kvm|damon_known/)
+      before !~ /may_serve|\[ -[rw]|access\(|\/dev\/kvm|damon_known/)
     good = 0
   if (!good && before !~ /tap_lacks_root|may_be_missing|-EOPNOTSUPP/ &&
       before !~ /_rc = 0|not permitted/)
