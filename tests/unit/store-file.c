@@ -27,15 +27,21 @@ extern char **environ;
 static char dir[] = "/tmp/vmm-store-file-XXXXXX";
 static uint32_t numbers[NR];
 
-static struct store *open_store(const char *name, uint64_t timeout_ns)
+static struct store *open_store_of(uint64_t bytes, const char *name,
+				   uint64_t timeout_ns)
 {
 	struct store_device *dev;
 	char path[64], why[256];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (store_file_open(&dev, path, 64 * MIB, why, sizeof(why)))
+	if (store_file_open(&dev, path, bytes, why, sizeof(why)))
 		tap_bail("%s", why);
 	return new_store_on(NR, MIB, dev, timeout_ns);
+}
+
+static struct store *open_store(const char *name, uint64_t timeout_ns)
+{
+	return open_store_of(64 * MIB, name, timeout_ns);
 }
 
 /* From page `from` on, until one is refused.  0: none was. */
@@ -87,6 +93,7 @@ static void test_full_disk(struct page_coder *c)
 	st = store_stats_of(s);
 	ok(st.nr_no_space == 2 && st.nr_write_errors == 2 && st.nr_demoted &&
 	   st.device_state == DEVICE_FAILED, "counted, after some were written");
+	is_int(st.nr_full, 0, "the store itself is not full");
 	ok(strstr(st.last_error, "No space left"), "last_error: %s",
 	   st.last_error);
 	is_int(await_lines("can't write"), 1, "one line says so");
@@ -99,6 +106,27 @@ static void test_full_disk(struct page_coder *c)
 	is_int(await_lines("again"), 1, "one line says so");
 	store_free(s);
 	forget_lines();
+}
+
+/* As large as it may become, and the disk has room. */
+static void test_full_file(struct page_coder *c)
+{
+	struct store *s = open_store_of(4 * MIB, "small", TIMEOUT_NS);
+	uint64_t nr_refused = 0;
+	struct store_stats st;
+
+	memset(numbers, 0, sizeof(numbers));
+	for (uint64_t k = 0; k < NR; k++)
+		nr_refused += put_number(s, c, numbers, k, k + 1) == -ENOSPC;
+	st = store_stats_of(s);
+	ok(nr_refused && st.nr_demoted, "memory and the file are full: no room "
+	   "for %llu pages", (unsigned long long)nr_refused);
+	is_int(st.nr_full, nr_refused, "each is counted");
+	ok(!st.nr_write_errors && st.device_state == DEVICE_OK,
+	   "the device has done nothing wrong");
+	is_int(st.nr_puts, NR - nr_refused, "the others are put");
+	is_int(check_all(s, c, 0, numbers, NR), 0, "and are there");
+	store_free(s);
 }
 
 /* The third segment is cut in its middle, as a full quota does. */
@@ -284,6 +312,7 @@ int main(void)
 	enter_namespace();
 	c = new_page_coder(PAGE_RAW);
 	test_full_disk(c);
+	test_full_file(c);
 	test_short_write(c);
 	test_wrong_data(c);
 	test_frozen(c);

@@ -26,8 +26,6 @@
 #define MAX_CLEANINGS 4
 /* Lines and records that are gone through in one hold of the lock. */
 #define MAX_ITEMS     2048
-/* Not -ENOSPC, which a device can say, too. */
-#define LOG_FULL      1
 
 struct moving {
 	struct log_record to;
@@ -243,18 +241,18 @@ static void collect_oldest(struct store *s)
 	}
 }
 
-/* LOG_FULL: there is no segment, or nothing to write. */
+/* STORE_FULL: there is no segment, or nothing to write. */
 static int demote(struct store *s, uint64_t until_ns)
 {
 	int rc = begin_segment(s, TIER_MEM);
 
 	if (rc)
-		return rc == -ENOSPC ? LOG_FULL : rc;
+		return rc == -ENOSPC ? STORE_FULL : rc;
 	collect_oldest(s);
 	if (s->scratch->nr)
 		return write_segment(s, until_ns);
 	end_segment(s, 0);
-	return LOG_FULL;
+	return STORE_FULL;
 }
 
 static bool is_right(const struct store_entry *e, const struct log_record *r,
@@ -313,21 +311,21 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 	return rc;
 }
 
-/* Some victims' live records become one segment.  LOG_FULL: no victims. */
+/* Some victims' live records become one segment.  STORE_FULL: no victims. */
 static int clean(struct store *s, uint64_t until_ns)
 {
 	int rc = begin_segment(s, TIER_FAR), wrote = 0;
 	bool found;
 
 	if (rc)
-		return rc == -ENOSPC ? LOG_FULL : rc;
+		return rc == -ENOSPC ? STORE_FULL : rc;
 	rc = collect_victims(s, until_ns);
 	found = s->scratch->nr_victims;
 	if (s->scratch->nr)
 		wrote = write_segment(s, until_ns);
 	else
 		end_segment(s, 0);
-	return rc ? rc : wrote ? wrote : found ? 0 : LOG_FULL;
+	return rc ? rc : wrote ? wrote : found ? 0 : STORE_FULL;
 }
 
 static int make_room(struct store *s, uint64_t until_ns)
@@ -340,13 +338,13 @@ static int make_room(struct store *s, uint64_t until_ns)
 			return rc;
 	}
 	rc = demote(s, until_ns);
-	for (int i = 0; rc == LOG_FULL && i < MAX_CLEANINGS; i++) {
+	for (int i = 0; rc == STORE_FULL && i < MAX_CLEANINGS; i++) {
 		rc = clean(s, until_ns);
 		if (rc)
 			break;
 		rc = demote(s, until_ns);
 	}
-	return rc == LOG_FULL ? -ENOSPC : rc;
+	return rc;
 }
 
 int store_make_room(struct store *s, uint64_t until_ns)

@@ -56,9 +56,13 @@ void store_release(struct store *store, uint64_t handle);
 /* Under the lock.  The entry is TIER_NONE afterwards. */
 void store_forget(struct store *store, uint64_t key);
 
+/* Not -ENOSPC, which a device can say to a write, too. */
+#define STORE_FULL 1
+
 /*
  * Without the lock: moves the oldest pages of memory to the device.  0: there
- * is more room than before; else as store_put(), -ETIMEDOUT after until_ns.
+ * is more room than before; STORE_FULL: there is no room on the device either;
+ * -ETIMEDOUT after until_ns; else what the device said.
  */
 int store_make_room(struct store *store, uint64_t until_ns);
 

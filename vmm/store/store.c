@@ -175,32 +175,43 @@ static uint64_t end_of_call(const struct store *s)
 	return s->log ? clock_now_ns() + log_timeout_ns(s->log) : 0;
 }
 
+/* STORE_FULL: there is no room, and none could be made. */
+static int put_with_room(struct store *s, uint64_t key,
+			 const struct page_code *code, uint32_t sum,
+			 uint64_t until)
+{
+	int rc = 0;
+
+	for (int i = 0; !rc && i < ROOM_TRIES; i++) {
+		fair_lock(&s->lock);
+		rc = put_code(s, key, code, sum);
+		s->stats.nr_puts += !rc;
+		fair_unlock(&s->lock);
+		if (rc != -ENOSPC)
+			return rc;
+		rc = s->log ? store_make_room(s, until) : STORE_FULL;
+	}
+	return rc ? rc : STORE_FULL;
+}
+
 int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 	      const void *page)
 {
 	uint64_t until = end_of_call(s);
 	uint32_t sum = page_checksum(page);
 	struct page_code code;
-	int rc = -ENOSPC;
+	int rc;
 
 	if (key >= s->nr_keys)
 		return -EINVAL;
 	page_encode(coder, page, &code);
-	for (int i = 0; i < ROOM_TRIES; i++) {
-		fair_lock(&s->lock);
-		rc = put_code(s, key, &code, sum);
-		if (!rc)
-			s->stats.nr_puts++;
-		else if (!s->log || i + 1 == ROOM_TRIES)
-			s->stats.nr_full++;
-		fair_unlock(&s->lock);
-		if (rc != -ENOSPC || !s->log)
-			break;
-		rc = store_make_room(s, until);
-		if (rc)
-			break;
-	}
-	return rc;
+	rc = put_with_room(s, key, &code, sum, until);
+	if (rc != STORE_FULL)
+		return rc;
+	fair_lock(&s->lock);
+	s->stats.nr_full++;
+	fair_unlock(&s->lock);
+	return -ENOSPC;
 }
 
 /* Takes what is needed to read it later without the lock. */

@@ -65,7 +65,7 @@ struct store_stats {
 	uint64_t nr_puts, nr_gets_mem, nr_gets_far;
 	uint64_t nr_demoted;		/* from memory to the device */
 	uint64_t nr_cleaned;		/* moved on the device, to make room */
-	uint64_t nr_full;
+	uint64_t nr_full;	/* puts refused as there was no room anywhere */
 	uint64_t far_lost_bytes;	/* may be written to at any time */
 	/* Of the device, as in health.h; with none, of memory. */
 	enum device_state device_state;
