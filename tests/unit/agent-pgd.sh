@@ -26,6 +26,13 @@ pid=$!
 sleep 600 &
 other=$!
 on_exit() { kill $pid $other 2>/dev/null; }
+# Each has done its first exec: before, it is a fork of this shell, with a page
+# table that goes.
+runs() { # PID WORDS: its command line begins so, from exec on
+  tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "^$2 "
+}
+wait_for 300 runs $pid 'sh -c' && wait_for 300 runs $other 'sleep 600'
+ok $? "two processes run"
 dump "$tmp/before"
 ok $? "page tables are told"
 before=$(root_of "$tmp/before" $pid)
@@ -35,8 +42,7 @@ like "$second" '^0x[0-9a-f]*000$' "so has another process"
 [ "$second" != "$before" ]
 ok $? "which is not the same"
 echo go >"$tmp/go"
-is_sleep() { [ "$(cat /proc/$pid/comm)" = sleep ]; }
-wait_for 300 is_sleep
+wait_for 300 runs $pid 'sleep 600'
 dump "$tmp/after"
 after=$(root_of "$tmp/after" $pid)
 like "$after" '^0x[0-9a-f]*000$' "after exec it has one"
