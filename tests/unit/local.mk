@@ -190,7 +190,7 @@ tests_unit_sink_store_LDADD = $(VMM_LIBS)
 # Their own functions stand before some of the program's (see each).
 SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
 	tests/unit/sink-lost tests/unit/sink-steps tests/unit/sink-stop \
-	tests/unit/walk-evicted
+	tests/unit/walk-evicted tests/unit/walk-swapped
 noinst_HEADERS += tests/unit/sink-world.h tests/unit/sink-reads.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
@@ -202,6 +202,10 @@ tests_unit_sink_retry_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_retry_LDADD = $(VMM_LIBS)
 tests_unit_sink_retry_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
 tests_unit_walk_evicted_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_walk_swapped_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_walk_swapped_LDADD = $(VMM_LIBS)
+tests_unit_walk_swapped_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getrusage \
+	-Wl,--wrap=guest_mem_hold_page -Wl,--wrap=view_unlock
 tests_unit_walk_evicted_LDADD = $(VMM_LIBS)
 tests_unit_walk_evicted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
 tests_unit_sink_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -109,7 +109,8 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
  * serves the sink's faults, after those that came before: for each of them it may
  * have to read a page first, which takes no longer than the timeout of the store
  * (store.h), and is refused at once when the device is known to be stalled.  And
- * what the host's kernel has swapped out, the kernel brings back.
+ * what the host's kernel has swapped out, the kernel brings back: whoever reads
+ * many pages under a lock has to bound that (vmm/view/walk-limit.h).
  */
 int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page);
 void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn);

@@ -3,6 +3,7 @@
 
 #include "vmm/policy/engine-internal.h"
 #include "vmm/policy/hold.h"
+#include "vmm/view/walk-limit.h"
 
 void engine_lock(struct engine *e)
 {
@@ -36,7 +37,7 @@ void hold_end(struct engine *e)
 
 bool hold_spend(struct engine *e, unsigned int cost)
 {
-	if (e->spent + cost > HOLD_MAX) {
+	if (e->spent + cost > HOLD_MAX || walk_limit_reached()) {
 		hold_end(e);
 		hold_begin(e);
 	}

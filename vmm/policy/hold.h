@@ -6,7 +6,9 @@
  * memory.  Under a lock it does so a piece at a time, and what a piece may cost
  * is counted, in frames looked at: after HOLD_MAX both locks are let go, and
  * whoever waits for one of them comes first.  A walk over a frame's mappings
- * counts as HOLD_WALK frames: the reverse map bounds each (rmap.h).
+ * counts as HOLD_WALK frames: the reverse map bounds each (rmap.h).  A hold also
+ * ends where walks have read as many of the guest's tables as one hold may, or had
+ * as many brought back from swap (walk-limit.h).
  *
  *     engine_lock, view's --[spend ... spend]-- both free --[spend ... ]-- free
  *                            <= HOLD_MAX                      <= HOLD_MAX

@@ -4,6 +4,7 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/view/guest_harvest.h"
 #include "vmm/view/view-internal.h"
+#include "vmm/view/walk-limit.h"
 
 /* Page tables that take an eighth of the guest's memory. */
 #define ENTRIES_PER_FRAME 64
@@ -167,7 +168,7 @@ static void ask_each(struct harvest *h)
 		struct one_frame f = { 0 };
 		struct rmap_referenced r;
 
-		if (g % PIECE_FRAMES == 0) {
+		if (g % PIECE_FRAMES == 0 || walk_limit_reached()) {
 			view_unlock(h->view);
 			view_rdlock(h->view);
 		}

@@ -6,6 +6,7 @@
 
 #include "vmm/mem/guest_mem.h"
 #include "vmm/view/guest_walk.h"
+#include "vmm/view/walk-limit.h"
 
 #define PTE_PRESENT  (UINT64_C(1) << 0)
 #define PTE_ACCESSED (UINT64_C(1) << 5)
@@ -111,7 +112,7 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	struct leaf leaf;
 	int rc;
 
-	if (rmap_mm_pgd(mm) == RMAP_NO_PGD)
+	if (rmap_mm_pgd(mm) == RMAP_NO_PGD || !walk_limit_allows())
 		return -ENOENT;
 	rc = find_leaf(w, rmap_mm_pgd(mm), addr, &leaf);
 	if (rc < 0)
@@ -145,7 +146,7 @@ int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
 	struct leaf leaf;
 	int rc;
 
-	if (rmap_mm_pgd(mm) == RMAP_NO_PGD)
+	if (rmap_mm_pgd(mm) == RMAP_NO_PGD || !walk_limit_allows())
 		return -ENOENT;
 	rc = find_leaf(w, rmap_mm_pgd(mm), addr, &leaf);
 	if (rc < 0)
@@ -184,12 +185,14 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	struct leaf leaf;
 	uint64_t *t;
 
+	/* Where it can't be had any more, or has gone, the bit stays set. */
+	if (!walk_limit_allows())
+		return 1;
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
 	    find_leaf(w, rmap_mm_pgd(mm), addr, &leaf) <= 0 ||
 	    leaf.gfn != gfn ||
 	    !(leaf.value & PTE_ACCESSED))
 		return 0;
-	/* Where it has just gone the bit stays set. */
 	if (get_table(w, leaf.table_gfn, &t))
 		return 1;
 	clear_accessed(w, &t[leaf.index], leaf.value, leaf.table_gfn);

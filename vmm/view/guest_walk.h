@@ -7,7 +7,10 @@
  * up through guest_mem_hold_page(), every entry is read once, and the walk is as
  * deep as there are levels.  Readers hold the view's lock, and the engine its
  * own, too: so a table that a sink has is never waited for, however long its
- * device takes; what is left is said in guest_mem.h.
+ * device takes; what is left is said in guest_mem.h.  Of those that the host's
+ * kernel has swapped out a few are read in each hold of the lock (walk-limit.h); the
+ * others are not known until the next.  A piece of a harvest reads some 40 tables
+ * at most, and is not cut.
  *
  * The guest's TLB may hold an entry whose accessed bit is cleared here; the page
  * then looks cold for a round, as with Linux on x86.
@@ -43,7 +46,7 @@ struct guest_walk {
 
 /*
  * lookup: -ENOENT where tables are not known: no PGD, or one of them lies
- * outside RAM, or a sink has it; then the map's own word counts.  "Not present"
+ * outside RAM, or a sink has it, or no more may be paged in; then the map's own word counts.  "Not present"
  * is an answer, also for entries with reserved bits, at which the processor
  * would fault.
  */

@@ -4,4 +4,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/view/guest_walk.c vmm/view/guest_walk.h \
 	vmm/view/guest_harvest.c vmm/view/guest_harvest.h \
 	vmm/view/agent_server.c vmm/view/agent_server.h \
+	vmm/view/walk-limit.c vmm/view/walk-limit.h \
 	vmm/view/work-budget.c vmm/view/work-budget.h

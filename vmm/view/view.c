@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "vmm/util/bitmap.h"
+#include "vmm/view/walk-limit.h"
 #include "vmm/view/view-internal.h"
 
 #define MAPPINGS_PER_FRAME 64
@@ -112,11 +113,13 @@ int view_record(struct view *view, const char *path)
 void view_rdlock(struct view *view)
 {
 	pthread_rwlock_rdlock(&view->lock);
+	walk_limit_begin();
 }
 
 void view_wrlock(struct view *view)
 {
 	pthread_rwlock_wrlock(&view->lock);
+	walk_limit_begin();
 }
 
 void view_unlock(struct view *view)
