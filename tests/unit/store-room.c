@@ -18,11 +18,12 @@
 #define NR_IN_MEMORY  960	/* of 4 MiB: 15 in each block of 64 KiB */
 #define NR_IN_SEGMENT 254	/* of 4096 bytes and a header */
 #define RECORD_HEADER 24
-#define NR_KEYS	      16384
+#define NR_KEYS	      32768
 #define BYTES	      (64 * MIB)
 
 static uint8_t bytes[BYTES];
 static uint64_t bad_bytes;	/* from the start on: EIO */
+static uint64_t nr_segments_read[BYTES / MIB];	/* atomic; whole ones */
 
 /* Reads of a kind wait while it is set: whole segments, and pages.  Atomic. */
 static bool segments_wait, pages_wait;
@@ -56,6 +57,9 @@ static int dev_read(struct store_device *dev, const struct store_worker *w,
 {
 	if (offset < bad_bytes)
 		return -EIO;
+	if (len == MIB)
+		__atomic_fetch_add(&nr_segments_read[offset / MIB], 1,
+				   __ATOMIC_RELAXED);
 	if (len == MIB)
 		wait_while(&segments_wait, &waits_at[0], offset);
 	else
@@ -111,11 +115,11 @@ static uint64_t nr_far_of(struct store *s, struct page_coder *c, uint64_t from,
 	return nr;
 }
 
+static uint32_t numbers[NR_KEYS];
+
 static void put_range(struct store *s, struct page_coder *c, uint64_t from,
 		      uint64_t to, uint32_t number)
 {
-	static uint32_t numbers[NR_KEYS];
-
 	for (uint64_t k = from; k < to; k++)
 		if (put_number(s, c, numbers, k, number + k))
 			tap_bail("can't put page %llu", (unsigned long long)k);
@@ -220,6 +224,7 @@ static void test_holes(struct page_coder *c)
 
 #define NR_SEGMENTS 40		/* two of these are kept free */
 #define NR_LEFT	    20		/* in a segment with holes */
+#define NR_WRONG    20		/* segments that have most of them */
 
 /* Memory and device full; holes in all segments, most in the first 20. */
 static struct store *store_with_holes(struct page_coder *c)
@@ -230,7 +235,7 @@ static struct store *store_with_holes(struct page_coder *c)
 	put_range(s, c, 0, nr, 1);
 	put_range(s, c, nr, nr + NR_IN_MEMORY, 1);
 	for (uint64_t k = 0; k < nr; k++)
-		if (k % NR_IN_SEGMENT >= (k / NR_IN_SEGMENT < 20 ? NR_LEFT :
+		if (k % NR_IN_SEGMENT >= (k / NR_IN_SEGMENT < NR_WRONG ? NR_LEFT :
 							   3 * NR_LEFT))
 			store_drop(s, k);
 	return s;
@@ -251,13 +256,6 @@ static void make_more_room(struct store *s, struct page_coder *c,
 	}
 	ok(nr_failed < 200, "%s: others make room (%u puts failed)", name,
 	   nr_failed);
-}
-
-static void test_more_room(struct store *s, struct page_coder *c,
-			   const char *name)
-{
-	make_more_room(s, c, name);
-	store_free(s);
 }
 
 /* The first segment's records are where they were put. */
@@ -283,7 +281,13 @@ static void test_damage(struct page_coder *c)
 	record_of(7)[RECORD_HEADER - 4] ^= 1;
 	record_of(8)[RECORD_HEADER + 100] ^= 1;
 	make_more_room(s, c, "pages are damaged");
-	is_int(store_stats_of(s).nr_damaged, 0, "the cleaner loses none");
+	st = store_stats_of(s);
+	is_int(st.nr_damaged, 0, "the cleaner loses none");
+	ok(st.nr_wrong_segments == 1 && st.last_error_ns &&
+	   strstr(st.last_error, "wrong data in MiB 0"),
+	   "but has met a wrong segment, last_error: %s", st.last_error);
+	is_int(count_lines("wrong data in MiB 0"), 1, "one line says so");
+	forget_lines();
 	record_of(8)[RECORD_HEADER + 100] ^= 1;
 	for (uint64_t k = 0; k < NR_LEFT; k++)
 		if (k != 5 && k != 6)
@@ -395,11 +399,93 @@ static void test_bad_segments(struct page_coder *c)
 	struct store *s = store_with_holes(c);
 
 	bad_bytes = MIB;
-	test_more_room(s, c, "a segment can't be read");
+	make_more_room(s, c, "a segment can't be read");
+	is_int(store_stats_of(s).nr_wrong_segments, 0, "it is no wrong one");
+	store_free(s);
 	bad_bytes = 0;
-	s = store_with_holes(c);
-	memset(bytes, 0, 20 * MIB);
-	test_more_room(s, c, "segments are overwritten");
+	forget_lines();
+}
+
+static uint64_t nr_wrong_read(void)
+{
+	uint64_t nr = 0;
+
+	for (unsigned int i = 0; i < NR_WRONG; i++)
+		nr += __atomic_load_n(&nr_segments_read[i], __ATOMIC_RELAXED);
+	return nr;
+}
+
+/* Of a thousand keys from *key on; until puts fail. */
+static void fill_up(struct store *s, struct page_coder *c, uint64_t *key)
+{
+	uint8_t page[STORE_PAGE_SIZE];
+	unsigned int nr_failed = 0;
+
+	while (nr_failed < 20) {
+		fill_random(page, *key);
+		if (store_put(s, c, *key, page))
+			nr_failed++;
+		else if (++*key == NR_KEYS)
+			tap_bail("no end of room");
+	}
+}
+
+static bool are_right(struct store *s, struct page_coder *c)
+{
+	bool right = true;
+
+	for (uint64_t k = 0; k < NR_WRONG * NR_IN_SEGMENT; k++)
+		if (k % NR_IN_SEGMENT < NR_LEFT)
+			right &= !check_number(s, c, k, k + 1);
+	return right;
+}
+
+/*
+ * Nothing that was in them is there: each is told once, and not read by each put
+ * that finds no room.  When they can be read again, they make room.
+ */
+static void test_overwritten(struct page_coder *c)
+{
+	static uint8_t saved[NR_WRONG * MIB];
+	struct store *s = store_with_holes(c);
+	uint64_t key = NR_SEGMENTS * NR_IN_SEGMENT + NR_IN_MEMORY;
+	uint64_t nr, start, end;
+	struct store_stats st;
+
+	memcpy(saved, bytes, sizeof(saved));
+	memset(bytes, 0, sizeof(saved));
+	memset(nr_segments_read, 0, sizeof(nr_segments_read));
+	start = clock_now_ns();
+	make_more_room(s, c, "segments are overwritten");
+	fill_up(s, c, &key);
+	end = clock_now_ns();
+	nr = nr_wrong_read();
+	st = store_stats_of(s);
+	ok(nr >= NR_WRONG &&
+	   nr <= NR_WRONG + 1 + (end - start) / NSEC_PER_SEC,
+	   "each is read once, then one a second (%llu reads)",
+	   (unsigned long long)nr);
+	ok(st.nr_wrong_segments == NR_WRONG && !st.nr_damaged &&
+	   !st.nr_read_errors, "each is counted once, and no page is lost");
+	ok(strstr(st.last_error, "wrong data in MiB"), "last_error: %s",
+	   st.last_error);
+	nr = count_lines("wrong data in MiB");
+	ok(nr && nr <= 5 * (1 + (end - start) / (10 * NSEC_PER_SEC)),
+	   "%llu lines say so", (unsigned long long)nr);
+	memcpy(bytes, saved, sizeof(saved));
+	nr = store_stats_of(s).nr_pages;
+	for (int i = 0; i < 6000 && store_stats_of(s).nr_pages == nr; i++) {
+		put_number(s, c, numbers, key, key);
+		usleep(10000);
+	}
+	key++;
+	fill_up(s, c, &key);
+	ok(store_stats_of(s).nr_pages > nr + NR_WRONG / 2 * NR_IN_SEGMENT,
+	   "they can be read again: there is room for %llu more pages",
+	   (unsigned long long)store_stats_of(s).nr_pages - nr);
+	ok(are_right(s, c), "what was in them is what it was");
+	store_free(s);
+	forget_lines();
 }
 
 #define IS_LIVE(line) ((line).key % 1000 == 0)
@@ -461,6 +547,7 @@ int main(void)
 	test_one_page(c);
 	test_holes(c);
 	test_bad_segments(c);
+	test_overwritten(c);
 	test_damage(c);
 	test_read_while_moved(c);
 	test_changed_while_read_wrong(c, false);

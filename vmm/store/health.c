@@ -18,7 +18,10 @@
 /* Failing reads, failing writes, (discards: not told), and no answers. */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
 /* A line for the begin of each of them, and then for the end of each. */
-enum { LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, NR_LINES };
+enum {
+	LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, LINE_SEGMENT,
+	NR_LINES
+};
 
 struct health {
 	pthread_mutex_t lock;
@@ -207,6 +210,19 @@ void health_damaged(struct health *h, uint64_t page)
 	     (unsigned long long)page);
 	line(h, LINE_DAMAGE, LOG_LEVEL_ERROR, "%s has wrong data for page "
 	     "0x%llx: the page is lost", h->name, (unsigned long long)page);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void health_wrong_segment(struct health *h, uint64_t at)
+{
+	unsigned long long mib = at >> 20;
+
+	pthread_mutex_lock(&h->lock);
+	h->stats.nr_wrong_segments++;
+	note(h, "%.60s has wrong data in MiB %llu", h->name, mib);
+	line(h, LINE_SEGMENT, LOG_LEVEL_ERROR, "%s has wrong data in MiB %llu: "
+	     "what is wrong there is not moved, and keeps its room", h->name,
+	     mib);
 	pthread_mutex_unlock(&h->lock);
 }
 

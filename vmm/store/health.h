@@ -30,7 +30,8 @@ struct health_stats {
 	uint64_t nr_read_errors, nr_write_errors;
 	uint64_t nr_no_space;		/* of the write errors: ENOSPC, EDQUOT */
 	uint64_t nr_disconnected;	/* of both: the server is not reached */
-	uint64_t nr_damaged;		/* what was read is not what was written */
+	uint64_t nr_damaged;		/* pages lost: not what was written */
+	uint64_t nr_wrong_segments;	/* by health_wrong_segment() */
 	char last_error[128];		/* "": none so far */
 	uint64_t last_error_ns;		/* clock_now_ns() */
 };
@@ -49,6 +50,11 @@ void health_put(struct health *h);
 void health_result(struct health *h, enum health_kind kind, int rc);
 /* What was kept of a page is not what was put: lost for good. */
 void health_damaged(struct health *h, uint64_t page);
+/*
+ * In the segment at that place not all was found that should be there.  It is
+ * left as it is: a get may read it right.
+ */
+void health_wrong_segment(struct health *h, uint64_t at);
 /* A request has had no answer for ns: the device is stalled. */
 void health_late(struct health *h, enum health_kind kind, uint64_t ns);
 /* It is so still; to be called now and then. */

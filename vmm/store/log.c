@@ -22,6 +22,7 @@
 #include "vmm/store/log.h"
 #include "vmm/store/page_code.h"
 #include "vmm/store/requests.h"
+#include "vmm/util/clock.h"
 
 #define HEADER_MAGIC	 0x4c56u
 #define MIN_SEGMENTS	 4
@@ -32,6 +33,8 @@
 #define MAX_LIVE	 (LOG_SEGMENT_BYTES / 4 * 3)
 #define LIVE_STEP	 (LOG_SEGMENT_BYTES / 64)
 #define LOOKS		 32	/* into a list by what is live, for the least */
+/* Between two segments that are tried again, so that not each put reads some. */
+#define FAILED_AGAIN_NS	 NSEC_PER_SEC
 
 enum list {
 	LIST_FREE,
@@ -59,6 +62,7 @@ struct segment {
 	bool in_use : 1;	/* written, being made, or lost */
 	bool is_lost : 1;
 	bool has_failed : 1;	/* a cleaning left something in it */
+	bool is_wrong : 1;	/* it was read, and did not have all of it */
 };
 
 struct log {
@@ -68,6 +72,7 @@ struct log {
 	uint8_t *buffer;		/* owned; of the segment being made */
 	struct request *writing;	/* has the buffer meanwhile; or NULL */
 	uint64_t making;		/* NONE: none */
+	uint64_t failed_again_ns;	/* clock_now_ns(); of LIST_FAILED */
 	size_t fill;
 	struct log_stats stats;
 };
@@ -192,7 +197,7 @@ int log_begin(struct log *log, bool cleaning)
 	log->making = log->segments[log->nr + LIST_FREE].next;
 	s = &log->segments[log->making];
 	s->in_use = true;
-	s->has_failed = false;
+	s->has_failed = s->is_wrong = false;
 	relist(log, log->making);
 	log->nr_free--;
 	log->fill = 0;
@@ -337,11 +342,16 @@ static enum list best_list(const struct log *log)
 
 bool log_victim(struct log *log, uint64_t *at)
 {
-	uint64_t head = log->nr + best_list(log);
+	enum list list = best_list(log);
+	uint64_t head = log->nr + list, now = clock_now_ns();
 	uint64_t i = log->segments[head].next, best = i;
 
-	if (i == head)
+	if (i == head || (list == LIST_FAILED && now < log->failed_again_ns))
 		return false;
+	if (list == LIST_FAILED) {
+		log->failed_again_ns = now + FAILED_AGAIN_NS;
+		i = head;	/* in turn */
+	}
 	for (int n = 0; n < LOOKS && i != head; n++) {
 		if (log->segments[i].live < log->segments[best].live)
 			best = i;
@@ -360,6 +370,21 @@ void log_victim_failed(struct log *log, uint64_t at)
 		return;
 	s->has_failed = true;
 	relist(log, at / LOG_SEGMENT_BYTES);
+}
+
+bool log_victim_is_wrong(struct log *log, uint64_t at)
+{
+	struct segment *s = &log->segments[at / LOG_SEGMENT_BYTES];
+	bool was_wrong = s->is_wrong;
+
+	if (!s->live) {
+		if (s->has_failed)
+			log->failed_again_ns = 0;
+		return false;
+	}
+	s->is_wrong = true;
+	log_victim_failed(log, at);
+	return !was_wrong;
 }
 
 int log_read_segment(struct log *log, uint64_t at, void *buf,

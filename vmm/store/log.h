@@ -88,15 +88,18 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 /*
  * A segment without a reader of which at most 3/4 is live, with the least live
  * bytes or up to 16 KiB more: *at, its start, is pinned.  Those that failed come
- * last, in turn.  False: none is worth it.  It takes no longer when there are
- * many.
+ * last, in turn, and one of them a second, until one is cleaned.  False: none is
+ * worth it now.  It takes no longer when there are many.
  */
 bool log_victim(struct log *log, uint64_t *at);
-/*
- * It could not be read, or something live was not found in it.  When nothing is
- * live in it, it is fine after all.
- */
+/* It could not be read. */
 void log_victim_failed(struct log *log, uint64_t at);
+/*
+ * It was read, and what could be read right in it has been moved.  True, once
+ * for each use of a segment: there is something live in it still, which was not
+ * found where it should be.  Then it has failed, too.
+ */
+bool log_victim_is_wrong(struct log *log, uint64_t at);
 /* All of a segment, to go through: LOG_SEGMENT_BYTES. */
 int log_read_segment(struct log *log, uint64_t at, void *buf,
 		     uint64_t until_ns);

@@ -135,13 +135,14 @@ static void queue_again(struct store *s)
 	}
 }
 
-/* What is live in them still could not be moved: others are worth more. */
+/* What is live in them still was not where it should be, or was wrong. */
 static void check_victims(struct store *s)
 {
 	const struct room *r = s->scratch;
 
 	for (unsigned int i = 0; i < r->nr_whole; i++)
-		log_victim_failed(s->log, r->victims[i]);
+		if (log_victim_is_wrong(s->log, r->victims[i]))
+			health_wrong_segment(s->health, r->victims[i]);
 }
 
 /* The device's answer, or that there was nothing to write. */
@@ -361,5 +362,7 @@ int store_make_room(struct store *s, uint64_t until_ns)
 		pthread_cond_broadcast(&s->room);
 	}
 	fair_unlock(&s->lock);
+	if (health_has_news(s->health))
+		health_say(s->health);
 	return rc;
 }

@@ -348,6 +348,7 @@ static void get_health(const struct store *s, struct store_stats *stats)
 	stats->nr_no_space = h.nr_no_space;
 	stats->nr_disconnected = h.nr_disconnected;
 	stats->nr_damaged = h.nr_damaged;
+	stats->nr_wrong_segments = h.nr_wrong_segments;
 	memcpy(stats->last_error, h.last_error, sizeof(h.last_error));
 	stats->last_error_ns = h.last_error_ns;
 }

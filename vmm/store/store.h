@@ -72,6 +72,7 @@ struct store_stats {
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;
 	uint64_t nr_no_space, nr_disconnected, nr_damaged;
+	uint64_t nr_wrong_segments;
 	char last_error[128];		/* "": none so far */
 	uint64_t last_error_ns;		/* clock_now_ns() */
 };
