@@ -90,7 +90,7 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 }
 
 /* Waits for nr scans that began after the call. */
-static void wait_scans(struct vm *vm, unsigned int nr)
+static inline void wait_scans(struct vm *vm, unsigned int nr)
 {
 	unsigned long until;
 

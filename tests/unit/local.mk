@@ -102,7 +102,8 @@ tests_unit_bus_LDADD = $(VMM_LIBS)
 tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_device_turns_LDADD = $(VMM_LIBS)
 
-STAT_TESTS = tests/unit/inspect tests/unit/stat tests/unit/stat-limits
+STAT_TESTS = tests/unit/inspect tests/unit/stat tests/unit/stat-limits \
+	tests/unit/stat-resident
 check_PROGRAMS += $(STAT_TESTS)
 TESTS += $(STAT_TESTS)
 tests_unit_inspect_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -111,6 +112,10 @@ tests_unit_stat_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_LDADD = $(VMM_LIBS)
 tests_unit_stat_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_limits_LDADD = $(VMM_LIBS)
+tests_unit_stat_resident_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stat_resident_LDADD = $(VMM_LIBS)
+tests_unit_stat_resident_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=guest_mem_residency
 # What listens where a VM should.
 check_PROGRAMS += tests/unit/odd-server
 tests_unit_odd_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

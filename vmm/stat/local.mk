@@ -11,6 +11,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/stat/patience.c vmm/stat/patience.h \
 	vmm/stat/policy_json.c \
 	vmm/stat/process_pages.c vmm/stat/process_pages.h \
+	vmm/stat/resident-count.c vmm/stat/resident-count.h \
 	vmm/stat/resource.c vmm/stat/resource.h \
 	vmm/stat/server.c vmm/stat/server.h \
 	vmm/stat/fields.c vmm/stat/fields.h \

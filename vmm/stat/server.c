@@ -18,6 +18,7 @@
 #include "vmm/stat/connections.h"
 #include "vmm/stat/events.h"
 #include "vmm/stat/jobs.h"
+#include "vmm/stat/resident-count.h"
 #include "vmm/stat/resource.h"
 #include "vmm/stat/server.h"
 #include "vmm/stat/snapshot.h"
@@ -293,7 +294,10 @@ int stat_server_new(struct stat_server **sp,
 	s->config.path = s->path;
 	s->config.name = s->name;
 	connections_init(&s->connections, max_connections());
-	rc = stat_jobs_new(&s->jobs, &s->config);
+	rc = s->config.engine ? 0 : resident_count_new(&s->config.resident,
+						       s->config.mem);
+	if (!rc)
+		rc = stat_jobs_new(&s->jobs, &s->config);
 	if (rc)
 		goto fail_free;
 	rc = s->listen_fd = unix_listen(s->path, "--socket", why, len);
@@ -331,6 +335,7 @@ fail_said:
 	if (s->jobs)
 		stat_jobs_stop(s->jobs);
 	stat_jobs_free(s->jobs);
+	resident_count_free(s->config.resident);
 	event_hub_free(s->hub);
 	free(s->name);
 	free(s->path);
@@ -353,6 +358,7 @@ void stat_server_free(struct stat_server *s)
 	stat_jobs_stop(s->jobs);
 	MHD_stop_daemon(s->daemon);
 	stat_jobs_free(s->jobs);
+	resident_count_free(s->config.resident);
 	event_hub_free(s->hub);
 	free(s->name);
 	free(s->path);

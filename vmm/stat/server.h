@@ -32,6 +32,8 @@
  *   16 requests      that look at much of the guest, one after the other, each
  *                    as long as somebody waits and for 30 s of CPU (503);
  *                    all else is answered meanwhile
+ *   0.1 s            that an answer waits for a count of resident pages, where
+ *                    no engine keeps it, and nobody else meanwhile
  */
 #ifndef VMM_STAT_SERVER_H
 #define VMM_STAT_SERVER_H
@@ -44,6 +46,7 @@
 
 struct stat_server;
 struct stat_patience;
+struct resident_count;
 struct vm;
 struct virtio_balloon;
 
@@ -58,6 +61,8 @@ struct stat_server_config {
 	struct virtio_balloon *balloon;		/* may be NULL */
 	/* Of the request that is worked on; the server's own, NULL: no end. */
 	const struct stat_patience *patience;
+	/* The server's own, where there is no engine. */
+	struct resident_count *resident;
 };
 
 /* -EADDRINUSE: another vmm listens there.  why says what and the remedy. */

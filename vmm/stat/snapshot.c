@@ -7,25 +7,19 @@
 #include <string.h>
 
 #include "vmm/stat/fields.h"
+#include "vmm/stat/resident-count.h"
 #include "vmm/stat/snapshot.h"
-#include "vmm/util/bitmap.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 
-/* Without an engine nobody keeps count: ask the host now. */
-static void count_resident(const struct guest_mem *mem,
+/* Without an engine: see resident-count.h. */
+static void count_resident(struct resident_count *count,
 			   struct stat_snapshot *snap)
 {
-	uint64_t nr = guest_mem_nr_frames(mem);
-	__cleanup_free uint64_t *resident = bitmap_new(nr);
-	__cleanup_free uint64_t *swapped = bitmap_new(nr);
-	struct gfn_range all = { GFN(0), nr };
+	struct resident_figure figure;
 
-	if (!resident || !swapped ||
-	    guest_mem_residency(mem, all, resident, swapped))
-		return;
-	snap->resident_bytes = bitmap_count(resident, 0, nr) * VMM_PAGE_SIZE;
-	snap->swapped_bytes = bitmap_count(swapped, 0, nr) * VMM_PAGE_SIZE;
+	resident_count_get(count, RESIDENT_WAIT_NS, &figure);
+	snap->resident_bytes = figure.nr_resident * VMM_PAGE_SIZE;
+	snap->swapped_bytes = figure.nr_swapped * VMM_PAGE_SIZE;
 }
 
 void stat_snapshot_take(const struct stat_server_config *c,
@@ -41,8 +35,8 @@ void stat_snapshot_take(const struct stat_server_config *c,
 		engine_get_wss(c->engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
 		snap->resident_bytes = snap->engine.nr_resident * VMM_PAGE_SIZE;
 		snap->swapped_bytes = snap->engine.nr_swapped * VMM_PAGE_SIZE;
-	} else {
-		count_resident(c->mem, snap);
+	} else if (c->resident) {
+		count_resident(c->resident, snap);
 	}
 	if (c->view) {
 		view_get_stats(c->view, &snap->agent);
