@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/tap.h"
@@ -139,6 +142,80 @@ static void test_full_log(void)
 	close(fds[1]);
 }
 
+/* Says it until it is read, as a terminal takes its time to have room again. */
+static bool gets_through(int pt)
+{
+	static char all[1 << 18];
+	struct pollfd p = { pt, POLLIN, 0 };
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		log_error("but this");
+		while (len < sizeof(all) - 1 && poll(&p, 1, 100) == 1) {
+			n = read(pt, all + len, sizeof(all) - 1 - len);
+			if (n <= 0)
+				break;
+			len += n;
+		}
+	} while (!strstr(all, "but this") && len < sizeof(all) - 1);
+	return strstr(all, "\nvmm: error: but this");
+}
+
+/* A terminal has room for a part of a line; write() would wait for the rest. */
+static void test_full_terminal(void)
+{
+	int keep = dup(STDERR_FILENO), flags, tty, pt;
+
+	pt = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+	if (keep < 0 || pt < 0 || grantpt(pt) || unlockpt(pt))
+		tap_bail("no terminal");
+	tty = open(ptsname(pt), O_RDWR | O_NOCTTY);
+	if (tty < 0)
+		tap_bail("no terminal");
+	flags = fcntl(tty, F_GETFL);
+	dup2(tty, STDERR_FILENO);
+	alarm(300);
+	for (int i = 0; i < 40; i++)
+		log_error("%0900d", i);
+	ok(true, "messages to a full terminal return");
+	is_int(fcntl(tty, F_GETFL), flags, "its flags are as they were");
+	ok(gets_through(pt),
+	   "the next one for who reads again begins a line");
+	alarm(0);
+	dup2(keep, STDERR_FILENO);
+	close(keep);
+	close(tty);
+	close(pt);
+}
+
+/* A pipe that may not be opened again still gets a line by one write(). */
+static void test_pipe_of_others(void)
+{
+	int fds[2], status = -1;
+	char text[256] = "";
+	pid_t pid;
+
+	/* One read() has what one write() wrote. */
+	if (pipe2(fds, O_DIRECT))
+		tap_bail("no pipe");
+	pid = fork();
+	if (!pid) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
+			_exit(1);
+		dup2(fds[1], STDERR_FILENO);
+		log_error("whole");
+		_exit(0);
+	}
+	close(fds[1]);
+	ok(read(fds[0], text, sizeof(text) - 1) > 0 &&
+	   !strcmp(text, "vmm: error: whole\n"),
+	   "a message of another user is written at once");
+	is_int(waitpid(pid, &status, 0), pid, "who ends");
+	is_int(status, 0, "well");
+	close(fds[0]);
+}
+
 static void test_printable(void)
 {
 	char text[] = "a\x1b[31m\n\x7f\xc2\x9bZ\xc3\xa4\xc2\xa0\xc2";
@@ -168,5 +245,7 @@ int main(void)
 	test_size();
 	test_bitmap();
 	test_full_log();
+	test_full_terminal();
+	test_pipe_of_others();
 	return tap_done();
 }

@@ -4,7 +4,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/dev/device.h \
 	vmm/dev/legacy.c vmm/dev/legacy.h \
 	vmm/dev/serial.c vmm/dev/serial.h \
-	vmm/dev/tx-out.c vmm/dev/tx-out.h \
 	vmm/dev/virtqueue.c vmm/dev/virtqueue.h \
 	vmm/dev/virtio.c vmm/dev/virtio.h \
 	vmm/dev/virtio-mmio.c vmm/dev/virtio-mmio.h \

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "vmm/dev/serial.h"
-#include "vmm/dev/tx-out.h"
 #include "vmm/kvm/layout.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/tx-out.h"
 
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
        REG_SCR };

@@ -6,6 +6,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/printable.c vmm/util/printable.h \
 	vmm/util/size.c vmm/util/size.h \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
+	vmm/util/tx-out.c vmm/util/tx-out.h \
 	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/cond.h \

@@ -2,9 +2,9 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 #include "vmm/util/printable.h"
+#include "vmm/util/tx-out.h"
 
 #define LIMIT_WINDOW_NS (10 * NSEC_PER_SEC)
 #define LIMIT_MESSAGES	5
@@ -24,7 +25,37 @@ void log_set_level(enum log_level level)
 	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
 }
 
-/* One write() a line, so that lines of several threads do not mix. */
+/*
+ * One write() a line, where it fits, so that lines of several threads do not
+ * mix.  What nobody reads must not hold up a device or a stop: a terminal may
+ * have room for a part of the line only, and write() would wait for more.
+ * line[0] is a line end, for the one before where that was cut.
+ */
+static void write_line(const char *line, size_t len)
+{
+	uint64_t now = clock_now_ns(), end = now + READER_MS * NSEC_PER_MSEC;
+	static atomic_bool is_cut;	/* the line before */
+	bool was_cut = atomic_exchange(&is_cut, false);
+	size_t start = was_cut ? 0 : 1, at = start;
+	struct tx_out out;
+	ssize_t n;
+
+	tx_out_open(&out, STDERR_FILENO);
+	while (at < len && now < end) {
+		n = tx_out_write(&out, line + at, len - at);
+		if (n > 0)
+			at += n;
+		else if (n != -EAGAIN)
+			break; /* nowhere left to complain to */
+		else
+			tx_out_wait(&out, (end - now) / NSEC_PER_MSEC + 1);
+		now = clock_now_ns();
+	}
+	if (at < len && (was_cut || at > start))
+		atomic_store(&is_cut, true);
+	tx_out_close(&out);
+}
+
 __attribute__((format(printf, 2, 0)))
 static void emit(enum log_level level, const char *fmt, va_list ap)
 {
@@ -34,9 +65,8 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 		[LOG_LEVEL_INFO] = "vmm: ",
 		[LOG_LEVEL_DEBUG] = "vmm: debug: ",
 	};
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[1024];
-	int n = snprintf(line, sizeof(line), "%s", prefix[level]);
+	int n = snprintf(line, sizeof(line), "\n%s", prefix[level]);
 	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 
 	if (m < 0)
@@ -45,13 +75,9 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	if (n > (int)sizeof(line) - 2)
 		n = sizeof(line) - 2;
 	line[n] = 0;
-	printable_make(line);
+	printable_make(line + 1);
 	line[n++] = '\n';
-	/* A pipe that nobody reads must not hold up a device or a stop. */
-	if (poll(&p, 1, READER_MS) <= 0)
-		return;
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* nowhere left to complain to */
+	write_line(line, n);
 }
 
 void log_at(enum log_level level, const char *fmt, ...)

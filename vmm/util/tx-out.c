@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/dev/tx-out.h"
+#include "vmm/util/tx-out.h"
 
 /*
  * A pipe or terminal opened once more has flags of its own; a file has a
@@ -25,7 +26,8 @@ void tx_out_open(struct tx_out *out, int fd)
 	if (fstat(fd, &st))
 		return;
 	out->is_socket = S_ISSOCK(st.st_mode);
-	if (S_ISFIFO(st.st_mode) || isatty(fd)) {
+	out->is_pipe = S_ISFIFO(st.st_mode);
+	if (out->is_pipe || isatty(fd)) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		out->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY |
 					 O_CLOEXEC);
@@ -43,13 +45,19 @@ void tx_out_close(struct tx_out *out)
 }
 
 /*
- * Where it may not be opened (somebody else's pipe, behind sudo): a byte at a
- * time, as poll() promises room for one.
+ * Where it may not be opened (somebody else's, behind sudo): as much as poll()
+ * promises room for, PIPE_BUF bytes in a pipe, and one in a terminal.
  */
-static ssize_t write_byte(const struct tx_out *out, const void *data)
+static ssize_t write_promised(const struct tx_out *out, const void *data,
+			      size_t len)
 {
-	return tx_out_wait(out, 0) ? write(out->fd, data, 1) :
-				     (errno = EAGAIN, -1);
+	size_t room = out->is_pipe ? PIPE_BUF : 1;
+
+	if (!tx_out_wait(out, 0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(out->fd, data, len < room ? len : room);
 }
 
 ssize_t tx_out_write(const struct tx_out *out, const void *data, size_t len)
@@ -63,7 +71,7 @@ ssize_t tx_out_write(const struct tx_out *out, const void *data, size_t len)
 			n = send(out->fd, data, len,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 		else if (out->poll_fd >= 0)
-			n = write_byte(out, data);
+			n = write_promised(out, data, len);
 		else
 			n = write(out->fd, data, len);
 	} while (n < 0 && errno == EINTR);

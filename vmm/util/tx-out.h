@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writing to a descriptor that others share, our standard output above all,
+ * Writing to a descriptor that others share, our standard output and error above all,
  * without ever waiting for its reader and without changing its flags, which are
  * the others' as well: O_NONBLOCK would make the shell's own writes fail.
  *
  * Locking: the owner's.
  */
-#ifndef VMM_DEV_TX_OUT_H
-#define VMM_DEV_TX_OUT_H
+#ifndef VMM_UTIL_TX_OUT_H
+#define VMM_UTIL_TX_OUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ struct tx_out {
 	int fd;			/* as given, not owned */
 	int own_fd;		/* owned: the same, opened again; or -1 */
 	int poll_fd;		/* to wait for: one of these, -1 for a file */
-	bool is_socket;
+	bool is_socket, is_pipe;
 };
 
 void tx_out_open(struct tx_out *out, int fd);
