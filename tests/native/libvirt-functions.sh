@@ -36,12 +36,16 @@ libvirt_start() {
 
 libvirt_cleanup() {
   [ -n "$libvirtd_pid" ] || return 0
-  for _domain in $(lv list --name 2>/dev/null); do
-    lv destroy "$_domain" >/dev/null 2>&1
-  done
   kill "$libvirtd_pid" 2>/dev/null
   wait "$libvirtd_pid" 2>/dev/null
   libvirtd_pid=
+  # What it started, QEMU and virtlogd, stays without it.  It can't be asked to
+  # end that: a signal to all of the test's process group has ended it as well.
+  for _file in "$tmp"/lv/run/libvirt/qemu/run/*.pid "$tmp"/lv/run/libvirt/*.pid; do
+    _pid=$(cat "$_file" 2>/dev/null) || continue
+    ! grep -qsF "$tmp/lv/" "/proc/$_pid/cmdline" "/proc/$_pid/environ" ||
+      kill -KILL "$_pid"
+  done
 }
 on_exit() { libvirt_cleanup; }
 

@@ -17,7 +17,8 @@ pids=
 on_exit() {
   tmux kill-server 2>/dev/null
   for _pid in $pids; do
-    kill "$_pid" 2>/dev/null
+    # One that is stopped ends when it goes on.
+    kill "$_pid" 2>/dev/null && kill -CONT "$_pid" 2>/dev/null
   done
   wait
   payload_cleanup
