@@ -56,12 +56,13 @@ guest_address() { # GFN: of the page, in the VMM's address space
     n >= bytes && n < bytes + 4194304 { printf "%.0f\n", hex(a[1]) / 4096 + gfn; exit }
   ' "/proc/$vmm_pid/maps"
 }
-payload_start "seconds=3 hot=10% layout=block" --mem 96M --cpus 1
+payload_start "seconds=100000 hot=10% layout=block" --mem 96M --cpus 1
 if wait_event 300 run; then
   page=$(guest_address $(($(event start private_gfn) +
     $(event start private_pages) - 5)))
   if [ -n "$page" ] && dd if=/dev/zero of="/proc/$vmm_pid/mem" bs=4096 \
     seek="$page" count=1 conv=notrunc 2>"$tmp/dd"; then
+    payload_end_run
     payload_wait
     is "$(event summary errors)" 1 "one overwritten page is one error"
   else
