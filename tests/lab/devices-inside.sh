@@ -35,10 +35,11 @@ stat_field() {
   sleep 0.2
   awk -v n="$1" '/^stats/ { v = $(n + 1) } END { print v + 0 }' messages
 }
-# CONNECT is refused until the guest listens.
+# CONNECT is refused until the guest listens.  Both sides close when they are done:
+# the limit ends a hang.
 connect() { # PORT FILE
   { printf 'CONNECT %s\n' "$1"; cat "$2"; } |
-    timeout 20 socat -t 20 - "UNIX-CONNECT:$dir/v" 2>/dev/null >answer
+    timeout 300 socat -t 300 - "UNIX-CONNECT:$dir/v" 2>/dev/null >answer
   grep -q '^OK [0-9]*' answer
 }
 rss_below() { [ "$(rss_kb)" -lt "$1" ]; }
