@@ -68,6 +68,14 @@ swapped_kib() { awk '/^VmSwap/ { print $2 }' "/proc/$1/status"; }
 rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 major_faults() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f10; }
 swap_ins() { awk '/^pswpin/ { print $2 }' /proc/vmstat; }
+# few NUMBER KIB NAME: of reads from disk or swap, against what is in swap.  What
+# reads the guest's pages makes one read for 8 of them at least, as the kernel reads
+# ahead; but a host that is short of memory also takes attach's own code and heap,
+# which come back: one in 64 is between the two.
+few() {
+  [ $(($1 * 64)) -lt $(($2 / 4)) ]
+  ok $? "$3 ($1 for $(($2 / 4)) pages in swap)"
+}
 ms() { echo $(($(date +%s%N) / 1000000)); }
 # ages FILE: a number a line
 ages() { { read -r _ && od -An -v -tu1 -w1; } <"$1"; }
@@ -102,12 +110,12 @@ faults=$(major_faults "$at_a") swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
 scans=$(stat_of a .engine.nr_scans)
 wait_for 60 scanned a $((scans + 6))
 ok $? "the guest stands still, and is scanned"
-is "$(($(major_faults "$at_a") - faults))" 0 "scans fault no page in"
+few $(($(major_faults "$at_a") - faults)) "$swapped" "scans fault no page in"
 now=$(swapped_kib "$qemu_a")
 [ "$now" -ge "$swapped" ]
 ok $? "and none leaves swap ($swapped KiB, now $now)"
 [ "$MIGRATE_ACCEL" != kvm ] ||
-  is "$(($(swap_ins) - ins))" 0 "nor does the host read anything from it"
+  few $(($(swap_ins) - ins)) "$swapped" "nor does the host read them from it"
 hmp a cont >/dev/null
 
 # --- to B ---------------------------------------------------------------------
@@ -149,7 +157,8 @@ echo "# before, QEMU had VmRSS $resident KiB, VmSwap $swapped KiB; now" \
 hmp a 'info migrate' | tr -d '\r' |
   grep -E '^(total time|downtime|duplicate|normal|transferred ram)' |
   sed 's/^/# /'
-is "$(major_faults "$at_a")" "$faults" "what was read back was not read by us"
+few $(($(major_faults "$at_a") - faults)) "$swapped" \
+  "what was read back was not read by us"
 sleep 1
 enabled a false
 ok $? "it has left: reclaim is not resumed on A"
