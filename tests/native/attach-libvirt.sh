@@ -4,6 +4,7 @@
 # its metadata says; and all of them, through starts, stops, kills of what serves
 # them, and a restart of libvirt.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 libvirt_require
 require curl jq
 require_root "the memory of others is root's to look at"
@@ -42,19 +43,31 @@ one() { # sets status
 vms() { ask "$tmp/s" /vms; }
 
 # --- one ----------------------------------------------------------------------
-"$vmm" attach --connect "$uri" $a --abits none --socket "$tmp/s" 2>"$tmp/log" &
-attached=$!
-wait_for 300 vms
+detach() { # sets status
+  kill "$attached"
+  status=0
+  wait "$attached" || status=$?
+  attached=''
+}
+attach_one() {
+  "$vmm" attach --connect "$uri" $a --abits none --socket "$tmp/s" \
+    2>"$tmp/log" &
+  attached=$!
+  wait_for 300 vms
+}
+attach_one
 ok $? "attached by name"
 sed 's/^/# /' "$tmp/log"
 is "$(vms | jq -c '.[0] | [.name, .memory_bytes]')" "[\"$a\",67108864]" \
   "its name, and all of its memory"
 is "$(ask "$tmp/s" /vms | jq '.[0].pid')" \
   "$(pgrep -f "guest=$a," | head -n 1)" "its process"
-kill "$attached"
-wait "$attached"
-is $? 0 "let go"
-attached=''
+let_go() {
+  [ -n "$attached" ] || attach_one
+  detach
+}
+until_orderly let_go
+is "$status" 0 "let go"
 is "$(lv domstate $a)" running "it runs on"
 is "$(lv dominfo $a | grep -ci taint)" 0 "and libvirt says nothing of a change"
 
@@ -139,13 +152,18 @@ is "$(lv domstate $a) $(lv domstate $b)" "running running" \
   "killed: the domains run on"
 wait_for 300 unserved $a
 ok $? "and are not served by what is left"
-start_all
-wait_for 300 served $a && wait_for 300 served $b
+serve_all() {
+  start_all
+  wait_for 300 served $a && wait_for 300 served $b
+}
+serve_all
 ok $? "started again: they are served again"
-kill "$attached"
-wait "$attached"
-is $? 0 "told to end: it does"
-attached=''
+let_all_go() {
+  [ -n "$attached" ] || serve_all
+  detach
+}
+until_orderly let_all_go
+is "$status" 0 "told to end: it does"
 unserved $a && unserved $b
 ok $? "and all that it started"
 [ "$nr_failed" = 0 ] || sed 's/^/# /' "$tmp/all.log"

@@ -3,6 +3,7 @@
 # Memory that libvirt plugs into a running domain is served without a monitor of
 # QEMU's, also two DIMMs of one size, and until it is plugged out again.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 libvirt_require
 require curl jq
 require_root "the memory of others is root's to look at"
@@ -50,8 +51,10 @@ is "$(lv dominfo $name | grep -ci taint)" 0 "libvirt says nothing of a change"
 
 # Who comes later sees three mappings of one size.
 kill "$attached"
-wait "$attached"
+status=0
+wait "$attached" || status=$?
 attached=''
+is_stopped "$status" 0 "let go"
 status=0
 timeout 300 "$vmm" attach --connect "$uri" $name --abits none \
   --socket "$tmp/s" 2>"$tmp/log" || status=$?

@@ -5,6 +5,7 @@
 # The guest is emulated, with nothing but firmware; ages are the time since a page
 # came.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 libvirt_require
 require curl jq
 require_root "the memory of others is root's to look at"
@@ -36,6 +37,12 @@ attach() { # PERIOD
     --ages "${ages:-$tmp/ages}" --reclaim "target=1G,period=$1" \
     2>"$tmp/log" &
   attached=$!
+}
+detach() { # sets status
+  kill "$attached"
+  status=0
+  wait "$attached" || status=$?
+  attached=''
 }
 attach 200ms
 wait_for 300 scanned 15
@@ -71,32 +78,31 @@ resident=$(stat_of '.memory.resident_bytes / 4096')
 echo "# $old of $resident resident pages are known to be old"
 [ "${old:-0}" -gt 0 ] && [ $((old * 2)) -gt "$resident" ]
 ok $? "what was idle before is known to be"
-kill "$attached"
-wait "$attached"
-is $? 0 "let go"
+detach
+is_stopped "$status" 0 "let go"
 rm "$tmp/ages"
 attach 2s
 wait_for 300 scanned 2
 is "$(old_pages)" 0 "without the file nothing would be"
-kill "$attached"
-wait "$attached"
-attached=''
+detach
 
 # --- a directory, as the service has it ----------------------------------------
 ages=$tmp/all
 mkdir "$ages"
-attach 200ms
-wait_for 300 scanned 15
-kill "$attached"
-wait "$attached"
+# What is killed writes no ages.
+grow_old() {
+  attach 200ms
+  wait_for 300 scanned 15
+  detach
+}
+until_orderly grow_old
+is "$status" 0 "let go in good order"
 is "$(ls "$ages")" $d.ages "in a directory the domain has a file"
 attach 2s
 wait_for 300 scanned 2
 [ "$(old_pages)" -gt 0 ]
 ok $? "and is known again by it"
-kill "$attached"
-wait "$attached"
-attached=''
+detach
 is "$(lv domstate $d)" running "the domain runs on"
 lv destroy $d >/dev/null
 sleep 1.1			# times of files and processes are in seconds
@@ -104,9 +110,7 @@ lv start $d >/dev/null
 attach 2s
 wait_for 300 scanned 2
 is "$(old_pages)" 0 "a domain that has booted since is not taken for old"
-kill "$attached"
-wait "$attached"
-attached=''
+detach
 timeout 300 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
 is "$? $(grep -c 'must be a directory' "$tmp/why")" "2 1" \
   "all domains can't have one file"

@@ -5,6 +5,7 @@
 # nothing can be taken; and QEMU runs on whatever becomes of it.  QEMU emulates
 # here: it needs no KVM.  What is reclaimed, tests/lab/attach.sh looks at.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 require qemu-system-x86_64:qemu-system-x86 socat curl jq
 require_root "the memory of others is root's to look at"
 
@@ -50,6 +51,10 @@ detach() { # sets status
   wait "$attached" || status=$?
   attached=''
 }
+let_go() { # OPTION...: what is attached, or else anew
+  [ -n "$attached" ] || attach "$@"
+  detach
+}
 refused() { # PATTERN NAME OPTION...
   _pattern=$1 _name=$2
   shift 2
@@ -77,7 +82,8 @@ kinds() { # NAME BYTES OPTION...
     _got=$(resident)
     [ "${_got:-0}" -gt $((_bytes - (1 << 20))) ]
     ok $? "$_name: and it is resident ($_got)"
-    detach
+    # shellcheck disable=SC2086 # two words
+    until_orderly let_go $_by
     is "$status" 0 "$_name: let go"
     alive
     ok $? "$_name: QEMU runs on"
@@ -122,13 +128,31 @@ asks() {
 kill -STOP "$qemu"
 wait_for 300 asks
 ok $? "attach waits for the monitor of a QEMU that stands still"
-detach
+stop_while_it_asks() {
+  # Another round: to be attached, it takes a QEMU that goes on.
+  [ -n "$attached" ] || {
+    kill -CONT "$qemu"
+    attach --qmp "$tmp/qmp"
+    kill -STOP "$qemu"
+    wait_for 300 asks
+  }
+  detach
+}
+until_orderly stop_while_it_asks
 is "$status" 0 "... and ends in good order all the same"
-"$vmm" attach --abits none --socket "$tmp/s" --qmp "$tmp/qmp" 2>"$tmp/log" &
-attached=$!
-wait_for 300 asks
-ok $? "so does one that begins"
-detach
+stop_one_that_begins() { # sets asked, too
+  # QEMU takes leave of the last one first: only a few may queue.
+  kill -CONT "$qemu"
+  alive
+  kill -STOP "$qemu"
+  "$vmm" attach --abits none --socket "$tmp/s" --qmp "$tmp/qmp" 2>"$tmp/log" &
+  attached=$!
+  wait_for 300 asks
+  asked=$?
+  detach
+}
+until_orderly stop_one_that_begins
+ok "$asked" "so does one that begins"
 is "$status:$(cat "$tmp/log")" 0: "... it ends as well, and has no complaint"
 kill -CONT "$qemu"
 attach --qmp "$tmp/qmp"

@@ -3,6 +3,7 @@
 # The console on a terminal: raw while the guest runs, left by the escape key or
 # a signal, and then as it was before.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 payload_require
 require script:bsdutils
 typing=
@@ -45,6 +46,18 @@ ended() {
   typing=
 }
 
+# escape (after Ctrl-A), terminate: what is begun, or else another one, is stopped.
+escape() {
+  [ -n "$typing" ] || { begin && printf '\001' >&8; }
+  printf 'x' >&8
+  ended
+}
+terminate() {
+  [ -n "$typing" ] || begin
+  kill -TERM "$(cat "$tmp/pid")"
+  ended
+}
+
 begin
 ok $? 'a guest runs on a terminal'
 stty -a <"$(cat "$tmp/tty")" >"$tmp/during"
@@ -54,14 +67,11 @@ printf '\001' >&8
 sleep 0.3
 [ ! -e "$tmp/status" ]
 ok $? 'Ctrl-A alone does nothing'
-printf 'x' >&8
-ended
+until_orderly escape
 is "$status" 6 'Ctrl-A x stops it: exit status 6'
 is "$(cat "$tmp/after")" "$(cat "$tmp/before")" 'the terminal is as before'
 
-begin
-kill -TERM "$(cat "$tmp/pid")"
-ended
+until_orderly terminate
 is "$status" 6 'SIGTERM stops it: exit status 6'
 is "$(cat "$tmp/after")" "$(cat "$tmp/before")" 'the terminal is as before'
 [ ! -e "$tmp/socket" ]

@@ -54,6 +54,9 @@ dist_check_SCRIPTS += tests/native/nodes.sh tests/native/prefetch.sh \
 TESTS += tests/native/experiment.sh
 dist_check_SCRIPTS += tests/native/experiment.sh
 
+# What a stop by signal is to come to, on a busy machine too.
+EXTRA_DIST += tests/native/stop-functions.sh
+
 # With a libvirt of their own.
 EXTRA_DIST += tests/native/libvirt-functions.sh
 TESTS += tests/native/libvirt.sh

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# For tests that stop a vmm.  It has two seconds of wall time to end in good order,
+# and is killed then (vmm/util/stop-guard.h): status 137.  On a busy machine it may
+# have had no processor for so long, so one such end says nothing of vmm; but a
+# stop that hangs ends so every time.  Source it after ../functions.sh.
+
+status=
+
+# until_orderly COMMAND...: COMMAND starts a vmm, stops it and sets status; again,
+# three times in all, as long as it was killed.  status is that of the last.
+until_orderly() {
+  for _round in 1 2 3; do
+    "$@"
+    [ "$status" = 137 ] || return 0
+    echo "# round $_round: not stopped in time, load $(cut -d' ' -f1-3 /proc/loadavg)"
+  done
+}
+
+# is_stopped STATUS WANT NAME: where the stop is not what is tested
+is_stopped() {
+  [ "$1" != 137 ] || echo "# not stopped in time: $3"
+  like "$1" "^($2|137)\$" "$3"
+}
