@@ -4,8 +4,9 @@
  *
  * All functions keep errno, add the newline themselves and may be called by
  * any thread.  A line, or the rest of one, that nobody makes room for within
- * 0.1 s is lost: a pipe or terminal that is full holds nobody up.  Control characters become '?': what is in a
- * message may be a guest's or another process's, and it may go to a terminal.
+ * 0.1 s is lost: a pipe or terminal that is full holds nobody up.  Control
+ * characters become '?': what is in a message may be a guest's or another
+ * process's, and it may go to a terminal.
  * Whatever a guest can trigger goes through log_limited(), so that a hostile
  * guest cannot fill the host's disk with our messages.
  */

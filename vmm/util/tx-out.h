@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writing to a descriptor that others share, our standard output and error above all,
- * without ever waiting for its reader and without changing its flags, which are
- * the others' as well: O_NONBLOCK would make the shell's own writes fail.
+ * Writing to a descriptor that others share, our standard output and error above
+ * all, without ever waiting for its reader and without changing its flags, which
+ * are the others' as well: O_NONBLOCK would make the shell's own writes fail.
  *
  * Locking: the owner's.
  */

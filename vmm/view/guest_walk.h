@@ -46,9 +46,9 @@ struct guest_walk {
 
 /*
  * lookup: -ENOENT where tables are not known: no PGD, or one of them lies
- * outside RAM, or a sink has it, or no more may be paged in; then the map's own word counts.  "Not present"
- * is an answer, also for entries with reserved bits, at which the processor
- * would fault.
+ * outside RAM, or a sink has it, or no more may be paged in; then the map's own
+ * word counts.  "Not present" is an answer, also for entries with reserved bits,
+ * at which the processor would fault.
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
