@@ -48,7 +48,8 @@ void stop_guard_on_stop(void (*fn)(void));
 
 /*
  * The settings that the terminal on standard input gets back at the first signal,
- * and again if the process is killed; NULL: none.  They must stay valid until replaced.  Any thread.
+ * and again if the process is killed; NULL: none.  They must stay valid until
+ * replaced.  Any thread.
  */
 void stop_guard_keep_terminal(const struct termios *settings);
 
