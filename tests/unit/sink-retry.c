@@ -245,6 +245,80 @@ static void test_many(void)
 	world_close(&w);
 }
 
+/* Of the shard's thread; others read them atomically. */
+enum { GATHER, HOLD, WAIT_FOR_TURN, HAD_TURN };
+static uint64_t due_stage, nr_before_turn;
+
+static void set_stage(uint64_t stage)
+{
+	__atomic_store_n(&due_stage, stage, __ATOMIC_RELEASE);
+}
+
+/*
+ * Faults gather during one read, are taken at once, and the next read lasts
+ * until page 0 is to be tried again.  What is read from then on, before it is?
+ */
+static void hold_until_due(uint64_t key)
+{
+	const struct faults_shard *sh = &store_sink(&w)->faults->shards[0];
+
+	if (!key) {
+		if (due_stage == WAIT_FOR_TURN)
+			set_stage(HAD_TURN);
+		return;
+	}
+	switch (due_stage) {
+	case GATHER:
+		for (unsigned int i = 2; i <= FAULTS_BATCH + 1; i++)
+			toucher_start(&many[i], &w, i);
+		if (!wait_until(fault_is_queued, NULL))
+			tap_bail("no fault");
+		usleep(200000);
+		set_stage(HOLD);
+		break;
+	case HOLD:
+		/* More than what those that are served quickly may take. */
+		usleep(50000);
+		while (clock_now_ns() < sh->again_ns)
+			usleep(1000);
+		set_stage(WAIT_FOR_TURN);
+		break;
+	case WAIT_FOR_TURN:
+		__atomic_fetch_add(&nr_before_turn, 1, __ATOMIC_ACQ_REL);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Faults that came at once don't have to be served before it, one by one. */
+static void test_batch(void)
+{
+	unsigned int wrong = 0;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
+	fill_and_evict(0, FAULTS_BATCH + 2);
+	fail_pages_below(1);
+	toucher_start(&many[0], &w, 0);
+	ok(waits_for(1), "a page is waited for");
+	set_hook(hold_until_due);
+	toucher_start(&many[1], &w, 1);
+	while (load64(&due_stage) == GATHER)
+		usleep(1000);
+	for (unsigned int i = 1; i <= FAULTS_BATCH + 1; i++)
+		toucher_join(&many[i]);
+	fail_pages_below(0);
+	toucher_join(&many[0]);
+	set_hook(NULL);
+	ok(load64(&due_stage) == HAD_TURN && !load64(&nr_before_turn),
+	   "it is tried again when it is due, after %llu more faults",
+	   (unsigned long long)load64(&nr_before_turn));
+	for (unsigned int i = 0; i <= FAULTS_BATCH + 1; i++)
+		wrong += many[i].value != word(i + 1, 0);
+	ok(!wrong && !world_stats(&w).nr_waiting, "all go on");
+	world_close(&w);
+}
+
 static bool all_have_asked(void *arg)
 {
 	return nr_fault_messages(&w) >= *(const uint64_t *)arg;
@@ -302,6 +376,7 @@ int main(void)
 	test_server();
 	test_count();
 	test_many();
+	test_batch();
 	test_one_page();
 	test_full();
 	return tap_done();

@@ -39,8 +39,6 @@ static void test_stop(void)
 	guest_mem_free(w.mem);
 }
 
-#define NR_BATCH 16	/* of faults.c */
-
 static unsigned int stop_stage;	/* of the shard's thread */
 static bool have_gathered;	/* atomic */
 static uint64_t reads_in_batch;	/* atomic; after stopping */
@@ -57,7 +55,7 @@ static void stop_in_batch(uint64_t key)
 {
 	switch (stop_stage++) {
 	case 0:
-		for (unsigned int i = 1; i <= NR_BATCH; i++)
+		for (unsigned int i = 1; i <= FAULTS_BATCH; i++)
 			toucher_start(&many[i], &w, i);
 		__atomic_store_n(&have_gathered, true, __ATOMIC_RELEASE);
 		if (!wait_until(fault_is_queued, NULL))
@@ -79,12 +77,12 @@ static void stop_in_batch(uint64_t key)
 static void test_stop_batch(void)
 {
 	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
-	fill_and_evict(0, NR_BATCH + 1);
+	fill_and_evict(0, FAULTS_BATCH + 1);
 	set_hook(stop_in_batch);
 	toucher_start(&many[0], &w, 0);
 	while (!is_done(&have_gathered))
 		usleep(1000);
-	for (unsigned int i = 0; i <= NR_BATCH; i++)
+	for (unsigned int i = 0; i <= FAULTS_BATCH; i++)
 		toucher_join(&many[i]);
 	pthread_join(closer, NULL);
 	set_hook(NULL);

@@ -3,12 +3,14 @@
 #ifndef VMM_MEM_FAULTS_INTERNAL_H
 #define VMM_MEM_FAULTS_INTERNAL_H
 
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 
 #include "vmm/mem/faults.h"
 #include "vmm/mem/guest_mem-internal.h"
 
 #define FAULTS_WATCH_PAGES UINT64_C(512)
+#define FAULTS_BATCH	   16
 
 struct faults_shard {
 	struct guest_faults *faults;
@@ -17,6 +19,9 @@ struct faults_shard {
 	pthread_t thread;
 	bool has_thread;
 	uint64_t again_ns;	/* of its thread; when; 0: never */
+	/* Of its thread: those from next_msg on are still to be served. */
+	struct uffd_msg msgs[FAULTS_BATCH];
+	unsigned int nr_msgs, next_msg;
 	uint64_t nr_missing, nr_write_protected;	/* atomic */
 };
 

@@ -20,7 +20,7 @@
 #include "vmm/util/clock.h"
 
 #define SHARD_PAGES (UINT64_C(1) << 14)		/* 64 MiB */
-#define BATCH	    16
+#define TURN_NS	    (20 * NSEC_PER_MSEC)
 
 bool guest_mem_has_faults(const struct guest_mem *mem)
 {
@@ -137,16 +137,6 @@ static bool is_stopping(const struct guest_faults *f)
 	return __atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE);
 }
 
-static void serve_some(struct faults_shard *s)
-{
-	struct uffd_msg msgs[BATCH];
-	ssize_t n = read(s->fd, msgs, sizeof(msgs));
-
-	for (ssize_t i = 0; i < n / (ssize_t)sizeof(*msgs) &&
-	     !is_stopping(s->faults); i++)
-		serve(s, &msgs[i]);
-}
-
 /* For poll(); rounded up. */
 static int ms_until_again(const struct faults_shard *s)
 {
@@ -156,6 +146,36 @@ static int ms_until_again(const struct faults_shard *s)
 		return -1;
 	return now >= s->again_ns ? 0 :
 	       (s->again_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+}
+
+static bool has_messages(const struct faults_shard *s)
+{
+	return s->next_msg < s->nr_msgs;
+}
+
+static void take_messages(struct faults_shard *s)
+{
+	ssize_t n = read(s->fd, s->msgs, sizeof(s->msgs));
+
+	s->next_msg = 0;
+	s->nr_msgs = n > 0 ? n / sizeof(s->msgs[0]) : 0;
+}
+
+/*
+ * Once something is to be tried again, no more of them than a turn's time allows:
+ * each may take a slow device's.
+ */
+static void serve_some(struct faults_shard *s)
+{
+	uint64_t end = clock_now_ns() + TURN_NS;
+
+	if (!has_messages(s))
+		take_messages(s);
+	while (has_messages(s) && !is_stopping(s->faults)) {
+		serve(s, &s->msgs[s->next_msg++]);
+		if (!ms_until_again(s) && clock_now_ns() >= end)
+			break;
+	}
 }
 
 /* Faults and what is to be tried again take turns: neither starves the other. */
@@ -168,7 +188,7 @@ static void *shard_thread(void *arg)
 	};
 
 	while (!is_stopping(s->faults)) {
-		poll(fds, 2, ms_until_again(s));
+		poll(fds, 2, has_messages(s) ? 0 : ms_until_again(s));
 		serve_some(s);
 		if (!ms_until_again(s) && !is_stopping(s->faults)) {
 			s->again_ns = 0;

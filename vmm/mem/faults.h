@@ -30,8 +30,9 @@ struct guest_faults_ops {
 	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
 	/*
 	 * Once, when the time has come that one of these three asked for by
-	 * guest_faults_again(), however many other faults there are.  Those
-	 * wait meanwhile: a little work at a time.
+	 * guest_faults_again(), and some 20 ms and the fault that is being
+	 * served then are over, however many others there are.  Those wait
+	 * meanwhile: a little work at a time.
 	 */
 	void (*again)(void *arg, unsigned int shard);
 };
