@@ -352,6 +352,54 @@ static void test_one_page(void)
 	world_close(&w);
 }
 
+#define NR_PREFETCHED 64u
+
+static uint64_t nr_slow;	/* atomic; reads */
+
+/* Longer than the timeout, though each is answered. */
+static void read_slowly(uint64_t key)
+{
+	__atomic_fetch_add(&nr_slow, 1, __ATOMIC_ACQ_REL);
+	usleep(60000);
+}
+
+static void open_on_file(const char *timeout)
+{
+	char dir[] = "/tmp/vmm-sink-retry-XXXXXX", options[160];
+
+	if (!mkdtemp(dir))
+		tap_bail("no directory");
+	snprintf(options, sizeof(options), "codec=none,mem=1M,shards=1,size=8M,"
+		 "timeout=%s,file=%s/far", timeout, dir);
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, options);
+	rmdir(dir);
+	fill_and_evict(0, NR_PREFETCHED);
+}
+
+/* Prefetching is a hint: it does not wait for one slow read after the other. */
+static void test_slow_prefetch(void)
+{
+	bool right = true;
+
+	open_on_file("50ms");
+	set_hook(read_slowly);
+	is_int(world_prefetch(&w, 0, NR_PREFETCHED), 0, "reads are slow");
+	set_hook(NULL);
+	ok(load64(&nr_slow) <= 1, "of %u pages it has asked for %llu",
+	   NR_PREFETCHED, (unsigned long long)load64(&nr_slow));
+	for (uint64_t g = 0; g < NR_PREFETCHED; g++)
+		right &= has_number(&w, g, g + 1);
+	ok(right, "all come when they are touched");
+	world_close(&w);
+
+	open_on_file("60s");
+	set_hook(read_slowly);
+	is_int(world_prefetch(&w, 0, 4), 0, "within the timeout");
+	set_hook(NULL);
+	is_int(world_stats(&w).store.nr_pages, NR_PREFETCHED - 4, "all come");
+	world_close(&w);
+}
+
 static void test_full(void)
 {
 	uint64_t since = clock_now_ns();
@@ -378,6 +426,7 @@ int main(void)
 	test_many();
 	test_batch();
 	test_one_page();
+	test_slow_prefetch();
 	test_full();
 	return tap_done();
 }

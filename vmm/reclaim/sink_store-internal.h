@@ -103,7 +103,9 @@ int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 int sink_store_discard(void *arg, struct gfn_range range);
 /* Resident pages, and within one shard. */
 int sink_store_evict_run(struct sink_store *s, struct gfn_range r);
-int sink_store_prefetch(struct sink_store *s, struct gfn_range r);
+/* Begins with no page at until_ns or later, which is no error. */
+int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
+			uint64_t until_ns);
 
 /*
  * sink-store-trouble.c.  The text becomes `last_error`, now.  Nothing is logged.

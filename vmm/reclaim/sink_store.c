@@ -213,11 +213,13 @@ static int prefetch_page(struct sink_store *s, gfn_t gfn)
 	return rc;
 }
 
-int sink_store_prefetch(struct sink_store *s, struct gfn_range r)
+int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
+			uint64_t until_ns)
 {
 	int rc = 0;
 
-	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++) {
+	for (uint64_t g = r.start.v; g < r.start.v + r.nr &&
+	     clock_now_ns() < until_ns; g++) {
 		int failed = prefetch_page(s, GFN(g));
 
 		if (failed && failed != -EBADMSG)

@@ -314,15 +314,21 @@ static int sink_store_evict(struct reclaim_sink *sink,
 	return rc ? rc : failed == -ENOSPC ? 0 : failed;
 }
 
+/*
+ * The engine waits meanwhile: for a slow device not longer than for one that
+ * does not answer.  What is left then stays away until it is touched.
+ */
 static int sink_store_bring(struct reclaim_sink *sink,
 			    const struct gfn_range *ranges, size_t nr)
 {
 	struct sink_store *s = (struct sink_store *)sink;
+	uint64_t timeout = store_timeout_ns(s->store);
+	uint64_t until = timeout ? clock_now_ns() + timeout : UINT64_MAX;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < nr; i++)
 		rc = guest_mem_is_ram(s->mem, ranges[i]) ?
-			sink_store_prefetch(s, ranges[i]) : -EFAULT;
+			sink_store_prefetch(s, ranges[i], until) : -EFAULT;
 	return rc;
 }
 

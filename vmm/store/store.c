@@ -169,10 +169,15 @@ static int put_code(struct store *s, uint64_t key, const struct page_code *code,
 	return 0;
 }
 
+uint64_t store_timeout_ns(const struct store *s)
+{
+	return s->log ? log_timeout_ns(s->log) : 0;
+}
+
 /* When a call that begins now is to end, whatever the device does. */
 static uint64_t end_of_call(const struct store *s)
 {
-	return s->log ? clock_now_ns() + log_timeout_ns(s->log) : 0;
+	return clock_now_ns() + store_timeout_ns(s);
 }
 
 /* STORE_FULL: there is no room, and none could be made. */

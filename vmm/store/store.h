@@ -38,6 +38,8 @@ struct store_config {
 /* -EINVAL, -ENOMEM, -EAGAIN, -EFBIG (the device is smaller than 4 MiB). */
 int store_new(struct store **storep, const struct store_config *config);
 void store_free(struct store *store);
+/* For how long a get or put waits for the device, at most; 0: there is none. */
+uint64_t store_timeout_ns(const struct store *store);
 
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
