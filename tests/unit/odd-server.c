@@ -3,7 +3,7 @@
  * odd-server SOCKET WHAT [SEED]: listens as a VM would, and answers as none:
  *
  *   rubbish   bytes that are no HTTP        text     HTTP, but no JSON
- *   half      less than it announces        big      more than 64 MiB
+ *   half      less than it announces        big      an answer without end
  *   mute      nothing                       header   a header without end
  *   drip      a byte now and then           refuse   503 and a sentence
  *   line      a line without end            lines    lines that are no JSON

@@ -20,6 +20,7 @@ struct stat_transfer {
 	void *arg;
 	bool stopped;		/* by on_line */
 	const char *wrong;	/* why the rest was refused; NULL: it was not */
+	char too_long[48];	/* what it points to then */
 };
 
 /*

@@ -8,12 +8,51 @@
 
 #include "vmm/stat/client-internal.h"
 #include "vmm/stat/client.h"
+#include "vmm/stat/inspect.h"
 
 #define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)
-#define MAX_ANSWER    (64u << 20)
 #define MAX_HEADERS   (64u << 10)
 #define NOT_OF_A_VM   "the answer is not what a VM would say"
+
+/*
+ * What a VM can have to say.  JSON takes up to a hundred times its length in
+ * memory, so no more than that: 64 MiB of it would take several GiB.
+ *
+ *   a process    STAT_MAX_REGIONS of at most 512 bytes
+ *   processes    65536, all that a view keeps, of at most 256 bytes
+ */
+static const struct {
+	const char *path;
+	unsigned int max_mib;
+} answers[] = {
+	{ "/processes", 16 },
+	{ "/process/", 8 },
+	{ "/wss", 16 },		/* either */
+	{ "", 1 },
+};
+
+_Static_assert(STAT_MAX_REGIONS * 512 <= 8 << 20, "/process/ fits");
+
+static unsigned int max_answer_mib(const char *path)
+{
+	size_t i = 0;
+
+	while (strncmp(path, answers[i].path, strlen(answers[i].path)) != 0)
+		i++;
+	return answers[i].max_mib;
+}
+
+static void say_too_long(struct stat_transfer *t)
+{
+	if (t->on_line)
+		snprintf(t->too_long, sizeof(t->too_long),
+			 "a line is longer than 4 MiB");
+	else
+		snprintf(t->too_long, sizeof(t->too_long),
+			 "the answer is longer than %zu MiB", t->max_len >> 20);
+	t->wrong = t->too_long;
+}
 
 static long status_of(const struct stat_transfer *t)
 {
@@ -56,8 +95,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 
 	n *= size;
 	if (n > t->max_len - t->len) {
-		t->wrong = t->on_line ? "a line is longer than 4 MiB" :
-					"the answer is longer than 64 MiB";
+		say_too_long(t);
 		return 0;
 	}
 	bigger = realloc(t->data, t->len + n + 1);
@@ -110,7 +148,7 @@ int stat_transfer_begin(struct stat_transfer *t, const char *socket,
 	t->socket = strdup(socket);
 	if (body)
 		t->text = json_dumps(body, JSON_COMPACT);
-	t->max_len = t->on_line ? MAX_LINE : MAX_ANSWER;
+	t->max_len = t->on_line ? MAX_LINE : max_answer_mib(path) << 20;
 	if (asprintf(&url, "http://vmm%s", path) < 0)
 		url = NULL;
 	if (!c || !t->socket || !url || (body && !t->text)) {

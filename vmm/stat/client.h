@@ -2,8 +2,8 @@
 /*
  * The other end of the statistics socket, for vmm's own commands.  What listens
  * there may hang, or be no VM at all: an answer is waited for for 10 seconds,
- * and may have 64 MiB; of a stream the first byte is waited for as long, and a
- * line may have 4 MiB.
+ * and may have 1 MiB, of /process 8 and of /processes and /wss 16; of a stream
+ * the first byte is waited for as long, and a line may have 4 MiB.
  */
 #ifndef VMM_STAT_CLIENT_H
 #define VMM_STAT_CLIENT_H
