@@ -120,6 +120,9 @@ void rmap_free(struct rmap *map)
 	if (!map)
 		return;
 	c = &map->config;
+	/* Those that a table which grows has not moved yet, too. */
+	while (map->mms.old)
+		hash_settle(map, &map->mms);
 	for (uint64_t i = 0; map->mms.buckets && i < 1u << map->mms.bits; i++) {
 		while (map->mms.buckets[i])
 			rmap_mm_remove(map, container_of(map->mms.buckets[i],

@@ -400,12 +400,38 @@ static void test_new(void)
 	free(m);
 }
 
+/* Whatever the table of processes has moved when it ends. */
+static void test_free(void)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	struct rmap_config config = {
+		.nr_frames = NR_FRAMES, .zalloc = zalloc_or_fail,
+		.release = release, .alloc_ctx = m,
+	};
+	struct rmap_mm *mm;
+	bool clean = true;
+
+	fail_at = ~0u;
+	for (uint32_t n = 0; n < 300 && clean; n++) {
+		if (!m || rmap_new(&m->map, &config))
+			tap_bail("no memory");
+		for (uint32_t id = 1; id <= n; id++)
+			if ((rmap_mm_add)(m->map, id, RMAP_NO_PGD, &mm))
+				tap_bail("rmap_mm_add");
+		rmap_free(m->map);
+		clean = !m->outstanding;
+	}
+	ok(clean, "maps of up to 299 processes give all memory back");
+	free(m);
+}
+
 int main(void)
 {
 	const char *env = getenv("RMAP_FAILURES_STEPS");
 	unsigned int steps = env ? (unsigned int)strtoul(env, NULL, 0) : 800;
 
 	test_new();
+	test_free();
 	test_levels();
 	test_many_places(RMAP_ANON_VMA);
 	test_many_places(RMAP_ANON_MM);
