@@ -28,12 +28,21 @@ mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/host-key"
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
 cp "$tmp/key.pub" "$tmp/authorized"
-go() {
-  ssh -p $port -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \
-    -o StrictHostKeyChecking=yes -o BatchMode=yes "$@"
+# A program, as libvirt starts it too, and can't be told of another file of known
+# hosts.
+cat >"$tmp/ssh" <<END
+#!/bin/sh
+exec ssh -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \
+  -o StrictHostKeyChecking=yes -o BatchMode=yes "\$@"
+END
+chmod 700 "$tmp/ssh"
+there() { "$tmp/ssh" -p $port root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
+# With its key known it is our own that says no, and it will not change its mind.
+there_or_never() {
+  there || grep -q 'Permission denied' "$tmp/ssh.log" || ! kill -0 $sshd
 }
-there() { go root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
-there_or_ended() { there || ! kill -0 $sshd; }
+# By PAM: without it sshd lets nobody in whose password is locked, as root's may be.
+# It fails if sshd ends, as when somebody has the port.
 start_sshd() {
   echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$tmp/known"
   cat >"$tmp/sshd_config" <<END
@@ -41,24 +50,21 @@ Port $port
 ListenAddress 127.0.0.1
 HostKey $tmp/host-key
 AuthorizedKeysFile $tmp/authorized
-PermitRootLogin yes
+PermitRootLogin prohibit-password
+AuthenticationMethods publickey
 StrictModes no
-UsePAM no
+UsePAM yes
 PidFile none
 END
   /usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
   sshd=$!
-  wait_for 300 there_or_ended && there
+  wait_for 300 there_or_never
+  kill -0 $sshd
 }
-at_free_port start_sshd || {
+{ at_free_port start_sshd && there; } || {
   sed 's/^/# /' "$tmp/sshd.log" "$tmp/ssh.log"
   fail_all "no way by ssh to this host itself: see above"
 }
-# libvirt starts ssh itself, and can't be told of another file of known hosts.
-cat >"$tmp/ssh" <<END
-#!/bin/sh
-exec ssh -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" "\$@"
-END
 # Of a socket in another place than usual it asks nc there.
 cat >"$tmp/nc" <<'END'
 #!/bin/sh
@@ -66,7 +72,7 @@ cat >"$tmp/nc" <<'END'
 for word; do :; done
 exec socat STDIO "UNIX-CONNECT:$word"
 END
-chmod 700 "$tmp/ssh" "$tmp/nc"
+chmod 700 "$tmp/nc"
 far="qemu+ssh://root@127.0.0.1:$port/session?command=$tmp/ssh&no_tty=1"
 far="$far&netcat=$tmp/nc&socket=$tmp/lv/run/libvirt/libvirt-sock"
 
@@ -117,7 +123,7 @@ served() { "$vmm" stat --socket "$tmp/far.sock" >/dev/null 2>&1; }
 wait_for 300 served
 ok $? "vmm serves the domain there"
 mkdir -p -m 700 /run/vmm
-go -N -o ExitOnForwardFailure=yes \
+"$tmp/ssh" -p $port -N -o ExitOnForwardFailure=yes \
   -L "/run/vmm/$name-far.sock:$tmp/far.sock" root@127.0.0.1 2>>"$tmp/ssh.log" &
 tunnel=$!
 here() { "$vmm" stat --name $name-far >"$tmp/out" 2>"$tmp/err"; }
