@@ -3,6 +3,8 @@
 # A libvirt of the test's own, with QEMU's emulator: a session daemon in $tmp,
 # which knows nothing of this machine's libvirt.  Sources ../functions.sh.
 
+# Elsewhere $tmp may be too long for libvirt's sockets, or closed to its user.
+TMPDIR=/tmp
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 libvirtd_pid=
 uri="qemu+unix:///session?socket=$tmp/lv/run/libvirt/libvirt-sock"
