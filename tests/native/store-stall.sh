@@ -6,6 +6,7 @@
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require
+require_faults
 require nbdkit
 
 nbdkit -f --exit-with-parent -U "$tmp/nbd" -P "$tmp/nbd.pid" memory 512M &
