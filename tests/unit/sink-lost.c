@@ -139,8 +139,9 @@ static void open_damaged(enum guest_mem_backing backing, bool markers)
 {
 	char options[128];
 
+	/* A prefetch takes no longer than the timeout, on a slow machine too. */
 	snprintf(options, sizeof(options), "codec=none,mem=1M,shards=1,size=8M,"
-		 "file=%s/far", dir);
+		 "timeout=60s,file=%s/far", dir);
 	world_open(&w, 8 * MIB, backing, options);
 	for (uint64_t g = 0; g < NR_PAGES; g++)
 		set_number(&w, g, g + 1);
