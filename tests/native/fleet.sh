@@ -28,8 +28,8 @@ mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/host-key"
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/key"
 cp "$tmp/key.pub" "$tmp/authorized"
-# A program, as libvirt starts it too, and can't be told of another file of known
-# hosts.
+# A program, as libvirt starts it too, and has no way to name another file of known
+# hosts to ssh.
 cat >"$tmp/ssh" <<END
 #!/bin/sh
 exec ssh -i "$tmp/key" -o "UserKnownHostsFile=$tmp/known" \

@@ -155,7 +155,7 @@ static void put_process(unsigned int i)
  *
  * Each is told in another region of the file, then at another place of it.  The
  * map looks for the first place in RMAP_WALK_MAX regions: as many pages as there
- * are more regions are looked for in vain, and so are the next time.
+ * are more regions are looked for without success, each time again.
  */
 #define NR_SHARERS 1501u
 #define FILE_START UINT64_C(0x10000000)
@@ -263,7 +263,7 @@ static const struct {
 } kinds[] = {
 	{ "flags of all frames", NULL, put_flags, 1, FRAMES },
 	{ "processes with all frames", NULL, put_process, 4, 2 * 16 * FRAMES },
-	{ "pages that are looked for in vain", put_sharers, put_other_place, 4,
+	{ "pages whose other places are too many", put_sharers, put_other_place, 4,
 	  4 * (NR_SHARERS - RMAP_WALK_MAX) * RMAP_WALK_MAX },
 	{ "records of nothing", put_sparse, put_unmapped, 1,
 	  NR_RECORDS * (8 + 24 / 8) },

@@ -13,7 +13,7 @@
 
 struct view_mm {		/* one process; the table is sorted by pid */
 	struct rmap_mm *mm;	/* owned by the map */
-	uint64_t look;		/* last one that told of it */
+	uint64_t look;		/* the last that reported it */
 	uint64_t nr_vmas, nr_mapped;
 	uint32_t pid;
 	char comm[16];
