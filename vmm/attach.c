@@ -242,13 +242,6 @@ static int attach(struct attached *g)
 	return 0;
 }
 
-static bool told_to_end(const struct attached *g)
-{
-	struct pollfd p = { .fd = g->stop_fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 /* --- until the end -------------------------------------------------------- */
 
 static int watch(struct attached *g)
@@ -311,7 +304,7 @@ int attach_guest(struct attach_options *o)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (attach(&g)) {
-		if (told_to_end(&g))
+		if (stop_guard_is_stopping())
 			status = VMM_EXIT_OK;
 		else
 			log_error("%s", *g.why ? g.why : "no memory");

@@ -24,6 +24,7 @@
 
 #include "vmm/access/tiny_vm_code.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/thread.h"
 
 #define HUGE_PAGES 512u
 #define MAX_PAGES  (UINT64_C(2) << (30 - VMM_PAGE_SHIFT))
@@ -227,7 +228,6 @@ static int create_kvm(struct tiny_vm *vm)
 
 static int start(struct tiny_vm *vm)
 {
-	sigset_t all, old;
 	int err = create_kvm(vm);
 
 	if (!err)
@@ -238,11 +238,7 @@ static int start(struct tiny_vm *vm)
 		err = set_signal_mask(vm);
 	if (err)
 		return err;
-	/* The process's signals are for other threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&vm->thread, NULL, run_thread, vm);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = thread_start(&vm->thread, run_thread, vm);
 	vm->started = !err;
 	return err;
 }

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/thread.h"
 
 /* Header and status take two descriptors, an indirect table one more. */
 #define SEG_MAX		128
@@ -294,7 +294,6 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 		   bool read_only, char *why, size_t len)
 {
 	struct virtio_blk *blk = virtio_device_alloc(sizeof(*blk), why, len);
-	sigset_t all, old;
 	int rc;
 
 	if (!blk)
@@ -309,11 +308,7 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 	rc = virtio_device_add(&blk->dev, vm, why, len);
 	if (rc < 0)
 		goto fail_image;
-	/* Signals are for the threads that expect them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = -pthread_create(&blk->thread, NULL, blk_thread, blk);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_start(&blk->thread, blk_thread, blk);
 	if (rc < 0) {
 		snprintf(why, len, "disk '%s': no thread: %s", path,
 			 strerror(-rc));

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/numa.h"
 #include "vmm/util/log.h"
+#include "vmm/util/thread.h"
 
 struct vm {
 	char *name;			/* owned */
@@ -346,16 +346,10 @@ static void *io_thread(void *arg)
 
 static int start_io(struct vm *vm)
 {
-	sigset_t all, old;
-	int rc;
+	int rc = thread_start(&vm->io_thread, io_thread, vm);
 
-	/* Signals for the process are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&vm->io_thread, NULL, io_thread, vm);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	vm->io_started = !rc;
-	return -rc;
+	return rc;
 }
 
 int vm_start(struct vm *vm)

@@ -6,7 +6,6 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "vmm/mem/faults-internal.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/thread.h"
 
 #define SHARD_PAGES (UINT64_C(1) << 14)		/* 64 MiB */
 #define TURN_NS	    (20 * NSEC_PER_MSEC)
@@ -198,16 +198,10 @@ static void *shard_thread(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 static int start_thread(struct faults_shard *s)
 {
-	sigset_t all, before;
-	int rc;
+	int rc = thread_start(&s->thread, shard_thread, s);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = -pthread_create(&s->thread, NULL, shard_thread, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	s->has_thread = !rc;
 	if (!rc)
 		pthread_setname_np(s->thread, "faults");

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +11,7 @@
 #include "vmm/stat/jobs.h"
 #include "vmm/stat/patience.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/thread.h"
 
 struct stat_jobs {
 	struct stat_server_config config;	/* the job thread's */
@@ -73,7 +73,6 @@ int stat_jobs_new(struct stat_jobs **jobsp,
 		  const struct stat_server_config *config)
 {
 	struct stat_jobs *jobs = calloc(1, sizeof(*jobs));
-	sigset_t all, old;
 	int rc;
 
 	if (!jobs)
@@ -83,11 +82,7 @@ int stat_jobs_new(struct stat_jobs **jobsp,
 	TAILQ_INIT(&jobs->waiting);
 	pthread_mutex_init(&jobs->lock, NULL);
 	pthread_cond_init(&jobs->more, NULL);
-	/* Signals are for the threads that wait for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = -pthread_create(&jobs->thread, NULL, run, jobs);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_start(&jobs->thread, run, jobs);
 	if (rc) {
 		stat_jobs_free(jobs);
 		return rc;

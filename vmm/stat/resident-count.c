@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -12,6 +11,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/cond.h"
+#include "vmm/util/thread.h"
 
 #define CPU_SHARE 10	/* one part of so many, of one CPU */
 
@@ -117,7 +117,6 @@ int resident_count_new(struct resident_count **countp,
 		       const struct guest_mem *mem)
 {
 	struct resident_count *c = calloc(1, sizeof(*c));
-	sigset_t all, old;
 	int rc;
 
 	if (!c)
@@ -126,11 +125,7 @@ int resident_count_new(struct resident_count **countp,
 	pthread_mutex_init(&c->lock, NULL);
 	cond_init(&c->wake);
 	cond_init(&c->done);
-	/* Signals are for the threads that wait for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = -pthread_create(&c->thread, NULL, run, c);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = thread_start(&c->thread, run, c);
 	if (rc) {
 		destroy(c);
 		return rc;

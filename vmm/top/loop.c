@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <langinfo.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "vmm/top/screen.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/size.h"
+#include "vmm/util/stop-guard.h"
 
 struct app {
 	struct top_model model;
@@ -184,13 +184,6 @@ static int ms_left(const struct app *app)
 		(app->next_ns - now) / NSEC_PER_MSEC + 1;
 }
 
-static bool is_told_to_end(int stop_fd)
-{
-	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 int top_screen_run(const struct top_options *o, char *why, size_t len)
 {
 	struct app app = { 0 };
@@ -217,7 +210,7 @@ int top_screen_run(const struct top_options *o, char *why, size_t len)
 			rc = -EIO;
 			snprintf(why, len, "can't wait for answers");
 		}
-		done = is_told_to_end(o->stop_fd) ||
+		done = stop_guard_is_stopping() ||
 		       screen_signal(&app.screen) || take_keys(&app);
 	}
 	screen_close(&app.screen);

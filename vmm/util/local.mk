@@ -9,5 +9,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/tx-out.c vmm/util/tx-out.h \
 	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
-	vmm/util/cond.h \
+	vmm/util/cond.h vmm/util/thread.h \
 	vmm/util/histogram.c vmm/util/histogram.h

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "vmm/util/stop-guard.h"
+#include "vmm/util/thread.h"
 
 #define KILLED 137	/* what a shell makes of SIGKILL */
 
@@ -93,26 +94,16 @@ void stop_guard_ending(int status)
 		pthread_kill(guard.thread, SIGTERM);
 }
 
+bool stop_guard_is_stopping(void)
+{
+	struct pollfd p = { .fd = guard.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 void stop_guard_on_stop(void (*fn)(void))
 {
 	guard.on_stop = fn;
-}
-
-static int start_thread(void)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int rc;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	/* All signals: SIGTTOU must not stop it when it has the last word. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&guard.thread, &attr, guard_thread, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return -rc;
 }
 
 /* A signal that is blocked comes to sigwait() though it is ignored. */
@@ -143,9 +134,12 @@ int stop_guard_start(void)
 		goto fail;
 	}
 	pthread_sigmask(SIG_BLOCK, &guard.set, NULL);
-	rc = start_thread();
-	if (!rc)
+	/* SIGTTOU, too, must not stop it when it has the last word. */
+	rc = thread_start(&guard.thread, guard_thread, NULL);
+	if (!rc) {
+		pthread_detach(guard.thread);
 		return guard.fd;
+	}
 	pthread_sigmask(SIG_UNBLOCK, &guard.set, NULL);
 	timer_delete(guard.timer);
 fail:

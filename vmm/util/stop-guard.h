@@ -19,6 +19,8 @@
 #ifndef VMM_UTIL_STOP_GUARD_H
 #define VMM_UTIL_STOP_GUARD_H
 
+#include <stdbool.h>
+
 #define STOP_GUARD_LIMIT_MS 2000
 /* So long before the limit the user is told, and the terminal restored. */
 #define STOP_GUARD_LAST_MS  200
@@ -32,6 +34,9 @@ struct termios;
  * is the guard's: not to be read or closed.  -errno on failure.
  */
 int stop_guard_start(void);
+
+/* Whether that descriptor can be read.  After stop_guard_start(); any thread. */
+bool stop_guard_is_stopping(void);
 
 /*
  * The process ends by itself: from now on it has STOP_GUARD_LIMIT_MS for that, too,

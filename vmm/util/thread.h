@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VMM_UTIL_THREAD_H
+#define VMM_UTIL_THREAD_H
+
+#include <pthread.h>
+#include <signal.h>
+
+/*
+ * A thread that no signal for the process reaches: those are for the threads that
+ * wait for them.  0 or -errno.
+ */
+static inline int thread_start(pthread_t *thread, void *(*run)(void *arg),
+			       void *arg)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}
+
+#endif
