@@ -15,7 +15,9 @@
 #include "vmm/policy/engine.h"
 #include "vmm/util/bitmap.h"
 
+#ifndef NR
 #define NR	   1024		/* frames: 4 MiB */
+#endif
 #define NR_HOT	   256
 #define PAGE	   4096
 #define HOT	   "0-255\n"	/* a trace of one window, again and again */

@@ -241,7 +241,8 @@ tests_unit_agent_flood_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_agent_flood_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
-	tests/unit/order tests/unit/stale-free tests/unit/proactive \
+	tests/unit/order tests/unit/ask-free tests/unit/stale-free \
+	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
 	tests/unit/huge tests/unit/holds
 check_PROGRAMS += $(ENGINE_TESTS)
@@ -249,6 +250,8 @@ TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
 tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stale_free_LDADD = $(VMM_LIBS)
+tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_ask_free_LDADD = $(VMM_LIBS)
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available

@@ -14,11 +14,14 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "vmm/policy/engine-internal.h"
 #include "vmm/util/clock.h"
 
 #define WAIT_NS	   (5 * NSEC_PER_SEC)
 #define MAX_VAIN   6		/* then every five minutes */
+#define ENOUGH	   8		/* of what was asked for, one part in so many */
 #define DEAF	   2		/* so often in vain: it can't drop any */
 #define MIN_CACHE  256		/* pages that are worth asking for */
 #define MIN_FREE   1024
@@ -59,19 +62,13 @@ bool ask_may_drop(struct engine *e)
 	       e->ask.cache.nr_vain < DEAF;
 }
 
-/* Pages that the guest has less than when it was asked: an eighth is enough. */
-static bool gave(const struct asked *asked, uint64_t nr_has)
-{
-	return nr_has + asked->nr_asked / 8 <= asked->nr_had;
-}
-
 /*
  * No longer waited for.  A guest that can't give, or lies, is asked ever less
  * often, and meanwhile the others are not spared.
  */
-static void judge(struct asked *asked, uint64_t nr_has, uint64_t now)
+static void judge(struct asked *asked, bool gave, uint64_t now)
 {
-	if (gave(asked, nr_has))
+	if (gave)
 		asked->nr_vain = 0;
 	else if (asked->nr_vain < MAX_VAIN)
 		asked->nr_vain++;
@@ -80,11 +77,11 @@ static void judge(struct asked *asked, uint64_t nr_has, uint64_t now)
 	asked->nr_pages = asked->nr_asked = 0;
 }
 
-static void begin(struct asked *asked, uint64_t want, uint64_t nr_has,
+static void begin(struct asked *asked, uint64_t want, uint64_t mark,
 		  uint64_t now)
 {
 	asked->nr_pages = asked->nr_asked = want;
-	asked->nr_had = nr_has;
+	asked->mark = mark;
 	asked->until_ns = now + WAIT_NS;
 }
 
@@ -96,11 +93,14 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 	struct asked *asked = &e->ask.cache;
 
 	if (asked->nr_asked) {
+		bool gave = e->ask.last_clean + asked->nr_asked / ENOUGH <=
+			    asked->mark;
+
 		/* A new picture of the guest shows what came of it. */
-		if (now < asked->until_ns && (!gave(asked, clean) ||
-					      v->epoch <= e->ask.cache_epoch + 1))
+		if (now < asked->until_ns &&
+		    (!gave || e->ask.last_epoch <= e->ask.cache_epoch + 1))
 			return asked->nr_pages;
-		judge(asked, clean, now);
+		judge(asked, gave, now);
 	}
 	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
 	    now < asked->again_ns)
@@ -117,33 +117,55 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 	return want;
 }
 
+/* What the guest can give of its free memory, pages. */
+static uint64_t nr_to_give(const struct engine *e, const struct view_stats *v)
+{
+	uint64_t keep = v->guest.mem_total / KEEP_SHARE;
+
+	if (keep < KEEP_BYTES)
+		keep = KEEP_BYTES;
+	if (!e->config.guest->take_free || !v->agent_connected ||
+	    v->guest.mem_free <= keep)
+		return 0;
+	return min_u64(e->classes[CLASS_FREE],
+		       (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
+}
+
+/*
+ * What is given is told by the host's own count: what the guest has free also
+ * grows meanwhile, as when it drops page cache.  That is spared, too: the balloon
+ * takes it in the next turn.
+ */
 static uint64_t ask_for_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
 {
-	uint64_t keep = v->guest.mem_total / KEEP_SHARE, want;
 	const struct engine_guest *guest = e->config.guest;
-	uint64_t nr_free = e->classes[CLASS_FREE];
+	uint64_t want = min_u64(over, nr_to_give(e, v)), given, before;
 	struct asked *asked = &e->ask.free;
+	int rc;
 
 	if (asked->nr_asked) {
-		/* It is being given: what is left of it is in the picture. */
-		asked->nr_pages = min_u64(asked->nr_pages, nr_free);
-		if (now < asked->until_ns && asked->nr_pages)
+		given = min_u64(e->ask.last_discarded - asked->mark,
+				asked->nr_asked);
+		asked->nr_pages = asked->nr_asked - given;
+		if (now < asked->until_ns &&
+		    asked->nr_pages > asked->nr_asked / ENOUGH) {
+			if (asked->nr_pages < want)
+				asked->nr_pages = want;
 			return asked->nr_pages;
-		judge(asked, nr_free, now);
+		}
+		judge(asked, given >= asked->nr_asked / ENOUGH, now);
 	}
-	if (keep < KEEP_BYTES)
-		keep = KEEP_BYTES;
-	if (!guest->take_free || !v->agent_connected ||
-	    v->guest.mem_free <= keep || now < asked->again_ns)
+	if (want < MIN_FREE || now < asked->again_ns)
 		return 0;
-	want = min_u64(over, nr_free);
-	want = min_u64(want, (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
-	if (want < MIN_FREE ||
-	    guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT))
+	before = guest_mem_nr_discarded(e->config.mem);
+	rc = guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT);
+	if (rc && rc != -EBUSY)
 		return 0;
-	begin(asked, want, nr_free, now);
-	e->stats.nr_free_asked += want;
+	/* A busy balloon is giving, which is waited for as well. */
+	begin(asked, want, before, now);
+	if (!rc)
+		e->stats.nr_free_asked += want;
 	return want;
 }
 
@@ -160,6 +182,9 @@ uint64_t ask_guest(struct engine *e, uint64_t over)
 	nr = ask_for_free(e, over, &v, now);
 	if (nr < over)
 		nr += ask_for_cache(e, over - nr, &v, now);
+	e->ask.last_clean = v.guest.clean_cache >> VMM_PAGE_SHIFT;
+	e->ask.last_epoch = v.epoch;
+	e->ask.last_discarded = guest_mem_nr_discarded(e->config.mem);
 	engine_unlock(e);
 	return nr;
 }

@@ -28,8 +28,11 @@ struct word_classes {		/* resident frames of 64, by class */
 struct asked {
 	uint64_t nr_pages;	/* not yet seen to have gone; 0: none */
 	uint64_t until_ns;	/* no longer waited for then */
-	/* To judge by: pages that were asked for, and that it had then. */
-	uint64_t nr_asked, nr_had;
+	/*
+	 * To judge by: pages that were asked for, and of what shows it, the
+	 * guest's clean cache or what it has given back, how many there were.
+	 */
+	uint64_t nr_asked, mark;
 	unsigned int nr_vain;	/* times in a row that little came of it */
 	uint64_t again_ns;	/* not before */
 };
@@ -37,6 +40,11 @@ struct asked {
 struct ask {
 	struct asked cache, free;
 	uint64_t cache_epoch;	/* of the agent, when it was asked */
+	/*
+	 * As they were in the last scan: what shows in them shows in this scan's
+	 * memory and classes as well.  Pages: clean cache, and given back.
+	 */
+	uint64_t last_clean, last_epoch, last_discarded;
 	uint64_t last_refaults, last_guest_refaults;
 	bool knows_guest;	/* the above has been read */
 };
