@@ -3,12 +3,14 @@
 # In level 1: tests that depend on its kernel, each one's TAP and exit status in
 # $LAB_OUT.
 here=$abs_top_srcdir/tests/lab
-export VMM_TEST_MEM=96
+export VMM_TEST_MEM=48
 part() { # NAME COMMAND...
   name=$1
+  began=$(date +%s)
   shift
   "$@" >"$LAB_OUT/$name" 2>&1 </dev/null
   echo $? >"$LAB_OUT/$name.status"
+  echo "# $name took $(($(date +%s) - began)) s" >>"$LAB_OUT/$name"
 }
 
 # Linux 7.3 uses DAMON itself from its start on; older ones can't.
