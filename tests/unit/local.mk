@@ -252,6 +252,7 @@ tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stale_free_LDADD = $(VMM_LIBS)
 tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_ask_free_LDADD = $(VMM_LIBS)
+tests_unit_ask_free_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available

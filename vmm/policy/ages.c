@@ -97,6 +97,7 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 		ask_map(e, gfn, &l);
 	event = frame_observe(&e->frames, gfn, &l, e->scan, min_idle);
 	e->stats.nr_refaults += event == FRAME_REFAULT;
+	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
 	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
 		proactive_count(&e->proactive, idle, event == FRAME_REFAULT);
 	if (l.resident || l.swapped)

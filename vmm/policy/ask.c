@@ -132,41 +132,41 @@ static uint64_t nr_to_give(const struct engine *e, const struct view_stats *v)
 }
 
 /*
- * What is given is told by the host's own count: what the guest has free also
- * grows meanwhile, as when it drops page cache.  That is spared, too: the balloon
- * takes it in the next turn.
+ * What is given is told by what left the host's memory: what the guest has free
+ * also grows meanwhile, as when it drops page cache.  That is spared, too: the
+ * balloon takes it in the next turn.  A busy balloon is asked in each scan until
+ * it listens, and that time is part of what is waited.
  */
 static uint64_t ask_for_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
 {
 	const struct engine_guest *guest = e->config.guest;
-	uint64_t want = min_u64(over, nr_to_give(e, v)), given, before;
+	uint64_t want = min_u64(over, nr_to_give(e, v)), given;
 	struct asked *asked = &e->ask.free;
+	bool waiting = asked->nr_asked;
 	int rc;
 
-	if (asked->nr_asked) {
-		given = min_u64(e->ask.last_discarded - asked->mark,
-				asked->nr_asked);
+	if (waiting) {
+		given = min_u64(e->ask.nr_given - asked->mark, asked->nr_asked);
 		asked->nr_pages = asked->nr_asked - given;
-		if (now < asked->until_ns &&
-		    asked->nr_pages > asked->nr_asked / ENOUGH) {
-			if (asked->nr_pages < want)
-				asked->nr_pages = want;
-			return asked->nr_pages;
-		}
-		judge(asked, given >= asked->nr_asked / ENOUGH, now);
+		waiting = now < asked->until_ns &&
+			  asked->nr_pages > asked->nr_asked / ENOUGH;
+		if (!waiting)
+			judge(asked, given >= asked->nr_asked / ENOUGH, now);
+		else if (asked->nr_pages < want)
+			asked->nr_pages = want;
 	}
-	if (want < MIN_FREE || now < asked->again_ns)
-		return 0;
-	before = guest_mem_nr_discarded(e->config.mem);
+	if (waiting ? !e->ask.balloon_is_busy : now < asked->again_ns)
+		return asked->nr_pages;
+	if (want < MIN_FREE)
+		return asked->nr_pages;
 	rc = guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT);
-	if (rc && rc != -EBUSY)
-		return 0;
-	/* A busy balloon is giving, which is waited for as well. */
-	begin(asked, want, before, now);
+	e->ask.balloon_is_busy = rc == -EBUSY;
+	if (!rc || (!waiting && rc == -EBUSY))
+		begin(asked, want, e->ask.nr_given, now);
 	if (!rc)
 		e->stats.nr_free_asked += want;
-	return want;
+	return asked->nr_pages;
 }
 
 uint64_t ask_guest(struct engine *e, uint64_t over)
@@ -184,7 +184,6 @@ uint64_t ask_guest(struct engine *e, uint64_t over)
 		nr += ask_for_cache(e, over - nr, &v, now);
 	e->ask.last_clean = v.guest.clean_cache >> VMM_PAGE_SHIFT;
 	e->ask.last_epoch = v.epoch;
-	e->ask.last_discarded = guest_mem_nr_discarded(e->config.mem);
 	engine_unlock(e);
 	return nr;
 }

@@ -30,7 +30,7 @@ struct asked {
 	uint64_t until_ns;	/* no longer waited for then */
 	/*
 	 * To judge by: pages that were asked for, and of what shows it, the
-	 * guest's clean cache or what it has given back, how many there were.
+	 * guest's clean cache or what it has given, how many there were.
 	 */
 	uint64_t nr_asked, mark;
 	unsigned int nr_vain;	/* times in a row that little came of it */
@@ -42,9 +42,11 @@ struct ask {
 	uint64_t cache_epoch;	/* of the agent, when it was asked */
 	/*
 	 * As they were in the last scan: what shows in them shows in this scan's
-	 * memory and classes as well.  Pages: clean cache, and given back.
+	 * classes as well.  Pages of clean cache.
 	 */
-	uint64_t last_clean, last_epoch, last_discarded;
+	uint64_t last_clean, last_epoch;
+	uint64_t nr_given;	/* pages that left memory, and are in no swap */
+	bool balloon_is_busy;	/* what is waited for was not asked for yet */
 	uint64_t last_refaults, last_guest_refaults;
 	bool knows_guest;	/* the above has been read */
 };
