@@ -85,8 +85,8 @@ tests_unit_serial_LDADD = $(VMM_LIBS)
 
 DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock \
 	tests/unit/bus tests/unit/device-turns tests/unit/vsock-limits \
-	tests/unit/blk-reset
-noinst_HEADERS += tests/unit/virtio_driver.h
+	tests/unit/blk-reset tests/unit/blk-pinned
+noinst_HEADERS += tests/unit/virtio_driver.h tests/unit/fuse-disk.h
 check_PROGRAMS += $(DEVICE_TESTS)
 TESTS += $(DEVICE_TESTS)
 tests_unit_virtio_devices_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -97,6 +97,8 @@ tests_unit_vsock_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_vsock_limits_LDADD = $(VMM_LIBS)
 tests_unit_blk_reset_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_blk_reset_LDADD = $(VMM_LIBS)
+tests_unit_blk_pinned_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_blk_pinned_LDADD = $(VMM_LIBS)
 tests_unit_bus_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_bus_LDADD = $(VMM_LIBS)
 tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -6,7 +6,8 @@
  * pwritev() straight on guest memory, without the lock, so that a slow disk
  * delays neither registers nor other devices.  A reset waits for the request
  * under way (`busy`), since its buffers are then the guest's again; it is given
- * up (`abandon`) after the piece that it is at.
+ * up (`abandon`) after the piece that it is at.  What is read into is held for as
+ * long: a file system may write to the pages past all page tables.
  *
  * Buffers of one request may add up to much more than there is memory, naming
  * the same again and again: what is over MAX_TRANSFER is refused.
@@ -62,29 +63,33 @@ static bool stopped(void *arg)
 	       vm_stopping(blk->dev.vm);
 }
 
-static int transfer(struct virtio_blk *blk, bool write, uint64_t sector,
-		    const struct iovec *iov, unsigned int nr, size_t skip,
-		    size_t bytes)
+static int check(struct virtio_blk *blk, uint64_t sector, size_t bytes)
 {
 	if (!blk_image_has(&blk->image, sector, bytes))
 		return -EINVAL;
-	if (bytes > MAX_TRANSFER) {
-		log_limited(&blk->limit, LOG_LEVEL_WARN,
-			    "virtio-blk: a request of %zu bytes was refused: "
-			    "at most %zu", bytes, MAX_TRANSFER);
-		return -E2BIG;
-	}
-	return blk_image_transfer(&blk->image, write, sector, iov, nr, skip,
-				  bytes);
+	if (bytes <= MAX_TRANSFER)
+		return 0;
+	log_limited(&blk->limit, LOG_LEVEL_WARN,
+		    "virtio-blk: a request of %zu bytes was refused: "
+		    "at most %zu", bytes, MAX_TRANSFER);
+	return -E2BIG;
 }
 
 static int read_sectors(struct virtio_blk *blk, uint64_t sector,
 			const struct virtqueue_chain *chain)
 {
 	size_t bytes = chain->in_bytes - 1; /* the last is the status */
+	struct virtqueue *vq = &blk->dev.queues[0];
+	int rc = check(blk, sector, bytes);
 
-	return transfer(blk, false, sector, chain->iov + chain->nr_out,
-			chain->nr_in, 0, bytes);
+	if (rc)
+		return rc;
+	virtqueue_hold_in(vq, chain);
+	rc = blk_image_transfer(&blk->image, false, sector,
+				chain->iov + chain->nr_out, chain->nr_in, 0,
+				bytes);
+	virtqueue_release_in(vq, chain);
+	return rc;
 }
 
 static int write_sectors(struct virtio_blk *blk, uint64_t sector,
@@ -96,7 +101,10 @@ static int write_sectors(struct virtio_blk *blk, uint64_t sector,
 
 	if (blk->image.read_only)
 		return -EROFS;
-	rc = transfer(blk, true, sector, chain->iov, chain->nr_out, hdr, bytes);
+	rc = check(blk, sector, bytes);
+	if (!rc)
+		rc = blk_image_transfer(&blk->image, true, sector, chain->iov,
+					chain->nr_out, hdr, bytes);
 	return !rc && through ? blk_image_flush(&blk->image) : rc;
 }
 

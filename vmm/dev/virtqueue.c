@@ -258,6 +258,34 @@ bool virtqueue_allow_notify(struct virtqueue *vq)
 	return READ_ONCE(vq->avail->idx) != vq->last_avail;
 }
 
+static void change_in(struct virtqueue *vq, const struct virtqueue_chain *chain,
+		      void (*change)(struct guest_mem *mem, gpa_t gpa,
+				     uint64_t len))
+{
+	for (unsigned int i = 0; i < chain->nr_in; i++) {
+		const struct iovec *iov = &chain->iov[chain->nr_out + i];
+		uintptr_t at = (uintptr_t)iov->iov_base;
+		gfn_t gfn;
+
+		if (guest_mem_hva_to_gfn(vq->mem, at, &gfn))
+			change(vq->mem,
+			       GPA(gfn_to_gpa(gfn).v + at % VMM_PAGE_SIZE),
+			       iov->iov_len);
+	}
+}
+
+void virtqueue_hold_in(struct virtqueue *vq,
+		       const struct virtqueue_chain *chain)
+{
+	change_in(vq, chain, guest_mem_hold);
+}
+
+void virtqueue_release_in(struct virtqueue *vq,
+			  const struct virtqueue_chain *chain)
+{
+	change_in(vq, chain, guest_mem_release);
+}
+
 unsigned int iov_slice(const struct iovec *iov, unsigned int nr, size_t off,
 		       size_t len, struct iovec *slice, size_t *bytes)
 {

@@ -106,6 +106,17 @@ size_t virtqueue_copy_in(const struct virtqueue_chain *chain, size_t off,
 			 const void *buf, size_t len);
 
 /*
+ * While the kernel is given the writable part of a chain to read a file into, it
+ * is held (guest_mem_hold()): a file system may pin the pages and write to them
+ * by their physical address, which no page table shows.  The cost goes with
+ * chain->in_bytes, which the caller has bounded.
+ */
+void virtqueue_hold_in(struct virtqueue *vq,
+		       const struct virtqueue_chain *chain);
+void virtqueue_release_in(struct virtqueue *vq,
+			  const struct virtqueue_chain *chain);
+
+/*
  * Fills slice[] with bytes [off, off + len) of iov[0 .. nr), clipped to what
  * there is, for readv() and the like.  slice has room for nr entries.  Returns
  * the entries used; *bytes, unless NULL, is their total.

@@ -88,8 +88,9 @@ uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
 
 /*
- * Memory that devices work with all the time, such as the rings of a virtqueue:
- * held once more for each call, until as many releases.  It is not reclaimed.
+ * Memory that devices work with all the time, such as the rings of a virtqueue, or
+ * that the kernel is about to write to, as it reads a file into it: held once more
+ * for each call, until as many releases.  It is not reclaimed.
  * [gpa, gpa + len) is guest RAM; what is not is left out.
  */
 void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len);
