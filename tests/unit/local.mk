@@ -104,6 +104,12 @@ tests_unit_bus_LDADD = $(VMM_LIBS)
 tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_device_turns_LDADD = $(VMM_LIBS)
 
+check_PROGRAMS += tests/unit/cpuid
+TESTS += tests/unit/cpuid
+tests_unit_cpuid_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_cpuid_LDADD = $(VMM_LIBS)
+tests_unit_cpuid_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl
+
 STAT_TESTS = tests/unit/inspect tests/unit/stat tests/unit/stat-limits \
 	tests/unit/stat-resident
 check_PROGRAMS += $(STAT_TESTS)

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the guest's CPUs say of themselves: all that KVM supports, renumbered. */
+/*
+ * What the guest's CPUs say of themselves: all that KVM supports, renumbered, but
+ * for the virtualization of guests of its own.  For such a guest KVM pins pages of
+ * ours, a virtual APIC's and posted interrupts', to which the processor writes by
+ * their physical address: no accessed bit and no notifier shows it, so that an
+ * idle one would be evicted, and what is written there from then on lost.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -18,9 +24,11 @@
 #define LEAF_TIMING	 0x40000010 /* EAX: TSC kHz, EBX: APIC bus kHz */
 #define APIC_BUS_KHZ	 1000000    /* KVM's APIC counts nanoseconds */
 
+#define ECX1_VMX	  (1u << 5)
 #define ECX1_TSC_DEADLINE (1u << 24)
 #define ECX1_HYPERVISOR	  (1u << 31)
 #define EDX1_HTT	  (1u << 28)
+#define ECX80000001_SVM	  (1u << 2)
 
 /* Bits of an APIC id that number the CPUs of the one package. */
 static unsigned int id_bits(unsigned int nr_cpus)
@@ -53,6 +61,7 @@ static void adjust(struct kvm_cpuid_entry2 *e, int kvm_fd, unsigned int cpu,
 	switch (e->function) {
 	case 1:
 		e->ebx = (e->ebx & 0xff00) | nr_cpus << 16 | cpu << 24;
+		e->ecx &= ~ECX1_VMX;
 		e->ecx |= ECX1_HYPERVISOR;
 		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION,
 			  KVM_CAP_TSC_DEADLINE_TIMER) > 0)
@@ -75,6 +84,9 @@ static void adjust(struct kvm_cpuid_entry2 *e, int kvm_fd, unsigned int cpu,
 	case LEAF_HYPERVISOR:
 		if (e->eax < LEAF_TIMING)
 			e->eax = LEAF_TIMING;
+		break;
+	case 0x80000001:
+		e->ecx &= ~ECX80000001_SVM;
 		break;
 	case 0x80000008:
 		e->ecx = (nr_cpus - 1) | id_bits(nr_cpus) << 12;
