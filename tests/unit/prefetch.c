@@ -27,7 +27,9 @@
 static struct guest_mem *mem;
 static struct view *view;
 static struct access_source *source;
-static struct reclaim_sink *inner;	/* swap */
+static const struct reclaim_sink_ops *inner_ops = &sink_swap;
+static struct reclaim_sink *inner;
+static bool inner_fails;	/* to bring anything back */
 static struct engine *engine;
 
 /* A step of the guest; its number is that of the scan since all was away. */
@@ -77,7 +79,7 @@ static int record_prefetch(struct reclaim_sink *s, const struct gfn_range *r,
 	for (size_t i = 0; i < nr; i++)
 		for (uint64_t g = r[i].start.v; g < r[i].start.v + r[i].nr; g++)
 			bitmap_set(asked[nr_steps % SCANS], page_of(g));
-	return inner->ops->prefetch(inner, r, nr);
+	return inner_fails ? -EIO : inner->ops->prefetch(inner, r, nr);
 }
 
 static const struct reclaim_sink_ops record_ops = {
@@ -165,7 +167,7 @@ static struct engine_stats tell(void (*story)(unsigned int nr),
 	    view_new(&view, mem))
 		tap_bail("no memory");
 	make_map();
-	if (sink_swap.open(&inner, mem, NULL, why, sizeof(why)))
+	if (inner_ops->open(&inner, mem, NULL, why, sizeof(why)))
 		tap_bail("%s", why);
 	if (access_fake_open(&source, trace, ALL, why, sizeof(why)))
 		tap_bail("%s", why);
@@ -256,6 +258,43 @@ static void test_walks(void)
 	check(1, 540, 604, "what was asked for is not used: no more than before");
 	s = tell(walk, 0);
 	ok(!s.nr_prefetched && s.nr_refaults == 104, "without prefetch: none");
+}
+
+/*
+ * A store whose device can't be read for the moment; who touches a page later gets
+ * it.
+ */
+static void test_failing(void)
+{
+	struct engine_stats s;
+	char why[256];
+	int rc;
+
+	if (guest_mem_new(&mem, ALL * PAGE, GUEST_MEM_ANON))
+		tap_bail("no memory");
+	rc = sink_store.open(&inner, mem, NULL, why, sizeof(why));
+	if (!rc)
+		inner->ops->close(inner);
+	guest_mem_free(mem);
+	if (tap_lacks_root(rc)) {
+		tap_skip("a store that can't be read", why);
+		return;
+	}
+	if (!ok(!rc, "there is a store"))
+		return;
+	inner_ops = &sink_store;
+	s = tell(walk, 4096);
+	/* More than the guest asks for: what is there counts as used here. */
+	ok(s.nr_prefetched >= 192 && s.nr_refaults == 40,
+	   "a store brings back what is asked for");
+	inner_fails = true;
+	s = tell(walk, 4096);
+	check(1, 204, 268, "one that fails is asked again, for no more");
+	is_int(s.nr_prefetched, 0, "but nothing was brought back");
+	is_int(s.nr_prefetch_hits, 0, "so nothing of that was used");
+	is_int(s.nr_refaults, 104, "and the guest has waited for all");
+	inner_fails = false;
+	inner_ops = &sink_swap;
 }
 
 /* A sink whose pages stay where they are, and usable. */
@@ -355,6 +394,7 @@ int main(void)
 	int rc;
 
 	test_promotion();
+	test_failing();
 	if (guest_mem_new(&mem, ALL * PAGE, GUEST_MEM_ANON))
 		tap_bail("no memory");
 	rc = sink_swap.probe(mem, why, sizeof(why));

@@ -119,7 +119,7 @@ struct engine_stats {
 	uint64_t nr_over_target;	/* pages too many that are not idle */
 	uint64_t period_ns;		/* between scans, as the quota allows */
 	uint64_t nr_discarded;			/* given back by the guest */
-	uint64_t nr_prefetched;		/* asked back before they were used */
+	uint64_t nr_prefetched;		/* brought back before they were used */
 	uint64_t nr_prefetch_hits;	/* of these, used then */
 	uint64_t nr_promoted;		/* used where they were, and so asked back */
 	uint64_t nr_taken[NR_FRAME_CLASSES];	/* evicted, by what it was */

@@ -14,7 +14,7 @@
 #define RUN_GAP	   16		/* pages between two of one run */
 #define MIN_RUN	   4		/* fewer are no run */
 #define LEAST	   64		/* of the limit */
-#define ENOUGH	   64		/* asked for, to judge by */
+#define ENOUGH	   64		/* brought back, to judge by */
 #define GATHER_COST 16		/* a page of a region, in frames looked at */
 
 /*
@@ -27,9 +27,9 @@ struct head {
 };
 
 struct prefetch {
-	uint64_t *fetched;	/* asked for, and not used yet; owned */
+	uint64_t *fetched;	/* brought back, and not used yet; owned */
 	unsigned int limit;	/* pages in a scan */
-	uint64_t nr_asked, nr_hits;	/* since the limit was last judged */
+	uint64_t nr_fetched, nr_hits;	/* since the limit was last judged */
 	size_t nr_heads;
 	struct head heads[MAX_HEADS];
 };
@@ -198,27 +198,36 @@ static size_t choose(struct engine *e, struct prefetch *p)
 	return end;
 }
 
+/*
+ * Of those that were asked for, what has come.  A sink that fails, or stops early,
+ * says so by leaving them away; the host's swap is only told, and reads ahead.
+ */
 static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 {
+	uint64_t came = 0;
+
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, 1); i++) {
+		if (guest_mem_is_away(e->config.mem, GFN(e->candidates[i])))
+			continue;
 		bitmap_set(p->fetched, e->candidates[i]);
 		frame_set_fetched(&e->frames, e->candidates[i]);
+		came++;
 	}
-	e->stats.nr_prefetched += nr;
+	e->stats.nr_prefetched += came;
 	hold_end(e);
-	p->nr_asked += nr;
+	p->nr_fetched += came;
 }
 
 static void judge_limit(struct prefetch *p, unsigned int max)
 {
-	if (p->nr_asked < ENOUGH)
+	if (p->nr_fetched < ENOUGH)
 		return;
-	if (2 * p->nr_hits >= p->nr_asked && p->limit < max)
+	if (2 * p->nr_hits >= p->nr_fetched && p->limit < max)
 		p->limit *= 2;
-	else if (4 * p->nr_hits < p->nr_asked && p->limit > LEAST)
+	else if (4 * p->nr_hits < p->nr_fetched && p->limit > LEAST)
 		p->limit /= 2;
-	p->nr_asked = p->nr_hits = 0;
+	p->nr_fetched = p->nr_hits = 0;
 }
 
 static void ask(struct engine *e, size_t nr_ranges)
@@ -251,8 +260,8 @@ static void fetch_neighbours(struct engine *e)
 	/* By what the last ones came to, before there are more. */
 	judge_limit(p, e->now.prefetch_pages);
 	nr = choose(e, p);
-	note_fetched(e, p, nr);
 	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
+	note_fetched(e, p, nr);
 }
 
 /*

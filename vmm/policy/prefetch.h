@@ -11,8 +11,9 @@
  *	             |<-- n --->|--- 2 n ---->|		asked for, up to a limit
  *
  * A page asked for that is then used counts as one of the run, so a walk goes
- * on.  The limit doubles while half of what was asked for is used, and is halved
- * while less than a quarter is, between a least one and the policy's.
+ * on.  The limit doubles while half of what was brought back is used, and is halved
+ * while less than a quarter is, between a least one and the policy's.  A page that
+ * the sink could not bring back counts as not asked for.
  *
  * By use: a sink whose pages stay usable (another NUMA node) gives no faults;
  * what a source saw used there is asked back.

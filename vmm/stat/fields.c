@@ -72,7 +72,7 @@ const struct field stat_fields[] = {
 	  "vmm_period_seconds", NS, "Time between scans, as the quota allows"),
 	F("engine", "nr_prefetched", U64, engine.nr_prefetched, COUNTER,
 	  "vmm_prefetched_pages", 1,
-	  "Pages asked back before the guest used them"),
+	  "Pages brought back before the guest used them"),
 	F("engine", "nr_prefetch_hits", U64, engine.nr_prefetch_hits, COUNTER,
 	  "vmm_prefetch_hit_pages", 1, "Of these, pages that it then used"),
 	F("engine", "nr_promoted", U64, engine.nr_promoted, COUNTER,
