@@ -500,18 +500,22 @@ static void hold_all(void)
 	guest_mem_hold(mem, GPA(0), NR * PAGE);
 }
 
-static void test_pinned(void)
+static void test_pinned(bool hard)
 {
 	struct engine_stats s;
 
 	touch_all();
 	start(true, 1);
 	in_judge = hold_all;
-	all_young = false;
+	if (hard)
+		set_policy(true, 0);
+	else
+		all_young = false;
 	while (in_judge)
 		usleep(1000);
 	wait_scans(1);
-	is_int(nr_evict_calls, 0, "held since they were aged: none goes");
+	is_int(nr_evict_calls, 0, hard ? "for a hard target neither" :
+	       "held since they were aged: none goes");
 	engine_get_stats(engine, &s);
 	ok(s.nr_unevictable >= ENGINE_BATCH, "and they are unevictable");
 	engine_free(engine);
@@ -527,20 +531,24 @@ static void burn(void)
 		;
 }
 
-static void test_share(void)
+static void test_share(bool hard)
 {
 	struct engine_stats s;
 
 	touch_all();
 	start(true, NR / 4);
 	in_evict = burn;
-	all_young = false;
+	if (hard)
+		set_policy(true, 0);
+	else
+		all_young = false;
 	do {
 		wait_scans(1);
 		engine_get_stats(engine, &s);
 	} while (s.nr_evicted < NR / 2 + NR / 8);
 	in_evict = NULL;
 	is_int(most_calls, ENGINE_BATCH / 4096,
+	       hard ? "for a hard target as well" :
 	       "a dear sink: a batch of four calls in a scan");
 	engine_free(engine);
 }
@@ -561,8 +569,10 @@ int main(void)
 	test_holds();
 	test_fair();
 	test_stop();
-	test_pinned();
-	test_share();
+	test_pinned(false);
+	test_pinned(true);
+	test_share(false);
+	test_share(true);
 	swap_sink->ops->close(swap_sink);
 	view_free(view);
 	guest_mem_free(mem);

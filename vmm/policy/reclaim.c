@@ -49,6 +49,13 @@
  */
 #define SINK_PAGES 4096
 
+/* By its regions in the guest, or by a device of ours. */
+static bool is_locked(struct engine *e, uint64_t gfn)
+{
+	return rmap_page_unevictable(view_map(e->config.view), gfn) ||
+	       guest_mem_is_held(e->config.mem, GFN(gfn));
+}
+
 /* Why a frame may not go, by the reverse map. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
@@ -57,8 +64,7 @@ static enum verdict judge(struct engine *e, uint64_t gfn)
 	struct rmap *map = view_map(e->config.view);
 	struct rmap_referenced r;
 
-	if (rmap_page_unevictable(map, gfn) ||
-	    guest_mem_is_held(e->config.mem, GFN(gfn)))
+	if (is_locked(e, gfn))
 		return KEEP_LOCKED;
 	if (rmap_page_referenced(map, gfn, &r))
 		return TAKE;	/* the map does not know it: stage 2 decides */
@@ -421,8 +427,7 @@ static size_t choose_any(struct engine *e, size_t max)
 			continue;
 		if (bitmap_test(e->resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->frames, gfn) != FRAME_UNEVICTABLE &&
-		    hold_spend(e, HOLD_WALK) &&
-		    !rmap_page_unevictable(view_map(e->config.view), gfn))
+		    hold_spend(e, HOLD_WALK) && !is_locked(e, gfn))
 			e->candidates[nr++] = (uint32_t)gfn;
 	}
 	hold_end(e);
