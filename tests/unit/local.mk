@@ -203,7 +203,8 @@ tests_unit_sink_store_LDADD = $(VMM_LIBS)
 # Their own functions stand before some of the program's (see each).
 SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
 	tests/unit/sink-lost tests/unit/sink-steps tests/unit/sink-stop \
-	tests/unit/walk-evicted tests/unit/walk-swapped
+	tests/unit/walk-evicted tests/unit/walk-swapped \
+	tests/unit/sink-lines
 noinst_HEADERS += tests/unit/sink-world.h tests/unit/sink-reads.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
@@ -221,6 +222,10 @@ tests_unit_walk_swapped_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getrusage \
 	-Wl,--wrap=guest_mem_hold_page -Wl,--wrap=view_unlock
 tests_unit_walk_evicted_LDADD = $(VMM_LIBS)
 tests_unit_walk_evicted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
+tests_unit_sink_lines_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_sink_lines_LDADD = $(VMM_LIBS)
+tests_unit_sink_lines_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get \
+	-Wl,--wrap=clock_gettime
 tests_unit_sink_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_stop_LDADD = $(VMM_LIBS)
 tests_unit_sink_stop_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get

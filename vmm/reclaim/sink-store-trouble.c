@@ -113,7 +113,9 @@ int sink_store_lose(struct sink_store *s, gfn_t gfn)
 
 /*
  * One line for all pages, until none is waited for.  Under one lock, so that
- * lines are in the order in which that was so, and the last one is true.
+ * lines are in the order in which that was so, and the last one is true.  The
+ * line that it is over follows each line that it began, and so needs no limit of
+ * its own; when too many begin, the others are not logged, unless they last.
  */
 static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
 {
@@ -122,16 +124,16 @@ static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
 
 	pthread_mutex_lock(&t->lock);
 	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
-	if (waits && !t->said_waiting)
-		log_limited(&t->read_limit, LOG_LEVEL_ERROR,
-			    "store: frame 0x%llx can't be read back: %s; "
-			    "whoever touches it, or another such page, waits; "
-			    "they are tried again until they can be read",
-			    (unsigned long long)gfn.v, reason(rc));
-	else if (!waits && t->said_waiting)
-		log_limited(&t->read_limit, LOG_LEVEL_INFO,
-			    "store: no page is waited for any more");
-	t->said_waiting = waits;
+	if (waits && !t->said_waiting) {
+		t->said_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
+			"store: frame 0x%llx can't be read back: %s; whoever "
+			"touches it, or another such page, waits; they are "
+			"tried again until they can be read",
+			(unsigned long long)gfn.v, reason(rc));
+	} else if (!waits && t->said_waiting) {
+		log_info("store: no page is waited for any more");
+		t->said_waiting = false;
+	}
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -167,7 +169,9 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 {
 	uint64_t nr = guest_mem_nr_frames(s->mem);
 	uint64_t give_up = clock_now_ns() + TURN_NS;
+	bool begins = !sh->next_waiting;
 	struct load_times times;
+	int rc = 0;
 
 	for (unsigned int i = 0; i < TURN_PAGES; i++) {
 		uint64_t g = bitmap_next(sh->waiting, sh->next_waiting, nr);
@@ -176,9 +180,15 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 			return true;
 		sh->next_waiting = g + 1;
 		/* Not where another thread loads it. */
-		if (s->states[g] == PAGE_STORED &&
-		    !sink_store_load(s, GFN(g), sh->coder, sh->page, &times))
-			sh->pass_helped = true;
+		if (s->states[g] == PAGE_STORED) {
+			rc = sink_store_load(s, GFN(g), sh->coder, sh->page,
+					     &times);
+			sh->pass_helped |= !rc;
+		}
+		/* Once a pass, for what was not logged when it began. */
+		if (rc && begins)
+			say_waiting(s, GFN(g), rc);
+		begins = false;
 		if (clock_now_ns() >= give_up)
 			break;
 	}

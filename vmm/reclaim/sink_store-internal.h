@@ -40,7 +40,7 @@ struct sink_trouble {
 	pthread_mutex_t lock;	/* guards text, when_ns and said_waiting */
 	char text[128];
 	uint64_t when_ns;
-	bool said_waiting;	/* the last line was that pages are waited for */
+	bool said_waiting;	/* the last line logged of it was that pages wait */
 	int put_error;		/* that was logged, and when: engine's thread */
 	uint64_t put_said_ns;
 	struct log_limit put_limit, read_limit, lost_limit;

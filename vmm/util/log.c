@@ -93,7 +93,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	errno = saved;
 }
 
-void log_limited(struct log_limit *limit, enum log_level level,
+bool log_limited(struct log_limit *limit, enum log_level level,
 		 const char *fmt, ...)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -125,4 +125,5 @@ void log_limited(struct log_limit *limit, enum log_level level,
 		va_end(ap);
 	}
 	errno = saved;
+	return pass;
 }

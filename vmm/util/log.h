@@ -13,6 +13,7 @@
 #ifndef VMM_UTIL_LOG_H
 #define VMM_UTIL_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -35,8 +36,11 @@ struct log_limit {
 	unsigned int nr_suppressed;
 };
 
-/* At most 5 messages a limit every 10 seconds; says how many it swallowed. */
-void log_limited(struct log_limit *limit, enum log_level level,
+/*
+ * At most 5 messages a limit every 10 seconds; says how many it swallowed.  False:
+ * this one was.
+ */
+bool log_limited(struct log_limit *limit, enum log_level level,
 		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif
