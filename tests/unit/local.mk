@@ -257,7 +257,7 @@ ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/order tests/unit/ask-free tests/unit/stale-free \
 	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
-	tests/unit/huge tests/unit/holds
+	tests/unit/huge tests/unit/holds tests/unit/evict-fails
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
@@ -269,6 +269,8 @@ tests_unit_ask_free_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available
+tests_unit_evict_fails_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_evict_fails_LDADD = $(VMM_LIBS)
 tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

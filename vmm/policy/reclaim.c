@@ -266,48 +266,54 @@ static bool keep_touched(struct engine *e, uint32_t gfn)
 	return true;
 }
 
-/* Which of these nr frames went; counts them.  Returns how many. */
-static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr)
+/*
+ * Which of these nr frames went; counts them.  Returns how many.  What a sink that
+ * failed has left, it may not have come to: nothing follows from that.
+ */
+static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
+			 bool failed)
 {
-	size_t gone = 0, saved = 0, i = 0;
+	size_t gone = 0, saved = 0, kept = 0;
 
 	hold_begin(e);
-	for (; i < nr && hold_spend(e, MOVE_COST); i++) {
+	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
 		uint32_t gfn = gfns[i];
 
-		if (bitmap_test(e->resident, gfn)) {
+		if (!bitmap_test(e->resident, gfn)) {
+			frame_set_evicted(&e->frames, gfn, e->scan);
+			e->stats.nr_taken[class_of(e, gfn)]++;
+			gone++;
+		} else if (!failed) {
 			bitmap_set(e->refused, gfn);
-			saved += keep_touched(e, gfn);
-			continue;
+			if (keep_touched(e, gfn))
+				saved++;
+			else
+				kept++;
 		}
-		frame_set_evicted(&e->frames, gfn, e->scan);
-		e->stats.nr_taken[class_of(e, gfn)]++;
-		gone++;
 	}
 	e->stats.nr_evicted += gone;
 	e->stats.nr_saved_by_last_look += saved;
-	e->stats.nr_kept += i - gone - saved;
+	e->stats.nr_kept += kept;
 	hold_end(e);
 	engine_count_huge(e, gfns, nr);
 	e->nr_gone += gone;
 	e->io_pages -= gone;
-	e->nr_refused += i - gone - saved;
+	e->nr_refused += kept;
 	return gone;
 }
 
 /* One call of the sink.  How many went, or -errno, told. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
-	size_t nr_ranges = select_ranges(gfns, nr, 0, e->ranges);
+	size_t nr_ranges = select_ranges(gfns, nr, 0, e->ranges), gone;
 	struct reclaim_result res = { 0 };
-	int rc;
+	int failed, rc;
 
-	rc = e->config.sink->ops->evict(e->config.sink, e->ranges, nr_ranges,
-					&res);
-	if (rc) {
-		engine_set_error(e, "cold pages can't be evicted", rc);
-		return rc;
-	}
+	failed = e->config.sink->ops->evict(e->config.sink, e->ranges,
+					    nr_ranges, &res);
+	if (failed)
+		engine_set_error(e, "cold pages can't be evicted", failed);
+	/* Some may have gone before it failed. */
 	for (size_t i = 0; i < nr_ranges; i++) {
 		rc = guest_mem_residency(e->config.mem, e->ranges[i],
 					 e->resident, e->swapped);
@@ -317,7 +323,8 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 			return rc;
 		}
 	}
-	return count_gone(e, gfns, nr);
+	gone = count_gone(e, gfns, nr, failed);
+	return failed ? failed : (ssize_t)gone;
 }
 
 /* As many of the candidates from i on as go in one call; no huge page is cut. */
