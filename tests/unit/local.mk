@@ -388,3 +388,9 @@ tests_unit_qemu_place_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_qemu_place_LDADD = $(VMM_LIBS)
 tests_unit_remote_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_remote_mem_LDADD = $(VMM_LIBS)
+
+# The client of QEMU's monitor.
+check_PROGRAMS += tests/unit/qmp
+TESTS += tests/unit/qmp
+tests_unit_qmp_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_qmp_LDADD = $(VMM_LIBS)

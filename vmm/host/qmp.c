@@ -17,6 +17,7 @@
 #define MAX_LINE     (8u << 20)
 #define GREETING_MS  5000	/* QEMU sends it at once; a busy host does not */
 #define ANSWER_MS    5000
+#define MAX_EVENTS    256	/* read in one go */
 
 struct qmp {
 	int fd;			/* owned */
@@ -25,6 +26,7 @@ struct qmp {
 	char *buf;		/* owned */
 	size_t used, cap;
 	int nr_events;
+	json_int_t last_id;	/* of the last request */
 };
 
 static int connect_to(const char *path)
@@ -82,9 +84,14 @@ static json_t *take_line(struct qmp *q, bool *broken)
 	return msg;
 }
 
-/* One message, by a time (clock_now_ns()); past: only what is there. */
+/*
+ * One message, by a time (clock_now_ns()); past: of what is there, as much as one
+ * read gives.
+ */
 static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 {
+	bool last = false;
+
 	for (;;) {
 		struct pollfd p[] = {
 			{ .fd = q->fd, .events = POLLIN },
@@ -100,10 +107,13 @@ static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 			return 0;
 		if (broken)
 			return -EPROTO;
+		if (last)
+			return -ETIMEDOUT;
 		rc = grow(q);
 		if (rc)
 			return rc;
-		if (now < until)
+		last = now >= until;
+		if (!last)
 			n = poll(p, 2, (until - now) / 1000000 + 1);
 		else
 			n = poll(p, 1, 0);
@@ -121,55 +131,103 @@ static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 	}
 }
 
+/* QEMU may send events without end: each is no reason to wait for longer. */
+static int check_wait(const struct qmp *q, uint64_t until)
+{
+	struct pollfd stop = { .fd = q->stop_fd, .events = POLLIN };
+
+	if (poll(&stop, 1, 0) > 0)
+		return -ECANCELED;
+	return clock_now_ns() < until ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * The answer to the last request.  An answer to one before it, for which nobody
+ * waits any more, has another id and is dropped.
+ */
+static int receive_answer(struct qmp *q, uint64_t until, json_t **answerp)
+{
+	json_t *msg;
+	int rc;
+
+	do {
+		rc = receive(q, until, &msg);
+		if (rc)
+			return rc;
+		if (json_object_get(msg, "return") ||
+		    json_object_get(msg, "error")) {
+			if (json_integer_value(json_object_get(msg, "id")) ==
+			    q->last_id) {
+				*answerp = msg;
+				return 0;
+			}
+		} else {
+			q->nr_events++;
+		}
+		json_decref(msg);
+		rc = check_wait(q, until);
+	} while (!rc);
+	return rc;
+}
+
+/* Consumes the request; NULL: there was no memory for it. */
+static int send_request(struct qmp *q, json_t *request)
+{
+	char *text = NULL;
+	ssize_t n, len;
+	int rc = 0;
+
+	if (!json_object_set_new(request, "id", json_integer(++q->last_id)))
+		text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	if (!text)
+		return -ENOMEM;
+	len = strlen(text);
+	n = send(q->fd, text, len, MSG_NOSIGNAL);
+	if (n < 0 && errno == EAGAIN) {
+		rc = -ETIMEDOUT;	/* it has not read those before it */
+	} else if (n != len) {
+		/* What follows half a request would not be understood. */
+		shutdown(q->fd, SHUT_RDWR);
+		rc = -ECONNRESET;
+	}
+	free(text);
+	return rc;
+}
+
+/* Consumes the request. */
 static int execute(struct qmp *q, json_t *request, json_t **retp, char *why,
 		   size_t len)
 {
 	uint64_t until = clock_now_ns() + ANSWER_MS * UINT64_C(1000000);
-	char *text = json_dumps(request, JSON_COMPACT);
-	json_t *msg, *ret;
-	int rc = 0;
+	json_t *answer = NULL, *error;
+	int rc = send_request(q, request);
 
-	if (!text)
-		return -ENOMEM;
-	if (send(q->fd, text, strlen(text), MSG_NOSIGNAL) !=
-	    (ssize_t)strlen(text))
-		rc = -ECONNRESET;
-	free(text);
-	while (!rc) {
-		rc = receive(q, until, &msg);
-		if (rc)
-			break;
-		ret = json_object_get(msg, "return");
-		if (ret) {
-			if (retp)
-				*retp = json_incref(ret);
-			json_decref(msg);
-			return 0;
-		}
-		ret = json_object_get(msg, "error");
-		if (ret) {
-			const char *desc = json_string_value(
-				json_object_get(ret, "desc"));
-
-			snprintf(why, len, "QEMU says: %s", desc ? desc : "?");
-			json_decref(msg);
-			return -EREMOTEIO;
-		}
-		q->nr_events++;
-		json_decref(msg);
+	if (!rc)
+		rc = receive_answer(q, until, &answer);
+	if (rc) {
+		snprintf(why, len, "QEMU's monitor: %s", strerror(-rc));
+		return rc;
 	}
-	snprintf(why, len, "QEMU's monitor: %s", strerror(-rc));
+	error = json_object_get(answer, "error");
+	if (error) {
+		const char *desc = json_string_value(
+			json_object_get(error, "desc"));
+
+		snprintf(why, len, "QEMU says: %s", desc ? desc : "?");
+		rc = -EREMOTEIO;
+	} else if (retp) {
+		*retp = json_incref(json_object_get(answer, "return"));
+	}
+	json_decref(answer);
 	return rc;
 }
 
 int qmp_command(struct qmp *q, const char *command, json_t **retp, char *why,
 		size_t len)
 {
-	json_t *request = json_pack("{s:s}", "execute", command);
-	int rc = request ? execute(q, request, retp, why, len) : -ENOMEM;
-
-	json_decref(request);
-	return rc;
+	return execute(q, json_pack("{s:s}", "execute", command), retp, why,
+		       len);
 }
 
 int qmp_human(struct qmp *q, const char *line, char **text, char *why,
@@ -179,7 +237,7 @@ int qmp_human(struct qmp *q, const char *line, char **text, char *why,
 				    "human-monitor-command", "arguments",
 				    "command-line", line);
 	json_t *ret = NULL;
-	int rc = request ? execute(q, request, &ret, why, len) : -ENOMEM;
+	int rc = execute(q, request, &ret, why, len);
 
 	if (!rc) {
 		*text = json_is_string(ret) ?
@@ -187,7 +245,6 @@ int qmp_human(struct qmp *q, const char *line, char **text, char *why,
 		rc = *text ? 0 : -EPROTO;
 	}
 	json_decref(ret);
-	json_decref(request);
 	return rc;
 }
 
@@ -254,13 +311,13 @@ pid_t qmp_pid(const struct qmp *q)
 int qmp_events(struct qmp *q)
 {
 	json_t *msg;
-	int rc, nr;
+	int rc = 0, nr;
 
-	while (!(rc = receive(q, 0, &msg))) {
+	while (q->nr_events < MAX_EVENTS && !(rc = receive(q, 0, &msg))) {
 		q->nr_events++;
 		json_decref(msg);
 	}
 	nr = q->nr_events;
 	q->nr_events = 0;
-	return rc == -ETIMEDOUT ? nr : -ECONNRESET;
+	return !rc || rc == -ETIMEDOUT ? nr : -ECONNRESET;
 }

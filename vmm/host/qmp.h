@@ -32,8 +32,8 @@ pid_t qmp_pid(const struct qmp *qmp);
 /*
  * *retp is the answer's "return", to be given back with json_decref(); retp may
  * be NULL.  -EREMOTEIO: QEMU refused, why says how; -ECONNRESET: it is gone;
- * -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop, and the monitor is of no more
- * use: the answer may still come.
+ * -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop.  An answer that comes after that
+ * is dropped: it is never taken for that of a later command.
  */
 int qmp_command(struct qmp *qmp, const char *command, json_t **retp, char *why,
 		size_t len);
@@ -43,7 +43,8 @@ int qmp_human(struct qmp *qmp, const char *line, char **text, char *why,
 
 /*
  * Reads what has come and forgets it: events only say that it is time to look.
- * How many there were, or -ECONNRESET.
+ * Of many at once some are left for the next call.  How many there were, or
+ * -ECONNRESET.
  */
 int qmp_events(struct qmp *qmp);
 
