@@ -29,6 +29,26 @@ static void tell_missing(struct attached *g, const struct qemu_memory *m)
 			 (unsigned long long)m->missing_bytes >> 20);
 }
 
+/* Anew on g->memory; what fails is tried again at the next look. */
+static int serve_memory(struct attached *g)
+{
+	int rc = attached_check_memory(g);
+
+	if (rc)
+		return rc;
+	attached_keep_ages(g);
+	g->o->run.policy = attached_policy(g);
+	attached_stop(g);
+	rc = attached_start(g);
+	if (rc)
+		return rc;
+	g->unserved = false;
+	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
+		 g->o->run.name, (unsigned long long)g->memory.bytes >> 20,
+		 g->memory.nr);
+	return 0;
+}
+
 /*
  * Plugged memory is mapped first and seen by the guest later, without an event:
  * the monitor or libvirt is asked every now and then.
@@ -36,7 +56,6 @@ static void tell_missing(struct attached *g, const struct qemu_memory *m)
 int follow_memory(struct attached *g, bool look)
 {
 	struct qemu_memory now = { 0 };
-	struct engine_policy policy;
 	uint64_t mappings = attached_hash_mappings(g);
 	int rc;
 
@@ -47,38 +66,41 @@ int follow_memory(struct attached *g, bool look)
 		if (rc)
 			return rc;
 	}
-	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings)
+	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings &&
+	    !g->unserved)
 		return 0;
-	g->mappings = mappings;
 	rc = attached_find_memory(g, &now);
 	tell_missing(g, &now);
 	/* The firmware may be at work on it; the next look tells. */
 	if (rc == -EPROTO || rc == -ETIMEDOUT)
 		return 0;
-	if (rc || qemu_memory_equal(&now, &g->memory))
-		return rc;
-	g->memory = now;
-	rc = attached_check_memory(g);
 	if (rc)
 		return rc;
-	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
-		 g->o->run.name, (unsigned long long)g->memory.bytes >> 20,
-		 g->memory.nr);
-	attached_keep_ages(g);
-	if (g->reclaim.engine) {
-		engine_get_policy(g->reclaim.engine, &policy);
-		g->o->run.policy = policy;
+	g->mappings = mappings;
+	if (!qemu_memory_equal(&now, &g->memory)) {
+		g->memory = now;
+		g->unserved = true;
 	}
-	attached_stop(g);
-	return attached_start(g);
+	return g->unserved ? serve_memory(g) : 0;
+}
+
+struct engine_policy attached_policy(const struct attached *g)
+{
+	struct engine_policy policy = g->o->run.policy;
+
+	if (g->reclaim.engine)
+		engine_get_policy(g->reclaim.engine, &policy);
+	return policy;
 }
 
 void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 {
 	char why[128];
 
-	if (g->reclaim.engine && engine_set_policy(g->reclaim.engine, policy,
-						   why, sizeof(why)))
+	if (!g->reclaim.engine)
+		g->o->run.policy = *policy;
+	else if (engine_set_policy(g->reclaim.engine, policy, why,
+				   sizeof(why)))
 		log_warn("the policy of %s: %s", g->o->run.name, why);
 }
 
@@ -89,7 +111,6 @@ void follow_policy(struct attached *g)
 	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
 		return;
 	log_info("%s has another policy in its metadata", g->o->run.name);
-	g->o->run.policy = policy;
 	if (g->motion != QEMU_STAYS)
 		g->resumed = policy;
 	else

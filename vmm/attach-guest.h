@@ -16,6 +16,7 @@ struct attached {
 	struct qmp *qmp;
 	struct attach_domain *domain;
 	struct qemu_memory memory;
+	bool unserved;			/* not by mem and reclaim yet */
 	struct guest_mem *mem;
 	struct run_reclaim reclaim;
 	uint64_t mappings;		/* a hash */
@@ -43,6 +44,8 @@ uint64_t attached_hash_mappings(const struct attached *g);
 
 /* look: also if nothing tells.  0, or -errno: it can't be served any more. */
 int follow_memory(struct attached *g, bool look);
+/* The engine's; while there is none, that of the next one. */
+struct engine_policy attached_policy(const struct attached *g);
 void attached_set_policy(struct attached *g, const struct engine_policy *policy);
 void follow_policy(struct attached *g);
 void follow_agent(struct attached *g);

@@ -92,11 +92,11 @@ static enum qemu_motion motion_of(struct attached *g)
 
 static void hold(struct attached *g)
 {
-	struct engine_policy policy;
+	struct engine_policy policy = attached_policy(g);
 
-	engine_hold(g->reclaim.engine, true);
-	engine_get_policy(g->reclaim.engine, &g->resumed);
-	policy = g->resumed;
+	if (g->reclaim.engine)
+		engine_hold(g->reclaim.engine, true);
+	g->resumed = policy;
 	policy.enabled = false;
 	policy.prefetch_pages = 0;
 	attached_set_policy(g, &policy);
@@ -110,7 +110,8 @@ static void resume(struct attached *g, bool came)
 	if (attached_give_ages(g))
 		log_warn("ages are lost: no memory");
 	attached_set_policy(g, &g->resumed);
-	engine_hold(g->reclaim.engine, false);
+	if (g->reclaim.engine)
+		engine_hold(g->reclaim.engine, false);
 }
 
 static void tell(const struct attached *g, enum qemu_motion was)
@@ -136,9 +137,9 @@ void follow_motion(struct attached *g)
 		attach_ages_keep(&g->ages);
 	if (g->motion == was)
 		return;
-	if (g->reclaim.engine && was == QEMU_STAYS)
+	if (was == QEMU_STAYS)
 		hold(g);
-	if (g->reclaim.engine && g->motion == QEMU_STAYS)
+	if (g->motion == QEMU_STAYS)
 		resume(g, was == QEMU_COMES);
 	if (g->motion == QEMU_LEAVES)
 		attached_save_ages(g);

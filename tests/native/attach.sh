@@ -103,7 +103,7 @@ kinds "file" $((64 * mib)) -m 64 -object memory-backend-file,id=r,size=64M,share
   -machine pc,memory-backend=r
 
 # --- plugged in, above 4 GiB ---------------------------------------------------
-start_qemu -m 128,slots=2,maxmem=1G -machine q35 -name plugged
+start_qemu -m 128,slots=3,maxmem=1G -machine q35 -name plugged
 attach --qmp "$tmp/qmp"
 ok $? "a guest with room for more memory"
 bytes() { answers | jq '.[0].memory_bytes'; }
@@ -117,6 +117,26 @@ ok $? "memory plugged in is found ($before, now $(bytes))"
 is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
 refused "somebody else has this monitor" "a second one on the monitor" \
   --abits none --qmp "$tmp/qmp"
+
+# --- memory changes, and what there is can't be served --------------------------
+# It has no place for its socket any more when memory is plugged in.
+detach
+mkdir "$tmp/place"
+timeout 300 "$vmm" attach --abits none --socket "$tmp/place/s" \
+  --qmp "$tmp/qmp" 2>"$tmp/log" &
+attached=$!
+wait_for 300 [ -S "$tmp/place/s" ]
+ok $? "attached, with its socket in a directory of its own"
+rm -r "$tmp/place"
+hmp 'object_add memory-backend-ram,id=d1,size=64M
+device_add pc-dimm,memdev=d1,id=dimm1
+info status' 'VM status'
+status=0
+wait "$attached" || status=$?
+is "$status" 1 "no place for the socket when memory is plugged in: it ends"
+like "$(cat "$tmp/log")" "$tmp/place/s" "and says why"
+attach --qmp "$tmp/qmp"
+ok $? "it can be attached to again"
 
 # --- told to end while QEMU's monitor says nothing ----------------------------
 # The third argument of poll() is the time that an answer may take: a tick of
