@@ -258,6 +258,7 @@ ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
 	tests/unit/huge tests/unit/holds tests/unit/evict-fails
+	tests/unit/huge tests/unit/holds tests/unit/engine-hold
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
@@ -275,6 +276,8 @@ tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
+tests_unit_engine_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_hold_LDADD = $(VMM_LIBS)
 tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_holds_LDADD = $(VMM_LIBS)
 tests_unit_holds_LDFLAGS = $(AM_LDFLAGS) \

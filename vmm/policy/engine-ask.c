@@ -186,6 +186,8 @@ void engine_hold(struct engine *e, bool held)
 	e->was_held |= e->held;
 	e->held = held;
 	pthread_cond_signal(&e->wake);
+	while (held && e->moving)
+		pthread_cond_wait(&e->rests, &e->lock.mutex);
 	engine_unlock(e);
 }
 

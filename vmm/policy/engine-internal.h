@@ -116,6 +116,8 @@ struct engine {
 	struct frame_table frames;
 	struct proactive proactive;
 	bool held, was_held;	/* since the last scan; see engine_hold() */
+	bool moving;		/* the sink is at it; see engine_begin_move() */
+	pthread_cond_t rests;	/* it is no more */
 	uint8_t *import;	/* ages to take over; nr_frames; owned; or NULL */
 	struct wss_clock wss_clock;
 	struct wss_pages wss_pages;	/* of the last good scan */
@@ -163,6 +165,18 @@ int engine_find_huge(struct engine *e);
 size_t engine_spare_huge(struct engine *e, size_t nr);
 /* Counts huge pages that went, of nr sorted frames, by `resident`. */
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
+
+/*
+ * The policy wants eviction, and nobody holds or stops the engine.  Under the lock.
+ */
+bool engine_may_evict(const struct engine *e);
+/*
+ * Around each call of the sink that evicts pages or brings them back, until it is
+ * counted: who holds the engine waits for that.  False: this may not be now, and
+ * there is nothing to end.  Without the lock.
+ */
+bool engine_begin_move(struct engine *e, bool evict);
+void engine_end_move(struct engine *e);
 
 /* --- goal.c: how much is to go ------------------------------------------- */
 /* Looks at the host; once a scan. */

@@ -337,6 +337,7 @@ static void destroy(struct engine *e)
 	free(e->ranges);
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
+	pthread_cond_destroy(&e->rests);
 	fair_lock_destroy(&e->lock);
 	free(e);
 }
@@ -369,6 +370,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&e->rests, NULL);
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);

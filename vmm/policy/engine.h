@@ -94,7 +94,10 @@ int engine_new(struct engine **enginep, const struct engine_config *config);
 void engine_free(struct engine *engine);
 
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
-/* -EINVAL: values out of range; why says which. */
+/*
+ * -EINVAL: values out of range; why says which.  One that evicts nothing ends that of
+ * the scan under way, too, after at most 16 MiB.
+ */
 int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 		      char *why, size_t len);
 
@@ -184,7 +187,8 @@ void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
  * While held there are no scans: somebody else reads or writes all of the guest's
  * memory, and what comes back from swap thereby is not for the guest's sake.
  * Afterwards, a period later, only what the guest has used is a refault.  A scan
- * under way goes to its end.
+ * under way goes to its end, but evicts and prefetches nothing more: the call waits
+ * for what the sink is at, at most 16 MiB.  Not in the engine's thread.
  */
 void engine_hold(struct engine *engine, bool held);
 

@@ -84,7 +84,7 @@ uint64_t goal_excess(struct engine *e)
 
 	engine_lock(e);
 	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
-	if (e->policy.enabled && e->config.sink && !e->stopping) {
+	if (engine_may_evict(e)) {
 		if (target && resident > target && !e->relaxed)
 			over = resident - target;
 		if (e->wanted_by_host > e->nr_gone &&
@@ -100,8 +100,8 @@ unsigned int goal_proactive(struct engine *e)
 	unsigned int scans = ENGINE_AGES;
 
 	engine_lock(e);
-	if (e->policy.enabled && e->policy.proactive_ppm && e->config.sink &&
-	    !e->stopping && !e->psi_high && !e->relaxed)
+	if (engine_may_evict(e) && e->policy.proactive_ppm && !e->psi_high &&
+	    !e->relaxed)
 		scans = proactive_threshold(&e->proactive);
 	/* 255 stands for more, too. */
 	if (scans >= FRAME_AGE_MAX)

@@ -20,6 +20,30 @@ bool engine_is_stopping(struct engine *e)
 	return atomic_load_explicit(&e->stopping, memory_order_relaxed);
 }
 
+bool engine_may_evict(const struct engine *e)
+{
+	return e->policy.enabled && e->config.sink && !e->held && !e->stopping;
+}
+
+bool engine_begin_move(struct engine *e, bool evict)
+{
+	bool may;
+
+	engine_lock(e);
+	may = evict ? engine_may_evict(e) : !e->held && !e->stopping;
+	e->moving = may;
+	engine_unlock(e);
+	return may;
+}
+
+void engine_end_move(struct engine *e)
+{
+	engine_lock(e);
+	e->moving = false;
+	pthread_cond_broadcast(&e->rests);
+	engine_unlock(e);
+}
+
 void hold_begin(struct engine *e)
 {
 	fair_lock_after_others(&e->lock);

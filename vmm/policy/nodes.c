@@ -66,8 +66,7 @@ static uint64_t excess(struct engine *e)
 
 	engine_lock(e);
 	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
-	wanted = e->policy.enabled && e->config.sink && !e->stopping &&
-		 !e->relaxed;
+	wanted = engine_may_evict(e) && !e->relaxed;
 	engine_unlock(e);
 	return wanted && target && resident > target ? resident - target : 0;
 }

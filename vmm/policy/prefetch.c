@@ -260,8 +260,11 @@ static void fetch_neighbours(struct engine *e)
 	/* By what the last ones came to, before there are more. */
 	judge_limit(p, e->now.prefetch_pages);
 	nr = choose(e, p);
+	if (!engine_begin_move(e, false))
+		return;
 	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
 	note_fetched(e, p, nr);
+	engine_end_move(e);
 }
 
 /*
@@ -301,13 +304,14 @@ static void promote_used(struct engine *e)
 	uint64_t at = bitmap_next(e->proven, 0, e->nr_frames), back;
 	size_t nr, nr_ranges;
 
-	while (!engine_is_stopping(e) && (nr = find_used(e, &at))) {
+	while ((nr = find_used(e, &at)) && engine_begin_move(e, false)) {
 		nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
 		ask(e, nr_ranges);
 		back = look_again(e, nr, nr_ranges);
 		engine_lock(e);
 		e->stats.nr_promoted += back;
 		engine_unlock(e);
+		engine_end_move(e);
 	}
 }
 

@@ -44,8 +44,8 @@
 #define MOVE_COST     4		/* from list to list: its neighbours' links */
 
 /*
- * Pages handed to the sink in one call, 16 MiB: an engine that is to stop waits
- * for no more than that.
+ * Pages handed to the sink in one call, 16 MiB: who stops or holds the engine
+ * waits for no more than that.
  */
 #define SINK_PAGES 4096
 
@@ -351,10 +351,11 @@ static ssize_t evict(struct engine *e, size_t nr)
 	size_t end;
 
 	for (size_t i = 0; i < nr; i = end) {
-		if (engine_is_stopping(e))
+		if (!engine_begin_move(e, true))
 			return 0;
 		end = end_of_call(e, i, nr);
 		rc = evict_some(e, e->candidates + i, end - i);
+		engine_end_move(e);
 		if (rc < 0)
 			return rc;
 		gone += rc;
