@@ -12,13 +12,20 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "tests/tap.h"
 #include "vmm/access/sources.h"
+#include "vmm/access/userfaultfd-rwp.h"
 #include "vmm/reclaim/sink.h"
 #include "vmm/util/bitmap.h"
 
@@ -331,6 +338,54 @@ static bool rwp_serves(bool require)
 	return !rc;
 }
 
+/* For this thread, each request to protect memory fails with EAGAIN. */
+static int refuse_protection(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 (uint32_t)UFFDIO_RWPROTECT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {
+		.len = sizeof(code) / sizeof(*code), .filter = code,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) ? -errno : 0;
+}
+
+static void *arm_refused(void *arg)
+{
+	struct access_source *src = arg;
+
+	is_int(refuse_protection(), 0, "the kernel refuses to protect memory");
+	is_int(src->ops->arm(src, all), -EAGAIN, "... which is an error in the end");
+	return NULL;
+}
+
+/* What is refused for ever must not hold the engine for ever. */
+static void test_refused_for_ever(void)
+{
+	struct access_source *src;
+	pthread_t thread;
+
+	new_memory(GUEST_MEM_ANON);
+	source = "rwp";
+	src = open_source("");
+	if (pthread_create(&thread, NULL, arm_refused, src))
+		tap_bail("no thread");
+	pthread_join(thread, NULL);
+	access_close(src);
+	guest_mem_free(mem);
+}
+
 /* What rwp has to do with the store. */
 static void test_store(void)
 {
@@ -361,6 +416,7 @@ int main(int argc, char **argv)
 		refused("rwp,faults=0", -EINVAL, "faults a second");
 		refused("rwp,speed=1", -EINVAL, "rwp,faults=N");
 		guest_mem_free(mem);
+		test_refused_for_ever();
 		test_store();
 	}
 	return tap_done();

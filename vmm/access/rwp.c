@@ -40,6 +40,10 @@
 #include "vmm/access/sources.h"
 #include "vmm/access/userfaultfd-rwp.h"
 
+/* How often, and after what pause, what was refused for a moment is tried. */
+#define NR_TRIES 100
+#define RETRY_US 1000
+
 struct rwp {
 	struct access_source base;	/* first */
 	struct guest_mem *mem;		/* not owned */
@@ -155,9 +159,11 @@ static int protect_run(const struct rwp *r, uint64_t gfn, uint64_t nr)
 	arg.range.start = hva;
 	arg.range.len = nr << VMM_PAGE_SHIFT;
 	/* EAGAIN: the address space is changing (a fork, an mremap). */
-	while (ioctl(r->uffd, UFFDIO_RWPROTECT, &arg))
-		if (errno != EAGAIN)
+	for (int i = 0; ioctl(r->uffd, UFFDIO_RWPROTECT, &arg); i++) {
+		if (errno != EAGAIN || i == NR_TRIES)
 			return -errno;
+		usleep(RETRY_US);
+	}
 	return 0;
 }
 
