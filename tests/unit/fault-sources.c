@@ -185,6 +185,20 @@ static void test_budget(void)
 	access_close(src);
 }
 
+static void test_stop(void)
+{
+	struct access_source *src = open_source(",faults=1000000000");
+	atomic_bool stopping = true;
+
+	touch(0, 1, true);
+	src->stopping = &stopping;
+	is_int(src->ops->harvest(src, all, young), -ECANCELED,
+	       "who is to stop does not harvest");
+	stopping = false;
+	ok(harvest(src) && exact(), "... and nothing is lost by it");
+	access_close(src);
+}
+
 /* Contents survive all of it. */
 static void test_contents(void)
 {
@@ -294,6 +308,7 @@ static void test_source(const char *name, enum guest_mem_backing backing,
 	test_exact();
 	test_parts();
 	test_budget();
+	test_stop();
 	test_contents();
 	test_swap();
 	guest_mem_free(mem);

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,21 @@ static void test_others(void)
 	is_state(98, "??oooooo??????", "nor of a few frames");
 }
 
+static void test_stop(void)
+{
+	const struct gfn_range few = { GFN(98), 12 }, many = { GFN(0), FRAMES };
+	atomic_bool stopping = true;
+
+	touch(2);
+	source->stopping = &stopping;
+	is_int(source->ops->harvest(source, many, young), -ECANCELED,
+	       "who is to stop does not walk the tables");
+	is_int(source->ops->harvest(source, few, young), -ECANCELED,
+	       "nor ask for a few frames");
+	ok(table(4)[2] & A, "... and no bit is cleared");
+	source->stopping = NULL;
+}
+
 static void test_hostile(void)
 {
 	uint64_t from = clock_now_ns(), all = 0;
@@ -182,6 +198,7 @@ int main(void)
 	test_use();
 	test_few();
 	test_others();
+	test_stop();
 	test_hostile();
 	access_close(source);
 	view_free(view);

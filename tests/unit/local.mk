@@ -259,6 +259,7 @@ ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/wss tests/unit/wss-engine \
 	tests/unit/huge tests/unit/holds tests/unit/evict-fails
 	tests/unit/huge tests/unit/holds tests/unit/engine-hold
+	tests/unit/huge tests/unit/holds tests/unit/harvest-stop
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
@@ -278,6 +279,8 @@ tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = $(VMM_LIBS)
 tests_unit_engine_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_hold_LDADD = $(VMM_LIBS)
+tests_unit_harvest_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_harvest_stop_LDADD = $(VMM_LIBS)
 tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_holds_LDADD = $(VMM_LIBS)
 tests_unit_holds_LDFLAGS = $(AM_LDFLAGS) \

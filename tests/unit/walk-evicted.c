@@ -86,7 +86,7 @@ static void harvest(uint64_t first, uint64_t nr)
 	bitmap_clear_range(young, 0, FRAMES);
 	bitmap_clear_range(looked, 0, FRAMES);
 	if (guest_harvest(view, (struct gfn_range){ GFN(first), nr }, young,
-			  looked))
+			  looked, NULL))
 		tap_bail("no harvest");
 }
 

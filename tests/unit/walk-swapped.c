@@ -233,7 +233,7 @@ static void test_harvest(void)
 		tap_bail("no memory");
 	begin(true);
 	set_accessed();
-	guest_harvest(view, range, young, looked);
+	guest_harvest(view, range, young, looked, NULL);
 	for (uint64_t g = FIRST; g < FIRST + NR_KEPT; g++)
 		nr_young += bitmap_test(young, g);
 	ok(most_in_hold <= MOST && nr_young == NR_KEPT,

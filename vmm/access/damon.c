@@ -150,7 +150,7 @@ static int damon_arm(struct access_source *src, struct gfn_range range)
 	return 0;
 }
 
-static int damon_harvest(struct access_source *src, struct gfn_range range,
+static int harvest_piece(struct access_source *src, struct gfn_range range,
 			 uint64_t *young)
 {
 	struct damon_source *damon = (struct damon_source *)src;
@@ -173,6 +173,16 @@ static int damon_harvest(struct access_source *src, struct gfn_range range,
 	bitmap_copy_range(damon->last, young, start, end);
 	backoff_end(damon->backoff, range, young);
 	return 0;
+}
+
+/*
+ * What a later piece's pass finds of an earlier piece, in a gap, stays with the
+ * recorder until the next harvest.
+ */
+static int damon_harvest(struct access_source *src, struct gfn_range range,
+			 uint64_t *young)
+{
+	return access_in_pieces(src, range, young, harvest_piece);
 }
 
 static void damon_assumed(struct access_source *src, struct gfn_range range,

@@ -204,14 +204,15 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 	return 0;
 }
 
-int fault_budget_harvest(struct fault_budget *b, struct gfn_range range,
-			 bool at_rest, uint64_t *young)
+int fault_budget_harvest(struct fault_budget *b,
+			 const struct access_source *src, struct gfn_range range,
+			 uint64_t *young)
 {
 	uint64_t g = range.start.v, end = g + range.nr, next, first, last;
 	double left;
 	int rc = 0;
 
-	earn(b, at_rest);
+	earn(b, src->at_rest);
 	if (!b->nr_pending)
 		begin_round(b);
 	left = b->left;
@@ -221,7 +222,8 @@ int fault_budget_harvest(struct fault_budget *b, struct gfn_range range,
 			next = end;
 		struct gfn_range group = { GFN(g), next - g };
 
-		rc = b->ops->look(b->ctx, group, young);
+		rc = access_is_stopping(src) ?
+			     -ECANCELED : b->ops->look(b->ctx, group, young);
 		whole_chunks(group, &first, &last);
 		if (!rc && first < last)
 			rc = arm_group(b, first, last, young, &left);

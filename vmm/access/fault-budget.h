@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/access/source.h"
 #include "vmm/mem/guest_mem.h"
 
 /* How a source arms memory, and where it sees the marks.  0 or -errno. */
@@ -53,8 +54,9 @@ int fault_budget_parse(const char *source, const char *options,
 
 /* What the source's functions of these names do; see source.h. */
 int fault_budget_arm(struct fault_budget *budget, struct gfn_range range);
-int fault_budget_harvest(struct fault_budget *budget, struct gfn_range range,
-			 bool at_rest, uint64_t *young);
+int fault_budget_harvest(struct fault_budget *budget,
+			 const struct access_source *src, struct gfn_range range,
+			 uint64_t *young);
 void fault_budget_assumed(struct fault_budget *budget, struct gfn_range range,
 			  uint64_t *assumed);
 

@@ -76,7 +76,8 @@ static int pte_harvest(struct access_source *src, struct gfn_range range,
 
 	bitmap_clear_range(young, start, end);
 	bitmap_clear_range(s->looked, start, end);
-	rc = s->guest->harvest(s->guest->ctx, range, young, s->looked);
+	rc = s->guest->harvest(s->guest->ctx, range, young, s->looked,
+			       src->stopping);
 	if (rc)
 		return rc;
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++)
@@ -89,7 +90,8 @@ static int pte_arm(struct access_source *src, struct gfn_range range)
 	struct guest_pte *s = (struct guest_pte *)src;
 
 	/* What it finds there is thrown away. */
-	return s->guest->harvest(s->guest->ctx, range, s->looked, s->looked);
+	return s->guest->harvest(s->guest->ctx, range, s->looked, s->looked,
+				 src->stopping);
 }
 
 static void pte_assumed(struct access_source *src, struct gfn_range range,

@@ -145,6 +145,8 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 			.young = bits ? (uintptr_t)(bits + done / 64) : 0,
 		};
 
+		if (access_is_stopping(&ky->base))
+			return -ECANCELED;
 		if (ioctl(ky->fd, KVM_YOUNG_SCAN, &scan))
 			return -errno;
 		if (!scan.nr_scanned)

@@ -204,7 +204,8 @@ static int find_tracked(struct page_idle *pi, const struct pfn_run *run)
 		int64_t nr = run->end - pfn < FLAGS_MAX ? run->end - pfn :
 							  FLAGS_MAX;
 
-		nr = read_flags(pi, pfn, nr, flags);
+		nr = access_is_stopping(&pi->base) ?
+			     -ECANCELED : read_flags(pi, pfn, nr, flags);
 		if (nr < 0)
 			return nr;
 		if (pfn == run->start && is_tail(flags[0]) &&
@@ -244,6 +245,8 @@ static int transfer(struct page_idle *pi, bool write_it, uint64_t *buf)
 			w++;
 			continue;
 		}
+		if (access_is_stopping(&pi->base))
+			return -ECANCELED;
 		len = (end - w) * sizeof(uint64_t);
 		n = write_it ? pwrite(pi->bitmap_fd, buf + w, len, off) :
 			       pread(pi->bitmap_fd, buf + w, len, off);
@@ -305,8 +308,8 @@ static int page_idle_arm(struct access_source *src, struct gfn_range range)
 	return nr <= 0 ? (int)nr : transfer(pi, true, pi->track);
 }
 
-static int page_idle_harvest(struct access_source *src, struct gfn_range range,
-			     uint64_t *young)
+static int harvest_piece(struct access_source *src, struct gfn_range range,
+			 uint64_t *young)
 {
 	struct page_idle *pi = (struct page_idle *)src;
 	int64_t nr = page_idle_find(pi, range, src->at_rest);
@@ -335,6 +338,12 @@ static int page_idle_harvest(struct access_source *src, struct gfn_range range,
 	for (uint64_t w = 0; nr && w < BITMAP_WORDS(pi->nr_pfns); w++)
 		pi->track[w] &= ~pi->idle[w];
 	return nr ? transfer(pi, true, pi->track) : 0;
+}
+
+static int page_idle_harvest(struct access_source *src, struct gfn_range range,
+			     uint64_t *young)
+{
+	return access_in_pieces(src, range, young, harvest_piece);
 }
 
 const struct access_source_ops access_source_page_idle = {

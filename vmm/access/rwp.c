@@ -256,7 +256,7 @@ static int rwp_harvest(struct access_source *src, struct gfn_range range,
 {
 	struct rwp *r = (struct rwp *)src;
 
-	return fault_budget_harvest(r->budget, range, src->at_rest, young);
+	return fault_budget_harvest(r->budget, src, range, young);
 }
 
 static void rwp_assumed(struct access_source *src, struct gfn_range range,

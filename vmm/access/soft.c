@@ -183,7 +183,7 @@ static int soft_harvest(struct access_source *src, struct gfn_range range,
 {
 	struct soft *s = (struct soft *)src;
 
-	return fault_budget_harvest(s->budget, range, src->at_rest, young);
+	return fault_budget_harvest(s->budget, src, range, young);
 }
 
 static void soft_assumed(struct access_source *src, struct gfn_range range,

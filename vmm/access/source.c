@@ -12,6 +12,9 @@
 
 #define WHY_LEN 512
 
+/* Looked up in pagemap in some 0.3 s; huge pages end at the ends of pieces. */
+#define PIECE_FRAMES (UINT64_C(1) << 21)
+
 const struct access_source_ops *const access_sources[] = {
 	&access_source_kvm_young,
 	&access_source_damon,
@@ -139,4 +142,22 @@ void access_close(struct access_source *src)
 {
 	if (src)
 		src->ops->close(src);
+}
+
+int access_in_pieces(struct access_source *src, struct gfn_range range,
+		     uint64_t *young,
+		     int (*part)(struct access_source *src,
+				 struct gfn_range piece, uint64_t *young))
+{
+	uint64_t g = range.start.v, end = g + range.nr, next;
+	int rc = 0;
+
+	for (; !rc && g < end; g = next) {
+		next = (g / PIECE_FRAMES + 1) * PIECE_FRAMES;
+		if (next > end)
+			next = end;
+		rc = access_is_stopping(src) ? -ECANCELED :
+		     part(src, (struct gfn_range){ GFN(g), next - g }, young);
+	}
+	return rc;
 }

@@ -18,6 +18,7 @@
 #ifndef VMM_ACCESS_SOURCE_H
 #define VMM_ACCESS_SOURCE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,10 +30,11 @@ struct access_guest {
 	/*
 	 * Sets in `young` the frames of the range that a process has used since
 	 * this was last asked, and in `looked` those of which all mappings that
-	 * are known of could be looked at.  Other bits stay.  0 or -errno.
+	 * are known of could be looked at.  Other bits stay.  0, -ECANCELED as
+	 * soon as *stopping is set (NULL: never), or -errno.
 	 */
 	int (*harvest)(void *ctx, struct gfn_range range, uint64_t *young,
-		       uint64_t *looked);
+		       uint64_t *looked, const atomic_bool *stopping);
 	void *ctx;
 };
 
@@ -71,7 +73,12 @@ struct access_source_ops {
 		    const struct access_target *target, char *why, size_t len);
 	/* Starts a window: forget what was accessed until now. 0 or -errno. */
 	int (*arm)(struct access_source *src, struct gfn_range range);
-	/* 0 or -errno; on error `young` says nothing about the range. */
+	/*
+	 * 0 or -errno; on error `young` says nothing about the range.  The range
+	 * may be all memory of a large guest, and take minutes.  So what a
+	 * source does at a time is bounded, to some 0.1 s on an idle machine,
+	 * and before each piece it asks access_is_stopping(): -ECANCELED.
+	 */
 	int (*harvest)(struct access_source *src, struct gfn_range range,
 		       uint64_t *young);
 	/*
@@ -95,7 +102,16 @@ struct access_source {
 	 * its target, so a source that slows the guest down may see less.
 	 */
 	bool at_rest;
+	/* Set by the engine once, before the first harvest, or NULL. */
+	const atomic_bool *stopping;
 };
+
+/* Nobody waits for the harvest under way any more. */
+static inline bool access_is_stopping(const struct access_source *src)
+{
+	return src->stopping && atomic_load_explicit(src->stopping,
+						     memory_order_relaxed);
+}
 
 /* Best first; ends with NULL. */
 extern const struct access_source_ops *const access_sources[];
@@ -141,6 +157,16 @@ int access_find(const struct access_source_ops **opsp, const char *name,
 int access_open(struct access_source **srcp, const char *name,
 		const struct access_target *target, char *why, size_t len);
 void access_close(struct access_source *src);
+
+/*
+ * For sources whose harvest looks memory up first: calls part() for one piece of
+ * the range after the other.  0, -ECANCELED (see harvest), or what part() said
+ * other than 0.
+ */
+int access_in_pieces(struct access_source *src, struct gfn_range range,
+		     uint64_t *young,
+		     int (*part)(struct access_source *src,
+				 struct gfn_range piece, uint64_t *young));
 
 /*
  * Makes a tiny VM of its own whose guest touches one page and leaves another,

@@ -316,6 +316,10 @@ static int alloc_all(struct engine *e)
 
 static void destroy(struct engine *e)
 {
+	/* Source and sink outlive us. */
+	e->config.source->stopping = NULL;
+	if (e->config.sink)
+		e->config.sink->stopping = NULL;
 	frame_table_destroy(&e->frames);
 	free(e->import);
 	prefetch_free(e->prefetch);
@@ -362,6 +366,9 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 		   ENGINE_BATCH / 4;
 	e->wss_granule = max_u64(config->source->granule_pages,
 				 guest_mem_leaf_pages(config->mem));
+	config->source->stopping = &e->stopping;
+	if (config->sink)
+		config->sink->stopping = &e->stopping;
 	e->stats.source_granule_pages = config->source->granule_pages;
 	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
 	fair_lock_init(&e->lock);

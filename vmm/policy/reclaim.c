@@ -233,6 +233,8 @@ static ssize_t last_look(struct engine *e, size_t nr)
 		if (engine_is_stopping(e))
 			return 0;
 		rc = engine_harvest(e, e->ranges[i]);
+		if (rc == -ECANCELED)
+			return 0;
 		if (rc) {
 			engine_set_error(e, "accessed bits can't be read", rc);
 			return rc;
@@ -311,6 +313,9 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 
 	failed = e->config.sink->ops->evict(e->config.sink, e->ranges,
 					    nr_ranges, &res);
+	/* Nobody wants to know any more. */
+	if (failed == -ECANCELED)
+		return 0;
 	if (failed)
 		engine_set_error(e, "cold pages can't be evicted", failed);
 	/* Some may have gone before it failed. */

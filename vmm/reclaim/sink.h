@@ -9,6 +9,7 @@
 #ifndef VMM_RECLAIM_SINK_H
 #define VMM_RECLAIM_SINK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +72,10 @@ struct reclaim_sink_ops {
 	 */
 	int (*open)(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		    const char *options, char *why, size_t len);
-	/* Adds to *res.  0 or -errno when the sink as a whole failed. */
+	/*
+	 * Adds to *res.  0, -ECANCELED (sink->stopping was set), or -errno when
+	 * the sink as a whole failed.
+	 */
 	int (*evict)(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		     size_t nr, struct reclaim_result *res);
 	/* Asks for the pages to be brought back; a hint.  0 or -errno. */
@@ -87,6 +91,8 @@ struct reclaim_sink_ops {
 /* Must come first in every sink's own struct. */
 struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
+	/* Set by the engine: nobody waits for an eviction any more; or NULL. */
+	const atomic_bool *stopping;
 };
 
 extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
+#include <errno.h>
+
 #include "vmm/util/bitmap.h"
 #include "vmm/view/guest_harvest.h"
 #include "vmm/view/view-internal.h"
@@ -21,7 +23,14 @@ struct harvest {
 	struct gfn_range range;
 	uint64_t *young, *looked;
 	uint64_t budget;	/* of guest_walk_harvest() */
+	const atomic_bool *stopping;	/* or NULL */
 };
+
+static bool is_stopping(const struct harvest *h)
+{
+	return h->stopping && atomic_load_explicit(h->stopping,
+						   memory_order_relaxed);
+}
 
 static bool is_in(const struct harvest *h, uint64_t gfn)
 {
@@ -137,9 +146,9 @@ static void walk_all(struct harvest *h)
 	struct process p = { 0 }, q = { 0 };
 	bool complete = true;
 
-	while (next_piece(h, &p, true, &complete))
+	while (!is_stopping(h) && next_piece(h, &p, true, &complete))
 		;
-	while (next_piece(h, &q, false, &complete))
+	while (!is_stopping(h) && next_piece(h, &q, false, &complete))
 		;
 	if (!complete)
 		bitmap_clear_range(h->looked, h->range.start.v,
@@ -164,7 +173,7 @@ static void ask_each(struct harvest *h)
 	uint64_t end = h->range.start.v + h->range.nr;
 
 	view_rdlock(h->view);
-	for (uint64_t g = h->range.start.v; g < end; g++) {
+	for (uint64_t g = h->range.start.v; g < end && !is_stopping(h); g++) {
 		struct one_frame f = { 0 };
 		struct rmap_referenced r;
 
@@ -184,16 +193,16 @@ static void ask_each(struct harvest *h)
 }
 
 int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
-		  uint64_t *looked)
+		  uint64_t *looked, const atomic_bool *stopping)
 {
 	struct view *view = ctx;
 	uint64_t frames = guest_mem_nr_frames(view->mem);
 	struct harvest h = { view, range, young, looked,
-			     frames * ENTRIES_PER_FRAME };
+			     frames * ENTRIES_PER_FRAME, stopping };
 
 	if (range.nr < frames / WALK_COST)
 		ask_each(&h);
 	else
 		walk_all(&h);
-	return 0;
+	return is_stopping(&h) ? -ECANCELED : 0;
 }

@@ -8,6 +8,8 @@
 #ifndef VMM_VIEW_GUEST_HARVEST_H
 #define VMM_VIEW_GUEST_HARVEST_H
 
+#include <stdatomic.h>
+
 #include "vmm/view/view.h"
 
 /*
@@ -17,6 +19,6 @@
  * as looked at.
  */
 int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
-		  uint64_t *looked);
+		  uint64_t *looked, const atomic_bool *stopping);
 
 #endif
