@@ -105,6 +105,21 @@ check "killed in the middle: nothing keeps running" killed
 check "... the next one takes over" truth --mem 4M --rounds 1
 check "... and puts back the first configuration" configured
 
+# A vmm that is stopped inside a pass keeps its lock.
+stuck() {
+  flock /run/vmm/damon.lock sleep 600 &
+  sleeper=$!
+  wait_for 60 held || return
+  timeout 300 "$truth" --abits "$source" --mem 4M --rounds 1 >/run/other.log 2>&1
+  rc=$?
+  kill "$(pgrep -P $sleeper)"
+  wait $sleeper
+  cat /run/other.log
+  [ $rc != 124 ] && grep -q 'in use by another vmm.*damon.lock' /run/other.log
+}
+held() { ! flock -n /run/vmm/damon.lock true; }
+check "another does not end its pass: no endless wait, and it is named" stuck
+
 # Two at the same time take turns.
 both() {
   "$truth" --abits "$source" --mem 4M --rounds 2 --window 500 \

@@ -134,7 +134,8 @@ static int damon_age(struct damon_source *damon, struct gfn_range range,
 	nr = pfn_map_runs(damon->map, GAP_PAGES, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;
-	return damon_ctl_pass(damon->ctl, runs, nr, damon->aging);
+	return damon_ctl_pass(damon->ctl, runs, nr, damon->aging,
+			      damon->base.stopping);
 }
 
 static int damon_arm(struct access_source *src, struct gfn_range range)

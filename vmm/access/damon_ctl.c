@@ -40,10 +40,17 @@
 #include "vmm/access/damon_guard.h"
 #include "vmm/access/damon_sysfs.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
 #define START_MS    1000	/* for a kdamond to enter its loop */
 #define NR_TRIES    3
+
+/* A pass of another vmm takes a fraction of this, also on a busy machine. */
+#define LOCK_NS	 (10 * NSEC_PER_SEC)
+/* At the end there is less time: a stop has its limit (stop-guard.h). */
+#define CLOSE_NS NSEC_PER_SEC
+#define POLL_US	 1000
 
 #define SPARE_BYTES (UINT64_C(2) << VMM_PAGE_SHIFT)
 
@@ -60,6 +67,7 @@ struct damon_ctl {
 	size_t nr_regions;
 	struct damon_guard guard;
 	bool refused;		/* by a module, and said */
+	bool stuck;		/* another vmm has the lock, and said */
 };
 
 /* --- whose is it? ------------------------------------------------------ */
@@ -261,22 +269,56 @@ static int run_pass(struct damon_ctl *ctl, struct aging *aging)
 	return -EIO;
 }
 
-static int lock(struct damon_ctl *ctl)
+static int lock_within(int fd, uint64_t limit_ns, const atomic_bool *stopping)
 {
-	while (flock(ctl->lock_fd, LOCK_EX))
-		if (errno != EINTR)
+	uint64_t end = clock_now_ns() + limit_ns;
+
+	for (;;) {
+		if (stopping && atomic_load_explicit(stopping,
+						     memory_order_relaxed))
+			return -ECANCELED;
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-	return 0;
+		if (clock_now_ns() >= end)
+			return -EBUSY;
+		usleep(POLL_US);
+	}
+}
+
+static int lock(struct damon_ctl *ctl, const atomic_bool *stopping, char *why,
+		size_t len)
+{
+	char id[sizeof(ctl->id)] = "";
+	int err = lock_within(ctl->lock_fd, LOCK_NS, stopping);
+
+	if (err != -EBUSY) {
+		snprintf(why, len, DAMON_LOCK_PATH ": %s", strerror(-err));
+		return err;
+	}
+	damon_sysfs_get(AT_FDCWD, DAMON_LOCK_PATH, id, sizeof(id));
+	id[strcspn(id, ".")] = '\0';
+	snprintf(why, len, "DAMON is in use by another vmm, which holds "
+		 DAMON_LOCK_PATH " for longer than a pass takes: if it is "
+		 "stopped, kill -CONT %s (the last that configured DAMON)",
+		 *id ? id : "PID");
+	return err;
 }
 
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
-		   size_t nr, struct aging *aging)
+		   size_t nr, struct aging *aging, const atomic_bool *stopping)
 {
+	char why[256];
 	int err;
 
 	if (!nr)
 		return 0;
-	err = lock(ctl);
+	err = lock(ctl, stopping, why, sizeof(why));
+	/* As long as it lasts, once. */
+	if (err == -EBUSY && !ctl->stuck)
+		log_warn("%s", why);
+	ctl->stuck = err == -EBUSY;
 	if (err)
 		return err;
 	err = configure(ctl);
@@ -329,9 +371,12 @@ int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why, size_t len)
 		goto err_free;
 	}
 	/* Configure now, so that what this kernel lacks is told at once. */
-	err = lock(ctl);
-	if (!err)
-		err = configure(ctl);
+	err = lock(ctl, NULL, why, len);
+	if (err) {
+		damon_ctl_close(ctl);
+		return err;
+	}
+	err = configure(ctl);
 	i = damon_sysfs_running(ctl->dir_fd);
 	flock(ctl->lock_fd, LOCK_UN);
 	if (!err) {
@@ -361,7 +406,11 @@ void damon_ctl_close(struct damon_ctl *ctl)
 
 	if (!ctl)
 		return;
-	if (!lock(ctl)) {
+	if (lock_within(ctl->lock_fd, CLOSE_NS, NULL)) {
+		log_warn("damon: %s is held by another vmm: what was "
+			 "configured before us is for it to put back",
+			 DAMON_LOCK_PATH);
+	} else {
 		/*
 		 * Of several vmm the last that configured puts the old state
 		 * back; another that still lives saves that state again.

@@ -23,6 +23,7 @@
 #ifndef VMM_ACCESS_DAMON_CTL_H
 #define VMM_ACCESS_DAMON_CTL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -40,10 +41,13 @@ void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
  * One complete pass over runs (sorted, not touching), recorded by aging.
- * Returns after it ended.  -EBUSY: somebody else's kdamond runs; -errno.
+ * Returns after it ended, or while it waits for its turn with -ECANCELED, once
+ * *stopping is set (it may be NULL).  -EBUSY: somebody else's kdamond runs, or
+ * another vmm does not end its pass, which is told; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
-		   size_t nr, struct aging *aging);
+		   size_t nr, struct aging *aging,
+		   const atomic_bool *stopping);
 
 /*
  * The files below dir that can be written, as lines "path<TAB>value" (counts

@@ -157,12 +157,14 @@ static int page_out(struct damon_sink *s)
 			continue;
 		}
 		if (nr_runs == MAX_RUNS) {
-			rc = damon_ctl_pass(s->ctl, s->runs, nr_runs, s->aging);
+			rc = damon_ctl_pass(s->ctl, s->runs, nr_runs, s->aging,
+					    s->sink.stopping);
 			nr_runs = 0;
 		}
 		s->runs[nr_runs++] = (struct pfn_run){ pfn, pfn + 1 };
 	}
-	return rc ? rc : damon_ctl_pass(s->ctl, s->runs, nr_runs, s->aging);
+	return rc ? rc : damon_ctl_pass(s->ctl, s->runs, nr_runs, s->aging,
+					s->sink.stopping);
 }
 
 static int damon_sink_evict(struct reclaim_sink *sink,
