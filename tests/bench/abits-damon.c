@@ -43,7 +43,7 @@ static const char *const settings[][2] = {
 	{ DAMON_TARGET "/regions/nr_regions", "1" },
 	{ DAMON_CONTEXT "/schemes/nr_schemes", "1" },
 	{ DAMON_SCHEME "/action", "stat" },
-	{ DAMON_SCHEME "/access_pattern/sz/max", "18446744073709551615" },
+	{ DAMON_MARK_PATH, DAMON_MARK },	/* for the guard */
 	{ DAMON_SCHEME "/access_pattern/nr_accesses/max", "4294967295" },
 	{ DAMON_SCHEME "/access_pattern/age/max", "4294967295" },
 };

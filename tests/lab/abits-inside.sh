@@ -89,7 +89,7 @@ check "somebody configures DAMON" configure
 check "... and we use it in between" truth --mem 4M --rounds 1
 check "... and the configuration is back" configured
 
-# A vmm that is killed inside a pass leaves no kdamond behind.
+# A vmm that is killed inside a pass leaves no kdamond behind, and no trace.
 killed() {
   "$truth" --abits "$source" --mem 64M --rounds 1000000 --window 1 >/dev/null &
   pid=$!
@@ -97,13 +97,102 @@ killed() {
   sleep 3
   kill -KILL $pid
   wait $pid
-  wait_for 200 nothing_runs # by its watchdog
+  wait_for 200 nothing_runs && wait_for 200 configured # by its watchdog
 }
 has_begun() { [ -e /run/vmm/damon.saved ]; }
 nothing_runs() { [ "$(cat $k/0/state)" = off ] && ! pgrep kdamond; }
-check "killed in the middle: nothing keeps running" killed
+check "killed in the middle: nothing runs, the configuration is back" killed
 check "... the next one takes over" truth --mem 4M --rounds 1
 check "... and puts back the first configuration" configured
+
+# While another lives that one does not: it does that at its end, also where the
+# one that died was the last to configure DAMON.
+user=$abs_top_builddir/tests/lab/damon-user
+killed_first() {
+  mkfifo /run/hold
+  "$user" hold </run/hold >/run/hold.log &
+  hold=$!
+  exec 3>/run/hold
+  wait_for 200 grep -q open /run/hold.log || return
+  "$truth" --abits "$source" --mem 4M --rounds 1000000 --window 100 >/dev/null &
+  pid=$!
+  wait_for 200 grep -q "^$pid\\." /run/vmm/damon.lock || return
+  kill -KILL $pid
+  wait $pid
+  wait_for 200 flock -n /run/vmm/damon.lock true
+  has_begun || return
+  exec 3>&-
+  wait $hold && configured
+}
+check "one of two is killed: the other puts the configuration back" killed_first
+
+# What somebody configures while we wait for the next pass is not run by us, and
+# is theirs in the end.
+pageout() { # the first MiB holds no guest
+  echo 1 >$k/nr_kdamonds && echo 1 >$k/0/contexts/nr_contexts &&
+    echo paddr >$k/0/contexts/0/operations &&
+    echo 1 >$k/0/contexts/0/targets/nr_targets &&
+    echo 1 >$k/0/contexts/0/targets/0/regions/nr_regions &&
+    echo 4096 >$k/0/contexts/0/targets/0/regions/0/start &&
+    echo 1048576 >$k/0/contexts/0/targets/0/regions/0/end &&
+    echo 1 >$k/0/contexts/0/schemes/nr_schemes &&
+    echo pageout >$k/0/contexts/0/schemes/0/action
+}
+is_pageout() {
+  [ "$(cat $k/0/contexts/0/schemes/0/action)" = pageout ] &&
+    [ "$(cat $k/0/contexts/0/targets/0/regions/0/end)" = 1048576 ]
+}
+replaced() {
+  "$truth" --abits "$source" --mem 4M --rounds 4 --window 3000 \
+    >/run/other.log 2>&1 &
+  pid=$!
+  wait_for 200 has_begun || return
+  sleep 1
+  wait_for 200 pageout || return
+  wait $pid
+  rc=$?
+  cat /run/other.log
+  [ $rc = 0 ] && [ "$(cat $k/nr_kdamonds)" = 1 ] && is_pageout && ! has_begun
+}
+check "somebody configures DAMON between two passes: that is put back" replaced
+
+# The same, and turned on: it stays on, and what it does stays.
+taken() {
+  "$truth" --abits "$source" --mem 4M --rounds 1000 --window 3000 \
+    >/run/other.log 2>&1 &
+  pid=$!
+  wait_for 200 has_begun || return
+  wait_for 200 start_pageout || return
+  admins=$(cat $k/0/pid)
+  wait $pid # it can't go on
+  cat /run/other.log
+  grep -q 'DAMON is in use: kdamond 0' /run/other.log &&
+    [ "$(cat $k/0/state)" = on ] && [ "$(cat $k/0/pid)" = "$admins" ] &&
+    is_pageout && ! has_begun
+}
+start_pageout() { pageout && echo on >$k/0/state; }
+check "somebody takes DAMON between two passes: it stays theirs" taken
+taken_back() {
+  echo off >$k/0/state && configure
+}
+check "... until they stop it" taken_back
+
+# So it does when we are killed meanwhile.
+taken_killed() {
+  "$truth" --abits "$source" --mem 4M --rounds 1000 --window 600000 >/dev/null &
+  pid=$!
+  wait_for 200 grep -q "^$pid\\." /run/vmm/damon.lock || return
+  wait_for 200 start_pageout || return
+  admins=$(cat $k/0/pid)
+  kill -KILL $pid
+  wait $pid
+  wait_for 200 none_saved
+  [ "$(cat $k/0/state)" = on ] && [ "$(cat $k/0/pid)" = "$admins" ] &&
+    is_pageout
+}
+none_saved() { ! has_begun; }
+check "... also when we are killed" taken_killed
+check "... until they stop it" taken_back
 
 # A vmm that is stopped inside a pass keeps its lock.
 stuck() {

@@ -32,6 +32,9 @@ tests_lab_kmod_source_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/lab/kmod-qemu
 tests_lab_kmod_qemu_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_lab_kmod_qemu_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/lab/damon-user
+tests_lab_damon_user_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_lab_damon_user_LDADD = $(VMM_LIBS)
 
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)

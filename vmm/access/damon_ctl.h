@@ -4,19 +4,7 @@
  * accessed bit of each; and, where that is asked for, evicting those that had
  * it clear.
  *
- * DAMON's sysfs directory is one resource of the whole machine:
- *
- *   /run/vmm/damon.lock	flock()ed while a pass is set up and runs: two
- *				vmm take turns.  Its content names who
- *				configured DAMON last.
- *   /run/vmm/damon.saved	exists while DAMON holds our configuration: what
- *				somebody had configured (but not running) before,
- *				put back by the last of us.
- *
- * A kdamond that runs without the lock being held is either somebody else's
- * (no damon.saved: we refuse, since the kernel lets nobody add a kdamond while
- * one runs) or was left by a vmm that died (damon.saved: it is stopped by that
- * vmm's watchdog, or by the next one that comes).
+ * DAMON is shared with other vmm, and others: see damon-owner.h.
  *
  * Locking: an object belongs to one thread.
  */
@@ -36,14 +24,14 @@ struct damon_ctl;
 int damon_ctl_probe(char *why, size_t len);
 int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 		   size_t len);
-/* Puts back what was configured before. */
+/* Puts back what was configured before, if no other vmm uses DAMON. */
 void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
  * One complete pass over runs (sorted, not touching), recorded by aging.
  * Returns after it ended, or while it waits for its turn with -ECANCELED, once
- * *stopping is set (it may be NULL).  -EBUSY: somebody else's kdamond runs, or
- * another vmm does not end its pass, which is told; -errno.
+ * *stopping is set (it may be NULL).  -EBUSY, told: somebody else's kdamond runs,
+ * or another vmm does not end its pass; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		   size_t nr, struct aging *aging,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A shell that reads from a socket of which we hold the other end.  A line means
- * that we ended well.  Without one we died, perhaps inside a pass: a kdamond
- * that runs while nobody holds the lock is ours then, and it would walk on.
+ * that we ended well.  Without one we died, perhaps inside a pass, and it does what
+ * an orderly end does (damon-owner.c), in the same order: once it has the lock it
+ * turns off a kdamond of ours, and if no other vmm uses DAMON, puts back what was
+ * configured before.
  */
 #include "config.h"
 
@@ -21,15 +23,50 @@
 extern char **environ;
 
 static const char guard_script[] =
+	/* Who ends us may end all processes of a service. */
+	"trap '' TERM INT HUP\n"
 	"read -r bye && exit 0\n"
 	"exec 9>>" DAMON_LOCK_PATH " && flock 9 || exit 1\n"
-	"[ -e " DAMON_SAVE_PATH " ] || exit 0\n"
-	"cd " DAMON_CTL_SYSFS "/0 || exit 0\n"
-	/* Both may be refused for a moment: see damon_sysfs.c. */
-	"for i in $(seq 200); do\n"
-	"	read -r state <state && [ \"$state\" = off ] && exit 0\n"
-	"	echo off >state || sleep 0.01\n"
-	"done\n";
+	"[ -e " DAMON_SAVE_PATH " ] && cd " DAMON_CTL_SYSFS " || exit 0\n"
+	/* Each may be refused for a moment: see damon_sysfs.c. */
+	"get() {\n"
+	"	for i in $(seq 100); do\n"
+	"		read -r value <\"$1\" && return\n"
+	"		[ -e \"$1\" ] && sleep 0.01 || break\n"
+	"	done\n"
+	"	value=\n"
+	"}\n"
+	"put() {\n"
+	"	for i in $(seq 100); do\n"
+	"		echo \"$2\" >\"$1\" && return\n"
+	"		[ -e \"$1\" ] && sleep 0.01 || break\n"
+	"	done\n"
+	"	return 1\n"
+	"}\n"
+	"running() {\n"
+	"	for state in */state; do\n"
+	"		get \"$state\"\n"
+	"		[ \"$value\" = on ] && return\n"
+	"	done\n"
+	"	return 1\n"
+	"}\n"
+	"get " DAMON_MARK_PATH "\n"
+	"mark=$value\n"
+	"if [ \"$mark\" = " DAMON_MARK " ] && running; then\n"
+	"	put 0/state off || exit 1\n"
+	"fi\n"
+	"exec 8>>" DAMON_USERS_PATH " && flock -n 8 || exit 0\n"
+	"if running; then\n"
+	"	:\n"	/* somebody else's, and newer */
+	"elif [ \"$mark\" = " DAMON_MARK " ] || [ ! -s " DAMON_LOCK_PATH " ]; then\n"
+	"	put nr_kdamonds 0 || exit 1\n"
+	"	tab=$(printf '\\t')\n"
+	"	while IFS=$tab read -r path value; do\n"
+	"		put \"$path\" \"$value\"\n"
+	"	done <" DAMON_SAVE_PATH "\n"
+	"fi\n"
+	"rm -f " DAMON_SAVE_PATH "\n"
+	": >" DAMON_LOCK_PATH "\n";
 
 int damon_guard_start(struct damon_guard *guard)
 {
@@ -72,4 +109,10 @@ void damon_guard_stop(struct damon_guard *guard)
 	close(guard->fd);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void damon_guard_leave(struct damon_guard *guard)
+{
+	if (guard->pid)
+		close(guard->fd);
 }

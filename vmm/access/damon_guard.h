@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A watchdog process that stops our kdamond when we die; see damon_guard.c. */
+/*
+ * A watchdog process that leaves DAMON as it was before us when we die; see
+ * damon_guard.c.
+ */
 #ifndef VMM_ACCESS_DAMON_GUARD_H
 #define VMM_ACCESS_DAMON_GUARD_H
 
@@ -14,5 +17,7 @@ struct damon_guard {
 int damon_guard_start(struct damon_guard *guard);
 /* We end well: the watchdog ends without doing anything. */
 void damon_guard_stop(struct damon_guard *guard);
+/* We end, and could not do what it does when we die: it does, as soon as it can. */
+void damon_guard_leave(struct damon_guard *guard);
 
 #endif

@@ -139,18 +139,44 @@ struct setting {
 	const char *value;
 };
 
-static int put_all(int dir_fd, const struct setting *s)
-{
-	for (; s->path; s++) {
-		int err = damon_sysfs_put(dir_fd, s->path, s->value);
+/* Writes, or compares. */
+typedef int setting_fn(int dir_fd, const char *path, const char *value);
 
-		if (err) {
-			log_debug("damon: %s = %s: %s", s->path, s->value,
-				  strerror(-err));
-			return err;
-		}
+static int put_told(int dir_fd, const char *path, const char *value)
+{
+	int err = damon_sysfs_put(dir_fd, path, value);
+
+	if (err)
+		log_debug("damon: %s = %s: %s", path, value, strerror(-err));
+	return err;
+}
+
+static int compare(int dir_fd, const char *path, const char *value)
+{
+	char now[64];
+	int err = damon_sysfs_get(dir_fd, path, now, sizeof(now));
+
+	return err ? err : strcmp(now, value) ? -EINVAL : 0;
+}
+
+/* dir: what stands for the %s of a path. */
+static int for_all(int dir_fd, const struct setting *s, const char *dir,
+		   setting_fn *fn)
+{
+	char path[PATH_MAX];
+	int err = 0;
+
+	for (; !err && s->path; s++) {
+		const char *mark = strstr(s->path, "%s");
+
+		if (mark)
+			snprintf(path, sizeof(path), "%.*s%s%s",
+				 (int)(mark - s->path), s->path, dir, mark + 2);
+		else
+			snprintf(path, sizeof(path), "%s", s->path);
+		err = fn(dir_fd, path, s->value);
 	}
-	return 0;
+	return err;
 }
 
 /* One context on physical addresses, one scheme that matches every region. */
@@ -161,7 +187,7 @@ static const struct setting base_settings[] = {
 	{ DAMON_CONTEXT "/targets/nr_targets", "1" },
 	{ DAMON_CONTEXT "/schemes/nr_schemes", "1" },
 	{ DAMON_SCHEME "/access_pattern/sz/min", "0" },
-	{ DAMON_SCHEME "/access_pattern/sz/max", "18446744073709551615" },
+	{ DAMON_MARK_PATH, DAMON_MARK },
 	{ DAMON_SCHEME "/access_pattern/nr_accesses/min", "0" },
 	{ DAMON_SCHEME "/access_pattern/nr_accesses/max", "4294967295" },
 	{ DAMON_SCHEME "/access_pattern/age/min", "0" },
@@ -208,38 +234,23 @@ static const struct setting pageout_settings[] = {
 	{ NULL, NULL },
 };
 
-static int put_filters(int dir_fd, bool pageout)
+/* Since 6.15 the filters that need a look at the page have their own directory. */
+static const char *filters_dir(int dir_fd)
 {
-	const char *dir = "ops_filters";	/* since 6.15 */
-	const struct setting *s = pageout ? pageout_settings : stat_settings;
+	return faccessat(dir_fd, DAMON_SCHEME "/ops_filters", F_OK, 0) ?
+		       "filters" : "ops_filters";
+}
+
+/* There is a filter. */
+static const struct setting *filter_settings(int dir_fd, bool pageout)
+{
 	char path[PATH_MAX];
-	int err;
 
-	if (faccessat(dir_fd, DAMON_SCHEME "/ops_filters", F_OK, 0))
-		dir = "filters";
-	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/nr_filters", dir);
-	err = damon_sysfs_put(dir_fd, path, "1");
-	if (err)
-		return err;
-	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/0/allow", dir);
-	if (!pageout && faccessat(dir_fd, path, F_OK, 0))
-		s = reject_settings;
-	for (; s->path; s++) {
-		const char *mark = strstr(s->path, "%s");
-
-		if (mark)
-			snprintf(path, sizeof(path), "%.*s%s%s",
-				 (int)(mark - s->path), s->path, dir, mark + 2);
-		else
-			snprintf(path, sizeof(path), "%s", s->path);
-		err = damon_sysfs_put(dir_fd, path, s->value);
-		if (err) {
-			log_debug("damon: %s = %s: %s", path, s->value,
-				  strerror(-err));
-			return err;
-		}
-	}
-	return 0;
+	if (pageout)
+		return pageout_settings;
+	snprintf(path, sizeof(path), DAMON_SCHEME "/%s/0/allow",
+		 filters_dir(dir_fd));
+	return faccessat(dir_fd, path, F_OK, 0) ? reject_settings : stat_settings;
 }
 
 static const struct setting interval_settings[] = {
@@ -251,11 +262,24 @@ static const struct setting interval_settings[] = {
 
 int damon_sysfs_configure(int dir_fd, bool pageout)
 {
-	int err = put_all(dir_fd, base_settings);
+	static const struct setting a_filter[] = {
+		{ DAMON_SCHEME "/%s/nr_filters", "1" }, { NULL, NULL },
+	};
+	int err = for_all(dir_fd, base_settings, "", put_told);
+	const char *dir = filters_dir(dir_fd);
 
 	if (!err)
-		err = put_filters(dir_fd, pageout);
+		err = for_all(dir_fd, a_filter, dir, put_told);
 	if (!err)
-		err = put_all(dir_fd, interval_settings);
-	return err;
+		err = for_all(dir_fd, filter_settings(dir_fd, pageout), dir,
+			      put_told);
+	return err ? err : for_all(dir_fd, interval_settings, "", put_told);
+}
+
+bool damon_sysfs_is_configured(int dir_fd, bool pageout)
+{
+	return !for_all(dir_fd, base_settings, "", compare) &&
+	       !for_all(dir_fd, filter_settings(dir_fd, pageout),
+			filters_dir(dir_fd), compare) &&
+	       !for_all(dir_fd, interval_settings, "", compare);
 }

@@ -14,10 +14,18 @@
 #define DAMON_RUN_DIR	"/run/vmm"
 #define DAMON_LOCK_PATH DAMON_RUN_DIR "/damon.lock"
 #define DAMON_SAVE_PATH DAMON_RUN_DIR "/damon.saved"
+#define DAMON_USERS_PATH DAMON_RUN_DIR "/damon.users"
 
 #define DAMON_CONTEXT "0/contexts/0"
 #define DAMON_SCHEME  DAMON_CONTEXT "/schemes/0"
 #define DAMON_TARGET  DAMON_CONTEXT "/targets/0"
+
+/*
+ * Marks a configuration as ours: as the largest size of a region it means no
+ * limit, and nobody else would write just this number.
+ */
+#define DAMON_MARK_PATH DAMON_SCHEME "/access_pattern/sz/max"
+#define DAMON_MARK	"18446744073709551557"
 
 int damon_sysfs_put(int dir_fd, const char *path, const char *value);
 int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value);
@@ -34,5 +42,7 @@ int damon_sysfs_running(int dir_fd);
  * evicts those that are not young.
  */
 int damon_sysfs_configure(int dir_fd, bool pageout);
+/* Is it still configured as that left it, whatever the regions? */
+bool damon_sysfs_is_configured(int dir_fd, bool pageout);
 
 #endif

@@ -5,7 +5,8 @@ vmm_libvmm_a_SOURCES += \
 	vmm/access/pfn_map.c vmm/access/pfn_map.h \
 	vmm/access/aging.c vmm/access/aging.h vmm/access/aging_window.h \
 	vmm/access/damon.c vmm/access/damon_ctl.c vmm/access/damon_ctl.h \
-	vmm/access/damon_tree.c \
+	vmm/access/damon_tree.c vmm/access/damon-owner.c \
+	vmm/access/damon-owner.h \
 	vmm/access/damon_sysfs.c vmm/access/damon_sysfs.h \
 	vmm/access/damon_guard.c vmm/access/damon_guard.h \
 	vmm/access/page_idle.c vmm/access/kvm_young.c \
