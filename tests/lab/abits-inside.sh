@@ -209,6 +209,8 @@ stuck() {
 held() { ! flock -n /run/vmm/damon.lock true; }
 check "another does not end its pass: no endless wait, and it is named" stuck
 
+check "a stop ends a harvest of many turns" "$user" stop 768
+
 # Two at the same time take turns.
 both() {
   "$truth" --abits "$source" --mem 4M --rounds 2 --window 500 \

@@ -75,6 +75,53 @@ static bool harvest_is(struct access_source *src, struct gfn_range range,
 	return (young[0] & mask) == want && (young[0] | mask) == ~UINT64_C(0);
 }
 
+/* Runs of 100 to 103, 200 to 2200 and 3000, in parts of at most so many pages. */
+static const struct {
+	uint64_t max;
+	const char *want;	/* parts end with '|' */
+} part_cases[] = {
+	{ 1, NULL },
+	{ 2, NULL },
+	{ 1000, "100-103 200-1024 |1024-1536 |1536-2200 3000-3001 |" },
+	{ 2003, "100-103 200-2200 |3000-3001 |" },
+	{ 2004, "100-103 200-2200 3000-3001 |" },
+	{ 1000000, "100-103 200-2200 3000-3001 |" },
+};
+
+static void test_parts(void)
+{
+	const struct pfn_run runs[] = { { 100, 103 }, { 200, 2200 },
+					{ 3000, 3001 } };
+
+	for (size_t i = 0; i < sizeof(part_cases) / sizeof(*part_cases); i++) {
+		uint64_t max = part_cases[i].max, nr_pages = 0, most = 0;
+		struct pfn_pos pos = { 0 };
+		struct pfn_run part[3];
+		char got[256] = "";
+		size_t n;
+
+		while ((n = pfn_runs_part(runs, 3, &pos, max, part))) {
+			uint64_t pages = 0;
+
+			for (size_t r = 0; r < n; r++) {
+				pages += part[r].end - part[r].start;
+				if (part_cases[i].want)
+					sprintf(got + strlen(got), "%d-%d ",
+						(int)part[r].start,
+						(int)part[r].end);
+			}
+			strcat(got, part_cases[i].want ? "|" : "");
+			nr_pages += pages;
+			most = pages > most ? pages : most;
+		}
+		ok(nr_pages == 2004 && most <= max,
+		   "parts of %d pages: all of them, no part larger", (int)max);
+		if (part_cases[i].want &&
+		    !ok(!strcmp(got, part_cases[i].want), "... as they should be"))
+			printf("# got \"%s\"\n", got);
+	}
+}
+
 static void test_fake(void)
 {
 	const struct gfn_range all = { GFN(0), 64 }, low = { GFN(0), 4 };
@@ -194,6 +241,7 @@ static void test_tree(void)
 int main(void)
 {
 	test_runs();
+	test_parts();
 	test_fake();
 	test_names();
 	test_tree();

@@ -12,7 +12,10 @@
  *   on        off (waits ........................)
  *   | sample a page a region | interval | the pass | end
  *
- * Whether the pass was complete the recorder knows: it saw the scheme come to the
+ * What has more pages than a turn should take is done in several, with a pause
+ * in which other vmm get theirs.
+ *
+ * Whether a turn was complete the recorder knows: it saw the scheme come to the
  * first region without memory.
  *
  * Regions are the guest's runs of page frames.  Each region costs two small
@@ -26,6 +29,7 @@
 #include "vmm/access/damon_ctl.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +40,20 @@
 #include "vmm/access/damon-owner.h"
 #include "vmm/access/damon_guard.h"
 #include "vmm/access/damon_sysfs.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
 #define START_MS    1000	/* for a kdamond to enter its loop */
 #define NR_TRIES    3
+
+/* A small page takes a kdamond some 0.5 us. */
+#define MIN_TURN_PAGES (UINT64_C(1) << 14)
+#define MAX_TURN_PAGES (UINT64_C(1) << 19)
+#define FAST_NS	       (NSEC_PER_SEC / 10)
+#define SLOW_NS	       (NSEC_PER_SEC / 2)
+/* Other vmm get their turn between two of ours: they look more often than this. */
+#define OTHERS_US      3000
 
 #define SPARE_BYTES (UINT64_C(2) << VMM_PAGE_SHIFT)
 
@@ -51,6 +65,7 @@ struct damon_ctl {
 	struct damon_owner owner;
 	struct region *regions;	/* owned; what sysfs has, while it is ours */
 	size_t nr_regions;
+	uint64_t turn_pages;	/* in one turn of the kdamond's, at most */
 	struct damon_guard guard;
 	bool refused;		/* and said why */
 };
@@ -133,12 +148,36 @@ static void wait_started(const struct aging *aging)
 		usleep(50);
 }
 
-static int run_pass(struct damon_ctl *ctl, struct aging *aging)
+/*
+ * The write that ends a turn can't be interrupted, not even by SIGKILL, before the
+ * turn has ended.  So turns are bounded by what they took.
+ */
+static void bound_turns(struct damon_ctl *ctl, const struct pfn_run *runs,
+			size_t nr, uint64_t took_ns)
+{
+	uint64_t nr_pages = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		nr_pages += runs[i].end - runs[i].start;
+	log_debug("damon: a turn of %zu regions, %" PRIu64 " pages took %" PRIu64
+		  " us", nr, nr_pages, took_ns / 1000);
+	if (nr_pages < ctl->turn_pages / 2)
+		return;		/* it tells little */
+	if (took_ns > SLOW_NS && ctl->turn_pages > MIN_TURN_PAGES)
+		ctl->turn_pages /= 2;
+	else if (took_ns < FAST_NS && ctl->turn_pages < MAX_TURN_PAGES)
+		ctl->turn_pages *= 2;
+}
+
+static int run_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
+		    size_t nr, struct aging *aging)
 {
 	int err, dir_fd = ctl->owner.dir_fd;
 
 	/* A kdamond told to stop before its first turn does none. */
 	for (int i = 0; i < NR_TRIES; i++) {
+		uint64_t began = clock_now_ns();
+
 		/* Setting up takes a while, and nobody else knows our lock. */
 		if (!damon_owner_is_ours(&ctl->owner))
 			return -EBUSY;
@@ -149,6 +188,7 @@ static int run_pass(struct damon_ctl *ctl, struct aging *aging)
 			err = damon_sysfs_put(dir_fd, "0/state", "off");
 		}
 		aging_end(aging);
+		bound_turns(ctl, runs, nr, clock_now_ns() - began);
 		if (err || aging_is_complete(aging))
 			return err;
 		log_debug("damon: a pass was not complete");
@@ -157,7 +197,7 @@ static int run_pass(struct damon_ctl *ctl, struct aging *aging)
 }
 
 /* The lock is held. */
-static int locked_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
+static int take_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		     size_t nr, struct aging *aging, char *why, size_t len)
 {
 	int err = damon_owner_configure(&ctl->owner, why, len);
@@ -168,30 +208,49 @@ static int locked_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		ctl->nr_regions = 0;
 	err = put_regions(ctl, runs, nr);
 	if (!err)
-		err = run_pass(ctl, aging);
+		err = run_turn(ctl, runs, nr, aging);
 	/* Somebody changed it under us: begin anew the next time. */
 	if (err)
 		ctl->owner.in_doubt = true;
 	return err;
 }
 
-int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
-		   size_t nr, struct aging *aging, const atomic_bool *stopping)
+static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
+		       size_t nr, struct aging *aging,
+		       const atomic_bool *stopping)
 {
 	char why[256] = "somebody else began to use DAMON while a pass was set up";
-	int err;
+	int err = damon_owner_lock(&ctl->owner, stopping, why, sizeof(why));
 
-	if (!nr)
-		return 0;
-	err = damon_owner_lock(&ctl->owner, stopping, why, sizeof(why));
 	if (!err) {
-		err = locked_pass(ctl, runs, nr, aging, why, sizeof(why));
+		err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
 		damon_owner_unlock(&ctl->owner);
 	}
 	/* As long as it lasts, once. */
 	if (err == -EBUSY && !ctl->refused)
 		log_warn("%s", why);
 	ctl->refused = err == -EBUSY;
+	return err;
+}
+
+int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
+		   size_t nr, struct aging *aging, const atomic_bool *stopping)
+{
+	__cleanup_free struct pfn_run *part = malloc(nr * sizeof(*part));
+	struct pfn_pos pos = { 0 };
+	bool first = true;
+	int err = 0;
+	size_t n;
+
+	if (nr && !part)
+		return -ENOMEM;
+	while (!err && (n = pfn_runs_part(runs, nr, &pos, ctl->turn_pages,
+					  part))) {
+		if (!first)
+			usleep(OTHERS_US);
+		first = false;
+		err = locked_turn(ctl, part, n, aging, stopping);
+	}
 	return err;
 }
 
@@ -216,6 +275,7 @@ int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why, size_t len)
 
 	if (!ctl)
 		return -ENOMEM;
+	ctl->turn_pages = MAX_TURN_PAGES;
 	err = damon_owner_open(&ctl->owner, pageout, why, len);
 	if (err) {
 		free(ctl);

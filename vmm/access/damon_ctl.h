@@ -29,9 +29,9 @@ void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
  * One complete pass over runs (sorted, not touching), recorded by aging.
- * Returns after it ended, or while it waits for its turn with -ECANCELED, once
- * *stopping is set (it may be NULL).  -EBUSY, told: somebody else's kdamond runs,
- * or another vmm does not end its pass; -errno.
+ * Returns after it ended, or soon after *stopping was set (it may be NULL), with
+ * -ECANCELED.  -EBUSY, told: somebody else's kdamond runs, or another vmm does not
+ * end its pass; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		   size_t nr, struct aging *aging,

@@ -20,6 +20,7 @@
 
 #define PM_PRESENT (UINT64_C(1) << 63)
 #define PM_PFN	   ((UINT64_C(1) << 55) - 1)
+#define HUGE_PAGES 512
 
 struct pfn_map {
 	const struct guest_mem *mem;	/* not owned */
@@ -222,6 +223,33 @@ int pfn_runs_from_bitmap(const uint64_t *bitmap, uint64_t base,
 		bit = bitmap_next(bitmap, end, nr_bits);
 	}
 	return nr;
+}
+
+size_t pfn_runs_part(const struct pfn_run *runs, size_t nr,
+		     struct pfn_pos *pos, uint64_t max_pages,
+		     struct pfn_run *part)
+{
+	uint64_t left = max_pages;
+	size_t n = 0;
+
+	while (pos->run < nr && left) {
+		const struct pfn_run *run = &runs[pos->run];
+		uint64_t start = run->start + pos->done, end = run->end;
+
+		if (end - start > left) {
+			end = start + left;
+			if (end / HUGE_PAGES * HUGE_PAGES > start)
+				end = end / HUGE_PAGES * HUGE_PAGES;
+			pos->done = end - run->start;
+			left = 0;
+		} else {
+			left -= end - start;
+			pos->run++;
+			pos->done = 0;
+		}
+		part[n++] = (struct pfn_run){ start, end };
+	}
+	return n;
 }
 
 int pfn_map_runs(struct pfn_map *map, uint64_t gap_pages, size_t max_runs,

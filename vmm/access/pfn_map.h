@@ -53,6 +53,20 @@ void pfn_map_forget(struct pfn_map *map, struct gfn_range part);
 int pfn_map_runs(struct pfn_map *map, uint64_t gap_pages, size_t max_runs,
 		 const struct pfn_run **runsp);
 
+/*
+ * Copies of runs, from *pos on, what has max_pages pages together, into part,
+ * which has room for as many runs; *pos, zeros at first, is where the next part
+ * begins.  No huge page is cut, where that can be.  The number of runs; 0: that
+ * was all.
+ */
+struct pfn_pos {
+	size_t run;
+	uint64_t done;		/* pages of it */
+};
+size_t pfn_runs_part(const struct pfn_run *runs, size_t nr,
+		     struct pfn_pos *pos, uint64_t max_pages,
+		     struct pfn_run *part);
+
 /* Can we read PFNs?  0 or -errno with why. */
 int pfn_map_probe(pid_t pid, char *why, size_t len);
 
