@@ -36,7 +36,7 @@ give_up() {
 }
 # Two epochs from now the host has heard of all that is now.
 epoch_is() { [ "$(stat_of .agent.epoch)" -ge "$1" ]; }
-two_epochs() { wait_for 60 epoch_is $(($(stat_of .agent.epoch) + 2)); }
+two_epochs() { wait_for 100 epoch_is $(($(stat_of .agent.epoch) + 2)); }
 
 # --- the truth as JSON, and the same made of the host's answers -------------
 truth() {
@@ -61,7 +61,7 @@ frames_agree() { host_frames && cmp -s frames host-frames; }
 began=$(date +%s)
 check_frames() { # NAME
   echo "# after $(($(date +%s) - began)) s:"
-  wait_for 20 frames_agree
+  wait_for 100 frames_agree
   ok $? "$1: all $(jq length frames) frames name who maps them where"
   jq -nc --slurpfile t frames --slurpfile h host-frames '[$t[0], $h[0]] |
     transpose[] | select(.[0] != .[1]) | {truth: .[0], host: .[1]}' |
@@ -95,7 +95,7 @@ frame_of() {
 }
 
 wait_for 120 more_answers 'G ready' 0 || guest_hung console messages
-wait_for 60 epoch_is 1
+wait_for 100 epoch_is 1
 ok $? "its agent connects and sends a picture"
 truth || { ok 1 "the guest tells the truth"; give_up; }
 two_epochs
@@ -122,7 +122,7 @@ locked() { # PAGE: [flagged, in a locked region of the parent, of the child]
     map(. != null)'
 }
 is_locked() { [ "$(locked 7)" = '[true,true,false]' ]; }
-wait_for 30 is_locked
+wait_for 100 is_locked
 ok $? "mlocked: the frame is flagged, and the parent's region, not the child's"
 [ "$nr_failed" = 0 ] || echo "# now: $(locked 7)"
 is "$(api "/page/$(frame_of anon 5 "$parent")" | jq -c '.flags |
@@ -130,7 +130,7 @@ is "$(api "/page/$(frame_of anon 5 "$parent")" | jq -c '.flags |
 
 list_of() { api "/page/$(frame_of "$1" 5 "$parent")" | jq -r .list; }
 is_unevictable() { [ "$(list_of locked)" = unevictable ]; }
-wait_for 30 is_unevictable
+wait_for 100 is_unevictable
 ok $? "mlocked: on the unevictable list"
 like "$(list_of anon)" '^(in)?active$' "the other is not"
 # Scans are not needed any more, and cost time in here.
@@ -148,16 +148,16 @@ like "$answer" ': 144 bytes, .* 0 processes read, [1-9]' \
 # --- the agent goes away, and comes again ------------------------------------
 disconnected() { [ "$(stat_of .agent.connected)" = false ]; }
 command_guest agent-stop 'G stopped'
-wait_for 30 disconnected
+wait_for 100 disconnected
 ok $? "the agent is killed: the host sees it"
 host_frames
 cmp -s frames host-frames
 ok $? "the picture stays meanwhile"
 connected_again() { [ "$(stat_of '.agent.nr_connections')" = 2 ]; }
 command_guest agent-start 'G started'
-wait_for 30 connected_again
+wait_for 100 connected_again
 ok $? "started again, it connects again"
-wait_for 30 epoch_is 1
+wait_for 100 epoch_is 1
 truth || give_up
 two_epochs
 check_frames "picture of the new connection"
@@ -168,7 +168,7 @@ gone() { api "/process/$1" | jq -e 'has("error")'; }
 gone_child=$child
 gfn=$(frame_of cow 3 "$child")
 command_guest child 'T child gone'
-wait_for 30 gone "$gone_child"
+wait_for 100 gone "$gone_child"
 ok $? "the child ends: it is forgotten"
 # The frame may serve another process by now.
 is "$(api "/page/$gfn" "/page/$(frame_of shared 5 "$parent")" |
@@ -179,7 +179,7 @@ two_epochs
 check_frames "the parent alone"
 check_regions "the parent alone"
 say exit
-wait_for 30 gone "$parent"
+wait_for 100 gone "$parent"
 ok $? "the parent ends: it is forgotten"
 is "$(api /processes | jq -c --argjson p "$parent" \
   '[.[].pid] | index($p)')" null "nor is it in the list"

@@ -39,7 +39,7 @@ more_answers() { [ "$(answers "$1")" -gt "$2" ]; }
 command_guest() { # TEXT ANSWER
   _had=$(answers "$2")
   echo "$1" >&9
-  wait_for 60 more_answers "$2" "$_had"
+  wait_for 100 more_answers "$2" "$_had"
 }
 epoch_is() { [ "$(stat_of .agent.epoch)" -ge "$1" ]; }
 give_up() {
@@ -76,13 +76,13 @@ check() { # WHO COUNT PIDS
 for way in bpf kcore; do
   [ $way = bpf ] || {
     command_guest agent-kcore 'G agent'
-    # What the one before said is forgotten by the first full picture.
+    # What the one before said is forgotten by the first full picture; pictures are
+    # counted from 0 again.
     connected_again() { [ "$(stat_of .agent.nr_connections)" = 2 ]; }
-    wait_for 60 connected_again
+    wait_for 100 connected_again
     ok $? "the agent starts anew"
   }
-  wait_for 60 epoch_is 2
-  wait_for 60 known
+  wait_for 100 epoch_is 2 && wait_for 300 known
   ok $? "$way: both processes' page tables are known"
   check parent 1 "$parent"
   check child 1 "$child"

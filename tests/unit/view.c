@@ -326,7 +326,9 @@ static void test_connections(void)
 	ok(pids_of(500) == 50 && pids_of(106) == 30,
 	   "hanging up in the middle leaves what was told");
 	call();
-	ok(honest(), "the next agent's picture has no trace of it");
+	ok(!stats_now().epoch && pids_of(500) == 50,
+	   "the next agent has sent no picture yet, and the last one's stays");
+	ok(honest() && stats_now().epoch == 1, "its own has no trace of it");
 	n = agent;
 	call();
 	ok(recv(n, frame, sizeof(frame), 0) == 0 && honest(),

@@ -175,7 +175,7 @@ const struct field stat_fields[] = {
 	F("agent", "connected", BOOL, agent.agent_connected, GAUGE,
 	  "vmm_agent_connected", 1, "Whether the guest agent is connected"),
 	F("agent", "epoch", U64, agent.epoch, COUNTER,
-	  "vmm_agent_epochs", 1, "Complete pictures the agent sent"),
+	  "vmm_agent_epochs", 1, "Complete pictures the connected agent sent"),
 	F("agent", "nr_messages", U64, agent.nr_messages, COUNTER,
 	  "vmm_agent_messages", 1, "Messages of the agent"),
 	F("agent", "nr_bytes", U64, agent.nr_bytes, COUNTER,

@@ -356,6 +356,7 @@ void view_apply_reset(struct view *view)
 	view->pid = 0;
 	view->vma = NULL;
 	view_wrlock(view);
+	view->stats.epoch = 0;
 	view_end_flags(view);
 	view_unlock(view);
 }

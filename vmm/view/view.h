@@ -76,7 +76,8 @@ struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
 struct view_stats {
 	bool agent_connected;
 	bool drops_cache;		/* it does on agent_server_drop_cache() */
-	uint64_t epoch;			/* of the last complete picture */
+	/* The last complete picture of this connection; 0: none came yet. */
+	uint64_t epoch;
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
 	/* The agent costs too much: it is not read now; times so far. */
 	bool throttled;
