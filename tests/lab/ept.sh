@@ -18,7 +18,7 @@ ok $? "the module builds without warnings against the headers of $release"
 strip --strip-debug "$tmp/kmod/kvm_young.ko"
 
 status=0
-"$ept" --quiet --timeout "${VMM_EPT_TIMEOUT:-1500}" \
+"$ept" --quiet --timeout "${VMM_EPT_TIMEOUT:-5400}" \
   ${VMM_EPT_CPU:+--cpu "$VMM_EPT_CPU"} \
   "$srcdir/tests/lab/ept-inside.sh" "$tmp/kmod/kvm_young.ko" \
   "$abs_top_builddir/tests/lab/kmod-truth" \

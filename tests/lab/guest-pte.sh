@@ -11,7 +11,7 @@ if [ -z "${VMM_TEST_INSIDE-}" ]; then
   lab_require
   trap - EXIT
   mkdir -p "$tmp/out"
-  lab_exec --timeout 1800 --swap 1G --env VMM_TEST_INSIDE=1 sh "$self"
+  lab_exec --timeout 5400 --swap 1G --env VMM_TEST_INSIDE=1 sh "$self"
   status=$?
   rm -rf "$tmp"
   exit $status

@@ -26,7 +26,7 @@ stat=/sys/module/damon_stat/parameters/enabled
 echo $? >"$LAB_OUT/absent.status"
 insmod "$module" || exit 1
 for backend in ram memfd; do
-  timeout 400 "$qemu" $backend >"$LAB_OUT/qemu-$backend" 2>&1
+  timeout 1200 "$qemu" $backend >"$LAB_OUT/qemu-$backend" 2>&1
   echo $? >"$LAB_OUT/qemu-$backend.status"
 done
 "$source" >"$LAB_OUT/source" 2>&1
@@ -44,7 +44,7 @@ echo $? >"$LAB_OUT/hugetlb.status"
 echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 "$truth" >"$LAB_OUT/truth" 2>&1
 echo $? >"$LAB_OUT/truth.status"
-timeout 300 "$stress" 10 >"$LAB_OUT/stress" 2>&1
+timeout 1200 "$stress" 10 >"$LAB_OUT/stress" 2>&1
 echo $? >"$LAB_OUT/stress.status"
 [ "$(cat /sys/module/kvm_young/refcnt)" = 0 ]
 echo $? >"$LAB_OUT/refcnt.status"
@@ -55,14 +55,14 @@ if grep -qw svm /proc/cpuinfo; then
 else
   modprobe -r kvm_intel && modprobe kvm_intel ept=0
 fi && insmod "$module"
-timeout 300 "$truth" 32 no-walk >"$LAB_OUT/shadow" 2>&1
+timeout 1200 "$truth" 32 no-walk >"$LAB_OUT/shadow" 2>&1
 echo $? >"$LAB_OUT/shadow.status"
 rmmod kvm_young
 sync
 sleep 1
 dmesg >"$LAB_OUT/dmesg"
 EOT
-lab_run --kernel "$kernel" --timeout 1800 --swap 1G sh "$tmp/inside" \
+lab_run --kernel "$kernel" --timeout 5400 --swap 1G sh "$tmp/inside" \
   "$abs_top_builddir/tests/lab/kmod-truth" \
   "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko" \
   "$abs_top_builddir/tests/lab/kmod-source" \

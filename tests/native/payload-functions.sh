@@ -119,7 +119,7 @@ payload_in_lab() {
     done_testing
     exit 1
   }
-  lab_exec --timeout 1800 --swap 2G \
+  lab_exec --timeout 5400 --swap 2G \
     --env VMM_TEST_MODULE="$tmp/kmod/kvm_young.ko" sh "$1"
 }
 
