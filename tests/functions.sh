@@ -136,9 +136,12 @@ require_libvirt_build() {
     "libvirt-dev and run configure again"
 }
 
-# require_swap MIB: so much of it must be free
+# require_swap MIB: so much of it must be free.  Other tests have some for a while.
+has_swap() { # Total|Free MIB
+  [ "$(awk "/^Swap$1/ { print int(\$2 / 1024) }" /proc/meminfo)" -ge "$2" ]
+}
 require_swap() {
-  [ "$(awk '/^SwapFree/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ] ||
+  { has_swap Total "$1" && wait_for 600 has_swap Free "$1"; } ||
     fail_all "less than $1 MiB of swap are free: add some, for example by" \
       "tests/make-swap $1"
 }

@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # In level 1: starts guests, and prints TAP.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 vmm_pid=
 on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
 kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
@@ -22,13 +23,16 @@ start() { # END VMM-OPTION...
 answer() {
   tr -d '\r' <"console-$end" | sed -n "s/^R $1 *//p"
 }
-finish() { # STATUS NAME
+wait_end() { # sets status
   (sleep 600; kill -KILL "$vmm_pid") >/dev/null 2>&1 &
   watch=$!
   status=0
   wait "$vmm_pid" || status=$?
   kill "$watch" 2>/dev/null
   vmm_pid=
+}
+finish() { # STATUS NAME
+  [ -z "$vmm_pid" ] || wait_end
   [ "$status" != 137 ] || guest_hung "console-$end" "messages-$end"
   is "$status" "$1" "$2"
   echo "# end=$end: $((($(date +%s%N) - began) / 1000000)) ms wall," \
@@ -58,11 +62,15 @@ wait_for 120 grep -q '^R ready' console-echo
 echo 'typed on the console' >&9
 finish 0 'input: the guest ended itself'
 like "$(answer heard)" 'typed on the console' 'input: reaches the guest'
-start stay --socket "$tmp/control"
-wait_for 120 grep -q '^R ready' console-stay
-[ -S "$tmp/control" ]
-ok $? 'SIGTERM: the socket is there before'
-kill -TERM "$vmm_pid"
+terminate() {
+  start stay --socket "$tmp/control"
+  wait_for 120 grep -q '^R ready' console-stay
+  [ -S "$tmp/control" ]
+  ok $? 'SIGTERM: the socket is there before'
+  kill -TERM "$vmm_pid"
+  wait_end
+}
+until_orderly terminate
 finish 6 'SIGTERM: exit status 6'
 [ ! -e "$tmp/control" ]
 ok $? 'SIGTERM: the socket is removed'

@@ -44,41 +44,71 @@ taken() { stat_of "[.taken.$1] | add"; }
 
 wait_for 240 says "G read $sum" || guest_hung console messages
 ok 0 "the guest has read its file"
-wait_for 60 idle_cache $((80 << 20))
+wait_for 100 idle_cache $((80 << 20))
 ok $? "the host sees that its page cache is clean and idle"
-resident=$(stat_of .memory.resident_bytes)
+
+# The file is read again; what the agent has told last is kept, so it must have told
+# that the file is in memory.
+nr_reads=0
+read_again() { # sets back
+  "$vmm" policy --socket "$tmp/socket" target=288M >/dev/null
+  echo again >&9
+  nr_reads=$((nr_reads + 1))
+  has_read() { [ "$(tr -d '\r' <console | grep -c "^G again $sum")" = $nr_reads ]; }
+  back=0
+  wait_for 120 has_read || back=1
+  wait_for 100 idle_cache $((80 << 20)) || back=1
+}
 
 # 72 MiB less: the cache alone can give that.
-target=$((resident - (72 << 20)))
-"$vmm" policy --socket "$tmp/socket" "target=$((target >> 20))M" >/dev/null
-wait_for 60 at_most $((target + (4 << 20)))
-ok $? "resident memory comes down by 72 MiB"
-echo "# resident $((resident >> 20)) MiB, now" \
-  "$(($(stat_of .memory.resident_bytes) >> 20)); asked for" \
-  "$(taken cache_asked) pages of cache, $(taken free_asked) of free memory;" \
-  "given back $(($(stat_of .memory.discarded_bytes) >> 20)) MiB; evicted:" \
-  "$(stat_of '.taken | tostring')"
-[ "$(taken cache_asked)" -gt 0 ]
+come_down() { # sets down, and in pages what that took: asked, clean, evicted
+  resident=$(stat_of .memory.resident_bytes)
+  target=$((resident - (72 << 20)))
+  asked=$(taken cache_asked) clean=$(taken clean_file)
+  evicted=$(stat_of .engine.nr_evicted)
+  "$vmm" policy --socket "$tmp/socket" "target=$((target >> 20))M" >/dev/null
+  down=0
+  wait_for 100 at_most $((target + (4 << 20))) || down=1
+  asked=$(($(taken cache_asked) - asked)) clean=$(($(taken clean_file) - clean))
+  evicted=$(($(stat_of .engine.nr_evicted) - evicted))
+  echo "# resident $((resident >> 20)) MiB, now" \
+    "$(($(stat_of .memory.resident_bytes) >> 20)); asked for $asked pages of cache," \
+    "in all $(taken free_asked) of free memory; given back" \
+    "$(($(stat_of .memory.discarded_bytes) >> 20)) MiB; evicted $evicted:" \
+    "$(stat_of '.taken | tostring')"
+}
+by_the_guest() {
+  [ "$asked" -gt 0 ] && [ "$clean" = 0 ] && [ "$evicted" -lt $((18432 / 5)) ]
+}
+# A guest that has given little after 5 s of the host's time is taken for one that
+# gives nothing, rightly, and others have to.  On a busy machine an emulated one may be
+# so slow.  Then another time, when it may be asked again: after 10 s, or 20 s if it
+# gave nothing twice.
+for round in 1 2 3 4; do
+  come_down
+  if [ $down != 0 ] || by_the_guest || [ $round = 4 ]; then break; fi
+  echo "# round $round: the guest gave too little in time, load" \
+    "$(cut -d' ' -f1-3 /proc/loadavg)"
+  read_again
+  sleep 60
+done
+ok $down "resident memory comes down by 72 MiB"
+[ "$asked" -gt 0 ]
 ok $? "the guest was asked to drop page cache"
-is "$(taken clean_file)" 0 "none of it was written to swap"
-evicted=$(stat_of .engine.nr_evicted)
+is "$clean" 0 "none of it was written to swap"
 [ "$evicted" -lt $((18432 / 5)) ]
 ok $? "less than a fifth of it came from elsewhere"
 
-# The control: with nobody to ask, the same goes to swap.  What the agent has
-# told last is kept, so it must have told that the file is in memory again.
-"$vmm" policy --socket "$tmp/socket" target=288M >/dev/null
-echo again >&9
-wait_for 120 says "G again $sum"
-ok $? "the guest reads its file again"
-wait_for 60 idle_cache $((80 << 20))
-ok $? "the host sees that its page cache is back"
+# The control: with nobody to ask, the same goes to swap.
+read_again
+ok $back "the host sees that the guest has read its file again"
+clean=$(taken clean_file)
 echo agent-stop >&9
-wait_for 60 says "G stopped"
+wait_for 100 says "G stopped"
 "$vmm" policy --socket "$tmp/socket" "target=64M" >/dev/null
-wait_for 90 at_most $((80 << 20))
+wait_for 120 at_most $((80 << 20))
 ok $? "without an agent it comes down, too"
-[ "$(taken clean_file)" -gt 5000 ]
+[ $(($(taken clean_file) - clean)) -gt 5000 ]
 ok $? "control: then page cache is written to swap"
 echo "# evicted: $(stat_of '.taken | tostring')"
 

@@ -5,6 +5,7 @@
 # socket that nobody listens on and one that never answers.  Nothing depends on
 # speed: what is waited for is the state that must come about.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 payload_require
 require socat
 
@@ -19,7 +20,7 @@ on_exit() {
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
   --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
   2>"$tmp/why" || fail_all "no reclaim: $(cat "$tmp/why")"
-require_swap 1024
+require_swap 256
 
 mem=128 mib=1048576
 total=$((160 * mib))
@@ -79,9 +80,13 @@ is "$(jq -r '.guests[] | select(.name == "mute") | .fixed' "$tmp/dry")" true \
 is "$(of idle .policy.target_bytes) $(of hot .policy.target_bytes)" \
   "$((total / 2)) $((total / 2))" "and changes nothing"
 
-balance >"$tmp/rounds" 2>"$tmp/messages" &
-balance_pid=$!
-pids="$pids $balance_pid"
+: >"$tmp/rounds"
+begin_balance() {
+  balance >>"$tmp/rounds" 2>>"$tmp/messages" &
+  balance_pid=$!
+  pids="$pids $balance_pid"
+}
+begin_balance
 moved() {
   [ "$(of idle .policy.target_bytes)" -le $((total / 2 - 16 * mib)) ] &&
     [ "$(of hot .policy.target_bytes)" -ge $((total / 2 + 16 * mib)) ]
@@ -96,9 +101,20 @@ ok $? "and its memory follows"
 echo "# idle: $(of idle '[.memory.resident_bytes, .policy.target_bytes]' |
   tr -d '\n'), hot: $(of hot '[.memory.resident_bytes, .policy.target_bytes,
   .engine.nr_refaults]' | tr -d '\n')"
-kill -TERM $balance_pid
-wait $balance_pid
-is $? 0 "SIGTERM ends it"
+terminate() { # sets status
+  [ -n "$balance_pid" ] || {
+    had=$(wc -l <"$tmp/rounds")
+    begin_balance
+    decides() { [ "$(wc -l <"$tmp/rounds")" -gt "$had" ]; }
+    wait_for $grace decides
+  }
+  kill -TERM $balance_pid
+  status=0
+  wait $balance_pid || status=$?
+  balance_pid=
+}
+until_orderly terminate
+is "$status" 0 "SIGTERM ends it"
 is "$(jq -s 'map(select(.sum_bytes > .total_bytes)) | length' "$tmp/rounds")" \
   0 "no decision gave more than there was"
 is "$(jq -s '[.[].guests[] | select(.name == "idle" and

@@ -4,7 +4,7 @@
 # is told, and nothing is left behind.  Nothing here compares speeds.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
-require_swap 1024
+require_swap 300
 out=$tmp/out
 ready=$srcdir/vmm/experiment/ready
 

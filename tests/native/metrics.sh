@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vmm metrics: two VMs and a socket that hangs, printed and by HTTP.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 payload_require
 require socat
 a=metrics-$$-a b=metrics-$$-b hung=metrics-$$-hung pids='' rundir=/run/vmm
@@ -49,11 +50,11 @@ serves_or_ended() { grep -q serving "$tmp/out" || ! kill -0 $server; }
 serve() {
   "$vmm" metrics --listen 127.0.0.1:$port >"$tmp/out" 2>&1 &
   server=$!
+  pids="$pids $server"
   wait_for 300 serves_or_ended && grep -q serving "$tmp/out"
 }
 at_free_port serve
 ok $? "by HTTP"
-pids="$pids $server"
 got() { curl -sS --max-time 120 "http://127.0.0.1:$port/$1" >"$tmp/http" \
   2>/dev/null; }
 got_both() {
@@ -77,9 +78,15 @@ closed() { [ "$(grep -l 'too many' "$tmp"/idle.* | wc -l)" -ge 4 ]; }
 wait_for 300 closed && got metrics
 is "$? $(tail -n 1 "$tmp/http")" "0 # EOF" \
   "clients that say nothing keep nobody waiting"
-kill -TERM $server
-wait $server
-is $? 0 "SIGTERM ends it well"
+terminate() { # sets status
+  [ -n "$server" ] || at_free_port serve
+  kill -TERM "$server"
+  status=0
+  wait "$server" || status=$?
+  server=
+}
+until_orderly terminate
+is "$status" 0 "SIGTERM ends it well"
 "$vmm" metrics --listen nonsense >/dev/null 2>"$tmp/why"
 is "$? $(grep -c 127.0.0.1:9717 "$tmp/why")" "2 1" \
   "an address that is none is refused with an example"

@@ -8,7 +8,7 @@ payload_require
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
   --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
   2>"$tmp/why" || fail_all "no reclaim: $(cat "$tmp/why")"
-require_swap 1024
+require_swap 128
 
 # Without --mem: the guest has what its nodes have.
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000" --cpus 1 \

@@ -93,7 +93,7 @@ api() {
 stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
 
 # What the engine has done; waits are for $grace seconds.
-grace=120
+grace=600
 resident_within() {
   _resident=$(stat_of .memory.resident_bytes)
   [ -n "$_resident" ] && [ "$_resident" -le "$1" ]

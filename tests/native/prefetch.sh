@@ -9,7 +9,7 @@ payload_require
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \
   --socket "$tmp/probe" --abits auto --reclaim on </dev/null >/dev/null \
   2>"$tmp/why" || fail_all "no reclaim: $(cat "$tmp/why")"
-require_swap 1024
+require_swap 128
 
 one_run() { # SINK
   payload_start "pattern=sequential write=25 pace_us=3000 seconds=100000 agent=1" \

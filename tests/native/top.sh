@@ -3,6 +3,7 @@
 # vmm top in a real terminal, with two guests, a socket that hangs, and one that
 # a killed VM left behind.  What is on the screen is what tmux captures of it.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 payload_require
 require tmux socat
 LC_ALL=C.UTF-8
@@ -34,7 +35,6 @@ guest() { # NAME MEM SOCKET CMDLINE [OPTION...]
     >"$tmp/$_name.log" 2>&1 <"$tmp/input" &
   pids="$pids $!"
 }
-grace=60
 socket=$tmp/a
 guest $a 48M "$tmp/a" "pattern=shared shared=2M agent=1" --abits soft \
   --reclaim off,period=500ms
@@ -52,15 +52,22 @@ wait_for $grace has_picture || {
 
 # Plain text.
 options="--delay 0.5 --socket $tmp/a --socket $tmp/b --socket $tmp/hung"
-# shellcheck disable=SC2086 # words
-"$vmm" top --batch -n 2 --sort NAME $options >"$tmp/batch"
-is $? 0 "--batch ends well"
+# A guest that gets no processor for three seconds is silent, rightly.
+row='48\.0 MiB .* [0-9.]+ +[0-9.]+ +paused$'
+batch() { # sets batched
+  batched=0
+  # shellcheck disable=SC2086 # words
+  "$vmm" top --batch -n 2 --sort NAME $options >"$tmp/batch" || batched=$?
+  grep "^$a" "$tmp/batch" | tail -n 1 | grep -Eq "$row"
+}
+wait_for 300 batch
+is "$batched" 0 "--batch ends well"
 is "$(grep -c '^vmm top ' "$tmp/batch")" 2 "with as many looks as asked for"
 # Other people's guests may be there, too.
 is "$(grep -oE "^($a|$b|hung) " "$tmp/batch" | tr -d '\n')" \
   "hung $a $b hung $a $b " "it shows all, by name"
-like "$(grep "^$a" "$tmp/batch" | tail -n 1)" \
-  '48\.0 MiB .* [0-9.]+ +[0-9.]+ +paused$' "with numbers, and rates from two looks"
+like "$(grep "^$a" "$tmp/batch" | tail -n 1)" "$row" \
+  "with numbers, and rates from two looks"
 like "$(grep '^hung ' "$tmp/batch" | tail -n 1)" 'silent$' \
   "a socket that hangs is silent, and the others are told of"
 "$vmm" top --batch -n 1 --sort nonsense >/dev/null 2>"$tmp/why"
@@ -223,16 +230,30 @@ wait_for 300 gone
 ok $? "a VM that ends leaves the screen"
 rm -f "$found_dir/top-$$-c.sock" "$left"
 
-# Signals.
-kill -TERM "$(pgrep -P "$(tmux display-message -p '#{pane_pid}')")"
-see 'mark> *$' "SIGTERM ends it"
+keys q
+see 'mark> *$' "q leaves this one, too"
+
+# Signals.  What is killed may leave the terminal as it had it.
+stop_top() { # COMMAND that stops it; sets status
+  rm -f "$tmp/status"
+  command_in_pane "clear; $vmm top $options; echo \$? >$tmp/status"
+  wait_for 300 shows "^$a .* 48.0 MiB "
+  "$1"
+  wait_for 300 test -s "$tmp/status"
+  status=$(cat "$tmp/status")
+  [ "$status" != 137 ] || keys "stty $(cat "$tmp/stty1"); printf '\\033[?1049l'" C-j
+}
+terminate() { kill -TERM "$(pgrep -P "$(tmux display-message -p '#{pane_pid}')")"; }
+interrupt() { keys C-c; }
+until_orderly stop_top terminate
+is "$status" 0 "SIGTERM ends it"
+see 'mark> *$' "and the shell goes on"
 command_in_pane "clear; stty -g >$tmp/stty4; echo after-term"
 see '^after-term' "and puts the terminal back"
 is "$(cat "$tmp/stty4")" "$(cat "$tmp/stty1")" "with its settings, too"
-command_in_pane "clear; $vmm top $options"
-see "^$a .* 48.0 MiB " "once more"
-keys C-c
-see 'mark> *$' "^C ends it"
+until_orderly stop_top interrupt
+is "$status" 0 "^C ends it"
+see 'mark> *$' "and the shell goes on"
 command_in_pane "clear; stty -g >$tmp/stty5; TERM=dumb $vmm top 2>&1"
 see "type 'dumb' can't .*--batch" "a dumb terminal is told of --batch"
 is "$(cat "$tmp/stty5")" "$(cat "$tmp/stty1")" "after ^C settings are right"
