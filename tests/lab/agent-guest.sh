@@ -11,9 +11,10 @@ start_agent() {
 # start is a change as well.
 wait_quiet() {
   tries=0
-  while [ $tries -lt 100 ]; do
+  while [ $tries -lt 40 ]; do
     tries=$((tries + 1))
-    sleep 3
+    # Longer and longer: on a busy machine it comes to few looks a second.
+    sleep $((2 + tries))
     tail -n 5 /tmp/agent.log >/tmp/quiet
     ! grep -q ': 144 bytes, .* 0 processes read, [1-9]' /tmp/quiet || return
   done

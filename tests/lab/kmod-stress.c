@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-stress SECONDS: scans while everything under them changes.
+ * kmod-stress SECONDS: scans while everything under them changes, for so long at
+ * least.
  *
  *   a guest that writes some of its pages, two scanners (one taking, one
  *   looking), memory slots that come and go, dirty logging, huge pages that
@@ -37,6 +38,7 @@
 #define DATA_BYTES (96UL << 20)
 #define NR_PAGES   (DATA_BYTES / GUEST_PAGE)
 #define SLOT_BYTES (8UL << 20)
+#define LIMIT_S	   600
 
 static atomic_bool stop;
 
@@ -374,6 +376,14 @@ int main(int argc, char **argv)
 	start(&paging, &g, pager);
 	start(&fuzz, &g, fuzzer);
 	killer(&dying, argc > 1 ? atoi(argv[1]) : 10);
+	/* A busy machine comes to little: until each has done its part. */
+	for (int i = 0; i < LIMIT_S; i++) {
+		if (guest_rounds(&g) > 1 && taking.young && looking.young &&
+		    slots.done && thp.done && paging.done && dying.young &&
+		    fuzz.failed && fuzz.done > fuzz.failed)
+			break;
+		killer(&dying, 1);
+	}
 	rounds = guest_rounds(&g);
 	stop = true;
 	pthread_join(taking.thread, NULL);

@@ -30,11 +30,10 @@ static char *anon, *file, *cow;
 static bool wait_epochs(uint64_t nr)
 {
 	struct view_stats s;
+	int left = 30000;
 
 	view_get_stats(view, &s);
 	for (uint64_t want = s.epoch + nr; s.epoch < want;) {
-		static int left = 3000;
-
 		if (!left--)
 			return false;
 		poll(NULL, 0, 20);
@@ -258,7 +257,7 @@ int main(void)
 	stop(agent);
 	agent = start_agent(as);
 	now = clock_now_ns();
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 30000; i++) {
 		view_get_stats(view, &st);
 		if (st.nr_connections == 2 && st.last_update_ns > now)
 			break;

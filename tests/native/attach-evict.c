@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attach-evict PID [SECONDS]: takes a guest of QEMU's out of RAM, a random part
- * at a time, hot or cold, for so long.  For attach-evict.sh, which kills it.
+ * attach-evict PID [PAGES]: takes a guest of QEMU's out of RAM, a random part at a
+ * time, hot or cold, until so many pages have gone.  For attach-evict.sh, which
+ * kills it.
  */
 #include "config.h"
 
@@ -13,7 +14,8 @@
 #include "vmm/host/qemu_guest.h"
 #include "vmm/reclaim/sink.h"
 
-#define PART 512		/* pages */
+#define PART	512		/* pages */
+#define LIMIT_S 600
 
 static int fail(const char *what, const char *why)
 {
@@ -28,6 +30,7 @@ int main(int argc, char **argv)
 	const struct qemu_hints hints = { .vm_fd = -1 };
 	struct qemu_memory memory;
 	struct guest_mem *mem;
+	uint64_t nr_enough;
 	time_t end;
 	pid_t pid = argc > 1 ? atoi(argv[1]) : 0;
 	char why[512];
@@ -41,7 +44,8 @@ int main(int argc, char **argv)
 		return fail("memory", "can't be attached to");
 	if (sink_swap.open(&sink, mem, NULL, why, sizeof(why)))
 		return fail("swap", why);
-	end = time(NULL) + (argc > 2 ? atoi(argv[2]) : 3600);
+	nr_enough = argc > 2 ? strtoull(argv[2], NULL, 10) : UINT64_MAX;
+	end = time(NULL) + LIMIT_S;
 	srand(getpid());
 	do {
 		const struct guest_memslot *s =
@@ -54,7 +58,7 @@ int main(int argc, char **argv)
 		rc = sink->ops->evict(sink, &r, 1, &res);
 		if (rc)
 			return fail("evict", "the guest is gone");
-	} while (time(NULL) < end);
+	} while (res.evicted < nr_enough && time(NULL) < end);
 	printf("%llu tried, %llu evicted, %llu kept\n",
 	       (unsigned long long)res.tried, (unsigned long long)res.evicted,
 	       (unsigned long long)res.kept);

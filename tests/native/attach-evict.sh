@@ -40,7 +40,7 @@ try() { # NAME QEMU-OPTION...
   qemu=$!
   wait_for 300 has_said 'G ready' 0 || { ok 1 "$_name: the guest runs"; give_up; }
   ok 0 "$_name: the guest runs"
-  "$evict" "$qemu" 2 >"$tmp/out" 2>&1
+  "$evict" "$qemu" 1001 >"$tmp/out" 2>&1
   ok $? "$_name: its memory is taken"
   sed 's/^/# /' "$tmp/out"
   [ "$(awk '{ print $3 }' "$tmp/out")" -gt 1000 ]

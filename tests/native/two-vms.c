@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -228,6 +229,7 @@ static void test_stop(int fd)
 		{ .cmdline = "leaves|o", .want = VM_END_POWEROFF },
 	};
 	struct pollfd p;
+	int nr = 0;
 
 	for (int i = 0; i < 2; i++)
 		guest_new(&g[i], fd);
@@ -238,7 +240,12 @@ static void test_stop(int fd)
 	guest_finish(&g[1]);
 	ok(!g[0].done, "the other still runs");
 	/* Its text may be on its way: a letter at a time. */
-	nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
+	for (time_t end = time(NULL) + LIMIT_S; time(NULL) < end;) {
+		if (!ioctl(g[0].out[0], FIONREAD, &nr) &&
+		    nr >= (int)strcspn(g[0].cmdline, "|"))
+			break;
+		usleep(10000);
+	}
 	vm_stop(g[0].vm, VM_END_STOPPED);
 	guest_finish(&g[0]);
 }

@@ -335,13 +335,13 @@ static void test_held(void)
 	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
 	   (long long)before.nr_swapped);
 	engine_hold(vm.engine, true);
-	/* One scan may be under way; then there is none for 20 periods. */
-	for (int i = 0; i < 100; i++) {
-		before = stats_of(&vm);
+	/* One scan may be under way; then there is none for 100 periods. */
+	before = stats_of(&vm);
+	for (int i = 0, nr_equal = 0; i < 1000 && nr_equal < 5; i++) {
 		usleep(200000);
 		s = stats_of(&vm);
-		if (s.nr_scans == before.nr_scans)
-			break;
+		nr_equal = s.nr_scans == before.nr_scans ? nr_equal + 1 : 0;
+		before = s;
 	}
 	is_int(s.nr_scans, before.nr_scans, "held: no scan is made");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "vmm/access/fake.h"
 #include "vmm/policy/engine.h"
@@ -393,6 +394,7 @@ int main(void)
 	char why[256];
 	int rc;
 
+	stay_on_one_cpu(NULL);
 	test_promotion();
 	test_failing();
 	if (guest_mem_new(&mem, ALL * PAGE, GUEST_MEM_ANON))

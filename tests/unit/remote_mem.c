@@ -68,6 +68,7 @@ static void serve(uint8_t *memory, int in, int out)
 	while (read(in, &c, 1) == 1) {
 		for (uint64_t i = 0; i < 3 * NR; i++)
 			wrong += words[i * PAGE / 8 + i % 512] != value(i);
+		push_batch();
 		if (write(out, &wrong, sizeof(wrong)) != sizeof(wrong))
 			_exit(1);
 	}
@@ -155,12 +156,24 @@ static void test_evict(struct guest_mem *mem, struct child *c,
 	struct reclaim_sink *sink;
 	uint64_t swapped;
 	char why[256];
+	int rc = 0;
 
 	if (sink_swap.open(&sink, mem, NULL, why, sizeof(why))) {
 		ok(false, "%s: evict: %s", what, why);
 		return;
 	}
-	IS(sink->ops->evict(sink, r, 2, &res), 0, "%s: two ranges, one over two slots", what);
+	/*
+	 * The kernel keeps a page that it has in hand just then, for example to
+	 * compact memory for another test: then all come back, and go anew.
+	 */
+	for (int i = 0; i < 20; i++) {
+		res = (struct reclaim_result){ 0 };
+		rc = sink->ops->evict(sink, r, 2, &res);
+		if (rc || !res.kept)
+			break;
+		IS(nr_wrong(c), 0, "%s: all come back, to go once more", what);
+	}
+	IS(rc, 0, "%s: two ranges, one over two slots", what);
 	IS(res.tried, 100 + NR, "%s: all were tried", what);
 	IS(res.evicted, 100 + NR, "%s: and are gone", what);
 	IS(count(mem, 0, NR, &swapped), NR - 100, "%s: the host agrees", what);

@@ -58,7 +58,8 @@ static void test_server(void)
 	snprintf(error_file, sizeof(error_file), "error-file=%s",
 		 server.error_file);
 	nbd_server_start(&server, args);
-	snprintf(options, sizeof(options), "codec=none,mem=1M,shards=1,nbd=%s",
+	snprintf(options, sizeof(options), "codec=none,mem=1M,shards=1,"
+		 "timeout=60s,nbd=%s",
 		 server.uri);
 	world_open(&w, 32 * MIB, GUEST_MEM_MEMFD, options);
 	ok(!world_stats(&w).last_error[0] && !world_stats(&w).last_error_ns,

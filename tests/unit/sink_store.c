@@ -367,8 +367,9 @@ int main(void)
 	test_full();
 	test_writers(GUEST_MEM_ANON, "shards=2", "private memory");
 	test_writers(GUEST_MEM_MEMFD, "shards=3,codec=zstd", "a memfd");
-	test_writers(GUEST_MEM_ANON, "mem=1M,codec=none,size=64M,file=far",
-		     "with a file");
+	/* As long as can be: a busy disk takes its time. */
+	test_writers(GUEST_MEM_ANON, "mem=1M,codec=none,size=64M,timeout=60s,"
+		     "file=far", "with a file");
 	ok(!chdir("/") && !rmdir(dir), "which has no name any more");
 	return tap_done();
 }

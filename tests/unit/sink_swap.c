@@ -13,7 +13,9 @@
 #include "vmm/util/bitmap.h"
 
 #define NR   2048		/* frames: 8 MiB */
+#define NR_WRITTEN 1000u
 #define PAGE 4096
+#define NR_TRIES 20
 
 static struct guest_mem *mem;
 static struct reclaim_sink *sink;
@@ -53,13 +55,38 @@ static uint64_t nr_resident(uint64_t first, uint64_t end, uint64_t *swapped)
 	return bitmap_count(in, first, end);
 }
 
+/*
+ * The kernel keeps a page that it has in hand just then, for example to compact
+ * memory for another test.  Then all that was written comes back, and goes anew.
+ */
+static int evict_all(const struct gfn_range *r, size_t n,
+		     struct reclaim_result *res)
+{
+	int rc = 0;
+
+	for (int i = 0; i < NR_TRIES; i++) {
+		*res = (struct reclaim_result){ 0 };
+		rc = sink->ops->evict(sink, r, n, res);
+		if (rc || !res->kept || i == NR_TRIES - 1)
+			break;
+		printf("# %llu pages were kept: once more\n",
+		       (unsigned long long)res->kept);
+		for (size_t k = 0; k < n; k++)
+			for (uint64_t g = r[k].start.v;
+			     g < r[k].start.v + r[k].nr && g < NR_WRITTEN; g++)
+				page(g)[0] = page(g)[0];
+		usleep(20000);
+	}
+	return rc;
+}
+
 static void test_counts(void)
 {
 	const struct gfn_range r[] = { { GFN(0), 100 }, { GFN(950), 100 } };
-	struct reclaim_result res = { 0 };
+	struct reclaim_result res;
 	uint64_t swapped;
 
-	is_int(sink->ops->evict(sink, r, 2, &res), 0, "two ranges");
+	is_int(evict_all(r, 2, &res), 0, "two ranges");
 	is_int(res.tried, 200, "200 pages tried");
 	is_int(res.evicted, 150, "150 evicted");
 	is_int(res.absent, 50, "50 were never there");
@@ -75,17 +102,17 @@ static void test_counts(void)
 static void test_many_ranges(void)
 {
 	static struct gfn_range r[NR];
-	struct reclaim_result res = { 0 };
+	struct reclaim_result res;
 	size_t n = 0;
 
-	for (uint64_t g = 1; g < 1000; g += 2) {
+	for (uint64_t g = 1; g < NR_WRITTEN; g += 2) {
 		r[n++] = (struct gfn_range){ GFN(g), 1 };
 		page(g)[0] = page(g)[0];
 		page(g - 1)[0] = page(g - 1)[0];
 	}
-	for (uint64_t g = 0; g < 1000; g += 4)
+	for (uint64_t g = 0; g < NR_WRITTEN; g += 4)
 		r[n++] = (struct gfn_range){ GFN(g), 1 };
-	is_int(sink->ops->evict(sink, r, n, &res), 0, "750 ranges");
+	is_int(evict_all(r, n, &res), 0, "750 ranges");
 	is_int(res.evicted, 750, "all evicted");
 	is_int(nr_resident(0, 1000, NULL), 250, "the pages between stay");
 }
@@ -139,7 +166,7 @@ static void test_unmapped(void)
 	struct reclaim_result res = { 0 };
 	uint64_t swapped, resident;
 
-	nr_wrong(1000);
+	nr_wrong(NR_WRITTEN);
 	is_int(guest_mem_unmap(mem, r), 0, "all is unmapped");
 	is_int(nr_resident(0, NR, NULL), 1000, "and resident");
 	sink->ops->evict(sink, &r, 1, &res);
@@ -160,15 +187,15 @@ static void test_backing(enum guest_mem_backing backing)
 	if (sink_swap.probe(mem, why, sizeof(why)))
 		tap_fail_all(why);
 	is_int(sink_swap.open(&sink, mem, NULL, why, sizeof(why)), 0, "it opens");
-	fill(1000);
+	fill(NR_WRITTEN);
 	test_counts();
-	is_int(nr_wrong(1000), 0, "the data comes back");
+	is_int(nr_wrong(NR_WRITTEN), 0, "the data comes back");
 	test_many_ranges();
 	test_locked();
 	test_refusals();
 	if (backing == GUEST_MEM_MEMFD)
 		test_unmapped();
-	is_int(nr_wrong(1000), 0, "and is whole after all");
+	is_int(nr_wrong(NR_WRITTEN), 0, "and is whole after all");
 	sink->ops->close(sink);
 	guest_mem_free(mem);
 }

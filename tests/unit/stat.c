@@ -158,7 +158,7 @@ static void test_stats(void)
 {
 	json_t *j = NULL, *ages;
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 6000; i++) {
 		json_decref(j);
 		j = get("/stats");
 		if (member(j, "engine", "nr_scans") >= 3)

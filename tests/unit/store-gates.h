@@ -142,12 +142,24 @@ static inline void shut(struct device *d, enum gate g, bool is_shut)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Waits until *p is n; a hang is ended by alarm(). */
+/*
+ * Waits until *p is n; a hang is ended by alarm().  What only rises may have gone on
+ * by the time we look: await_least().
+ */
 static inline void await(struct device *d, const unsigned int *p,
 			 unsigned int n)
 {
 	pthread_mutex_lock(&d->lock);
 	while (*p != n)
+		pthread_cond_wait(&d->changed, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static inline void await_least(struct device *d, const unsigned int *p,
+			       unsigned int n)
+{
+	pthread_mutex_lock(&d->lock);
+	while (*p < n)
 		pthread_cond_wait(&d->changed, &d->lock);
 	pthread_mutex_unlock(&d->lock);
 }
