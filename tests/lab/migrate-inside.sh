@@ -97,10 +97,10 @@ fi
 policy=target=96M,period=300ms,idle=3,cpu=80
 attach a --ages ages.a --reclaim $policy
 at_a=$!
-wait_for 60 scanned a 20
+wait_for 300 scanned a 20
 ok $? "A is attached to, and scans by $(stat_of a .engine.source)"
 at_target() { [ "$(stat_of a .memory.resident_bytes)" -le $((104 << 20)) ]; }
-wait_for 120 at_target
+wait_for 300 at_target
 ok $? "its memory comes down to the target"
 sed 's/^/# /' log.a
 
@@ -109,12 +109,12 @@ sed 's/^/# /' log.a
 hmp a stop >/dev/null
 faults=$(major_faults "$at_a") swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
 scans=$(stat_of a .engine.nr_scans)
-wait_for 60 scanned a $((scans + 6))
+wait_for 300 scanned a $((scans + 6))
 ok $? "the guest stands still, and is scanned"
 few $(($(major_faults "$at_a") - faults)) "$swapped" "scans fault no page in"
 now=$(swapped_kib "$qemu_a")
-[ "$now" -ge "$swapped" ]
-ok $? "and none leaves swap ($swapped KiB, now $now)"
+few $((now < swapped ? (swapped - now) / 4 : 0)) "$swapped" \
+  "and no page leaves swap ($swapped KiB, now $now)"
 [ "$MIGRATE_ACCEL" != kvm ] ||
   few $(($(swap_ins) - ins)) "$swapped" "nor does the host read them from it"
 hmp a cont >/dev/null
@@ -122,15 +122,15 @@ hmp a cont >/dev/null
 # --- to B ---------------------------------------------------------------------
 start_qemu b -incoming defer
 qemu_b=$!
-wait_for 30 test -S qmp.b
-wait_for 30 test -S hmp.b
+wait_for 300 test -S qmp.b
+wait_for 300 test -S hmp.b
 attach b --ages ages.b
 at_b=$!
 on_its_way() { grep -q 'on its way here' log.b; }
-wait_for 30 on_its_way
+wait_for 300 on_its_way
 ok $? "B, which waits for the guest, is attached to"
 hmp b "migrate_incoming unix:$tmp/channel" >/dev/null
-wait_for 20 test -S channel
+wait_for 300 test -S channel
 hmp a 'migrate_set_parameter max-bandwidth 4M' >/dev/null
 resident=$(rss_kib "$qemu_a")
 swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
@@ -141,21 +141,28 @@ swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
 [ "$MIGRATE_ACCEL" = kvm ] || hmp a stop >/dev/null
 begin=$(ms)
 hmp a "migrate -d unix:$tmp/channel" >/dev/null &
-wait_for 20 enabled a false
+wait_for 300 enabled a false
 ok $? "it migrates: nothing is reclaimed meanwhile"
 echo "# noticed within $(($(ms) - begin)) ms"
 wait $!
-evicted=$(stat_of a .engine.nr_evicted)
 # It says so when they are written; older ones are there before.
 said_so() { grep -q 'migrates or is saved' log.a && [ -s ages.a ]; }
-wait_for 20 said_so
+wait_for 300 said_so
 ok $? "and its ages are there to be taken along"
 cp ages.a ages.b
+# A scan that had begun may have gone on; the next ones are held.
+evicts_no_more() { # by two equal looks
+  evicted=$(stat_of a .engine.nr_evicted)
+  sleep 1
+  [ -n "$evicted" ] && [ "$evicted" = "$(stat_of a .engine.nr_evicted)" ]
+}
+wait_for 300 evicts_no_more
+ok $? "the scan that ran then is over"
 sleep 2
 is "$(stat_of a .engine.nr_evicted)" "$evicted" "nothing is evicted"
 hmp a 'migrate_set_parameter max-bandwidth 1G' >/dev/null
 migrated() { hmp a 'info migrate' | tr -d '\r' | grep -q 'status: completed'; }
-wait_for 200 migrated
+wait_for 300 migrated
 ok $? "A has sent it"
 [ "$MIGRATE_ACCEL" = kvm ] || hmp b cont >/dev/null
 echo "# before, QEMU had VmRSS $resident KiB, VmSwap $swapped KiB; now" \
@@ -167,7 +174,7 @@ hmp a 'info migrate' | tr -d '\r' |
 few $(($(major_faults "$at_a") - faults)) "$swapped" \
   "what was read back was not read by us"
 sleep 1
-enabled a false
+wait_for 300 enabled a false
 ok $? "it has left: reclaim is not resumed on A"
 is "$(grep -c stays log.a)" 0 "nor said to be"
 sum=$(cksum <ages.a)
@@ -182,7 +189,7 @@ qemu_a=''
 
 # --- on B -----------------------------------------------------------------------
 is_here() { grep -q 'is here: reclaim' log.b; }
-wait_for 30 is_here
+wait_for 300 is_here
 ok $? "the guest is on B"
 # What is killed writes none: the file is A's yet then, for another try.
 scan_b() { # sets status
@@ -190,7 +197,7 @@ scan_b() { # sets status
     attach b --ages ages.b
     at_b=$!
   }
-  wait_for 60 scanned b 1
+  wait_for 300 scanned b 1
   kill "$at_b"
   status=0
   wait "$at_b" || status=$?
@@ -223,7 +230,7 @@ is "$wrong" 0 "none that was in use on A is cold on B"
 
 attach b
 at_b=$!
-wait_for 60 scanned b 2
+wait_for 300 scanned b 2
 old=$(known_old b)
 kill "$at_b"
 wait "$at_b"
@@ -231,34 +238,34 @@ at_b=''
 is "$old" 0 "without the file no page would be old"
 had=$(said b 'G checked')
 echo check >&8
-wait_for 200 has_said b "G checked" "$had"
+wait_for 300 has_said b "G checked" "$had"
 ok $? "the guest checks all it has on B"
 is "$(lost)" 0 "nothing is lost"
 
 # --- a save that is broken off ---------------------------------------------------
 attach b --ages ages.b --reclaim $policy
 at_b=$!
-wait_for 120 scanned b 4
+wait_for 300 scanned b 4
 b_at_target() { [ "$(stat_of b .memory.resident_bytes)" -le $((104 << 20)) ]; }
-wait_for 120 b_at_target
+wait_for 300 b_at_target
 ok $? "B's memory comes down to the target"
 hmp b 'migrate_set_parameter max-bandwidth 4M' >/dev/null
 swapped=$(swapped_kib "$qemu_b")
 hmp b 'migrate -d "exec:cat >/dev/null"' >/dev/null
-wait_for 20 enabled b false
+wait_for 300 enabled b false
 ok $? "it is saved: nothing is reclaimed meanwhile"
 before=$(stat_of b .engine.nr_refaults)
 # A part only: it must be under way yet when it is broken off.
 read_back() { [ $(((swapped - $(swapped_kib "$qemu_b")) * 4)) -gt "$swapped" ]; }
-wait_for 100 read_back
+wait_for 300 read_back
 ok $? "QEMU reads pages back from swap"
 # Now: soon after the end they go again.
 now=$(swapped_kib "$qemu_b")
 hmp b migrate_cancel >/dev/null
-wait_for 20 enabled b true
+wait_for 300 enabled b true
 ok $? "the save is cancelled: reclaim goes on"
 scans=$(stat_of b .engine.nr_scans)
-wait_for 60 scanned b $((scans + 2))
+wait_for 300 scanned b $((scans + 2))
 after=$(stat_of b .engine.nr_refaults)
 pages=$(((swapped - now) / 4))
 echo "# QEMU read $pages pages back, of these $((after - before)) are taken for" \
@@ -271,14 +278,14 @@ ok $? "which are not taken for the guest's refaults"
 hmp b stop 'migrate_set_parameter max-bandwidth 1G' >/dev/null
 hmp b "migrate -d \"exec:cat >$tmp/saved\"" >/dev/null
 saved() { hmp b 'info status' | grep -q postmigrate; }
-wait_for 200 saved
+wait_for 300 saved
 ok $? "it is saved"
 sleep 1
-enabled b false
+wait_for 300 enabled b false
 ok $? "and not reclaimed from while it may be gone any moment"
 cp ages.b ages.c
 hmp b cont >/dev/null
-wait_for 20 enabled b true
+wait_for 300 enabled b true
 ok $? "it runs on after all: reclaim goes on"
 hmp b quit >/dev/null
 status=0
@@ -290,20 +297,20 @@ qemu_b=''
 echo "# $(stat -c %s saved) bytes were saved"
 start_qemu c -incoming "exec:cat $tmp/saved"
 qemu_c=$!
-wait_for 30 test -S qmp.c
+wait_for 300 test -S qmp.c
 attach c --ages ages.c
 at_b=$!
 c_is_here() { grep -q 'is here: reclaim' log.c || scanned c 1; }
-wait_for 60 c_is_here
+wait_for 300 c_is_here
 hmp c cont >/dev/null
-wait_for 60 scanned c 2
+wait_for 300 scanned c 2
 ok $? "restored from the file, it is attached to"
 old=$(known_old c)
 [ "${old:-0}" -gt 1000 ]
 ok $? "and its old pages are known ($old)"
 echo end >&9
 gone() { ! kill -0 "$qemu_c" 2>/dev/null; }
-wait_for 200 gone
+wait_for 300 gone
 ok $? "the guest ends"
 kill "$qemu_c" 2>/dev/null
 qemu_c=''

@@ -18,7 +18,7 @@ cat >"$tmp/session" <<EOT
 exec 7<&0
 stty -a >"$tmp/before"
 tty >"$tmp/tty"
-"$vmm" run --kernel "$payload" --cmdline 'pattern=idle seconds=60' --mem 96M \
+"$vmm" run --kernel "$payload" --cmdline 'pattern=idle seconds=100000' --mem 96M \
   --abits none --no-agent --socket "$tmp/socket" <&7 &
 vmm_pid=\$!
 echo \$vmm_pid >"$tmp/pid"

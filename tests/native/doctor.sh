@@ -56,8 +56,21 @@ else
   skip "DAMON is as it was" "there is none, only root may read how it is" \
     "configured, or it is in use by a vmm"
 fi
-"$vmm" doctor >"$tmp/text" 2>&1
-is "$?" "$status" "the table has the same exit status"
+# The two agree, unless what another test's vmm has of DAMON or swap changed between.
+table_agrees() {
+  doctor
+  text_status=0
+  "$vmm" doctor >"$tmp/text" 2>&1 || text_status=$?
+  [ "$text_status" = "$status" ] &&
+    [ "$(tail -n 1 "$tmp/text")" = "$(of .summary.text)" ] &&
+    [ "$(grep -cE '^  (OK|-|WARN|FAIL) ' "$tmp/text")" = "$(of '.facts | length')" ] &&
+    [ "$(grep -c '^ *-> ' "$tmp/text")" = \
+      "$(of '[.facts[] | select(.remedy != "")] | length')" ]
+}
+for _ in 1 2 3 4 5; do
+  ! table_agrees || break
+done
+is "$text_status" "$status" "the table has the same exit status"
 is "$(tail -n 1 "$tmp/text")" "$(of .summary.text)" "and the same summary"
 is "$(grep -cE '^  (OK|-|WARN|FAIL) ' "$tmp/text")" "$(of '.facts | length')" \
   "and a line for each fact"
@@ -140,12 +153,23 @@ if ! { [ -r /dev/kvm ] && [ -w /dev/kvm ]; }; then
   exit
 fi
 
-# A VM: it takes the source that doctor names, and doctor finds it healthy.
-doctor
-source=$(of .summary.source)
-payload_start "pattern=hotcold seconds=60" --mem 96M --cpus 1 --abits auto \
-  --socket "$socket"
-if wait_event 300 run; then
+# A VM: it takes the source that doctor names, and doctor finds it healthy.  Somebody
+# else may have begun or ended to use DAMON between the two: then another time.
+start_guest() { # sets rc, and source: as doctor names it
+  doctor
+  source=$(of .summary.source)
+  payload_start "pattern=hotcold seconds=100000" --mem 96M --cpus 1 --abits auto \
+    --socket "$socket"
+  rc=0
+  wait_event 300 run || rc=$?
+}
+for try in 1 2 3; do
+  start_guest
+  if [ $rc != 0 ] || [ "$(stat_of .engine.source)" = "$source" ] || [ $try = 3 ]
+  then break; fi
+  payload_cleanup
+done
+if [ $rc = 0 ]; then
   doctor --pid "$vmm_pid"
   sound "a VM"
   is "$(fact process vm status)" ok "a VM is one"

@@ -79,8 +79,13 @@ drawn() { # PID: letters of the guest's side, how many of each in a row
     awk '/^[0-9a-f]+ / { printf "%s", $2 }' | fold -w 1 | uniq -c |
     awk '{ printf "%s%s%s", (NR > 1 ? " " : ""), $1, $2 }'
 }
-is "$(drawn 1001)" "256w 512p" "inspect map: one process has used a third"
-is "$(drawn 1000)" "512w 256p" "inspect map: the other one two thirds"
+drawn_is() { [ "$(drawn "$1")" = "$2" ]; }
+check_drawn() { # PID WANT NAME
+  wait_for 300 drawn_is "$1" "$2"
+  is "$(drawn "$1")" "$2" "$3"
+}
+check_drawn 1001 "256w 512p" "inspect map: one process has used a third"
+check_drawn 1000 "512w 256p" "inspect map: the other one two thirds"
 sed 's/^/# /' "$tmp/drawing"
 NO_COLOR=1 "$vmm" inspect --socket "$socket" map 1000 nowhere \
   >/dev/null 2>"$tmp/refusal"

@@ -20,6 +20,19 @@ has_guard() {
   grep -qx vmm-stop "/proc/$pid/task/"*/comm 2>/dev/null
 }
 
+# All of its threads sleep, and none has run for half a second: whatever it was to
+# wait for, it does.
+look() {
+  cat "/proc/$pid/task/"[0-9]*/stat 2>/dev/null | sed 's/.*) \(.\) .*/\1/'
+  cat "/proc/$pid/task/"[0-9]*/schedstat 2>/dev/null
+}
+stands_still() {
+  _before=$(look)
+  ! printf '%s\n' "$_before" | grep -q '^[A-RT-Z]' || return 1
+  sleep 0.5
+  [ "$(look)" = "$_before" ]
+}
+
 # A shell has its background commands ignore SIGINT, as vmm then does.
 begin() { # VMM-ARGUMENT...
   env --default-signal=INT,HUP "$vmm" "$@" >"${output:-/dev/null}" \
@@ -40,13 +53,13 @@ stops() {
 ends() {
   _signal=$1
   _name=$2
-  wait_for 60 has_guard
+  wait_for 600 has_guard
   ok $? "$_name: signals are waited for"
-  sleep 0.5
+  wait_for 600 stands_still
   ! has_ended
   ok $? "$_name: it waits"
   kill -s "$_signal" "$pid"
-  wait_for 60 has_ended
+  wait_for 600 has_ended
   ok $? "$_name: SIG$_signal ends it"
   kill -KILL "$pid" 2>/dev/null
   status=0
@@ -64,7 +77,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
   "$vmm" run --kernel "$tmp/kernel" --socket "$tmp/socket" --abits none \
     >/dev/null 2>>"$tmp/stderr" </dev/null &
   pid=$!
-  wait_for 60 has_guard
+  wait_for 600 has_guard
   kill -s INT "$pid"
   sleep 3
   ! has_ended
@@ -82,7 +95,7 @@ if "${abs_top_builddir:-build}/config.status" --config |
 else
   socat "UNIX-LISTEN:$tmp/libvirt,fork" EXEC:'sleep 600' &
   listener=$!
-  wait_for 20 test -S "$tmp/libvirt"
+  wait_for 600 test -S "$tmp/libvirt"
   uri="qemu+unix:///system?socket=$tmp/libvirt"
   stops TERM 'attach, at libvirt' attach --connect "$uri" somebody
   stops TERM 'attach --all, at libvirt' attach --connect "$uri" --all
@@ -107,7 +120,7 @@ mkfifo "$tmp/pipe"
 exec 3<>"$tmp/pipe"
 dd if=/dev/zero of="$tmp/pipe" oflag=nonblock bs=4096 2>/dev/null
 output=$tmp/pipe begin balance --target 1G --period 0.1
-wait_for 60 waits_in pipe_write
+wait_for 600 waits_in pipe_write
 ok $? 'balance: nobody reads its output, so it waits'
 ends TERM 'balance, at a full pipe'
 exec 3>&-
@@ -118,14 +131,14 @@ TERM=xterm script -qfec "exec $vmm top --delay 0.1" /dev/null <"$tmp/keys" \
   >"$tmp/screen" 2>&1 &
 script=$!
 find_top() { pid=$(pgrep -P "$script" -x vmm); }
-wait_for 60 find_top
-wait_for 60 has_guard
-wait_for 60 grep -q RESIDENT "$tmp/screen"
+wait_for 600 find_top
+wait_for 600 has_guard
+wait_for 600 grep -q RESIDENT "$tmp/screen"
 printf '\023' >&3	# ^S
-wait_for 60 waits_in wait_woken
+wait_for 600 waits_in wait_woken
 ok $? 'top: its terminal takes no output, so it waits'
 kill -s TERM "$pid"
-wait_for 60 has_ended
+wait_for 600 has_ended
 ok $? 'top: SIGTERM ends it'
 kill -KILL "$pid" 2>/dev/null
 printf '\021' >&3
