@@ -28,7 +28,8 @@
 
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
-#define MAX_CRASHES   5
+#define AGAIN_LEAST_S 1		/* twice as long after each failure, */
+#define AGAIN_MOST_S  300	/* until one served for so long */
 #define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
 #define POLL_MS	      20
 
@@ -43,8 +44,10 @@ struct child {
 	struct child *next;
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	int id;			/* libvirt's, another one each start */
-	pid_t pid;		/* 0: it ended, and is not wanted again */
-	unsigned int nr_crashes;
+	pid_t pid;		/* 0: it ended */
+	uint64_t began_ns;
+	uint64_t again_ns;	/* not to be started before; 0: nor then */
+	unsigned int again_s;	/* what that was after the last failure */
 	bool seen;
 };
 
@@ -114,6 +117,7 @@ static void start_child(struct all *a, struct child *c)
 	}
 	if (pid) {
 		c->pid = pid < 0 ? 0 : pid;
+		c->began_ns = clock_now_ns();
 		if (pid > 0)
 			note_child(0, pid);
 		free(words);
@@ -150,11 +154,13 @@ static void see_domain(struct all *a, virDomainPtr dom)
 		c->id = -1;
 	}
 	c->seen = true;
-	/* Of one that was refused only a new start makes another. */
-	if (c->pid || c->id == id)
+	if (c->pid)
+		return;
+	if (c->id != id)
+		c->again_s = 0;
+	else if (!c->again_ns || clock_now_ns() < c->again_ns)
 		return;
 	c->id = id;
-	c->nr_crashes = 0;
 	start_child(a, c);
 }
 
@@ -190,7 +196,30 @@ static void see_domains(struct all *a)
 	forget_ended(a);
 }
 
-/* One that crashed or was killed comes again at once, but not for ever. */
+/*
+ * One that was told to end, or whose guest did, is not wanted again.  Any other end
+ * may be of trouble that passes: libvirt was busy, or QEMU slow to start.
+ */
+static void plan_next(struct child *c, int status)
+{
+	uint64_t now = clock_now_ns();
+	bool by_signal = WIFSIGNALED(status);
+
+	c->again_ns = 0;
+	if (!by_signal && !WEXITSTATUS(status))
+		return;
+	if (now - c->began_ns >= AGAIN_MOST_S * NSEC_PER_SEC)
+		c->again_s = 0;
+	c->again_s = c->again_s ? c->again_s * 2 : AGAIN_LEAST_S;
+	if (c->again_s > AGAIN_MOST_S)
+		c->again_s = AGAIN_MOST_S;
+	c->again_ns = now + c->again_s * NSEC_PER_SEC;
+	log_warn("what served domain %s ended %s %d: starting it again in %u s",
+		 c->uuid, by_signal ? "by signal" : "with status",
+		 by_signal ? WTERMSIG(status) : WEXITSTATUS(status),
+		 c->again_s);
+}
+
 static void reap(struct all *a)
 {
 	siginfo_t info = { 0 };
@@ -210,13 +239,8 @@ static void reap(struct all *a)
 		if (!c)
 			continue;
 		c->pid = 0;
-		if (WIFSIGNALED(status) && !a->stopping &&
-		    c->nr_crashes++ < MAX_CRASHES) {
-			log_warn("what served domain %s ended by signal %d: "
-				 "starting it again", c->uuid,
-				 WTERMSIG(status));
-			start_child(a, c);
-		}
+		if (!a->stopping)
+			plan_next(c, status);
 		a->told = true;
 	}
 }

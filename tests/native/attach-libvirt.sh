@@ -133,6 +133,23 @@ is "$lost" 0 "destroyed and started ten times"
 wait_for 600 served $b
 ok $? "and served"
 
+# --- one can't be served for a while ------------------------------------------
+lv destroy $b >/dev/null
+wait_for 300 unserved $b
+# shellcheck disable=SC2086 # words
+lv metadata $b $ns --config --set "<reclaim policy='nonsense' abits='none'/>" \
+  >/dev/null
+lv start $b >/dev/null
+again() { grep -q "$(lv domuuid $b) ended with status 1: starting it" "$tmp/all.log"; }
+wait_for 300 again
+ok $? "nonsense in its metadata: what serves it ends, which is said"
+set_policy $b off
+wait_for 300 served $b
+ok $? "it is served once the metadata is right, without a new start"
+# shellcheck disable=SC2086 # words
+lv metadata $b $ns --config --set "<reclaim policy='off' abits='none'/>" \
+  >/dev/null
+
 # --- libvirt restarts ---------------------------------------------------------
 kill "$libvirtd_pid"
 wait "$libvirtd_pid" 2>/dev/null
