@@ -62,7 +62,7 @@ static void close_nothing(struct reclaim_sink *s)
 static const struct reclaim_sink_ops drop_ops = {
 	.name = "drop", .evict = drop, .close = close_nothing,
 };
-static struct reclaim_sink sink = { &drop_ops };
+static struct reclaim_sink sink = { .ops = &drop_ops };
 
 /* Until the sink is in the first call of a batch.  Returns the scans until then. */
 static unsigned long begin(void)

@@ -472,7 +472,7 @@ static void test_sink_fails(int error)
 {
 	const struct reclaim_sink_ops ops = { .name = "full",
 					      .evict = evict_fails };
-	struct reclaim_sink full = { &ops }, *swap;
+	struct reclaim_sink full = { .ops = &ops }, *swap;
 	struct engine_stats s;
 	unsigned int nr_calls;
 	struct vm vm;

@@ -30,7 +30,7 @@ static const struct reclaim_sink_ops half_that_looks_ops = {
 
 static void test(const struct reclaim_sink_ops *ops)
 {
-	struct reclaim_sink half = { ops };
+	struct reclaim_sink half = { .ops = ops };
 	struct engine_stats s;
 	struct vm vm;
 

@@ -86,7 +86,7 @@ static int record_prefetch(struct reclaim_sink *s, const struct gfn_range *r,
 static const struct reclaim_sink_ops record_ops = {
 	.name = "record", .evict = record_evict, .prefetch = record_prefetch,
 };
-static struct reclaim_sink record = { &record_ops };
+static struct reclaim_sink record = { .ops = &record_ops };
 
 static void on_scan(const struct engine_stats *s, void *arg)
 {
@@ -344,7 +344,7 @@ static void test_promotion(void)
 		.name = "stay", .stays_usable = true, .evict = stay_evict,
 		.prefetch = stay_prefetch,
 	};
-	struct reclaim_sink sink = { &ops };
+	struct reclaim_sink sink = { .ops = &ops };
 	struct engine_config config = {
 		.sink = &sink,
 		.policy = { .enabled = true, .target_bytes = PAGE,
