@@ -248,7 +248,6 @@ static bool wait_for_signal(int stop_fd, double seconds)
 static int run(struct balance *b)
 {
 	int stop_fd = stop_guard_start();
-	bool ended;
 
 	if (stop_fd < 0) {
 		log_error("signals: %s", strerror(-stop_fd));
@@ -257,16 +256,19 @@ static int run(struct balance *b)
 	signal(SIGPIPE, SIG_IGN);
 	b->all.config = &b->config;
 	b->all.named_only = b->named_only;
+	b->all.stop_fd = stop_fd;
 	b->all.swap_ns = balance_swap_cost_ns();
 	if (!b->all.swap_ns)
 		b->all.swap_ns = ASSUMED_REFAULT_NS;
 	log_debug("a refault from swap costs %.0f ns", b->all.swap_ns);
 	balance_guests_look(&b->all);
 	do {
-		ended = wait_for_signal(stop_fd, b->period_s);
-		if (ended)
+		if (wait_for_signal(stop_fd, b->period_s))
 			break;
 		balance_guests_look(&b->all);
+		/* By half a look nothing is decided. */
+		if (stop_guard_is_stopping())
+			break;
 		one_round(b);
 	} while (!b->once && !ferror(stdout));
 	if (b->once && !b->all.nr) {

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -127,7 +128,7 @@ static void say_stats(struct server *s, int pid, int refaults)
 
 static struct balance_config config;
 static struct balance_guests all = { .config = &config, .named_only = true,
-				     .swap_ns = 5000 };
+				     .swap_ns = 5000, .stop_fd = -1 };
 
 static void name_guest(const char *name)
 {
@@ -210,6 +211,58 @@ static void test_sockets(void)
 	   "one that has ended is gone, and no other");
 	close(hung);
 	server_stop(&a);
+}
+
+/* Guests that never answer, and a stop: neither a look nor the end waits for them. */
+static void test_stop(void)
+{
+	const char *const mute[] = { "mute0", "mute1", "mute2", "mute3" };
+	int stop_fd = eventfd(1, EFD_CLOEXEC), fds[4];
+	unsigned int nr_silent = 0, nr_mute = 0;
+	struct server s;
+	char path[128];
+
+	if (stop_fd < 0)
+		tap_bail("no eventfd");
+	all.nr = 0;
+	memset(&config, 0, sizeof(config));
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, mute[i]);
+		fds[i] = listen_at(path);
+		name_guest(mute[i]);
+	}
+	server_start(&s, "answers");
+	name_guest("answers");
+	say_stats(&s, 1, 10);
+	/* On a busy machine one that answers may be late, too: again. */
+	for (int n = 0; n < 60 && !(all.nr && all.members[4].answers); n++) {
+		for (size_t i = 0; i < all.nr; i++)
+			all.members[i].wait = 0;
+		balance_guests_look(&all);
+	}
+	is_int(all.nr, 5, "four of five don't answer");
+	ok(all.members[4].answers, "who answers is heard beside them");
+	for (size_t i = 0; i < all.nr; i++)
+		all.members[i].nr_silent = all.members[i].wait = 0;
+	all.stop_fd = stop_fd;
+	balance_guests_look(&all);
+	for (size_t i = 0; i < all.nr; i++)
+		nr_silent += all.members[i].nr_silent;
+	is_int(nr_silent, 0, "told to stop: no answer is waited for");
+	/* As if all had answered once. */
+	for (size_t i = 0; i < all.nr; i++)
+		nr_mute += !all.members[i].nr_looks++;
+	is_int(nr_mute, 4, "four have never said anything");
+	for (int n = 0; n < 60 && !*s.put; n++)
+		balance_guests_restore(&all);
+	ok(strstr(s.put, "524288"), "a policy is put back: %s", s.put);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, mute[i]);
+		unlink(path);
+		close(fds[i]);
+	}
+	server_stop(&s);
+	close(stop_fd);
 }
 
 static void refused(const char *text, const char *part)
@@ -296,6 +349,7 @@ int main(void)
 		tap_bail("no directory");
 	test_config();
 	test_sockets();
+	test_stop();
 	ok(balance_host_available() > 1 << 20, "the host has memory available");
 	printf("# a refault from swap costs %.0f ns here\n",
 	       balance_swap_cost_ns());

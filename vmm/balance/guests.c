@@ -3,16 +3,18 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "vmm/balance/guests.h"
 #include "vmm/host/rundir.h"
 #include "vmm/mem/addr.h"
-#include "vmm/stat/client.h"
+#include "vmm/stat/client_multi.h"
 #include "vmm/util/clock.h"
 
 #define ANSWER_MS      2000
+#define RESTORE_MS     1000	/* what a stop has time for */
 #define MAX_WAIT       16	/* looks */
 #define RATE_KEEPS     0.5	/* of the rate before, in each new one */
 #define FAULTS_ENOUGH  32	/* for a mean of a store's own */
@@ -106,39 +108,111 @@ static void take_stats(struct balance_guests *all, size_t i, const json_t *j)
 	m->nr_looks++;
 }
 
+/* --- requests to all of them at once --------------------------------------- */
+
+struct round;
+
+struct request {
+	struct round *round;
+	size_t guest;
+};
+
+typedef void answer_fn(struct balance_guests *all, size_t guest, int rc,
+		       const json_t *answer, const char *why);
+
+struct round {
+	struct balance_guests *all;
+	struct stat_multi *multi;	/* owned; NULL: no memory */
+	answer_fn *take;
+	size_t nr_pending;
+	struct request requests[BALANCE_MAX_GUESTS];
+};
+
+static void on_answer(void *arg, int rc, json_t *answer, const char *why)
+{
+	struct request *r = arg;
+
+	r->round->nr_pending--;
+	r->round->take(r->round->all, r->guest, rc, answer, why);
+	json_decref(answer);
+}
+
+static void round_begin(struct round *r, struct balance_guests *all,
+			answer_fn *take)
+{
+	r->all = all;
+	r->take = take;
+	r->nr_pending = 0;
+	r->multi = stat_multi_new();
+}
+
+/* Once a guest and round. */
+static void round_add(struct round *r, size_t guest, const char *path,
+		      const json_t *body, long timeout_ms)
+{
+	r->requests[guest] = (struct request){ r, guest };
+	if (r->multi && !stat_multi_start(r->multi,
+					  r->all->members[guest].socket, path,
+					  body, timeout_ms, on_answer,
+					  &r->requests[guest]))
+		r->nr_pending++;
+	else
+		r->take(r->all, guest, -ENOMEM, NULL, "no memory");
+}
+
+/* Until all have answered, or stop_fd can be read; -1: none. */
+static void round_end(struct round *r, int stop_fd)
+{
+	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
+
+	while (r->nr_pending && poll(&stop, 1, 0) <= 0 &&
+	       !stat_multi_wait(r->multi, &stop_fd, stop_fd >= 0, ANSWER_MS))
+		;
+	stat_multi_free(r->multi);
+}
+
+/* --- looking ---------------------------------------------------------------- */
+
 static bool has_ended(int rc)
 {
 	return rc == -ECONNREFUSED || rc == -ENOENT;
 }
 
-static void ask(struct balance_guests *all, size_t i)
+static void take_look(struct balance_guests *all, size_t i, int rc,
+		      const json_t *stats, const char *why)
 {
 	struct balance_member *m = &all->members[i];
-	json_t *j;
-	int rc;
 
-	m->present = true;
-	if (m->wait) {
-		m->wait--;
-		return;
-	}
-	rc = stat_request_within(m->socket, "/stats", NULL, ANSWER_MS, &j,
-				 m->why, sizeof(m->why));
 	m->answers = !rc;
 	if (!rc) {
 		m->nr_silent = 0;
 		if (!m->refuses)
 			m->why[0] = 0;
-		take_stats(all, i, j);
-		json_decref(j);
+		take_stats(all, i, stats);
 		return;
 	}
+	snprintf(m->why, sizeof(m->why), "%s", why);
 	m->present = !has_ended(rc);
 	/* What it has it keeps: nobody can be told otherwise. */
 	all->guests[i].fixed = true;
 	m->wait = 1u << m->nr_silent;
 	if (m->wait < MAX_WAIT)
 		m->nr_silent++;
+}
+
+static void ask_all(struct balance_guests *all)
+{
+	struct round r;
+
+	round_begin(&r, all, take_look);
+	for (size_t i = 0; i < all->nr; i++) {
+		all->members[i].present = true;
+		if (all->members[i].wait)
+			all->members[i].wait--;
+		else
+			round_add(&r, i, "/stats", NULL, ANSWER_MS);
+	}
+	round_end(&r, all->stop_fd);
 }
 
 static size_t find(const struct balance_guests *all, const char *name)
@@ -202,62 +276,83 @@ static void remove_guest(struct balance_guests *all, size_t i)
 size_t balance_guests_look(struct balance_guests *all)
 {
 	find_guests(all);
-	for (size_t i = all->nr; i-- > 0;) {
-		ask(all, i);
+	ask_all(all);
+	for (size_t i = all->nr; i-- > 0;)
 		if (!all->members[i].present)
 			remove_guest(all, i);
-	}
 	return all->nr;
 }
 
-static int put_policy(struct balance_member *m, bool enabled, uint64_t target)
+/* --- telling ---------------------------------------------------------------- */
+
+static void add_policy(struct round *r, size_t guest, bool enabled,
+		       uint64_t target, long timeout_ms)
 {
 	json_t *body = json_pack("{s:b, s:I}", "enabled", enabled,
 				 "target_bytes", (json_int_t)target);
-	json_t *answer;
-	int rc = -ENOMEM;
 
 	if (body)
-		rc = stat_request_within(m->socket, "/policy", body, ANSWER_MS,
-					 &answer, m->why, sizeof(m->why));
+		round_add(r, guest, "/policy", body, timeout_ms);
+	else
+		r->take(r->all, guest, -ENOMEM, NULL, "no memory");
 	json_decref(body);
-	if (!rc)
-		json_decref(answer);
-	return rc;
+}
+
+/* 0 would mean none. */
+static uint64_t wanted_bytes(const struct balance_guest *g)
+{
+	return (g->target ? g->target : 1) << VMM_PAGE_SHIFT;
+}
+
+static void take_told(struct balance_guests *all, size_t i, int rc,
+		      const json_t *answer, const char *why)
+{
+	struct balance_member *m = &all->members[i];
+	struct balance_guest *g = &all->guests[i];
+
+	m->refuses = rc == -EINVAL;
+	g->fixed = rc;
+	if (rc) {
+		snprintf(m->why, sizeof(m->why), "%s", why);
+		return;
+	}
+	m->told = wanted_bytes(g);
+	all->nr_told++;
 }
 
 size_t balance_guests_tell(struct balance_guests *all)
 {
-	size_t nr = 0;
+	struct round r;
 
+	all->nr_told = 0;
+	round_begin(&r, all, take_told);
 	for (size_t i = 0; i < all->nr; i++) {
-		struct balance_member *m = &all->members[i];
-		struct balance_guest *g = &all->guests[i];
-		/* 0 would mean none. */
-		uint64_t bytes = (g->target ? g->target : 1) << VMM_PAGE_SHIFT;
-		int rc;
+		const struct balance_guest *g = &all->guests[i];
 
-		if (g->fixed || bytes == m->told)
-			continue;
-		rc = put_policy(m, true, bytes);
-		m->refuses = rc == -EINVAL;
-		g->fixed = rc;
-		if (rc)
-			continue;
-		m->told = bytes;
-		nr++;
+		if (!g->fixed && wanted_bytes(g) != all->members[i].told)
+			add_policy(&r, i, true, wanted_bytes(g), ANSWER_MS);
 	}
-	return nr;
+	round_end(&r, all->stop_fd);
+	return all->nr_told;
+}
+
+/* Nothing follows from it any more. */
+static void take_restored(struct balance_guests *all, size_t i, int rc,
+			  const json_t *answer, const char *why)
+{
 }
 
 void balance_guests_restore(struct balance_guests *all)
 {
-	/* Who did not answer may not now, either, and time may be short: last. */
-	for (int silent = 0; silent < 2; silent++)
-		for (size_t i = 0; i < all->nr; i++) {
-			struct balance_member *m = &all->members[i];
+	struct round r;
 
-			if (m->nr_looks && m->answers == !silent)
-				put_policy(m, m->had_enabled, m->had_target);
-		}
+	round_begin(&r, all, take_restored);
+	for (size_t i = 0; i < all->nr; i++) {
+		const struct balance_member *m = &all->members[i];
+
+		if (m->nr_looks)
+			add_policy(&r, i, m->had_enabled, m->had_target,
+				   RESTORE_MS);
+	}
+	round_end(&r, -1);
 }

@@ -5,8 +5,8 @@
  *
  * A socket that refuses belongs to nobody: the guest has ended, and its memory
  * is free.  One that does not answer in time still holds its memory: the guest
- * is kept as it is, and is asked again less and less often, so that it delays
- * the others little.
+ * is kept as it is, and is asked again less and less often.  All are asked and told
+ * at once, so that together they delay a round by two seconds at most.
  */
 #ifndef VMM_BALANCE_GUESTS_H
 #define VMM_BALANCE_GUESTS_H
@@ -36,7 +36,12 @@ struct balance_guests {
 	const struct balance_config *config;	/* not owned */
 	bool named_only;
 	double swap_ns;			/* a refault from the host's swap */
-	size_t nr;
+	/*
+	 * Not owned; -1: none.  While it can be read nobody is waited for: who has
+	 * not answered is as it was before.
+	 */
+	int stop_fd;
+	size_t nr, nr_told;		/* the last: by balance_guests_tell() */
 	/* Side by side: the i-th of both is the same guest. */
 	struct balance_member members[BALANCE_MAX_GUESTS];
 	struct balance_guest guests[BALANCE_MAX_GUESTS];
@@ -54,7 +59,7 @@ size_t balance_guests_look(struct balance_guests *all);
  */
 size_t balance_guests_tell(struct balance_guests *all);
 
-/* The policies as they were found. */
+/* The policies as they were found; within a second, whatever stop_fd says. */
 void balance_guests_restore(struct balance_guests *all);
 
 /*
