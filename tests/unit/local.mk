@@ -257,9 +257,8 @@ ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/order tests/unit/ask-free tests/unit/stale-free \
 	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
-	tests/unit/huge tests/unit/holds tests/unit/evict-fails
-	tests/unit/huge tests/unit/holds tests/unit/engine-hold
-	tests/unit/huge tests/unit/holds tests/unit/harvest-stop
+	tests/unit/huge tests/unit/holds tests/unit/evict-fails \
+	tests/unit/engine-hold tests/unit/harvest-stop
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h
