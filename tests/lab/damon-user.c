@@ -22,6 +22,7 @@
 #include "vmm/access/damon_sysfs.h"
 #include "vmm/access/source.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
 #define NR_HARVESTS 50
@@ -84,11 +85,14 @@ static int stop(unsigned long mib)
 		return fail("thread", strerror(errno));
 	/* A guest of one turn, or a stop in the last one, ends as if unasked. */
 	for (int i = 0; i < NR_HARVESTS && !rc; i++) {
+		uint64_t began = clock_now_ns();
+
 		stopping = false;
 		harvesting = true;
 		rc = src->ops->harvest(src, all, young);
 		harvesting = false;
-		printf("# harvest %d: %d\n", i, rc);
+		printf("# harvest %d: %d after %d ms\n", i, rc,
+		       (int)((clock_now_ns() - began) / NSEC_PER_MSEC));
 	}
 	ended = true;
 	pthread_join(thread, NULL);

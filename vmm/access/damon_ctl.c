@@ -161,12 +161,13 @@ static void bound_turns(struct damon_ctl *ctl, const struct pfn_run *runs,
 		nr_pages += runs[i].end - runs[i].start;
 	log_debug("damon: a turn of %zu regions, %" PRIu64 " pages took %" PRIu64
 		  " us", nr, nr_pages, took_ns / 1000);
-	if (nr_pages < ctl->turn_pages / 2)
-		return;		/* it tells little */
-	if (took_ns > SLOW_NS && ctl->turn_pages > MIN_TURN_PAGES)
-		ctl->turn_pages /= 2;
-	else if (took_ns < FAST_NS && ctl->turn_pages < MAX_TURN_PAGES)
+	if (took_ns > SLOW_NS && nr_pages >= 2 * MIN_TURN_PAGES) {
+		if (nr_pages / 2 < ctl->turn_pages)
+			ctl->turn_pages = nr_pages / 2;
+	} else if (took_ns < FAST_NS && nr_pages >= ctl->turn_pages / 2 &&
+		   ctl->turn_pages <= MAX_TURN_PAGES / 2) {
 		ctl->turn_pages *= 2;
+	}
 }
 
 static int run_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
