@@ -92,7 +92,7 @@ for round in 1 2 3 4; do
   read_again
   sleep 60
 done
-ok $down "resident memory comes down by 72 MiB"
+ok "$down" "resident memory comes down by 72 MiB"
 [ "$asked" -gt 0 ]
 ok $? "the guest was asked to drop page cache"
 is "$clean" 0 "none of it was written to swap"
@@ -101,7 +101,7 @@ ok $? "less than a fifth of it came from elsewhere"
 
 # The control: with nobody to ask, the same goes to swap.
 read_again
-ok $back "the host sees that the guest has read its file again"
+ok "$back" "the host sees that the guest has read its file again"
 clean=$(taken clean_file)
 echo agent-stop >&9
 wait_for 100 says "G stopped"

@@ -356,8 +356,8 @@ static void test_io_quota(void)
 	change(&vm, "target=1M,io=4K");
 	wait_scans(&vm, 8);
 	s = stats_of(&vm);
-	ok(s.nr_evicted <= 2 + (clock_now_ns() - since) / NSEC_PER_SEC, "the I/O quota holds: %d pages",
-	   (int)s.nr_evicted);
+	ok(s.nr_evicted <= 2 + (clock_now_ns() - since) / NSEC_PER_SEC,
+	   "the I/O quota holds: %d pages", (int)s.nr_evicted);
 	ok(s.nr_io_delayed, "and what waits for it is told");
 	change(&vm, "io=1G");
 	wait_scans(&vm, 8);
