@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -24,6 +25,9 @@
 static uint8_t bytes[BYTES];
 static uint64_t bad_bytes;	/* from the start on: EIO */
 static uint64_t nr_segments_read[BYTES / MIB];	/* atomic; whole ones */
+
+/* The next page is read wrong, and right the time after.  Atomic. */
+static bool wrong_once;
 
 /* Reads of a kind wait while it is set: whole segments, and pages.  Atomic. */
 static bool segments_wait, pages_wait;
@@ -65,6 +69,9 @@ static int dev_read(struct store_device *dev, const struct store_worker *w,
 	else
 		wait_while(&pages_wait, &waits_at[1], offset);
 	memcpy(buf, bytes + offset, len);
+	if (len != MIB && __atomic_exchange_n(&wrong_once, false,
+					      __ATOMIC_ACQ_REL))
+		((uint8_t *)buf)[RECORD_HEADER + 100] ^= 1;
 	return 0;
 }
 
@@ -79,7 +86,7 @@ static void dev_close(struct store_device *dev)
 {
 }
 
-static struct store *open_store_of(uint64_t dev_bytes)
+static struct store *open_store_with(uint64_t mem, uint64_t dev_bytes)
 {
 	static const struct store_device_ops ops = {
 		.read = dev_read, .write = dev_write, .close = dev_close,
@@ -87,7 +94,12 @@ static struct store *open_store_of(uint64_t dev_bytes)
 	static struct store_device dev = { .ops = &ops };
 
 	dev.bytes = dev_bytes;
-	return new_store_on(NR_KEYS, 4 * MIB, &dev, 600 * NSEC_PER_SEC);
+	return new_store_on(NR_KEYS, mem, &dev, 600 * NSEC_PER_SEC);
+}
+
+static struct store *open_store_of(uint64_t dev_bytes)
+{
+	return open_store_with(4 * MIB, dev_bytes);
 }
 
 static struct store *open_store(void)
@@ -202,6 +214,27 @@ static void test_one_page(struct page_coder *c)
 	store_free(s);
 }
 
+#define NR_PUT_AGAIN 8192	/* so many that one push looks at a part of them */
+
+/*
+ * Nor do stale lines need memory, of pages that are there, put again since: a
+ * part of the queue's, at most.
+ */
+static void test_stale_lines(struct page_coder *c)
+{
+	struct store *s = open_store_with(64 * MIB, BYTES);
+	size_t before, after;
+
+	put_range(s, c, 0, NR_PUT_AGAIN, 1);
+	before = mallinfo2().uordblks;
+	for (uint32_t i = 0; i < 30; i++)
+		put_range(s, c, 0, NR_PUT_AGAIN, i);
+	after = mallinfo2().uordblks;
+	ok(after <= before + (256 << 10), "%u pages put 30 times again have left "
+	   "%zu KiB", NR_PUT_AGAIN, (after - before) >> 10);
+	store_free(s);
+}
+
 /* Holes that dropped pages leave in memory are filled by others. */
 static void test_holes(struct page_coder *c)
 {
@@ -309,6 +342,19 @@ static void test_damage(struct page_coder *c)
 	is_int(st.nr_pages - store_stats_of(s).nr_pages, 1, "both counted");
 	store_free(s);
 	forget_lines();
+}
+
+/* What a mirror, or a cable, may do: wrong once is not lost. */
+static void test_wrong_once(struct page_coder *c)
+{
+	struct store *s = store_with_holes(c);
+
+	set(&wrong_once, true);
+	is_int(check_number(s, c, 5, 6), 0, "a page that is read wrong once is "
+	       "read again");
+	ok(!__atomic_load_n(&wrong_once, __ATOMIC_ACQUIRE), "so it was");
+	is_int(store_stats_of(s).nr_damaged, 0, "and is not lost");
+	store_free(s);
 }
 
 struct call {
@@ -545,10 +591,12 @@ int main(void)
 	test_put_again(c);
 	test_gone(c);
 	test_one_page(c);
+	test_stale_lines(c);
 	test_holes(c);
 	test_bad_segments(c);
 	test_overwritten(c);
 	test_damage(c);
+	test_wrong_once(c);
 	test_read_while_moved(c);
 	test_changed_while_read_wrong(c, false);
 	test_changed_while_read_wrong(c, true);

@@ -305,18 +305,27 @@ static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
 	return is_same;
 }
 
+/*
+ * What a device gives can be wrong once and right the next time, as where another
+ * copy of a mirror answers: a page that is there is lost when it was wrong twice.
+ */
 int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 	      void *page)
 {
 	uint64_t until = end_of_call(s);
+	bool read_twice = false, over = false;
 	struct store_entry e;
 	int rc;
 
 	if (key >= s->nr_keys)
 		return -ENOENT;
-	do
+	while (!over) {
 		rc = get(s, coder, key, page, &e, until);
-	while (rc == -EBADMSG && !lose(s, key, &e));
+		if (rc == -EBADMSG && e.tier == TIER_FAR && !read_twice)
+			read_twice = true;
+		else
+			over = rc != -EBADMSG || lose(s, key, &e);
+	}
 	if (rc == -EBADMSG)
 		health_say(s->health);
 	return rc;
