@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A file system of the test's own: one file, "disk", served by a thread over
- * /dev/fuse.  Its reads wait while the gate is closed, and it can refuse O_DIRECT
+ * /dev/fuse, which is there or is to be made.  Its reads wait while the gate is closed, and it can refuse O_DIRECT
  * as some file systems do: not when a file is opened, but when it is read.  One
  * a program; the kernel takes it away when the program ends.
  */
@@ -36,6 +36,7 @@ struct fuse_disk {
 	char dir[32], path[48];
 	uint32_t open_flags;	/* FOPEN_*; set before it is opened */
 	bool no_direct;		/* with O_DIRECT: EINVAL; the same */
+	bool missing;		/* until it is made; the same */
 	pthread_mutex_t lock;	/* of the rest */
 	bool closed;		/* the gate */
 	unsigned int nr_held;	/* reads that wait for it */
@@ -144,7 +145,14 @@ static void fuse_serve_one(const struct fuse_in_header *h, const void *in)
 		fuse_answer(h->unique, 0, &init, sizeof(init));
 		break;
 	case FUSE_LOOKUP:
-		fuse_answer(h->unique, 0, &made.entry, sizeof(made.entry));
+		if (fuse_disk.missing)
+			fuse_answer(h->unique, -ENOENT, NULL, 0);
+		else
+			fuse_answer(h->unique, 0, &made.entry,
+				    sizeof(made.entry));
+		break;
+	case FUSE_CREATE:
+		fuse_answer(h->unique, 0, &made, sizeof(made));
 		break;
 	case FUSE_GETATTR:
 		fuse_answer(h->unique, 0, &attr, sizeof(attr));
@@ -155,6 +163,7 @@ static void fuse_serve_one(const struct fuse_in_header *h, const void *in)
 	case FUSE_READ:
 		fuse_take_read(h->unique, in);
 		break;
+	case FUSE_UNLINK:
 	case FUSE_FLUSH:
 	case FUSE_RELEASE:
 		fuse_answer(h->unique, 0, NULL, 0);

@@ -155,7 +155,8 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/store-discards tests/unit/store-holds tests/unit/sink_store
+	tests/unit/store-discards tests/unit/store-holds tests/unit/sink_store \
+	tests/unit/store-direct
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
 	tests/unit/store-nbd.h tests/unit/store-gates.h \
 	tests/unit/stderr-lines.h
@@ -163,6 +164,8 @@ check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 tests_unit_store_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_LDADD = $(VMM_LIBS)
+tests_unit_store_direct_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_direct_LDADD = $(VMM_LIBS)
 tests_unit_store_file_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_store_file_LDADD = $(VMM_LIBS)
 tests_unit_store_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

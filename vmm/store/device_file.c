@@ -26,11 +26,17 @@ struct file_device {
 	char name[];
 };
 
-/* A file system that took O_DIRECT at open() can still not have it. */
-static bool give_up_direct(struct file_device *f)
+/*
+ * A file system that took O_DIRECT at open() can still not have it.  True: it is
+ * given up, by us or by another thread, and the caller may try again, once.
+ */
+static bool give_up_direct(struct file_device *f, bool *tried)
 {
-	if (!__atomic_exchange_n(&f->is_direct, false, __ATOMIC_RELAXED))
+	if (*tried)
 		return false;
+	*tried = true;
+	/* First, so that a write without it is never taken for one with it. */
+	__atomic_store_n(&f->is_direct, false, __ATOMIC_RELAXED);
 	return !fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) & ~O_DIRECT);
 }
 
@@ -39,12 +45,13 @@ static int file_read(struct store_device *dev,
 		     uint64_t offset)
 {
 	struct file_device *f = (struct file_device *)dev;
+	bool tried = false;
 
 	while (len) {
 		ssize_t n = pread(f->fd, buf, len, offset);
 
 		if (n < 0 && (errno == EINTR ||
-			      (errno == EINVAL && give_up_direct(f))))
+			      (errno == EINVAL && give_up_direct(f, &tried))))
 			continue;
 		if (n <= 0)
 			return n ? -errno : -ENODATA;
@@ -58,11 +65,13 @@ static int file_read(struct store_device *dev,
 static int write_all(struct file_device *f, const void *buf, size_t len,
 		     uint64_t offset)
 {
+	bool tried = false;
+
 	while (len) {
 		ssize_t n = pwrite(f->fd, buf, len, offset);
 
 		if (n < 0 && (errno == EINTR ||
-			      (errno == EINVAL && give_up_direct(f))))
+			      (errno == EINVAL && give_up_direct(f, &tried))))
 			continue;
 		if (n <= 0)
 			return n ? -errno : -EIO;
