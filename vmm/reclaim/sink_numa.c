@@ -175,6 +175,37 @@ static int discard(void *arg, struct gfn_range r)
 	return rc;
 }
 
+/*
+ * What is on node `to` already, because an engine before us moved it there: away,
+ * so that it is not counted as being on the fast node, and comes back when it is
+ * used.  By the process' page tables; what is not mapped is not seen.
+ */
+static int find_moved(struct sink_numa *s)
+{
+	const struct guest_memslot *slots;
+	unsigned int nr;
+
+	slots = guest_mem_slots(s->mem, &nr);
+	for (unsigned int i = 0; i < nr; i++)
+		for (uint64_t g = 0, n; g < slots[i].nr_pages; g += n) {
+			n = slots[i].nr_pages - g;
+			n = n < BATCH ? n : BATCH;
+			for (uint64_t k = 0; k < n; k++)
+				s->pages[k] = (void *)(uintptr_t)
+					(slots[i].hva +
+					 ((g + k) << VMM_PAGE_SHIFT));
+			if (move_pages(guest_mem_pid(s->mem), n, s->pages, NULL,
+				       s->status, 0) < 0)
+				return -errno;
+			for (uint64_t k = 0; k < n; k++)
+				if (s->status[k] == s->to)
+					guest_mem_set_away(s->mem,
+						GFN(slots[i].base.v + g + k),
+						true);
+		}
+	return 0;
+}
+
 static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		     const char *options, char *why, size_t len)
 {
@@ -197,6 +228,12 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		    guest_mem_set_away(mem, GFN(0), false))) {
 		snprintf(why, len, "no memory for the sink");
 		rc = -ENOMEM;
+	}
+	if (!rc) {
+		rc = find_moved(s);
+		if (rc)
+			snprintf(why, len, "on which node pages are can't be "
+				 "read: %s", strerror(-rc));
 	}
 	if (rc) {
 		numa_close(&s->sink);
