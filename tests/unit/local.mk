@@ -39,8 +39,10 @@ rmap_test_files = tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh \
 dist_check_SCRIPTS += $(rmap_test_files)
 TESTS += $(rmap_test_files)
 
-check_PROGRAMS += tests/unit/guest_mem
-TESTS += tests/unit/guest_mem
+check_PROGRAMS += tests/unit/guest_mem tests/unit/faults-watch
+TESTS += tests/unit/guest_mem tests/unit/faults-watch
+tests_unit_faults_watch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_faults_watch_LDADD = $(VMM_LIBS)
 tests_unit_guest_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_mem_LDADD = $(VMM_LIBS)
 

@@ -9,7 +9,7 @@
 #include "vmm/mem/faults.h"
 #include "vmm/mem/guest_mem-internal.h"
 
-#define FAULTS_WATCH_PAGES UINT64_C(512)
+#define FAULTS_SHARD_PAGES (UINT64_C(1) << 14)	/* 64 MiB */
 #define FAULTS_BATCH	   16
 
 struct faults_shard {
@@ -32,7 +32,12 @@ struct guest_faults {
 	int stop_fd;			/* owned; an eventfd */
 	bool stopping;			/* atomic */
 	int empty_fd;			/* owned; a file without a byte */
-	uint8_t *watched;	/* owned; by gfn / FAULTS_WATCH_PAGES; atomic */
+	/*
+	 * Memory is watched in blocks: a power of two of 2 MiB, within a shard.
+	 * Each costs a mapping or two, where its neighbours are not watched.
+	 */
+	uint64_t block_pages;
+	uint8_t *watched;	/* owned; by gfn / block_pages; atomic */
 	unsigned int nr;
 	struct faults_shard shards[];
 };

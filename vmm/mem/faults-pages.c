@@ -45,10 +45,28 @@ static int watch(struct guest_faults *f, struct gfn_range range)
 					 UFFDIO_REGISTER_MODE_WP);
 }
 
-/* All of a 2 MiB block of RAM; slots are multiples of it. */
+/* What of the block is RAM: a slot may begin or end in it. */
+static int watch_block(struct guest_faults *f, uint64_t first, uint64_t end)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < f->mem->nr_slots; i++) {
+		const struct guest_memslot *s = &f->mem->slots[i];
+		uint64_t from = first > s->base.v ? first : s->base.v;
+		uint64_t to = s->base.v + s->nr_pages;
+
+		if (to > end)
+			to = end;
+		if (from < to)
+			rc = watch(f, (struct gfn_range){ GFN(from),
+							  to - from });
+	}
+	return rc;
+}
+
 int guest_faults_watch(struct guest_faults *f, struct gfn_range range)
 {
-	const uint64_t pages = FAULTS_WATCH_PAGES;
+	const uint64_t pages = f->block_pages;
 	uint64_t first = range.start.v / pages;
 	uint64_t last = (range.start.v + range.nr - 1) / pages;
 
@@ -57,7 +75,7 @@ int guest_faults_watch(struct guest_faults *f, struct gfn_range range)
 
 		if (__atomic_load_n(&f->watched[b], __ATOMIC_ACQUIRE))
 			continue;
-		rc = watch(f, (struct gfn_range){ GFN(b * pages), pages });
+		rc = watch_block(f, b * pages, (b + 1) * pages);
 		if (rc)
 			return rc;
 		__atomic_store_n(&f->watched[b], 1, __ATOMIC_RELEASE);

@@ -19,7 +19,8 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/thread.h"
 
-#define SHARD_PAGES (UINT64_C(1) << 14)		/* 64 MiB */
+#define MIN_BLOCK   UINT64_C(512)		/* pages: 2 MiB */
+#define MAX_MAPS    65530			/* the kernel's default */
 #define TURN_NS	    (20 * NSEC_PER_MSEC)
 
 bool guest_mem_has_faults(const struct guest_mem *mem)
@@ -34,12 +35,12 @@ unsigned int guest_faults_nr_shards(const struct guest_faults *f)
 
 unsigned int guest_faults_shard(const struct guest_faults *f, gfn_t gfn)
 {
-	return gfn.v / SHARD_PAGES % f->nr;
+	return gfn.v / FAULTS_SHARD_PAGES % f->nr;
 }
 
 gfn_t guest_faults_shard_end(gfn_t gfn)
 {
-	return GFN((gfn.v / SHARD_PAGES + 1) * SHARD_PAGES);
+	return GFN((gfn.v / FAULTS_SHARD_PAGES + 1) * FAULTS_SHARD_PAGES);
 }
 
 /* Faults of the kernel too: KVM's are such. */
@@ -208,6 +209,26 @@ static int start_thread(struct faults_shard *s)
 	return rc;
 }
 
+/*
+ * So large that in the worst case, of two neighbours only one is watched, the
+ * blocks take half of the mappings that a process may have (vm.max_map_count).
+ */
+static uint64_t choose_block(const struct guest_mem *mem)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	uint64_t pages = MIN_BLOCK;
+	unsigned long maps;
+
+	if (!f || fscanf(f, "%lu", &maps) != 1)
+		maps = MAX_MAPS;
+	if (f)
+		fclose(f);
+	while (pages < FAULTS_SHARD_PAGES &&
+	       guest_mem_nr_frames(mem) / pages > maps / 2)
+		pages *= 2;
+	return pages;
+}
+
 int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
 		     void *arg, char *why, size_t len)
@@ -226,8 +247,8 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	f->nr = nr_shards;
 	f->stop_fd = eventfd(0, EFD_CLOEXEC);
 	f->empty_fd = memfd_create("lost-pages", MFD_CLOEXEC);
-	f->watched = calloc(guest_mem_nr_frames(mem) / FAULTS_WATCH_PAGES + 1,
-			    1);
+	f->block_pages = choose_block(mem);
+	f->watched = calloc(guest_mem_nr_frames(mem) / f->block_pages + 1, 1);
 	for (unsigned int i = 0; i < nr_shards; i++)
 		f->shards[i] = (struct faults_shard){ .faults = f, .index = i,
 					       .fd = -1 };

@@ -59,7 +59,10 @@ gfn_t guest_faults_shard_end(gfn_t gfn);
 
 /* The functions below take ranges within one shard. */
 
-/* From now on; all of the 2 MiB around it. */
+/*
+ * From now on; all of the 2 MiB around it, or more in a large guest.  -ENOMEM: too
+ * many mappings (vm.max_map_count).
+ */
 int guest_faults_watch(struct guest_faults *faults, struct gfn_range range);
 /* Writes wait from now on; or those that wait go on. */
 int guest_faults_protect(struct guest_faults *faults, struct gfn_range range,

@@ -2,6 +2,7 @@
 /* The store sink: pages on their way out.  The engine's thread. */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "vmm/reclaim/sink_store-internal.h"
@@ -116,6 +117,10 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	uint64_t put_end = r.start.v + r.nr;
 	int rc = guest_faults_watch(s->faults, r);
 
+	if (rc)
+		sink_store_note(s, "pages can't be watched, and stay in memory: "
+				"%s%s", strerror(-rc), rc == -ENOMEM ?
+				"; raise vm.max_map_count" : "");
 	if (rc || !begin(s, r))
 		return rc;
 	rc = guest_faults_protect(s->faults, r, true);
