@@ -198,6 +198,7 @@ scan_b() { # sets status
     at_b=$!
   }
   wait_for 300 scanned b 1
+  scans=$(stat_of b .engine.nr_scans)
   kill "$at_b"
   status=0
   wait "$at_b" || status=$?
@@ -212,9 +213,10 @@ ages ages.a >list.a
 ages ages.b >list.b
 is "$(wc -l <list.b)" "$(wc -l <list.a)" "of as many pages"
 # Page by page.  "Cold" is what idle=3 may take; a page that the guest used since
-# is hot on B, rightly; one full of zeroes is none on B.
-paste list.a list.b | awk '
-  $1 >= 3 { cold++; if ($2 >= $1) same++; else if ($2 < 8) used++ }
+# is hot on B, rightly, and no older than B's scans are many; one full of zeroes is
+# none on B.
+paste list.a list.b | awk -v scans="$scans" '
+  $1 >= 3 { cold++; if ($2 >= $1) same++; else if ($2 < scans + 8) used++ }
   $1 < 2 { hot++; if ($2 >= 8) wrong++ }
   END { printf "%d %d %d %d %d\n", cold, same, used, hot, wrong }' >compared
 read -r cold same used hot wrong <compared
