@@ -16,6 +16,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-flag.h"
 
 /* A pass of another vmm takes a fraction of this, also on a busy machine. */
 #define LOCK_NS	 (10 * NSEC_PER_SEC)
@@ -118,8 +119,7 @@ static int lock_within(int fd, uint64_t limit_ns, const atomic_bool *stopping)
 	uint64_t end = clock_now_ns() + limit_ns;
 
 	for (;;) {
-		if (stopping && atomic_load_explicit(stopping,
-						     memory_order_relaxed))
+		if (stop_flag_is_set(stopping))
 			return -ECANCELED;
 		if (!flock(fd, LOCK_EX | LOCK_NB))
 			return 0;

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/guest_mem.h"
+#include "vmm/util/stop-flag.h"
 
 /* The guest's own page tables, of processes whose root is known. */
 struct access_guest {
@@ -109,8 +110,7 @@ struct access_source {
 /* Nobody waits for the harvest under way any more. */
 static inline bool access_is_stopping(const struct access_source *src)
 {
-	return src->stopping && atomic_load_explicit(src->stopping,
-						     memory_order_relaxed);
+	return stop_flag_is_set(src->stopping);
 }
 
 /* Best first; ends with NULL. */

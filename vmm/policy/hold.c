@@ -3,6 +3,7 @@
 
 #include "vmm/policy/engine-internal.h"
 #include "vmm/policy/hold.h"
+#include "vmm/util/stop-flag.h"
 #include "vmm/view/walk-limit.h"
 
 void engine_lock(struct engine *e)
@@ -17,7 +18,7 @@ void engine_unlock(struct engine *e)
 
 bool engine_is_stopping(struct engine *e)
 {
-	return atomic_load_explicit(&e->stopping, memory_order_relaxed);
+	return stop_flag_is_set(&e->stopping);
 }
 
 bool engine_may_evict(const struct engine *e)

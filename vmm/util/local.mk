@@ -5,6 +5,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/printable.c vmm/util/printable.h \
 	vmm/util/size.c vmm/util/size.h \
+	vmm/util/stop-flag.h \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/tx-out.c vmm/util/tx-out.h \
 	vmm/util/pressure.c vmm/util/pressure.h \

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "vmm/util/bitmap.h"
+#include "vmm/util/stop-flag.h"
 #include "vmm/view/guest_harvest.h"
 #include "vmm/view/view-internal.h"
 #include "vmm/view/walk-limit.h"
@@ -25,12 +26,6 @@ struct harvest {
 	uint64_t budget;	/* of guest_walk_harvest() */
 	const atomic_bool *stopping;	/* or NULL */
 };
-
-static bool is_stopping(const struct harvest *h)
-{
-	return h->stopping && atomic_load_explicit(h->stopping,
-						   memory_order_relaxed);
-}
 
 static bool is_in(const struct harvest *h, uint64_t gfn)
 {
@@ -146,9 +141,11 @@ static void walk_all(struct harvest *h)
 	struct process p = { 0 }, q = { 0 };
 	bool complete = true;
 
-	while (!is_stopping(h) && next_piece(h, &p, true, &complete))
+	while (!stop_flag_is_set(h->stopping) &&
+	       next_piece(h, &p, true, &complete))
 		;
-	while (!is_stopping(h) && next_piece(h, &q, false, &complete))
+	while (!stop_flag_is_set(h->stopping) &&
+	       next_piece(h, &q, false, &complete))
 		;
 	if (!complete)
 		bitmap_clear_range(h->looked, h->range.start.v,
@@ -173,7 +170,8 @@ static void ask_each(struct harvest *h)
 	uint64_t end = h->range.start.v + h->range.nr;
 
 	view_rdlock(h->view);
-	for (uint64_t g = h->range.start.v; g < end && !is_stopping(h); g++) {
+	for (uint64_t g = h->range.start.v;
+	     g < end && !stop_flag_is_set(h->stopping); g++) {
 		struct one_frame f = { 0 };
 		struct rmap_referenced r;
 
@@ -204,5 +202,5 @@ int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
 		ask_each(&h);
 	else
 		walk_all(&h);
-	return is_stopping(&h) ? -ECANCELED : 0;
+	return stop_flag_is_set(stopping) ? -ECANCELED : 0;
 }
