@@ -140,7 +140,7 @@ static void end_qemu(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* A QEMU whose guest runs; 0: there is none. */
+/* Starts a QEMU and waits until its guest runs; 0: it does not. */
 static pid_t start_guest(const char *backend)
 {
 	pid_t pid = start_qemu(backend);

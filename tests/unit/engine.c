@@ -24,6 +24,7 @@
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
+#include "tests/unit/swap-works.h"
 #include "tests/unit/stderr-lines.h"
 #include "vmm/access/fake.h"
 #include "vmm/policy/engine.h"
@@ -335,7 +336,7 @@ static void test_held(void)
 	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
 	   (long long)before.nr_swapped);
 	engine_hold(vm.engine, true);
-	/* One scan may be under way; then there is none for 100 periods. */
+	/* One scan may be under way; the next one is 100 periods away. */
 	before = stats_of(&vm);
 	for (int i = 0, nr_equal = 0; i < 1000 && nr_equal < 5; i++) {
 		usleep(200000);
@@ -647,15 +648,9 @@ static void test_quota(void)
 
 int main(void)
 {
-	struct guest_mem *mem;
 	cpu_set_t all;
-	char why[512];
 
-	if (guest_mem_new(&mem, PAGE, GUEST_MEM_ANON))
-		tap_bail("no memory");
-	if (sink_swap.probe(mem, why, sizeof(why)))
-		tap_fail_all(why);
-	guest_mem_free(mem);
+	check_that_swap_works(PAGE);
 	catch_stderr();
 	stay_on_one_cpu(&all);
 	test_exactly_the_cold();

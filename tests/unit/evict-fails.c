@@ -8,6 +8,7 @@
 
 #include "tests/one-cpu.h"
 #include "tests/unit/engine-vm.h"
+#include "tests/unit/swap-works.h"
 
 static struct reclaim_sink *swap;
 
@@ -57,14 +58,7 @@ static void test(const struct reclaim_sink_ops *ops)
 
 int main(void)
 {
-	char why[512];
-	struct guest_mem *mem;
-
-	if (guest_mem_new(&mem, 1 << 21, GUEST_MEM_ANON))
-		tap_bail("no memory");
-	if (sink_swap.probe(mem, why, sizeof(why)))
-		tap_fail_all(why);
-	guest_mem_free(mem);
+	check_that_swap_works(1 << 21);
 	stay_on_one_cpu(NULL);
 	test(&half_ops);
 	test(&half_that_looks_ops);

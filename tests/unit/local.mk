@@ -266,7 +266,7 @@ ENGINE_TESTS = tests/unit/engine tests/unit/policy \
 	tests/unit/engine-hold tests/unit/harvest-stop
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
-noinst_HEADERS += tests/unit/engine-vm.h
+noinst_HEADERS += tests/unit/engine-vm.h tests/unit/swap-works.h
 tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stale_free_LDADD = $(VMM_LIBS)
 tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -11,6 +11,7 @@
 
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
+#include "tests/unit/swap-works.h"
 #include "vmm/access/fake.h"
 #include "vmm/policy/engine.h"
 #include "vmm/util/bitmap.h"
@@ -147,16 +148,8 @@ static void test_refusals(void)
 
 int main(void)
 {
-	char why[256];
-	int rc;
-
 	stay_on_one_cpu(NULL);
-	if (guest_mem_new(&mem, 2 << 20, GUEST_MEM_ANON))
-		tap_bail("no memory");
-	rc = sink_swap.probe(mem, why, sizeof(why));
-	guest_mem_free(mem);
-	if (rc)
-		tap_fail_all(why);
+	check_that_swap_works(2 << 20);
 	test_nodes();
 	test_refusals();
 	return tap_done();

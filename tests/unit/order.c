@@ -13,6 +13,7 @@
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
+#include "tests/unit/swap-works.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/pressure.h"
 #include "vmm/view/view-internal.h"
@@ -412,14 +413,7 @@ static void test_held(void)
 
 int main(void)
 {
-	struct guest_mem *mem;
-	char why[512];
-
-	if (guest_mem_new(&mem, PAGE, GUEST_MEM_ANON))
-		tap_bail("no memory");
-	if (sink_swap.probe(mem, why, sizeof(why)))
-		tap_fail_all(why);
-	guest_mem_free(mem);
+	check_that_swap_works(PAGE);
 	stay_on_one_cpu(NULL);
 	test_order();
 	test_cache();

@@ -86,7 +86,7 @@ static void test_moved_before(enum guest_mem_backing backing)
 	ok(nr_away(G, G + NR) == NR && nr_away(0, 1024) == NR,
 	   "what a sink before this one moved is away, and nothing else");
 	ok(!sink->ops->prefetch(sink, &r, 1) && !nr_away(0, 1024),
-	   "and can be asked back");
+	   "and can be fetched");
 	sink->ops->close(sink);
 	guest_mem_free(mem);
 	moved_before = false;

@@ -10,6 +10,7 @@
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
+#include "tests/unit/swap-works.h"
 #include "vmm/policy/class.h"
 
 #define MAPPED	  NR_HOT
@@ -54,16 +55,10 @@ static void make_scene(struct vm *vm)
 
 int main(void)
 {
-	struct guest_mem *mem;
 	struct engine_stats s;
 	struct vm vm;
-	char why[512];
 
-	if (guest_mem_new(&mem, PAGE, GUEST_MEM_ANON))
-		tap_bail("no memory");
-	if (sink_swap.probe(mem, why, sizeof(why)))
-		tap_fail_all(why);
-	guest_mem_free(mem);
+	check_that_swap_works(PAGE);
 	stay_on_one_cpu(NULL);
 	vm_prepare(&vm, SOMETIMES SELDOM SELDOM SELDOM SELDOM SELDOM);
 	make_scene(&vm);
