@@ -13,7 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
-#include "guest-agent/pgd_record.h"
+#include "guest-agent/pgd-record.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "guest-agent/agent.h"
+#include "guest-agent/pgd-record.h"
 #include "guest-agent/pgd.h"
-#include "guest-agent/pgd_record.h"
 
 #define NR_TRIES 5
 

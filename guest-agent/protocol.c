@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Names and the encoder; protocol_decode.c is the other half. */
+/* Names and the encoder; protocol-decode.c is the other half. */
 #include "guest-agent/protocol.h"
 
 static const char *const error_texts[PROTOCOL_NR_ERRORS] = {

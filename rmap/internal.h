@@ -200,7 +200,7 @@ void vma_free(struct rmap *map, struct rmap_vma *vma);
  */
 typedef bool (*mapping_fn)(struct rmap_vma *vma, uint64_t off, void *arg);
 
-/* anon_vma.c */
+/* anon-vma.c */
 /* Where the VMA's link for a page at off with that index starts. */
 int64_t anon_link_start(const struct rmap_vma *vma, uint64_t off,
 			uint64_t index);
@@ -240,7 +240,7 @@ int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 bool file_visit(const struct address_space *file, uint64_t index,
 		mapping_fn fn, void *arg);
 
-/* anon_mm.c */
+/* anon-mm.c */
 int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	      struct page *page, uint64_t gfn);
 /* The page's last mapping goes. */
@@ -255,7 +255,7 @@ int group_move_vma(struct rmap *map, struct rmap_vma *vma, uint64_t start);
 bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 		 void *arg);
 
-/* pte_chain.c */
+/* pte-chain.c */
 struct pte_chain;
 #define CHAIN_OFF_BITS 37	/* pages of a VMA when chains are in use */
 int chain_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,

@@ -206,7 +206,7 @@ damon_paused=
 
 # damon_unused COMMAND...: runs it while no vmm changes what DAMON is told to do,
 # nor has changed it; fails without running it while one has (see
-# vmm/access/damon_ctl.h).
+# vmm/access/damon/damon-ctl.h).
 damon_unused() {
   mkdir -p -m 700 "$damon_run" || return
   (

@@ -5,7 +5,7 @@
  * accessed.  All pages of a region that ever was are called young.
  *
  * sysfs is put back as it was; somebody else's kdamond is left alone, and ours
- * does not outlive us (damon_guard.h).
+ * does not outlive us (damon-guard.h).
  */
 #include "config.h"
 
@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "tests/bench/abits.h"
-#include "vmm/access/damon_ctl.h"
-#include "vmm/access/damon_guard.h"
-#include "vmm/access/damon_sysfs.h"
+#include "vmm/access/damon/damon-ctl.h"
+#include "vmm/access/damon/damon-guard.h"
+#include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/util/bitmap.h"
 
 #define REGION DAMON_TARGET "/regions/0"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "tests/bench/abits.h"
-#include "vmm/access/pfn_map.h"
+#include "vmm/access/pfn-map.h"
 #include "vmm/util/bitmap.h"
 
 #define BITMAP_PATH "/sys/kernel/mm/page_idle/bitmap"

@@ -8,7 +8,7 @@
 
 #include "tests/bench/bench.h"
 #include "vmm/access/source.h"
-#include "vmm/access/tiny_vm.h"
+#include "vmm/access/tiny-vm.h"
 
 struct way {
 	const struct access_source_ops *ops;

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "tests/bench/bench.h"
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 #include "vmm/util/size.h"
 
 static char *opt_mem = "1G", *opt_json;

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
-#include "vmm/access/tiny_vm.h"
-#include "vmm/kmod/kvm_young_abi.h"
+#include "vmm/access/tiny-vm.h"
+#include "vmm/kmod/kvm-young-abi.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/size.h"
 

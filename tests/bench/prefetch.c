@@ -21,7 +21,7 @@
 
 #include "tests/bench/bench.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/size.h"
 

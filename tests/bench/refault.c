@@ -29,7 +29,7 @@
 #include <sys/mman.h>
 
 #include "tests/bench/bench.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/size.h"

@@ -2,7 +2,7 @@
 /*
  * page_referenced with the provider that `vmm run` uses: x86-64 page tables of
  * four levels in guest memory, one set a process, walked by
- * vmm/view/guest_walk.c.
+ * vmm/guest/guest-walk.c.
  *
  *	live/N/idle/SCHEME	a page of N processes; no accessed bit is set
  *	live/N/used/SCHEME	all N are set, and cleared by the call
@@ -14,8 +14,8 @@
 #include "config.h"
 
 #include "tests/bench/rmap-compare.h"
-#include "vmm/mem/guest_mem.h"
-#include "vmm/view/guest_walk.h"
+#include "vmm/guest/guest-walk.h"
+#include "vmm/mem/guest-mem.h"
 
 #define TABLES	    (UINT64_C(48) << 20)
 #define FIRST_TABLE UINT64_C(0x100000)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/unit/virtio_ring.h"
+#include "tests/unit/virtio-ring.h"
 #include "vmm/dev/virtqueue.h"
 #include "vmm/util/log.h"
 

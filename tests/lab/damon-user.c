@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/access/damon_ctl.h"
-#include "vmm/access/damon_sysfs.h"
+#include "vmm/access/damon/damon-ctl.h"
+#include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/access/source.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"

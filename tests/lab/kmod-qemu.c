@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/host/vm_fd.h"
-#include "vmm/kmod/kvm_young_abi.h"
+#include "vmm/attach/vm-fd.h"
+#include "vmm/kmod/kvm-young-abi.h"
 #include "vmm/util/bitmap.h"
 
 #define PAGE	 4096UL

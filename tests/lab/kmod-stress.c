@@ -29,7 +29,7 @@
 
 #include "tests/lab/kmod-guest.h"
 #include "tests/tap.h"
-#include "vmm/kmod/kvm_young_abi.h"
+#include "vmm/kmod/kvm-young-abi.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25	/* Linux 6.1 */

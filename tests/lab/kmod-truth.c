@@ -17,7 +17,7 @@
 
 #include "tests/lab/kmod-guest.h"
 #include "tests/tap.h"
-#include "vmm/kmod/kvm_young_abi.h"
+#include "vmm/kmod/kvm-young-abi.h"
 #include "vmm/util/bitmap.h"
 
 #define MAX_BYTES  (128UL << 20)

@@ -43,7 +43,7 @@ part damon sh "$here/abits-inside.sh" \
 part sink-damon env VMM_TEST_RECLAIM='--abits blind --sink damon' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
 part sink-lost "$abs_top_builddir/tests/unit/sink-lost"
-part sink-store "$abs_top_builddir/tests/unit/sink_store"
+part sink-store "$abs_top_builddir/tests/unit/sink-store"
 case $(uname -r) in
 7.*)
   part rwp sh "$here/rwp-inside.sh" "$abs_top_builddir"

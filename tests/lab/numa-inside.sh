@@ -46,7 +46,7 @@ wait "$vmm_pid"
 is $? 0 "the guest powers off"
 
 # The sink, by itself.
-"$abs_top_builddir/tests/unit/sink_numa" >"$tmp/unit"
+"$abs_top_builddir/tests/unit/sink-numa" >"$tmp/unit"
 is "$? $(grep -c SKIP "$tmp/unit")" "0 0" "the sink moves pages there and back"
 grep '^not ok' -A 3 "$tmp/unit" | sed 's/^/# /'
 

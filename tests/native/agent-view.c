@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
+#include "vmm/guest/agent-server.h"
 #include "vmm/util/clock.h"
-#include "vmm/view/agent_server.h"
 
 #define PAGES 64
 #define LEN   (PAGES * 4096)

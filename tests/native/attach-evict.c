@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/host/qemu_guest.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/qemu/qemu-guest.h"
+#include "vmm/sink/sink.h"
 
 #define PART	512		/* pages */
 #define LIMIT_S 600

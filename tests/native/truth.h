@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "vmm/access/source.h"
-#include "vmm/access/tiny_vm.h"
+#include "vmm/access/tiny-vm.h"
 
 /* One guest and one source. */
 struct truth {

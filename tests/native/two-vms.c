@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "tests/unit/tiny_elf.h"
+#include "tests/unit/tiny-elf.h"
 #include "vmm/dev/legacy.h"
 #include "vmm/dev/serial.h"
 #include "vmm/kvm/boot.h"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/host/vm_fd.h"
+#include "vmm/attach/vm-fd.h"
 
 static char why[512];
 

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/access/damon_ctl.h"
+#include "vmm/access/damon/damon-ctl.h"
 #include "vmm/access/fake.h"
-#include "vmm/access/pfn_map.h"
+#include "vmm/access/pfn-map.h"
 #include "vmm/util/bitmap.h"
 
 /*

@@ -17,13 +17,13 @@
 
 #include "guest-agent/protocol.h"
 #include "tests/tap.h"
+#include "vmm/guest/agent-server.h"
+#include "vmm/guest/work-budget.h"
 #include "vmm/util/clock.h"
-#include "vmm/view/agent_server.h"
-#include "vmm/view/work-budget.h"
 
 #define FRAMES 65536u		/* 256 MiB */
 #define PAGE   UINT64_C(4096)
-/* As agent_server.c has it for such a guest. */
+/* As agent-server.c has it for such a guest. */
 #define RATE   (UINT64_C(4) << 20)
 #define BURST  (UINT64_C(8) << 20)
 #define ROUND  (UINT64_C(4) << 20)	/* in which a debt can arise, and more */

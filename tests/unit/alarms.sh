@@ -7,7 +7,7 @@ rules=$srcdir/docs/prometheus-rules.yml
 cases=$srcdir/tests/unit/prometheus-rules-test.yml
 
 # The table of metrics, with the ending that counters get.
-cat "$srcdir"/vmm/stat/*.c | tr -d '\n' |
+cat "$srcdir"/vmm/control/*.c | tr -d '\n' |
   grep -oE '(GAUGE|COUNTER),[[:space:]]*"vmm_[a-z0-9_]+"' |
   sed -E 's/^GAUGE,[[:space:]]*"([a-z0-9_]+)"/\1/
     s/^COUNTER,[[:space:]]*"([a-z0-9_]+)"/\1_total/' | sort -u >"$tmp/there"

@@ -17,7 +17,7 @@
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
 #include "tests/unit/swap-works.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/guest/view-internal.h"
 
 #define FREE	 256
 #define CLEAN	 (FREE + 2048)

@@ -11,7 +11,7 @@
 
 #include "tests/unit/fuse-disk.h"
 #include "tests/unit/sink-world.h"
-#include "tests/unit/virtio_driver.h"
+#include "tests/unit/virtio-driver.h"
 #include "vmm/dev/device.h"
 
 #define AREA  4096u	/* frame that the disk reads into */

@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tests/unit/virtio_driver.h"
+#include "tests/unit/virtio-driver.h"
 #include "vmm/dev/device.h"
 #include "vmm/util/log.h"
 

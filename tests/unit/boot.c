@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "tests/unit/tiny_elf.h"
+#include "tests/unit/tiny-elf.h"
 #include "vmm/kvm/boot-internal.h"
 #include "vmm/kvm/layout.h"
 

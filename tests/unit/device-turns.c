@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "tests/unit/virtio_driver.h"
+#include "tests/unit/virtio-driver.h"
 #include "vmm/dev/blk-image.h"
 #include "vmm/dev/device.h"
 #include "vmm/util/log.h"

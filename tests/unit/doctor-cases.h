@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_DOCTOR_CASES_H
 #define TESTS_UNIT_DOCTOR_CASES_H
 
-#include "vmm/host/doctor.h"
+#include "vmm/doctor/doctor.h"
 
 #define THP  "/sys/kernel/mm/transparent_hugepage/"
 #define CPU  "/proc/cpuinfo"

@@ -17,7 +17,7 @@
 
 #include "tests/tap.h"
 #include "tests/unit/doctor-cases.h"
-#include "vmm/host/doctor.h"
+#include "vmm/doctor/doctor.h"
 
 /* --- trees ------------------------------------------------------------- */
 

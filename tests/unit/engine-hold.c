@@ -17,7 +17,7 @@
 #define PER_CALL 4096
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
-#include "vmm/policy/engine-internal.h"
+#include "vmm/engine/engine-internal.h"
 
 static struct vm vm;
 static sem_t called;		/* the sink is in its call, */

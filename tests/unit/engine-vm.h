@@ -12,7 +12,7 @@
 
 #include "tests/tap.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 
 #ifndef NR

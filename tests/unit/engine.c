@@ -27,7 +27,7 @@
 #include "tests/unit/swap-works.h"
 #include "tests/unit/stderr-lines.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/guest/view-internal.h"
 
 #define FRAMES	 (UINT64_C(1) << 18)	/* 1 GiB, untouched */
 #define NR	 65536u		/* processes: as many as a view takes */

@@ -26,7 +26,7 @@
 #include "tests/tap.h"
 #include "vmm/access/sources.h"
 #include "vmm/access/userfaultfd-rwp.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
 
 #define NR    8192u		/* frames: 32 MiB, 16 chunks */

@@ -11,7 +11,7 @@
 #include "tests/tap.h"
 #include "tests/unit/stderr-lines.h"
 #include "vmm/access/source.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/clock.h"
 
 #define NR 1024u		/* frames */

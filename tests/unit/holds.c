@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/policy/engine-internal.h"
+#include "vmm/engine/engine-internal.h"
+#include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
-#include "vmm/view/view-internal.h"
 
 #define PAGE	 4096
 #define NR	 (4 * (uint64_t)HOLD_MAX)	/* frames: 256 MiB */

@@ -15,7 +15,7 @@
 
 #include "tests/tap.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/stat/inspect.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/control/inspect.h"
+#include "vmm/guest/view-internal.h"
 
 #define FRAMES 4096u
 #define PAGE   UINT64_C(4096)

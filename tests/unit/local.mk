@@ -39,23 +39,23 @@ rmap_test_files = tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh \
 dist_check_SCRIPTS += $(rmap_test_files)
 TESTS += $(rmap_test_files)
 
-check_PROGRAMS += tests/unit/guest_mem tests/unit/faults-watch
-TESTS += tests/unit/guest_mem tests/unit/faults-watch
+check_PROGRAMS += tests/unit/guest-mem tests/unit/faults-watch
+TESTS += tests/unit/guest-mem tests/unit/faults-watch
 tests_unit_faults_watch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_faults_watch_LDADD = $(VMM_LIBS)
 tests_unit_guest_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_mem_LDADD = $(VMM_LIBS)
 
-noinst_HEADERS += tests/unit/virtio_ring.h
+noinst_HEADERS += tests/unit/virtio-ring.h
 check_PROGRAMS += tests/unit/virtqueue
 TESTS += tests/unit/virtqueue
 tests_unit_virtqueue_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_virtqueue_LDADD = $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/access tests/unit/fault-sources tests/unit/backoff \
-	tests/unit/residency tests/unit/metrics_all
+	tests/unit/residency tests/unit/metrics-all
 TESTS += tests/unit/access tests/unit/fault-sources tests/unit/backoff \
-	tests/unit/residency tests/unit/metrics_all
+	tests/unit/residency tests/unit/metrics-all
 tests_unit_metrics_all_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_metrics_all_LDADD = $(VMM_LIBS)
 tests_unit_residency_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -85,10 +85,10 @@ TESTS += tests/unit/serial
 tests_unit_serial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_serial_LDADD = $(VMM_LIBS)
 
-DEVICE_TESTS = tests/unit/virtio_devices tests/unit/vsock \
+DEVICE_TESTS = tests/unit/virtio-devices tests/unit/vsock \
 	tests/unit/bus tests/unit/device-turns tests/unit/vsock-limits \
 	tests/unit/blk-reset tests/unit/blk-pinned
-noinst_HEADERS += tests/unit/virtio_driver.h tests/unit/fuse-disk.h
+noinst_HEADERS += tests/unit/virtio-driver.h tests/unit/fuse-disk.h
 check_PROGRAMS += $(DEVICE_TESTS)
 TESTS += $(DEVICE_TESTS)
 tests_unit_virtio_devices_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -137,14 +137,14 @@ check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol
 tests_unit_protocol_LDADD = guest-agent/libprotocol.a
 
-AGENT_TESTS = tests/unit/agent_pgd tests/unit/agent_kcore
+AGENT_TESTS = tests/unit/agent-pgd-ways tests/unit/agent-kcore
 check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS) tests/unit/agent-pgd.sh
 dist_check_SCRIPTS += tests/unit/agent-pgd.sh
-tests_unit_agent_pgd_SOURCES = tests/unit/agent_pgd.c guest-agent/pgd.c \
+tests_unit_agent_pgd_ways_SOURCES = tests/unit/agent-pgd-ways.c guest-agent/pgd.c \
 	guest-agent/procfs.c guest-agent/cache.c
-tests_unit_agent_kcore_SOURCES = tests/unit/agent_kcore.c guest-agent/kcore.c
-noinst_HEADERS += tests/unit/tiny_elf.h
+tests_unit_agent_kcore_SOURCES = tests/unit/agent-kcore.c guest-agent/kcore.c
+noinst_HEADERS += tests/unit/tiny-elf.h
 BOOT_TESTS = tests/unit/boot tests/unit/acpi
 check_PROGRAMS += $(BOOT_TESTS)
 TESTS += $(BOOT_TESTS)
@@ -157,7 +157,7 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/store-discards tests/unit/store-holds tests/unit/sink_store \
+	tests/unit/store-discards tests/unit/store-holds tests/unit/sink-store \
 	tests/unit/store-direct
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
 	tests/unit/store-nbd.h tests/unit/store-gates.h \
@@ -185,10 +185,10 @@ tests_unit_store_health_LDADD = $(VMM_LIBS)
 tests_unit_store_health_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 # The store's files, each basic block of which calls a function of the test.
 check_LIBRARIES += tests/unit/libstore-steps.a
-tests_unit_libstore_steps_a_SOURCES = vmm/store/fifo.c vmm/store/log.c \
+tests_unit_libstore_steps_a_SOURCES = vmm/store/fifo.c vmm/store/store-log.c \
 	vmm/store/requests.c vmm/store/requests-answer.c \
-	vmm/store/requests-probe.c vmm/store/requests_list.c \
-	vmm/store/requests_work.c \
+	vmm/store/requests-probe.c vmm/store/requests-list.c \
+	vmm/store/requests-work.c \
 	vmm/store/room.c vmm/store/slab.c vmm/store/store.c
 tests_unit_libstore_steps_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_libstore_steps_a_CFLAGS = $(AM_CFLAGS) \
@@ -243,13 +243,13 @@ tests_unit_sink_steps_LDADD = $(VMM_LIBS)
 tests_unit_sink_steps_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=madvise \
 	-Wl,--wrap=store_put -Wl,--wrap=store_get
 
-check_PROGRAMS += tests/unit/sink_selftest
-TESTS += tests/unit/sink_selftest
+check_PROGRAMS += tests/unit/sink-selftest
+TESTS += tests/unit/sink-selftest
 tests_unit_sink_selftest_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_selftest_LDADD = $(VMM_LIBS)
 
-check_PROGRAMS += tests/unit/sink_swap
-TESTS += tests/unit/sink_swap
+check_PROGRAMS += tests/unit/sink-swap
+TESTS += tests/unit/sink-swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_swap_LDADD = $(VMM_LIBS)
 
@@ -312,7 +312,7 @@ HELPER_TESTS = tests/unit/damon-borrow.sh tests/unit/make-swap.sh \
 	tests/unit/require.sh
 TESTS += $(HELPER_TESTS)
 dist_check_SCRIPTS += $(HELPER_TESTS)
-VIEW_TESTS = tests/unit/guest_walk tests/unit/guest_pte tests/unit/view \
+VIEW_TESTS = tests/unit/guest-walk tests/unit/guest-pte tests/unit/view \
 	tests/unit/view-flags tests/unit/epoch-end \
 	tests/unit/rmap-record
 check_PROGRAMS += $(VIEW_TESTS)
@@ -343,7 +343,7 @@ dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
 TESTS += tests/unit/kmod-dkms.sh
 
 # vmm balance: decisions, what it is told, and the sockets it talks to.
-BALANCE_TESTS = tests/unit/balance tests/unit/balance_guests
+BALANCE_TESTS = tests/unit/balance tests/unit/balance-guests
 check_PROGRAMS += $(BALANCE_TESTS)
 TESTS += $(BALANCE_TESTS)
 tests_unit_balance_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -355,7 +355,7 @@ TESTS += tests/unit/top
 tests_unit_top_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_top_LDADD = $(VMM_LIBS)
 
-NUMA_TESTS = tests/unit/numa tests/unit/sink_numa tests/unit/nodes \
+NUMA_TESTS = tests/unit/numa tests/unit/sink-numa tests/unit/nodes \
 	tests/unit/sink-numa-discard
 check_PROGRAMS += $(NUMA_TESTS)
 TESTS += $(NUMA_TESTS)
@@ -374,8 +374,8 @@ check_PROGRAMS += tests/unit/prefetch
 TESTS += tests/unit/prefetch
 tests_unit_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_prefetch_LDADD = $(VMM_LIBS)
-check_PROGRAMS += tests/unit/domain_xml
-TESTS += tests/unit/domain_xml
+check_PROGRAMS += tests/unit/domain-xml
+TESTS += tests/unit/domain-xml
 tests_unit_domain_xml_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_domain_xml_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/unit/experiment
@@ -388,8 +388,8 @@ dist_check_SCRIPTS += tests/unit/alarms.sh
 EXTRA_DIST += tests/unit/get-promtool
 EXTRA_DIST += tests/unit/prometheus-rules-test.yml
 TESTS += tests/unit/alarms.sh
-ATTACH_TESTS = tests/unit/qemu_layout tests/unit/qemu_place \
-	tests/unit/remote_mem
+ATTACH_TESTS = tests/unit/qemu-layout tests/unit/qemu-place \
+	tests/unit/remote-mem
 check_PROGRAMS += $(ATTACH_TESTS)
 TESTS += $(ATTACH_TESTS)
 tests_unit_qemu_layout_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -13,7 +13,7 @@
 #include "tests/tap.h"
 #include "tests/unit/swap-works.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 
 #define PER_NODE 512

@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vmm/host/listen.h"
+#include "vmm/util/listen.h"
 
 #define HEAD "HTTP/1.1 200 OK\r\n"
 

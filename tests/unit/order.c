@@ -14,9 +14,9 @@
 #include "tests/tap.h"
 #include "tests/unit/engine-vm.h"
 #include "tests/unit/swap-works.h"
+#include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/pressure.h"
-#include "vmm/view/view-internal.h"
 
 #define FREE	  256
 #define DIRTY	  384

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 
 /* Members that come after `cpu`, as text that follows. */
 #define P(on, target, period, idle, cpu, ...)				      \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/policy/balance.h"
+#include "vmm/policy/anon-file-balance.h"
 #include "vmm/policy/class.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/util/pressure.h"

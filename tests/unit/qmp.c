@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/host/qemu_guest.h"
-#include "vmm/host/qmp.h"
+#include "vmm/qemu/qemu-guest.h"
+#include "vmm/qemu/qmp.h"
 
 #define HANGS_S 300	/* a wait that has no end is ended by then */
 #define EVENT	"{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 0}}\r\n"

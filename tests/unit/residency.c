@@ -9,8 +9,8 @@
 
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
-#include "vmm/mem/guest_mem.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/mem/guest-mem.h"
+#include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
 
 #define NR    (64 * 512)	/* 128 MiB: 64 blocks, so one a turn */

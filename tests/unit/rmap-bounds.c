@@ -9,7 +9,7 @@
 
 #include "tests/unit/rmap-count.h"
 
-/* Looked at in vain, for each mapping and for each page: anon_vma.c. */
+/* Looked at in vain, for each mapping and for each page: anon-vma.c. */
 #define WASTE 4
 #define FREE  9
 

@@ -16,7 +16,7 @@
 
 #include "tests/bench/rmap-trace.h"
 #include "tests/tap.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/guest/view-internal.h"
 
 #define FRAMES 4096u
 #define PAGE   RMAP_PAGE_SIZE

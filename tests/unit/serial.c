@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "tests/unit/virtio_driver.h"
+#include "tests/unit/virtio-driver.h"
 #include "vmm/dev/serial.h"
 #include "vmm/kvm/layout.h"
 #include "vmm/util/log.h"

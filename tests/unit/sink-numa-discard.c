@@ -13,7 +13,7 @@
 
 #include "tests/tap.h"
 #include "vmm/mem/numa.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/sink/sink.h"
 
 #define G  300u
 #define NR 8u

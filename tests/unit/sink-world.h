@@ -12,7 +12,7 @@
 
 #include "tests/tap.h"
 #include "vmm/mem/faults-internal.h"
-#include "vmm/reclaim/sink_store-internal.h"
+#include "vmm/sink/sink-store-internal.h"
 #include "vmm/util/clock.h"
 
 #define MIB	   (UINT64_C(1) << 20)

@@ -22,14 +22,14 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/stat/client.h"
-#include "vmm/stat/events.h"
-#include "vmm/stat/inspect.h"
-#include "vmm/stat/jobs.h"
-#include "vmm/stat/patience.h"
-#include "vmm/stat/server.h"
+#include "vmm/client/client.h"
+#include "vmm/control/events.h"
+#include "vmm/control/inspect.h"
+#include "vmm/control/jobs.h"
+#include "vmm/control/patience.h"
+#include "vmm/control/server.h"
+#include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"
-#include "vmm/view/view-internal.h"
 
 #define DEADLINE_S   300
 #define ANSWER_NS    UINT64_C(200000000)	/* of CPU */

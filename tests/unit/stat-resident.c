@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "tests/unit/engine-vm.h"
-#include "vmm/stat/client.h"
-#include "vmm/stat/resident-count.h"
-#include "vmm/stat/server.h"
+#include "vmm/client/client.h"
+#include "vmm/control/resident-count.h"
+#include "vmm/control/server.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/cond.h"
 

@@ -19,13 +19,13 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/host/listen.h"
-#include "vmm/stat/client.h"
-#include "vmm/stat/client_multi.h"
-#include "vmm/stat/server.h"
-#include "vmm/stat/snapshot.h"
+#include "vmm/client/client-multi.h"
+#include "vmm/client/client.h"
+#include "vmm/control/server.h"
+#include "vmm/control/stat-snapshot.h"
+#include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/util/listen.h"
 
 #define MEM_BYTES (UINT64_C(8) << 20)
 #define NR_YOUNG  256

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "tests/unit/fuse-disk.h"
-#include "vmm/store/device.h"
+#include "vmm/store/store-device.h"
 
 #define BYTES	   4096
 #define NR_READERS 2

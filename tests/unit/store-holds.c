@@ -14,9 +14,9 @@
 
 #include "tests/unit/store-pages.h"
 #include "vmm/store/fifo.h"
-#include "vmm/store/log.h"
 #include "vmm/store/requests-internal.h"
 #include "vmm/store/slab.h"
+#include "vmm/store/store-log.h"
 
 /* A line or record takes ten to twenty: some thousands of these. */
 #define MOST_IN_A_HOLD 65536

@@ -4,8 +4,8 @@
 #define TESTS_UNIT_SWAP_WORKS_H
 
 #include "tests/tap.h"
-#include "vmm/mem/guest_mem.h"
-#include "vmm/reclaim/sink.h"
+#include "vmm/mem/guest-mem.h"
+#include "vmm/sink/sink.h"
 
 /* Before the first check.  nr_bytes: of memory to ask the sink for. */
 static inline void check_that_swap_works(size_t nr_bytes)

@@ -7,8 +7,8 @@
 #include "config.h"
 
 #include "tests/tap.h"
+#include "vmm/guest/view-internal.h"
 #include "vmm/policy/class.h"
-#include "vmm/view/view-internal.h"
 
 #define FRAMES 16384u	/* several batches */
 #define PAGE   RMAP_PAGE_SIZE

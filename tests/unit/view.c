@@ -15,7 +15,7 @@
 
 #include "guest-agent/protocol.h"
 #include "tests/tap.h"
-#include "vmm/view/agent_server.h"
+#include "vmm/guest/agent-server.h"
 
 #define FRAMES	  16384u	/* 64 MiB */
 #define MAX_BYTES ((UINT64_C(16) << 20) + FRAMES * UINT64_C(128))

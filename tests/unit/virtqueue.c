@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "tests/tap.h"
-#include "tests/unit/virtio_ring.h"
+#include "tests/unit/virtio-ring.h"
 #include "vmm/dev/virtqueue.h"
 
 #define MEM_BYTES (UINT64_C(4) << 20)

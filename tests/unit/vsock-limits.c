@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "tests/unit/virtio_driver.h"
+#include "tests/unit/virtio-driver.h"
 #include "vmm/dev/device.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"

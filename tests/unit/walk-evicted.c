@@ -13,8 +13,8 @@
 
 #include "vmm/util/bitmap.h"	/* before `w` is a world */
 #include "tests/unit/sink-reads.h"
-#include "vmm/view/guest_harvest.h"
-#include "vmm/view/view-internal.h"
+#include "vmm/guest/guest-harvest.h"
+#include "vmm/guest/view-internal.h"
 
 #define FRAMES 2048u
 #define BASE   (UINT64_C(1) << 30)

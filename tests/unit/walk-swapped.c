@@ -15,11 +15,11 @@
 
 #include "guest-agent/protocol.h"
 #include "tests/tap.h"
-#include "vmm/policy/engine-internal.h"
+#include "vmm/engine/engine-internal.h"
+#include "vmm/guest/guest-harvest.h"
+#include "vmm/guest/view-internal.h"
+#include "vmm/guest/walk-limit.h"
 #include "vmm/util/bitmap.h"
-#include "vmm/view/guest_harvest.h"
-#include "vmm/view/view-internal.h"
-#include "vmm/view/walk-limit.h"
 
 #define PAGE	UINT64_C(4096)
 #define FRAMES	32768u

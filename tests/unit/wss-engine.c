@@ -16,7 +16,7 @@
 
 #include "tests/tap.h"
 #include "vmm/access/fake.h"
-#include "vmm/policy/engine.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 
 #define NR	 1024u		/* frames */

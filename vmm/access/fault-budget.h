@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "vmm/access/source.h"
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 /* How a source arms memory, and where it sees the marks.  0 or -errno. */
 struct fault_budget_ops {

@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 #include "vmm/util/stop-flag.h"
 
 /* The guest's own page tables, of processes whose root is known. */

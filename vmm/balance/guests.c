@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "vmm/balance/guests.h"
-#include "vmm/host/rundir.h"
+#include "vmm/client/client-multi.h"
 #include "vmm/mem/addr.h"
-#include "vmm/stat/client_multi.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/rundir.h"
 
 #define ANSWER_MS      2000
 #define RESTORE_MS     1000	/* what a stop has time for */

@@ -30,7 +30,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 /* Linux numbers the queues it has; statistics and hinting are not offered. */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };

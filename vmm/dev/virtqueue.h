@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 #include "vmm/util/log.h"
 
 /* Entries of the largest ring offered, and descriptors of the longest chain. */

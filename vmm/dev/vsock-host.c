@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #include "vmm/dev/vsock.h"
-#include "vmm/host/listen.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/listen.h"
 
 #define SOCK_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 

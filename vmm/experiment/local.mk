@@ -2,18 +2,19 @@ vmm_libvmm_a_SOURCES += \
 	vmm/experiment/cgroup.c vmm/experiment/cgroup.h \
 	vmm/experiment/chart.c vmm/experiment/chart.h \
 	vmm/experiment/guest.c vmm/experiment/guest.h \
-	vmm/experiment/host_facts.c vmm/experiment/host_facts.h \
+	vmm/experiment/host-facts.c vmm/experiment/host-facts.h \
 	vmm/experiment/keeper.c vmm/experiment/keeper.h \
-	vmm/experiment/plan.c vmm/experiment/plan.h \
-	vmm/experiment/plan-guests.c vmm/experiment/plan-internal.h \
+	vmm/experiment/plan-internal.h \
+	vmm/experiment/plan.c \
+	vmm/experiment/plan.h \
+	vmm/experiment/plan-guests.c \
 	vmm/experiment/reader.c vmm/experiment/reader.h \
-	vmm/experiment/report.c vmm/experiment/report-charts.c \
-	vmm/experiment/report.h \
-	vmm/experiment/result.c vmm/experiment/result-files.c \
-	vmm/experiment/result.h \
+	vmm/experiment/report.c vmm/experiment/report.h \
+	vmm/experiment/report-charts.c \
+	vmm/experiment/result.c vmm/experiment/result.h \
+	vmm/experiment/result-files.c \
 	vmm/experiment/run.c vmm/experiment/run.h
 
-vmm_vmm_SOURCES += vmm/cmd-experiment.c
 vmm_vmm_CPPFLAGS += -DVMM_EXPERIMENTS_DIR='"$(experimentsdir)"' \
 	-DVMM_PAYLOAD_FILE='"$(pkglibexecdir)/payload.elf"'
 # The charts' logarithms.

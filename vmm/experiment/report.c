@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/experiment/host_facts.h"
+#include "vmm/experiment/host-facts.h"
 #include "vmm/experiment/report.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"

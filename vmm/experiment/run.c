@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/client/client.h"
 #include "vmm/experiment/guest.h"
 #include "vmm/experiment/keeper.h"
 #include "vmm/experiment/run.h"
-#include "vmm/stat/client.h"
 #include "vmm/util/clock.h"
 
 struct run {

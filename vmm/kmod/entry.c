@@ -8,7 +8,7 @@
  * FROZEN_SPTE), which has the accessed bits' positions set, and make it
  * something else.
  */
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 #if KY_WALK_KNOWN
 

@@ -11,7 +11,7 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 #ifndef EXPORT_SYMBOL_FOR_KVM_INTERNAL
 

@@ -13,7 +13,7 @@
  * sets that bit when it reads the entry; a walk that starts from a cached copy
  * of the entry does not.  So clearing it and the leaves in one go would be
  * wrong: below a clear entry with a warm cache leaves become young unseen.
- * Therefore a batch goes thus (walk.c):
+ * Therefore a batch goes thus (table-walk.c):
  *
  *   1. clear the bits above the tables, remember which were set
  *   2. flush the TLBs, and with them the paging-structure caches
@@ -33,7 +33,7 @@
  */
 #include <linux/moduleparam.h>
 
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 #if KY_WALK_KNOWN
 

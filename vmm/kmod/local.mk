@@ -1,9 +1,9 @@
 # vmm/kmod: the kvm-young module.  `make kmod` builds it against the kernel
 # headers of KVER: the running kernel's, or else the newest installed ones.
 # Not part of `make all`: it needs headers, and a host may use another source.
-KMOD_FILES = vmm/kmod/Kbuild vmm/kmod/kvm_young.h vmm/kmod/kvm_young_abi.h \
-	vmm/kmod/layout.h vmm/kmod/main.c vmm/kmod/kvm.c vmm/kmod/scan.c \
-	vmm/kmod/walk.c vmm/kmod/leaf.c vmm/kmod/entry.c vmm/kmod/verify.c
+KMOD_FILES = vmm/kmod/Kbuild vmm/kmod/kvm-young.h vmm/kmod/kvm-young-abi.h \
+	vmm/kmod/kvm-layout.h vmm/kmod/main.c vmm/kmod/kvm.c vmm/kmod/scan.c \
+	vmm/kmod/table-walk.c vmm/kmod/leaf.c vmm/kmod/entry.c vmm/kmod/verify.c
 EXTRA_DIST += $(KMOD_FILES) vmm/kmod/dkms.conf.in vmm/kmod/README.md \
 	vmm/kmod/build
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * kvm-young: reads and clears the accessed bits of a VM's second-level page
- * tables.  kvm_young_abi.h is the manual; here is the device.  scan.c goes
- * through a range, walk.c, leaf.c and entry.c read page table entries.
+ * tables.  kvm-young-abi.h is the manual; here is the device.  scan.c goes
+ * through a range, table-walk.c, leaf.c and entry.c read page table entries.
  *
  * The VM is kept alive by its file, held for the ioctl.
  */
@@ -16,7 +16,7 @@
 #include <linux/stringify.h>
 #include <linux/uaccess.h>
 
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 #define KY_FLAGS (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH | KVM_YOUNG_NOTIFIER | \
 		  KVM_YOUNG_ALL_LEAVES)

@@ -17,7 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 /*
  * Batches of one VM exclude each other (leaf.c says why); VMs that share a

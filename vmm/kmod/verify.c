@@ -7,7 +7,7 @@
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
 
-#include "kvm_young.h"
+#include "kvm-young.h"
 
 #if KY_WALK_KNOWN
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 struct boot_kernel {
 	uint64_t entry;			/* gpa */

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "vmm/kvm/bus.h"
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 struct event_base;
 struct guest_numa;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/bitmap.h"
 
 /* Our pointer to all of a range that can be dropped.  0, -EFAULT, -EOPNOTSUPP. */

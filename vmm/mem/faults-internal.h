@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "vmm/mem/faults.h"
-#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/guest-mem-internal.h"
 
 #define FAULTS_SHARD_PAGES (UINT64_C(1) << 14)	/* 64 MiB */
 #define FAULTS_BATCH	   16

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 struct guest_faults;
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 

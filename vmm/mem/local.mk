@@ -1,9 +1,15 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/mem/addr.h vmm/mem/discard.c \
-	vmm/mem/faults.c vmm/mem/faults-pages.c vmm/mem/faults.h \
-	vmm/mem/faults-internal.h \
-	vmm/mem/guest_mem.c vmm/mem/hold.c vmm/mem/guest_mem.h \
-	vmm/mem/guest_mem-internal.h vmm/mem/hugetlb.c \
+	vmm/mem/addr.h \
+	vmm/mem/discard.c \
+	vmm/mem/faults-internal.h vmm/mem/faults.c vmm/mem/faults.h \
+	vmm/mem/faults-pages.c \
+	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
+	vmm/mem/guest-mem-hold.c \
+	vmm/mem/hugetlb.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
-	vmm/mem/pagemap_scan.h vmm/mem/remote.c vmm/mem/residency.c \
-	vmm/mem/residency_update.c vmm/mem/zero_page.c vmm/mem/zero_page.h
+	vmm/mem/pagemap-scan.h \
+	vmm/mem/proc-maps.c vmm/mem/proc-maps.h \
+	vmm/mem/remote.c \
+	vmm/mem/residency.c \
+	vmm/mem/residency-update.c \
+	vmm/mem/zero-page.c vmm/mem/zero-page.h

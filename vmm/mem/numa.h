@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/mem/guest_mem.h"
+#include "vmm/mem/guest-mem.h"
 
 #define GUEST_NUMA_NODES  8
 #define GUEST_NUMA_CPUS	  64

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/mem/guest_mem-internal.h"
+#include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
 
 /* What is mapped at an address of the process. */

@@ -18,9 +18,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/mem/guest_mem-internal.h"
-#include "vmm/mem/pagemap_scan.h"
-#include "vmm/mem/zero_page.h"
+#include "vmm/mem/guest-mem-internal.h"
+#include "vmm/mem/pagemap-scan.h"
+#include "vmm/mem/zero-page.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of requests.c (what is asked), requests_list.c, requests_work.c (the threads),
+ * Of requests.c (what is asked), requests-list.c, requests-work.c (the threads),
  * requests-answer.c and requests-probe.c.
  *
  * All requests are in one list, in the order in which they came.  It is short:

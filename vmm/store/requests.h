@@ -38,8 +38,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/store/device.h"
 #include "vmm/store/health.h"
+#include "vmm/store/store-device.h"
 
 #define REQUESTS_TIMEOUT_NS UINT64_C(1000000000)	/* the default */
 

@@ -7,8 +7,8 @@
 
 #include "vmm/store/fifo.h"
 #include "vmm/store/health.h"
-#include "vmm/store/log.h"
 #include "vmm/store/slab.h"
+#include "vmm/store/store-log.h"
 #include "vmm/store/store.h"
 #include "vmm/util/fair-lock.h"
 

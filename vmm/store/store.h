@@ -22,9 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vmm/store/device.h"
 #include "vmm/store/health.h"
-#include "vmm/store/page_code.h"
+#include "vmm/store/page-code.h"
+#include "vmm/store/store-device.h"
 
 struct store;
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/host/rundir.h"
 #include "vmm/top/feed.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/rundir.h"
 
 #define STATS_TIMEOUT_MS   3000
 #define REQUEST_TIMEOUT_MS 10000	/* as the other commands have it */

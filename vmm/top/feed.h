@@ -6,8 +6,8 @@
 #ifndef VMM_TOP_FEED_H
 #define VMM_TOP_FEED_H
 
-#include "vmm/host/libvirt_fleet.h"
-#include "vmm/stat/client_multi.h"
+#include "vmm/client/client-multi.h"
+#include "vmm/libvirt/libvirt-fleet.h"
 #include "vmm/top/model.h"
 
 struct top_feed;

@@ -9,13 +9,13 @@
 
 #include <jansson.h>
 
-#include "vmm/stat/host_pages.h"
+#include "vmm/control/host-pages.h"
 
 struct top_sample {
 	char name[64];
 	long long pid;
 	uint64_t memory, resident, swapped, stored, wss;	/* bytes */
-	/* Resident bytes by idle scans, in the classes of host_pages.h. */
+	/* Resident bytes by idle scans, in the classes of host-pages.h. */
 	uint64_t idle[HOST_AGE_CLASSES];
 	uint64_t nr_scans, nr_evicted, nr_refaults, scan_cpu_ns, last_scan_ns;
 	bool by_libvirt;	/* and all that we know is what it says */

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How one exact pass is had out of DAMON.
+ *
+ * A scheme with a filter of type `young` tests every page of every region and
+ * clears the accessed bit of those that are young, whenever the scheme is
+ * applied: at the end of each turn of the kdamond's loop here, since all
+ * intervals are one.  It looks whether it should stop between turns only.  So
+ * the kdamond is told to stop as soon as it is inside its first turn, and the
+ * write that tells it returns after that turn's end:
+ *
+ *   on        off (waits ........................)
+ *   | sample a page a region | interval | the pass | end
+ *
+ * What has more pages than a turn should take is done in several, with a pause
+ * in which other vmm get theirs.
+ *
+ * Whether a turn was complete the recorder knows: it saw the scheme come to the
+ * first region without memory.
+ *
+ * Regions are the guest's runs of page frames.  Each region costs two small
+ * writes and a sample, a foreign page inside a region about half a
+ * microsecond: hence small gaps are swallowed.  Only values that changed are
+ * written, and spare regions lie where no memory is, so that a few runs more
+ * or less do not make all directories anew.
+ */
+#include "config.h"
+
+#include "vmm/access/damon/damon-ctl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/access/damon/aging-window.h"
+#include "vmm/access/damon/damon-guard.h"
+#include "vmm/access/damon/damon-owner.h"
+#include "vmm/access/damon/damon-sysfs.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+#define START_MS    1000	/* for a kdamond to enter its loop */
+#define NR_TRIES    3
+
+/* A small page takes a kdamond some 0.5 us. */
+#define MIN_TURN_PAGES (UINT64_C(1) << 14)
+#define MAX_TURN_PAGES (UINT64_C(1) << 19)
+#define FAST_NS	       (NSEC_PER_SEC / 10)
+#define SLOW_NS	       (NSEC_PER_SEC / 2)
+/* Other vmm get their turn between two of ours: they look more often than this. */
+#define OTHERS_US      3000
+
+#define SPARE_BYTES (UINT64_C(2) << VMM_PAGE_SHIFT)
+
+struct region {
+	uint64_t start, end;	/* bytes, as in sysfs */
+};
+
+struct damon_ctl {
+	struct damon_owner owner;
+	struct region *regions;	/* owned; what sysfs has, while it is ours */
+	size_t nr_regions;
+	uint64_t turn_pages;	/* in one turn of the kdamond's, at most */
+	struct damon_guard guard;
+	bool refused;		/* and said why */
+};
+
+int damon_ctl_probe(char *why, size_t len)
+{
+	return damon_owner_probe(why, len);
+}
+
+/* --- regions ----------------------------------------------------------- */
+
+static struct region wanted_region(const struct pfn_run *runs, size_t nr,
+				   size_t i)
+{
+	uint64_t spare = AGING_NOWHERE + (i - nr) * 2 * SPARE_BYTES;
+
+	if (i < nr)
+		return (struct region){ runs[i].start << VMM_PAGE_SHIFT,
+					runs[i].end << VMM_PAGE_SHIFT };
+	return (struct region){ spare, spare + SPARE_BYTES };
+}
+
+static int resize_regions(struct damon_ctl *ctl, size_t nr)
+{
+	/* DAMON wants three at least; an eighth is spare, the last always. */
+	size_t want = nr + nr / 8 + 3;
+	int err;
+
+	if (nr < ctl->nr_regions && ctl->nr_regions <= 4 * want)
+		return 0;
+	free(ctl->regions);
+	ctl->nr_regions = 0;
+	ctl->regions = calloc(want, sizeof(*ctl->regions));
+	if (!ctl->regions)
+		return -ENOMEM;
+	err = damon_sysfs_put_u64(ctl->owner.dir_fd, DAMON_TARGET "/regions/nr_regions", want);
+	/* max: so many, so that DAMON does not split them. min: no merging. */
+	if (!err)
+		err = damon_sysfs_put_u64(ctl->owner.dir_fd,
+			      DAMON_CONTEXT "/monitoring_attrs/nr_regions/max", want);
+	if (!err)
+		err = damon_sysfs_put_u64(ctl->owner.dir_fd,
+			      DAMON_CONTEXT "/monitoring_attrs/nr_regions/min", 3);
+	if (!err)
+		ctl->nr_regions = want;
+	return err;
+}
+
+static int put_regions(struct damon_ctl *ctl, const struct pfn_run *runs,
+		       size_t nr)
+{
+	char path[96];
+	int err = resize_regions(ctl, nr);
+
+	for (size_t i = 0; !err && i < ctl->nr_regions; i++) {
+		struct region want = wanted_region(runs, nr, i);
+		struct region *have = &ctl->regions[i];
+
+		snprintf(path, sizeof(path), DAMON_TARGET "/regions/%zu/start", i);
+		if (have->start != want.start)
+			err = damon_sysfs_put_u64(ctl->owner.dir_fd, path, want.start);
+		snprintf(path, sizeof(path), DAMON_TARGET "/regions/%zu/end", i);
+		if (!err && have->end != want.end)
+			err = damon_sysfs_put_u64(ctl->owner.dir_fd, path, want.end);
+		if (!err)
+			*have = want;
+	}
+	if (err)
+		ctl->nr_regions = 0;	/* unknown: write all the next time */
+	return err;
+}
+
+/* --- one pass ---------------------------------------------------------- */
+
+/* Waits until the kdamond is inside its first turn. */
+static void wait_started(const struct aging *aging)
+{
+	for (int us = 0; us < START_MS * 1000 && !aging_has_started(aging);
+	     us += 50)
+		usleep(50);
+}
+
+/*
+ * The write that ends a turn can't be interrupted, not even by SIGKILL, before the
+ * turn has ended.  So turns are bounded by what they took.
+ */
+static void bound_turns(struct damon_ctl *ctl, const struct pfn_run *runs,
+			size_t nr, uint64_t took_ns)
+{
+	uint64_t nr_pages = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		nr_pages += runs[i].end - runs[i].start;
+	log_debug("damon: a turn of %zu regions, %" PRIu64 " pages took %" PRIu64
+		  " us", nr, nr_pages, took_ns / 1000);
+	if (took_ns > SLOW_NS && nr_pages >= 2 * MIN_TURN_PAGES) {
+		if (nr_pages / 2 < ctl->turn_pages)
+			ctl->turn_pages = nr_pages / 2;
+	} else if (took_ns < FAST_NS && nr_pages >= ctl->turn_pages / 2 &&
+		   ctl->turn_pages <= MAX_TURN_PAGES / 2) {
+		ctl->turn_pages *= 2;
+	}
+}
+
+static int run_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
+		    size_t nr, struct aging *aging)
+{
+	int err, dir_fd = ctl->owner.dir_fd;
+
+	/* A kdamond told to stop before its first turn does none. */
+	for (int i = 0; i < NR_TRIES; i++) {
+		uint64_t began = clock_now_ns();
+
+		/* Setting up takes a while, and nobody else knows our lock. */
+		if (!damon_owner_is_ours(&ctl->owner))
+			return -EBUSY;
+		aging_begin(aging);
+		err = damon_sysfs_put(dir_fd, "0/state", "on");
+		if (!err) {
+			wait_started(aging);
+			err = damon_sysfs_put(dir_fd, "0/state", "off");
+		}
+		aging_end(aging);
+		bound_turns(ctl, runs, nr, clock_now_ns() - began);
+		if (err || aging_is_complete(aging))
+			return err;
+		log_debug("damon: a pass was not complete");
+	}
+	return -EIO;
+}
+
+/* The lock is held. */
+static int take_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
+		     size_t nr, struct aging *aging, char *why, size_t len)
+{
+	int err = damon_owner_configure(&ctl->owner, why, len);
+
+	if (err < 0)
+		return err;
+	if (err)
+		ctl->nr_regions = 0;
+	err = put_regions(ctl, runs, nr);
+	if (!err)
+		err = run_turn(ctl, runs, nr, aging);
+	/* Somebody changed it under us: begin anew the next time. */
+	if (err)
+		ctl->owner.in_doubt = true;
+	return err;
+}
+
+static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
+		       size_t nr, struct aging *aging,
+		       const atomic_bool *stopping)
+{
+	char why[256] = "somebody else began to use DAMON while a pass was set up";
+	int err = damon_owner_lock(&ctl->owner, stopping, why, sizeof(why));
+
+	if (!err) {
+		err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
+		damon_owner_unlock(&ctl->owner);
+	}
+	/* As long as it lasts, once. */
+	if (err == -EBUSY && !ctl->refused)
+		log_warn("%s", why);
+	ctl->refused = err == -EBUSY;
+	return err;
+}
+
+int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
+		   size_t nr, struct aging *aging, const atomic_bool *stopping)
+{
+	__cleanup_free struct pfn_run *part = malloc(nr * sizeof(*part));
+	struct pfn_pos pos = { 0 };
+	bool first = true;
+	int err = 0;
+	size_t n;
+
+	if (nr && !part)
+		return -ENOMEM;
+	while (!err && (n = pfn_runs_part(runs, nr, &pos, ctl->turn_pages,
+					  part))) {
+		if (!first)
+			usleep(OTHERS_US);
+		first = false;
+		err = locked_turn(ctl, part, n, aging, stopping);
+	}
+	return err;
+}
+
+/* --- open and close ---------------------------------------------------- */
+
+/* Now, so that what this kernel lacks is told at once. */
+static int configure_first(struct damon_ctl *ctl, char *why, size_t len)
+{
+	int err = damon_owner_lock(&ctl->owner, NULL, why, len);
+
+	if (err)
+		return err;
+	err = damon_owner_configure(&ctl->owner, why, len);
+	damon_owner_unlock(&ctl->owner);
+	return err < 0 ? err : 0;
+}
+
+int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why, size_t len)
+{
+	struct damon_ctl *ctl = calloc(1, sizeof(*ctl));
+	int err;
+
+	if (!ctl)
+		return -ENOMEM;
+	ctl->turn_pages = MAX_TURN_PAGES;
+	err = damon_owner_open(&ctl->owner, pageout, why, len);
+	if (err) {
+		free(ctl);
+		return err;
+	}
+	err = damon_guard_start(&ctl->guard);
+	if (err)
+		snprintf(why, len, "cannot start /bin/sh: %s", strerror(-err));
+	else
+		err = configure_first(ctl, why, len);
+	if (err) {
+		damon_ctl_close(ctl);
+		return err;
+	}
+	*ctlp = ctl;
+	return 0;
+}
+
+void damon_ctl_close(struct damon_ctl *ctl)
+{
+	if (!ctl)
+		return;
+	if (damon_owner_close(&ctl->owner))
+		damon_guard_leave(&ctl->guard);
+	else
+		damon_guard_stop(&ctl->guard);
+	free(ctl->regions);
+	free(ctl);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whose is DAMON's configuration?  Its sysfs directory is one resource of the
+ * whole machine, which several vmm share, and others use, too:
+ *
+ *   damon.lock		flock()ed while a pass is set up and runs: vmm take
+ *			turns.  Its content names who configured DAMON last;
+ *			empty: somebody of us began to, and did not end.
+ *   damon.saved	exists while DAMON holds our configuration: what
+ *			somebody had configured (but not running) before, or
+ *			since.
+ *   damon.users	each vmm that uses DAMON holds a shared flock() as long
+ *			as it lives.  Who gets it alone is the last, and puts
+ *			damon.saved back: an orderly end, or the watchdog of a
+ *			vmm that died (damon-guard.c).
+ *
+ * Ours is what is configured in every setting as we do it, with DAMON_MARK among
+ * them.  A kdamond that runs such a configuration, while nobody holds the lock,
+ * was left by a vmm that died inside a pass: the next of us turns it off, if the
+ * watchdog does not.  Any other that runs is somebody else's, and stays.
+ *
+ * Lock order: damon.lock, then damon.users.  An object belongs to one thread.
+ */
+#ifndef VMM_ACCESS_DAMON_DAMON_OWNER_H
+#define VMM_ACCESS_DAMON_DAMON_OWNER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct damon_owner {
+	int dir_fd;		/* owned: DAMON_CTL_SYSFS */
+	int lock_fd, users_fd;	/* owned */
+	bool pageout;		/* of damon_sysfs_configure() */
+	bool in_doubt;		/* configure anew the next time */
+	char id[48];		/* what the lock file says when we configured */
+};
+
+/* 0, or -errno with the obstacle and its remedy.  No side effects. */
+int damon_owner_probe(char *why, size_t len);
+
+/* 0 or -errno with why; then there is nothing to close. */
+int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
+		     size_t len);
+/*
+ * Puts back what was configured before if we are the last.  -EBUSY, told: another
+ * vmm holds the lock, and what is left to do is the watchdog's; else 0.
+ */
+int damon_owner_close(struct damon_owner *o);
+
+/*
+ * damon.lock.  0, -ECANCELED (*stopping was set; it may be NULL), -EBUSY with why
+ * (another holds it for longer than a pass takes), or -errno.
+ */
+int damon_owner_lock(struct damon_owner *o, const atomic_bool *stopping,
+		     char *why, size_t len);
+void damon_owner_unlock(struct damon_owner *o);
+
+/*
+ * --- with the lock held ---
+ * Makes the configuration ours; 1: it was not, and has no regions now; 0: it was.
+ * -EBUSY with why: somebody else's kdamond runs, or another -errno with why.
+ */
+int damon_owner_configure(struct damon_owner *o, char *why, size_t len);
+/* Right before a pass: nobody has changed it meanwhile. */
+bool damon_owner_is_ours(const struct damon_owner *o);
+
+#endif

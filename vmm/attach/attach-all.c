@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vmm attach --all: a process for each domain that runs, so that no guest's
+ * trouble is another's.  libvirt's events and ends of processes wake the loop;
+ * what to do follows from what runs, and not from the event.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/attach/attach.h"
+#include "vmm/cmd/cmd.h"
+#include "vmm/libvirt/libvirt-conn.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
+
+#ifdef HAVE_LIBVIRT
+
+#define RECONNECT_NS  UINT64_C(1000000000)
+#define CHECK_MS      1000
+#define AGAIN_LEAST_S 1		/* twice as long after each failure, */
+#define AGAIN_MOST_S  300	/* until one served for so long */
+#define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
+#define POLL_MS	      20
+
+/*
+ * The children, for the guard's thread: the main one may wait for libvirt without
+ * end.  0: free; of a child that has no place here the parent's death takes care.
+ */
+#define MAX_PIDS 4096
+static pid_t pids[MAX_PIDS];	/* atomic */
+
+struct child {
+	struct child *next;
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	int id;			/* libvirt's, another one each start */
+	pid_t pid;		/* 0: it ended */
+	uint64_t began_ns;
+	uint64_t again_ns;	/* not to be started before; 0: nor then */
+	unsigned int again_s;	/* what that was after the last failure */
+	bool seen;
+};
+
+struct all {
+	struct attach_options *o;
+	char **argv;		/* "attach", and the user's words */
+	int argc;
+	virConnectPtr conn;	/* owned; NULL: broken */
+	struct child *children;	/* owned */
+	int child_fd;		/* owned: a child ended */
+	uint64_t retry_ns;
+	bool stopping, told;
+	struct log_limit limit;
+};
+
+/*
+ * The user's words as they are, behind the option that says which domain: no
+ * word is looked for in them, as -A may be one letter of several.  NULL: no
+ * memory.
+ */
+static char **words_of_child(const struct all *a, struct child *c)
+{
+	char **words = calloc(a->argc + 4, sizeof(*words));
+
+	if (!words)
+		return NULL;
+	words[0] = "vmm";
+	words[1] = "attach";
+	words[2] = "--" ATTACH_OF_ALL;
+	words[3] = c->uuid;
+	memcpy(words + 4, a->argv + 1, (a->argc - 1) * sizeof(*words));
+	return words;
+}
+
+static void stop_children(void)
+{
+	for (size_t i = 0; i < MAX_PIDS; i++) {
+		pid_t pid = __atomic_load_n(&pids[i], __ATOMIC_ACQUIRE);
+
+		if (pid)
+			kill(pid, SIGTERM);
+	}
+}
+
+/* By the main thread alone.  from 0: it has begun; to 0: it ended. */
+static void note_child(pid_t from, pid_t to)
+{
+	for (size_t i = 0; i < MAX_PIDS; i++) {
+		if (__atomic_load_n(&pids[i], __ATOMIC_RELAXED) != from)
+			continue;
+		__atomic_store_n(&pids[i], to, __ATOMIC_RELEASE);
+		return;
+	}
+}
+
+static void start_child(struct all *a, struct child *c)
+{
+	char **words = words_of_child(a, c);
+	pid_t parent = getpid(), pid;
+	sigset_t none;
+
+	pid = words ? fork() : -1;
+	if (pid < 0) {
+		log_limited(&a->limit, LOG_LEVEL_WARN, "domain %s is not served "
+			    "yet: no process: %s", c->uuid, strerror(errno));
+		c->id = -1;	/* to be tried again */
+	}
+	if (pid) {
+		c->pid = pid < 0 ? 0 : pid;
+		c->began_ns = clock_now_ns();
+		if (pid > 0)
+			note_child(0, pid);
+		free(words);
+		return;
+	}
+	/* It goes when we go: who comes after us starts it again. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv("/proc/self/exe", words);
+	_exit(127);
+}
+
+static void see_domain(struct all *a, virDomainPtr dom)
+{
+	int id = virDomainGetID(dom);
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	struct child *c;
+
+	if (id < 0 || virDomainGetUUIDString(dom, uuid))
+		return;
+	for (c = a->children; c; c = c->next)
+		if (!strcmp(c->uuid, uuid))
+			break;
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return;
+		strcpy(c->uuid, uuid);
+		c->next = a->children;
+		a->children = c;
+		c->id = -1;
+	}
+	c->seen = true;
+	if (c->pid)
+		return;
+	if (c->id != id)
+		c->again_s = 0;
+	else if (!c->again_ns || clock_now_ns() < c->again_ns)
+		return;
+	c->id = id;
+	start_child(a, c);
+}
+
+static void forget_ended(struct all *a)
+{
+	struct child **cp = &a->children, *c;
+
+	while ((c = *cp)) {
+		if (c->seen || c->pid) {
+			cp = &c->next;
+			continue;
+		}
+		*cp = c->next;
+		free(c);
+	}
+}
+
+static void see_domains(struct all *a)
+{
+	virDomainPtr *doms = NULL;
+	int nr = virConnectListAllDomains(a->conn, &doms,
+					  VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+
+	if (nr < 0)
+		return;
+	for (struct child *c = a->children; c; c = c->next)
+		c->seen = false;
+	for (int i = 0; i < nr; i++) {
+		see_domain(a, doms[i]);
+		virDomainFree(doms[i]);
+	}
+	free(doms);
+	forget_ended(a);
+}
+
+/*
+ * One that was told to end, or whose guest did, is not wanted again.  Any other end
+ * may be of trouble that passes: libvirt was busy, or QEMU slow to start.
+ */
+static void plan_next(struct child *c, int status)
+{
+	uint64_t now = clock_now_ns();
+	bool by_signal = WIFSIGNALED(status);
+
+	c->again_ns = 0;
+	if (!by_signal && !WEXITSTATUS(status))
+		return;
+	if (now - c->began_ns >= AGAIN_MOST_S * NSEC_PER_SEC)
+		c->again_s = 0;
+	c->again_s = c->again_s ? c->again_s * 2 : AGAIN_LEAST_S;
+	if (c->again_s > AGAIN_MOST_S)
+		c->again_s = AGAIN_MOST_S;
+	c->again_ns = now + c->again_s * NSEC_PER_SEC;
+	log_warn("what served domain %s ended %s %d: starting it again in %u s",
+		 c->uuid, by_signal ? "by signal" : "with status",
+		 by_signal ? WTERMSIG(status) : WEXITSTATUS(status),
+		 c->again_s);
+}
+
+static void reap(struct all *a)
+{
+	siginfo_t info = { 0 };
+	int status;
+
+	/* Its number is nobody else's until it is waited for. */
+	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       info.si_pid) {
+		struct child *c = a->children;
+		pid_t pid = info.si_pid;
+
+		note_child(pid, 0);
+		waitpid(pid, &status, 0);
+		info.si_pid = 0;
+		while (c && c->pid != pid)
+			c = c->next;
+		if (!c)
+			continue;
+		c->pid = 0;
+		if (!a->stopping)
+			plan_next(c, status);
+		a->told = true;
+	}
+}
+
+static void on_child(int watch, int fd, int events, void *arg)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) == sizeof(info))
+		reap(arg);
+}
+
+static void on_stop(int watch, int fd, int events, void *arg)
+{
+	struct all *a = arg;
+
+	a->stopping = true;
+}
+
+static int on_domain(virConnectPtr conn, virDomainPtr dom, int event,
+		     int detail, void *arg)
+{
+	struct all *a = arg;
+
+	a->told = true;
+	return 0;
+}
+
+static void on_timer(int timer, void *arg)
+{
+	struct all *a = arg;
+
+	a->told = true;
+	reap(a);
+}
+
+static void connect_again(struct all *a)
+{
+	bool first = !a->retry_ns;
+	char why[512];
+
+	if (a->conn && virConnectIsAlive(a->conn) == 1)
+		return;
+	if (a->conn) {
+		log_warn("libvirt is gone: its domains are served on, and it is "
+			 "waited for");
+		virConnectClose(a->conn);
+		a->conn = NULL;
+	}
+	if (clock_now_ns() < a->retry_ns)
+		return;
+	a->retry_ns = clock_now_ns() + RECONNECT_NS;
+	if (libvirt_conn_open(&a->conn, a->o->uri, true, why, sizeof(why))) {
+		if (first)
+			log_warn("%s; will try again", why);
+		return;
+	}
+	virConnectSetKeepAlive(a->conn, 5, 3);
+	virConnectDomainEventRegisterAny(a->conn, NULL,
+					 VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+					 VIR_DOMAIN_EVENT_CALLBACK(on_domain),
+					 a, NULL);
+	log_info("follows the domains of libvirt");
+	a->told = true;
+}
+
+static void signal_children(struct all *a, int sig)
+{
+	for (struct child *c = a->children; c; c = c->next)
+		if (c->pid)
+			kill(c->pid, sig);
+}
+
+static bool any_child(const struct all *a)
+{
+	for (const struct child *c = a->children; c; c = c->next)
+		if (c->pid)
+			return true;
+	return false;
+}
+
+/*
+ * Each child has a limit of its own, of the same length as ours: who is not gone
+ * a while before that is killed here, so that none stays when we are killed.
+ */
+static void end_children(struct all *a)
+{
+	uint64_t end = clock_now_ns() + CHILDREN_MS * UINT64_C(1000000);
+	struct child *c;
+
+	signal_children(a, SIGTERM);
+	for (reap(a); any_child(a) && clock_now_ns() < end; reap(a))
+		poll(&(struct pollfd){ a->child_fd, POLLIN, 0 }, 1, POLL_MS);
+	signal_children(a, SIGKILL);
+	while ((c = a->children)) {
+		if (c->pid)
+			waitpid(c->pid, NULL, 0);
+		a->children = c->next;
+		free(c);
+	}
+}
+
+static int watch_children(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int attach_all(struct attach_options *o, int argc, char **argv)
+{
+	struct all a = { .o = o, .argv = argv, .argc = argc };
+	int stop_fd;
+
+	stop_guard_on_stop(stop_children);
+	stop_fd = stop_guard_start();
+	a.child_fd = watch_children();
+	if (stop_fd < 0 || a.child_fd < 0 || virEventRegisterDefaultImpl() ||
+	    virEventAddHandle(stop_fd, VIR_EVENT_HANDLE_READABLE, on_stop, &a,
+			      NULL) < 0 ||
+	    virEventAddHandle(a.child_fd, VIR_EVENT_HANDLE_READABLE, on_child,
+			      &a, NULL) < 0 ||
+	    virEventAddTimeout(CHECK_MS, on_timer, &a, NULL) < 0) {
+		log_error("the loop for libvirt's events can't be made");
+		return VMM_EXIT_FAILURE;
+	}
+	while (!a.stopping) {
+		connect_again(&a);
+		if (a.told && a.conn) {
+			a.told = false;
+			see_domains(&a);
+		}
+		if (virEventRunDefaultImpl() < 0)
+			break;
+	}
+	end_children(&a);
+	if (a.conn)
+		virConnectClose(a.conn);
+	close(a.child_fd);
+	return VMM_EXIT_OK;
+}
+
+#else
+
+int attach_all(struct attach_options *o, int argc, char **argv)
+{
+	log_error("%s", LIBVIRT_CONN_MISSING);
+	return VMM_EXIT_FAILURE;
+}
+
+#endif

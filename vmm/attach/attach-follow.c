@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What changes under an attached guest: see attach.c. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/attach/attach-guest.h"
+#include "vmm/guest/agent-server.h"
+#include "vmm/mem/proc-maps.h"
+#include "vmm/util/log.h"
+
+#define MISSING_LOOKS 5
+
+/* What is just being plugged in is found at the next look. */
+static void tell_missing(struct attached *g, const struct qemu_memory *m)
+{
+	if (!m->missing_bytes)
+		g->nr_missing = 0;
+	else if (++g->nr_missing == MISSING_LOOKS)
+		log_warn("%s has %llu MiB of memory more, of which libvirt and "
+			 "the mappings of the process don't tell where it is: "
+			 "this is not served (a monitor of QEMU tells: --qmp)",
+			 g->o->run.name,
+			 (unsigned long long)m->missing_bytes >> 20);
+}
+
+/* Anew on g->memory; what fails is tried again at the next look. */
+static int serve_memory(struct attached *g)
+{
+	int rc = attached_check_memory(g);
+
+	if (rc)
+		return rc;
+	attached_keep_ages(g);
+	g->o->run.policy = attached_policy(g);
+	attached_stop(g);
+	rc = attached_start(g);
+	if (rc)
+		return rc;
+	g->unserved = false;
+	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
+		 g->o->run.name, (unsigned long long)g->memory.bytes >> 20,
+		 g->memory.nr);
+	return 0;
+}
+
+/*
+ * Plugged memory is mapped first and seen by the guest later, without an event:
+ * the monitor or libvirt is asked every now and then.
+ */
+int follow_memory(struct attached *g, bool look)
+{
+	struct qemu_memory now = { 0 };
+	uint64_t mappings = attached_hash_mappings(g);
+	int rc;
+
+	/* A starting QEMU locks its memory late; a device may be plugged in. */
+	if (look) {
+		rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
+				      sizeof(g->why));
+		if (rc)
+			return rc;
+	}
+	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings &&
+	    !g->unserved)
+		return 0;
+	rc = attached_find_memory(g, &now);
+	tell_missing(g, &now);
+	/* The firmware may be at work on it; the next look tells. */
+	if (rc == -EPROTO || rc == -ETIMEDOUT)
+		return 0;
+	if (rc)
+		return rc;
+	g->mappings = mappings;
+	if (!qemu_memory_equal(&now, &g->memory)) {
+		g->memory = now;
+		g->unserved = true;
+	}
+	return g->unserved ? serve_memory(g) : 0;
+}
+
+struct engine_policy attached_policy(const struct attached *g)
+{
+	struct engine_policy policy = g->o->run.policy;
+
+	if (g->reclaim.engine)
+		engine_get_policy(g->reclaim.engine, &policy);
+	return policy;
+}
+
+void attached_set_policy(struct attached *g, const struct engine_policy *policy)
+{
+	char why[128];
+
+	if (!g->reclaim.engine)
+		g->o->run.policy = *policy;
+	else if (engine_set_policy(g->reclaim.engine, policy, why,
+				   sizeof(why)))
+		log_warn("the policy of %s: %s", g->o->run.name, why);
+}
+
+void follow_policy(struct attached *g)
+{
+	struct engine_policy policy;
+
+	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
+		return;
+	log_info("%s has another policy in its metadata", g->o->run.name);
+	if (g->motion != QEMU_STAYS)
+		g->resumed = policy;
+	else
+		attached_set_policy(g, &policy);
+}
+
+/* A port of virtio-serial is a socket of QEMU's, which serves one at a time. */
+void follow_agent(struct attached *g)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct view_stats stats;
+	int fd;
+
+	if (!g->o->agent || !g->reclaim.agent)
+		return;
+	view_get_stats(g->reclaim.view, &stats);
+	if (stats.agent_connected ||
+	    strlen(g->o->agent) >= sizeof(addr.sun_path))
+		return;
+	strcpy(addr.sun_path, g->o->agent);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		close(fd);
+	else
+		agent_server_accept(fd, g->reclaim.agent);
+}
+
+/* True: something happened. */
+bool follow_monitor(struct attached *g)
+{
+	int nr = g->qmp ? qmp_events(g->qmp) : 0;
+
+	if (nr >= 0)
+		return nr;
+	if (!g->warned_qmp)
+		log_warn("QEMU's monitor %s is gone: plugged memory and "
+			 "migration are not followed any more", g->o->qmp);
+	g->warned_qmp = true;
+	qmp_close(g->qmp);
+	g->qmp = NULL;
+	return false;
+}
+

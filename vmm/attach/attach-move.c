@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A guest that migrates, is saved, or comes by that: the engine is held while
+ * QEMU itself reads or writes all memory, and the ages go along, as they were when
+ * the guest was last known to stay.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/attach/attach-guest.h"
+#include "vmm/util/log.h"
+
+/* --- ages ----------------------------------------------------------------- */
+
+static bool look_at_ages(struct attached *g)
+{
+	return g->reclaim.engine && g->motion == QEMU_STAYS &&
+	       attach_ages_look(&g->ages, g->reclaim.engine,
+				guest_mem_nr_frames(g->mem));
+}
+
+void attached_keep_ages(struct attached *g)
+{
+	if (look_at_ages(g))
+		attach_ages_keep(&g->ages);
+}
+
+void attached_save_ages(struct attached *g)
+{
+	int rc = g->o->ages && g->ages.ages ?
+			 attach_ages_save(g->o->ages, g->ages.ages,
+					  g->ages.nr) : 0;
+
+	if (rc)
+		log_warn("--ages %s: %s", g->o->ages, strerror(-rc));
+}
+
+int attached_load_ages(struct attached *g)
+{
+	int rc = g->o->ages ? attach_ages_load(g->o->ages, &g->ages.ages,
+					       &g->ages.nr) : -ENOENT;
+
+	if (!rc || rc == -ENOENT)
+		return 0;
+	snprintf(g->why, sizeof(g->why), "--ages %s: %s; a file that `vmm "
+		 "attach --ages` wrote is wanted, or none yet", g->o->ages,
+		 rc == -EINVAL ? "these are no ages" : strerror(-rc));
+	return rc;
+}
+
+/*
+ * Files of a directory stay when guests end: that of one which has booted since is
+ * of another life.
+ */
+int attached_begin_ages(struct attached *g)
+{
+	bool in_directory = false;
+	int rc = g->o->ages ? attach_ages_file(&g->o->ages, g->o->run.name,
+					       &in_directory) : 0;
+
+	if (rc || (in_directory && !attach_ages_are_of(g->o->ages, g->pid) &&
+		   !(g->domain && attach_domain_came(g->domain))))
+		return rc;
+	return attached_load_ages(g);
+}
+
+int attached_give_ages(struct attached *g)
+{
+	return g->ages.ages && g->reclaim.engine ?
+		       engine_set_ages(g->reclaim.engine, g->ages.ages,
+				       g->ages.nr) : 0;
+}
+
+/* --- moving ----------------------------------------------------------------- */
+
+static enum qemu_motion motion_of(struct attached *g)
+{
+	enum qemu_motion m = g->domain ? attach_domain_motion(g->domain) :
+					 QEMU_STAYS;
+
+	if (m == QEMU_STAYS && g->qmp &&
+	    qemu_guest_motion(g->qmp, &m, g->why, sizeof(g->why)))
+		m = g->motion;
+	/* Nobody tells any more: who has left will not be back. */
+	if (!g->domain && !g->qmp)
+		m = g->motion;
+	return m;
+}
+
+static void hold(struct attached *g)
+{
+	struct engine_policy policy = attached_policy(g);
+
+	if (g->reclaim.engine)
+		engine_hold(g->reclaim.engine, true);
+	g->resumed = policy;
+	policy.enabled = false;
+	policy.prefetch_pages = 0;
+	attached_set_policy(g, &policy);
+}
+
+/* What the guest did not use meanwhile is as old as before, or as elsewhere. */
+static void resume(struct attached *g, bool came)
+{
+	if (came && attached_load_ages(g))
+		log_warn("%s", g->why);
+	if (attached_give_ages(g))
+		log_warn("ages are lost: no memory");
+	attached_set_policy(g, &g->resumed);
+	if (g->reclaim.engine)
+		engine_hold(g->reclaim.engine, false);
+}
+
+static void tell(const struct attached *g, enum qemu_motion was)
+{
+	const char *what = was == QEMU_COMES ? "is here: reclaim goes on" :
+					       "stays: reclaim goes on";
+
+	if (g->motion == QEMU_LEAVES)
+		what = "migrates or is saved: nothing is reclaimed meanwhile";
+	else if (g->motion == QEMU_COMES)
+		what = "is on its way here: nothing is reclaimed meanwhile";
+	log_info("%s %s", g->o->run.name, what);
+}
+
+void follow_motion(struct attached *g)
+{
+	/* Before it is asked: what is seen then is not of a guest that moves. */
+	bool fresh = look_at_ages(g);
+	enum qemu_motion was = g->motion;
+
+	g->motion = motion_of(g);
+	if (fresh && g->motion == QEMU_STAYS)
+		attach_ages_keep(&g->ages);
+	if (g->motion == was)
+		return;
+	if (was == QEMU_STAYS)
+		hold(g);
+	if (g->motion == QEMU_STAYS)
+		resume(g, was == QEMU_COMES);
+	if (g->motion == QEMU_LEAVES)
+		attached_save_ages(g);
+	tell(g, was);
+}

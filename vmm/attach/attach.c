@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One guest: found, served by the same engine as those of `vmm run`, and watched
+ * for what changes under us.
+ *
+ *   poll: signals, end of QEMU (pidfd), monitor events; and now and then
+ *     its mappings changed, or libvirt says that memory was plugged in
+ *                               find its memory again, begin anew with the ages
+ *     it migrates or is saved   ages written, no reclaim meanwhile
+ *     its metadata changed      another policy
+ *     the agent is away         connect to its channel
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "vmm/attach/attach-guest.h"
+#include "vmm/attach/vm-fd.h"
+#include "vmm/cmd/cmd.h"
+#include "vmm/mem/proc-maps.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
+
+#define TICK_MS	      250
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* and what it has its memory in */
+#define AGENT_TICKS   8
+#define LOOK_TICKS    4
+#define AGES_TICKS    120
+#define WATCHED_BYTES (UINT64_C(32) << 20)
+
+/* --- what it is ----------------------------------------------------------- */
+
+static int find_process(struct attached *g)
+{
+	struct attach_options *o = g->o;
+	int rc = 0;
+
+	if (o->domain)
+		rc = attach_domain_open(&g->domain, o, &g->pid, g->why,
+					sizeof(g->why));
+	else if (o->pid)
+		g->pid = o->pid;
+	if (!rc && o->qmp) {
+		rc = qmp_open(&g->qmp, o->qmp, g->stop_fd, g->why,
+			      sizeof(g->why));
+		if (!rc && !g->pid)
+			g->pid = qmp_pid(g->qmp);
+	}
+	if (rc)
+		return rc;
+	g->pidfd = pidfd_open(g->pid, 0);
+	if (g->pidfd >= 0)
+		return 0;
+	rc = errno == EINVAL ? -ESRCH : -errno;
+	snprintf(g->why, sizeof(g->why), "no process %d: %s", (int)g->pid,
+		 o->qmp ? "QEMU's monitor was made by another; give --pid too" :
+			  strerror(-rc));
+	return rc;
+}
+
+uint64_t attached_hash_mappings(const struct attached *g)
+{
+	__cleanup_free struct proc_vma *vmas = NULL;
+	int nr = proc_maps_read(g->pid, WATCHED_BYTES, false, &vmas);
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (int i = 0; i < nr; i++)
+		if (vmas[i].writable)
+			h = (h ^ vmas[i].start ^ vmas[i].end << 20) *
+			    UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* A guest of TCG has no VM; of KVM's, who may look at it may have it. */
+static void find_vm(struct attached *g)
+{
+	char why[256];
+
+	g->vm_fd = vm_fd_of_process(g->pid, why, sizeof(why));
+	if (g->vm_fd < 0)
+		log_debug("%s", why);
+}
+
+/* libvirt knows what is plugged in, and where the guest sees it. */
+int attached_find_memory(struct attached *g, struct qemu_memory *memory)
+{
+	struct qemu_hints hints = { .qmp = g->qmp, .before = &g->memory };
+	uint64_t unknown = 0;
+	int rc = 0;
+
+	hints.vm_fd = g->vm_fd;
+	if (g->domain && !g->qmp)
+		rc = attach_domain_memory(g->domain, hints.plugged, &unknown,
+					  g->why, sizeof(g->why));
+	if (rc < 0)
+		return rc;
+	hints.nr_plugged = rc;
+	rc = qemu_guest_memory(g->pid, &hints, memory, g->why, sizeof(g->why));
+	memory->missing_bytes += unknown;
+	return rc;
+}
+
+/* --- the engine ----------------------------------------------------------- */
+
+void attached_stop(struct attached *g)
+{
+	run_reclaim_stop(&g->reclaim);
+	run_reclaim_free(&g->reclaim);
+	memset(&g->reclaim, 0, sizeof(g->reclaim));
+	guest_mem_free(g->mem);
+	g->mem = NULL;
+}
+
+/* A domain's metadata may wish what its memory does not allow; then it is seen. */
+static void drop_wish(struct attached *g)
+{
+	struct run_options *r = &g->o->run;
+
+	if (!guest_mem_is_hugetlb(g->mem) || !r->policy.enabled ||
+	    r->reclaim_text)
+		return;
+	log_warn("%s: its policy is not followed, nothing is reclaimed: the "
+		 "kernel never swaps hugetlb pages, and guest memory is in "
+		 "these (<hugepages/>)", r->name);
+	r->policy.enabled = false;
+}
+
+int attached_start(struct attached *g)
+{
+	const struct qemu_memory *m = &g->memory;
+	struct run_parts parts;
+	int rc = guest_mem_attach(&g->mem, g->pid, m->slots, m->nr, m->backing);
+
+	if (rc) {
+		snprintf(g->why, sizeof(g->why), "the memory of process %d: %s%s",
+			 (int)g->pid, strerror(-rc), rc == -EACCES ||
+			 rc == -EPERM ? ": run as root" : "");
+		return rc;
+	}
+	drop_wish(g);
+	parts = (struct run_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
+	rc = run_reclaim_choose_for(&g->reclaim, &g->o->run, &parts, g->why,
+				    sizeof(g->why));
+	if (!rc)
+		rc = run_reclaim_start(&g->reclaim, &g->o->run, &parts, g->why,
+				       sizeof(g->why));
+	if (!rc)
+		rc = attached_give_ages(g);
+	if (!rc && g->reclaim.engine)
+		engine_hold(g->reclaim.engine, g->motion != QEMU_STAYS);
+	return rc;
+}
+
+/* It can be served, and how. */
+int attached_check_memory(struct attached *g)
+{
+	int rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
+				  sizeof(g->why));
+
+	return rc ? rc : qemu_guest_backing(g->pid, &g->memory, g->why,
+					    sizeof(g->why));
+}
+
+/* libvirt says that a domain runs before QEMU has made its memory. */
+static int wait_for_memory(struct attached *g)
+{
+	uint64_t end = clock_now_ns() + STARTING_NS;
+	int rc;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = g->stop_fd, .events = POLLIN },
+			{ .fd = g->pidfd, .events = POLLIN },
+		};
+
+		if (g->vm_fd < 0)
+			find_vm(g);
+		rc = attached_find_memory(g, &g->memory);
+		if (rc != -ENOENT || !g->domain || clock_now_ns() > end ||
+		    poll(fds, 2, TICK_MS))
+			break;
+	}
+	/* There is a VM before there is memory, so not the other way round. */
+	if (!rc && g->vm_fd < 0)
+		find_vm(g);
+	return rc;
+}
+
+static int name_guest(struct attached *g)
+{
+	char name[64];
+
+	if (g->o->run.name)
+		return 0;
+	qemu_guest_name(g->pid, name, sizeof(name));
+	g->o->run.name = strdup(name);
+	return g->o->run.name ? 0 : -ENOMEM;
+}
+
+static int attach(struct attached *g)
+{
+	uint64_t begin = clock_now_ns(), found, known;
+	int rc = find_process(g);
+
+	found = clock_now_ns();
+	if (!rc)
+		rc = name_guest(g);
+	if (!rc && !g->o->run.abits) {
+		g->o->run.abits = strdup("auto");
+		rc = g->o->run.abits ? 0 : -ENOMEM;
+	}
+	if (!rc)
+		rc = attached_begin_ages(g);
+	if (!rc)
+		rc = wait_for_memory(g);
+	if (!rc)
+		rc = attached_check_memory(g);
+	g->mappings = attached_hash_mappings(g);
+	known = clock_now_ns();
+	if (!rc)
+		rc = attached_start(g);
+	if (rc)
+		return rc;
+	log_debug("%s: found in %.0f ms, its memory in %.0f ms; started in %.0f "
+		  "ms", g->o->run.name, (found - begin) / 1e6,
+		  (known - found) / 1e6, (clock_now_ns() - known) / 1e6);
+	log_info("attached to %s, process %d, in %.0f ms: %llu MiB in %u "
+		 "part(s), accessed bits by %s", g->o->run.name, (int)g->pid,
+		 (clock_now_ns() - begin) / 1e6,
+		 (unsigned long long)g->memory.bytes >> 20, g->memory.nr,
+		 g->reclaim.ops ? g->reclaim.ops->name : "none");
+	return 0;
+}
+
+/* --- until the end -------------------------------------------------------- */
+
+static int watch(struct attached *g)
+{
+	uint64_t failed_ns = 0;		/* since when; 0: it goes well */
+
+	/* Before there can be a scan. */
+	follow_motion(g);
+	for (unsigned int tick = 0;; tick++) {
+		struct pollfd fds[] = {
+			{ .fd = g->stop_fd, .events = POLLIN },
+			{ .fd = g->pidfd, .events = POLLIN },
+		};
+		bool look;
+		int rc;
+
+		if (tick % AGENT_TICKS == 0)
+			follow_agent(g);
+		if (tick % AGES_TICKS == AGES_TICKS - 1 &&
+		    g->motion == QEMU_STAYS)
+			attached_save_ages(g);
+		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
+			return VMM_EXIT_FAILURE;
+		if (fds[1].revents) {
+			log_info("%s ended", g->o->run.name);
+			return VMM_EXIT_OK;
+		}
+		if (fds[0].revents) {
+			log_debug("told to end: %s runs on", g->o->run.name);
+			return VMM_EXIT_OK;
+		}
+		look = tick % LOOK_TICKS == 0;
+		if (look && g->domain)
+			attach_domain_look(g->domain);
+		rc = follow_memory(g, follow_monitor(g) || failed_ns || look);
+		/* It may just end, which takes a large process a while. */
+		if (!rc) {
+			failed_ns = 0;
+		} else if (!failed_ns) {
+			failed_ns = clock_now_ns();
+		} else if (clock_now_ns() - failed_ns > ENDING_NS) {
+			log_error("%s", g->why);
+			return VMM_EXIT_FAILURE;
+		}
+		follow_motion(g);
+		follow_policy(g);
+	}
+}
+
+int attach_guest(struct attach_options *o)
+{
+	struct attached g = { .o = o, .pidfd = -1, .vm_fd = -1 };
+	int status = VMM_EXIT_FAILURE;
+
+	/* It ends within a time, whatever it waits for: libvirt, QEMU, a lock. */
+	g.stop_fd = stop_guard_start();
+	if (g.stop_fd < 0) {
+		log_error("signals: %s", strerror(-g.stop_fd));
+		return status;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (attach(&g)) {
+		if (stop_guard_is_stopping())
+			status = VMM_EXIT_OK;
+		else
+			log_error("%s", *g.why ? g.why : "no memory");
+	} else {
+		status = watch(&g);
+		stop_guard_ending(status);
+		if (g.motion != QEMU_LEAVES)
+			attached_save_ages(&g);
+	}
+	attached_stop(&g);
+	qmp_close(g.qmp);
+	attach_domain_close(g.domain);
+	if (g.vm_fd >= 0)
+		close(g.vm_fd);
+	if (g.pidfd >= 0)
+		close(g.pidfd);
+	attach_ages_free(&g.ages);
+	return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests to many VMs at once, in one thread: one that hangs keeps no other
+ * waiting.  Not for use by several threads.
+ */
+#ifndef VMM_CLIENT_CLIENT_MULTI_H
+#define VMM_CLIENT_CLIENT_MULTI_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+struct stat_multi;
+
+/* NULL: no memory. */
+struct stat_multi *stat_multi_new(void);
+/* Requests that are under way end without a call of theirs. */
+void stat_multi_free(struct stat_multi *multi);
+
+/*
+ * rc and why as stat_request() has them, -ETIMEDOUT besides; answer is the
+ * callee's to decref, NULL where rc is not 0.
+ */
+typedef void stat_multi_fn(void *arg, int rc, json_t *answer, const char *why);
+
+/*
+ * Starts a request as stat_request() would make it, and returns.  done is
+ * called once, by stat_multi_wait(), after timeout_ms at the latest.  0 or
+ * -ENOMEM, and then done is not called.
+ */
+int stat_multi_start(struct stat_multi *multi, const char *socket,
+		     const char *path, const json_t *body, long timeout_ms,
+		     stat_multi_fn *done, void *arg);
+
+/*
+ * Goes on with all requests until something happens: a request makes progress,
+ * one of the fds can be read, timeout_ms have passed.  0 or -errno.
+ */
+int stat_multi_wait(struct stat_multi *multi, const int *fds, size_t nr_fds,
+		    int timeout_ms);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The other end of the statistics socket, for vmm's own commands.  What listens
+ * there may hang, or be no VM at all: an answer is waited for for 10 seconds,
+ * and may have 1 MiB, of /process 8 and of /processes and /wss 16; of a stream
+ * the first byte is waited for as long, and a line may have 4 MiB.
+ */
+#ifndef VMM_CLIENT_CLIENT_H
+#define VMM_CLIENT_CLIENT_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+/*
+ * One request.  body NULL: GET, else PUT with that JSON.  Returns 0 and a new
+ * reference in *answer, or -errno with why: nobody listens (-ECONNREFUSED,
+ * -ENOENT), no permission (-EACCES), what the VM answered (-EINVAL), no answer
+ * in time (-ETIMEDOUT), too long or not one of a VM (-EPROTO), a connection
+ * that broke off (-EIO).
+ */
+int stat_request(const char *socket, const char *path, const json_t *body,
+		 json_t **answer, char *why, size_t len);
+
+/* As above, but gives up after so many milliseconds. */
+int stat_request_within(const char *socket, const char *path,
+			const json_t *body, unsigned int timeout_ms,
+			json_t **answer, char *why, size_t len);
+
+/* As stat_request(), but POST, without a body. */
+int stat_post(const char *socket, const char *path, json_t **answer, char *why,
+	      size_t len);
+
+/*
+ * Calls on_line for each JSON line of a streaming resource until it returns
+ * non-zero or the VM ends.  0 or -errno as above.
+ */
+int stat_stream(const char *socket, const char *path,
+		int (*on_line)(json_t *line, void *arg), void *arg, char *why,
+		size_t len);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The metrics of several VMs as one OpenMetrics text. */
+#ifndef VMM_CLIENT_METRICS_ALL_H
+#define VMM_CLIENT_METRICS_ALL_H
+
+#include <stddef.h>
+
+struct metrics_vm {
+	const char *name, *socket;	/* not owned */
+};
+
+/*
+ * Asks all at once, and waits for timeout_ms at most.  Families are told once,
+ * with the samples of all VMs; vmm_up{vm="NAME"} is 0 for one that did not answer.
+ * The text is the caller's to free; NULL: no memory.
+ */
+char *metrics_all(const struct metrics_vm *vms, size_t nr, long timeout_ms);
+
+/*
+ * The same of texts that are there already, texts[i] NULL for no answer; for
+ * tests.
+ */
+char *metrics_merge(const struct metrics_vm *vms, const char *const *texts,
+		    size_t nr);
+
+#endif

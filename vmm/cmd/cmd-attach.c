@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vmm attach: the command line. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <popt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "vmm/attach/attach.h"
+#include "vmm/cmd/cmd.h"
+#include "vmm/libvirt/libvirt-conn.h"
+#include "vmm/sink/sink.h"
+#include "vmm/util/log.h"
+
+static int check_pid(struct attach_options *o)
+{
+	char *end;
+	long pid;
+
+	if (!o->pid_text)
+		return VMM_EXIT_OK;
+	errno = 0;
+	pid = strtol(o->pid_text, &end, 10);
+	if (errno || end == o->pid_text || *end || pid < 1 || pid > INT_MAX) {
+		log_error("--pid %s: not the number of a process", o->pid_text);
+		return VMM_EXIT_USAGE;
+	}
+	o->pid = pid;
+	return VMM_EXIT_OK;
+}
+
+static int check_whom(const struct attach_options *o)
+{
+	bool by_libvirt = o->domain || o->all;
+	struct stat st;
+
+	if (by_libvirt == !(o->pid || o->qmp) && !(o->domain && o->all))
+		goto good;
+	log_error("attach: say which guest: --pid PID, --qmp SOCKET, DOMAIN of "
+		  "libvirt's, or --all; see --help");
+	return VMM_EXIT_USAGE;
+good:
+	if (o->uri && !by_libvirt) {
+		log_error("--connect %s: which domain? Name one, or say --all",
+			  o->uri);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->all && (o->run.name || o->run.socket || o->agent)) {
+		log_error("--all: --name, --socket and --agent are of one "
+			  "guest");
+		return VMM_EXIT_USAGE;
+	}
+	if (o->all && o->ages && (stat(o->ages, &st) || !S_ISDIR(st.st_mode))) {
+		log_error("--ages %s: with --all this must be a directory, in "
+			  "which each guest gets a file", o->ages);
+		return VMM_EXIT_USAGE;
+	}
+#ifndef HAVE_LIBVIRT
+	if (by_libvirt) {
+		log_error("%s", LIBVIRT_CONN_MISSING);
+		return VMM_EXIT_FAILURE;
+	}
+#endif
+	return VMM_EXIT_OK;
+}
+
+static int check(struct attach_options *o)
+{
+	int rc = check_pid(o);
+
+	if (!rc)
+		rc = check_whom(o);
+	return rc ? rc : run_options_check_reclaim(&o->run);
+}
+
+/* What attach_all() starts: the user's words are for all, ours for one. */
+static int be_one_of_all(struct attach_options *o)
+{
+	if (!o->all) {
+		log_error("--" ATTACH_OF_ALL " is what --all starts its "
+			  "processes with: name the domain alone");
+		return VMM_EXIT_USAGE;
+	}
+	o->all = 0;
+	o->domain = o->of_all;
+	o->of_all = NULL;
+	return VMM_EXIT_OK;
+}
+
+static int parse(struct attach_options *o, poptContext popt)
+{
+	const char *word;
+	int rc, opt = poptGetNextOpt(popt);
+
+	if (opt < -1)
+		return cmd_bad_option(popt, opt);
+	word = poptGetArg(popt);
+	o->domain = word ? strdup(word) : NULL;
+	word = word ? poptGetArg(popt) : NULL;
+	if (word) {
+		log_error("attach: what is '%s' for? One domain, or --all",
+			  word);
+		return VMM_EXIT_USAGE;
+	}
+	rc = check(o);
+	if (!rc && o->of_all)
+		rc = be_one_of_all(o);
+	return rc;
+}
+
+static int options_parse(struct attach_options *o, int argc, char **argv)
+{
+	struct run_options *r = &o->run;
+	const struct poptOption table[] = {
+		{ "pid", 'p', POPT_ARG_STRING, &o->pid_text, 0,
+		  "the QEMU process of the guest", "PID" },
+		{ "qmp", 'q', POPT_ARG_STRING, &o->qmp, 0,
+		  "a monitor of the QEMU process: unix socket", "SOCKET" },
+		{ "connect", 'c', POPT_ARG_STRING, &o->uri, 0,
+		  "libvirt, where the domain runs (libvirt's default)", "URI" },
+		{ "all", 'A', POPT_ARG_NONE, &o->all, 0,
+		  "all domains there that run or will", NULL },
+		{ ATTACH_OF_ALL, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,
+		  &o->of_all, 0, NULL, NULL },
+		{ "abits", 'a', POPT_ARG_STRING, &r->abits, 0,
+		  "source of accessed bits: auto, none, kvm-young, damon, "
+		  "page-idle (auto)", "SOURCE" },
+		{ "reclaim", 'r', POPT_ARG_STRING, &r->reclaim_text, 0,
+		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
+		  "cpu=PERCENT,prefetch=PAGES (off)", "POLICY" },
+		{ "sink", 0, POPT_ARG_STRING, &r->sink, 0,
+		  "where cold pages go: swap, damon, numa,to=NODE (swap)",
+		  "SINK" },
+		{ "agent", 0, POPT_ARG_STRING, &o->agent, 0,
+		  "unix socket of QEMU's for the agent's virtio-serial port",
+		  "PATH" },
+		{ "no-agent", 0, POPT_ARG_NONE, &r->no_agent, 0,
+		  "do not connect to a guest agent", NULL },
+		{ "ages", 0, POPT_ARG_STRING, &o->ages, 0,
+		  "take ages over from this file where it is there, and keep "
+		  "them in it; of a directory, the guest's file there", "PATH" },
+		{ "name", 'n', POPT_ARG_STRING, &r->name, 0,
+		  "name of the VM (as QEMU has it)", "NAME" },
+		{ "socket", 's', POPT_ARG_STRING, &r->socket, 0,
+		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
+		{ "verbose", 'v', POPT_ARG_NONE, &r->verbose, 0,
+		  "tell more", NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt;
+	int rc;
+
+	memset(o, 0, sizeof(*o));
+	r->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
+	popt = poptGetContext("vmm attach", argc, (const char **)argv, table, 0);
+	poptSetOtherOptionHelp(popt, "--pid PID | --qmp SOCKET | [--connect "
+			       "URI] DOMAIN|--all [OPTION...]");
+	rc = parse(o, popt);
+	poptFreeContext(popt);
+	return rc;
+}
+
+/* After libvirt's metadata had its say. */
+static void options_free(struct attach_options *o)
+{
+	run_options_free(&o->run);
+	free(o->pid_text);
+	free(o->qmp);
+	free(o->uri);
+	free(o->domain);
+	free(o->of_all);
+	free(o->ages);
+	free(o->agent);
+}
+
+int cmd_attach(int argc, char **argv)
+{
+	struct attach_options o;
+	int rc = options_parse(&o, argc, argv);
+
+	if (o.run.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	if (!rc && !o.run.sink)
+		o.run.sink = strdup("swap");
+	if (!rc)
+		rc = o.all ? attach_all(&o, argc, argv) : attach_guest(&o);
+	options_free(&o);
+	return rc;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands that talk to a running VM have in common. */
+#ifndef VMM_CMD_CMD_CLIENT_H
+#define VMM_CMD_CMD_CLIENT_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+#include <popt.h>
+
+struct client {
+	char *name, *socket;	/* options; malloc'ed by popt */
+	int json;		/* option */
+	char path[108];		/* the socket that serves this command */
+	poptContext popt;
+};
+
+/* The options every such command has; put CLIENT_OPTIONS(&client) first. */
+#define CLIENT_OPTIONS(c)                                                     \
+	{ "name", 'n', POPT_ARG_STRING, &(c)->name, 0,                        \
+	  "the VM, where several run", "NAME" },                              \
+	{ "socket", 's', POPT_ARG_STRING, &(c)->socket, 0,                    \
+	  "the VM's socket, when it is not in the usual place", "PATH" },     \
+	{ "json", 'j', POPT_ARG_NONE, &(c)->json, 0,                          \
+	  "print JSON as the VM sent it", NULL }
+
+/*
+ * Parses the command line and finds the socket.  VMM_EXIT_OK, or the status
+ * to end with, having told the user.  args: how many words may follow, and
+ * what to call them in the usage.
+ */
+int client_open(struct client *c, const struct poptOption *options, int argc,
+		char **argv, const char *args, int min_args, int max_args);
+void client_close(struct client *c);
+
+/*
+ * GET, or PUT with a body; NULL having told the user.  Unless it is to be
+ * printed as JSON, strings in the answer are without control characters.  It
+ * may have any shape all the same: not all that listens is a VM.
+ */
+json_t *client_request(struct client *c, const char *path,
+		       const json_t *body);
+json_t *client_post(struct client *c, const char *path);
+/* answer, or NULL having told the user, where it is NULL or lacks member. */
+json_t *client_expect(struct client *c, json_t *answer, const char *member);
+void client_print_json(const json_t *json);
+
+/* Member of a member, for integers: client_int(j, "engine", "nr_scans"). */
+long long client_int(const json_t *json, const char *section,
+		     const char *name);
+/* Of a string; "" of all else. */
+const char *client_text(const json_t *json);
+const char *client_string(const json_t *json, const char *section,
+			  const char *name);
+
+#endif

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vmm libvirt: prepares domains of libvirt for reclaim.
+ *
+ *   libvirt enable DOMAIN   the agent's device and the policy come in its XML
+ *   libvirt disable DOMAIN  what was added goes
+ *   libvirt show DOMAIN     what it has
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/access/source.h"
+#include "vmm/cmd/cmd.h"
+#include "vmm/engine/engine.h"
+#include "vmm/libvirt/libvirt-domain.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/diff.h"
+#include "vmm/util/log.h"
+
+struct words {
+	char *uri, *reclaim, *abits, *agent;
+	int print, yes, no_live;
+	const char *verb, *domain;
+	struct domain_wish wish;
+};
+
+#ifdef HAVE_LIBVIRT
+
+static const char *agent_name(enum domain_agent agent)
+{
+	return agent == DOMAIN_AGENT_CHANNEL ? "channel" : "vsock device";
+}
+
+/* The definition as it shall be; for people's eyes, without secrets, as well. */
+static int change(const struct words *w, const char *xml, char **out, char *why,
+		  size_t len)
+{
+	if (!xml) {
+		*out = NULL;
+		return 0;
+	}
+	return !strcmp(w->verb, "enable") ?
+		domain_xml_enable(xml, &w->wish, out, why, len) :
+		domain_xml_disable(xml, out, why, len);
+}
+
+/* What is to be done to a domain. */
+struct job {
+	struct libvirt_domain d;
+	char *config, *shown;	/* changed; NULL without a definition */
+	bool changes_config;
+	struct domain_plan plan;
+};
+
+static int plan_live(const struct words *w, struct job *job, char *why,
+		     size_t len)
+{
+	struct domain_settings wanted = { 0 }, has = { 0 };
+	__cleanup_free char *changed = NULL;
+	int rc = 0;
+
+	job->plan.plug = job->plan.unplug = DOMAIN_AGENT_NONE;
+	if (!job->d.live || w->no_live)
+		return 0;
+	/* One without a definition gets what its definition would. */
+	if (!job->config)
+		rc = change(w, job->d.live, &changed, why, len);
+	if (!rc)
+		rc = domain_xml_read(changed ? changed : job->config, &wanted,
+				     why, len);
+	if (!rc)
+		rc = domain_xml_read(job->d.live, &has, why, len);
+	if (!rc && domain_plan_make(&job->plan, &wanted, &has)) {
+		snprintf(why, len, "no memory");
+		rc = -ENOMEM;
+	}
+	domain_settings_free(&wanted);
+	domain_settings_free(&has);
+	return rc;
+}
+
+static int prepare(const struct words *w, struct job *job, char *why,
+		   size_t len)
+{
+	int rc = change(w, job->d.config, &job->config, why, len);
+
+	if (!rc)
+		rc = change(w, job->d.shown, &job->shown, why, len);
+	if (rc)
+		return rc;
+	job->changes_config = job->config &&
+			      strcmp(job->config, job->d.config);
+	if (!job->config && w->no_live) {
+		snprintf(why, len, "domain %s has no definition, it only runs: "
+			 "there is nothing to change with --no-live",
+			 job->d.name);
+		return -EINVAL;
+	}
+	return plan_live(w, job, why, len);
+}
+
+static int print_job(const struct job *job)
+{
+	__cleanup_free char *diff = NULL;
+
+	if (job->changes_config) {
+		diff = diff_unified(job->d.shown, job->shown);
+		if (!diff)
+			return -ENOMEM;
+		printf("--- %s, as it is defined\n+++ %s, as it will be\n%s",
+		       job->d.name, job->d.name, diff);
+	}
+	if (!job->config)
+		printf("domain %s has no definition: only the running one can "
+		       "be changed\n", job->d.name);
+	if (job->plan.unplug != DOMAIN_AGENT_NONE)
+		printf("running: unplug the %s\n",
+		       agent_name(job->plan.unplug));
+	if (job->plan.plug != DOMAIN_AGENT_NONE)
+		printf("running: plug a %s\n", agent_name(job->plan.plug));
+	if (job->plan.set_metadata)
+		printf("running: %s the metadata\n",
+		       job->plan.metadata ? "set" : "remove");
+	if (job->plan.later)
+		printf("running: no channel until it is started anew: %s\n",
+		       job->plan.later);
+	return fflush(stdout) ? -errno : 0;
+}
+
+static bool is_agreed(const struct job *job)
+{
+	char answer[16];
+
+	if (!isatty(STDIN_FILENO)) {
+		log_error("nobody can be asked here: say --yes to have it so, "
+			  "or --print to only see it");
+		return false;
+	}
+	printf("Change domain %s so? [y/N] ", job->d.name);
+	fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) &&
+	       (*answer == 'y' || *answer == 'Y');
+}
+
+static int carry_out(struct job *job, char *why, size_t len)
+{
+	int rc = 0;
+
+	if (job->changes_config)
+		rc = libvirt_domain_define(&job->d, job->config, why, len);
+	if (rc)
+		return rc;
+	if (job->changes_config)
+		printf("domain %s is changed\n", job->d.name);
+	if (domain_plan_is_empty(&job->plan))
+		return 0;
+	rc = libvirt_domain_carry_out(&job->d, &job->plan, why, len);
+	if (!rc) {
+		printf("the running domain is changed, too\n");
+	} else if (job->changes_config) {
+		/* Half of it is done, and the rest will come. */
+		log_warn("%s; its next start will do it", why);
+		rc = 0;
+	}
+	return rc;
+}
+
+static int run_change(const struct words *w)
+{
+	struct job job = { 0 };
+	int status = VMM_EXIT_FAILURE;
+	char why[512];
+
+	if (libvirt_domain_open(&job.d, w->uri, w->domain, w->print, why,
+				sizeof(why))) {
+		log_error("%s", why);
+		return status;
+	}
+	if (prepare(w, &job, why, sizeof(why))) {
+		log_error("%s", why);
+	} else if (!job.changes_config && domain_plan_is_empty(&job.plan)) {
+		printf("domain %s: nothing to change\n", job.d.name);
+		if (job.plan.later)
+			printf("running: no channel until it is started anew: "
+			       "%s\n", job.plan.later);
+		status = VMM_EXIT_OK;
+	} else if (print_job(&job)) {
+		log_error("can't print the change");
+	} else if (w->print) {
+		status = VMM_EXIT_OK;
+	} else if (w->yes || is_agreed(&job)) {
+		if (carry_out(&job, why, sizeof(why)))
+			log_error("%s", why);
+		else
+			status = VMM_EXIT_OK;
+	} else {
+		printf("domain %s stays as it is\n", job.d.name);
+	}
+	domain_plan_free(&job.plan);
+	free(job.config);
+	free(job.shown);
+	libvirt_domain_close(&job.d);
+	return status;
+}
+
+static void print_settings(const char *what, const char *xml)
+{
+	struct domain_settings s;
+	char why[256];
+
+	if (!xml) {
+		printf("%-9s no\n", what);
+		return;
+	}
+	if (domain_xml_read(xml, &s, why, sizeof(why))) {
+		printf("%-9s can't be read: %s\n", what, why);
+		return;
+	}
+	printf("%-9s reclaim %s", what, s.is_enabled ? "enabled" :
+						       "not enabled");
+	if (s.is_enabled)
+		printf(", policy %s, abits %s", s.policy ? s.policy : "default",
+		       s.abits ? s.abits : "auto");
+	printf("; agent: %s%s%s\n", s.has_channel ? "channel " : "",
+	       s.has_vsock ? "vsock" : "",
+	       s.has_channel || s.has_vsock ? "" : "no device");
+	if (s.channel_path)
+		printf("%-9s %s\n", "socket", s.channel_path);
+	domain_settings_free(&s);
+}
+
+static int run_show(const struct words *w)
+{
+	struct libvirt_domain d;
+	char why[512];
+
+	if (libvirt_domain_open(&d, w->uri, w->domain, true, why,
+				sizeof(why))) {
+		log_error("%s", why);
+		return VMM_EXIT_FAILURE;
+	}
+	printf("%-9s %s\n", "domain", d.name);
+	print_settings("defined", d.config);
+	print_settings("running", d.live);
+	libvirt_domain_close(&d);
+	return VMM_EXIT_OK;
+}
+
+static int run(const struct words *w)
+{
+	return !strcmp(w->verb, "show") ? run_show(w) : run_change(w);
+}
+
+#else
+
+static int run(const struct words *w)
+{
+	log_error("%s", LIBVIRT_CONN_MISSING);
+	return VMM_EXIT_FAILURE;
+}
+
+#endif
+
+/* What would be refused when the guest is to be reclaimed is refused now. */
+static int check_wish(struct words *w)
+{
+	static const char *const agents[] = { "none", "channel", "vsock" };
+	struct engine_policy policy = ENGINE_POLICY_DEFAULT;
+	const struct access_source_ops *ops;
+	char why[512];
+
+	w->wish = (struct domain_wish){ .policy = w->reclaim,
+					.abits = w->abits };
+	if (w->reclaim &&
+	    engine_policy_parse(w->reclaim, &policy, why, sizeof(why))) {
+		log_error("--reclaim: %s", why);
+		return VMM_EXIT_USAGE;
+	}
+	if (w->abits && strcmp(w->abits, "auto") &&
+	    access_find(&ops, w->abits, why, sizeof(why))) {
+		log_error("--abits: %s", why);
+		return VMM_EXIT_USAGE;
+	}
+	for (size_t i = 0; w->agent && i < 3; i++)
+		if (!strcmp(w->agent, agents[i]))
+			w->wish.agent = DOMAIN_AGENT_NONE + i;
+	if (w->agent && w->wish.agent == DOMAIN_AGENT_KEEP) {
+		log_error("--agent takes channel, vsock or none, not '%s'",
+			  w->agent);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+static int check(struct words *w, poptContext popt)
+{
+	bool enables;
+
+	w->verb = poptGetArg(popt);
+	w->domain = poptGetArg(popt);
+	if (!w->domain || poptPeekArg(popt) ||
+	    (strcmp(w->verb, "enable") && strcmp(w->verb, "disable") &&
+	     strcmp(w->verb, "show"))) {
+		poptPrintUsage(popt, stderr, 0);
+		return VMM_EXIT_USAGE;
+	}
+	enables = !strcmp(w->verb, "enable");
+	if (!enables && (w->reclaim || w->abits || w->agent)) {
+		log_error("--reclaim, --abits and --agent go with enable");
+		return VMM_EXIT_USAGE;
+	}
+	if (!strcmp(w->verb, "show") && (w->print || w->yes || w->no_live)) {
+		log_error("--print, --yes and --no-live don't go with show");
+		return VMM_EXIT_USAGE;
+	}
+	return check_wish(w);
+}
+
+int cmd_libvirt(int argc, char **argv)
+{
+	struct words w = { 0 };
+	int rc;
+	const struct poptOption table[] = {
+		{ "connect", 'c', POPT_ARG_STRING, &w.uri, 0,
+		  "which libvirt (its own default)", "URI" },
+		{ "reclaim", 'r', POPT_ARG_STRING, &w.reclaim, 0,
+		  "enable: the policy, as vmm run takes it", "POLICY" },
+		{ "abits", 'a', POPT_ARG_STRING, &w.abits, 0,
+		  "enable: the source of accessed bits (auto)", "SOURCE" },
+		{ "agent", 0, POPT_ARG_STRING, &w.agent, 0,
+		  "enable: how the agent reaches the host: channel, vsock, none "
+		  "(channel)", "DEVICE" },
+		{ "print", 'p', POPT_ARG_NONE, &w.print, 0,
+		  "show the change, and leave it at that", NULL },
+		{ "yes", 'y', POPT_ARG_NONE, &w.yes, 0,
+		  "do not ask", NULL },
+		{ "no-live", 0, POPT_ARG_NONE, &w.no_live, 0,
+		  "leave the running domain as it is until its next start",
+		  NULL },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt = poptGetContext(argv[0], argc, (const char **)argv,
+					  table, 0);
+
+	poptSetOtherOptionHelp(popt, "[OPTION...] enable DOMAIN | "
+			       "disable DOMAIN | show DOMAIN");
+	rc = poptGetNextOpt(popt);
+	if (rc < -1) {
+		rc = cmd_bad_option(popt, rc);
+	} else {
+		rc = check(&w, popt);
+	}
+	if (!rc)
+		rc = run(&w);
+	free(w.uri);
+	free(w.reclaim);
+	free(w.abits);
+	free(w.agent);
+	poptFreeContext(popt);
+	return rc;
+}

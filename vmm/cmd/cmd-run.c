@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vmm run: builds a VM from its parts, runs it, takes it apart.
+ *
+ * The main thread waits for two things: a signal that ends the VM, which the
+ * stop guard tells of, and the VM's end, which a thread waits for.  From the
+ * signal on all that follows has its time (vmm/util/stop-guard.h), also what is
+ * taken apart here.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmm/cmd/cmd.h"
+#include "vmm/dev/console.h"
+#include "vmm/dev/device.h"
+#include "vmm/dev/legacy.h"
+#include "vmm/dev/serial.h"
+#include "vmm/kvm/boot.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/service/run-options.h"
+#include "vmm/service/run-reclaim.h"
+#include "vmm/util/fd-limit.h"
+#include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
+
+/* All owned; NULL what is not there (yet). */
+struct machine {
+	struct vm *vm;
+	struct legacy *legacy;
+	struct serial *serial;
+	struct console *console;
+	struct virtio_blk *disks[RUN_MAX_DISKS];
+	struct virtio_net *net;
+	struct virtio_rng *rng;
+	struct virtio_balloon *balloon;
+	struct virtio_vsock *vsock;
+	struct run_reclaim reclaim;
+};
+
+static int add_devices(struct machine *m, const struct run_options *o,
+		       char *why, size_t len)
+{
+	int rc = legacy_new(&m->legacy, m->vm);
+
+	if (!rc)
+		rc = serial_new(&m->serial, m->vm, STDOUT_FILENO);
+	if (rc) {
+		snprintf(why, len, "can't add the legacy devices: %s",
+			 strerror(-rc));
+		return rc;
+	}
+	for (unsigned int i = 0; !rc && i < o->nr_disks; i++)
+		rc = virtio_blk_new(&m->disks[i], m->vm, o->disks[i].path,
+				    o->disks[i].read_only, why, len);
+	if (!rc && o->tap)
+		rc = virtio_net_new(&m->net, m->vm, o->tap, why, len);
+	if (!rc)
+		rc = virtio_rng_new(&m->rng, m->vm, why, len);
+	if (!rc)
+		rc = virtio_balloon_new(&m->balloon, m->vm, why, len);
+	if (!rc)
+		rc = virtio_vsock_new(&m->vsock, m->vm, o->vsock, o->cid, why,
+				      len);
+	return rc;
+}
+
+static int assemble(struct machine *m, const struct run_options *o, char *why,
+		    size_t len)
+{
+	struct vm_config vc = {
+		.name = o->name, .mem_bytes = o->mem_bytes,
+		.nr_cpus = o->nr_cpus, .numa = &o->numa,
+	};
+	const struct boot_config bc = {
+		.kernel = o->kernel, .initrd = o->initrd,
+		.cmdline = o->cmdline,
+	};
+	struct run_parts parts;
+	int rc = run_reclaim_choose(&m->reclaim, o, &vc.backing, why, len);
+
+	if (!rc)
+		rc = vm_new(&m->vm, &vc, why, len);
+	if (!rc)
+		rc = add_devices(m, o, why, len);
+	if (!rc)
+		rc = boot_load(m->vm, &bc, why, len);
+	if (rc)
+		return rc;
+	parts = (struct run_parts){
+		.mem = vm_mem(m->vm), .vm_fd = vm_fd(m->vm), .vm = m->vm,
+		.vsock = m->vsock, .balloon = m->balloon,
+	};
+	return run_reclaim_start(&m->reclaim, o, &parts, why, len);
+}
+
+/* What the guest printed last, for a reader who is slow, but not for ever. */
+#define OUTPUT_LIMIT_MS 1000
+
+static void take_apart(struct machine *m)
+{
+	if (m->serial)
+		serial_finish(m->serial, OUTPUT_LIMIT_MS);
+	console_free(m->console);
+	run_reclaim_stop(&m->reclaim);
+	virtio_vsock_free(m->vsock);
+	virtio_balloon_free(m->balloon);
+	virtio_rng_free(m->rng);
+	virtio_net_free(m->net);
+	for (unsigned int i = 0; i < RUN_MAX_DISKS; i++)
+		virtio_blk_free(m->disks[i]);
+	serial_free(m->serial);
+	legacy_free(m->legacy);
+	run_reclaim_free(&m->reclaim);
+	vm_free(m->vm);
+}
+
+struct waiter {
+	struct vm *vm;
+	int ended_fd;
+	enum vm_end end;
+};
+
+static void *wait_for_end(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->end = vm_wait_end(w->vm);
+	eventfd_write(w->ended_fd, 1);
+	return NULL;
+}
+
+/* Until the VM has ended; the first signal ends it. */
+static void watch(struct vm *vm, int stop_fd, int ended_fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = ended_fd, .events = POLLIN },
+		{ .fd = stop_fd, .events = POLLIN },
+	};
+
+	while (!fds[0].revents) {
+		if (poll(fds, 2, -1) <= 0 || !fds[1].revents)
+			continue;
+		vm_stop(vm, VM_END_STOPPED);
+		fds[1].fd = -1;
+		fds[1].revents = 0;
+	}
+}
+
+static int exit_status(enum vm_end end)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} ends[] = {
+		[VM_END_POWEROFF] = { VMM_EXIT_OK, "powered off" },
+		[VM_END_RESET] = { VMM_EXIT_RESET, "asked for a reset" },
+		[VM_END_PANIC] = { VMM_EXIT_PANIC, "panicked" },
+		[VM_END_CRASH] = { VMM_EXIT_CRASH, "crashed" },
+		[VM_END_STOPPED] = { VMM_EXIT_SIGNAL, "was stopped" },
+	};
+
+	log_debug("the guest %s", ends[end].text);
+	return ends[end].status;
+}
+
+/* The exit status.  Negative: the VM could not be started. */
+static int run(struct machine *m, int stop_fd)
+{
+	struct waiter w = { .vm = m->vm };
+	pthread_t thread;
+	int rc;
+
+	w.ended_fd = eventfd(0, EFD_CLOEXEC);
+	if (w.ended_fd < 0)
+		return -errno;
+	rc = vm_start(m->vm);
+	if (rc)
+		goto out;
+	rc = -pthread_create(&thread, NULL, wait_for_end, &w);
+	if (rc) {
+		vm_stop(m->vm, VM_END_STOPPED);
+		vm_wait(m->vm);
+		goto out;
+	}
+	watch(m->vm, stop_fd, w.ended_fd);
+	pthread_join(thread, NULL);
+	rc = exit_status(w.end);
+	/* Threads may wait for memory on a device that never answers. */
+	stop_guard_ending(rc);
+	vm_wait(m->vm);
+out:
+	close(w.ended_fd);
+	return rc;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	struct machine m = { 0 };
+	char why[1024] = "";
+	int stop_fd, rc = run_options_parse(&o, argc, argv);
+
+	if (rc)
+		goto out_options;
+	if (o.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	stop_fd = stop_guard_start();
+	if (stop_fd < 0) {
+		log_error("signals: %s", strerror(-stop_fd));
+		rc = VMM_EXIT_FAILURE;
+		goto out_options;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	fd_limit_raise();
+	rc = assemble(&m, &o, why, sizeof(why));
+	if (rc) {
+		log_error("%s", why);
+		rc = VMM_EXIT_FAILURE;
+		goto out;
+	}
+	rc = console_new(&m.console, m.vm, m.serial);
+	if (!rc)
+		rc = run(&m, stop_fd);
+	if (rc < 0) {
+		log_error("can't start the guest: %s", strerror(-rc));
+		rc = VMM_EXIT_FAILURE;
+	}
+out:
+	take_apart(&m);
+out_options:
+	run_options_free(&o);
+	return rc;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vmm top: all guests of this user, on a screen that follows them. */
+#include "config.h"
+
+#include <locale.h>
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/cmd/cmd.h"
+#include "vmm/cmd/fleet.h"
+#include "vmm/top/loop.h"
+#include "vmm/top/table.h"
+#include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
+
+#define MIN_DELAY_S 0.1
+#define MAX_DELAY_S 3600.0
+#define FIRST_MS    30000
+
+struct words {
+	int batch, iterations;
+	double delay_s;
+	char *sort;
+	char **sockets, **uris;	/* NULL ends */
+};
+
+/* poptOptions have what they parse in front of them, so checks come after. */
+static int check(const struct words *w, struct top_options *o)
+{
+	int column = TOP_RESIDENT;
+
+	if (w->delay_s < MIN_DELAY_S || w->delay_s > MAX_DELAY_S) {
+		log_error("--delay takes %.1f to %.0f seconds", MIN_DELAY_S,
+			  MAX_DELAY_S);
+		return VMM_EXIT_USAGE;
+	}
+	if (w->iterations < 0) {
+		log_error("--iterations takes a number from 1 on");
+		return VMM_EXIT_USAGE;
+	}
+	if (w->sort)
+		column = top_column_find(w->sort);
+	if (column < 0) {
+		log_error("--sort: there is no column '%s'; take the title or "
+			  "the letter of one, such as RESIDENT or R", w->sort);
+		return VMM_EXIT_USAGE;
+	}
+	*o = (struct top_options){ .sockets = w->sockets,
+				   .delay_s = w->delay_s,
+				   .iterations = w->iterations,
+				   .sort = column };
+	return VMM_EXIT_OK;
+}
+
+static int parse(poptContext popt)
+{
+	int rc = poptGetNextOpt(popt);
+
+	if (rc < -1)
+		return cmd_bad_option(popt, rc);
+	if (poptPeekArg(popt)) {
+		poptPrintUsage(popt, stderr, 0);
+		return VMM_EXIT_USAGE;
+	}
+	return VMM_EXIT_OK;
+}
+
+/* Text that nobody looks at again may as well have the first answers. */
+static struct libvirt_fleet **open_fleets(const struct words *w)
+{
+	struct fleet_domain *domains;
+	char why[512];
+	struct libvirt_fleet **fleets = fleet_open(w->uris, w->delay_s * 1000,
+						   why, sizeof(why));
+
+	if (!fleets)
+		log_error("%s", why);
+	for (size_t i = 0; fleets && w->batch && fleets[i]; i++)
+		if (libvirt_fleet_get(fleets[i], FIRST_MS, &domains, why,
+				      sizeof(why)) >= 0)
+			free(domains);
+	return fleets;
+}
+
+int cmd_top(int argc, char **argv)
+{
+	struct words w = { .delay_s = 2 };
+	struct libvirt_fleet **fleets = NULL;
+	struct top_options options;
+	char why[512];
+	int rc;
+	const struct poptOption table[] = {
+		{ "socket", 's', POPT_ARG_ARGV, &w.sockets, 0,
+		  "a VM's socket that is not in the usual place; may be "
+		  "repeated", "PATH" },
+		{ "connect", 'c', POPT_ARG_ARGV, &w.uris, 0,
+		  "the domains of this libvirt too, as it sees them; may be "
+		  "repeated", "URI" },
+		{ "delay", 'd', POPT_ARG_DOUBLE, &w.delay_s, 0,
+		  "time between two looks (2)", "SECONDS" },
+		{ "sort", 0, POPT_ARG_STRING, &w.sort, 0,
+		  "by this column, its title or letter (RESIDENT)", "COLUMN" },
+		{ "batch", 'b', POPT_ARG_NONE, &w.batch, 0,
+		  "plain text instead of a screen", NULL },
+		{ "iterations", 'n', POPT_ARG_INT, &w.iterations, 0,
+		  "end after so many looks", "N" },
+		POPT_AUTOHELP
+		POPT_TABLEEND
+	};
+	poptContext popt = poptGetContext(argv[0], argc, (const char **)argv,
+					  table, 0);
+
+	setlocale(LC_CTYPE, "");	/* for the bars, and for ncurses */
+	rc = parse(popt);
+	if (!rc)
+		rc = check(&w, &options);
+	/* Before there is another thread, and before ncurses catches signals. */
+	if (!rc && !w.batch) {
+		options.stop_fd = stop_guard_start();
+		if (options.stop_fd < 0) {
+			log_error("signals: %s", strerror(-options.stop_fd));
+			rc = VMM_EXIT_FAILURE;
+		}
+	}
+	if (!rc) {
+		fleets = open_fleets(&w);
+		options.fleets = fleets;
+		rc = fleets ? 0 : VMM_EXIT_FAILURE;
+	}
+	if (!rc && (w.batch ? top_batch_run(&options, why, sizeof(why)) :
+			      top_screen_run(&options, why, sizeof(why)))) {
+		log_error("%s", why);
+		rc = VMM_EXIT_FAILURE;
+	}
+	for (char **s = w.sockets; s && *s; s++)
+		free(*s);
+	free(w.sockets);
+	fleet_close(fleets);
+	for (char **u = w.uris; u && *u; u++)
+		free(*u);
+	free(w.uris);
+	free(w.sort);
+	poptFreeContext(popt);
+	return rc;
+}

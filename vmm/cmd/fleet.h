@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What libvirt says of domains elsewhere, as a table, JSON and metrics. */
+#ifndef VMM_CMD_FLEET_H
+#define VMM_CMD_FLEET_H
+
+#include <stdio.h>
+
+#include "vmm/libvirt/libvirt-fleet.h"
+
+/*
+ * A NULL-terminated list of owned fleets for a NULL-terminated list of URIs, which
+ * may be NULL.  NULL with why: an empty list is one, too.
+ */
+struct libvirt_fleet **fleet_open(char *const *uris, unsigned int period_ms,
+				  char *why, size_t len);
+void fleet_close(struct libvirt_fleet **fleets);
+
+/* `vmm stat --connect URI`; an exit status. */
+int fleet_stat(int argc, char **argv);
+
+/*
+ * OpenMetrics families of all of them, without an end; a host that did not answer
+ * has vmm_host_up 0.
+ */
+void fleet_print_metrics(struct libvirt_fleet *const *fleets,
+			 unsigned int wait_ms, FILE *out);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A map of pages in characters, for terminals: the guest's side and the host's
+ * side by side, one character a page or, of many pages, a block.
+ */
+#ifndef VMM_CMD_INSPECT_PICTURE_H
+#define VMM_CMD_INSPECT_PICTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In rising order of what is chosen where a block has as many of two. */
+enum guest_state {
+	GUEST_OUTSIDE, GUEST_NOTHING, GUEST_MAPPED, GUEST_NO_ACCESS, GUEST_SWAP,
+	GUEST_PRESENT, GUEST_DIRTY, GUEST_ACCESSED, GUEST_WRITTEN,
+	/* The same four in huge pages. */
+	GUEST_HUGE_PRESENT, GUEST_HUGE_DIRTY, GUEST_HUGE_ACCESSED,
+	GUEST_HUGE_WRITTEN,
+	GUEST_NR
+};
+
+enum host_state {
+	HOST_OUTSIDE, HOST_NOTHING, HOST_NOT_RAM, HOST_ABSENT, HOST_SWAP,
+	HOST_RESIDENT,		/* nobody counts its age */
+	HOST_AGE_FIRST,		/* and so on, a class of ages each */
+	HOST_NR = HOST_AGE_FIRST + 10
+};
+
+struct picture_sums {		/* pages */
+	uint64_t guest[GUEST_NR], host[HOST_NR];
+};
+
+struct picture;
+
+/* Of the addresses [start, end), in at most `rows` rows.  NULL: no memory. */
+struct picture *picture_new(uint64_t start, uint64_t end, unsigned int width,
+			    unsigned int rows);
+void picture_free(struct picture *p);
+/* bits: STAT_MAP_*; age -1 where not known.  What is outside is ignored. */
+void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
+		 uint32_t bits, int age);
+uint64_t picture_block_pages(const struct picture *p);
+/* Prints it, and adds what it has to *sums. */
+void picture_print(const struct picture *p, bool colour,
+		   struct picture_sums *sums);
+/* What the characters mean, with the pages of each state that there is. */
+void picture_print_legend(const struct picture_sums *sums, bool colour);
+
+#endif

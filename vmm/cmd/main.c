@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmd/cmd.h"
+#include "vmm/libvirt/libvirt-fleet.h"
+#include "vmm/util/log.h"
+
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+};
+
+static const struct verb verbs[] = {
+	{ "run", cmd_run, "start a virtual machine" },
+	{ "attach", cmd_attach, "reclaim for guests of QEMU and libvirt" },
+	{ "stat", cmd_stat, "show what the memory of a running VM does" },
+	{ "top", cmd_top, "show all running VMs, as they change" },
+	{ "metrics", cmd_metrics, "tell Prometheus of all running VMs" },
+	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
+	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
+	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },
+	{ "libvirt", cmd_libvirt, "prepare a domain of libvirt for reclaim" },
+	{ "doctor", cmd_doctor, "show what this host can do, and what it lacks" },
+	{ "experiment", cmd_experiment, "compare policies on guests that it starts" },
+	{ NULL, NULL, NULL },
+};
+
+static void usage(FILE *f)
+{
+	fprintf(f, "usage: vmm VERB [OPTION...]\n\n");
+	for (const struct verb *v = verbs; v->name; v++)
+		fprintf(f, "  %-11s %s\n", v->name, v->what);
+	fprintf(f, "\n`vmm VERB --help` tells the options of a verb.\n");
+}
+
+/*
+ * Of every verb, and of what popt prints: output that was lost is no success.
+ * The reason is known only where the last write is the one that fails.
+ */
+static void check_output(int status, void *unused)
+{
+	bool lost;
+
+	errno = 0;
+	lost = fflush(stdout) || ferror(stdout);
+	if (!lost)
+		return;
+	log_error("not all of the output could be written%s%s",
+		  errno ? ": " : "", errno ? strerror(errno) : "");
+	if (!status)
+		_exit(VMM_EXIT_FAILURE);
+}
+
+/* Usage messages call the program by argv[0]: both words of it. */
+static int run(const struct verb *v, int argc, char **argv)
+{
+	char name[32];
+	int rc;
+
+	snprintf(name, sizeof(name), "vmm %s", v->name);
+	argv[0] = name;
+	rc = v->run(argc, argv);
+	argv[0] = NULL;
+	if (libvirt_fleet_left_any()) {
+		check_output(rc, NULL);
+		fflush(NULL);
+		_exit(rc);
+	}
+	return rc;
+}
+
+int cmd_bad_option(poptContext popt, int opt)
+{
+	log_error("%s: %s; see --help",
+		  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
+		  poptStrerror(opt));
+	return VMM_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	on_exit(check_output, NULL);
+	if (argc >= 2 && !strcmp(argv[1], "--help")) {
+		usage(stdout);
+		return VMM_EXIT_OK;
+	}
+	if (argc >= 2 && !strcmp(argv[1], "--version")) {
+		printf("vmm %s\n", PACKAGE_VERSION);
+		return VMM_EXIT_OK;
+	}
+	if (argc < 2) {
+		usage(stderr);
+		return VMM_EXIT_USAGE;
+	}
+	for (const struct verb *v = verbs; v->name; v++)
+		if (!strcmp(argv[1], v->name))
+			return run(v, argc - 1, argv + 1);
+	fprintf(stderr, "vmm: no verb '%s'; `vmm --help` lists them\n", argv[1]);
+	return VMM_EXIT_USAGE;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VMM_CMD_STAT_WSS_H
+#define VMM_CMD_STAT_WSS_H
+
+#include <jansson.h>
+
+/* What to ask for; malloc'ed.  NULL: one of them can't be part of a URL. */
+char *stat_wss_path(const char *window, const char *pid);
+void stat_wss_print(const json_t *answer);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connections of a server of ours, and which of them is closed when there
+ * are too many, so that a new client always gets an answer:
+ *
+ *     those that wait for a request   (also for the rest of its header)
+ *     then those that send its body
+ *     then those that read the answer
+ *
+ * and of each the one that has been so for the longest.  One whose answer is
+ * being worked out, or that reads /events, is not closed: of both there are
+ * few, see jobs.h and events.h.
+ *
+ * Locking: none, for the HTTP daemon's one thread alone.
+ */
+#ifndef VMM_CONTROL_CONNECTIONS_H
+#define VMM_CONTROL_CONNECTIONS_H
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+enum connection_state {
+	CONNECTION_IDLE,	/* in the order in which they are closed */
+	CONNECTION_SENDS,
+	CONNECTION_READS,
+	CONNECTION_BUSY,
+	CONNECTION_CLOSING,
+	NR_CONNECTION_STATES
+};
+
+struct connection;
+
+struct connections {
+	TAILQ_HEAD(connection_list, connection) in[NR_CONNECTION_STATES];
+	unsigned int nr, max;	/* nr: without those that are closing */
+};
+
+void connections_init(struct connections *all, unsigned int max);
+
+/*
+ * For MHD_OPTION_NOTIFY_CONNECTION; all is a struct connections.  The library's
+ * own limit must be above max, as closing takes it a moment.
+ */
+void connections_notify(void *all, struct MHD_Connection *c, void **context,
+			enum MHD_ConnectionNotificationCode code);
+
+/* Connections begin as idle. */
+void connections_enter(struct connections *all, struct MHD_Connection *c,
+		       enum connection_state state);
+
+int connection_fd(struct MHD_Connection *c);
+
+/*
+ * Answers with an error past the HTTP library, where that does not take an
+ * answer.  Nothing of another answer may have been sent.
+ */
+void connection_refuse(int fd, const char *status, const char *why);
+
+#endif

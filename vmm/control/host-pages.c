@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /proc/PID/pagemap is read in runs of frames that lie near each other.  The
+ * bitmaps are as long as the guest's memory, but only what is read of them
+ * costs memory.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "vmm/control/host-pages.h"
+#include "vmm/util/bitmap.h"
+
+/* Frames read at once, and the gap for which a run is not ended. */
+#define RUN_MAX 8192
+#define GAP_MAX 64
+
+struct asked {
+	uint64_t gfn;
+	size_t at;	/* whose answer it is */
+};
+
+unsigned int host_age_class_max(unsigned int class)
+{
+	if (class < 2)
+		return class;
+	return class < HOST_AGE_CLASSES - 1 ? 1u << (class - 1) :
+					      ENGINE_AGES - 1;
+}
+
+unsigned int host_age_class(unsigned int age)
+{
+	unsigned int class = 0;
+
+	while (class < HOST_AGE_CLASSES - 1 && host_age_class_max(class) < age)
+		class++;
+	return class;
+}
+
+struct host_pages {
+	const struct stat_server_config *config;
+	const char *no_ages;
+	uint64_t *resident, *swapped;
+	struct asked *asked;
+	size_t max_asked;
+};
+
+static const char *why_no_ages(const struct stat_server_config *c)
+{
+	struct engine_stats s;
+
+	if (!c->engine)
+		return "no access source; start the VM with --abits";
+	engine_get_stats(c->engine, &s);
+	return s.nr_scans ? NULL : "no scan has been made yet";
+}
+
+struct host_pages *host_pages_new(const struct stat_server_config *config)
+{
+	uint64_t nr = guest_mem_nr_frames(config->mem);
+	struct host_pages *hp = calloc(1, sizeof(*hp));
+
+	if (!hp)
+		return NULL;
+	hp->config = config;
+	hp->no_ages = why_no_ages(config);
+	hp->resident = bitmap_new(nr);
+	hp->swapped = bitmap_new(nr);
+	if (hp->resident && hp->swapped)
+		return hp;
+	host_pages_free(hp);
+	return NULL;
+}
+
+void host_pages_free(struct host_pages *hp)
+{
+	if (!hp)
+		return;
+	free(hp->resident);
+	free(hp->swapped);
+	free(hp->asked);
+	free(hp);
+}
+
+const char *host_pages_no_ages(const struct host_pages *hp)
+{
+	return hp->no_ages;
+}
+
+static int by_gfn(const void *a, const void *b)
+{
+	const struct asked *x = a, *y = b;
+
+	return (x->gfn > y->gfn) - (x->gfn < y->gfn);
+}
+
+static int age_of(const struct host_pages *hp, uint64_t gfn)
+{
+	struct engine_page page;
+
+	if (hp->no_ages || engine_get_page(hp->config->engine, GFN(gfn), &page))
+		return -1;
+	/* One that came since the last scan was just touched. */
+	return page.resident ? page.age : 0;
+}
+
+/* The frames of asked[0 .. nr - 1] lie within RUN_MAX. */
+static int look_run(struct host_pages *hp, const struct asked *asked,
+		    size_t nr, struct host_page *pages)
+{
+	struct gfn_range range = { GFN(asked[0].gfn),
+				   asked[nr - 1].gfn - asked[0].gfn + 1 };
+	int rc = guest_mem_residency(hp->config->mem, range, hp->resident,
+				     hp->swapped);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < nr; i++) {
+		struct host_page *p = &pages[asked[i].at];
+
+		p->resident = bitmap_test(hp->resident, asked[i].gfn);
+		p->swapped = bitmap_test(hp->swapped, asked[i].gfn);
+		p->age = p->resident ? age_of(hp, asked[i].gfn) : -1;
+	}
+	return 0;
+}
+
+/* As many of the sorted frames as make one run. */
+static size_t run_length(const struct asked *asked, size_t nr)
+{
+	size_t n = 1;
+
+	while (n < nr && asked[n].gfn - asked[n - 1].gfn <= GAP_MAX &&
+	       asked[n].gfn - asked[0].gfn < RUN_MAX)
+		n++;
+	return n;
+}
+
+static int grow(struct host_pages *hp, size_t nr)
+{
+	struct asked *bigger;
+
+	if (nr <= hp->max_asked)
+		return 0;
+	bigger = reallocarray(hp->asked, nr, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	hp->asked = bigger;
+	hp->max_asked = nr;
+	return 0;
+}
+
+int host_pages_look(struct host_pages *hp, const uint64_t *gfns, size_t nr,
+		    struct host_page *pages)
+{
+	size_t nr_ram = 0, n;
+	uint64_t hva;
+	int rc = grow(hp, nr);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < nr; i++) {
+		pages[i] = (struct host_page){ .age = -1 };
+		pages[i].ram = guest_mem_gfn_to_hva(hp->config->mem,
+						    GFN(gfns[i]), &hva);
+		if (pages[i].ram)
+			hp->asked[nr_ram++] = (struct asked){ gfns[i], i };
+	}
+	if (nr_ram)
+		qsort(hp->asked, nr_ram, sizeof(*hp->asked), by_gfn);
+	for (size_t i = 0; i < nr_ram && !rc; i += n) {
+		n = run_length(hp->asked + i, nr_ram - i);
+		rc = look_run(hp, hp->asked + i, n, pages);
+	}
+	return rc;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the host has of frames, now: in RAM, in swap, idle for how long.
+ *
+ * Idle ages are told in classes of scans: 0, 1, 2, 3-4, 5-8, ..., 65-128 and
+ * 129 or more.
+ */
+#ifndef VMM_CONTROL_HOST_PAGES_H
+#define VMM_CONTROL_HOST_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/control/server.h"
+
+#define HOST_AGE_CLASSES 10
+
+struct host_page {
+	bool ram;		/* else nothing more is known of it */
+	bool resident, swapped;
+	int age;		/* scans, or -1: nobody counts */
+};
+
+/* Scans of a class: at most this; of the last one, ENGINE_AGES - 1. */
+unsigned int host_age_class_max(unsigned int class);
+/* age: 0 to ENGINE_AGES - 1. */
+unsigned int host_age_class(unsigned int age);
+
+/* A look at the host; config outlives it.  NULL: no memory. */
+struct host_pages;
+struct host_pages *host_pages_new(const struct stat_server_config *config);
+void host_pages_free(struct host_pages *hp);
+
+/*
+ * Why ages are not known, as a remedy for people, or NULL where they are: an
+ * access source is in use and has scanned.
+ */
+const char *host_pages_no_ages(const struct host_pages *hp);
+
+/*
+ * Looks up any frames, also ones that are not RAM, in any order: pages[i] is of
+ * gfns[i].  Fast for frames that lie together.  0 or -errno.
+ */
+int host_pages_look(struct host_pages *hp, const uint64_t *gfns, size_t nr,
+		    struct host_page *pages);
+
+#endif

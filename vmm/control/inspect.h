@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two directions of the reverse map as JSON: from a frame to the regions
+ * that map it, and from a process to its regions' frames with their ages.
+ * Each takes the view's lock, then the engine's only through its functions.
+ */
+#ifndef VMM_CONTROL_INSPECT_H
+#define VMM_CONTROL_INSPECT_H
+
+#include <jansson.h>
+
+#include "vmm/control/server.h"
+
+/*
+ * Mappings of one page that are told one by one, and so many at most that are
+ * looked at: a page of a library can have one in every process.
+ */
+#define STAT_PAGE_MAPPINGS	 256
+#define STAT_PAGE_MAPPINGS_COUNT 16384
+
+/*
+ * Regions of one process that are told one by one; the others count in the
+ * process, and "nr_vmas_left_out" says how many there are.
+ */
+#define STAT_MAX_REGIONS	 16384
+
+/* NULL with *status 404 and why: no such frame. */
+json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
+			  unsigned int *status, char *why, size_t len);
+
+/*
+ * page_referenced(): tests and clears the accessed bit of every mapping, in the
+ * guest's page tables, and tells which had it set.  NULL as above.
+ */
+json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
+			     unsigned int *status, char *why, size_t len);
+
+/*
+ * Looks at every mapping there is: seconds for tens of GiB, for as long as
+ * config->patience lasts.  NULL: status 500, or 503 at its end.
+ */
+json_t *stat_inspect_processes(const struct stat_server_config *config,
+			       unsigned int *status, char *why, size_t len);
+/* NULL with *status 404 and why (the agent never told of it), or as above. */
+json_t *stat_inspect_process(const struct stat_server_config *config,
+			     uint32_t pid, unsigned int *status, char *why,
+			     size_t len);
+
+/*
+ * The state of each page at the addresses [start, end) of a process, as far as
+ * one answer goes: "next" is where the next one begins.  Runs of pages that are
+ * alike are [pages, bits] or, where the age is known, [pages, bits, scans].
+ */
+enum stat_map_bit {		/* names: "bits" of the answer, in this order */
+	STAT_MAP_REGION,	/* in a region */
+	STAT_MAP_MAPPED,	/* as the agent says, and no page table denies */
+	STAT_MAP_PRESENT,	/* this and below: by the page table */
+	STAT_MAP_ACCESSED,
+	STAT_MAP_DIRTY,
+	STAT_MAP_HUGE,		/* 2 MiB or 1 GiB */
+	STAT_MAP_GUEST_SWAP,
+	STAT_MAP_NO_ACCESS,
+	STAT_MAP_NOT_RAM,	/* this and below: of the frame, by the host */
+	STAT_MAP_RESIDENT,
+	STAT_MAP_HOST_SWAP,
+	STAT_MAP_NR_BITS
+};
+
+#define STAT_MAP_MAX_STEPS 65536	/* entries looked at for one answer */
+#define STAT_MAP_MAX_RUNS  16384
+
+/* NULL with status 400 (a bad range) or 404 (no such process). */
+json_t *stat_inspect_map(const struct stat_server_config *config, uint32_t pid,
+			 uint64_t start, uint64_t end, unsigned int *status,
+			 char *why, size_t len);
+
+/*
+ * The working set within a window that ends with the last scan: of the guest
+ * and of each process; with pid of that one and its regions.  NULL with status
+ * 409 (no ages are known), 404 (no such process), 500 or 503 as above.
+ */
+json_t *stat_inspect_wss(const struct stat_server_config *config,
+			 uint64_t window_ns, const uint32_t *pid,
+			 unsigned int *status, char *why, size_t len);
+
+/* For the files of this. */
+json_t *stat_vma_flags_json(uint32_t flags);
+bool stat_find_frame(const struct stat_server_config *config, gfn_t gfn,
+		     uint64_t *hva, unsigned int *status, char *why,
+		     size_t len);
+json_t *stat_vma_json(const struct rmap_vma_desc *desc);
+/* The first above `after`; false at the end. */
+bool stat_next_process(const struct stat_server_config *config, uint32_t after,
+		       struct view_process *p);
+bool stat_find_process(const struct stat_server_config *config, uint32_t pid,
+		       struct view_process *p, unsigned int *status, char *why,
+		       size_t len);
+json_t *stat_inspect_failed(int rc, unsigned int *status, char *why,
+			    size_t len);	/* NULL */
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control and statistics socket: HTTP/1.1 over a unix stream socket, one
+ * VM a socket.
+ *
+ *   GET /vms            [{"name": ..., "pid": ..., ...}]
+ *   GET /stats          everything, JSON
+ *   GET /metrics        OpenMetrics
+ *   GET /events         one JSON line a scan, streaming
+ *   GET|PUT /policy     JSON, members as in struct engine_policy
+ *   GET|PUT /balloon    {"target": BYTES} that the guest is to give up
+ *   GET /page/GFN       frame -> age, flags, mappings
+ *   POST /referenced/GFN
+ *                       who has used the frame; clears the accessed bits
+ *   GET /processes      what the agent told
+ *   GET /process/PID    VMAs with resident, idle-by-age
+ *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS
+ *                       the state of each page, as runs of pages
+ *   GET /wss[?window=SECONDS][&pid=PID]
+ *                       working set, with its error; idle-age histogram
+ *
+ * Errors are {"error": "..."} with a 4xx or 5xx status.
+ *
+ * Whoever can open the socket may be a program that hangs, so nothing of it is
+ * without a bound:
+ *
+ *   64 connections   one more closes that which did nothing for the longest
+ *   20 s             without a byte, in or out, end a connection (not /events)
+ *   32 KiB           a request line with its headers (431)
+ *   64 KiB           a body (413, at once)
+ *   16 readers       of /events (503), each with 256 KiB of lines to read
+ *   16 requests      that look at much of the guest, one after the other, each
+ *                    as long as somebody waits and for 30 s of CPU (503);
+ *                    all else is answered meanwhile
+ *   0.1 s            that an answer waits for a count of resident pages, where
+ *                    no engine keeps it, and nobody else meanwhile
+ */
+#ifndef VMM_CONTROL_SERVER_H
+#define VMM_CONTROL_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/engine/engine.h"
+#include "vmm/guest/view.h"
+
+struct stat_server;
+struct stat_patience;
+struct resident_count;
+struct vm;
+struct virtio_balloon;
+
+struct stat_server_config {
+	const char *path;	/* socket; mode 0600; a stale one is replaced */
+	const char *name;	/* of the VM */
+	struct guest_mem *mem;	/* this and below: not owned */
+	struct view *view;
+	struct engine *engine;
+	struct reclaim_sink *sink;		/* may be NULL */
+	struct vm *vm;				/* may be NULL (attach) */
+	struct virtio_balloon *balloon;		/* may be NULL */
+	/* Of the request that is worked on; the server's own, NULL: no end. */
+	const struct stat_patience *patience;
+	/* The server's own, where there is no engine. */
+	struct resident_count *resident;
+};
+
+/* -EADDRINUSE: another vmm listens there.  why says what and the remedy. */
+int stat_server_new(struct stat_server **sp,
+		    const struct stat_server_config *config, char *why,
+		    size_t len);
+/* Closes, removes the socket. */
+void stat_server_free(struct stat_server *server);
+
+#endif

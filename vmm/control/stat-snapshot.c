@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/control/fields.h"
+#include "vmm/control/resident-count.h"
+#include "vmm/control/stat-snapshot.h"
+#include "vmm/util/clock.h"
+
+/* Without an engine: see resident-count.h. */
+static void count_resident(struct resident_count *count,
+			   struct stat_snapshot *snap)
+{
+	struct resident_figure figure;
+
+	resident_count_get(count, RESIDENT_WAIT_NS, &figure);
+	snap->resident_bytes = figure.nr_resident * VMM_PAGE_SIZE;
+	snap->swapped_bytes = figure.nr_swapped * VMM_PAGE_SIZE;
+}
+
+void stat_snapshot_take(const struct stat_server_config *c,
+			struct stat_snapshot *snap)
+{
+	memset(snap, 0, sizeof(*snap));
+	snap->mem_bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE;
+	snap->discarded_bytes = guest_mem_nr_discarded(c->mem) * VMM_PAGE_SIZE;
+	if (c->engine) {
+		engine_get_stats(c->engine, &snap->engine);
+		engine_get_policy(c->engine, &snap->policy);
+		/* All is 0 before the first scan, as in the rest. */
+		engine_get_wss(c->engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
+		snap->resident_bytes = snap->engine.nr_resident * VMM_PAGE_SIZE;
+		snap->swapped_bytes = snap->engine.nr_swapped * VMM_PAGE_SIZE;
+	} else if (c->resident) {
+		count_resident(c->resident, snap);
+	}
+	if (c->view) {
+		view_get_stats(c->view, &snap->agent);
+		view_rdlock(c->view);
+		rmap_get_stats(view_map(c->view), &snap->rmap);
+		view_unlock(c->view);
+	}
+	if (c->sink && c->sink->ops->get_stats)
+		c->sink->ops->get_stats(c->sink, &snap->sink);
+	snap->device_stalled = snap->sink.store.device_state == DEVICE_STALLED;
+	snap->device_failed = snap->sink.store.device_state == DEVICE_FAILED;
+	snap->fault_p50_ns = histogram_quantile(snap->sink.fault_times, 50);
+	snap->fault_p99_ns = histogram_quantile(snap->sink.fault_times, 99);
+	if (c->vm)
+		vm_get_stats(c->vm, &snap->vm);
+	if (c->balloon)
+		virtio_balloon_get_stats(c->balloon, &snap->balloon);
+}
+
+static json_t *field_json(const struct field *f, const void *snap)
+{
+	const char *p = (const char *)snap + f->offset;
+
+	switch (f->kind) {
+	case FIELD_U64:
+		return json_integer(*(const uint64_t *)p);
+	case FIELD_U32:
+		return json_integer(*(const unsigned int *)p);
+	case FIELD_BOOL:
+		return json_boolean(*(const bool *)p);
+	case FIELD_DOUBLE:
+		return json_real(*(const double *)p);
+	}
+	return NULL;
+}
+
+static double field_metric(const struct field *f, const void *snap)
+{
+	const char *p = (const char *)snap + f->offset;
+
+	switch (f->kind) {
+	case FIELD_U64:
+		return f->scale * *(const uint64_t *)p;
+	case FIELD_U32:
+		return f->scale * *(const unsigned int *)p;
+	case FIELD_BOOL:
+		return *(const bool *)p;
+	case FIELD_DOUBLE:
+		return f->scale * *(const double *)p;
+	}
+	return 0;
+}
+
+/* Idle ages beyond the last non-empty one are left out. */
+static json_t *ages_json(const uint64_t *ages)
+{
+	json_t *a = json_array();
+	unsigned int n = ENGINE_AGES;
+
+	while (n && !ages[n - 1])
+		n--;
+	for (unsigned int i = 0; i < n; i++)
+		json_array_append_new(a, json_integer(ages[i]));
+	return a;
+}
+
+/* [i]: faults that took less than 2^(i+1) ns, and no less than half of it. */
+static json_t *fault_times_json(const struct reclaim_sink_stats *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned int i = 0;
+	     i < sizeof(s->fault_log2_ns) / sizeof(s->fault_log2_ns[0]); i++)
+		json_array_append_new(a, json_integer(s->fault_log2_ns[i]));
+	return a;
+}
+
+/* Of an error, as of now; 0: there was none. */
+static json_t *age_json(uint64_t when_ns)
+{
+	return json_integer(when_ns ? clock_now_ns() - when_ns : 0);
+}
+
+/* What went wrong last, with the pages and with the device they are on. */
+static void add_errors(json_t *section, const struct reclaim_sink_stats *sink)
+{
+	const struct store_stats *s = &sink->store;
+	static const char *const states[] = {
+		[DEVICE_NONE] = "none", [DEVICE_OK] = "ok",
+		[DEVICE_STALLED] = "stalled", [DEVICE_FAILED] = "failed",
+	};
+
+	json_object_set_new(section, "last_error",
+			    json_string(sink->last_error));
+	json_object_set_new(section, "last_error_age_ns",
+			    age_json(sink->last_error_ns));
+	json_object_set_new(section, "device",
+			    json_string(states[s->device_state]));
+	json_object_set_new(section, "device_error", json_string(s->last_error));
+	json_object_set_new(section, "device_error_age_ns",
+			    age_json(s->last_error_ns));
+}
+
+static json_t *nodes_json(const struct stat_snapshot *snap)
+{
+	json_t *a = json_array();
+
+	for (unsigned int i = 0; i < snap->engine.nr_nodes; i++)
+		json_array_append_new(a, json_pack("{s:I, s:I, s:I}",
+			"resident_bytes", (json_int_t)
+			(snap->engine.nodes[i].nr_resident << VMM_PAGE_SHIFT),
+			"swapped_bytes", (json_int_t)
+			(snap->engine.nodes[i].nr_swapped << VMM_PAGE_SHIFT),
+			"target_bytes", (json_int_t)
+			snap->policy.node_target_bytes[i]));
+	return a;
+}
+
+json_t *stat_snapshot_json(const struct stat_server_config *c,
+			   const struct stat_snapshot *snap)
+{
+	json_t *root = json_pack("{s:s, s:i}", "name", c->name, "pid",
+				 (int)guest_mem_pid(c->mem));
+	json_t *section;
+
+	if (!root)
+		return NULL;
+	for (size_t i = 0; i < stat_nr_fields; i++) {
+		section = json_object_get(root, stat_fields[i].section);
+		if (!section) {
+			section = json_object();
+			json_object_set_new(root, stat_fields[i].section, section);
+		}
+		json_object_set_new(section, stat_fields[i].name,
+				    field_json(&stat_fields[i], snap));
+	}
+	section = json_object_get(root, "store");
+	json_object_set_new(section, "faults_by_log2_ns",
+			    fault_times_json(&snap->sink));
+	add_errors(section, &snap->sink);
+	section = json_object_get(root, "engine");
+	json_object_set_new(section, "source", json_string(snap->engine.source));
+	json_object_set_new(section, "sink", json_string(snap->engine.sink));
+	json_object_set_new(section, "source_granule_pages",
+			    json_integer(snap->engine.source_granule_pages));
+	json_object_set_new(section, "last_error",
+			    json_string(snap->engine.last_error));
+	json_object_set_new(section, "pages_by_idle_scans",
+			    ages_json(snap->engine.age_pages));
+	json_object_set_new(section, "blocks_2m_by_idle_scans",
+			    ages_json(snap->engine.age_2m));
+	if (snap->engine.nr_nodes)
+		json_object_set_new(root, "nodes", nodes_json(snap));
+	return root;
+}
+
+/* A label value: the name of a VM can hold quotes and backslashes. */
+static void put_escaped(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\n') {
+			fputs("\\n", f);
+			continue;
+		}
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		fputc(*s, f);
+	}
+}
+
+static void put_sample(FILE *f, const char *name, const char *suffix,
+		       const char *vm, double value)
+{
+	fprintf(f, "%s%s{vm=\"", name, suffix);
+	put_escaped(f, vm);
+	fprintf(f, "\"} %.17g\n", value);
+}
+
+char *stat_snapshot_metrics(const struct stat_server_config *c,
+			    const struct stat_snapshot *snap)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < stat_nr_fields; i++) {
+		const struct field *d = &stat_fields[i];
+		bool counter = d->metric == FIELD_COUNTER;
+
+		if (!d->metric_name)
+			continue;
+		fprintf(f, "# TYPE %s %s\n# HELP %s %s.\n", d->metric_name,
+			counter ? "counter" : "gauge", d->metric_name, d->help);
+		put_sample(f, d->metric_name, counter ? "_total" : "", c->name,
+			   field_metric(d, snap));
+	}
+	fputs("# EOF\n", f);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything there is to tell about one VM at one moment, and the one table
+ * that names it: JSON and OpenMetrics are both written from it.
+ */
+#ifndef VMM_CONTROL_STAT_SNAPSHOT_H
+#define VMM_CONTROL_STAT_SNAPSHOT_H
+
+#include <jansson.h>
+
+#include "vmm/control/server.h"
+#include "vmm/dev/device.h"
+#include "vmm/kvm/vm.h"
+
+struct stat_snapshot {
+	uint64_t mem_bytes, resident_bytes, swapped_bytes, discarded_bytes;
+	struct engine_stats engine;
+	struct wss_estimate wss;	/* of the default window */
+	struct engine_policy policy;
+	struct view_stats agent;
+	struct rmap_stats rmap;
+	struct vm_stats vm;
+	struct virtio_balloon_stats balloon;
+	struct reclaim_sink_stats sink;		/* zeros for swap */
+	bool device_stalled, device_failed;	/* of the store */
+	uint64_t fault_p50_ns, fault_p99_ns;	/* of sink.fault_times */
+};
+
+/* Locks what it reads, one after the other; any thread. */
+void stat_snapshot_take(const struct stat_server_config *config,
+			struct stat_snapshot *snap);
+
+/* A new reference, or NULL without memory. */
+json_t *stat_snapshot_json(const struct stat_server_config *config,
+			   const struct stat_snapshot *snap);
+
+/* A malloc'ed OpenMetrics text, or NULL without memory. */
+char *stat_snapshot_metrics(const struct stat_server_config *config,
+			    const struct stat_snapshot *snap);
+
+/* The policy as GET /policy shows it. */
+json_t *stat_policy_json(const struct engine_policy *policy);
+
+/*
+ * Changes the members that obj names.  -EINVAL with why: a member that does
+ * not exist or is of the wrong type.
+ */
+int stat_policy_from_json(const json_t *obj, struct engine_policy *policy,
+			  char *why, size_t len);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of doctor share.  Paths are of the host, without the root. */
+#ifndef VMM_DOCTOR_DOCTOR_INTERNAL_H
+#define VMM_DOCTOR_DOCTOR_INTERNAL_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmm/doctor/doctor.h"
+
+#define DOCTOR_MAX_FACTS 96
+#define DOCTOR_PATH_LEN	 512
+
+#define GROUP_KVM     "kvm"
+#define GROUP_SOURCES "sources"
+#define GROUP_ABITS   "accessed bits"
+#define GROUP_RECLAIM "reclaim"
+#define GROUP_SINKS   "sinks"
+#define GROUP_PROCESS "process"
+
+struct doctor {
+	char root[256];
+	uint64_t caps;		/* effective capabilities, a bit each */
+	bool pid_given;
+	const char *source, *sink;	/* see doctor_summary */
+	struct doctor_fact facts[DOCTOR_MAX_FACTS];
+	size_t nr;
+};
+
+#define DOCTOR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/* The new fact is all right until it is told otherwise. */
+struct doctor_fact *doctor_add(struct doctor *d, const char *group,
+			       const char *name, const char *value_fmt, ...)
+	DOCTOR_PRINTF(4, 5);
+void doctor_detail(struct doctor_fact *f, const char *fmt, ...)
+	DOCTOR_PRINTF(2, 3);
+/* To the value. */
+void doctor_append(struct doctor_fact *f, const char *text);
+/* Sets the status, too: not OK. */
+void doctor_blame(struct doctor_fact *f, enum doctor_status status,
+		  const char *remedy_fmt, ...) DOCTOR_PRINTF(3, 4);
+
+/* --- doctor-read.c: files below the root ------------------------------- */
+
+/* The path with the root before it; -ENAMETOOLONG. */
+int doctor_path(const struct doctor *d, char path[DOCTOR_PATH_LEN],
+		const char *fmt, ...) DOCTOR_PRINTF(3, 4);
+bool doctor_has(const struct doctor *d, const char *fmt, ...)
+	DOCTOR_PRINTF(2, 3);
+/* NULL and errno. */
+FILE *doctor_fopen(const struct doctor *d, const char *fmt, ...)
+	DOCTOR_PRINTF(2, 3);
+/* The first line without its end.  0 or -errno (-ENODATA: no line). */
+int doctor_line(const struct doctor *d, char *buf, size_t len, const char *fmt,
+		...) DOCTOR_PRINTF(4, 5);
+/* A file that begins with a number.  0 or -errno; -EINVAL: with none. */
+int doctor_number(const struct doctor *d, uint64_t *v, const char *fmt, ...)
+	DOCTOR_PRINTF(3, 4);
+/* The word in brackets of "a [b] c".  0 or -errno. */
+int doctor_choice(const struct doctor *d, char *buf, size_t len,
+		  const char *fmt, ...) DOCTOR_PRINTF(4, 5);
+/*
+ * The rest of the line that begins with key ("SwapFree:"), without blanks
+ * before it.  0 or -errno (-ENOENT: no such line either).
+ */
+int doctor_field(const struct doctor *d, char *buf, size_t len,
+		 const char *key, const char *fmt, ...) DOCTOR_PRINTF(5, 6);
+/* The same, of "N kB", in bytes. */
+int doctor_field_kib(const struct doctor *d, uint64_t *bytes, const char *key,
+		     const char *fmt, ...) DOCTOR_PRINTF(4, 5);
+/* The word is one of text, whose words are parted by one of separators. */
+bool doctor_has_word(const char *text, const char *word,
+		     const char *separators);
+/* cap: of <linux/capability.h> */
+bool doctor_can(const struct doctor *d, int cap);
+
+/* Descriptors of a process that matter to us. */
+struct doctor_fds {
+	unsigned int nr_vms, nr_vfio;
+};
+
+/* 0 or -errno (-EACCES: of somebody else's process; -ENOENT: it is gone). */
+int doctor_read_fds(const struct doctor *d, const char *pid,
+		    struct doctor_fds *fds);
+
+/* --- the checks, a file each ------------------------------------------- */
+
+void doctor_check_kvm(struct doctor *d);
+void doctor_check_abits(struct doctor *d);
+void doctor_check_needs(struct doctor *d);
+void doctor_check_memory(struct doctor *d);
+void doctor_check_swap(struct doctor *d);
+/* pid: a number, or "self" */
+void doctor_check_cgroup(struct doctor *d, const char *group, const char *pid);
+
+#endif

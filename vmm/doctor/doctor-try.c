@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Tries each access source, as `auto` does, and each sink. */
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "vmm/access/source.h"
+#include "vmm/doctor/doctor-internal.h"
+#include "vmm/mem/numa.h"
+#include "vmm/sink/sink.h"
+
+/*
+ * Sources and sinks say "obstacle: remedy".  What a self-test saw is no
+ * obstacle with a remedy of its own.
+ */
+static void split(struct doctor_fact *f, enum doctor_status status,
+		  const char *why)
+{
+	const char *colon = strstr(why, ": ");
+
+	if (!strncmp(why, "self-test: its small VM", 23)) {
+		doctor_detail(f, "%s", why);
+		doctor_blame(f, status, "see what is wrong under kvm");
+	} else if (!strncmp(why, "self-test: ", 11)) {
+		doctor_detail(f, "%s", why);
+		doctor_blame(f, status, "use another one");
+	} else if (!colon) {
+		/* Both in one, as in "this needs root". */
+		doctor_blame(f, status, "%s", why);
+	} else {
+		doctor_detail(f, "%.*s", (int)(colon - why), why);
+		doctor_blame(f, status, "%s", colon + 2);
+	}
+}
+
+/*
+ * What is better than the first that serves is worth having; what is worse is
+ * not missed.  Which it is we know only when all were tried.
+ */
+static void grade(struct doctor *d, size_t first, size_t chosen)
+{
+	for (size_t i = first; i < d->nr; i++) {
+		struct doctor_fact *f = &d->facts[i];
+
+		if (f->status != DOCTOR_FAIL)
+			continue;
+		f->status = chosen == d->nr ? DOCTOR_FAIL :
+			    i < chosen ? DOCTOR_WARN : DOCTOR_NOTE;
+	}
+}
+
+static bool add_source(const struct access_source_ops *ops, int err,
+		       const char *why, void *arg)
+{
+	struct doctor *d = arg;
+	struct doctor_fact *f = doctor_add(d, GROUP_SOURCES, ops->name, "%s",
+					   !err ? "passed its self-test" :
+					   ops->by_name_only ? "not tried" :
+							      "does not serve");
+
+	if (err)
+		split(f, ops->by_name_only ? DOCTOR_NOTE : DOCTOR_FAIL, why);
+	else
+		doctor_detail(f, "%s", ops->what);
+	return true;
+}
+
+static void try_sources(struct doctor *d)
+{
+	const struct access_source_ops *ops = NULL;
+	const size_t first = d->nr;
+	size_t chosen = d->nr;
+
+	if (!access_survey(&ops, ACCESS_MEMORY_PLAIN, add_source, d))
+		d->source = ops->name;
+	while (chosen < d->nr && (!ops || strcmp(d->facts[chosen].name,
+						 ops->name)))
+		chosen++;
+	if (chosen < d->nr)
+		doctor_append(&d->facts[chosen], "; auto takes this one");
+	grade(d, first, chosen);
+}
+
+/* From the node that our memory comes from to another; where there is one. */
+static const char *numa_options(char *buf, size_t len)
+{
+	uint64_t nodes = host_numa_nodes();
+	unsigned int from;
+
+	if (getcpu(NULL, &from) || from > 63 || !(nodes >> from & 1))
+		return NULL;
+	nodes &= ~(UINT64_C(1) << from);
+	if (!nodes)
+		return NULL;
+	snprintf(buf, len, "from=%u,to=%d", from, __builtin_ctzll(nodes));
+	return buf;
+}
+
+static void try_sinks(struct doctor *d)
+{
+	char numa[32];
+	const struct {
+		const struct reclaim_sink_ops *ops;
+		const char *options;
+	} sinks[] = {
+		{ &sink_swap, NULL }, { &sink_store, NULL },
+		{ &sink_damon, NULL },
+		{ &sink_numa, numa_options(numa, sizeof(numa)) },
+	};
+	const size_t first = d->nr;
+	size_t chosen;
+
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++) {
+		struct doctor_fact *f = doctor_add(d, GROUP_SINKS,
+						   sinks[i].ops->name,
+						   " ");
+		char why[sizeof(f->detail)] = "";
+		int rc = sink_selftest(sinks[i].ops, sinks[i].options, why,
+				       sizeof(why));
+
+		snprintf(f->value, sizeof(f->value), rc < 0 ? "does not serve" :
+			 "passed its self-test: %d of %d pages went and came "
+			 "back", rc, SINK_SELFTEST_PAGES);
+		if (rc < 0)
+			split(f, DOCTOR_FAIL, *why ? why : strerror(-rc));
+	}
+	for (chosen = first; chosen < d->nr; chosen++)
+		if (d->facts[chosen].status == DOCTOR_OK)
+			break;
+	if (chosen < d->nr)
+		d->sink = d->facts[chosen].name;
+	grade(d, first, chosen);
+}
+
+void doctor_try(struct doctor *d)
+{
+	try_sources(d);
+	try_sinks(d);
+}

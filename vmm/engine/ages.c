@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The middle of a scan: what was seen of each frame becomes its age and its
+ * list, and is counted: by age, by age of each 2 MiB, and for the working set.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define QUIET_SWEEP 64		/* scans in which each frame is looked at once */
+#define NO_BLOCK  UINT64_MAX
+
+static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
+{
+	struct rmap_referenced r;
+
+	hold_spend(e, HOLD_WALK);
+	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
+		return;
+	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
+	l->exec = r.vm_flags & RMAP_VM_EXEC;
+}
+
+/*
+ * The regions are asked only of frames that are pinned already: choose() finds
+ * the locked ones among the few that may go, and here they stay found.
+ */
+static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
+{
+	struct rmap *map = view_map(e->config.view);
+
+	if (list == FRAME_UNEVICTABLE) {
+		hold_spend(e, HOLD_WALK);
+		return rmap_page_unevictable(map, gfn) ||
+		       guest_mem_is_held(e->config.mem, GFN(gfn));
+	}
+	return frame_class_of(rmap_page_flags(map, gfn)) == CLASS_NEVER ||
+	       guest_mem_is_held(e->config.mem, GFN(gfn));
+}
+
+static void count_block(struct engine *e)
+{
+	if (e->block_2m != NO_BLOCK)
+		e->ages_2m[e->block_age]++;
+	e->block_2m = NO_BLOCK;
+}
+
+void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age)
+{
+	uint64_t block = gfn / SELECT_HUGE_PAGES;
+
+	e->ages[age] += nr;
+	if (block != e->block_2m) {
+		count_block(e);
+		e->block_2m = block;
+		e->block_age = age;
+	} else if (age < e->block_age) {
+		e->block_age = age;
+	}
+}
+
+/* What is resident, by what it is. */
+static void count_class(struct engine *e, uint64_t gfn, unsigned int min_idle)
+{
+	uint32_t flags = rmap_page_flags(view_map(e->config.view), gfn);
+	enum frame_class class = frame_class_of(flags);
+	unsigned int age = e->frames.age[gfn];
+
+	e->classes[class]++;
+	if (age < min_idle)
+		return;
+	if (class == CLASS_CLEAN_FILE)
+		e->nr_idle_clean++;
+	if (age < frame_min_idle(&e->frames, gfn, min_idle))
+		e->nr_protected++;
+}
+
+static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
+{
+	struct frame_look l = {
+		.resident = bitmap_test(e->resident, gfn),
+		.swapped = bitmap_test(e->swapped, gfn),
+		.young = bitmap_test(e->young, gfn),
+		.proven = bitmap_test(e->proven, gfn),
+	};
+	enum frame_list list;
+	enum frame_event event;
+	unsigned int idle = frame_age(&e->frames, gfn, e->scan);
+
+	if (l.young && frame_list_of(&e->frames, gfn) == FRAME_INACTIVE)
+		ask_map(e, gfn, &l);
+	event = frame_observe(&e->frames, gfn, &l, e->scan, min_idle);
+	e->stats.nr_refaults += event == FRAME_REFAULT;
+	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
+	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
+		proactive_count(&e->proactive, idle, event == FRAME_REFAULT);
+	if (l.resident || l.swapped)
+		wss_count(&e->wss_counter, gfn,
+			  frame_age(&e->frames, gfn, e->scan),
+			  frame_proven_age(&e->frames, gfn, e->scan));
+	if (!l.resident)
+		return;
+	list = frame_list_of(&e->frames, gfn);
+	if (is_pinned(e, gfn, list)) {
+		if (list != FRAME_UNEVICTABLE)
+			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
+	} else if (list == FRAME_UNEVICTABLE) {
+		frame_move(&e->frames, gfn, FRAME_INACTIVE);
+	}
+	ages_count(e, gfn, 1, e->frames.age[gfn]);
+	count_class(e, gfn, min_idle);
+}
+
+static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
+		     unsigned int min_idle)
+{
+	uint64_t before[NR_FRAME_CLASSES];
+
+	memcpy(before, e->classes, sizeof(before));
+	for (uint64_t g = from; g < to; g++)
+		age_frame(e, g, min_idle);
+	e->seen_resident[w] = e->resident[w];
+	e->seen_swapped[w] = e->swapped[w];
+	for (int c = 0; c < NR_FRAME_CLASSES; c++)
+		e->word_classes[w].nr[c] = e->classes[c] - before[c];
+}
+
+/*
+ * Most of a large guest does nothing most of the time: such frames are aged 64 at
+ * a time (quiet.c).  Now and then each is looked at by itself all the same, for
+ * what the test for quiet does not see.  False: the engine is to stop.
+ */
+static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
+{
+	const unsigned int min_idle = e->now.min_idle_scans;
+
+	for (uint64_t next; from < to; from = next) {
+		uint64_t w = from / 64;
+		bool whole = from % 64 == 0 && to - from >= 64;
+
+		if (!hold_spend(e, 64))
+			return false;
+		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
+		if (!whole || view_take_changed(e->config.view, w) ||
+		    w % QUIET_SWEEP == e->scan % QUIET_SWEEP ||
+		    !quiet_age(e, w, min_idle))
+			age_word(e, w, from, next, min_idle);
+	}
+	return true;
+}
+
+static bool age_slots(struct engine *e)
+{
+	const struct guest_memslot *slots;
+	bool all = true;
+	unsigned int nr;
+
+	slots = guest_mem_slots(e->config.mem, &nr);
+	hold_begin(e);
+	for (unsigned int i = 0; i < nr && all; i++)
+		all = age_slot(e, slots[i].base.v,
+			       slots[i].base.v + slots[i].nr_pages);
+	hold_end(e);
+	return all;
+}
+
+bool engine_age_all(struct engine *e)
+{
+	struct wss_window window;
+	struct wss_estimate est;
+
+	memset(e->ages, 0, sizeof(e->ages));
+	memset(e->ages_2m, 0, sizeof(e->ages_2m));
+	memset(e->classes, 0, sizeof(e->classes));
+	e->nr_idle_clean = e->nr_protected = 0;
+	e->block_2m = NO_BLOCK;
+	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
+			e->wss_alike);
+	if (!age_slots(e))
+		return false;
+	engine_lock(e);
+	count_block(e);
+	wss_count_end(&e->wss_counter);
+	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
+	e->wss_pages = e->wss_next;
+	window = wss_window(&e->wss_clock, WSS_DEFAULT_WINDOW_NS);
+	wss_estimate(&est, &e->wss_pages, &window);
+	proactive_tick(&e->proactive, e->look_end_ns, est.pages,
+		       e->now.proactive_ppm, e->now.min_idle_scans);
+	engine_unlock(e);
+	return true;
+}
+
+int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
+{
+	uint8_t *import = calloc(e->nr_frames, 1), *old;
+
+	if (!import)
+		return -ENOMEM;
+	memcpy(import, ages, nr < e->nr_frames ? nr : e->nr_frames);
+	engine_lock(e);
+	old = e->import;
+	e->import = import;
+	engine_unlock(e);
+	free(old);
+	return 0;
+}
+
+void engine_forgive(struct engine *e)
+{
+	bool was_held;
+
+	engine_lock(e);
+	was_held = e->was_held;
+	e->was_held = false;
+	engine_unlock(e);
+	if (!was_held)
+		return;
+	hold_begin(e);
+	for (uint64_t g = 0;
+	     (g = bitmap_next(e->resident, g, e->nr_frames)) < e->nr_frames &&
+	     hold_spend(e, 1); g++)
+		if (frame_is_evicted(&e->frames, g) &&
+		    !bitmap_test(e->young, g))
+			frame_set_fetched(&e->frames, g);
+	hold_end(e);
+}
+
+void engine_import_ages(struct engine *e)
+{
+	uint8_t *import;
+
+	engine_lock(e);
+	import = e->import;
+	e->import = NULL;
+	engine_unlock(e);
+	if (!import)
+		return;
+	hold_begin(e);
+	for (uint64_t g = 0; g < e->nr_frames && hold_spend(e, 1); g++)
+		if (import[g] > e->frames.age[g] &&
+		    (frame_list_of(&e->frames, g) != FRAME_NONE ||
+		     bitmap_test(e->swapped, g)) &&
+		    !bitmap_test(e->young, g))
+			e->frames.age[g] = import[g];
+	hold_end(e);
+	free(import);
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the guest can give by itself, before anything of it is evicted:
+ *
+ *   free memory        by the balloon, in and out again: the guest's allocator
+ *                      hands pages out, so nobody can be using them, and the
+ *                      host forgets them.  A list of free frames, however
+ *                      fresh, may name one that is in use again.
+ *   clean page cache   the guest drops it, and then it is free memory.
+ *
+ * It costs no write, and no room in swap.  What was asked for is waited for a
+ * little, while other pages are spared.  A guest that gives nothing is treated as
+ * one that can't be asked.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/util/clock.h"
+
+#define WAIT_NS	   (5 * NSEC_PER_SEC)
+#define MAX_VAIN   6		/* then every five minutes */
+#define ENOUGH	   8		/* of what was asked for, one part in so many */
+#define DEAF	   2		/* so often in vain: it can't drop any */
+#define MIN_CACHE  256		/* pages that are worth asking for */
+#define MIN_FREE   1024
+/* Of its free memory a guest keeps so much: a sixteenth, 32 MiB at least. */
+#define KEEP_SHARE 16
+#define KEEP_BYTES (UINT64_C(32) << 20)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Which kind comes back more? */
+static void learn(struct engine *e, const struct view_stats *v)
+{
+	struct ask *a = &e->ask;
+	uint64_t anon = e->stats.nr_refaults - a->last_refaults, file = 0;
+	uint64_t now = v->guest.nr_refaults_file;
+
+	/* A guest that was started anew counts from 0 again. */
+	if (a->knows_guest && now > a->last_guest_refaults)
+		file = now - a->last_guest_refaults;
+	a->knows_guest = v->agent_connected;
+	a->last_guest_refaults = now;
+	a->last_refaults = e->stats.nr_refaults;
+	balance_note(&e->balance, anon, file, e->stats.nr_pages);
+	e->stats.file_share = balance_file_share(&e->balance);
+}
+
+bool ask_may_drop(struct engine *e)
+{
+	struct view_stats v;
+
+	if (!e->config.guest || !e->config.guest->drop_cache)
+		return false;
+	view_get_stats(e->config.view, &v);
+	return v.agent_connected && v.drops_cache &&
+	       e->ask.cache.nr_vain < DEAF;
+}
+
+/*
+ * No longer waited for.  A guest that can't give, or lies, is asked ever less
+ * often, and meanwhile the others are not spared.
+ */
+static void judge(struct asked *asked, bool gave, uint64_t now)
+{
+	if (gave)
+		asked->nr_vain = 0;
+	else if (asked->nr_vain < MAX_VAIN)
+		asked->nr_vain++;
+	asked->again_ns = asked->nr_vain ? now + (WAIT_NS << asked->nr_vain) :
+					   0;
+	asked->nr_pages = asked->nr_asked = 0;
+}
+
+static void begin(struct asked *asked, uint64_t want, uint64_t mark,
+		  uint64_t now)
+{
+	asked->nr_pages = asked->nr_asked = want;
+	asked->mark = mark;
+	asked->until_ns = now + WAIT_NS;
+}
+
+static uint64_t ask_for_cache(struct engine *e, uint64_t over,
+			      const struct view_stats *v, uint64_t now)
+{
+	const struct engine_guest *guest = e->config.guest;
+	uint64_t want, clean = v->guest.clean_cache >> VMM_PAGE_SHIFT;
+	struct asked *asked = &e->ask.cache;
+
+	if (asked->nr_asked) {
+		bool gave = e->ask.last_clean + asked->nr_asked / ENOUGH <=
+			    asked->mark;
+
+		/* A new picture of the guest shows what came of it. */
+		if (now < asked->until_ns &&
+		    (!gave || e->ask.last_epoch <= e->ask.cache_epoch + 1))
+			return asked->nr_pages;
+		judge(asked, gave, now);
+	}
+	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
+	    now < asked->again_ns)
+		return 0;
+	want = over * balance_file_share(&e->balance);
+	want = min_u64(want, e->nr_idle_clean);
+	want = min_u64(want, clean);
+	if (want < MIN_CACHE ||
+	    guest->drop_cache(guest->ctx, want << VMM_PAGE_SHIFT))
+		return 0;
+	begin(asked, want, clean, now);
+	e->ask.cache_epoch = v->epoch;
+	e->stats.nr_cache_asked += want;
+	return want;
+}
+
+/* What the guest can give of its free memory, pages. */
+static uint64_t nr_to_give(const struct engine *e, const struct view_stats *v)
+{
+	uint64_t keep = v->guest.mem_total / KEEP_SHARE;
+
+	if (keep < KEEP_BYTES)
+		keep = KEEP_BYTES;
+	if (!e->config.guest->take_free || !v->agent_connected ||
+	    v->guest.mem_free <= keep)
+		return 0;
+	return min_u64(e->classes[CLASS_FREE],
+		       (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
+}
+
+/*
+ * What is given is told by what left the host's memory: what the guest has free
+ * also grows meanwhile, as when it drops page cache.  That is spared, too: the
+ * balloon takes it in the next turn.  A busy balloon is asked in each scan until
+ * it listens, and that time is part of what is waited.
+ */
+static uint64_t ask_for_free(struct engine *e, uint64_t over,
+			     const struct view_stats *v, uint64_t now)
+{
+	const struct engine_guest *guest = e->config.guest;
+	uint64_t want = min_u64(over, nr_to_give(e, v)), given;
+	struct asked *asked = &e->ask.free;
+	bool waiting = asked->nr_asked;
+	int rc;
+
+	if (waiting) {
+		given = min_u64(e->ask.nr_given - asked->mark, asked->nr_asked);
+		asked->nr_pages = asked->nr_asked - given;
+		waiting = now < asked->until_ns &&
+			  asked->nr_pages > asked->nr_asked / ENOUGH;
+		if (!waiting)
+			judge(asked, given >= asked->nr_asked / ENOUGH, now);
+		else if (asked->nr_pages < want)
+			asked->nr_pages = want;
+	}
+	if (waiting ? !e->ask.balloon_is_busy : now < asked->again_ns)
+		return asked->nr_pages;
+	if (want < MIN_FREE)
+		return asked->nr_pages;
+	rc = guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT);
+	e->ask.balloon_is_busy = rc == -EBUSY;
+	if (!rc || (!waiting && rc == -EBUSY))
+		begin(asked, want, e->ask.nr_given, now);
+	if (!rc)
+		e->stats.nr_free_asked += want;
+	return asked->nr_pages;
+}
+
+uint64_t ask_guest(struct engine *e, uint64_t over)
+{
+	uint64_t now = clock_now_ns(), nr;
+	struct view_stats v;
+
+	if (!e->config.guest)
+		return 0;
+	view_get_stats(e->config.view, &v);
+	engine_lock(e);
+	learn(e, &v);
+	nr = ask_for_free(e, over, &v, now);
+	if (nr < over)
+		nr += ask_for_cache(e, over - nr, &v, now);
+	e->ask.last_clean = v.guest.clean_cache >> VMM_PAGE_SHIFT;
+	e->ask.last_epoch = v.epoch;
+	engine_unlock(e);
+	return nr;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine's state, shared by its loop (engine.c) and reclaim.c. */
+#ifndef VMM_ENGINE_ENGINE_INTERNAL_H
+#define VMM_ENGINE_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "vmm/engine/engine.h"
+#include "vmm/engine/lock-hold.h"
+#include "vmm/engine/nodes.h"
+#include "vmm/engine/prefetch.h"
+#include "vmm/policy/anon-file-balance.h"
+#include "vmm/policy/frames.h"
+#include "vmm/policy/proactive.h"
+#include "vmm/policy/wss.h"
+#include "vmm/util/fair-lock.h"
+#include "vmm/util/log.h"
+
+/* Candidates at a time; a quarter where a last look costs little a call. */
+#define ENGINE_BATCH 16384
+
+struct word_classes {		/* resident frames of 64, by class */
+	uint8_t nr[NR_FRAME_CLASSES];
+};
+
+/* A request to the guest that may still be under way. */
+struct asked {
+	uint64_t nr_pages;	/* not yet seen to have gone; 0: none */
+	uint64_t until_ns;	/* no longer waited for then */
+	/*
+	 * To judge by: pages that were asked for, and of what shows it, the
+	 * guest's clean cache or what it has given, how many there were.
+	 */
+	uint64_t nr_asked, mark;
+	unsigned int nr_vain;	/* times in a row that little came of it */
+	uint64_t again_ns;	/* not before */
+};
+
+struct ask {
+	struct asked cache, free;
+	uint64_t cache_epoch;	/* of the agent, when it was asked */
+	/*
+	 * As they were in the last scan: what shows in them shows in this scan's
+	 * classes as well.  Pages of clean cache.
+	 */
+	uint64_t last_clean, last_epoch;
+	uint64_t nr_given;	/* pages that left memory, and are in no swap */
+	bool balloon_is_busy;	/* what is waited for was not asked for yet */
+	uint64_t last_refaults, last_guest_refaults;
+	bool knows_guest;	/* the above has been read */
+};
+
+struct engine {
+	struct engine_config config;
+	uint64_t nr_frames;
+	pthread_t thread;
+
+	/* The thread's alone. */
+	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
+	uint64_t *looked;	/* young, and not aged by yet; owned */
+	uint64_t *saw;		/* of these, those that a source saw; owned */
+	uint64_t *proven;	/* of young, the same; owned */
+	uint64_t *assumed;	/* by the source, not seen; owned */
+	uint64_t *refused;	/* by the sink, in this scan; owned */
+	uint64_t *huge;		/* in huge pages; NULL: can't be any; owned */
+	uint32_t *chosen;	/* ENGINE_BATCH; NULL as huge is; owned */
+	uint64_t nr_gone, nr_refused;	/* in this scan */
+	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
+	uint64_t reclaim_until_ns;	/* CPU time of the thread; this scan */
+	uint32_t *candidates;	/* ENGINE_BATCH; owned */
+	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
+	uint32_t scan;			/* written under the lock */
+	uint64_t nr_young;
+	unsigned int nr_failed;	/* scans in a row */
+	struct nodes nodes;
+	unsigned int turn;	/* scans, good and bad */
+	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
+	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
+	bool may_drop;		/* the guest drops clean page cache */
+	unsigned int min_idle;	/* scans that what goes must be idle for */
+	uint64_t hand;		/* gfn: a hard target goes on from here */
+	unsigned int hard_pass;	/* what a hard target spares, in this scan */
+	struct ask ask;		/* what the guest was asked: ask.c */
+	struct balance balance;
+	/* The host's state in this scan: goal.c. */
+	bool psi_high, pressing, relaxed;
+	uint64_t wanted_by_host;	/* pages */
+	int64_t io_pages;		/* that may be evicted now */
+	uint64_t io_last_ns;
+	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
+	uint64_t classes[NR_FRAME_CLASSES];	/* resident frames */
+	uint64_t nr_idle_clean, nr_protected;
+	/* By word of 64 frames, as each was last aged one by one; owned; changed
+	 * under the lock. */
+	uint64_t *seen_resident, *seen_swapped;
+	struct word_classes *word_classes;
+	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
+	unsigned int block_age;	/* of the youngest of its frames */
+	struct wss_counter wss_counter;
+	struct wss_pages wss_next;	/* of the scan under way */
+	uint64_t look_start_ns, look_end_ns;
+	struct log_limit limit;
+	uint64_t error_said_ns;	/* the last error's; under the lock */
+
+	/* Of hold_begin(): what this hold has cost. */
+	unsigned int spent;
+	/* The policy as this scan found it, but for goal.c's part. */
+	struct engine_policy now;
+
+	atomic_bool stopping;	/* set once */
+	struct fair_lock lock;	/* of all below; taken before the view's */
+	pthread_cond_t wake;
+	struct engine_policy policy;
+	struct engine_stats stats;
+	struct frame_table frames;
+	struct proactive proactive;
+	bool held, was_held;	/* since the last scan; see engine_hold() */
+	bool moving;		/* the sink is at it; see engine_begin_move() */
+	pthread_cond_t rests;	/* it is no more */
+	uint8_t *import;	/* ages to take over; nr_frames; owned; or NULL */
+	struct wss_clock wss_clock;
+	struct wss_pages wss_pages;	/* of the last good scan */
+	uint64_t wss_granule;		/* frames; constant */
+	uint64_t *wss_alike;		/* by granule; NULL for 1; owned */
+
+	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
+	void (*on_scan)(const struct engine_stats *stats, void *arg);
+	void *on_scan_arg;
+};
+
+/* -EINVAL with why: a value is out of range. */
+int engine_check_policy(const struct engine_policy *p, char *why, size_t len);
+
+/* Counts an error, keeps its text for the statistics and logs it. */
+void engine_set_error(struct engine *e, const char *what, int rc);
+
+/*
+ * Harvests a range into `young`, and adds to `looked`.  A harvest clears bits
+ * that nothing else remembers: they stay in `looked` until a scan has aged by
+ * them, whatever fails between.  0 or -errno.
+ */
+int engine_harvest(struct engine *e, struct gfn_range range);
+
+/*
+ * Ages all frames by what was looked at; takes the locks, a part at a time.
+ * False: not all of them, the engine is to stop.
+ */
+bool engine_age_all(struct engine *e);
+
+/* Counts nr frames of one 2 MiB as that old. */
+void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age);
+/*
+ * Ages the 64 frames of word w, all of them RAM, if nothing else has happened to
+ * them since the last scan; else false, and nothing is changed.  Under the locks.
+ */
+bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle);
+
+/* Which frames are in huge pages now, into `huge`.  0 or -errno, told. */
+int engine_find_huge(struct engine *e);
+/*
+ * Takes those of the first nr candidates away that are too small a part of a
+ * huge page to split it for.  Returns how many are left.
+ */
+size_t engine_spare_huge(struct engine *e, size_t nr);
+/* Counts huge pages that went, of nr sorted frames, by `resident`. */
+void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
+
+/*
+ * The policy wants eviction, and nobody holds or stops the engine.  Under the lock.
+ */
+bool engine_may_evict(const struct engine *e);
+/*
+ * Around each call of the sink that evicts pages or brings them back, until it is
+ * counted: who holds the engine waits for that.  False: this may not be now, and
+ * there is nothing to end.  Without the lock.
+ */
+bool engine_begin_move(struct engine *e, bool evict);
+void engine_end_move(struct engine *e);
+
+/* --- goal.c: how much is to go ------------------------------------------- */
+/* Looks at the host; once a scan. */
+void goal_look(struct engine *e);
+/* Pages to take now for the target or the host's sake. */
+uint64_t goal_excess(struct engine *e);
+/* Scans that a page must be idle for to go anyway; ENGINE_AGES: none may. */
+unsigned int goal_proactive(struct engine *e);
+/* At most so many pages in a batch, by the I/O quota. */
+size_t goal_io(struct engine *e, size_t max);
+
+/* --- ask.c: what the guest can give by itself ---------------------------- */
+/*
+ * Asks the guest, where that pays, to give some of these pages.  Returns how
+ * many it has been asked for and not given yet: nobody else's pages need to go
+ * for these.
+ */
+uint64_t ask_guest(struct engine *e, uint64_t over);
+/* Clean page cache is for the guest to drop, and it is told to. */
+bool ask_may_drop(struct engine *e);
+
+/* Of what came back while we were held: the rest is no refault. */
+void engine_forgive(struct engine *e);
+/* Takes over the ages of engine_set_ages(), where there are some. */
+void engine_import_ages(struct engine *e);
+
+/*
+ * The second half of a scan: down to the target, if the policy wants it.
+ * 0 or -errno, told by engine_set_error().
+ */
+int engine_reclaim(struct engine *e);
+
+#endif

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The loop.  One scan:
+ *
+ *   residency -> harvest -> age every frame -> over the target? -> candidates
+ *       (/proc/PID/pagemap)                          |              |
+ *                                                    no       page_referenced
+ *                                                    |              |
+ *                            wait <------------------+   last look -> sink
+ *
+ * What is slow (residency, harvest, the sink) runs without the lock, on bitmaps
+ * that only this thread has; the frame table changes under it, a chunk at a
+ * time, so that readers never wait long (lock-hold.h).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/engine/engine.h"
+#include "vmm/engine/engine-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/log.h"
+
+#define MAX_BACKOFF   5		/* failures in a row that double the period */
+#define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
+#define ERROR_AGAIN_NS (60 * NSEC_PER_SEC)
+#define REST_MARGIN   64	/* of the target */
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* One that lasts is told again now and then, not by each scan. */
+void engine_set_error(struct engine *e, const char *what, int rc)
+{
+	char text[sizeof(e->stats.last_error)];
+	uint64_t now = clock_now_ns();
+	bool is_new;
+
+	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
+	engine_lock(e);
+	is_new = strcmp(e->stats.last_error, text) ||
+		 now - e->error_said_ns >= ERROR_AGAIN_NS;
+	if (is_new)
+		e->error_said_ns = now;
+	e->stats.nr_scan_errors++;
+	memcpy(e->stats.last_error, text, sizeof(text));
+	engine_unlock(e);
+	if (!is_new)
+		return;
+	/* Of a process that ends, who follows it tells. */
+	log_limited(&e->limit,
+		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		    "%s; will try again", text);
+}
+
+int engine_harvest(struct engine *e, struct gfn_range range)
+{
+	uint64_t g = range.start.v, end = g + range.nr;
+	int rc = e->config.source->ops->harvest(e->config.source, range,
+						e->young);
+	/*
+	 * A source that failed may have cleared bits first and says nothing of
+	 * them: what is resident there counts as touched.
+	 */
+	const uint64_t *touched = rc ? e->resident : e->young;
+	const struct access_source_ops *ops = e->config.source->ops;
+	bool guesses = ops->assumed && !rc;
+
+	if (guesses)
+		ops->assumed(e->config.source, range, e->assumed);
+	for (; (g = bitmap_next(touched, g, end)) < end; g++) {
+		bitmap_set(e->looked, g);
+		if (!rc && !(guesses && bitmap_test(e->assumed, g)))
+			bitmap_set(e->saw, g);
+	}
+	return rc;
+}
+
+/*
+ * A target that is reached, but for what comes and goes.  A guest that has not
+ * grown to it yet is another matter: its ages will be needed.
+ */
+static bool is_at_rest(struct engine *e)
+{
+	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
+
+	target = e->now.enabled && e->stats.nr_evicted &&
+		 !nodes_have_targets(&e->now) ?
+		e->now.target_bytes >> VMM_PAGE_SHIFT : 0;
+	return target && resident <= target + target / REST_MARGIN;
+}
+
+/* Fills the scratch bitmaps with what this scan sees. */
+static int look(struct engine *e)
+{
+	const struct guest_memslot *slots;
+	unsigned int nr;
+	int rc;
+
+	e->look_start_ns = clock_now_ns();
+	rc = guest_mem_residency_update(e->config.mem, e->resident, e->swapped,
+					e->turn++);
+	if (rc) {
+		engine_set_error(e, "which pages are resident can't be read", rc);
+		return rc;
+	}
+	e->config.source->at_rest = is_at_rest(e);
+	slots = guest_mem_slots(e->config.mem, &nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
+
+		rc = engine_is_stopping(e) ? -ECANCELED : engine_harvest(e, r);
+		if (rc == -ECANCELED)
+			return rc;
+		if (rc) {
+			engine_set_error(e, "accessed bits can't be read", rc);
+			return rc;
+		}
+	}
+	/* With what last looks and scans that failed found since. */
+	for (uint64_t w = 0; w < BITMAP_WORDS(e->nr_frames); w++) {
+		e->young[w] = e->looked[w];
+		e->proven[w] = e->saw[w];
+		e->looked[w] = e->saw[w] = 0;
+	}
+	e->look_end_ns = clock_now_ns();
+	e->nr_young = bitmap_count(e->young, 0, e->nr_frames);
+	return 0;
+}
+
+/* good: the frames were aged; rc: what became of the whole scan. */
+static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
+		    bool good, int rc)
+{
+	const uint64_t nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
+	const uint64_t nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
+	struct engine_stats *s = &e->stats;
+	struct engine_node nodes[GUEST_NUMA_NODES] = { 0 };
+
+	nodes_count(e, nodes);
+	engine_lock(e);
+	s->nr_scans += good;
+	s->last_scan_ns = clock_now_ns() - start_ns;
+	s->scan_cpu_ns_total += cpu_ns;
+	if (good) {
+		s->nr_resident = nr_resident;
+		s->nr_swapped = nr_swapped;
+		s->nr_young = e->nr_young;
+		s->nr_nodes = e->nodes.nr;
+		memcpy(s->nodes, nodes, sizeof(s->nodes));
+		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
+		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
+		memcpy(s->nr_of_class, e->classes, sizeof(s->nr_of_class));
+		s->nr_idle_clean = e->nr_idle_clean;
+		s->nr_protected = e->nr_protected;
+	}
+	if (!rc)
+		s->last_error[0] = 0;
+	s->nr_active = e->frames.count[FRAME_ACTIVE];
+	s->nr_inactive = e->frames.count[FRAME_INACTIVE];
+	s->nr_activated = e->frames.ws.nr_activated;
+	s->nr_restored = e->frames.ws.nr_restored;
+	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
+	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
+	engine_unlock(e);
+}
+
+static void call_back(struct engine *e)
+{
+	struct engine_stats stats;
+
+	pthread_mutex_lock(&e->callback_lock);
+	if (e->on_scan) {
+		engine_get_stats(e, &stats);
+		e->on_scan(&stats, e->on_scan_arg);
+	}
+	pthread_mutex_unlock(&e->callback_lock);
+}
+
+/*
+ * A scan may evict for as long as it looked, or as the quota has in a period
+ * where that is more.  What is left waits for the next scan, so that a large
+ * guest far over its target is taken from evenly and by fresh ages, and not for
+ * seconds at a time with a long rest after.
+ */
+static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
+{
+	return max_u64(look_ns, e->now.scan_period_ms * NSEC_PER_MSEC *
+				e->now.cpu_percent / 100);
+}
+
+/* Returns the CPU time that the scan took, ns. */
+static uint64_t scan(struct engine *e)
+{
+	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns(), now;
+	bool good;
+	int rc;
+
+	engine_get_policy(e, &e->now);
+	rc = look(e);
+	good = !rc;
+	if (good) {
+		engine_lock(e);
+		e->scan++;
+		engine_unlock(e);
+		e->nr_failed = 0;
+		engine_forgive(e);
+		engine_prefetch(e);
+		good = engine_age_all(e);
+		engine_import_ages(e);
+		now = clock_thread_cpu_ns();
+		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
+		rc = engine_reclaim(e);
+	} else if (e->nr_failed < MAX_BACKOFF) {
+		e->nr_failed++;
+	}
+	cpu = clock_thread_cpu_ns() - cpu;
+	/* Half a scan does not count, and is not published. */
+	if (engine_is_stopping(e))
+		return cpu;
+	publish(e, start, cpu, good, rc);
+	call_back(e);
+	return cpu;
+}
+
+/*
+ * The quota lengthens the period of a scan that is too dear for it; scans that
+ * fail double it, up to a minute.
+ */
+static uint64_t period_ns(const struct engine *e, uint64_t cpu_ns)
+{
+	uint64_t period = e->policy.scan_period_ms * NSEC_PER_MSEC;
+	uint64_t backoff = period << e->nr_failed;
+	uint64_t least = cpu_ns * 100 / e->policy.cpu_percent;
+
+	if (backoff > MAX_BACKOFF_NS)
+		backoff = MAX_BACKOFF_NS;
+	return max_u64(max_u64(period, backoff), least);
+}
+
+static void *engine_thread(void *arg)
+{
+	struct engine *e = arg;
+	uint64_t last, cpu = 0;
+
+	pthread_setname_np(pthread_self(), "vmm-engine");
+	last = clock_now_ns();
+	engine_lock(e);
+	while (!e->stopping) {
+		uint64_t due = last + period_ns(e, cpu);
+		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
+
+		if (e->held) {
+			pthread_cond_wait(&e->wake, &e->lock.mutex);
+			last = clock_now_ns();
+			continue;
+		}
+		e->stats.period_ns = due - last;
+		/* A changed policy wakes us: the due time is another then. */
+		if (clock_now_ns() < due) {
+			pthread_cond_timedwait(&e->wake, &e->lock.mutex, &ts);
+			continue;
+		}
+		engine_unlock(e);
+		last = clock_now_ns();
+		cpu = scan(e);
+		engine_lock(e);
+	}
+	engine_unlock(e);
+	return NULL;
+}
+
+static int alloc_all(struct engine *e)
+{
+	int rc = nodes_init(e) ? -EINVAL :
+				 frame_table_init(&e->frames, e->nr_frames);
+
+	if (rc)
+		return rc;
+	e->resident = bitmap_new(e->nr_frames);
+	e->swapped = bitmap_new(e->nr_frames);
+	e->young = bitmap_new(e->nr_frames);
+	e->looked = bitmap_new(e->nr_frames);
+	e->refused = bitmap_new(e->nr_frames);
+	e->saw = bitmap_new(e->nr_frames);
+	e->proven = bitmap_new(e->nr_frames);
+	e->assumed = bitmap_new(e->nr_frames);
+	e->seen_resident = bitmap_new(e->nr_frames);
+	e->seen_swapped = bitmap_new(e->nr_frames);
+	e->word_classes = calloc(BITMAP_WORDS(e->nr_frames),
+				 sizeof(*e->word_classes));
+	if (guest_mem_backing(e->config.mem) == GUEST_MEM_THP) {
+		e->huge = bitmap_new(e->nr_frames);
+		e->chosen = malloc(ENGINE_BATCH * sizeof(*e->chosen));
+		if (!e->huge || !e->chosen)
+			return -ENOMEM;
+	}
+	if (e->wss_granule > 1) {
+		e->wss_alike = bitmap_new(e->nr_frames / e->wss_granule + 1);
+		if (!e->wss_alike)
+			return -ENOMEM;
+	}
+	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
+	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
+	return e->seen_resident && e->seen_swapped && e->word_classes &&
+	       e->resident && e->swapped && e->young && e->looked && e->refused &&
+	       e->saw && e->proven && e->assumed && e->candidates && e->ranges ? 0 : -ENOMEM;
+}
+
+static void destroy(struct engine *e)
+{
+	/* Source and sink outlive us. */
+	e->config.source->stopping = NULL;
+	if (e->config.sink)
+		e->config.sink->stopping = NULL;
+	frame_table_destroy(&e->frames);
+	free(e->import);
+	prefetch_free(e->prefetch);
+	free(e->resident);
+	free(e->swapped);
+	free(e->young);
+	free(e->looked);
+	free(e->refused);
+	free(e->saw);
+	free(e->proven);
+	free(e->assumed);
+	free(e->seen_resident);
+	free(e->seen_swapped);
+	free(e->word_classes);
+	free(e->huge);
+	free(e->chosen);
+	free(e->wss_alike);
+	free(e->candidates);
+	free(e->ranges);
+	pthread_mutex_destroy(&e->callback_lock);
+	pthread_cond_destroy(&e->wake);
+	pthread_cond_destroy(&e->rests);
+	fair_lock_destroy(&e->lock);
+	free(e);
+}
+
+int engine_new(struct engine **enginep, const struct engine_config *config)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	pthread_condattr_t attr;
+	char why[128];
+	int rc;
+
+	if (!e)
+		return -ENOMEM;
+	e->config = *config;
+	e->policy = config->policy;
+	e->nr_frames = guest_mem_nr_frames(config->mem);
+	snprintf(e->stats.source, sizeof(e->stats.source), "%s",
+		 config->source->ops->name);
+	snprintf(e->stats.sink, sizeof(e->stats.sink), "%s",
+		 config->sink ? config->sink->ops->name : "none");
+	e->batch = config->source->cost == ACCESS_COST_RMAP ? ENGINE_BATCH :
+		   ENGINE_BATCH / 4;
+	e->wss_granule = max_u64(config->source->granule_pages,
+				 guest_mem_leaf_pages(config->mem));
+	config->source->stopping = &e->stopping;
+	if (config->sink)
+		config->sink->stopping = &e->stopping;
+	e->stats.source_granule_pages = config->source->granule_pages;
+	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
+	fair_lock_init(&e->lock);
+	pthread_mutex_init(&e->callback_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&e->rests, NULL);
+	rc = engine_check_policy(&config->policy, why, sizeof(why));
+	if (!rc)
+		rc = alloc_all(e);
+	if (!rc)
+		rc = -pthread_create(&e->thread, NULL, engine_thread, e);
+	if (rc) {
+		destroy(e);
+		return rc;
+	}
+	*enginep = e;
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	/* At once, for a thread that holds the lock; the wake-up waits for it. */
+	e->stopping = true;
+	engine_lock(e);
+	pthread_cond_signal(&e->wake);
+	engine_unlock(e);
+	pthread_join(e->thread, NULL);
+	destroy(e);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Huge pages in reclaim.  A huge page has one accessed bit in the second-level
+ * tables, so mostly all its frames are idle, or none:
+ *
+ *   all idle               goes whole, also where less would do
+ *   half of it or more     goes in part: the huge page is split
+ *   less than half         stays whole, and waits until more of it is idle
+ *   none                   stays whole
+ *
+ * Parts are seen where tables map smaller pages than the host has (shadow
+ * paging, or a guest's own page table by the reverse map).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define FIND_FRAMES (UINT64_C(1) << 20)	/* asked for at a time: 4 GiB */
+
+/*
+ * Older kernels don't tell which pages are huge.  One can be only where all of
+ * it is resident, so that is taken for one.
+ */
+static void guess(struct engine *e)
+{
+	uint64_t g = 0, end;
+
+	memset(e->huge, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->huge));
+	for (; (end = g + SELECT_HUGE_PAGES) <= e->nr_frames; g = end)
+		if (bitmap_count(e->resident, g, end) == SELECT_HUGE_PAGES)
+			bitmap_set_range(e->huge, g, end);
+}
+
+int engine_find_huge(struct engine *e)
+{
+	struct gfn_range piece = { GFN(0), 0 };
+	int rc = 0;
+
+	if (!e->huge)
+		return 0;
+	for (; piece.start.v < e->nr_frames && !engine_is_stopping(e);
+	     piece.start.v += piece.nr) {
+		piece.nr = e->nr_frames - piece.start.v;
+		if (piece.nr > FIND_FRAMES)
+			piece.nr = FIND_FRAMES;
+		rc = guest_mem_huge(e->config.mem, piece, e->huge);
+		if (rc)
+			break;
+	}
+	if (rc == -EOPNOTSUPP) {
+		guess(e);
+		return 0;
+	}
+	if (rc)
+		engine_set_error(e, "which pages are huge can't be read", rc);
+	return rc;
+}
+
+/* The frames [i, next) are of one huge page; next where i is of none. */
+static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
+			size_t nr)
+{
+	uint64_t end = (gfns[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+	size_t next = i + 1;
+
+	if (!bitmap_test(e->huge, gfns[i]))
+		return i;
+	while (next < nr && gfns[next] < end)
+		next++;
+	return next;
+}
+
+/* Not again in this scan, nor first in the next. */
+static void keep(struct engine *e, size_t i, size_t next)
+{
+	for (; i < next; i++) {
+		bitmap_set(e->refused, e->candidates[i]);
+		frame_move(&e->frames, e->candidates[i], FRAME_INACTIVE);
+	}
+}
+
+size_t engine_spare_huge(struct engine *e, size_t nr)
+{
+	size_t kept = 0, next;
+
+	if (!e->huge)
+		return nr;
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, SELECT_HUGE_PAGES);
+	     i = next) {
+		next = same_page(e, e->candidates, i, nr);
+		if (next == i) {
+			e->candidates[kept++] = e->candidates[i];
+			next++;
+		} else if (select_is_worth_it(next - i)) {
+			memmove(e->candidates + kept, e->candidates + i,
+				(next - i) * sizeof(*e->candidates));
+			kept += next - i;
+		} else {
+			keep(e, i, next);
+			e->stats.nr_huge_kept++;
+		}
+	}
+	hold_end(e);
+	return kept;
+}
+
+void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
+{
+	uint64_t nr_whole = 0, nr_split = 0;
+	size_t next;
+
+	for (size_t i = 0; e->huge && i < nr; i = next) {
+		size_t gone = 0;
+
+		next = same_page(e, gfns, i, nr);
+		if (next == i) {
+			next++;
+			continue;
+		}
+		for (size_t k = i; k < next; k++)
+			gone += !bitmap_test(e->resident, gfns[k]);
+		nr_whole += gone == SELECT_HUGE_PAGES;
+		nr_split += gone && gone < SELECT_HUGE_PAGES;
+	}
+	engine_lock(e);
+	e->stats.nr_huge_evicted += nr_whole;
+	e->stats.nr_huge_split += nr_split;
+	engine_unlock(e);
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/engine/prefetch.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define MAX_HEADS  16384	/* refaults looked at in a scan */
+#define RUN_GAP	   16		/* pages between two of one run */
+#define MIN_RUN	   4		/* fewer are no run */
+#define LEAST	   64		/* of the limit */
+#define ENOUGH	   64		/* brought back, to judge by */
+#define GATHER_COST 16		/* a page of a region, in frames looked at */
+
+/*
+ * A page that came back, where its process has it.  By names, not pointers: the
+ * locks are let go now and then, and the region may go meanwhile.
+ */
+struct head {
+	uint32_t mm;
+	uint64_t vma_start, addr;
+};
+
+struct prefetch {
+	uint64_t *fetched;	/* brought back, and not used yet; owned */
+	unsigned int limit;	/* pages in a scan */
+	uint64_t nr_fetched, nr_hits;	/* since the limit was last judged */
+	size_t nr_heads;
+	struct head heads[MAX_HEADS];
+};
+
+void prefetch_free(struct prefetch *p)
+{
+	if (p)
+		free(p->fetched);
+	free(p);
+}
+
+static struct prefetch *prefetch_new(const struct engine *e)
+{
+	struct prefetch *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->fetched = bitmap_new(e->nr_frames);
+	p->limit = LEAST;
+	if (p->fetched)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static bool note_mapping(const struct rmap *map, uint64_t gfn,
+			 const struct rmap_vma *vma, uint64_t addr, void *arg)
+{
+	struct rmap_vma_desc desc;
+
+	rmap_vma_describe(vma, &desc);
+	*(struct head *)arg = (struct head){ rmap_mm_id(rmap_vma_mm(vma)),
+					     desc.start, addr };
+	return false;		/* one is enough */
+}
+
+static void add_head(struct engine *e, struct prefetch *p, uint64_t gfn)
+{
+	const struct rmap_walk_control rwc = {
+		.arg = &p->heads[p->nr_heads], .rmap_one = note_mapping,
+	};
+
+	p->heads[p->nr_heads].addr = UINT64_MAX;
+	if (!rmap_walk(view_map(e->config.view), gfn, &rwc) &&
+	    p->heads[p->nr_heads].addr != UINT64_MAX)
+		p->nr_heads++;
+}
+
+/*
+ * What came back since the last scan, by itself or after it was asked for; held.
+ */
+static void find_heads(struct engine *e, struct prefetch *p)
+{
+	uint64_t hits = 0;
+
+	p->nr_heads = 0;
+	for (uint64_t g = bitmap_next(e->resident, 0, e->nr_frames);
+	     g < e->nr_frames && p->nr_heads < MAX_HEADS && hold_spend(e, 1);
+	     g = bitmap_next(e->resident, g + 1, e->nr_frames)) {
+		if (bitmap_test(p->fetched, g)) {
+			if (!bitmap_test(e->young, g))
+				continue;
+			bitmap_clear(p->fetched, g);
+			hits++;
+		} else if (!frame_is_evicted(&e->frames, g)) {
+			continue;
+		}
+		hold_spend(e, HOLD_WALK);
+		add_head(e, p, g);
+	}
+	p->nr_hits += hits;
+	e->stats.nr_prefetch_hits += hits;
+}
+
+static int compare_heads(const void *a, const void *b)
+{
+	const struct head *x = a, *y = b;
+
+	if (x->mm != y->mm)
+		return x->mm < y->mm ? -1 : 1;
+	return (x->addr > y->addr) - (x->addr < y->addr);
+}
+
+/* The region of a head, if it is still there. */
+static const struct rmap_vma *vma_of(struct engine *e, const struct head *h)
+{
+	struct rmap_mm *mm = rmap_mm_find(view_map(e->config.view), h->mm);
+	const struct rmap_vma *vma = mm ? rmap_vma_find(mm, h->vma_start) : NULL;
+	struct rmap_vma_desc desc;
+
+	if (!vma)
+		return NULL;
+	rmap_vma_describe(vma, &desc);
+	return desc.start == h->vma_start ? vma : NULL;
+}
+
+/* Pages of the head's region in [from, to) that are away, up to max in all. */
+static size_t gather(struct engine *e, const struct head *head, uint64_t from,
+		     uint64_t to, size_t nr, size_t max)
+{
+	uint64_t gfn;
+
+	while (nr < max && from < to && hold_spend(e, GATHER_COST)) {
+		const struct rmap_vma *vma = vma_of(e, head);
+
+		if (!vma || !rmap_vma_next_page(view_map(e->config.view), vma,
+						&from, &gfn) || from >= to)
+			break;
+		if (gfn < e->nr_frames && bitmap_test(e->swapped, gfn) &&
+		    frame_is_evicted(&e->frames, gfn))
+			e->candidates[nr++] = gfn;
+		from += RMAP_PAGE_SIZE;
+	}
+	return nr;
+}
+
+/* Twice as much as came back, ahead; behind where nothing ahead is away. */
+static size_t follow(struct engine *e, const struct head *first,
+		     const struct head *last, size_t nr_heads, size_t nr,
+		     size_t max)
+{
+	uint64_t span = 2 * nr_heads * RMAP_PAGE_SIZE;
+	uint64_t from = last->addr + RMAP_PAGE_SIZE;
+	size_t before = nr;
+
+	nr = gather(e, first, from, from + span, nr, max);
+	if (nr > before || !first->addr)
+		return nr;
+	/* The nearest ones, where not all may be asked for. */
+	if (span > (max - nr) * RMAP_PAGE_SIZE)
+		span = (max - nr) * RMAP_PAGE_SIZE;
+	from = first->addr > span ? first->addr - span : 0;
+	return gather(e, first, from, first->addr, nr, max);
+}
+
+static bool is_next(const struct head *h)
+{
+	return h[0].mm == h[-1].mm && h[0].vma_start == h[-1].vma_start &&
+	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
+}
+
+/* What to ask for, into e->candidates, sorted. */
+static size_t choose(struct engine *e, struct prefetch *p)
+{
+	size_t nr = 0, max = p->limit, i = 0, end;
+
+	if (max > e->now.prefetch_pages)
+		max = e->now.prefetch_pages;
+	if (max > ENGINE_BATCH)
+		max = ENGINE_BATCH;
+	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
+	hold_begin(e);
+	for (; i < p->nr_heads && nr < max; i = end) {
+		for (end = i + 1; end < p->nr_heads && is_next(p->heads + end);)
+			end++;
+		if (end - i >= MIN_RUN)
+			nr = follow(e, &p->heads[i], &p->heads[end - 1],
+				    end - i, nr, max);
+	}
+	hold_end(e);
+	/* One frame can be in several processes. */
+	select_sort(e->candidates, nr);
+	for (end = i = 0; i < nr; i++)
+		if (!end || e->candidates[end - 1] != e->candidates[i])
+			e->candidates[end++] = e->candidates[i];
+	return end;
+}
+
+/*
+ * Of those that were asked for, what has come.  A sink that fails, or stops early,
+ * says so by leaving them away; the host's swap is only told, and reads ahead.
+ */
+static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
+{
+	uint64_t came = 0;
+
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, 1); i++) {
+		if (guest_mem_is_away(e->config.mem, GFN(e->candidates[i])))
+			continue;
+		bitmap_set(p->fetched, e->candidates[i]);
+		frame_set_fetched(&e->frames, e->candidates[i]);
+		came++;
+	}
+	e->stats.nr_prefetched += came;
+	hold_end(e);
+	p->nr_fetched += came;
+}
+
+static void judge_limit(struct prefetch *p, unsigned int max)
+{
+	if (p->nr_fetched < ENOUGH)
+		return;
+	if (2 * p->nr_hits >= p->nr_fetched && p->limit < max)
+		p->limit *= 2;
+	else if (4 * p->nr_hits < p->nr_fetched && p->limit > LEAST)
+		p->limit /= 2;
+	p->nr_fetched = p->nr_hits = 0;
+}
+
+static void ask(struct engine *e, size_t nr_ranges)
+{
+	int rc;
+
+	if (!nr_ranges)
+		return;
+	rc = e->config.sink->ops->prefetch(e->config.sink, e->ranges,
+					   nr_ranges);
+	for (size_t i = 0; i < nr_ranges; i++)
+		guest_mem_residency_stale(e->config.mem, e->ranges[i]);
+	if (rc)
+		engine_set_error(e, "pages can't be asked back", rc);
+}
+
+static void fetch_neighbours(struct engine *e)
+{
+	struct prefetch *p;
+	size_t nr;
+
+	if (!e->prefetch)
+		e->prefetch = prefetch_new(e);
+	p = e->prefetch;
+	if (!p)
+		return;
+	hold_begin(e);
+	find_heads(e, p);
+	hold_end(e);
+	/* By what the last ones came to, before there are more. */
+	judge_limit(p, e->now.prefetch_pages);
+	nr = choose(e, p);
+	if (!engine_begin_move(e, false))
+		return;
+	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
+	note_fetched(e, p, nr);
+	engine_end_move(e);
+}
+
+/*
+ * A batch of frames from *at on that are away and were used.  Pages that the
+ * guest made while residency was read may look swapped, and are not away.
+ */
+static size_t find_used(struct engine *e, uint64_t *at)
+{
+	size_t nr = 0;
+
+	for (; *at < e->nr_frames && nr < ENGINE_BATCH;
+	     *at = bitmap_next(e->proven, *at + 1, e->nr_frames))
+		if (guest_mem_is_away(e->config.mem, GFN(*at)))
+			e->candidates[nr++] = *at;
+	return nr;
+}
+
+/* So that this scan sees them as they are now: back, and so refaults. */
+static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
+{
+	uint64_t back = 0;
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		int rc = guest_mem_residency(e->config.mem, e->ranges[i],
+					     e->resident, e->swapped);
+
+		if (rc)
+			engine_set_error(e, "what came back can't be read", rc);
+	}
+	for (size_t i = 0; i < nr; i++)
+		back += bitmap_test(e->resident, e->candidates[i]);
+	return back;
+}
+
+static void promote_used(struct engine *e)
+{
+	uint64_t at = bitmap_next(e->proven, 0, e->nr_frames), back;
+	size_t nr, nr_ranges;
+
+	while ((nr = find_used(e, &at)) && engine_begin_move(e, false)) {
+		nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+		ask(e, nr_ranges);
+		back = look_again(e, nr, nr_ranges);
+		engine_lock(e);
+		e->stats.nr_promoted += back;
+		engine_unlock(e);
+		engine_end_move(e);
+	}
+}
+
+void engine_prefetch(struct engine *e)
+{
+	bool wanted = e->now.enabled && e->now.prefetch_pages;
+
+	if (!e->config.sink || !e->config.sink->ops->prefetch)
+		return;
+	if (e->config.sink->ops->stays_usable)
+		promote_used(e);
+	else if (wanted)
+		fetch_neighbours(e);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames that do nothing are a scan older, and that is all there is to say of
+ * them: 64 at a time, most of them alike.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/util/bitmap.h"
+
+#define NR 64
+
+static bool all_alike(const uint8_t *bytes)
+{
+	/* Each is as the one before it. */
+	return !memcmp(bytes, bytes + 1, NR - 1);
+}
+
+static unsigned int older(unsigned int age)
+{
+	return age < FRAME_AGE_MAX ? age + 1 : age;
+}
+
+static unsigned int proven(const struct frame_table *t, uint64_t gfn)
+{
+	unsigned int age = t->age[gfn] + t->lag[gfn];
+
+	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
+}
+
+static void age_one(struct engine *e, uint64_t gfn, unsigned int min_idle)
+{
+	struct frame_table *t = &e->frames;
+	unsigned int age = t->age[gfn] = older(t->age[gfn]);
+
+	wss_count(&e->wss_counter, gfn, age, proven(t, gfn));
+	ages_count(e, gfn, 1, age);
+	if (age >= min_idle &&
+	    frame_class_of(rmap_page_flags(view_map(e->config.view), gfn)) ==
+		    CLASS_CLEAN_FILE)
+		e->nr_idle_clean++;
+}
+
+/* All of them resident, and alike. */
+static void age_alike(struct engine *e, uint64_t w, unsigned int min_idle)
+{
+	struct frame_table *t = &e->frames;
+	unsigned int age = older(t->age[w * NR]);
+
+	memset(t->age + w * NR, age, NR);
+	wss_count_run(&e->wss_counter, w * NR, NR, age, proven(t, w * NR));
+	ages_count(e, w * NR, NR, age);
+	if (age >= min_idle)
+		e->nr_idle_clean += e->word_classes[w].nr[CLASS_CLEAN_FILE];
+}
+
+/* In swap, from one on; alike where they went in one scan and are as old. */
+static void count_away(struct engine *e, uint64_t gfn, uint64_t end)
+{
+	const struct frame_table *t = &e->frames;
+	uint64_t next;
+
+	for (; gfn < end; gfn = next) {
+		next = gfn + 1;
+		while (next < end && t->next[next] == t->next[gfn] &&
+		       t->age[next] == t->age[gfn] &&
+		       t->lag[next] == t->lag[gfn])
+			next++;
+		wss_count_run(&e->wss_counter, gfn, next - gfn,
+			      frame_age(t, gfn, e->scan),
+			      frame_proven_age(t, gfn, e->scan));
+	}
+}
+
+bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
+{
+	struct frame_table *t = &e->frames;
+	uint64_t here = e->resident[w], away = e->swapped[w] & ~here;
+	uint64_t g = w * NR, end = g + NR, next;
+
+	if (e->young[w] || here != e->seen_resident[w] ||
+	    e->swapped[w] != e->seen_swapped[w] || !frames_are_quiet(t, w))
+		return false;
+	for (int c = 0; c < NR_FRAME_CLASSES; c++)
+		e->classes[c] += e->word_classes[w].nr[c];
+	if (here == UINT64_MAX && all_alike(t->age + g) &&
+	    all_alike(t->lag + g)) {
+		age_alike(e, w, min_idle);
+		return true;
+	}
+	/* In order, as the counter of the working set wants them. */
+	for (; g < end; g = next) {
+		next = g + 1;
+		if (here >> g % NR & 1) {
+			age_one(e, g, min_idle);
+		} else if (away >> g % NR & 1) {
+			while (next < end && away >> next % NR & 1)
+				next++;
+			count_away(e, g, next);
+		}
+	}
+	return true;
+}

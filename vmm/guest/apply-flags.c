@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What frames are, by the agent.  It reads the flags of all frames, and then,
+ * process by process, who maps what:
+ *
+ *	EPOCH_BEGIN  FLAGS ... FLAGS  MM ... MM_END  MM ... MM_END  EPOCH_END
+ *	             |-------------- one look ----------------------|
+ *
+ * In most epochs it reads no flags.  What those mappings contradict, or made
+ * old, the map no longer says (rmap_page_flags()).
+ */
+#include "config.h"
+
+#include "vmm/guest/view-internal.h"
+#include "vmm/util/bitmap.h"
+
+#define PIECE 4096	/* frames */
+
+/* The agent reads all flags, and then who maps what; it tells what changed. */
+static void begin_flags(struct view *view)
+{
+	if (view->telling)
+		return;
+	rmap_flags_begin(view->map);
+	record_look(view->record, true);
+	view->telling = view->has_flags = true;
+}
+
+void view_end_flags(struct view *view)
+{
+	if (!view->telling)
+		return;
+	rmap_flags_end(view->map);
+	record_look(view->record, false);
+	view->telling = false;
+}
+
+static bool set_flags(struct view *view, const struct protocol_flags *f,
+		      uint64_t *work)
+{
+	for (uint32_t k = 0; k < f->count; k++) {
+		uint64_t gfn = f->gfn + k;
+		uint32_t before = rmap_page_flags(view->map, gfn);
+
+		if (!rmap_page_set_flags(view->map, gfn, f->flags))
+			record_flags(view->record, gfn, f->flags);
+		view_note_flags(view, gfn, before);
+		if (!view_breathe(view, work))
+			return false;
+	}
+	return true;
+}
+
+void view_apply_flags(struct view *view, const struct protocol_message *msg)
+{
+	uint64_t work = 0;
+
+	begin_flags(view);
+	for (uint32_t i = 0; i < msg->nr; i++)
+		if (!set_flags(view, &msg->flags[i], &work))
+			return;
+}
+
+void view_forget_flags(struct view *view)
+{
+	uint64_t frames = guest_mem_nr_frames(view->mem), work = 0;
+
+	for (uint64_t gfn = 0; view->has_flags && gfn < frames;) {
+		uint64_t left = frames - gfn;
+		struct protocol_flags f = {
+			.gfn = gfn, .count = left < PIECE ? left : PIECE,
+		};
+
+		if (!set_flags(view, &f, &work))
+			return;
+		gfn += f.count;
+	}
+	view->has_flags = false;
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the agent says, applied to the map.  Messages are within their own
+ * bounds already (the decoder's work); here they meet the picture so far, and
+ * what does not fit it is dropped: a region unknown to the host, or what would
+ * pass the view's bounds.  The next full picture mends it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/util/clock.h"
+#include "vmm/guest/view-internal.h"
+#include "vmm/util/bitmap.h"
+
+/* A hold of the lock: well under 1 ms. */
+#define BATCH	   4096		/* pages */
+#define BATCH_WORK 16384	/* steps of the map's */
+
+_Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
+	RMAP_VM_EXEC | RMAP_VM_SHARED | RMAP_VM_LOCKED | RMAP_VM_STACK |
+	RMAP_VM_HEAP), "region flags are passed on as they are");
+_Static_assert(PROTOCOL_PG_FREE == RMAP_PG_FREE &&
+	       PROTOCOL_PG_ANON == RMAP_PG_ANON &&
+	       PROTOCOL_PG_SWAPBACKED == RMAP_PG_SWAPBACKED &&
+	       PROTOCOL_NO_PGD == RMAP_NO_PGD,
+	       "page flags are passed on as they are");
+
+bool view_breathe(struct view *view, uint64_t *pages)
+{
+	if (++*pages % BATCH && rmap_work(view->map) - view->work < BATCH_WORK)
+		return true;
+	view_unlock(view);
+	view_wrlock(view);
+	view->work = rmap_work(view->map);
+	return !atomic_load(&view->stop);
+}
+
+void view_apply_stop(struct view *view)
+{
+	atomic_store(&view->stop, true);
+}
+
+void view_note_flags(struct view *view, uint64_t gfn, uint32_t before)
+{
+	if (rmap_page_flags(view->map, gfn) != before)
+		bitmap_set(view->changed, gfn / 64);
+}
+
+static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
+		      uint64_t gfn)
+{
+	uint32_t before = rmap_page_flags(view->map, gfn);
+	int rc = rmap_unmap_page(view->map, vma, addr);
+
+	view_note_flags(view, gfn, before);
+	return rc;
+}
+
+static struct view_mm *find_mm(struct view *view, uint32_t pid)
+{
+	uint64_t i = view_mm_index(view, pid);
+
+	struct view_mm *m = i < view->nr_mms ? view_mm_at(view, i) : NULL;
+
+	return m && m->pid == pid ? m : NULL;
+}
+
+/*
+ * Page by page first: a region may have more pages than a batch.  False: it was
+ * not brought to its end.
+ */
+static bool remove_vma(struct view *view, struct view_mm *m,
+		       struct rmap_vma *vma, uint64_t *work)
+{
+	struct rmap_vma_desc desc;
+	uint64_t addr = 0, gfn;
+
+	for (; rmap_vma_next_page(view->map, vma, &addr, &gfn);
+	     addr += RMAP_PAGE_SIZE) {
+		if (unmap_page(view, vma, addr, gfn))
+			break;
+		m->nr_mapped--;
+		if (!view_breathe(view, work))
+			return false;
+	}
+	m->nr_vmas--;
+	rmap_vma_describe(vma, &desc);
+	record_munmap(view->record, m->pid, desc.start);
+	rmap_vma_remove(view->map, vma);
+	return view_breathe(view, work);
+}
+
+static bool remove_all_vmas(struct view *view, struct view_mm *m,
+			    uint64_t *work)
+{
+	struct rmap_vma *vma;
+
+	while ((vma = rmap_vma_next(m->mm, 0)))
+		if (!remove_vma(view, m, vma, work))
+			return false;
+	return true;
+}
+
+/* All but its entry; false: it stays. */
+static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
+{
+	if (!remove_all_vmas(view, m, work))
+		return false;
+	record_exit(view->record, m->pid);
+	rmap_mm_remove(view->map, m->mm);
+	view->nr_mms--;
+	return true;
+}
+
+static void forget(struct view *view, uint32_t pid)
+{
+	struct view_mm *m = find_mm(view, pid);
+	uint64_t work = 0;
+
+	if (m && remove_mm(view, m, &work))
+		memmove(m, m + 1,
+			(view->mms + view->nr_mms - m) * sizeof(*m));
+}
+
+/*
+ * Those that a full picture did not name.  Each entry is moved once, over the
+ * gap that the ones before it have left; at a breath readers find a whole table,
+ * with the gap in it.  False: not brought to its end.
+ *
+ *	| stay | gap | not looked at yet |
+ *	       gap_at
+ */
+static bool forget_missing(struct view *view)
+{
+	uint64_t work = 0;
+	bool go_on = true;
+
+	while (go_on && view->gap_at < view->nr_mms) {
+		struct view_mm *m = view_mm_at(view, view->gap_at);
+
+		if (m->look != view->look) {
+			go_on = remove_mm(view, m, &work);
+			view->gap += go_on;
+		} else {
+			view->mms[view->gap_at++] = *m;
+		}
+		go_on = go_on && view_breathe(view, &work);
+	}
+	/* Only where the service ends is there anything behind the gap. */
+	if (view->gap_at < view->nr_mms)
+		memmove(&view->mms[view->gap_at],
+			&view->mms[view->gap_at + view->gap],
+			(view->nr_mms - view->gap_at) * sizeof(*view->mms));
+	view->gap = view->gap_at = 0;
+	return go_on;
+}
+
+static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
+{
+	uint64_t i = view_mm_index(view, pid);
+	struct rmap_mm *mm;
+
+	if (view->nr_mms == view->max_mms)
+		return NULL;
+	if (view->nr_mms == view->cap_mms) {
+		uint64_t cap = view->cap_mms ? 2 * view->cap_mms : 64;
+		void *mms = realloc(view->mms, cap * sizeof(*view->mms));
+
+		if (!mms)
+			return NULL;
+		view->mms = mms;
+		view->cap_mms = cap;
+	}
+	if (rmap_mm_add(view->map, pid, pgd, &mm))
+		return NULL;
+	record_mm(view->record, pid);
+	memmove(&view->mms[i + 1], &view->mms[i],
+		(view->nr_mms - i) * sizeof(*view->mms));
+	view->nr_mms++;
+	view->mms[i] = (struct view_mm){ .mm = mm, .pid = pid };
+	return &view->mms[i];
+}
+
+/*
+ * A process calls itself what it likes.  This ends in JSON, which must be
+ * UTF-8, and on terminals, which obey control characters.
+ */
+static void copy_comm(char to[16], const char from[16])
+{
+	for (int i = 0; i < 16; i++)
+		to[i] = !from[i] || (from[i] >= ' ' && from[i] <= '~') ?
+				from[i] : '?';
+}
+
+static void apply_mm(struct view *view, const struct protocol_mm *pm)
+{
+	struct view_mm *m = find_mm(view, pm->pid);
+	bool delta = pm->flags & PROTOCOL_MM_DELTA;
+	uint64_t work = 0;
+
+	view->pid = 0;
+	view->vma = NULL;
+	if (!m && !delta)
+		m = add_mm(view, pm->pid, pm->pgd);
+	if (!m) {
+		view->nr_dropped++;
+		return;
+	}
+	if (!delta && !remove_all_vmas(view, m, &work))
+		return;
+	rmap_mm_set_pgd(m->mm, pm->pgd);
+	copy_comm(m->comm, pm->comm);
+	m->look = view->look;
+	view->pid = pm->pid;
+}
+
+static void apply_vma(struct view *view, const struct protocol_vma *v)
+{
+	struct view_mm *m = view->pid ? find_mm(view, view->pid) : NULL;
+	struct rmap_vma_desc desc = { v->start, v->end, v->pgoff, v->flags,
+				      { v->dev, v->inode } };
+	struct rmap_vma *vma;
+	uint64_t work = 0;
+
+	view->vma = NULL;
+	if (!m)
+		return;
+	if (v->op == PROTOCOL_VMA_NEW) {
+		if (rmap_vma_add(view->map, m->mm, &desc, &view->vma)) {
+			view->nr_dropped++;
+			return;
+		}
+		m->nr_vmas++;
+		record_mmap(view->record, m->pid, &desc);
+		return;
+	}
+	vma = rmap_vma_find(m->mm, v->start);
+	if (vma)
+		rmap_vma_describe(vma, &desc);
+	if (!vma || desc.start != v->start || desc.end != v->end)
+		view->nr_dropped++;
+	else if (v->op == PROTOCOL_VMA_KEEP)
+		view->vma = vma;
+	else
+		remove_vma(view, m, vma, &work);
+}
+
+static bool unmap_run(struct view *view, struct view_mm *m,
+		      const struct protocol_run *r, uint64_t *work)
+{
+	uint64_t end = r->vaddr + (uint64_t)r->count * RMAP_PAGE_SIZE;
+	uint64_t addr = r->vaddr, gfn;
+
+	while (rmap_vma_next_page_below(view->map, view->vma, end, &addr,
+					&gfn)) {
+		if (!unmap_page(view, view->vma, addr, gfn)) {
+			m->nr_mapped--;
+			record_unmap(view->record, m->pid, addr);
+		}
+		addr += RMAP_PAGE_SIZE;
+		if (!view_breathe(view, work))
+			return false;
+	}
+	return true;
+}
+
+/* A page that the map can't take is not where another frame was, either. */
+static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
+		     uint64_t gfn)
+{
+	uint64_t at = addr, old = gfn;
+	bool had = rmap_vma_next_page_below(view->map, view->vma, addr + 1,
+					    &at, &old);
+	uint32_t before = rmap_page_flags(view->map, gfn);
+	uint32_t before_old = had ? rmap_page_flags(view->map, old) : 0;
+
+	if (!rmap_map_page(view->map, view->vma, addr, gfn)) {
+		m->nr_mapped += !had;
+		record_map(view->record, m->pid, addr, gfn);
+	} else {
+		view->nr_dropped++;
+		if (had && !rmap_unmap_page(view->map, view->vma, addr)) {
+			m->nr_mapped--;
+			record_unmap(view->record, m->pid, addr);
+		}
+	}
+	view_note_flags(view, gfn, before);
+	if (had)
+		view_note_flags(view, old, before_old);
+}
+
+static bool map_run(struct view *view, struct view_mm *m,
+		    const struct protocol_run *r, uint64_t *work)
+{
+	struct rmap_stats stats;
+
+	rmap_get_stats(view->map, &stats);
+	if (stats.nr_mappings + r->count > view->max_mappings) {
+		view->nr_dropped += r->count;
+		return true;
+	}
+	for (uint32_t i = 0; i < r->count; i++) {
+		map_page(view, m, r->vaddr + i * RMAP_PAGE_SIZE, r->gfn + i);
+		if (!view_breathe(view, work))
+			return false;
+	}
+	return true;
+}
+
+static void apply_runs(struct view *view, const struct protocol_message *msg)
+{
+	struct view_mm *m = view->vma ? find_mm(view, view->pid) : NULL;
+	uint64_t work = 0;
+
+	bool go_on = m;
+
+	for (uint32_t i = 0; go_on && i < msg->nr; i++)
+		go_on = msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED ?
+				unmap_run(view, m, &msg->runs[i], &work) :
+				map_run(view, m, &msg->runs[i], &work);
+}
+
+static void end_epoch(struct view *view)
+{
+	if (view->full && !forget_missing(view))
+		return;
+	view_end_flags(view);
+	record_sync(view->record);
+	view->stats.epoch = view->epoch;
+	view->stats.last_update_ns = clock_now_ns();
+}
+
+static void apply_pressure(struct view *view,
+			   const struct protocol_pressure *p)
+{
+	view->stats.guest = (struct view_guest_info){
+		.mem_total = p->mem_total,
+		.mem_free = p->mem_free,
+		.mem_available = p->mem_available,
+		.cached = p->cached,
+		.dirty = p->dirty,
+		.psi_some_avg10 = p->some_avg10 / 100.0,
+		.psi_full_avg10 = p->full_avg10 / 100.0,
+		.clean_cache = p->clean_cache,
+		.nr_refaults_file = p->nr_refaults_file,
+		.nr_refaults_anon = p->nr_refaults_anon,
+	};
+}
+
+void view_apply_reset(struct view *view)
+{
+	view->epoch = 0;
+	view->pid = 0;
+	view->vma = NULL;
+	view_wrlock(view);
+	view->stats.epoch = 0;
+	view_end_flags(view);
+	view_unlock(view);
+}
+
+void view_apply(struct view *view, const struct protocol_message *msg)
+{
+	view_wrlock(view);
+	view->work = rmap_work(view->map);
+	switch (msg->type) {
+	case PROTOCOL_HELLO:
+		view->walk.levels =
+			msg->hello.features & PROTOCOL_FEAT_LA57 ? 5 : 4;
+		view->walk.flags_known =
+			msg->hello.features & PROTOCOL_FEAT_FLAGS;
+		view->stats.drops_cache =
+			msg->hello.features & PROTOCOL_FEAT_CACHE;
+		if (!view->walk.flags_known)
+			view_forget_flags(view);
+		break;
+	case PROTOCOL_EPOCH_BEGIN:
+		view->epoch = msg->epoch.number;
+		view->look++;
+		view->full = msg->epoch.flags & PROTOCOL_EPOCH_FULL;
+		view->nr_dropped = 0;
+		break;
+	case PROTOCOL_EPOCH_END: end_epoch(view); break;
+	case PROTOCOL_MM: apply_mm(view, &msg->mm); break;
+	case PROTOCOL_VMA: apply_vma(view, &msg->vma); break;
+	case PROTOCOL_RUNS: apply_runs(view, msg); break;
+	case PROTOCOL_FLAGS: view_apply_flags(view, msg); break;
+	case PROTOCOL_PRESSURE: apply_pressure(view, &msg->pressure); break;
+	case PROTOCOL_FORGET: forget(view, msg->pid); break;
+	default: break;
+	}
+	/* Now: the lock was let go now and then, and what counts is applied. */
+	view->stats.nr_messages++;
+	view_unlock(view);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+
+#include "vmm/guest/guest-harvest.h"
+#include "vmm/guest/view-internal.h"
+#include "vmm/guest/walk-limit.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/stop-flag.h"
+
+/* Page tables that take an eighth of the guest's memory. */
+#define ENTRIES_PER_FRAME 64
+/* A reverse-map walk a frame costs as much as a look at so many entries. */
+#define WALK_COST 64
+
+/* In one hold of the lock: pages of regions, and frames asked of the map. */
+#define PIECE	     16384
+#define VMA_COST     16
+#define PIECE_FRAMES 32
+
+struct harvest {
+	struct view *view;
+	struct gfn_range range;
+	uint64_t *young, *looked;
+	uint64_t budget;	/* of guest_walk_harvest() */
+	const atomic_bool *stopping;	/* or NULL */
+};
+
+static bool is_in(const struct harvest *h, uint64_t gfn)
+{
+	return gfn >= h->range.start.v && gfn - h->range.start.v < h->range.nr;
+}
+
+/* A leaf of a live table.  Huge ones stand for all of their frames. */
+static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
+{
+	struct harvest *h = arg;
+	uint64_t start = h->range.start.v, end = start + h->range.nr;
+
+	if (gfn >= end || gfn + nr <= start)
+		return;
+	if (gfn > start)
+		start = gfn;
+	if (gfn + nr < end)
+		end = gfn + nr;
+	bitmap_set_range(h->looked, start, end);
+	if (accessed)
+		bitmap_set_range(h->young, start, end);
+}
+
+/*
+ * Of a process whose tables are not known nobody can say what it used.  A piece,
+ * from address *from on; false: that was the last.
+ */
+static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
+		       uint64_t *from)
+{
+	const struct rmap *map = h->view->map;
+	const struct rmap_vma *vma = rmap_vma_next(mm, *from);
+	unsigned int nr = 0;
+
+	for (; vma; vma = rmap_vma_next(mm, *from)) {
+		struct rmap_vma_desc d;
+		uint64_t gfn;
+
+		rmap_vma_describe(vma, &d);
+		if (*from < d.start)
+			*from = d.start;
+		while (rmap_vma_next_page(map, vma, from, &gfn)) {
+			if (is_in(h, gfn))
+				bitmap_clear(h->looked, gfn);
+			*from += RMAP_PAGE_SIZE;
+			if (++nr >= PIECE)
+				return true;
+		}
+		*from = d.end;
+		nr += VMA_COST;
+		if (nr >= PIECE)
+			return true;
+	}
+	return false;
+}
+
+/* A process, looked at a piece at a time; the lock is free between. */
+struct process {
+	uint32_t pid;		/* after the last one; the one it is now */
+	uint64_t pgd, from;
+	bool more;		/* it is not done */
+};
+
+/* The tables of p->pid; false: not all of them could be looked at. */
+static bool one_piece(struct harvest *h, struct process *p,
+		      const struct rmap_mm *mm, bool known)
+{
+	bool has_pgd = rmap_mm_pgd(mm) != RMAP_NO_PGD;
+	int rc = 0;
+
+	/* Other tables than it began with: what was before is not known. */
+	if (p->from && rmap_mm_pgd(mm) != p->pgd) {
+		p->more = false;
+		return false;
+	}
+	p->pgd = rmap_mm_pgd(mm);
+	if (has_pgd && known)
+		rc = guest_walk_harvest(&h->view->walk, mm, &p->from,
+					&h->budget, leaf, h);
+	else if (!has_pgd && !known)
+		rc = not_looked(h, mm, &p->from);
+	p->more = rc > 0;
+	return rc >= 0;
+}
+
+/*
+ * A piece of a process, or of the next one; false at the end.  known: of those
+ * whose root is, or of the others.
+ */
+static bool next_piece(struct harvest *h, struct process *p, bool known,
+		       bool *complete)
+{
+	const struct rmap_mm *mm;
+	struct view_process next;
+	bool found;
+
+	view_rdlock(h->view);
+	if (!p->more) {
+		found = view_next_process(h->view, p->pid, &next);
+		*p = (struct process){ .pid = found ? next.pid : 0 };
+	}
+	p->more = false;
+	mm = p->pid ? rmap_mm_find(h->view->map, p->pid) : NULL;
+	/* One that has ended meanwhile maps nothing. */
+	if (mm)
+		*complete &= one_piece(h, p, mm, known);
+	view_unlock(h->view);
+	return p->pid;
+}
+
+static void walk_all(struct harvest *h)
+{
+	struct process p = { 0 }, q = { 0 };
+	bool complete = true;
+
+	while (!stop_flag_is_set(h->stopping) &&
+	       next_piece(h, &p, true, &complete))
+		;
+	while (!stop_flag_is_set(h->stopping) &&
+	       next_piece(h, &q, false, &complete))
+		;
+	if (!complete)
+		bitmap_clear_range(h->looked, h->range.start.v,
+				   h->range.start.v + h->range.nr);
+}
+
+struct one_frame {
+	unsigned int nr, nr_known;
+};
+
+static void mapping(const struct rmap_vma *vma, uint64_t addr, bool accessed,
+		    void *arg)
+{
+	struct one_frame *f = arg;
+
+	f->nr++;
+	f->nr_known += rmap_mm_pgd(rmap_vma_mm(vma)) != RMAP_NO_PGD;
+}
+
+static void ask_each(struct harvest *h)
+{
+	uint64_t end = h->range.start.v + h->range.nr;
+
+	view_rdlock(h->view);
+	for (uint64_t g = h->range.start.v;
+	     g < end && !stop_flag_is_set(h->stopping); g++) {
+		struct one_frame f = { 0 };
+		struct rmap_referenced r;
+
+		if (g % PIECE_FRAMES == 0 || walk_limit_reached()) {
+			view_unlock(h->view);
+			view_rdlock(h->view);
+		}
+
+		if (rmap_page_referenced_by(h->view->map, g, mapping, &f, &r))
+			continue;
+		if (r.has_accessed_bits && f.nr == f.nr_known && !r.partial)
+			bitmap_set(h->looked, g);
+		if (r.nr_referenced)
+			bitmap_set(h->young, g);
+	}
+	view_unlock(h->view);
+}
+
+int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
+		  uint64_t *looked, const atomic_bool *stopping)
+{
+	struct view *view = ctx;
+	uint64_t frames = guest_mem_nr_frames(view->mem);
+	struct harvest h = { view, range, young, looked,
+			     frames * ENTRIES_PER_FRAME, stopping };
+
+	if (range.nr < frames / WALK_COST)
+		ask_each(&h);
+	else
+		walk_all(&h);
+	return stop_flag_is_set(stopping) ? -ECANCELED : 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's picture of one guest: the reverse map with its lock, and what
+ * the agent said of processes and memory pressure.  Filled by the agent
+ * stream (agent-server.h), read by the engine, the socket and `vmm inspect`.
+ *
+ * The picture is a hint.  A lying agent makes it wrong, never unsafe: whatever
+ * is built on it still checks the second-level bits.
+ *
+ * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
+ * lock order: engine -> view.
+ */
+#ifndef VMM_GUEST_VIEW_H
+#define VMM_GUEST_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rmap/rmap.h"
+#include "vmm/guest/guest-walk.h"
+#include "vmm/mem/guest-mem.h"
+
+struct view;
+
+/* mem: to walk guest page tables of processes whose PGD is known. */
+int view_new(struct view **viewp, struct guest_mem *mem);
+void view_free(struct view *view);
+
+/*
+ * From now on what the agent tells is also written to a file (record.h).
+ * -errno of opening it; -EEXIST when a recording is being made.  Before the
+ * agent server starts.
+ */
+int view_record(struct view *view, const char *path);
+
+void view_rdlock(struct view *view);
+void view_wrlock(struct view *view);
+void view_unlock(struct view *view);
+
+struct rmap *view_map(struct view *view);
+
+/*
+ * Whether the agent has told flags of any of the 64 frames from 64 * w on since
+ * this was last asked.  Under a lock; of one thread.
+ */
+bool view_take_changed(struct view *view, uint64_t w);
+
+struct view_process {
+	uint32_t pid;
+	char comm[16];
+	uint64_t nr_vmas;
+	uint64_t nr_mapped;	/* pages, by the last full picture */
+	bool has_pgd;
+};
+
+/* First process with a pid above `after`; false at the end.  Under a lock. */
+bool view_next_process(const struct view *view, uint32_t after,
+		       struct view_process *out);
+bool view_find_process(const struct view *view, uint32_t pid,
+		       struct view_process *out);
+
+/*
+ * The entry of addr in mm's live page tables; see guest_walk_look().  Under a
+ * lock.
+ */
+int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
+	      struct guest_walk_entry *entry);
+
+struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
+	uint64_t mem_total, mem_free, mem_available, cached, dirty;
+	double psi_some_avg10, psi_full_avg10;
+	uint64_t clean_cache;		/* that the guest could drop */
+	uint64_t nr_refaults_file, nr_refaults_anon;	/* pages, since boot */
+};
+
+struct view_stats {
+	bool agent_connected;
+	bool drops_cache;		/* it does on agent_server_drop_cache() */
+	/* The last complete picture of this connection; 0: none came yet. */
+	uint64_t epoch;
+	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
+	/* The agent costs too much: it is not read now; times so far. */
+	bool throttled;
+	uint64_t nr_throttled;
+	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */
+	struct view_guest_info guest;
+};
+
+/* Takes the lock itself. */
+void view_get_stats(struct view *view, struct view_stats *stats);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <sys/resource.h>
+
+#include "vmm/guest/walk-limit.h"
+
+static _Thread_local struct {
+	unsigned int nr_looks;	/* in this hold */
+	long from;		/* major faults at the first of them */
+	bool used_up;		/* so many page-ins */
+} hold;
+
+static long nr_page_ins(void)
+{
+	struct rusage usage;
+
+	/* Where it can't be had nothing is held back, as without it. */
+	return getrusage(RUSAGE_THREAD, &usage) ? 0 : usage.ru_majflt;
+}
+
+void walk_limit_begin(void)
+{
+	hold.nr_looks = 0;
+	hold.used_up = false;
+}
+
+bool walk_limit_allows(void)
+{
+	/* A system call, so not at each. */
+	if (!hold.nr_looks)
+		hold.from = nr_page_ins();
+	else if (hold.nr_looks % WALK_LOOKS_EACH == 0 && !hold.used_up)
+		hold.used_up = nr_page_ins() - hold.from >= WALK_PAGE_INS;
+	hold.nr_looks++;
+	return !hold.used_up;
+}
+
+bool walk_limit_reached(void)
+{
+	return hold.used_up || hold.nr_looks >= WALK_LOOKS;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What domain-xml.c and domain-remove.c look for in a domain's XML. */
+#ifndef VMM_LIBVIRT_DOMAIN_PARTS_H
+#define VMM_LIBVIRT_DOMAIN_PARTS_H
+
+#include "vmm/libvirt/domain-doc.h"
+
+/* What of a domain matters to us; NULL: it is not there. */
+struct domain_parts {
+	xmlNodePtr root, devices, metadata, ours, channel, vsock, controller;
+};
+
+/* As domain_doc_open(); besides -EINVAL where there are no <devices>. */
+int domain_parts_open(struct domain_doc *d, struct domain_parts *p,
+		      const char *xml, char *why, size_t len);
+
+/* index "": any. */
+xmlNodePtr domain_parts_controller(xmlNodePtr devices, const char *type,
+				   const char *index);
+
+/*
+ * The element vmm:reclaim, malloc'ed; each may be NULL or
+ * empty.  bare: without the
+ * namespace, which libvirt puts there itself.
+ */
+char *domain_parts_element(const char *policy, const char *abits,
+			   const char *added, bool bare);
+
+/* Lists of words, with spaces between them. */
+bool domain_has_word(const char *words, const char *word);
+void domain_add_word(char *words, size_t len, const char *word);
+
+/* NULL is as good as "". */
+bool domain_same_text(const char *a, const char *b);
+
+#endif

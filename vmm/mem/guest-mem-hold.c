@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Memory that devices hold: a count for each frame, changed by any thread. */
+#include "config.h"
+
+#include <errno.h>
+
+#include "vmm/mem/guest-mem.h"
+#include "vmm/mem/guest-mem-internal.h"
+
+#define MOST UINT8_MAX	/* it stays there: held for good */
+
+static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
+{
+	uint64_t first = gpa.v >> VMM_PAGE_SHIFT, last;
+
+	if (!mem->held || !len || gpa.v + len < gpa.v)
+		return;
+	last = (gpa.v + len - 1) >> VMM_PAGE_SHIFT;
+	for (uint64_t g = first; g <= last && g < guest_mem_nr_frames(mem); g++) {
+		uint8_t n = __atomic_load_n(&mem->held[g], __ATOMIC_RELAXED);
+
+		while (n != MOST && (hold || n) &&
+		       !__atomic_compare_exchange_n(&mem->held[g], &n,
+						    hold ? n + 1 : n - 1, false,
+						    __ATOMIC_SEQ_CST,
+						    __ATOMIC_RELAXED))
+			;
+	}
+}
+
+void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+{
+	change(mem, gpa, len, true);
+}
+
+void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+{
+	change(mem, gpa, len, false);
+}
+
+bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
+{
+	return mem->held && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_SEQ_CST);
+}
+
+/* By a sink, and to a place from which it takes long to come back. */
+static bool can_go(const struct guest_mem *mem)
+{
+	return mem->away && !mem->away_stays;
+}
+
+/*
+ * We hold it, then look whether it is away; a sink says that it is away, then
+ * looks whether it is held.  In one order for all threads (SEQ_CST) at least one
+ * of the two sees what the other did.
+ */
+int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
+{
+	void *p;
+
+	if (gfn.v >= guest_mem_nr_frames(mem))
+		return -EFAULT;
+	p = guest_mem_ptr(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (!p)
+		return -EFAULT;
+	*page = p;
+	if (!can_go(mem))
+		return 0;
+	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (!guest_mem_is_away(mem, gfn) && !guest_mem_is_lost(mem, gfn))
+		return 0;
+	guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	return -EAGAIN;
+}
+
+void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn)
+{
+	if (can_go(mem))
+		guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VMM_MEM_GUEST_MEM_INTERNAL_H
+#define VMM_MEM_GUEST_MEM_INTERNAL_H
+
+#include "vmm/mem/guest-mem.h"
+
+/* Bytes of a page of the pool, or 0: not from the pool. */
+uint64_t hugetlb_page_bytes(enum guest_mem_backing backing);
+/*
+ * A memfd of nr_bytes; to map it reserves the pages.  The descriptor, -EINVAL
+ * (no whole number of pages), -ENOENT (no such pages) or -errno.
+ */
+int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes);
+/* Takes the pages that are reserved.  0 or -errno. */
+int hugetlb_fill(int fd, uint64_t nr_bytes);
+
+
+/* A slot of another process, as far as it is a shared file. */
+struct remote_file {
+	int fd;				/* owned; -1: no file */
+	uint8_t *map;			/* owned: all of the slot, ours to ask */
+	uint64_t offset;		/* of the slot's start in the file */
+};
+
+/* Opens what of the slots is a file. 0 or -errno. */
+int remote_open(struct guest_mem *mem);
+void remote_close(struct guest_mem *mem);
+
+struct guest_mem {
+	pid_t pid;			/* of a remote process, or 0 */
+	struct remote_file *remote;	/* owned: by slot; NULL: our memory */
+	struct guest_memslot slots[GUEST_MEM_MAX_SLOTS];
+	unsigned int nr_slots;
+	enum guest_mem_backing backing;
+	void *map;			/* owned */
+	size_t map_bytes;
+	int fd;				/* owned: memfd, or -1 */
+	uint64_t file_hva;		/* where the memfd's offset 0 is */
+	int pagemap_fd;			/* owned */
+	bool no_scan;			/* tests: as before Linux 6.7 */
+	uint64_t nr_discarded;		/* atomic */
+	bool has_faults;		/* see guest_mem_has_faults() */
+	uint8_t *held;			/* owned; bytes are atomic: see guest-mem-hold.c */
+	/* See residency-update.c; owned; the first is atomic. */
+	uint64_t *stale, *scratch, *mapped;
+	bool look_at_all;
+	uint64_t *away;			/* owned; words are atomic; or NULL */
+	uint64_t *lost;			/* owned; likewise; is there with away */
+	bool away_stays;		/* in RAM */
+	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
+	void *discard_arg;
+};
+
+/* What all of our mappings of guest memory are to be. */
+void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One mapping of host memory is cut into the guest's slots:
+ *
+ *   gpa   0          3 GiB      4 GiB            4 GiB + rest
+ *         |-- slot 0 --|  hole    |---- slot 1 ----|
+ *   hva   |-- slot 0 --|---- slot 1 ----|
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/mem/guest-mem.h"
+#include "vmm/mem/guest-mem-internal.h"
+
+#define HOLE_START (UINT64_C(3) << 30)
+#define HOLE_END   (UINT64_C(4) << 30)
+#define ALIGN_BYTES (UINT64_C(2) << 20)
+
+static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
+		     uint8_t *hva)
+{
+	mem->slots[mem->nr_slots++] = (struct guest_memslot){
+		.base = gpa_to_gfn(GPA(gpa)),
+		.nr_pages = nr_bytes >> VMM_PAGE_SHIFT,
+		.hva = (uintptr_t)hva,
+	};
+}
+
+/* It starts on a page of its own size. */
+static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
+{
+	mem->fd = hugetlb_open(mem->backing, nr_bytes);
+	if (mem->fd < 0)
+		return mem->fd;
+	mem->map_bytes = nr_bytes;
+	mem->map = mmap(NULL, nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			mem->fd, 0);
+	return mem->map == MAP_FAILED ? -errno : hugetlb_fill(mem->fd, nr_bytes);
+}
+
+/* Reserves address space and puts the memory there.  0 or -errno. */
+static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	if (guest_mem_is_hugetlb(mem))
+		return map_hugetlb(mem, nr_bytes);
+	/* More than is needed, so that a slot can start on a huge page. */
+	mem->map_bytes = nr_bytes + ALIGN_BYTES;
+	if (mem->backing == GUEST_MEM_MEMFD) {
+		flags = MAP_SHARED;
+		mem->fd = memfd_create("guest-memory", MFD_CLOEXEC);
+		if (mem->fd < 0 || ftruncate(mem->fd, mem->map_bytes))
+			return -errno;
+	}
+	mem->map = mmap(NULL, mem->map_bytes, PROT_READ | PROT_WRITE,
+			flags | MAP_NORESERVE, mem->fd, 0);
+	return mem->map == MAP_FAILED ? -errno : 0;
+}
+
+void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len)
+{
+	/* Fails only where the kernel has no huge pages at all. */
+	madvise(p, len, mem->backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
+		MADV_NOHUGEPAGE);
+	madvise(p, len, MADV_DONTFORK);
+}
+
+int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
+		  enum guest_mem_backing backing)
+{
+	uint64_t low, rounded = (nr_bytes + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
+	struct guest_mem *mem;
+	uint8_t *start;
+	int rc;
+
+	if (!nr_bytes)
+		return -EINVAL;
+	if (rounded < nr_bytes || rounded > SIZE_MAX - ALIGN_BYTES)
+		return -ENOMEM;
+	mem = calloc(1, sizeof(*mem));
+	if (!mem)
+		return -ENOMEM;
+	mem->map = MAP_FAILED;
+	mem->fd = mem->pagemap_fd = -1;
+	mem->backing = backing;
+	rc = map_memory(mem, rounded);
+	if (rc)
+		goto err_free;
+	start = (uint8_t *)(((uintptr_t)mem->map + ALIGN_BYTES - 1) &
+			    ~(ALIGN_BYTES - 1));
+	mem->file_hva = (uintptr_t)mem->map;
+	guest_mem_advise_new(mem, start, rounded);
+	mem->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (mem->pagemap_fd < 0) {
+		rc = -errno;
+		goto err_free;
+	}
+	low = rounded < HOLE_START ? rounded : HOLE_START;
+	add_slot(mem, 0, low, start);
+	if (rounded > low)
+		add_slot(mem, HOLE_END, rounded - low, start + low);
+	/* Of a large guest this costs what is touched of it. */
+	mem->held = calloc(guest_mem_nr_frames(mem), 1);
+	if (!mem->held) {
+		rc = -ENOMEM;
+		goto err_free;
+	}
+	*memp = mem;
+	return 0;
+
+err_free:
+	guest_mem_free(mem);
+	return rc;
+}
+
+static bool slots_are_good(const struct guest_memslot *slots, unsigned int nr)
+{
+	uint64_t end = 0;
+
+	if (!nr || nr > GUEST_MEM_MAX_SLOTS)
+		return false;
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t next = slots[i].base.v + slots[i].nr_pages;
+
+		/* 52 bits of address are what x86 has. */
+		if (slots[i].base.v < end || next <= slots[i].base.v ||
+		    next > UINT64_C(1) << 40 ||
+		    slots[i].hva & (VMM_PAGE_SIZE - 1))
+			return false;
+		end = next;
+	}
+	return true;
+}
+
+int guest_mem_attach(struct guest_mem **memp, pid_t pid,
+		     const struct guest_memslot *slots, unsigned int nr,
+		     enum guest_mem_backing backing)
+{
+	struct guest_mem *mem;
+	char path[40];
+	int rc;
+
+	if (pid <= 0 || !slots_are_good(slots, nr))
+		return -EINVAL;
+	mem = calloc(1, sizeof(*mem));
+	if (!mem)
+		return -ENOMEM;
+	mem->map = MAP_FAILED;
+	mem->fd = -1;
+	mem->pid = pid;
+	mem->backing = backing;
+	mem->nr_slots = nr;
+	memcpy(mem->slots, slots, nr * sizeof(*slots));
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+	mem->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem->pagemap_fd >= 0)
+		rc = remote_open(mem);
+	else
+		rc = errno == ENOENT ? -ESRCH : -errno;
+	if (rc) {
+		guest_mem_free(mem);
+		return rc;
+	}
+	*memp = mem;
+	return 0;
+}
+
+void guest_mem_free(struct guest_mem *mem)
+{
+	if (!mem)
+		return;
+	free(mem->held);
+	remote_close(mem);
+	free(mem->stale);
+	free(mem->scratch);
+	free(mem->mapped);
+	if (mem->pagemap_fd >= 0)
+		close(mem->pagemap_fd);
+	if (mem->map != MAP_FAILED)
+		munmap(mem->map, mem->map_bytes);
+	if (mem->fd >= 0)
+		close(mem->fd);
+	free(mem->away);
+	free(mem->lost);
+	free(mem);
+}
+
+enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem)
+{
+	return mem->backing;
+}
+
+uint64_t guest_mem_leaf_pages(const struct guest_mem *mem)
+{
+	if (guest_mem_is_hugetlb(mem))
+		return hugetlb_page_bytes(mem->backing) >> VMM_PAGE_SHIFT;
+	return mem->backing == GUEST_MEM_THP ? ALIGN_BYTES >> VMM_PAGE_SHIFT : 1;
+}
+
+bool guest_mem_is_hugetlb(const struct guest_mem *mem)
+{
+	return hugetlb_page_bytes(mem->backing);
+}
+
+static const struct guest_memslot *find_slot(const struct guest_mem *mem,
+					     gfn_t gfn)
+{
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+
+		if (gfn.v >= s->base.v && gfn.v - s->base.v < s->nr_pages)
+			return s;
+	}
+	return NULL;
+}
+
+void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
+{
+	const struct guest_memslot *s = find_slot(mem, gpa_to_gfn(gpa));
+	uint64_t off;
+
+	if (!s || !len || mem->pid)
+		return NULL;
+	off = gpa.v - gfn_to_gpa(s->base).v;
+	if (len > (s->nr_pages << VMM_PAGE_SHIFT) - off)
+		return NULL;
+	return (void *)(uintptr_t)(s->hva + off);
+}
+
+/* Slots never touch in this layout, so a range in RAM is in one of them. */
+int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
+		   size_t len)
+{
+	const void *p = guest_mem_ptr(mem, gpa, len);
+
+	if (!len)
+		return 0;
+	if (!p)
+		return -EFAULT;
+	memcpy(buf, p, len);
+	return 0;
+}
+
+int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
+		    size_t len)
+{
+	void *p = guest_mem_ptr(mem, gpa, len);
+
+	if (!len)
+		return 0;
+	if (!p)
+		return -EFAULT;
+	memcpy(p, buf, len);
+	return 0;
+}
+
+uint64_t guest_mem_nr_frames(const struct guest_mem *mem)
+{
+	const struct guest_memslot *last = &mem->slots[mem->nr_slots - 1];
+
+	return last->base.v + last->nr_pages;
+}
+
+uint64_t guest_mem_nr_pages(const struct guest_mem *mem)
+{
+	uint64_t nr = 0;
+
+	for (unsigned int i = 0; i < mem->nr_slots; i++)
+		nr += mem->slots[i].nr_pages;
+	return nr;
+}
+
+const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
+					    unsigned int *nr)
+{
+	*nr = mem->nr_slots;
+	return mem->slots;
+}
+
+pid_t guest_mem_pid(const struct guest_mem *mem)
+{
+	return mem->pid ? mem->pid : getpid();
+}
+
+bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
+			  uint64_t *hva)
+{
+	const struct guest_memslot *s = find_slot(mem, gfn);
+
+	if (!s)
+		return false;
+	*hva = s->hva + ((gfn.v - s->base.v) << VMM_PAGE_SHIFT);
+	return true;
+}
+
+bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range)
+{
+	uint64_t g = range.start.v, end = g + range.nr;
+	const struct guest_memslot *s;
+
+	/* Slots may follow each other. */
+	for (; g < end; g = s->base.v + s->nr_pages) {
+		s = find_slot(mem, GFN(g));
+		if (!s)
+			return false;
+	}
+	return end > range.start.v;
+}
+
+bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
+			  gfn_t *gfn)
+{
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+
+		if (hva >= s->hva &&
+		    hva - s->hva < s->nr_pages << VMM_PAGE_SHIFT) {
+			*gfn = GFN(s->base.v +
+				   ((hva - s->hva) >> VMM_PAGE_SHIFT));
+			return true;
+		}
+	}
+	return false;
+}

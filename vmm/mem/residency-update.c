@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Residency again and again, cheaply.  For a memfd the kernel must be asked page
+ * by page (mincore, SEEK_DATA), which for 8 GiB takes a third of a second.  But
+ * little can have changed since the last time:
+ *
+ *   came            by a touch, and then it is mapped: one scan of page tables
+ *   went, by us     the caller's bitmaps know
+ *   discarded       or asked back: noted here, and looked at exactly
+ *   went, by the    it was mapped, and no longer is: those are looked at.  What
+ *   kernel          nobody had mapped is looked for in a 64th of memory each
+ *                   time; and in all of it the next time, when that finds that
+ *                   a quarter of it went.  What is gone unseen meanwhile does no
+ *                   harm: to evict it does nothing, and then it is seen
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "vmm/mem/guest-mem-internal.h"
+#include "vmm/util/bitmap.h"
+
+#define BLOCK 512u	/* frames for which one bit says "look again" */
+#define SWEEP 64u	/* calls in which all of memory has had its turn */
+
+void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range)
+{
+	uint64_t *stale = __atomic_load_n(&mem->stale, __ATOMIC_ACQUIRE);
+	uint64_t first = range.start.v / BLOCK;
+	uint64_t last = (range.start.v + range.nr - 1) / BLOCK;
+
+	if (!stale || !range.nr || range.start.v + range.nr < range.nr)
+		return;
+	for (uint64_t b = first;
+	     b <= last && b <= (guest_mem_nr_frames(mem) - 1) / BLOCK; b++)
+		__atomic_fetch_or(&stale[b / 64], UINT64_C(1) << b % 64,
+				  __ATOMIC_RELEASE);
+}
+
+static bool take_stale(struct guest_mem *mem, uint64_t b)
+{
+	uint64_t bit = UINT64_C(1) << b % 64;
+
+	return (__atomic_load_n(&mem->stale[b / 64], __ATOMIC_RELAXED) & bit) &&
+	       (__atomic_fetch_and(&mem->stale[b / 64], ~bit,
+				   __ATOMIC_ACQUIRE) & bit);
+}
+
+/*
+ * Only what was taken for resident can have gone without our knowing.  Counts
+ * what did.
+ */
+static int sweep(const struct guest_mem *mem, struct gfn_range r,
+		 uint64_t *resident, uint64_t *swapped, uint64_t *nr_gone)
+{
+	uint64_t *now = mem->scratch, gone;
+	int rc = guest_mem_residency(mem, r, now, NULL);
+
+	for (uint64_t w = r.start.v / 64; !rc && w < (r.start.v + r.nr + 63) / 64;
+	     w++) {
+		uint64_t mask = bitmap_word_mask(w, r.start.v, r.start.v + r.nr);
+
+		gone = resident[w] & ~now[w] & mask;
+		resident[w] = (resident[w] & ~mask) | (now[w] & mask);
+		swapped[w] = (swapped[w] | gone) & ~(now[w] & mask);
+		*nr_gone += __builtin_popcountll(gone);
+	}
+	return rc;
+}
+
+static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
+		       uint64_t *resident, uint64_t *swapped, unsigned int turn,
+		       uint64_t *nr_gone)
+{
+	uint64_t g = s->base.v, end = g + s->nr_pages, next;
+	int rc = 0;
+
+	for (; !rc && g < end; g = next) {
+		struct gfn_range r = { GFN(g), BLOCK - g % BLOCK };
+
+		if (r.nr > end - g)
+			r.nr = end - g;
+		next = g + r.nr;
+		if (take_stale(mem, g / BLOCK))
+			rc = guest_mem_residency(mem, r, resident, swapped);
+		else if (g / BLOCK % SWEEP == turn % SWEEP)
+			rc = sweep(mem, r, resident, swapped, nr_gone);
+	}
+	return rc;
+}
+
+/*
+ * What came, and what went of that which was mapped.  By words of the bitmaps:
+ * a word with a page that is not mapped any more is looked at exactly.
+ */
+static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
+			 uint64_t *swapped)
+{
+	uint64_t nr_gone = 0;	/* expected: no reason to look at more */
+	int rc = guest_mem_mapped(mem, (struct gfn_range){ GFN(0), nr },
+				  mem->scratch);
+
+	for (uint64_t w = 0; !rc && w < BITMAP_WORDS(nr); w++) {
+		uint64_t now = mem->scratch[w], left = nr - w * 64;
+		uint64_t lost = mem->mapped[w] & ~now & resident[w];
+
+		mem->mapped[w] = now;
+		resident[w] |= now;
+		swapped[w] &= ~now;
+		if (lost)
+			rc = sweep(mem, (struct gfn_range){ GFN(w * 64),
+				   left < 64 ? left : 64 }, resident, swapped,
+				   &nr_gone);
+	}
+	return rc;
+}
+
+/* Owned by mem from here on, also where some are missing. */
+static int get_bitmaps(struct guest_mem *mem)
+{
+	uint64_t nr = guest_mem_nr_frames(mem);
+	uint64_t *stale = bitmap_new(nr / BLOCK + 1);
+
+	if (!mem->scratch)
+		mem->scratch = bitmap_new(nr);
+	if (!mem->mapped)
+		mem->mapped = bitmap_new(nr);
+	if (!mem->scratch || !mem->mapped || !stale) {
+		free(stale);
+		return -ENOMEM;
+	}
+	mem->look_at_all = true;
+	__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int look_at_all(struct guest_mem *mem, uint64_t *resident,
+		       uint64_t *swapped)
+{
+	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
+	int rc;
+
+	/* First: what is discarded from now on is looked at once more. */
+	for (uint64_t b = 0; mem->stale && b <= (all.nr - 1) / BLOCK; b++)
+		take_stale(mem, b);
+	rc = guest_mem_residency(mem, all, resident, swapped);
+	mem->look_at_all = rc;
+	return rc;
+}
+
+int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
+			       uint64_t *swapped, unsigned int turn)
+{
+	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
+	uint64_t nr_gone = 0, nr = bitmap_count(resident, 0, all.nr);
+	int rc;
+
+	/*
+	 * A sink of ours keeps pages behind the kernel's back; and of another
+	 * process' memory we know only what it has mapped.
+	 */
+	if (mem->backing != GUEST_MEM_MEMFD || mem->away ||
+	    guest_mem_pid(mem) != getpid())
+		return guest_mem_residency(mem, all, resident, swapped);
+	rc = mem->stale ? 0 : get_bitmaps(mem);
+	if (rc)
+		return rc;
+	if (mem->look_at_all)
+		return look_at_all(mem, resident, swapped);
+	mem->look_at_all = true;	/* where this fails half-way */
+	rc = update_mapped(mem, all.nr, resident, swapped);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
+				 &nr_gone);
+	if (!rc)
+		mem->look_at_all = nr_gone > nr / SWEEP / 4 + 16;
+	return rc;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include "vmm/policy/anon-file-balance.h"
+
+void balance_note(struct balance *b, uint64_t anon, uint64_t file,
+		  uint64_t nr_resident)
+{
+	b->anon_cost += anon;
+	b->file_cost += file;
+	/* What was learned over a quarter of memory counts half from then on. */
+	while (b->anon_cost + b->file_cost > nr_resident / 4.0 &&
+	       b->anon_cost + b->file_cost > 1) {
+		b->anon_cost /= 2;
+		b->file_cost /= 2;
+	}
+}
+
+double balance_file_share(const struct balance *b)
+{
+	double total = b->anon_cost + b->file_cost;
+	double anon, file;
+
+	if (b->file_cost < 1)
+		return 1;
+	/* As Linux: no kind's pressure is more than about twice the other's. */
+	anon = (total + 1) / (total + b->anon_cost + 1);
+	file = (total + 1) / (total + b->file_cost + 1);
+	return file / (anon + file);
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/protocol.h"
+#include "vmm/access/source.h"
+#include "vmm/control/server.h"
+#include "vmm/dev/device.h"
+#include "vmm/engine/engine.h"
+#include "vmm/guest/agent-server.h"
+#include "vmm/guest/guest-harvest.h"
+#include "vmm/guest/view.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/service/run-options.h"
+#include "vmm/service/run-reclaim.h"
+#include "vmm/sink/sink.h"
+#include "vmm/util/log.h"
+#include "vmm/util/rundir.h"
+
+/*
+ * Without accessed bits or without swap a guest still runs; only who asked for
+ * reclaim, or for a source by name, is refused.
+ */
+static int without_source(const struct run_options *o, int rc,
+			  const char *reasons, char *why, size_t len)
+{
+	if (strcmp(o->abits, "auto") || o->policy.enabled) {
+		snprintf(why, len, "no accessed bits: %s (all about this host: "
+			 "vmm doctor)", reasons);
+		return rc;
+	}
+	log_warn("running without accessed bits, so without reclaim: %s (all "
+		 "about this host: vmm doctor)", reasons);
+	return 0;
+}
+
+static enum access_memory memory_kind(enum guest_mem_backing backing,
+				      const char *sink)
+{
+	enum access_memory kind = ACCESS_MEMORY_PLAIN;
+	const struct reclaim_sink_ops *ops;
+	const char *options;
+	char why[256];
+
+	if (backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G)
+		kind |= ACCESS_MEMORY_HUGETLB;
+	/* A name that is wrong is refused when the sink is opened. */
+	if (!sink_find(&ops, sink, &options, why, sizeof(why)) &&
+	    ops->serves_faults)
+		kind |= ACCESS_MEMORY_SERVED;
+	return kind;
+}
+
+int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
+		       enum guest_mem_backing *backing, char *why, size_t len)
+{
+	char reasons[1024];
+	int rc;
+
+	*backing = o->backing_text ? o->backing : GUEST_MEM_ANON;
+	if (!strcmp(o->abits, "none")) {
+		if (!o->policy.enabled)
+			return 0;
+		snprintf(why, len, "--reclaim needs a source of accessed bits, "
+			 "and --abits says none");
+		return -EINVAL;
+	}
+	if (!strcmp(o->abits, "auto"))
+		rc = access_choose(&r->ops, memory_kind(*backing, o->sink),
+				   reasons, sizeof(reasons));
+	else
+		rc = access_find(&r->ops, o->abits, reasons, sizeof(reasons));
+	if (rc)
+		return without_source(o, rc, reasons, why, len);
+	if (!o->backing_text)
+		*backing = r->ops->backing;
+	return 0;
+}
+
+static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
+			char *why, size_t len)
+{
+	const struct access_target target = {
+		.mem = parts->mem, .vm_fd = parts->vm_fd,
+	};
+	size_t used = 0;
+
+	snprintf(why, len, "there are none");
+	for (size_t i = 0; access_sources[i]; i++) {
+		const struct access_source_ops *ops = access_sources[i];
+		char reason[256] = "";
+
+		if (ops->by_name_only)
+			continue;
+		if (!ops->probe(&target, reason, sizeof(reason))) {
+			r->ops = ops;
+			return 0;
+		}
+		if (used < len)
+			used += snprintf(why + used, len - used, "%s%s: %s",
+					 used ? "; " : "", ops->name, reason);
+	}
+	return -ENODEV;
+}
+
+int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
+			   const struct run_parts *parts, char *why,
+			   size_t len)
+{
+	enum guest_mem_backing backing;
+	char reasons[1024];
+	int rc;
+
+	if (strcmp(o->abits, "auto"))
+		return run_reclaim_choose(r, o, &backing, why, len);
+	rc = first_probed(r, parts, reasons, sizeof(reasons));
+	return rc ? without_source(o, rc, reasons, why, len) : 0;
+}
+
+static int open_source(struct run_reclaim *r, const struct run_options *o,
+		       const struct run_parts *parts, char *why, size_t len)
+{
+	char reasons[768];
+	int rc;
+
+	if (!r->ops)
+		return 0;
+	r->target = calloc(1, sizeof(*r->target));
+	r->guest = calloc(1, sizeof(*r->guest));
+	if (!r->target || !r->guest) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	r->target->mem = parts->mem;
+	r->target->vm_fd = parts->vm_fd;
+	*r->guest = (struct access_guest){ guest_harvest, r->view };
+	/* Its tables can be read in our own memory only. */
+	r->target->guest = o->no_agent || !parts->vm ? NULL : r->guest;
+	rc = access_open(&r->source, strcmp(o->abits, "auto") ? o->abits :
+			 r->ops->name, r->target, reasons, sizeof(reasons));
+	return rc ? without_source(o, rc, reasons, why, len) : 0;
+}
+
+static int open_sink(struct run_reclaim *r, const struct run_options *o,
+		     const struct run_parts *parts, char *why, size_t len)
+{
+	const struct reclaim_sink_ops *ops;
+	const char *options;
+	int rc = sink_find(&ops, o->sink, &options, why, len);
+
+	if (!rc)
+		rc = ops->open(&r->sink, parts->mem, options, why, len);
+	/* The store was asked for, swap is the default. */
+	if (!rc || o->policy.enabled || ops != &sink_swap)
+		return rc;
+	log_warn("ages are kept, but nothing can be evicted: %s (all about "
+		 "this host: vmm doctor)", why);
+	return 0;
+}
+
+static int drop_cache(void *ctx, uint64_t nr_bytes)
+{
+	struct run_reclaim *r = ctx;
+
+	return r->agent ? agent_server_drop_cache(r->agent, nr_bytes) :
+			  -ENOTCONN;
+}
+
+static int take_free(void *ctx, uint64_t nr_bytes)
+{
+	struct run_reclaim *r = ctx;
+
+	return virtio_balloon_cycle(r->balloon, nr_bytes);
+}
+
+static int start_engine(struct run_reclaim *r, const struct run_options *o,
+			const struct run_parts *parts, char *why, size_t len)
+{
+	struct engine_config config = {
+		.mem = parts->mem, .view = r->view, .source = r->source,
+		.sink = r->sink, .policy = o->policy,
+		.numa = parts->vm ? vm_numa(parts->vm) : NULL,
+	};
+	int rc;
+
+	r->asks = malloc(sizeof(*r->asks));
+	if (!r->asks) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	*r->asks = (struct engine_guest){
+		.drop_cache = drop_cache,
+		/* Pages of the host's pool can't be given back. */
+		.take_free = r->balloon && !guest_mem_is_hugetlb(parts->mem) ?
+				     take_free : NULL,
+		.ctx = r,
+	};
+	config.guest = r->asks;
+	rc = engine_new(&r->engine, &config);
+
+	if (rc == -EINVAL)
+		snprintf(why, len, "--reclaim %s: a value is out of range; see "
+			 "vmm-policy(1)", o->reclaim_text);
+	else if (rc)
+		snprintf(why, len, "can't start the engine: %s", strerror(-rc));
+	return rc;
+}
+
+static int start_server(struct run_reclaim *r, const struct run_options *o,
+			const struct run_parts *parts, char *why, size_t len)
+{
+	char path[108];
+	struct stat_server_config config = {
+		.path = o->socket, .name = o->name, .mem = parts->mem,
+		.view = r->view, .engine = r->engine, .vm = parts->vm,
+		.balloon = parts->balloon, .sink = r->sink,
+	};
+	int rc;
+
+	if (!o->socket) {
+		rc = rundir_socket_path(o->name, path, sizeof(path));
+		if (rc) {
+			snprintf(why, len, "no place for the socket of '%s': "
+				 "%s; name one with --socket", o->name,
+				 strerror(-rc));
+			return rc;
+		}
+		config.path = path;
+	}
+	return stat_server_new(&r->server, &config, why, len);
+}
+
+static int start_agent_server(struct run_reclaim *r,
+			      struct virtio_vsock *vsock, char *why, size_t len)
+{
+	int rc = agent_server_new(&r->agent, r->view);
+
+	if (!rc && vsock)
+		rc = virtio_vsock_listen(vsock, VMM_AGENT_VSOCK_PORT,
+					 agent_server_accept, r->agent);
+	if (rc)
+		snprintf(why, len, "can't listen to the guest agent: %s",
+			 strerror(-rc));
+	return rc;
+}
+
+int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
+		      const struct run_parts *parts, char *why, size_t len)
+{
+	int rc = view_new(&r->view, parts->mem);
+
+	r->balloon = parts->balloon;
+	if (rc) {
+		snprintf(why, len, "no memory for the reverse map");
+		return rc;
+	}
+	rc = o->agent_record ? view_record(r->view, o->agent_record) : 0;
+	if (rc) {
+		snprintf(why, len, "--agent-record %s: %s", o->agent_record,
+			 strerror(-rc));
+		return rc;
+	}
+	rc = o->no_agent ? 0 : start_agent_server(r, parts->vsock, why, len);
+	/* Before the source: both may want to see the faults of a memfd. */
+	if (!rc && r->ops)
+		rc = open_sink(r, o, parts, why, len);
+	if (!rc)
+		rc = open_source(r, o, parts, why, len);
+	if (!rc && r->source)
+		rc = start_engine(r, o, parts, why, len);
+	if (!rc)
+		rc = start_server(r, o, parts, why, len);
+	return rc;
+}
+
+void run_reclaim_stop(struct run_reclaim *r)
+{
+	stat_server_free(r->server);
+	engine_free(r->engine);
+	if (r->source)
+		access_close(r->source);
+	agent_server_free(r->agent);
+	view_free(r->view);
+	free(r->target);
+	free(r->guest);
+	free(r->asks);
+}
+
+void run_reclaim_free(struct run_reclaim *r)
+{
+	if (r->sink)
+		r->sink->ops->close(r->sink);
+}

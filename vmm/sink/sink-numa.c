@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Another NUMA node as a sink: cold pages move to slower memory of this host
+ * and stay usable there; nobody waits for them.
+ *
+ *	on node `from` --evict: move_pages()--> on node `to`, "away"
+ *	      ^                                     |
+ *	      +---- prefetch: seen used again ------+
+ *
+ * To the rest of the program a page that is away counts as one in swap, so that
+ * a target means memory on the fast node, and one that has come back counts as
+ * a refault.  What differs is that no fault tells of a touch: the engine asks
+ * for pages back that its source saw used (`stays_usable`).
+ *
+ * The kernel moves a page while its mappings wait, so no write is lost.  It
+ * moves what is mapped: pages of a memfd that an access source had unmapped are
+ * mapped for it, and unmapped again, lest they look used.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <numaif.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/mem/numa.h"
+#include "vmm/sink/sink.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+
+#define BATCH 512
+
+struct sink_numa {
+	struct reclaim_sink sink;
+	struct guest_mem *mem;		/* not owned */
+	int to, from;
+	struct sink_census census;
+	pthread_mutex_t lock;		/* a page's place, and its "away" */
+	void *pages[BATCH];
+	int nodes[BATCH], status[BATCH];
+	uint64_t gfns[BATCH];
+	size_t nr;			/* in the three */
+};
+
+static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
+{
+	uint64_t nodes = host_numa_nodes();
+	char text[128];
+
+	if (!nodes) {
+		snprintf(why, len, "this kernel knows no NUMA nodes "
+			 "(CONFIG_NUMA): use the sink swap");
+		return -EOPNOTSUPP;
+	}
+	if (!(nodes & (nodes - 1))) {
+		snprintf(why, len, "this host has memory on one node only, %s, "
+			 "so there is none to move cold pages to: use the sink "
+			 "swap or store", host_numa_text(nodes, text,
+							 sizeof(text)));
+		return -EOPNOTSUPP;
+	}
+	if (guest_mem_is_hugetlb(mem)) {
+		snprintf(why, len, "hugetlb pages are of one node's pool: "
+			 "start the guest with --mem-backing thp for huge "
+			 "pages that can move");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int parse_word(struct sink_numa *s, char *word, char *why, size_t len)
+{
+	char *value = strchr(word, '='), *end = NULL;
+	long n = -1;
+	int *to = NULL;
+
+	if (value) {
+		*value++ = 0;
+		n = strtol(value, &end, 10);
+		to = !strcmp(word, "to") ? &s->to :
+		     !strcmp(word, "from") ? &s->from : NULL;
+	}
+	if (!to) {
+		snprintf(why, len, "numa has no option '%s'; it has to=NODE "
+			 "and from=NODE", word);
+		return -EINVAL;
+	}
+	if (end == value || *end || n < 0 || n > 63) {
+		snprintf(why, len, "%s='%s' is not the number of a node", word,
+			 value);
+		return -EINVAL;
+	}
+	*to = n;
+	return 0;
+}
+
+static int check_nodes(struct sink_numa *s, char *why, size_t len)
+{
+	uint64_t nodes = host_numa_nodes();
+	char text[128];
+
+	if (s->to < 0) {
+		snprintf(why, len, "numa needs the node to move cold pages to: "
+			 "--sink numa,to=NODE");
+		return -EINVAL;
+	}
+	if (s->from < 0)
+		s->from = __builtin_ctzll(nodes & ~(UINT64_C(1) << s->to));
+	if (s->from == s->to) {
+		snprintf(why, len, "pages can't move from node %d to itself: "
+			 "name two nodes", s->to);
+		return -EINVAL;
+	}
+	if (nodes >> s->to & 1 && nodes >> s->from & 1)
+		return 0;
+	snprintf(why, len, "there is no memory for us on node %d: this host "
+		 "has it on %s", nodes >> s->to & 1 ? s->from : s->to,
+		 host_numa_text(nodes, text, sizeof(text)));
+	return -EINVAL;
+}
+
+static int parse_options(struct sink_numa *s, const char *options, char *why,
+			 size_t len)
+{
+	__cleanup_free char *copy = options ? strdup(options) : NULL;
+	char *rest = copy, *word;
+	int rc;
+
+	if (options && !copy) {
+		snprintf(why, len, "no memory");
+		return -ENOMEM;
+	}
+	s->to = s->from = -1;
+	while ((word = strsep(&rest, ","))) {
+		rc = parse_word(s, word, why, len);
+		if (rc)
+			return rc;
+	}
+	return check_nodes(s, why, len);
+}
+
+static void numa_close(struct reclaim_sink *sink)
+{
+	struct sink_numa *s = (struct sink_numa *)sink;
+
+	guest_mem_set_owner(s->mem, NULL, NULL);
+	pthread_mutex_destroy(&s->lock);
+	sink_census_free(&s->census);
+	free(s);
+}
+
+/* What is given back is nowhere any more; so it is not moved meanwhile. */
+static int discard(void *arg, struct gfn_range r)
+{
+	struct sink_numa *s = arg;
+	uint64_t g = r.start.v, end = g + r.nr, next;
+	int rc = 0;
+
+	for (; !rc && g < end; g = next) {
+		next = (g / BATCH + 1) * BATCH;
+		if (next > end)
+			next = end;
+		pthread_mutex_lock(&s->lock);
+		for (uint64_t i = g; i < next; i++)
+			guest_mem_set_away(s->mem, GFN(i), false);
+		rc = guest_mem_drop(s->mem, (struct gfn_range){ GFN(g),
+								next - g });
+		pthread_mutex_unlock(&s->lock);
+	}
+	return rc;
+}
+
+/*
+ * What is on node `to` already, because an engine before us moved it there: away,
+ * so that it is not counted as being on the fast node, and comes back when it is
+ * used.  By the process' page tables; what is not mapped is not seen.
+ */
+static int find_moved(struct sink_numa *s)
+{
+	const struct guest_memslot *slots;
+	unsigned int nr;
+
+	slots = guest_mem_slots(s->mem, &nr);
+	for (unsigned int i = 0; i < nr; i++)
+		for (uint64_t g = 0, n; g < slots[i].nr_pages; g += n) {
+			n = slots[i].nr_pages - g;
+			n = n < BATCH ? n : BATCH;
+			for (uint64_t k = 0; k < n; k++)
+				s->pages[k] = (void *)(uintptr_t)
+					(slots[i].hva +
+					 ((g + k) << VMM_PAGE_SHIFT));
+			if (move_pages(guest_mem_pid(s->mem), n, s->pages, NULL,
+				       s->status, 0) < 0)
+				return -errno;
+			for (uint64_t k = 0; k < n; k++)
+				if (s->status[k] == s->to)
+					guest_mem_set_away(s->mem,
+						GFN(slots[i].base.v + g + k),
+						true);
+		}
+	return 0;
+}
+
+static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
+		     const char *options, char *why, size_t len)
+{
+	struct sink_numa *s;
+	int rc = numa_probe(mem, why, len);
+
+	if (rc)
+		return rc;
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		snprintf(why, len, "no memory for the sink");
+		return -ENOMEM;
+	}
+	s->sink.ops = &sink_numa;
+	s->mem = mem;
+	pthread_mutex_init(&s->lock, NULL);
+	rc = parse_options(s, options, why, len);
+	/* The first call makes the bitmap, before there is another thread. */
+	if (!rc && (sink_census_init(&s->census, mem) ||
+		    guest_mem_set_away(mem, GFN(0), false))) {
+		snprintf(why, len, "no memory for the sink");
+		rc = -ENOMEM;
+	}
+	if (!rc) {
+		rc = find_moved(s);
+		if (rc)
+			snprintf(why, len, "on which node pages are can't be "
+				 "read: %s", strerror(-rc));
+	}
+	if (rc) {
+		numa_close(&s->sink);
+		return rc;
+	}
+	guest_mem_away_stays(mem, true);
+	guest_mem_set_owner(mem, discard, s);
+	*sinkp = &s->sink;
+	return 0;
+}
+
+/* Moves the pages that were gathered; those that are there now, are away or not. */
+static int flush(struct sink_numa *s, int node, bool away)
+{
+	size_t nr = s->nr;
+	int rc = 0;
+
+	s->nr = 0;
+	if (!nr)
+		return 0;
+	for (size_t i = 0; i < nr; i++) {
+		s->nodes[i] = node;
+		s->status[i] = -ENOENT;
+	}
+	pthread_mutex_lock(&s->lock);
+	/* Positive: so many could not be moved; the status tells which. */
+	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, s->nodes,
+		       s->status, MPOL_MF_MOVE) < 0 && errno != ENOENT)
+		rc = -errno;
+	for (size_t i = 0; !rc && i < nr; i++)
+		if (s->status[i] == node)
+			guest_mem_set_away(s->mem, GFN(s->gfns[i]), away);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
+{
+	uint64_t hva;
+
+	if (!guest_mem_gfn_to_hva(s->mem, GFN(gfn), &hva))
+		return -EFAULT;
+	s->pages[s->nr] = (void *)(uintptr_t)hva;
+	s->gfns[s->nr++] = gfn;
+	return s->nr == BATCH ? flush(s, node, away) : 0;
+}
+
+/* Runs of pages that are resident, and so may be mapped without filling holes. */
+static int each_run(struct sink_numa *s, struct gfn_range r,
+		    int (*fn)(struct guest_mem *mem, struct gfn_range run))
+{
+	uint64_t g = r.start.v, end = g + r.nr, next;
+	int rc = 0;
+
+	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end; g = next) {
+		next = bitmap_next_zero(s->census.before, g, end);
+		rc = fn(s->mem, (struct gfn_range){ GFN(g), next - g });
+	}
+	return rc;
+}
+
+static int evict_range(struct sink_numa *s, struct gfn_range r)
+{
+	/* Another process' source unmaps nothing: what is not mapped stays. */
+	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
+			guest_mem_pid(s->mem) == getpid();
+	uint64_t end = r.start.v + r.nr;
+	int rc = is_memfd ? each_run(s, r, guest_mem_map) : 0;
+
+	for (uint64_t g = bitmap_next(s->census.before, r.start.v, end);
+	     !rc && g < end; g = bitmap_next(s->census.before, g + 1, end))
+		rc = gather(s, g, s->to, true);
+	if (!rc)
+		rc = flush(s, s->to, true);
+	s->nr = 0;
+	if (!rc && is_memfd)
+		rc = each_run(s, r, guest_mem_unmap);
+	return rc;
+}
+
+static int numa_evict(struct reclaim_sink *sink,
+		      const struct gfn_range *ranges, size_t nr,
+		      struct reclaim_result *res)
+{
+	struct sink_numa *s = (struct sink_numa *)sink;
+	int rc = sink_census_before(&s->census, ranges, nr);
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = evict_range(s, ranges[i]);
+	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
+}
+
+/* Of what is away only; where the fast node is full it stays away. */
+static int numa_prefetch(struct reclaim_sink *sink,
+			 const struct gfn_range *ranges, size_t nr)
+{
+	struct sink_numa *s = (struct sink_numa *)sink;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr; i++) {
+		uint64_t end = ranges[i].start.v + ranges[i].nr;
+
+		if (!guest_mem_is_ram(s->mem, ranges[i]))
+			rc = -EFAULT;
+		for (uint64_t g = ranges[i].start.v; !rc && g < end; g++)
+			if (guest_mem_is_away(s->mem, GFN(g)))
+				rc = gather(s, g, s->from, false);
+	}
+	if (!rc)
+		rc = flush(s, s->from, false);
+	s->nr = 0;
+	return rc;
+}
+
+const struct reclaim_sink_ops sink_numa = {
+	.name = "numa",
+	.stays_usable = true,
+	.probe = numa_probe,
+	.open = numa_open,
+	.evict = numa_evict,
+	.prefetch = numa_prefetch,
+	.close = numa_close,
+};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The store sink: pages on their way out.  The engine's thread. */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/sink/sink-store-internal.h"
+
+/* Resident pages of the range that are not on their way: EVICTING. */
+static uint64_t begin(struct sink_store *s, struct gfn_range r)
+{
+	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
+	uint64_t nr = 0;
+
+	pthread_mutex_lock(lock);
+	for (uint64_t g = r.start.v; g < r.start.v + r.nr; g++)
+		if (s->states[g] == PAGE_NONE) {
+			sink_store_set_state(s, GFN(g), PAGE_EVICTING);
+			nr++;
+		}
+	pthread_mutex_unlock(lock);
+	return nr;
+}
+
+/* Not evicted after all; under the lock. */
+static void let_go(struct sink_store *s, gfn_t gfn)
+{
+	sink_store_set_state(s, gfn, PAGE_NONE);
+	store_drop(s->store, gfn.v);
+	guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 }, false);
+}
+
+static int copy_to_store(struct sink_store *s, struct gfn_range r)
+{
+	int rc = 0;
+
+	for (uint64_t g = r.start.v; !rc && g < r.start.v + r.nr; g++) {
+		const void *p = guest_mem_ptr(s->mem, gfn_to_gpa(GFN(g)),
+					      VMM_PAGE_SIZE);
+
+		if (sink_store_peek(s, g) != PAGE_EVICTING)
+			continue;
+		/* A copy: when a write gets in between, ours still holds. */
+		memcpy(s->page, p, VMM_PAGE_SIZE);
+		rc = store_put(s->store, s->coder, g, s->page);
+		sink_store_note_put(s, rc);
+		if (rc)
+			s->put_failed = g;
+	}
+	return rc;
+}
+
+/*
+ * Under the lock: from now on the page is away.  False: somebody reads it right
+ * now who can't wait for it (guest_mem_hold_page()), so it is not.
+ */
+static bool set_stored(struct sink_store *s, gfn_t gfn)
+{
+	sink_store_set_state(s, gfn, PAGE_STORED);
+	if (!guest_mem_is_held(s->mem, gfn))
+		return true;
+	let_go(s, gfn);
+	return false;
+}
+
+/*
+ * Under the lock: pages that are STORED, of which a copy has been put and that
+ * nobody wrote to since.
+ */
+static void take(struct sink_store *s, struct gfn_range r)
+{
+	uint64_t end = r.start.v + r.nr;
+
+	if (!guest_mem_drop(s->mem, r))
+		return;
+	/* Some may be gone: one by one, so that it is known which. */
+	for (uint64_t g = r.start.v; g < end; g++)
+		if (guest_mem_drop(s->mem, (struct gfn_range){ GFN(g), 1 }))
+			let_go(s, GFN(g));
+}
+
+/* The pages that are EVICTING still and have been put go; the others stay. */
+static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
+{
+	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
+	uint64_t end = r.start.v + r.nr;
+
+	pthread_mutex_lock(lock);
+	for (uint64_t g = r.start.v, next; g < end; g = next) {
+		next = g + 1;
+		if (s->states[g] != PAGE_EVICTING) {
+			/* A copy may have been put of what was taken back. */
+			if (s->states[g] == PAGE_NONE)
+				store_drop(s->store, g);
+			continue;
+		}
+		if (g >= put_end) {
+			let_go(s, GFN(g));
+			continue;
+		}
+		for (next = g; next < put_end &&
+		     s->states[next] == PAGE_EVICTING &&
+		     set_stored(s, GFN(next)); next++)
+			;
+		if (next > g)
+			take(s, (struct gfn_range){ GFN(g), next - g });
+		else
+			next++;
+	}
+	pthread_mutex_unlock(lock);
+}
+
+/* A run of resident pages of one shard. */
+int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
+{
+	uint64_t put_end = r.start.v + r.nr;
+	int rc = guest_faults_watch(s->faults, r);
+
+	if (rc)
+		sink_store_note(s, "pages can't be watched, and stay in memory: "
+				"%s%s", strerror(-rc), rc == -ENOMEM ?
+				"; raise vm.max_map_count" : "");
+	if (rc || !begin(s, r))
+		return rc;
+	rc = guest_faults_protect(s->faults, r, true);
+	if (rc) {
+		put_end = r.start.v;
+	} else {
+		rc = copy_to_store(s, r);
+		if (rc)
+			put_end = s->put_failed;
+	}
+	finish(s, r, put_end);
+	return rc;
+}

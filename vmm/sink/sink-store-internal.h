@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The store sink, by job: sink-store.c (states, faults; begin there),
+ * sink-store-evict.c, sink-store-discard.c, sink-store-trouble.c (what can't be
+ * read, and errors), sink-store-open.c (options, life).
+ */
+#ifndef VMM_SINK_SINK_STORE_INTERNAL_H
+#define VMM_SINK_SINK_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "vmm/mem/faults.h"
+#include "vmm/sink/sink.h"
+#include "vmm/store/store.h"
+#include "vmm/util/log.h"
+
+enum page_state {
+	PAGE_NONE,	/* in guest memory, or nowhere: then it is zeros */
+	PAGE_EVICTING,	/* being copied; write-protected */
+	PAGE_LOST,	/* damaged in the store; a touch is an error */
+	/* From here on it is in the store, and not in guest memory: */
+	PAGE_STORED,
+	PAGE_LOADING,	/* being read */
+};
+
+struct sink_shard {
+	pthread_mutex_t lock;		/* of the states of its frames */
+	struct page_coder *coder;	/* owned; of the shard's thread */
+	uint8_t page[STORE_PAGE_SIZE];	/* of the shard's thread */
+	/* Under the lock: */
+	uint64_t *waiting;	/* owned; frames that can't be read, yet wanted */
+	uint64_t nr_waiting;	/* of this shard */
+	/* Of the shard's thread: the pass over them, see sink-store-trouble.c */
+	uint64_t next_waiting, pass_delay_ns;
+	bool pass_helped;
+};
+
+/* What failed last; see sink_store_note(). */
+struct sink_trouble {
+	pthread_mutex_t lock;	/* guards text, when_ns and said_waiting */
+	char text[128];
+	uint64_t when_ns;
+	bool said_waiting;	/* the last line logged of it was that pages wait */
+	int put_error;		/* that was logged, and when: engine's thread */
+	uint64_t put_said_ns;
+	struct log_limit put_limit, read_limit, lost_limit;
+};
+
+struct sink_store {
+	struct reclaim_sink sink;
+	struct guest_mem *mem;		/* not owned */
+	struct store *store;		/* owned */
+	struct guest_faults *faults;	/* owned */
+	uint8_t *states;		/* owned; enum page_state by gfn */
+	struct sink_census census;
+	struct page_coder *coder;	/* owned; of the engine's thread */
+	uint8_t page[STORE_PAGE_SIZE];
+	uint64_t put_failed;		/* the frame */
+	struct reclaim_sink_stats stats;	/* its own counts; atomic */
+	struct sink_trouble trouble;
+	unsigned int nr_shards;
+	struct sink_shard shards[];
+};
+
+extern const struct guest_faults_ops sink_store_faults;
+
+static inline struct sink_shard *sink_store_shard(struct sink_store *s,
+						  gfn_t gfn)
+{
+	return &s->shards[guest_faults_shard(s->faults, gfn)];
+}
+
+/* A look without the lock: what it says may be over. */
+static inline enum page_state sink_store_peek(const struct sink_store *s,
+					      uint64_t gfn)
+{
+	return __atomic_load_n(&s->states[gfn], __ATOMIC_ACQUIRE);
+}
+
+static inline void sink_store_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+/* Under the lock.  A page that leaves the store waits no more. */
+void sink_store_set_state(struct sink_store *s, gfn_t gfn,
+			  enum page_state state);
+
+struct load_times {	/* when a page was asked for, had been read, was in place */
+	uint64_t start, read, end;
+};
+
+/*
+ * A page that is STORED, back into guest memory; whoever waits for it goes on.
+ * The lock is held before and after, not meanwhile.  0: it is there, or was
+ * discarded.  -EBADMSG: it is LOST.  Else it is STORED as before and may be
+ * asked for again, and nobody is woken.
+ */
+int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
+		    void *page, struct load_times *t);
+
+/* An owner of guest memory, see guest_mem_set_owner(). */
+int sink_store_discard(void *arg, struct gfn_range range);
+/* Resident pages, and within one shard. */
+int sink_store_evict_run(struct sink_store *s, struct gfn_range r);
+/* Begins with no page at until_ns or later, which is no error. */
+int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
+			uint64_t until_ns);
+
+/*
+ * sink-store-trouble.c.  The text becomes `last_error`, now.  Nothing is logged.
+ */
+void sink_store_note(struct sink_store *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* What store_put() said; 0 is no trouble.  Logged, but not over and over. */
+void sink_store_note_put(struct sink_store *s, int rc);
+void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc);
+/*
+ * Under the lock: a page that is damaged for good, and LOADING.  0: it is LOST.
+ * -errno: it could not be made so, and is as before.
+ */
+int sink_store_lose(struct sink_store *s, gfn_t gfn);
+/*
+ * Under the lock, in the shard's thread: a page that is STORED, and touched, and
+ * could not be read for rc.  It is tried again until it can, or is discarded.
+ */
+void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
+/* Under the lock. */
+void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn);
+/* Of guest_faults_ops. */
+void sink_store_again(void *arg, unsigned int shard);
+
+#endif

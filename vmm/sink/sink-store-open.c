@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The store sink's options, its life, and what the engine asks of it. */
+#include "config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/clock.h"
+#include "vmm/util/size.h"
+
+#define MAX_SHARDS 8
+#define RUN_PAGES  64		/* evicted at once: one protection, one drop */
+
+struct options {
+	uint64_t mem_bytes, device_bytes;
+	uint64_t timeout_ns;	/* 0: the store's default */
+	enum page_kind kind;
+	int level;
+	unsigned int nr_shards;
+	const char *file, *nbd;
+};
+
+static int parse_codec(const char *value, struct options *o)
+{
+	char *end;
+	long level;
+
+	if (!strcmp(value, "lz4") || !strcmp(value, "none")) {
+		o->kind = *value == 'l' ? PAGE_LZ4 : PAGE_RAW;
+		return 0;
+	}
+	if (strncmp(value, "zstd", 4))
+		return -EINVAL;
+	o->kind = PAGE_ZSTD;
+	if (!value[4])
+		return 0;
+	level = strtol(value + 5, &end, 10);
+	if (value[4] != ':' || end == value + 5 || *end || level < 1 ||
+	    level > 19)
+		return -EINVAL;
+	o->level = level;
+	return 0;
+}
+
+static int parse_shards(const char *value, struct options *o)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	if (end == value || *end || n < 1 || n > MAX_SHARDS)
+		return -EINVAL;
+	o->nr_shards = n;
+	return 0;
+}
+
+/* "2s", "500ms": from 10 ms to a minute. */
+static int parse_timeout(const char *value, struct options *o)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+	uint64_t unit = !strcmp(end, "ms") ? NSEC_PER_MSEC :
+			!strcmp(end, "s") ? NSEC_PER_SEC : 0;
+
+	if (*value < '0' || *value > '9' || !unit ||
+	    n > 60 * NSEC_PER_SEC / unit || n * unit < 10 * NSEC_PER_MSEC)
+		return -EINVAL;
+	o->timeout_ns = n * unit;
+	return 0;
+}
+
+static int parse_word(const char *name, const char *value, struct options *o)
+{
+	if (!strcmp(name, "mem"))
+		return size_parse(value, &o->mem_bytes);
+	if (!strcmp(name, "size"))
+		return size_parse(value, &o->device_bytes);
+	if (!strcmp(name, "codec"))
+		return parse_codec(value, o);
+	if (!strcmp(name, "shards"))
+		return parse_shards(value, o);
+	if (!strcmp(name, "timeout"))
+		return parse_timeout(value, o);
+	if (strcmp(name, "file") && strcmp(name, "nbd"))
+		return -ENOENT;
+	*(*name == 'f' ? &o->file : &o->nbd) = value;
+	return *value ? 0 : -EINVAL;
+}
+
+/* text is cut into words; the names point into it. */
+static int parse_options(char *text, struct options *o, char *why, size_t len)
+{
+	char *save, *word;
+
+	for (word = strtok_r(text, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
+		char *value = strchr(word, '=');
+		int rc = value ? 0 : -ENOENT;
+
+		if (value) {
+			*value++ = 0;
+			rc = parse_word(word, value, o);
+		}
+		if (!rc)
+			continue;
+		if (rc == -ENOENT)
+			snprintf(why, len, "store has no option '%s': there "
+				 "are mem=SIZE, codec=lz4|zstd[:LEVEL]|none, "
+				 "file=PATH, nbd=URI, size=SIZE, timeout=TIME "
+				 "and shards=N", word);
+		else
+			snprintf(why, len, "store: %s=%s is out of range or "
+				 "no such thing; see vmm-run(1)", word, value);
+		return -EINVAL;
+	}
+	if (o->file && o->nbd) {
+		snprintf(why, len, "store: file and nbd exclude each other");
+		return -EINVAL;
+	}
+	if (!o->file && !o->nbd && (o->device_bytes || o->timeout_ns)) {
+		snprintf(why, len, "store: %s= is of a device: say which, with "
+			 "file=PATH or nbd=URI; for memory there is mem=SIZE",
+			 o->device_bytes ? "size" : "timeout");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int store_probe(const struct guest_mem *mem, char *why, size_t len)
+{
+	if (guest_mem_pid(mem) != getpid()) {
+		snprintf(why, len, "the store serves page faults of its own "
+			 "process: for another's guest use swap");
+		return -EOPNOTSUPP;
+	}
+	if (guest_mem_is_hugetlb(mem)) {
+		snprintf(why, len, "the store takes pages of 4 KiB: start the "
+			 "guest with --mem-backing anon, thp or memfd");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static void sink_store_close(struct reclaim_sink *sink)
+{
+	struct sink_store *s = (struct sink_store *)sink;
+
+	guest_mem_set_owner(s->mem, NULL, NULL);
+	guest_faults_free(s->faults);
+	store_free(s->store);
+	for (unsigned int i = 0; i < s->nr_shards; i++) {
+		page_coder_free(s->shards[i].coder);
+		free(s->shards[i].waiting);
+		pthread_mutex_destroy(&s->shards[i].lock);
+	}
+	pthread_mutex_destroy(&s->trouble.lock);
+	page_coder_free(s->coder);
+	free(s->states);
+	sink_census_free(&s->census);
+	free(s);
+}
+
+static int open_store(struct sink_store *s, const struct options *o, char *why,
+		      size_t len)
+{
+	struct store_config config = {
+		.nr_keys = guest_mem_nr_frames(s->mem),
+		.mem_bytes = o->mem_bytes,
+		.timeout_ns = o->timeout_ns,
+	};
+	char a[16];
+	int rc = 0;
+
+	if (o->file)
+		rc = store_file_open(&config.device, o->file, o->device_bytes,
+				     why, len);
+	else if (o->nbd)
+		rc = store_nbd_open(&config.device, o->nbd, o->device_bytes,
+				    why, len);
+	if (rc)
+		return rc;
+	rc = store_new(&s->store, &config);
+	if (!rc)
+		return 0;
+	if (config.device)
+		config.device->ops->close(config.device);
+	if (rc == -EINVAL)
+		snprintf(why, len, "store: mem=%s is too little: say 1M or "
+			 "more", size_format(o->mem_bytes, a, sizeof(a)));
+	else if (rc == -EFBIG)
+		snprintf(why, len, "store: %s has less than the 4M that are "
+			 "needed: say a larger size=SIZE",
+			 o->file ? o->file : o->nbd);
+	else
+		snprintf(why, len, "no memory for the store");
+	return rc;
+}
+
+static int make_parts(struct sink_store *s, const struct options *o)
+{
+	uint64_t nr = guest_mem_nr_frames(s->mem);
+	int rc = page_coder_new(&s->coder, o->kind, o->level);
+
+	for (unsigned int i = 0; !rc && i < s->nr_shards; i++) {
+		s->shards[i].waiting = bitmap_new(nr);
+		rc = s->shards[i].waiting ?
+			page_coder_new(&s->shards[i].coder, o->kind, o->level) :
+			-ENOMEM;
+	}
+	s->states = calloc(nr, 1);
+	if (!rc)
+		rc = s->states ? sink_census_init(&s->census, s->mem) : -ENOMEM;
+	return rc ? rc : guest_mem_set_away(s->mem, GFN(0), false);
+}
+
+static int new_sink(struct sink_store **sp, struct guest_mem *mem,
+		    const struct options *o, char *why, size_t len)
+{
+	struct sink_store *s = calloc(1, sizeof(*s) +
+				      o->nr_shards * sizeof(s->shards[0]));
+	int rc = -ENOMEM;
+
+	snprintf(why, len, "no memory for the store");
+	if (!s)
+		return rc;
+	s->sink.ops = &sink_store;
+	s->mem = mem;
+	s->nr_shards = o->nr_shards;
+	for (unsigned int i = 0; i < s->nr_shards; i++)
+		pthread_mutex_init(&s->shards[i].lock, NULL);
+	pthread_mutex_init(&s->trouble.lock, NULL);
+	rc = make_parts(s, o);
+	if (!rc)
+		rc = open_store(s, o, why, len);
+	if (!rc)
+		rc = guest_faults_new(&s->faults, mem, s->nr_shards,
+				      &sink_store_faults, s, why, len);
+	if (rc) {
+		sink_store_close(&s->sink);
+		return rc;
+	}
+	guest_mem_set_owner(mem, sink_store_discard, s);
+	*sp = s;
+	return 0;
+}
+
+static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
+			   const char *options, char *why, size_t len)
+{
+	__cleanup_free char *text = strdup(options ? options : "");
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct options o = {
+		.mem_bytes = guest_mem_nr_pages(mem) << VMM_PAGE_SHIFT,
+		.kind = PAGE_LZ4,
+		.nr_shards = cpus < 1 ? 1 : cpus > MAX_SHARDS ? MAX_SHARDS :
+								cpus,
+	};
+	struct sink_store *s = NULL;
+	int rc = store_probe(mem, why, len);
+
+	if (!rc && !text) {
+		snprintf(why, len, "no memory for the store");
+		rc = -ENOMEM;
+	}
+	if (!rc)
+		rc = parse_options(text, &o, why, len);
+	if (!rc)
+		rc = new_sink(&s, mem, &o, why, len);
+	if (!rc)
+		*sinkp = &s->sink;
+	return rc;
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Calls fn for each run of set bits that is short enough and of one shard. */
+static int each_run(struct sink_store *s, const uint64_t *map,
+		    struct gfn_range range,
+		    int (*fn)(struct sink_store *s, struct gfn_range r))
+{
+	uint64_t g = range.start.v, end = g + range.nr, to;
+	int rc = 0;
+
+	for (; !rc && (g = bitmap_next(map, g, end)) < end; g = to) {
+		to = min_of(bitmap_next_zero(map, g, end), g + RUN_PAGES);
+		to = min_of(to, guest_faults_shard_end(GFN(g)).v);
+		rc = fn(s, (struct gfn_range){ GFN(g), to - g });
+	}
+	return rc;
+}
+
+static int sink_store_evict(struct reclaim_sink *sink,
+			    const struct gfn_range *ranges, size_t nr,
+			    struct reclaim_result *res)
+{
+	struct sink_store *s = (struct sink_store *)sink;
+	int failed = 0, rc = sink_census_before(&s->census, ranges, nr);
+
+	for (size_t i = 0; !rc && !failed && i < nr; i++)
+		failed = each_run(s, s->census.before, ranges[i],
+				  sink_store_evict_run);
+	if (!rc)
+		rc = sink_census_after(&s->census, ranges, nr, res);
+	/* Full: the rest is kept, as the counts say. */
+	return rc ? rc : failed == -ENOSPC ? 0 : failed;
+}
+
+/*
+ * The engine waits meanwhile: for a slow device not longer than for one that
+ * does not answer.  What is left then stays away until it is touched.
+ */
+static int sink_store_bring(struct reclaim_sink *sink,
+			    const struct gfn_range *ranges, size_t nr)
+{
+	struct sink_store *s = (struct sink_store *)sink;
+	uint64_t timeout = store_timeout_ns(s->store);
+	uint64_t until = timeout ? clock_now_ns() + timeout : UINT64_MAX;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = guest_mem_is_ram(s->mem, ranges[i]) ?
+			sink_store_prefetch(s, ranges[i], until) : -EFAULT;
+	return rc;
+}
+
+/* Its counts are of 64 bits each. */
+#define NR_COUNTS (offsetof(struct reclaim_sink_stats, last_error_ns) / 8)
+
+static void sink_store_get_stats(struct reclaim_sink *sink,
+				 struct reclaim_sink_stats *stats)
+{
+	struct sink_store *s = (struct sink_store *)sink;
+	const uint64_t *from = (const uint64_t *)&s->stats;
+	uint64_t *to = (uint64_t *)stats;
+
+	/* Each once: what the guest has seen by now is counted by then. */
+	for (unsigned int i = 0; i < s->nr_shards; i++) {
+		pthread_mutex_lock(&s->shards[i].lock);
+		pthread_mutex_unlock(&s->shards[i].lock);
+	}
+	for (size_t i = 0; i < NR_COUNTS; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	store_get_stats(s->store, &stats->store);
+	pthread_mutex_lock(&s->trouble.lock);
+	stats->last_error_ns = s->trouble.when_ns;
+	memcpy(stats->last_error, s->trouble.text, sizeof(stats->last_error));
+	pthread_mutex_unlock(&s->trouble.lock);
+}
+
+const struct reclaim_sink_ops sink_store = {
+	.name = "store",
+	.serves_faults = true,
+	.probe = store_probe,
+	.open = sink_store_open,
+	.evict = sink_store_evict,
+	.prefetch = sink_store_bring,
+	.get_stats = sink_store_get_stats,
+	.close = sink_store_close,
+};

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The store sink: what goes wrong, and pages that can't be read for the moment.
+ *
+ * Whoever touches such a page waits.  Each shard's thread goes over the waiting
+ * pages of its shard again and again, in passes:
+ *
+ *	wait ... pass: [turn] faults [turn] faults ... [turn]   wait ...   pass
+ *	 100 ms to 1 s: twice as long after a pass in which no page came back
+ *
+ * A turn is a few pages; between two of them the shard's other faults are
+ * served.  So each page is tried again a second after the last time at the
+ * latest, plus what the pass takes, whatever else happens in the shard; and
+ * pages that stay unreadable keep no other from being tried.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+
+#define FIRST_DELAY_NS (100 * NSEC_PER_MSEC)
+#define MOST_DELAY_NS  NSEC_PER_SEC
+#define TURN_PAGES     16
+#define TURN_NS	       (20 * NSEC_PER_MSEC)
+#define SAY_AGAIN_NS   (60 * NSEC_PER_SEC)
+
+void sink_store_note(struct sink_store *s, const char *fmt, ...)
+{
+	struct sink_trouble *t = &s->trouble;
+	va_list ap;
+
+	va_start(ap, fmt);
+	pthread_mutex_lock(&t->lock);
+	vsnprintf(t->text, sizeof(t->text), fmt, ap);
+	t->when_ns = clock_now_ns();
+	pthread_mutex_unlock(&t->lock);
+	va_end(ap);
+}
+
+static const char *reason(int rc)
+{
+	switch (rc) {
+	case -ETIMEDOUT:
+		return "the device does not answer";
+	case -ENOSPC:
+		return "no room in memory nor on a device";
+	case -EBADMSG:
+		return "it is damaged in the store";
+	case -ENOLINK:
+		return "the connection to the device broke before it answered";
+	default:
+		return strerror(-rc);
+	}
+}
+
+/*
+ * The store itself logs what is the matter with its device.  A full one may be
+ * so for days: once a minute is enough.
+ */
+void sink_store_note_put(struct sink_store *s, int rc)
+{
+	struct sink_trouble *t = &s->trouble;
+	uint64_t now = clock_now_ns();
+
+	if (!rc)
+		return;
+	sink_store_note(s, "pages can't be stored and stay in memory: %s",
+			reason(rc));
+	if (rc != -ENOSPC && rc != -ENOMEM)
+		return;
+	if (rc == t->put_error && now - t->put_said_ns < SAY_AGAIN_NS)
+		return;
+	t->put_error = rc;
+	t->put_said_ns = now;
+	log_limited(&t->put_limit, LOG_LEVEL_WARN,
+		    "store: pages can't be stored and stay in guest memory: %s",
+		    reason(rc));
+}
+
+void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
+{
+	sink_store_note(s, "frame 0x%llx can't be read back: %s",
+			(unsigned long long)gfn.v, reason(rc));
+}
+
+int sink_store_lose(struct sink_store *s, gfn_t gfn)
+{
+	int rc = guest_faults_lose(s->faults, gfn);
+
+	if (rc) {
+		log_limited(&s->trouble.lost_limit, LOG_LEVEL_ERROR,
+			    "store: frame 0x%llx is damaged, and whoever "
+			    "touches it waits, for its address can't be taken "
+			    "away: %s; see vm.max_map_count",
+			    (unsigned long long)gfn.v, strerror(-rc));
+		return rc;
+	}
+	store_drop(s->store, gfn.v);
+	sink_store_set_state(s, gfn, PAGE_LOST);
+	sink_store_count(&s->stats.nr_poisoned, 1);
+	log_limited(&s->trouble.lost_limit, LOG_LEVEL_ERROR,
+		    "store: frame 0x%llx is damaged: to touch it is a memory "
+		    "error, which ends the guest",
+		    (unsigned long long)gfn.v);
+	return 0;
+}
+
+/*
+ * One line for all pages, until none is waited for.  Under one lock, so that
+ * lines are in the order in which that was so, and the last one is true.  The
+ * line that it is over follows each line that it began, and so needs no limit of
+ * its own; when too many begin, the others are not logged, unless they last.
+ */
+static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
+{
+	struct sink_trouble *t = &s->trouble;
+	bool waits;
+
+	pthread_mutex_lock(&t->lock);
+	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
+	if (waits && !t->said_waiting) {
+		t->said_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
+			"store: frame 0x%llx can't be read back: %s; whoever "
+			"touches it, or another such page, waits; they are "
+			"tried again until they can be read",
+			(unsigned long long)gfn.v, reason(rc));
+	} else if (!waits && t->said_waiting) {
+		log_info("store: no page is waited for any more");
+		t->said_waiting = false;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn)
+{
+	struct sink_shard *sh = sink_store_shard(s, gfn);
+
+	if (!bitmap_test(sh->waiting, gfn.v))
+		return;
+	bitmap_clear(sh->waiting, gfn.v);
+	sh->nr_waiting--;
+	if (!__atomic_sub_fetch(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
+		say_waiting(s, gfn, 0);
+}
+
+void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
+{
+	struct sink_shard *sh = sink_store_shard(s, gfn);
+
+	if (bitmap_test(sh->waiting, gfn.v))
+		return;
+	bitmap_set(sh->waiting, gfn.v);
+	if (!__atomic_fetch_add(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
+		say_waiting(s, gfn, rc);
+	if (sh->nr_waiting++)
+		return;
+	sh->pass_delay_ns = FIRST_DELAY_NS;
+	guest_faults_again(s->faults, sh - s->shards, FIRST_DELAY_NS);
+}
+
+/* Under the lock.  True: that was the last page of the pass. */
+static bool turn(struct sink_store *s, struct sink_shard *sh)
+{
+	uint64_t nr = guest_mem_nr_frames(s->mem);
+	uint64_t give_up = clock_now_ns() + TURN_NS;
+	bool begins = !sh->next_waiting;
+	struct load_times times;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < TURN_PAGES; i++) {
+		uint64_t g = bitmap_next(sh->waiting, sh->next_waiting, nr);
+
+		if (g == nr)
+			return true;
+		sh->next_waiting = g + 1;
+		/* Not where another thread loads it. */
+		if (s->states[g] == PAGE_STORED) {
+			rc = sink_store_load(s, GFN(g), sh->coder, sh->page,
+					     &times);
+			sh->pass_helped |= !rc;
+		}
+		/* Once a pass, for what was not logged when it began. */
+		if (rc && begins)
+			say_waiting(s, GFN(g), rc);
+		begins = false;
+		if (clock_now_ns() >= give_up)
+			break;
+	}
+	return false;
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void sink_store_again(void *arg, unsigned int shard)
+{
+	struct sink_store *s = arg;
+	struct sink_shard *sh = &s->shards[shard];
+
+	pthread_mutex_lock(&sh->lock);
+	if (!turn(s, sh)) {
+		guest_faults_again(s->faults, shard, 0);
+	} else {
+		sh->pass_delay_ns = sh->pass_helped ? FIRST_DELAY_NS :
+			min_of(2 * sh->pass_delay_ns, MOST_DELAY_NS);
+		sh->pass_helped = false;
+		sh->next_waiting = 0;
+		if (sh->nr_waiting)
+			guest_faults_again(s->faults, shard, sh->pass_delay_ns);
+	}
+	pthread_mutex_unlock(&sh->lock);
+}

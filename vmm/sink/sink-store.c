@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The store as a sink: pages leave guest memory for a store of ours and come
+ * back when they are touched (userfaultfd).
+ *
+ *	NONE --protect, copy--> EVICTING --drop from memory--> STORED
+ *	  ^                        |                            |  ^
+ *	  +---- written to --------+                    touched |  | can't be
+ *	  |                                                     v  | read now
+ *	  +----------------- copied into memory ------------ LOADING
+ *	  |                                                     |
+ *	  +--- discarded (from all states) --- LOST <- damaged -+
+ *
+ * A page is write-protected before it is copied.  A vCPU that writes meanwhile
+ * waits; its fault takes EVICTING back to NONE and lifts the protection, and
+ * the copy is thrown away.  Pages are dropped under the shard's lock and only
+ * if still EVICTING, so no write is ever lost; and what is missing is served
+ * by its state, so nobody reads a zero page in its place.
+ *
+ * Only the engine's thread takes a page from NONE.  So what a discard made NONE
+ * while somebody works on it without the lock is never EVICTING or LOADING anew
+ * when they look again: an eviction or a prefetch is that thread itself, and to
+ * evict what a shard's thread loads, the page must be touched first, which that
+ * shard's thread would have to serve.
+ *
+ * Locking: a shard's lock guards the states of its frames, and their drop from
+ * guest memory.  Order: shard -> store.  It is not held while pages are
+ * compressed, decompressed, or read from a device.  Nobody touches guest memory
+ * with it: the fault would need it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
+
+void sink_store_set_state(struct sink_store *s, gfn_t gfn,
+			  enum page_state state)
+{
+	bool was_away = s->states[gfn.v] >= PAGE_STORED;
+	bool is_away = state >= PAGE_STORED;
+	bool was_lost = s->states[gfn.v] == PAGE_LOST;
+
+	__atomic_store_n(&s->states[gfn.v], state, __ATOMIC_RELEASE);
+	if (was_lost || state == PAGE_LOST)
+		guest_mem_set_lost(s->mem, gfn, state == PAGE_LOST);
+	if (was_away != is_away)
+		guest_mem_set_away(s->mem, gfn, is_away);
+	if (!is_away)
+		sink_store_stop_waiting(s, gfn);
+}
+
+static void count_fault(struct sink_store *s, uint64_t from,
+			const struct load_times *t)
+{
+	uint64_t end = clock_now_ns(), ns = end - from;
+	unsigned int i = ns ? 63 - __builtin_clzll(ns) : 0;
+
+	sink_store_count(&s->stats.nr_faults, 1);
+	sink_store_count(&s->stats.fault_ns_total, ns);
+	sink_store_count(&s->stats.fault_read_ns_total, t->read - t->start);
+	sink_store_count(&s->stats.fault_copy_ns_total, t->end - t->read);
+	sink_store_count(&s->stats.fault_log2_ns[i < 31 ? i : 31], 1);
+	sink_store_count(&s->stats.fault_times[histogram_index(ns)], 1);
+	__atomic_store_n(&s->stats.last_fault_start_ns, from, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->stats.last_fault_end_ns, t->end, __ATOMIC_RELAXED);
+}
+
+static void wake(struct sink_store *s, gfn_t gfn)
+{
+	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
+}
+
+/* Under the lock: the page's first touch, or what a discard left. */
+static void serve_zero(struct sink_store *s, gfn_t gfn)
+{
+	sink_store_count(&s->stats.nr_zero_faults, 1);
+	/* -EEXIST: two threads touched it at once. */
+	if (guest_faults_zero(s->faults, gfn))
+		wake(s, gfn);
+}
+
+/* What was read, or failed to be; the page is LOADING. */
+static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
+			int rc)
+{
+	if (!rc)
+		rc = guest_faults_copy(s->faults, gfn, page);
+	if (rc == -EEXIST) {
+		wake(s, gfn);
+		rc = 0;
+	}
+	if (rc)
+		sink_store_note_get(s, gfn, rc);
+	if (rc == -EBADMSG && !(rc = sink_store_lose(s, gfn)))
+		return -EBADMSG;
+	if (rc) {
+		sink_store_set_state(s, gfn, PAGE_STORED);
+		return rc;
+	}
+	store_drop(s->store, gfn.v);
+	sink_store_set_state(s, gfn, PAGE_NONE);
+	return 0;
+}
+
+int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
+		    void *page, struct load_times *t)
+{
+	pthread_mutex_t *lock = &sink_store_shard(s, gfn)->lock;
+	int rc;
+
+	sink_store_set_state(s, gfn, PAGE_LOADING);
+	pthread_mutex_unlock(lock);
+	t->start = clock_now_ns();
+	rc = store_get(s->store, coder, gfn.v, page);
+	t->read = t->end = clock_now_ns();
+	pthread_mutex_lock(lock);
+	/* Discarded meanwhile, and who waited was woken then. */
+	if (s->states[gfn.v] != PAGE_LOADING)
+		return 0;
+	rc = put_in_place(s, gfn, page, rc);
+	t->end = clock_now_ns();
+	return rc;
+}
+
+/* Under the lock. */
+static void serve_stored(struct sink_store *s, struct sink_shard *sh, gfn_t gfn)
+{
+	uint64_t from = clock_now_ns();
+	struct load_times times;
+	int rc;
+
+	/* Not once more for each who touches it: it is tried again in time. */
+	if (bitmap_test(sh->waiting, gfn.v))
+		return;
+	rc = sink_store_load(s, gfn, sh->coder, sh->page, &times);
+	if (!rc)
+		count_fault(s, from, &times);
+	else if (rc != -EBADMSG)
+		sink_store_wait_for(s, gfn, rc);
+}
+
+static void missing(void *arg, unsigned int shard, gfn_t gfn)
+{
+	struct sink_store *s = arg;
+	struct sink_shard *sh = &s->shards[shard];
+
+	pthread_mutex_lock(&sh->lock);
+	switch ((enum page_state)s->states[gfn.v]) {
+	case PAGE_EVICTING:
+		/* Discarded before it was begun with, when it was resident. */
+		sink_store_set_state(s, gfn, PAGE_NONE);
+		serve_zero(s, gfn);
+		break;
+	case PAGE_NONE:
+		serve_zero(s, gfn);
+		break;
+	case PAGE_LOST:
+		wake(s, gfn);
+		break;
+	case PAGE_STORED:
+		serve_stored(s, sh, gfn);
+		break;
+	case PAGE_LOADING:
+		break;		/* who loads it wakes */
+	}
+	pthread_mutex_unlock(&sh->lock);
+}
+
+static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
+{
+	struct sink_store *s = arg;
+
+	pthread_mutex_lock(&s->shards[shard].lock);
+	if (s->states[gfn.v] == PAGE_EVICTING) {
+		sink_store_set_state(s, gfn, PAGE_NONE);
+		sink_store_count(&s->stats.nr_cancelled, 1);
+	}
+	/* STORED: it has gone meanwhile, and is missed when they try again. */
+	if (s->states[gfn.v] != PAGE_NONE ||
+	    guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 },
+				 false))
+		wake(s, gfn);
+	pthread_mutex_unlock(&s->shards[shard].lock);
+}
+
+const struct guest_faults_ops sink_store_faults = {
+	.missing = missing,
+	.write_protected = write_protected,
+	.again = sink_store_again,
+};
+
+/* 0, -EBADMSG (the page is lost: others may not be), or why none can be read. */
+static int prefetch_page(struct sink_store *s, gfn_t gfn)
+{
+	pthread_mutex_t *lock = &sink_store_shard(s, gfn)->lock;
+	struct load_times times;
+	int rc = 0;
+
+	if (sink_store_peek(s, gfn.v) != PAGE_STORED)
+		return 0;
+	pthread_mutex_lock(lock);
+	if (s->states[gfn.v] == PAGE_STORED) {
+		rc = sink_store_load(s, gfn, s->coder, s->page, &times);
+		/* Who came while it was LOADING, and waits for its own turn. */
+		if (rc)
+			wake(s, gfn);
+	}
+	pthread_mutex_unlock(lock);
+	return rc;
+}
+
+int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
+			uint64_t until_ns)
+{
+	int rc = 0;
+
+	for (uint64_t g = r.start.v; g < r.start.v + r.nr &&
+	     clock_now_ns() < until_ns; g++) {
+		int failed = prefetch_page(s, GFN(g));
+
+		if (failed && failed != -EBADMSG)
+			return failed;
+		if (failed)
+			rc = failed;
+	}
+	return rc;
+}

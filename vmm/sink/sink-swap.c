@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages from everybody,
+ * guest included, and writes them to swap; the next touch brings them back.
+ * The kernel keeps the data: whatever becomes of us, nothing is lost.
+ *
+ * The kernel (mm/madvise.c) does not look at accessed bits for MADV_PAGEOUT;
+ * whoever calls evict() has.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "vmm/sink/sink.h"
+#include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21		/* Linux 5.4 */
+#endif
+
+#define MAX_IOV 512		/* < UIO_MAXIOV */
+
+struct sink_swap {
+	struct reclaim_sink sink;
+	struct guest_mem *mem;		/* not owned */
+	int pidfd;			/* of guest_mem_pid(); owned */
+	struct sink_census census;
+};
+
+static bool is_remote(const struct sink_swap *s)
+{
+	return guest_mem_pid(s->mem) != getpid();
+}
+
+/* Bytes of swap that are free, or -errno. */
+static int64_t swap_free(void)
+{
+	__cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	long long kib;
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SwapFree: %lld kB", &kib) == 1)
+			return kib * 1024;
+	return -ENOENT;
+}
+
+static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
+{
+	int64_t bytes = swap_free();
+
+	if (guest_mem_is_hugetlb(mem)) {
+		snprintf(why, len, "the kernel never swaps hugetlb pages, and "
+			 "guest memory is in these: start the guest with "
+			 "--mem-backing thp, a domain without <hugepages/>, for "
+			 "huge pages that can go");
+		return -EOPNOTSUPP;
+	}
+	/* Of no bytes: only asks whether the kernel knows the advice. */
+	if (madvise(NULL, 0, MADV_PAGEOUT)) {
+		snprintf(why, len, "this kernel has no MADV_PAGEOUT: Linux 5.4 "
+			 "or later is needed, with CONFIG_ADVISE_SYSCALLS");
+		return -ENOSYS;
+	}
+	if (bytes > 0)
+		return 0;
+	snprintf(why, len, "this host has no free swap to put cold pages in: "
+		 "add some, for example in compressed memory: modprobe zram; "
+		 "zramctl -f -a lz4 -s 4G; mkswap /dev/zram0; "
+		 "swapon /dev/zram0");
+	return -ENOSPC;
+}
+
+static void swap_close(struct reclaim_sink *sink)
+{
+	struct sink_swap *s = (struct sink_swap *)sink;
+
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	sink_census_free(&s->census);
+	free(s);
+}
+
+static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
+		     const char *options, char *why, size_t len)
+{
+	struct sink_swap *s;
+	int rc = swap_probe(mem, why, len);
+
+	if (!rc && options) {
+		snprintf(why, len, "swap has no option '%s': it takes none",
+			 options);
+		rc = -EINVAL;
+	}
+	if (rc)
+		return rc;
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		snprintf(why, len, "no memory for the swap sink");
+		return -ENOMEM;
+	}
+	s->sink.ops = &sink_swap;
+	s->mem = mem;
+	s->pidfd = syscall(SYS_pidfd_open, guest_mem_pid(mem), 0);
+	if (s->pidfd < 0) {
+		rc = -errno;
+		snprintf(why, len, "process %d can't be reached: %s",
+			 (int)guest_mem_pid(mem), strerror(errno));
+	} else {
+		rc = sink_census_init(&s->census, mem);
+		snprintf(why, len, "no memory for the swap sink");
+	}
+	if (rc) {
+		swap_close(&s->sink);
+		return rc;
+	}
+	*sinkp = &s->sink;
+	return 0;
+}
+
+/*
+ * Another process'.  The call stops at a range that it refuses (locked, huge
+ * pages of hugetlbfs): that one is left and the others go on; what it did, the
+ * residency tells.
+ */
+static int advise_process(struct sink_swap *s, const struct iovec *iov,
+			  size_t nr, int advice)
+{
+	while (nr) {
+		ssize_t done = syscall(SYS_process_madvise, s->pidfd, iov, nr,
+				       advice, 0);
+
+		if (done < 0 && (errno == ESRCH || errno == EPERM ||
+				 errno == ENOSYS || errno == EBADF))
+			return -errno;
+		while (nr && done >= (ssize_t)iov->iov_len) {
+			done -= iov->iov_len;
+			iov++;
+			nr--;
+		}
+		if (nr) {
+			iov++;
+			nr--;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One advice for many ranges.  Our own process takes madvise(), which needs no
+ * privilege and knows all advice in every kernel; a range that it refuses stays
+ * resident and counts as kept.
+ */
+static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
+		  int advice)
+{
+	if (is_remote(s))
+		return advise_process(s, iov, nr, advice);
+	for (size_t i = 0; i < nr; i++)
+		madvise(iov[i].iov_base, iov[i].iov_len, advice);
+	return 0;
+}
+
+/*
+ * Where the host has the first part of a range, which is taken off it: slots may
+ * follow each other in the guest and not here.  False: that is no RAM.
+ */
+static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
+		     struct iovec *iov)
+{
+	unsigned int nr_slots;
+	const struct guest_memslot *slots = guest_mem_slots(s->mem, &nr_slots);
+
+	for (unsigned int i = 0; i < nr_slots; i++) {
+		uint64_t at = r->start.v - slots[i].base.v, nr;
+
+		if (r->start.v < slots[i].base.v || at >= slots[i].nr_pages)
+			continue;
+		nr = slots[i].nr_pages - at;
+		if (nr > r->nr)
+			nr = r->nr;
+		iov->iov_base = (void *)(uintptr_t)(slots[i].hva +
+						    (at << VMM_PAGE_SHIFT));
+		iov->iov_len = nr << VMM_PAGE_SHIFT;
+		r->start.v += nr;
+		r->nr -= nr;
+		return true;
+	}
+	return false;
+}
+
+/* Calls advise() on the host ranges behind the guest's, MAX_IOV at a time. */
+static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
+			 size_t nr, int advice)
+{
+	struct iovec iov[MAX_IOV];
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr; i++) {
+		struct gfn_range r = ranges[i];
+
+		if (!r.nr)
+			return -EFAULT;
+		while (!rc && r.nr) {
+			if (!take_iov(s, &r, &iov[n]))
+				return -EFAULT;
+			if (++n == MAX_IOV) {
+				rc = advise(s, iov, n, advice);
+				n = 0;
+			}
+		}
+	}
+	return rc || !n ? rc : advise(s, iov, n, advice);
+}
+
+/*
+ * MADV_PAGEOUT takes what is mapped.  What of a memfd is resident and not
+ * mapped is mapped first; the holes between must not be filled.
+ */
+static int map_resident(const struct sink_swap *s, struct gfn_range r)
+{
+	uint64_t g = r.start.v, end = g + r.nr, next;
+	int rc = 0;
+
+	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end; g = next) {
+		next = bitmap_next_zero(s->census.before, g, end);
+		rc = guest_mem_map(s->mem, (struct gfn_range){ GFN(g),
+							       next - g });
+	}
+	return rc;
+}
+
+/* Of a file: pages that the guest's process has not mapped just now. */
+static void page_out_unmapped(const struct sink_swap *s,
+			      const struct gfn_range *ranges, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		guest_mem_page_out_unmapped(s->mem, ranges[i]);
+}
+
+static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
+		      size_t nr, struct reclaim_result *res)
+{
+	struct sink_swap *s = (struct sink_swap *)sink;
+	int rc;
+
+	rc = sink_census_before(&s->census, ranges, nr);
+	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD && !is_remote(s))
+		for (size_t i = 0; !rc && i < nr; i++)
+			rc = map_resident(s, ranges[i]);
+	if (!rc)
+		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
+	if (!rc && is_remote(s) &&
+	    guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
+		page_out_unmapped(s, ranges, nr);
+	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
+}
+
+static int swap_prefetch(struct reclaim_sink *sink,
+			 const struct gfn_range *ranges, size_t nr)
+{
+	struct sink_swap *s = (struct sink_swap *)sink;
+
+	return advise_ranges(s, ranges, nr, MADV_WILLNEED);
+}
+
+const struct reclaim_sink_ops sink_swap = {
+	.name = "swap",
+	.probe = swap_probe,
+	.open = swap_open,
+	.evict = swap_evict,
+	.prefetch = swap_prefetch,
+	.close = swap_close,
+};

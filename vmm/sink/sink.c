@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/sink/sink.h"
+#include "vmm/util/bitmap.h"
+
+static const struct reclaim_sink_ops *const sinks[] = {
+	&sink_swap, &sink_store, &sink_damon, &sink_numa,
+};
+
+int sink_find(const struct reclaim_sink_ops **ops, const char *text,
+	      const char **options, char *why, size_t len)
+{
+	size_t n = strcspn(text, ",");
+
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++)
+		if (strlen(sinks[i]->name) == n &&
+		    !strncmp(sinks[i]->name, text, n)) {
+			*ops = sinks[i];
+			*options = text[n] ? text + n + 1 : NULL;
+			return 0;
+		}
+	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's), "
+		 "store[,OPTION=VALUE...] (compressed memory of vmm), damon "
+		 "(swap, and the kernel looks which pages are cold) or "
+		 "numa,to=NODE (another node's memory)",
+		 (int)n, text);
+	return -EINVAL;
+}
+
+int sink_census_init(struct sink_census *c, struct guest_mem *mem)
+{
+	c->mem = mem;
+	c->before = bitmap_new(guest_mem_nr_frames(mem));
+	c->after = bitmap_new(guest_mem_nr_frames(mem));
+	return c->before && c->after ? 0 : -ENOMEM;
+}
+
+void sink_census_free(struct sink_census *c)
+{
+	free(c->before);
+	free(c->after);
+}
+
+static int look(const struct sink_census *c, const struct gfn_range *ranges,
+		size_t nr, uint64_t *map)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = guest_mem_residency(c->mem, ranges[i], map, NULL);
+	return rc;
+}
+
+int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
+		       size_t nr)
+{
+	/* All of them first: the bitmaps end where guest memory does. */
+	for (size_t i = 0; i < nr; i++)
+		if (!guest_mem_is_ram(c->mem, ranges[i]))
+			return -EFAULT;
+	return look(c, ranges, nr, c->before);
+}
+
+static void count(const struct sink_census *c, struct gfn_range range,
+		  struct reclaim_result *res)
+{
+	uint64_t end = range.start.v + range.nr;
+
+	for (uint64_t g = range.start.v; g < end; g++) {
+		res->tried++;
+		if (!bitmap_test(c->before, g))
+			res->absent++;
+		else if (bitmap_test(c->after, g))
+			res->kept++;
+		else
+			res->evicted++;
+	}
+}
+
+int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
+		      size_t nr, struct reclaim_result *res)
+{
+	int rc = look(c, ranges, nr, c->after);
+
+	for (size_t i = 0; !rc && i < nr; i++)
+		count(c, ranges[i], res);
+	return rc;
+}

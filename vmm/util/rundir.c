@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vmm/util/rundir.h"
+
+#define SUFFIX ".sock"
+
+static int rundir(char *buf, size_t len)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (geteuid() == 0)
+		n = snprintf(buf, len, "/run/vmm");
+	else if (xdg && *xdg)
+		n = snprintf(buf, len, "%s/vmm", xdg);
+	else
+		return -ENOENT;
+	return n < (int)len ? 0 : -ENAMETOOLONG;
+}
+
+static int socket_path(const char *dir, const char *name, char *buf, size_t len)
+{
+	struct sockaddr_un sun;
+	int n;
+
+	if (!*name || *name == '.' || strchr(name, '/'))
+		return -EINVAL;
+	n = snprintf(buf, len, "%s/%s" SUFFIX, dir, name);
+	if (n >= (int)len || n >= (int)sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+int rundir_socket_path(const char *name, char *buf, size_t len)
+{
+	char dir[108];
+	int rc = rundir(dir, sizeof(dir));
+
+	if (rc)
+		return rc;
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return -errno;
+	return socket_path(dir, name, buf, len);
+}
+
+/* A socket file that nobody listens on is what a killed VM leaves behind. */
+static bool is_alive(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	/* EAGAIN: somebody listens, and has many waiting already. */
+	alive = !connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
+		errno == EAGAIN;
+	close(fd);
+	return alive;
+}
+
+static void each_in(const char *dir,
+		    void (*fn)(const char *name, const char *path, void *arg),
+		    void *arg)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while (d && (de = readdir(d))) {
+		size_t n = strlen(de->d_name);
+
+		if (n <= strlen(SUFFIX) ||
+		    strcmp(de->d_name + n - strlen(SUFFIX), SUFFIX))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >=
+			    (int)sizeof(path) || !is_alive(path))
+			continue;
+		de->d_name[n - strlen(SUFFIX)] = 0;
+		fn(de->d_name, path, arg);
+	}
+	if (d)
+		closedir(d);
+}
+
+void rundir_each(void (*fn)(const char *name, const char *path, void *arg),
+		 void *arg)
+{
+	char dir[108];
+
+	if (!rundir(dir, sizeof(dir)))
+		each_in(dir, fn, arg);
+}
+
+struct found {
+	char *buf, names[256];
+	size_t len;
+	unsigned int nr;
+};
+
+static void note_found(const char *name, const char *path, void *arg)
+{
+	struct found *f = arg;
+	size_t used = strlen(f->names);
+
+	if (!f->nr++)
+		snprintf(f->buf, f->len, "%s", path);
+	snprintf(f->names + used, sizeof(f->names) - used, " %s", name);
+}
+
+/* The only VM in dir; with several, why lists them. */
+static int find_only(const char *dir, char *buf, size_t len, char *why,
+		     size_t why_len)
+{
+	struct found f = { .buf = buf, .len = len };
+
+	each_in(dir, note_found, &f);
+	if (f.nr == 1)
+		return 0;
+	if (!f.nr) {
+		snprintf(why, why_len, "no VM runs: no live socket in %s; "
+			 "start one with `vmm run`, or name its socket with "
+			 "--socket", dir);
+		return -ENOENT;
+	}
+	snprintf(why, why_len, "%u VMs run: name one of%s", f.nr, f.names);
+	return -EINVAL;
+}
+
+int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
+		       size_t why_len)
+{
+	char dir[108];
+	int rc = rundir(dir, sizeof(dir));
+
+	if (rc) {
+		snprintf(why, why_len, "no directory for sockets: set "
+			 "XDG_RUNTIME_DIR, or name the socket with --socket");
+		return rc;
+	}
+	if (!name)
+		return find_only(dir, buf, len, why, why_len);
+	rc = socket_path(dir, name, buf, len);
+	if (rc)
+		snprintf(why, why_len, "'%s' can't be the name of a VM", name);
+	return rc;
+}
