@@ -17,8 +17,8 @@
 
 #include "vmm/access/source.h"
 #include "vmm/cmd/cmd.h"
-#include "vmm/engine/engine.h"
 #include "vmm/libvirt/libvirt-domain.h"
+#include "vmm/policy/policy.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/diff.h"
 #include "vmm/util/log.h"

@@ -7,7 +7,7 @@
 #include "vmm/cmd/cmd-client.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/control/stat-snapshot.h"
-#include "vmm/engine/engine.h"
+#include "vmm/policy/policy.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 

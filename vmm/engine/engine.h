@@ -18,53 +18,11 @@
 #include "vmm/guest/view.h"
 #include "vmm/mem/numa.h"
 #include "vmm/policy/class.h"
+#include "vmm/policy/policy.h"
 #include "vmm/policy/wss.h"
 #include "vmm/sink/sink.h"
 
 struct engine;
-
-/* What PUT /policy and --reclaim set; see docs/man/vmm-policy. */
-struct engine_policy {
-	bool enabled;		/* evict at all; else only ages are kept */
-	uint64_t target_bytes;	/* resident guest memory to reach; 0: none */
-	unsigned int scan_period_ms;
-	unsigned int min_idle_scans;	/* scans untouched before eviction */
-	unsigned int cpu_percent;	/* quota of the engine, of one core */
-	bool hard;		/* the target goes before the working set */
-	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
-	/*
-	 * Proactive reclaim: millionths of the working set that may come back a
-	 * minute; 0: off.
-	 */
-	unsigned int proactive_ppm;
-	/*
-	 * Memory pressure of host or guest (PSI some, 10 s) above which nothing is
-	 * taken proactively, and for the target a quarter as fast; 1/100 %; 0: it
-	 * is not asked.
-	 */
-	unsigned int psi_limit;
-	uint64_t io_bytes;	/* evicted a second, at most; 0: no limit */
-	/*
-	 * Memory available on the host: below low what is idle goes until there
-	 * is high; above high nothing does.  0: the host is not asked.
-	 */
-	uint64_t low_bytes, high_bytes;
-	/* As target_bytes, of single nodes of the guest. */
-	uint64_t node_target_bytes[GUEST_NUMA_NODES];
-};
-
-#define ENGINE_PROACTIVE_PPM 2000	/* 0.2 % of the working set a minute */
-
-#define ENGINE_POLICY_DEFAULT \
-	{ .enabled = false, .target_bytes = 0, .scan_period_ms = 1000, \
-	  .min_idle_scans = 2, .cpu_percent = 10, .psi_limit = 100 }
-
-/*
- * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a
- * word not named keeps its value.  -EINVAL with why.
- */
-int engine_policy_parse(const char *text, struct engine_policy *policy,
-			char *why, size_t len);
 
 /*
  * What the engine may ask of the guest, in its own thread.  Each returns at once:

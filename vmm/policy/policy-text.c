@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/engine/engine.h"
+#include "vmm/policy/policy.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
