@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "vmm/attach/attach.h"
-#include "vmm/cmd/cmd.h"
 #include "vmm/libvirt/libvirt-conn.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
 

@@ -23,10 +23,10 @@
 
 #include "vmm/attach/attach-guest.h"
 #include "vmm/attach/vm-fd.h"
-#include "vmm/cmd/cmd.h"
 #include "vmm/mem/proc-maps.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
 

@@ -5,16 +5,7 @@
 
 #include <popt.h>
 
-/* Exit statuses that scripts can rely on; see vmm(1). */
-enum vmm_exit {
-	VMM_EXIT_OK = 0,	/* done; for run: the guest powered off */
-	VMM_EXIT_FAILURE = 1,	/* the request could not be carried out */
-	VMM_EXIT_USAGE = 2,	/* the command line is wrong */
-	VMM_EXIT_RESET = 3,	/* run: the guest asked for a reset */
-	VMM_EXIT_PANIC = 4,	/* run: the guest kernel panicked */
-	VMM_EXIT_CRASH = 5,	/* run: KVM could not go on (triple fault, ...) */
-	VMM_EXIT_SIGNAL = 6,	/* run: stopped by SIGTERM, SIGINT or the escape key */
-};
+#include "vmm/util/exit-status.h"
 
 /* argv[0] is "vmm VERB".  Each returns an exit status. */
 int cmd_attach(int argc, char **argv);

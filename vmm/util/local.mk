@@ -4,6 +4,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/clock.h \
 	vmm/util/cond.h \
 	vmm/util/diff.c vmm/util/diff.h \
+	vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/histogram.c vmm/util/histogram.h \
