@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vmm/attach/attach-guest.h"
+#include "vmm/engine/engine.h"
 #include "vmm/guest/agent-server.h"
 #include "vmm/mem/proc-maps.h"
 #include "vmm/util/log.h"
@@ -25,7 +26,7 @@ static void tell_missing(struct attached *g, const struct qemu_memory *m)
 		log_warn("%s has %llu MiB of memory more, of which libvirt and "
 			 "the mappings of the process don't tell where it is: "
 			 "this is not served (a monitor of QEMU tells: --qmp)",
-			 g->o->run.name,
+			 g->o->service.name,
 			 (unsigned long long)m->missing_bytes >> 20);
 }
 
@@ -37,14 +38,14 @@ static int serve_memory(struct attached *g)
 	if (rc)
 		return rc;
 	attached_keep_ages(g);
-	g->o->run.policy = attached_policy(g);
+	g->o->service.policy = attached_policy(g);
 	attached_stop(g);
 	rc = attached_start(g);
 	if (rc)
 		return rc;
 	g->unserved = false;
 	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
-		 g->o->run.name, (unsigned long long)g->memory.bytes >> 20,
+		 g->o->service.name, (unsigned long long)g->memory.bytes >> 20,
 		 g->memory.nr);
 	return 0;
 }
@@ -86,7 +87,7 @@ int follow_memory(struct attached *g, bool look)
 
 struct engine_policy attached_policy(const struct attached *g)
 {
-	struct engine_policy policy = g->o->run.policy;
+	struct engine_policy policy = g->o->service.policy;
 
 	if (g->reclaim.engine)
 		engine_get_policy(g->reclaim.engine, &policy);
@@ -98,10 +99,10 @@ void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 	char why[128];
 
 	if (!g->reclaim.engine)
-		g->o->run.policy = *policy;
+		g->o->service.policy = *policy;
 	else if (engine_set_policy(g->reclaim.engine, policy, why,
 				   sizeof(why)))
-		log_warn("the policy of %s: %s", g->o->run.name, why);
+		log_warn("the policy of %s: %s", g->o->service.name, why);
 }
 
 void follow_policy(struct attached *g)
@@ -110,7 +111,7 @@ void follow_policy(struct attached *g)
 
 	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
 		return;
-	log_info("%s has another policy in its metadata", g->o->run.name);
+	log_info("%s has another policy in its metadata", g->o->service.name);
 	if (g->motion != QEMU_STAYS)
 		g->resumed = policy;
 	else

@@ -85,21 +85,21 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 		rc = domain_xml_read(d->xml, &s, why, len);
 	if (rc)
 		return rc;
-	d->by_command = o->run.reclaim_text;
-	d->base = o->run.policy;
+	d->by_command = o->service.reclaim_text;
+	d->base = o->service.policy;
 	if (s.policy && !d->by_command) {
 		char reason[256];
 
-		rc = engine_policy_parse(s.policy, &o->run.policy, reason,
+		rc = engine_policy_parse(s.policy, &o->service.policy, reason,
 					 sizeof(reason));
 		if (rc)
 			snprintf(why, len, "the policy '%s' in the domain's "
 				 "metadata: %s", s.policy, reason);
 		d->policy = strdup(s.policy);
 	}
-	if (s.abits && !o->run.abits)
-		o->run.abits = strdup(s.abits);
-	if (s.channel_path && !o->agent && !o->run.no_agent)
+	if (s.abits && !o->service.abits)
+		o->service.abits = strdup(s.abits);
+	if (s.channel_path && !o->agent && !o->service.no_agent)
 		o->agent = strdup(s.channel_path);
 	domain_settings_free(&s);
 	return rc;
@@ -132,8 +132,8 @@ static int find_pid(struct attach_domain *d, struct attach_options *o,
 			 o->domain, o->domain);
 		return -ESRCH;
 	}
-	if (!o->run.name)
-		o->run.name = strdup(virDomainGetName(d->dom));
+	if (!o->service.name)
+		o->service.name = strdup(virDomainGetName(d->dom));
 	if (wait_for_process(d, pid))
 		return 0;
 	snprintf(why, len, "domain %s has no QEMU process on this host: only "

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vmm/attach/attach-guest.h"
+#include "vmm/engine/engine.h"
 #include "vmm/util/log.h"
 
 /* --- ages ----------------------------------------------------------------- */
@@ -58,7 +59,7 @@ int attached_load_ages(struct attached *g)
 int attached_begin_ages(struct attached *g)
 {
 	bool in_directory = false;
-	int rc = g->o->ages ? attach_ages_file(&g->o->ages, g->o->run.name,
+	int rc = g->o->ages ? attach_ages_file(&g->o->ages, g->o->service.name,
 					       &in_directory) : 0;
 
 	if (rc || (in_directory && !attach_ages_are_of(g->o->ages, g->pid) &&
@@ -123,7 +124,7 @@ static void tell(const struct attached *g, enum qemu_motion was)
 		what = "migrates or is saved: nothing is reclaimed meanwhile";
 	else if (g->motion == QEMU_COMES)
 		what = "is on its way here: nothing is reclaimed meanwhile";
-	log_info("%s %s", g->o->run.name, what);
+	log_info("%s %s", g->o->service.name, what);
 }
 
 void follow_motion(struct attached *g)

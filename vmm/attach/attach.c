@@ -21,8 +21,10 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "vmm/access/source.h"
 #include "vmm/attach/attach-guest.h"
 #include "vmm/attach/vm-fd.h"
+#include "vmm/engine/engine.h"
 #include "vmm/mem/proc-maps.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
@@ -124,7 +126,7 @@ void attached_stop(struct attached *g)
 /* A domain's metadata may wish what its memory does not allow; then it is seen. */
 static void drop_wish(struct attached *g)
 {
-	struct run_options *r = &g->o->run;
+	struct service_options *r = &g->o->service;
 
 	if (!guest_mem_is_hugetlb(g->mem) || !r->policy.enabled ||
 	    r->reclaim_text)
@@ -149,11 +151,11 @@ int attached_start(struct attached *g)
 	}
 	drop_wish(g);
 	parts = (struct run_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
-	rc = run_reclaim_choose_for(&g->reclaim, &g->o->run, &parts, g->why,
+	rc = run_reclaim_choose_for(&g->reclaim, &g->o->service, &parts, g->why,
 				    sizeof(g->why));
 	if (!rc)
-		rc = run_reclaim_start(&g->reclaim, &g->o->run, &parts, g->why,
-				       sizeof(g->why));
+		rc = run_reclaim_start(&g->reclaim, &g->o->service, &parts,
+				       g->why, sizeof(g->why));
 	if (!rc)
 		rc = attached_give_ages(g);
 	if (!rc && g->reclaim.engine)
@@ -200,11 +202,11 @@ static int name_guest(struct attached *g)
 {
 	char name[64];
 
-	if (g->o->run.name)
+	if (g->o->service.name)
 		return 0;
 	qemu_guest_name(g->pid, name, sizeof(name));
-	g->o->run.name = strdup(name);
-	return g->o->run.name ? 0 : -ENOMEM;
+	g->o->service.name = strdup(name);
+	return g->o->service.name ? 0 : -ENOMEM;
 }
 
 static int attach(struct attached *g)
@@ -215,9 +217,9 @@ static int attach(struct attached *g)
 	found = clock_now_ns();
 	if (!rc)
 		rc = name_guest(g);
-	if (!rc && !g->o->run.abits) {
-		g->o->run.abits = strdup("auto");
-		rc = g->o->run.abits ? 0 : -ENOMEM;
+	if (!rc && !g->o->service.abits) {
+		g->o->service.abits = strdup("auto");
+		rc = g->o->service.abits ? 0 : -ENOMEM;
 	}
 	if (!rc)
 		rc = attached_begin_ages(g);
@@ -232,10 +234,11 @@ static int attach(struct attached *g)
 	if (rc)
 		return rc;
 	log_debug("%s: found in %.0f ms, its memory in %.0f ms; started in %.0f "
-		  "ms", g->o->run.name, (found - begin) / 1e6,
+		  "ms", g->o->service.name, (found - begin) / 1e6,
 		  (known - found) / 1e6, (clock_now_ns() - known) / 1e6);
 	log_info("attached to %s, process %d, in %.0f ms: %llu MiB in %u "
-		 "part(s), accessed bits by %s", g->o->run.name, (int)g->pid,
+		 "part(s), accessed bits by %s", g->o->service.name,
+		 (int)g->pid,
 		 (clock_now_ns() - begin) / 1e6,
 		 (unsigned long long)g->memory.bytes >> 20, g->memory.nr,
 		 g->reclaim.ops ? g->reclaim.ops->name : "none");
@@ -266,11 +269,12 @@ static int watch(struct attached *g)
 		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
 			return VMM_EXIT_FAILURE;
 		if (fds[1].revents) {
-			log_info("%s ended", g->o->run.name);
+			log_info("%s ended", g->o->service.name);
 			return VMM_EXIT_OK;
 		}
 		if (fds[0].revents) {
-			log_debug("told to end: %s runs on", g->o->run.name);
+			log_debug("told to end: %s runs on",
+				  g->o->service.name);
 			return VMM_EXIT_OK;
 		}
 		look = tick % LOOK_TICKS == 0;

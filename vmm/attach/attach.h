@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "vmm/qemu/qemu-guest.h"
-#include "vmm/service/run-options.h"
+#include "vmm/service/service-options.h"
 
 struct engine;
 struct qemu_part;
@@ -26,10 +26,10 @@ struct qemu_part;
 
 /* The command line; strings are owned or NULL. */
 struct attach_options {
-	struct run_options run;	/* of it: name, socket, abits, policy, sink */
+	struct service_options service;
 	char *pid_text, *qmp, *uri, *domain, *ages, *agent;
 	char *of_all;	/* the domain of a process that attach_all() started */
-	int all;
+	int all, verbose;
 	pid_t pid;
 };
 

@@ -12,7 +12,6 @@
 #include "vmm/attach/attach.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/libvirt/libvirt-conn.h"
-#include "vmm/sink/sink.h"
 #include "vmm/util/log.h"
 
 static int check_pid(struct attach_options *o)
@@ -48,7 +47,7 @@ good:
 			  o->uri);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->all && (o->run.name || o->run.socket || o->agent)) {
+	if (o->all && (o->service.name || o->service.socket || o->agent)) {
 		log_error("--all: --name, --socket and --agent are of one "
 			  "guest");
 		return VMM_EXIT_USAGE;
@@ -73,7 +72,7 @@ static int check(struct attach_options *o)
 
 	if (!rc)
 		rc = check_whom(o);
-	return rc ? rc : run_options_check_reclaim(&o->run);
+	return rc ? rc : service_options_check(&o->service);
 }
 
 /* What attach_all() starts: the user's words are for all, ours for one. */
@@ -113,7 +112,7 @@ static int parse(struct attach_options *o, poptContext popt)
 
 static int options_parse(struct attach_options *o, int argc, char **argv)
 {
-	struct run_options *r = &o->run;
+	struct service_options *r = &o->service;
 	const struct poptOption table[] = {
 		{ "pid", 'p', POPT_ARG_STRING, &o->pid_text, 0,
 		  "the QEMU process of the guest", "PID" },
@@ -146,7 +145,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 		  "name of the VM (as QEMU has it)", "NAME" },
 		{ "socket", 's', POPT_ARG_STRING, &r->socket, 0,
 		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
-		{ "verbose", 'v', POPT_ARG_NONE, &r->verbose, 0,
+		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
 		  "tell more", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
@@ -167,7 +166,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 /* After libvirt's metadata had its say. */
 static void options_free(struct attach_options *o)
 {
-	run_options_free(&o->run);
+	service_options_free(&o->service);
 	free(o->pid_text);
 	free(o->qmp);
 	free(o->uri);
@@ -182,10 +181,10 @@ int cmd_attach(int argc, char **argv)
 	struct attach_options o;
 	int rc = options_parse(&o, argc, argv);
 
-	if (o.run.verbose)
+	if (o.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
-	if (!rc && !o.run.sink)
-		o.run.sink = strdup("swap");
+	if (!rc && !o.service.sink)
+		o.service.sink = strdup("swap");
 	if (!rc)
 		rc = o.all ? attach_all(&o, argc, argv) : attach_guest(&o);
 	options_free(&o);

@@ -20,13 +20,13 @@
 #include <unistd.h>
 
 #include "vmm/cmd/cmd.h"
+#include "vmm/cmd/run-options.h"
 #include "vmm/dev/console.h"
 #include "vmm/dev/device.h"
 #include "vmm/dev/legacy.h"
 #include "vmm/dev/serial.h"
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/service/run-options.h"
 #include "vmm/service/run-reclaim.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"
@@ -77,7 +77,7 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		    size_t len)
 {
 	struct vm_config vc = {
-		.name = o->name, .mem_bytes = o->mem_bytes,
+		.name = o->service.name, .mem_bytes = o->mem_bytes,
 		.nr_cpus = o->nr_cpus, .numa = &o->numa,
 	};
 	const struct boot_config bc = {
@@ -85,7 +85,8 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		.cmdline = o->cmdline,
 	};
 	struct run_parts parts;
-	int rc = run_reclaim_choose(&m->reclaim, o, &vc.backing, why, len);
+	int rc = run_reclaim_choose(&m->reclaim, &o->service, &vc.backing, why,
+				    len);
 
 	if (!rc)
 		rc = vm_new(&m->vm, &vc, why, len);
@@ -99,7 +100,7 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		.mem = vm_mem(m->vm), .vm_fd = vm_fd(m->vm), .vm = m->vm,
 		.vsock = m->vsock, .balloon = m->balloon,
 	};
-	return run_reclaim_start(&m->reclaim, o, &parts, why, len);
+	return run_reclaim_start(&m->reclaim, &o->service, &parts, why, len);
 }
 
 /* What the guest printed last, for a reader who is slow, but not for ever. */

@@ -18,5 +18,5 @@ vmm_vmm_SOURCES += \
 	vmm/cmd/inspect-print.h \
 	vmm/cmd/inspect-process.c \
 	vmm/cmd/main.c \
-	vmm/cmd/run-options.c \
+	vmm/cmd/run-options.c vmm/cmd/run-options.h \
 	vmm/cmd/stat-wss.c vmm/cmd/stat-wss.h

@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #include "vmm/cmd/cmd.h"
-#include "vmm/service/run-options.h"
-#include "vmm/sink/sink.h"
+#include "vmm/cmd/run-options.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 
@@ -86,7 +85,7 @@ static int check_backing(struct run_options *o)
 		[GUEST_MEM_HUGETLB] = "hugetlb=2M",
 		[GUEST_MEM_HUGETLB_1G] = "hugetlb=1G",
 	};
-	const char *text = o->backing_text;
+	const char *text = o->service.backing_text;
 
 	if (!text)
 		return VMM_EXIT_OK;
@@ -94,7 +93,7 @@ static int check_backing(struct run_options *o)
 		text = kinds[GUEST_MEM_HUGETLB];
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!strcmp(text, kinds[i])) {
-			o->backing = i;
+			o->service.backing = i;
 			return VMM_EXIT_OK;
 		}
 	log_error("--mem-backing %s: there are anon (4 KiB pages), thp (huge "
@@ -136,29 +135,11 @@ static int parse_number(const char *text, int min, int *value)
 static int check_node_targets(const struct run_options *o)
 {
 	for (unsigned int i = o->numa.nr; i < GUEST_NUMA_NODES; i++)
-		if (o->policy.node_target_bytes[i]) {
+		if (o->service.policy.node_target_bytes[i]) {
 			log_error("--reclaim %s: the guest has no node %u: see "
-				  "--numa", o->reclaim_text, i);
+				  "--numa", o->service.reclaim_text, i);
 			return VMM_EXIT_USAGE;
 		}
-	return VMM_EXIT_OK;
-}
-
-int run_options_check_reclaim(struct run_options *o)
-{
-	const struct reclaim_sink_ops *sink;
-	const char *options;
-	char why[256];
-
-	if (o->sink && sink_find(&sink, o->sink, &options, why, sizeof(why))) {
-		log_error("--sink %s: %s", o->sink, why);
-		return VMM_EXIT_USAGE;
-	}
-	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
-						   why, sizeof(why))) {
-		log_error("--reclaim %s: %s", o->reclaim_text, why);
-		return VMM_EXIT_USAGE;
-	}
 	return VMM_EXIT_OK;
 }
 
@@ -192,12 +173,12 @@ static int check(struct run_options *o)
 			  "have", o->cid_text, DEFAULT_CID);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->agent_record && o->no_agent) {
+	if (o->service.agent_record && o->service.no_agent) {
 		log_error("--agent-record %s: with --no-agent nothing is told "
-			  "that could be recorded", o->agent_record);
+			  "that could be recorded", o->service.agent_record);
 		return VMM_EXIT_USAGE;
 	}
-	rc = run_options_check_reclaim(o);
+	rc = service_options_check(&o->service);
 	return rc ? rc : check_node_targets(o);
 }
 
@@ -225,6 +206,7 @@ static int parse_options(struct run_options *o, poptContext popt)
 
 int run_options_parse(struct run_options *o, int argc, char **argv)
 {
+	struct service_options *s = &o->service;
 	const struct poptOption table[] = {
 		{ "kernel", 'k', POPT_ARG_STRING, &o->kernel, 0,
 		  "bzImage or ELF file (vmlinux) to boot", "FILE" },
@@ -234,7 +216,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "kernel command line", "TEXT" },
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
-		{ "mem-backing", 0, POPT_ARG_STRING, &o->backing_text, 0,
+		{ "mem-backing", 0, POPT_ARG_STRING, &s->backing_text, 0,
 		  "what is behind it: anon, memfd, thp, hugetlb[=2M|1G] (what "
 		  "--abits needs)",
 		  "KIND" },
@@ -251,24 +233,24 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "unix socket to reach the guest's vsock ports", "PATH" },
 		{ "cid", 0, POPT_ARG_STRING, &o->cid_text, 0,
 		  "vsock address of the guest (3)", "N" },
-		{ "name", 'n', POPT_ARG_STRING, &o->name, 0,
+		{ "name", 'n', POPT_ARG_STRING, &s->name, 0,
 		  "name of the VM (vm-PID)", "NAME" },
-		{ "socket", 's', POPT_ARG_STRING, &o->socket, 0,
+		{ "socket", 's', POPT_ARG_STRING, &s->socket, 0,
 		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
-		{ "abits", 'a', POPT_ARG_STRING, &o->abits, 0,
+		{ "abits", 'a', POPT_ARG_STRING, &s->abits, 0,
 		  "source of accessed bits: auto, none, kvm-young, damon, "
 		  "page-idle, rwp[,faults=N], soft[,faults=N], "
 		  "guest-pte (auto)", "SOURCE" },
-		{ "reclaim", 'r', POPT_ARG_STRING, &o->reclaim_text, 0,
+		{ "reclaim", 'r', POPT_ARG_STRING, &s->reclaim_text, 0,
 		  "reclaim policy: off, on, target=SIZE,period=TIME,idle=N,"
 		  "cpu=PERCENT,prefetch=PAGES (off)", "POLICY" },
-		{ "sink", 0, POPT_ARG_STRING, &o->sink, 0,
+		{ "sink", 0, POPT_ARG_STRING, &s->sink, 0,
 		  "where cold pages go: swap, store[,mem=SIZE,codec=lz4|zstd,"
 		  "file=PATH|nbd=URI,size=SIZE], numa,to=NODE[,from=NODE] (swap)",
 		  "SINK" },
-		{ "no-agent", 0, POPT_ARG_NONE, &o->no_agent, 0,
+		{ "no-agent", 0, POPT_ARG_NONE, &s->no_agent, 0,
 		  "do not listen to a guest agent", NULL },
-		{ "agent-record", 0, POPT_ARG_STRING, &o->agent_record, 0,
+		{ "agent-record", 0, POPT_ARG_STRING, &s->agent_record, 0,
 		  "write what the agent tells to a file, to be replayed",
 		  "FILE" },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
@@ -282,7 +264,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	o->nr_cpus = 1;
 	o->cid = DEFAULT_CID;
-	o->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
+	s->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
 	popt = poptGetContext("vmm run", argc, (const char **)argv, table, 0);
 	poptSetOtherOptionHelp(popt, "--kernel FILE [OPTION...]");
 	rc = parse_options(o, popt);
@@ -292,13 +274,13 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		return rc;
 	if (!o->cmdline)
 		o->cmdline = strdup("");
-	if (!o->abits)
-		o->abits = strdup(DEFAULT_ABITS);
-	if (!o->sink)
-		o->sink = strdup(DEFAULT_SINK);
-	if (!o->name && asprintf(&o->name, "vm-%d", getpid()) < 0)
-		o->name = NULL;
-	if (o->cmdline && o->abits && o->sink && o->name)
+	if (!s->abits)
+		s->abits = strdup(DEFAULT_ABITS);
+	if (!s->sink)
+		s->sink = strdup(DEFAULT_SINK);
+	if (!s->name && asprintf(&s->name, "vm-%d", getpid()) < 0)
+		s->name = NULL;
+	if (o->cmdline && s->abits && s->sink && s->name)
 		return VMM_EXIT_OK;
 	log_error("no memory for the command line");
 	return VMM_EXIT_FAILURE;
@@ -306,18 +288,12 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 
 void run_options_free(struct run_options *o)
 {
+	service_options_free(&o->service);
 	free(o->kernel);
 	free(o->initrd);
 	free(o->cmdline);
-	free(o->name);
-	free(o->socket);
 	free(o->vsock);
-	free(o->abits);
-	free(o->agent_record);
-	free(o->sink);
 	free(o->mem_text);
-	free(o->backing_text);
-	free(o->reclaim_text);
 	free(o->net_text);
 	free(o->cpus_text);
 	free(o->cid_text);

@@ -15,8 +15,8 @@
 #include "vmm/guest/guest-harvest.h"
 #include "vmm/guest/view.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/service/run-options.h"
 #include "vmm/service/run-reclaim.h"
+#include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/log.h"
 #include "vmm/util/rundir.h"
@@ -25,7 +25,7 @@
  * Without accessed bits or without swap a guest still runs; only who asked for
  * reclaim, or for a source by name, is refused.
  */
-static int without_source(const struct run_options *o, int rc,
+static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
 {
 	if (strcmp(o->abits, "auto") || o->policy.enabled) {
@@ -55,7 +55,7 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 	return kind;
 }
 
-int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_choose(struct run_reclaim *r, const struct service_options *o,
 		       enum guest_mem_backing *backing, char *why, size_t len)
 {
 	char reasons[1024];
@@ -107,7 +107,8 @@ static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
 	return -ENODEV;
 }
 
-int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_choose_for(struct run_reclaim *r,
+			   const struct service_options *o,
 			   const struct run_parts *parts, char *why,
 			   size_t len)
 {
@@ -121,7 +122,7 @@ int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
-static int open_source(struct run_reclaim *r, const struct run_options *o,
+static int open_source(struct run_reclaim *r, const struct service_options *o,
 		       const struct run_parts *parts, char *why, size_t len)
 {
 	char reasons[768];
@@ -145,7 +146,7 @@ static int open_source(struct run_reclaim *r, const struct run_options *o,
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
-static int open_sink(struct run_reclaim *r, const struct run_options *o,
+static int open_sink(struct run_reclaim *r, const struct service_options *o,
 		     const struct run_parts *parts, char *why, size_t len)
 {
 	const struct reclaim_sink_ops *ops;
@@ -177,7 +178,7 @@ static int take_free(void *ctx, uint64_t nr_bytes)
 	return virtio_balloon_cycle(r->balloon, nr_bytes);
 }
 
-static int start_engine(struct run_reclaim *r, const struct run_options *o,
+static int start_engine(struct run_reclaim *r, const struct service_options *o,
 			const struct run_parts *parts, char *why, size_t len)
 {
 	struct engine_config config = {
@@ -210,7 +211,7 @@ static int start_engine(struct run_reclaim *r, const struct run_options *o,
 	return rc;
 }
 
-static int start_server(struct run_reclaim *r, const struct run_options *o,
+static int start_server(struct run_reclaim *r, const struct service_options *o,
 			const struct run_parts *parts, char *why, size_t len)
 {
 	char path[108];
@@ -248,7 +249,7 @@ static int start_agent_server(struct run_reclaim *r,
 	return rc;
 }
 
-int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_start(struct run_reclaim *r, const struct service_options *o,
 		      const struct run_parts *parts, char *why, size_t len)
 {
 	int rc = view_new(&r->view, parts->mem);

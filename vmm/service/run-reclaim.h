@@ -18,7 +18,7 @@ struct agent_server;
 struct engine;
 struct engine_guest;
 struct reclaim_sink;
-struct run_options;
+struct service_options;
 struct stat_server;
 struct view;
 struct virtio_balloon;
@@ -54,20 +54,21 @@ struct run_reclaim {
  * it needs.  *backing is what o asks for, or the source needs.  0 or -errno
  * with why.
  */
-int run_reclaim_choose(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_choose(struct run_reclaim *r, const struct service_options *o,
 		       enum guest_mem_backing *backing, char *why, size_t len);
 /*
  * The same for a guest that runs already: "auto" is the first source that says
  * it can serve its memory.
  */
-int run_reclaim_choose_for(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_choose_for(struct run_reclaim *r,
+			   const struct service_options *o,
 			   const struct run_parts *parts, char *why,
 			   size_t len);
 /*
  * Before the VM starts.  0 or -errno with why; what was made before a failure
  * is in *r, for run_reclaim_stop().
  */
-int run_reclaim_start(struct run_reclaim *r, const struct run_options *o,
+int run_reclaim_start(struct run_reclaim *r, const struct service_options *o,
 		      const struct run_parts *parts, char *why, size_t len);
 /* After the VM's threads ended, before its devices go. */
 void run_reclaim_stop(struct run_reclaim *r);
