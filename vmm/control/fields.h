@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The statistics by name: what stat-snapshot.c makes JSON, metrics and events of.
+ * The statistics by name: of what stat-snapshot.c makes JSON, metrics and events.
  */
 #ifndef VMM_CONTROL_FIELDS_H
 #define VMM_CONTROL_FIELDS_H

@@ -100,7 +100,7 @@ struct engine_stats {
 	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
 	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
 	uint64_t age_2m[ENGINE_AGES];
-	/* The dearest hold of the engine's lock, in frames looked at (lock-hold.h). */
+	/* The dearest hold of the engine's lock, in frames: lock-hold.h. */
 	unsigned int most_spent;
 	char source[32], sink[32];
 	unsigned int source_granule_pages;

@@ -76,7 +76,7 @@ int ky_scan_range(struct ky_scan *scan, struct kvm_young_scan *req);
 /* Flushes the VM's TLBs if a bit was cleared since the last time. */
 void ky_flush(struct ky_scan *scan);
 
-/* --- table-walk.c: the memory slots of a batch ----------------------------------- */
+/* --- table-walk.c: the memory slots of a batch ---------------------------- */
 
 #if KY_WALK_KNOWN
 /* Walks the batch.  0, or -EOPNOTSUPP (an entry it does not understand). */

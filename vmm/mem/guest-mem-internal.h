@@ -40,7 +40,8 @@ struct guest_mem {
 	bool no_scan;			/* tests: as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
-	uint8_t *held;			/* owned; bytes are atomic: see guest-mem-hold.c */
+	/* See guest-mem-hold.c; owned; bytes are atomic. */
+	uint8_t *held;
 	/* See residency-update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch, *mapped;
 	bool look_at_all;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of requests.c (what is asked), requests-list.c, requests-work.c (the threads),
- * requests-answer.c and requests-probe.c.
+ * Of requests.c (what is asked), requests-list.c, requests-work.c (the
+ * threads), requests-answer.c and requests-probe.c.
  *
  * All requests are in one list, in the order in which they came.  It is short:
  * REQUESTS_MAX_WAITING reads and as many discards, a write for each thread that

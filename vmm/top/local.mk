@@ -1,4 +1,4 @@
-# What vmm top shows; the terminal itself is linked to the command alone.
+# Of screen.c, the terminal, ncurses is linked to the command alone.
 vmm_libvmm_a_SOURCES += \
 	vmm/top/feed.c vmm/top/feed.h \
 	vmm/top/host.c vmm/top/host.h \
