@@ -337,6 +337,9 @@ tests_unit_rmap_record_LDADD = $(VMM_LIBS)
 # Man pages against --help, and links of the documents.
 dist_check_SCRIPTS += tests/unit/docs.sh
 TESTS += tests/unit/docs.sh
+# The includes of each folder against the table of architecture.md.
+dist_check_SCRIPTS += tests/unit/includes.sh
+TESTS += tests/unit/includes.sh
 
 # The module's sources, as DKMS builds them.
 dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
