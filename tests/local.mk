@@ -1,5 +1,10 @@
 EXTRA_DIST += tests/functions.sh tests/tsan.supp tests/check-fresh \
 	tests/make-swap
+# Asks a control socket, in little time also in an emulated machine.
+check_PROGRAMS += tests/query
+tests_query_CFLAGS = $(WARN_CFLAGS) -std=gnu11 $(JANSSON_CFLAGS)
+tests_query_LDFLAGS = -static
+tests_query_LDADD = $(JANSSON_LIBS)
 include tests/unit/local.mk
 include tests/payload/local.mk
 include tests/native/local.mk

@@ -18,10 +18,10 @@ api() { # PATH...
   for _path; do echo "url = http://vmm$_path"; done |
     curl -sS --max-time 20 --unix-socket "$tmp/socket" --config -
 }
-stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
+stat_of() { value_of "$tmp/socket" /stats "$1"; }
 say() { echo "$1" >&9; }
 # command TEXT ANSWER: and wait for a new line of the guest's that begins so.
-answers() { tr -d '\r' <console | grep -c "^$1"; }
+answers() { grep -c "^$1" console; }
 more_answers() { [ "$(answers "$1")" -gt "$2" ]; }
 command_guest() {
   _had=$(answers "$2")

@@ -12,7 +12,7 @@ lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   fail_all "the module does not build: see above"
 }
 trap - EXIT
-lab_exec --timeout 5400 sh "$srcdir/tests/lab/agent-inside.sh"
+lab_exec --timeout 1500 sh "$srcdir/tests/lab/agent-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

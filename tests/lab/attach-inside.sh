@@ -22,13 +22,10 @@ qemu-system-x86_64 -accel kvm -cpu host -machine q35 -m 224,slots=2,maxmem=1G \
   -qmp unix:qmp,server=on,wait=off -monitor unix:hmp,server=on,wait=off \
   -serial stdio <input >console 2>qemu.log &
 qemu=$!
-said() { tr -d '\r' <console | grep -c "^$1"; }
+said() { grep -c "^$1" console; }
 has_said() { [ "$(said "$1")" -gt "${2:-0}" ]; }
 wait_for 300 has_said "G ready" || guest_hung console qemu.log
-stat_of() {
-  curl -sS --max-time 20 --unix-socket "$tmp/s" http://vmm/stats 2>/dev/null |
-    jq -r "$1" 2>/dev/null
-}
+stat_of() { value_of "$tmp/s" /stats "$1"; }
 attach() { # OPTION...
   "$vmm" attach --qmp qmp --socket "$tmp/s" --abits "$ATTACH_SOURCE" --ages ages \
     "$@" 2>log &
@@ -105,8 +102,7 @@ wait_for 100 scanned 1
 ok $? "and is served again"
 
 # --- it is saved: reclaim pauses ----------------------------------------------------
-policy_on() { [ "$(stat_of .policy.enabled)" = "$1" ] ||
-  [ "$(curl -sS --unix-socket "$tmp/s" http://vmm/policy | jq .enabled)" = "$1" ]; }
+policy_on() { [ "$(value_of "$tmp/s" /policy .enabled)" = "$1" ]; }
 # At least 100 MiB are sent, in half an hour: it is cancelled long before.
 echo 'migrate_set_parameter max-bandwidth 64K
 migrate -d "exec:cat >/dev/null"' | socat -t 2 - UNIX:hmp >/dev/null

@@ -20,7 +20,7 @@ ATTACH_KILLS=${ATTACH_KILLS:-30}
 ATTACH_MEMORY=${ATTACH_MEMORY-}
 export ATTACH_KERNEL ATTACH_SOURCE ATTACH_KILLS ATTACH_MEMORY
 trap - EXIT
-lab_exec --kernel "$kernel" --timeout 5400 --swap 1G --env ATTACH_KERNEL \
+lab_exec --kernel "$kernel" --timeout 1500 --swap 1G --env ATTACH_KERNEL \
   --env ATTACH_SOURCE --env ATTACH_KILLS --env ATTACH_MEMORY \
   sh "$srcdir/tests/lab/attach-inside.sh"
 status=$?

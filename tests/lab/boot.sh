@@ -7,7 +7,7 @@ mkdir -p "$tmp/out"
 "$mkguest" --script "$srcdir/tests/lab/boot-guest.sh" --module pvpanic-mmio \
   "$tmp/out/guest.cpio"
 trap - EXIT
-lab_exec --timeout 5400 sh "$srcdir/tests/lab/boot-inside.sh"
+lab_exec --timeout 1500 sh "$srcdir/tests/lab/boot-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

@@ -14,7 +14,7 @@ md5sum <"$tmp/out/blob" >"$tmp/md5"
   --add "${abs_top_builddir:-build}/tests/lab/vsock-cat" \
   --add "$tmp/out/blob=/blob" --add "$tmp/md5=/md5" "$tmp/out/guest.cpio"
 trap - EXIT
-lab_exec --timeout 5400 sh "$srcdir/tests/lab/devices-inside.sh"
+lab_exec --timeout 1500 sh "$srcdir/tests/lab/devices-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

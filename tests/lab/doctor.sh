@@ -11,7 +11,7 @@ lab_module "$tmp/kmod" "$release" >"$tmp/build.log" 2>&1
 ok $? "the module builds"
 [ "$nr_failed" = 0 ] || { sed 's/^/# /' "$tmp/build.log"; done_testing; exit 1; }
 
-lab_run --timeout 5400 --swap 512M sh "$srcdir/tests/lab/doctor-inside.sh" \
+lab_run --timeout 1500 --swap 512M sh "$srcdir/tests/lab/doctor-inside.sh" \
   "$vmm" "$tmp/kmod/kvm_young.ko"
 is "$lab_status" 0 "the machine ran the tests"
 [ "$lab_status" = 0 ] || { done_testing; exit 1; }

@@ -11,7 +11,7 @@ if [ -z "${VMM_TEST_INSIDE-}" ]; then
   lab_require
   trap - EXIT
   mkdir -p "$tmp/out"
-  lab_exec --timeout 5400 --swap 1G --env VMM_TEST_INSIDE=1 sh "$self"
+  lab_exec --timeout 1500 --swap 1G --env VMM_TEST_INSIDE=1 sh "$self"
   status=$?
   rm -rf "$tmp"
   exit $status
@@ -29,7 +29,7 @@ is "$(stat_of .engine.source)" guest-pte "the source is the guest's tables"
 
 first=$(event start shared_gfn)
 third=$(($(event start shared_pages) / 3))
-idle_of() { api "/page/$((first + $1))" | jq .idle_scans; }
+idle_of() { value_of "$socket" "/page/$((first + $1))" .idle_scans; }
 scans() { stat_of .engine.nr_scans; }
 is_old() { [ "$(idle_of $((2 * third + 5)))" -ge 6 ]; }
 wait_for 120 is_old
@@ -53,7 +53,9 @@ evicted() { [ "$(stat_of .engine.nr_evicted)" -ge 500 ]; }
 wait_for 120 evicted
 ok $? "idle pages are evicted"
 # A guest that had no processor for three scans has them back when it goes on.
-is_resident() { [ "$(api "/page/$((first + $1))" | jq .resident)" = true ]; }
+is_resident() {
+  [ "$(value_of "$socket" "/page/$((first + $1))" .resident)" = true ]
+}
 for i in 0 $((third / 2)) $((third + third / 2)); do
   wait_for 120 is_resident "$i"
   ok $? "page $i, which is in use, is resident"

@@ -41,7 +41,7 @@ EOT
 cd "$tmp" || exit 1
 # shellcheck disable=SC2016 # literally
 tricky='a "b" '"'c'"' $HOME *'
-lab_run --timeout 3000 --swap 64M --env 'GIVEN=x y' sh "$tmp/inside.sh" \
+lab_run --timeout 900 --swap 64M --env 'GIVEN=x y' sh "$tmp/inside.sh" \
   "$tmp" "$tricky" '' >"$tmp/diag"
 is "$lab_status" 37 "the command's exit status"
 is "$lab_stdout" "$tricky||x y|$tmp|
@@ -68,10 +68,10 @@ echo "<3>BUG: seen in $1" >/dev/kmsg
 echo c >/proc/sysrq-trigger
 sleep 60
 EOT
-lab_exec --timeout 3000 sh "$tmp/falls.sh" something >"$tmp/diag" 2>"$tmp/words"
+lab_exec --timeout 900 sh "$tmp/falls.sh" something >"$tmp/diag" 2>"$tmp/words"
 is $? 125 "a fall ends with 125"
 like "$(cat "$tmp/words")" 'BUG: seen in something' "with the machine's last words"
-lab_run --timeout 3000 sh "$tmp/falls.sh" something >"$tmp/diag"
+lab_run --timeout 900 sh "$tmp/falls.sh" something >"$tmp/diag"
 is "$lab_status" 125 "lab_run says so, too"
 is "$(wc -l <"$tmp/out/fell")" 2 "nothing is tried again"
 done_testing

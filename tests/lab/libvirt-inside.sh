@@ -72,7 +72,7 @@ $(cat)
 </domain>
 END
 }
-said() { tr -d '\r' <"$1.console" | grep -c "^$2"; } # DOMAIN TEXT
+said() { grep -c "^$2" "$1.console"; } # DOMAIN TEXT
 has_said() { [ "$(said "$1" "$2")" -gt "${3:-0}" ]; }
 say() { echo "$2" | socat -t 1 - "UNIX-CONNECT:$1.tty" >/dev/null; }
 hung() { guest_hung "$1.console" all.log; }
@@ -81,11 +81,7 @@ lives() { [ "$(lv domstate "$1")" = running ] || hung "$1"; } # DOMAIN
 prepare() { # DOMAIN POLICY
   "$vmm" libvirt -c $uri --yes --reclaim "$2" enable "$1" >enable.log 2>&1
 }
-api() { # DOMAIN PATH
-  curl -sS --max-time 20 --unix-socket "/run/vmm/$1.sock" "http://vmm$2" \
-    2>/dev/null
-}
-stat_of() { api "$1" /stats | jq -r "$2" 2>/dev/null; }
+stat_of() { value_of "/run/vmm/$1.sock" /stats "$2"; }
 scanned() { # DOMAIN NR
   _nr=$(stat_of "$1" .engine.nr_scans)
   [ -n "$_nr" ] && [ "$_nr" -ge "$2" ]
@@ -96,7 +92,8 @@ resident_at_most() { # DOMAIN MIB
 }
 memory_is() { [ "$(stat_of "$1" .memory.bytes)" = $(($2 << 20)) ]; }
 with_agent() {
-  [ "$(stat_of "$1" '.agent.connected and .agent.epoch > 0')" = true ]
+  [ "$(stat_of "$1" .agent.connected)" = true ] &&
+    [ "$(stat_of "$1" .agent.epoch)" -gt 0 ]
 }
 
 cp "$LAB_OUT/disk" disk
@@ -187,7 +184,7 @@ pid=$(echo "$names" | awk '/vmm-guest-agent/ { print $1; exit }')
 "$vmm" inspect --name one pid "$pid" >inspect 2>&1
 ok $? "vmm inspect pid: one of its processes"
 sed 's/^/# /;8q' inspect
-[ "$(api one "/process/$pid" | jq '[.vmas[].nr_mapped] | add')" -gt 0 ]
+[ "$(query /run/vmm/one.sock "/process/$pid" | jq '[.vmas[].nr_mapped] | add')" -gt 0 ]
 ok $? "/process/$pid: with its pages"
 at "one: $(stat_of one '[.agent, .taken] | tostring')"
 

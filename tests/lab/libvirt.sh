@@ -23,7 +23,7 @@ LIBVIRT_KERNEL=$kernel
 LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
 export LIBVIRT_KERNEL LIBVIRT_STARTS
 trap - EXIT
-lab_exec --kernel "$kernel" --timeout 5400 --swap 1G --env LIBVIRT_KERNEL \
+lab_exec --kernel "$kernel" --timeout 1500 --swap 1G --env LIBVIRT_KERNEL \
   --env LIBVIRT_STARTS sh "$srcdir/tests/lab/libvirt-inside.sh"
 status=$?
 rm -rf "$tmp"

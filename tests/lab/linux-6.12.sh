@@ -17,7 +17,7 @@ lab_module "$tmp/out/kmod" "$headers" >"$tmp/build.log" 2>&1 || {
 "$mkguest" --kernel none --script "$srcdir/tests/lab/attach-guest.sh" \
   "$tmp/out/guest.cpio" || exit 1
 
-lab_run --kernel "$kernel" --timeout 9000 --swap 2G \
+lab_run --kernel "$kernel" --timeout 1500 --swap 2G \
   --env ATTACH_KERNEL="$(lab_guest_kernel)" --env ATTACH_SOURCE=kvm-young \
   --env ATTACH_KILLS=2 sh "$srcdir/tests/lab/linux-inside.sh"
 is "$lab_status" 0 "the machine ran the tests"

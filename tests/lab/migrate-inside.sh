@@ -43,13 +43,10 @@ hmp() { # NAME COMMAND...
   shift
   printf '%s\n' "$@" | socat -t 3 - "UNIX:hmp.$_n"
 }
-said() { # NAME PATTERN
-  tr -d '\r' <"console.$1" | grep -c "^$2"
-}
+said() { grep -c "^$2" "console.$1"; } # NAME PATTERN
 has_said() { [ "$(said "$1" "$2")" -gt "${3:-0}" ]; }
 lost() { cat console.? | tr -d '\r' | grep -cE 'lost|FAILED'; }
-api() { curl -sS --max-time 20 --unix-socket "$tmp/s.$1" "http://vmm$2" 2>/dev/null; }
-stat_of() { api "$1" /stats | jq -r "$2" 2>/dev/null; }
+stat_of() { value_of "$tmp/s.$1" /stats "$2"; }
 attach() { # NAME OPTION...: its process in $!
   _n=$1
   shift
@@ -64,7 +61,7 @@ known_old() {
   stat_of "$1" '.engine | .nr_scans as $n |
     [.pages_by_idle_scans[$n + 8:][]?, 0] | add'
 }
-enabled() { [ "$(api "$1" /policy | jq .enabled)" = "$2" ]; }
+enabled() { [ "$(value_of "$tmp/s.$1" /policy .enabled)" = "$2" ]; }
 swapped_kib() { awk '/^VmSwap/ { print $2 }' "/proc/$1/status"; }
 rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 major_faults() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f10; }

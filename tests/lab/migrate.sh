@@ -16,7 +16,7 @@ lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   "$tmp/out/guest.cpio" || exit 1
 trap - EXIT
 # shellcheck disable=SC2016 # LAB_OUT is the machine's
-lab_exec --kernel "$kernel" --timeout 5400 --swap 1G \
+lab_exec --kernel "$kernel" --timeout 1500 --swap 1G \
   --env MIGRATE_ACCEL=kvm --env MIGRATE_SOURCE=kvm-young \
   --env MIGRATE_KERNEL="$kernel" \
   sh -c 'MIGRATE_GUEST=$LAB_OUT/guest.cpio; export MIGRATE_GUEST

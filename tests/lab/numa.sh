@@ -8,7 +8,7 @@ require curl jq
 mkdir -p "$tmp/out"
 "$mkguest" --script "$srcdir/tests/lab/numa-guest.sh" "$tmp/out/guest.cpio"
 trap - EXIT
-lab_exec --nodes 2 --timeout 5400 sh "$srcdir/tests/lab/numa-inside.sh"
+lab_exec --nodes 2 --timeout 1500 sh "$srcdir/tests/lab/numa-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

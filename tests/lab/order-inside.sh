@@ -21,11 +21,8 @@ exec 9<>input
   <input >console 2>messages &
 vmm_pid=$!
 
-stat_of() {
-  curl -sS --max-time 20 --unix-socket "$tmp/socket" http://vmm/stats \
-    2>/dev/null | jq -r "$1" 2>/dev/null
-}
-says() { tr -d '\r' <console | grep -q "^$1"; }
+stat_of() { value_of "$tmp/socket" /stats "$1"; }
+says() { grep -q "^$1" console; }
 give_up() {
   tr -d '\r' <console | tail -n 30 | sed 's/^/# console: /'
   sed 's/^/# messages: /' messages
@@ -40,7 +37,7 @@ idle_cache() { # BYTES of page cache are known, and idle
   _pages=$(stat_of .kept.idle_clean)
   [ -n "$_pages" ] && [ $((_pages * 4096)) -ge "$1" ]
 }
-taken() { stat_of "[.taken.$1] | add"; }
+taken() { stat_of ".taken.$1"; }
 
 wait_for 240 says "G read $sum" || guest_hung console messages
 ok 0 "the guest has read its file"
@@ -54,7 +51,7 @@ read_again() { # sets back
   "$vmm" policy --socket "$tmp/socket" target=288M >/dev/null
   echo again >&9
   nr_reads=$((nr_reads + 1))
-  has_read() { [ "$(tr -d '\r' <console | grep -c "^G again $sum")" = $nr_reads ]; }
+  has_read() { [ "$(grep -c "^G again $sum" console)" = $nr_reads ]; }
   back=0
   wait_for 120 has_read || back=1
   wait_for 100 idle_cache $((80 << 20)) || back=1

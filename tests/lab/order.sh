@@ -16,5 +16,5 @@ lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
 }
 "$mkguest" --script "$abs_top_srcdir/tests/lab/order-guest.sh" --add "$agent" \
   --module ext4 "$tmp/out/guest.cpio"
-lab_exec --timeout 5400 --swap 1G --mem 3G \
+lab_exec --timeout 1500 --swap 1G --mem 3G \
   sh "$abs_top_srcdir/tests/lab/order-inside.sh"

@@ -8,5 +8,5 @@ kernel=$("$abs_top_srcdir/tests/lab/kernel/build-kernel" --cached 2>"$tmp/why") 
   lab_no_kernel "$(cat "$tmp/why")"
 truth=$abs_top_builddir/tests/native/abits-truth
 # A level-1 CPU keeps translations long: windows of a second.
-lab_exec --kernel "$kernel" --timeout 5400 \
+lab_exec --kernel "$kernel" --timeout 1500 \
   sh "$abs_top_srcdir/tests/lab/abits-inside.sh" "$truth" page-idle

@@ -33,8 +33,8 @@ api() { # PATH [CURL-OPTION...]
   shift
   curl -sS --max-time 20 --unix-socket "$tmp/socket" "$@" "http://vmm$_path"
 }
-stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
-answers() { tr -d '\r' <console | grep -c "^$1"; }
+stat_of() { value_of "$tmp/socket" /stats "$1"; }
+answers() { grep -c "^$1" console; }
 more_answers() { [ "$(answers "$1")" -gt "$2" ]; }
 command_guest() { # TEXT ANSWER
   _had=$(answers "$2")
@@ -61,9 +61,9 @@ referenced() { # [mapcount, mappings, count, who]
       (.referenced_by | map(.pid) | sort)]'
 }
 known() {
-  [ "$(api "/process/$parent" | jq .has_pgd)" = true ] &&
-    [ "$(api "/process/$child" | jq .has_pgd)" = true ] &&
-    [ "$(api "/page/$gfn" | jq .mapcount)" = 1 ]
+  [ "$(value_of "$tmp/socket" "/process/$parent" .has_pgd)" = true ] &&
+    [ "$(value_of "$tmp/socket" "/process/$child" .has_pgd)" = true ] &&
+    [ "$(value_of "$tmp/socket" "/page/$gfn" .mapcount)" = 1 ]
 }
 # Touched by WHO: COUNT and the pids
 check() { # WHO COUNT PIDS

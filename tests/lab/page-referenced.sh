@@ -8,7 +8,7 @@
 lab_require_agent
 lab_agent_guest "$srcdir/tests/lab/page-referenced-guest.sh" touch-shared
 trap - EXIT
-lab_exec --timeout 5400 sh "$srcdir/tests/lab/page-referenced-inside.sh"
+lab_exec --timeout 1500 sh "$srcdir/tests/lab/page-referenced-inside.sh"
 status=$?
 rm -rf "$tmp"
 exit $status

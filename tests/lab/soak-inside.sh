@@ -56,10 +56,7 @@ await() {
   }
   echo "$(cut -d' ' -f1 /proc/uptime) s: $what"
 }
-stat_of() {
-  curl -sS --max-time 20 --unix-socket "$tmp/socket" http://vmm/stats \
-    2>/dev/null | jq -r "$1" 2>/dev/null
-}
+stat_of() { value_of "$tmp/socket" /stats "$1"; }
 await "the cold process" says 'cold: pid.*wrote'
 
 # QEMU's guests: one boots and ends, then the next.

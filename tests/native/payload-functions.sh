@@ -90,7 +90,7 @@ api() {
 }
 
 # stat_of JQ-EXPRESSION: of GET /stats; empty without an answer
-stat_of() { api /stats 2>/dev/null | jq -r "$1" 2>/dev/null; }
+stat_of() { value_of "$socket" /stats "$1"; }
 
 # What the engine has done; waits are for $grace seconds.
 grace=600
