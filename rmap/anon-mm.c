@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rival: an anonymous page names a group of related processes, its index
- * is the virtual page number, and each process of the group is asked what it
- * has at that address.
+ * Anonymous pages, an alternative scheme, after Hugh Dickins' anonmm patches of
+ * 2004: a page names a group of related processes, its index is the virtual
+ * page number, and each process of the group is asked what it has there.
  *
  *	frame { group, 0x7f00 } -> group { parent, child, child } -> each: the
  *	                           VMA at 0x7f00, does its PTE name the frame?
  *
- * It keeps nothing a VMA, and a fork adds one member.  The price: a page is
- * looked for in every process of the group, however few have it; and one that
- * is at two addresses (mremap after fork) does not fit and gets a chain of its
- * PTEs (pte-chain.c).
+ * It stores nothing for a VMA, and a fork adds one member to a group.  The
+ * price: a page is searched for in every process of the group, however few map
+ * it; and one that is mapped at two addresses (mremap after fork) does not fit
+ * and gets a chain of its PTEs (pte_chain.c).
  *
- * Groups found to share a frame are united, by size: the loser points to the
- * winner, and frames that still name the loser go over it.  A group counts
- * the frames and processes that name it and the losers that point to it.
+ * Groups found to share a frame are united, by size: the smaller points to the
+ * larger, its parent, and frames that still name the smaller go through it.  A
+ * group counts the frames and processes that name it and the groups that point
+ * to it.
  */
-#include <errno.h>
+#include "rmap/anon-mm.h"
 
-#include "rmap/internal.h"
+#include "rmap/object.h"
 
 struct mm_group {
 	struct object obj;
-	struct mm_group *parent;	/* NULL: a root */
-	struct rmap_mm *members;	/* of a root */
+	struct mm_group *parent;	/* one reference; NULL: a root */
+	struct rmap_mm *members;	/* of a root; not owned */
 	uint64_t nr_members;
 	uint64_t refs;
 };
@@ -40,9 +41,7 @@ static void group_put(struct rmap *map, struct mm_group *group)
 	while (group && !--group->refs) {
 		struct mm_group *parent = group->parent;
 
-		rmap_object_del(map, group->obj.id);
-		map->stats.nr_anon_vmas--;
-		rmap_release(map, group, sizeof(*group));
+		object_free(map, &group->obj, sizeof(*group));
 		group = parent;
 	}
 }
@@ -66,20 +65,13 @@ static void join(struct mm_group *root, struct rmap_mm *mm)
 
 static int group_new(struct rmap *map, struct rmap_mm *mm)
 {
-	struct mm_group *group = rmap_alloc(map, sizeof(*group));
+	struct mm_group *group;
 	int rc;
 
-	if (!group)
-		return -ENOMEM;
-	rc = rmap_object_add(map, group, &group->obj.id);
-	if (rc) {
-		rmap_release(map, group, sizeof(*group));
-		return rc;
-	}
-	group->obj.kind = OBJECT_MM_GROUP;
-	map->stats.nr_anon_vmas++;
-	join(group, mm);
-	return 0;
+	group = (void *)object_new(map, OBJECT_ANON_MM, sizeof(*group), &rc);
+	if (group)
+		join(group, mm);
+	return rc;
 }
 
 static void unite(struct mm_group *a, struct mm_group *b)
@@ -98,19 +90,29 @@ static void unite(struct mm_group *a, struct mm_group *b)
 	into->refs++;
 }
 
-int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	      struct page *page, uint64_t gfn)
+static uint64_t mapping_vpn(const struct mapping *m)
 {
-	uint64_t index = (uint64_t)vma->mm_node.start + off;
-	struct rmap_mm *mm = vma->mm;
+	return (uint64_t)m->vma->mm_node.start + m->off;
+}
+
+/* Not at a second address, nor in the upper half, for which there is no index. */
+static enum object_fit anon_mm_fit(struct rmap *map, const struct mapping *m)
+{
+	uint64_t vpn = mapping_vpn(m);
+	bool fits = m->page->object ? vpn == page_index(m->page) :
+				      vpn < RMAP_INDEX_END;
+
+	return fits ? OBJECT_FITS : OBJECT_UNFIT;
+}
+
+static int anon_mm_add(struct rmap *map, const struct mapping *m)
+{
+	struct rmap_mm *mm = m->vma->mm;
 	struct mm_group *group;
 	int rc;
 
-	/* At two addresses, or in the upper half: no index for it. */
-	if (page->object ? index != page_index(page) : index >= RMAP_INDEX_END)
-		return chain_adopt(map, page, gfn, vma, off);
-	if (page->object) {
-		group = root_of(page_object(map, page));
+	if (m->page->object) {
+		group = root_of(page_object(map, m->page));
 		if (!mm->group)
 			join(group, mm);
 		else if (root_of(mm->group) != group)
@@ -122,18 +124,27 @@ int group_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		return rc;
 	group = root_of(mm->group);
 	group->refs++;
-	page->object = group->obj.id << 1 | PAGE_MAPPING_ANON;
-	page_set_index(page, index);
+	page_set_object(m->page, group->obj.id, true);
+	page_set_index(m->page, mapping_vpn(m));
 	return 0;
 }
 
-void group_release_page(struct rmap *map, const struct page *page)
+static void anon_mm_leave(struct rmap *map, const struct page *page,
+			  const struct mapping_list *list)
 {
 	group_put(map, page_object(map, page));
 }
 
-void group_release_mm(struct rmap *map, struct rmap_mm *mm)
+static void anon_mm_del(struct rmap *map, const struct mapping *m)
 {
+	if (m->page->count == 1)
+		group_put(map, page_object(map, m->page));
+}
+
+void anon_mm_remove_member(struct rmap *map, struct rmap_mm *mm)
+{
+	if (!mm->group)
+		return;
 	*mm->pprev_member = mm->next_member;
 	if (mm->next_member)
 		mm->next_member->pprev_member = mm->pprev_member;
@@ -142,22 +153,22 @@ void group_release_mm(struct rmap *map, struct rmap_mm *mm)
 	mm->group = NULL;
 }
 
-bool group_has_one_member(const struct object *obj)
+static bool anon_mm_has_one_candidate(const struct rmap *map,
+				      const struct page *page)
 {
-	return root_of((const struct mm_group *)obj)->nr_members == 1;
+	return root_of(page_object(map, page))->nr_members == 1;
 }
 
-bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
-		 void *arg)
+static bool anon_mm_visit(const struct rmap *map, const struct page *page,
+			  candidate_fn fn, void *arg)
 {
-	const struct mm_group *root = root_of((const struct mm_group *)obj);
-	uint64_t addr = index << RMAP_PAGE_SHIFT;
+	const struct mm_group *root = root_of(page_object(map, page));
+	int64_t vpn = (int64_t)page_index(page);
 
 	for (const struct rmap_mm *mm = root->members; mm;
 	     mm = mm->next_member) {
-		struct rmap_vma *vma = rmap_vma_find(mm, addr);
-		uint64_t off = vma ? (addr - vma->desc.start) >>
-					     RMAP_PAGE_SHIFT : 0;
+		struct rmap_vma *vma = mm_first_vma(mm, vpn, vpn);
+		uint64_t off = vma ? (uint64_t)(vpn - vma->mm_node.start) : 0;
 
 		if (!fn(vma, off, arg))
 			return false;
@@ -165,73 +176,18 @@ bool group_visit(const struct object *obj, uint64_t index, mapping_fn fn,
 	return true;
 }
 
-/*
- * The index of a page is its virtual page number: one that only this VMA has
- * gets another, one that others have as well is at two addresses from now on.
- * Chains are made first, and wait in the order of the pages.
- */
-static bool needs_chain(const struct rmap *map, const struct page *page,
-			uint64_t index)
+/* Others that map the page would have it at another address than the VMA. */
+static bool anon_mm_fits_at(const struct page *page, uint64_t vpn)
 {
-	const struct object *obj = page_object(map, page);
-
-	return obj->kind == OBJECT_MM_GROUP &&
-	       (page->count > 1 || index >= RMAP_INDEX_END);
+	return page->count == 1 && vpn < RMAP_INDEX_END;
 }
 
-static int make_chains(struct rmap *map, const struct rmap_vma *vma,
-		       uint64_t start, struct pte_chain **chains)
-{
-	uint64_t gfn, nr = 0;
-	int rc;
-
-	for (uint64_t off = 0; (off = snapshot_next(&vma->snap, off, &gfn)) !=
-			       SNAPSHOT_NONE; off++) {
-		if (!needs_chain(map, &map->pages[gfn], start + off))
-			continue;
-		rc = chain_collect(map, &map->pages[gfn], gfn, &chains[nr]);
-		if (!rc) {
-			nr++;
-			continue;
-		}
-		while (nr--)
-			chain_free(map, chains[nr]);
-		return rc;
-	}
-	return 0;
-}
-
-static void install_chains(struct rmap *map, const struct rmap_vma *vma,
-			   uint64_t start, struct pte_chain **chains)
-{
-	uint64_t gfn;
-
-	for (uint64_t off = 0; (off = snapshot_next(&vma->snap, off, &gfn)) !=
-			       SNAPSHOT_NONE; off++) {
-		struct page *page = &map->pages[gfn];
-		const struct object *obj = page_object(map, page);
-
-		if (needs_chain(map, page, start + off))
-			chain_install(map, page, *chains++);
-		else if (obj->kind == OBJECT_MM_GROUP)
-			page_set_index(page, start + off);
-	}
-}
-
-int group_move_vma(struct rmap *map, struct rmap_vma *vma, uint64_t start)
-{
-	size_t size = vma->snap.nr * sizeof(struct pte_chain *);
-	struct pte_chain **chains;
-	int rc;
-
-	if (!size)
-		return 0;
-	chains = rmap_alloc(map, size);
-	if (!chains)
-		return -ENOMEM;
-	rc = make_chains(map, vma, start, chains);
-	if (!rc)
-		install_chains(map, vma, start, chains);
-	rmap_release(map, chains, size);
-	return rc;
-}
+const struct object_ops anon_mm_ops = {
+	.fit = anon_mm_fit,
+	.add = anon_mm_add,
+	.del = anon_mm_del,
+	.visit = anon_mm_visit,
+	.has_one_candidate = anon_mm_has_one_candidate,
+	.fits_at = anon_mm_fits_at,
+	.leave = anon_mm_leave,
+};

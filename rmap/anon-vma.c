@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Anonymous pages: from a frame to the VMAs that share it.
+ * Anonymous pages, the default scheme: anon_vmas, after Linux's mm/rmap.c.
  *
- * An anon_vma is a set of frames; a link says that a VMA has some of them, and
- * at which offset between index and virtual page.  An interval tree keeps the
+ * An anon_vma is a set of frames; a link says that a VMA maps some of them, and
+ * at which offset between index and virtual page.  An interval tree has the
  * links by the indexes they can hold:
  *
  *	              fork          child writes page 1
@@ -11,49 +11,56 @@
  *	child         A0 A0 A0      A0 C1 A0	   child   --link 2--> A0
  *	                                           child   --link 1--> C1
  *
- * Five rules make it flat where many children share one ancestor, and where an
- * agent says that a page is in a thousand places:
+ * Linux gives each child an anon_vma of its own and chains of links to those
+ * of its ancestors, because a thousand children of one parent made every search
+ * visit a thousand VMAs.  Five rules do it here, also where the mappings come
+ * from an agent that sees frames but no forks, and may report a page in a
+ * thousand VMAs:
  *
- * 1. A page faulted in a VMA goes to an anon_vma which no other VMA is linked
- *    to (its active one); after a fork the old one is shared, so both sides
+ * 1. A page faulted in a VMA joins an anon_vma to which no other VMA is linked
+ *    (the VMA's active one).  After a fork the old one is shared, so both sides
  *    start another at their next fault.  A page broken off by copy-on-write is
  *    found through one link, in the child and in the parent alike.
  * 2. A link counts the pages it stands for and goes with the last of them: an
  *    anon_vma's tree has no VMA that has broken off all its pages.
  * 3. A fork copies the parent's links.  A parent that forks and writes in turn
- *    would have a set of pages, and a link, for each child; from LINKS_MAX on it
- *    goes on with a shared anon_vma, whose pages are then looked for in more
- *    VMAs than have them.
- * 4. An agent sees no forks, only that a frame of one VMA turns up in another.
- *    Such a page leaves the anon_vma that is its VMA's alone for a second one
- *    (the shared), so that what the VMA has for itself is found in one step.
+ *    would have a set of pages, and a link, for each child; from VMA_LINKS_MAX
+ *    links on it stays with a shared anon_vma, whose pages are then searched
+ *    for in more VMAs than map them.
+ * 4. An agent reports no fork, only that a frame of one VMA is mapped by
+ *    another too.  If the page's anon_vma is its VMA's alone, the page is moved
+ *    to a second one (the VMA's shared one), so that the pages that the VMA has
+ *    for itself are still found in one step.
  * 5. A walk visits the links whose interval has the page's index, in the worst
- *    case all.  A page whose next place needs one more link leaves for an
- *    anon_vma of its own when the pages that stay would be looked for in more
- *    than WASTE times as many places as they have: with p pages and l links
+ *    case all.  A page whose next mapping needs one more link is moved to an
+ *    anon_vma of its own when the pages that stay would have more than
+ *    CANDIDATES_PER_MAPPING candidates for each of their mappings: with p pages
+ *    and l links, links are added as long as
  *
- *		l * p  <=  WASTE * (mappings of the p pages)
+ *		l * p  <=  CANDIDATES_PER_MAPPING * (mappings of the p pages)
  *
- *    All pages together are then found in time that is linear in the number of
- *    mappings told, and a page at many places burdens itself alone.
+ *    All pages together are so found in time linear in the number of mappings,
+ *    and a page with many mappings slows down walks to itself alone.
  *
- * The offset is of the link, not of the VMA: frames that turn out to be shared
- * by regions with unrelated offsets (agents can't see forks; mremap moves a
- * region in one process only) join by one more link, and the linear address
+ * The offset belongs to the link, not to the VMA: frames that turn out to be
+ * shared by VMAs with unrelated offsets (no fork was reported; mremap moved a
+ * VMA in one process only) join by one more link, and the virtual address
  *
  *	vm_start + ((index - link start) << PAGE_SHIFT)
  *
- * holds for it.  Regions whose offsets are unknown (nonlinear) link with the
- * interval of all indexes and are searched.
+ * holds for it.  Nonlinear VMAs link with the interval of all indexes and are
+ * searched.
  */
+#include "rmap/anon-vma.h"
+
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/object.h"
 
 #define START_NONLINEAR INT64_MIN
-#define LINKS_MAX	32
-#define WASTE		4
-#define LINKS_FREE	8	/* so many links are nobody's burden */
+#define VMA_LINKS_MAX	32
+#define CANDIDATES_PER_MAPPING 4
+#define LINKS_UNLIMITED	8	/* rule 5 is not applied to fewer */
 
 static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 			  int64_t start)
@@ -64,9 +71,9 @@ static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 	return hash_final(hash_mix(hash, (uint64_t)start));
 }
 
-struct anon_link *anon_link_find(const struct rmap *map,
-				 const struct rmap_vma *vma,
-				 const struct anon_vma *av, int64_t start)
+static struct anon_link *link_find(const struct rmap *map,
+				   const struct rmap_vma *vma,
+				   const struct anon_vma *av, int64_t start)
 {
 	struct anon_link *link = vma->links;
 	uint64_t hash;
@@ -84,48 +91,35 @@ struct anon_link *anon_link_find(const struct rmap *map,
 	return NULL;
 }
 
-static int anon_vma_new(struct rmap *map, struct anon_vma **avp)
+static struct anon_vma *anon_vma_new(struct rmap *map, int *rcp)
 {
-	struct anon_vma *av = rmap_alloc(map, sizeof(*av));
-	int rc;
-
-	if (!av)
-		return -ENOMEM;
-	rc = rmap_object_add(map, av, &av->obj.id);
-	if (rc) {
-		rmap_release(map, av, sizeof(*av));
-		return rc;
-	}
-	av->obj.kind = OBJECT_ANON_VMA;
-	map->stats.nr_anon_vmas++;
-	*avp = av;
-	return 0;
+	return (void *)object_new(map, OBJECT_ANON_VMA,
+				  sizeof(struct anon_vma), rcp);
 }
 
 static void anon_vma_free(struct rmap *map, struct anon_vma *av)
 {
-	rmap_object_del(map, av->obj.id);
-	map->stats.nr_anon_vmas--;
-	rmap_release(map, av, sizeof(*av));
+	object_free(map, &av->obj, sizeof(*av));
 }
 
-int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
-		  int64_t start, uint64_t nr)
+/* nr more pages of av in the VMA; a new link if it has none with that start. */
+static int link_get(struct rmap *map, struct rmap_vma *vma,
+		    struct anon_vma *av, int64_t start, uint64_t nr)
 {
-	struct anon_link *link = anon_link_find(map, vma, av, start);
+	struct anon_link *link = link_find(map, vma, av, start);
 
 	if (link) {
 		link->nr += nr;
 		av->nr_mapped += nr;
 		return 0;
 	}
-	link = rmap_alloc(map, sizeof(*link));
+	link = rmap_mem_alloc(&map->mem, sizeof(*link));
 	if (!link)
 		return -ENOMEM;
 	link->av = av;
 	link->vma = vma;
 	link->nr = nr;
-	map->work++;
+	map->mem.work++;
 	link->hash.hash = link_hash(vma, av, start);
 	hash_insert(&map->links, &link->hash);
 	link->node.start = start;
@@ -144,11 +138,12 @@ int anon_link_get(struct rmap *map, struct rmap_vma *vma, struct anon_vma *av,
 	return 0;
 }
 
-void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
+/* nr pages less; the last takes the link with it, and the last link the av. */
+static void link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 {
 	struct anon_vma *av = link->av;
 
-	map->work++;
+	map->mem.work++;
 	link->nr -= nr;
 	av->nr_mapped -= nr;
 	if (link->nr)
@@ -163,97 +158,97 @@ void anon_link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 		link->vma->active = NULL;
 	if (link->vma->shared == link)
 		link->vma->shared = NULL;
-	rmap_release(map, link, sizeof(*link));
+	rmap_mem_free(&map->mem, link, sizeof(*link));
 	if (!--av->nr_links)
 		anon_vma_free(map, av);
 }
 
-int64_t anon_link_start(const struct rmap_vma *vma, uint64_t off,
-			uint64_t index)
+/* Where the VMA's link for a page at off with that index starts. */
+static int64_t link_start(const struct rmap_vma *vma, uint64_t off,
+			  uint64_t index)
 {
 	return vma_is_nonlinear(vma) ? START_NONLINEAR
 				     : (int64_t)index - (int64_t)off;
 }
 
 /* The first mapping of a frame. */
-static int anon_fault(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		      struct page *page)
+static int add_first(struct rmap *map, const struct mapping *m)
 {
-	uint64_t index = vma->pgoff + off;
-	int64_t start = anon_link_start(vma, off, index);
+	struct rmap_vma *vma = m->vma;
+	uint64_t index = vma->pgoff + m->off;
+	int64_t start = link_start(vma, m->off, index);
 	struct anon_vma *av = vma->active ? vma->active->av : NULL;
 	bool made = false;
 	int rc;
 
-	if (!av || (av->nr_links > 1 && vma->nr_links < LINKS_MAX)) {
-		rc = anon_vma_new(map, &av);
-		if (rc)
+	if (!av || (av->nr_links > 1 && vma->nr_links < VMA_LINKS_MAX)) {
+		av = anon_vma_new(map, &rc);
+		if (!av)
 			return rc;
 		made = true;
 	}
-	rc = anon_link_get(map, vma, av, start, 1);
+	rc = link_get(map, vma, av, start, 1);
 	if (rc) {
 		if (made)
 			anon_vma_free(map, av);
 		return rc;
 	}
-	vma->active = anon_link_find(map, vma, av, start);
+	vma->active = link_find(map, vma, av, start);
 	av->nr_pages++;
-	page->object = av->obj.id << 1 | PAGE_MAPPING_ANON;
-	page_set_index(page, index);
+	page_set_object(m->page, av->obj.id, true);
+	page_set_index(m->page, index);
 	return 0;
 }
 
-/* Whether one more link would be a burden for too many pages. */
+/* Rule 5: one more link would give too many pages one more candidate. */
 static bool is_crowded(const struct anon_vma *av)
 {
-	return av->nr_links >= LINKS_FREE &&
+	return av->nr_links >= LINKS_UNLIMITED &&
 	       (av->nr_links + 1) * av->nr_pages >
-		       WASTE * (av->nr_mapped + 1);
+		       CANDIDATES_PER_MAPPING * (av->nr_mapped + 1);
 }
 
-/* No other VMA has a page of it, and this one is in one place. */
+/* Rule 4: no other VMA has a page of it, and this one is mapped once. */
 static bool is_private(const struct anon_vma *av, const struct page *page)
 {
 	return av->nr_links == 1 && page->count == 1;
 }
 
-int anon_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	     struct page *page, uint64_t gfn, bool copy)
+static enum object_fit anon_vma_fit(struct rmap *map, const struct mapping *m)
 {
 	struct anon_vma *av;
-	int64_t start;
-	int rc;
 
-	if (!page->object)
-		return anon_fault(map, vma, off, page);
-	av = page_object(map, page);
-	start = anon_link_start(vma, off, page_index(page));
-	if (!copy && av->nr_pages > 1 &&
-	    (is_private(av, page) || is_crowded(av)) &&
-	    !anon_link_find(map, vma, av, start)) {
-		rc = anon_rehome(map, vma, off, page, gfn);
-		if (rc != -EOVERFLOW)
-			return rc;
-		/* It is in very many places: these bear the burden. */
-	}
-	return anon_link_get(map, vma, av, start, 1);
+	if (!m->page->object || m->copy)
+		return OBJECT_FITS;
+	av = page_object(map, m->page);
+	if (av->nr_pages > 1 && (is_private(av, m->page) || is_crowded(av)) &&
+	    !link_find(map, m->vma, av,
+		       link_start(m->vma, m->off, page_index(m->page))))
+		return OBJECT_FITS_BADLY;
+	return OBJECT_FITS;
 }
 
-void anon_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	      const struct page *page)
+static int anon_vma_add(struct rmap *map, const struct mapping *m)
 {
-	int64_t start = anon_link_start(vma, off, page_index(page));
-	struct anon_vma *av = page_object(map, page);
+	if (!m->page->object)
+		return add_first(map, m);
+	return link_get(map, m->vma, page_object(map, m->page),
+			link_start(m->vma, m->off, page_index(m->page)), 1);
+}
 
-	if (page->count == 1)
+static void anon_vma_del(struct rmap *map, const struct mapping *m)
+{
+	int64_t start = link_start(m->vma, m->off, page_index(m->page));
+	struct anon_vma *av = page_object(map, m->page);
+
+	if (m->page->count == 1)
 		av->nr_pages--;
-	anon_link_put(map, anon_link_find(map, vma, av, start), 1);
+	link_put(map, link_find(map, m->vma, av, start), 1);
 }
 
 struct visit {
 	uint64_t index;
-	mapping_fn fn;
+	candidate_fn fn;
 	void *arg;
 };
 
@@ -263,112 +258,146 @@ static bool visit_link(struct itree_node *node, void *arg)
 	struct visit *v = arg;
 
 	if (node->start == START_NONLINEAR)
-		return v->fn(link->vma, OFF_SEARCH, v->arg);
+		return v->fn(link->vma, OFF_UNKNOWN, v->arg);
 	return v->fn(link->vma, (uint64_t)((int64_t)v->index - node->start),
 		     v->arg);
 }
 
-bool anon_visit(const struct anon_vma *av, uint64_t index, mapping_fn fn,
-		void *arg)
+static bool anon_vma_visit(const struct rmap *map, const struct page *page,
+			   candidate_fn fn, void *arg)
 {
-	struct visit v = { index, fn, arg };
+	const struct anon_vma *av = page_object(map, page);
+	struct visit v = { page_index(page), fn, arg };
 
-	return itree_visit(av->links, (int64_t)index, (int64_t)index,
+	return itree_visit(av->links, (int64_t)v.index, (int64_t)v.index,
 			   visit_link, &v);
 }
 
-struct place {
-	struct rmap_vma *vma;
-	uint64_t off;
-};
-
-struct places {
-	unsigned int nr;
-	struct place at[RMAP_WALK_MAX + 1];	/* known ones, and the new */
-};
-
-static bool note_place(struct rmap_vma *vma, uint64_t off, void *arg)
+static bool anon_vma_has_one_candidate(const struct rmap *map,
+				       const struct page *page)
 {
-	struct places *p = arg;
+	const struct anon_vma *av = page_object(map, page);
 
-	p->at[p->nr++] = (struct place){ vma, off };
-	return true;
+	return av->nr_links == 1;
 }
 
-static int link_place(struct rmap *map, const struct place *p,
-		      struct anon_vma *av, uint64_t index)
-{
-	return anon_link_get(map, p->vma, av,
-			     anon_link_start(p->vma, p->off, index), 1);
-}
+/* --- a page moves to another anon_vma --------------------------------------- */
 
-static void unlink_place(struct rmap *map, const struct place *p,
-			 struct anon_vma *av, uint64_t index)
+/* The link of mapping i of the list, or NULL. */
+static struct anon_link *list_link(const struct rmap *map,
+				   const struct mapping_list *list,
+				   unsigned int i, const struct anon_vma *av,
+				   uint64_t index)
 {
-	int64_t start = anon_link_start(p->vma, p->off, index);
+	const struct rmap_vma *vma = list->at[i].vma;
 
-	anon_link_put(map, anon_link_find(map, p->vma, av, start), 1);
+	return link_find(map, vma, av,
+			 link_start(vma, list->at[i].off, index));
 }
 
 /*
- * The anon_vma in which the VMA at `first` shares pages already, where the one
- * more place in `other` fits; else a new one.
+ * Rule 4: the anon_vma in which the first VMA shares pages already, if the
+ * other mapping fits there; else a new one.
  */
-static int find_home(struct rmap *map, const struct place *first,
-		     const struct place *other, uint64_t index,
-		     struct anon_vma **avp)
+static struct anon_vma *shared_or_new(struct rmap *map,
+				      const struct mapping_list *list,
+				      uint64_t index, int *rcp)
 {
-	const struct anon_link *link = first->vma->shared;
+	const struct rmap_vma *first = list->at[0].vma;
+	const struct anon_link *link = first->shared;
 
 	if (link &&
-	    link->node.start == anon_link_start(first->vma, first->off,
-						index) &&
+	    link->node.start == link_start(first, list->at[0].off, index) &&
 	    (!is_crowded(link->av) ||
-	     anon_link_find(map, other->vma, link->av,
-			    anon_link_start(other->vma, other->off, index)))) {
-		*avp = link->av;
-		return 0;
-	}
-	return anon_vma_new(map, avp);
+	     list_link(map, list, 1, link->av, index)))
+		return link->av;
+	return anon_vma_new(map, rcp);
 }
 
-int anon_rehome(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		struct page *page, uint64_t gfn)
+static int anon_vma_create(struct rmap *map, const struct page *page,
+			   const struct mapping_list *list,
+			   struct object **objectp)
 {
-	struct anon_vma *from = page_is_anon(page) ? page_object(map, page) :
-						     NULL;
-	struct anon_vma *to;
+	bool becomes_shared = list->nr == 2 && page_is_anon(page);
 	uint64_t index = page_index(page);
-	struct places p;
-	unsigned int nr = 0;
+	struct anon_vma *av;
+	unsigned int i;
 	int rc;
 
-	p.nr = 0;
-	rc = mapping_visit_all(map, page, gfn, note_place, &p);
-	if (rc < 0)
+	av = becomes_shared ? shared_or_new(map, list, index, &rc) :
+			      anon_vma_new(map, &rc);
+	if (!av)
 		return rc;
-	note_place(vma, off, &p);
-	rc = p.nr == 2 && from ? find_home(map, &p.at[0], &p.at[1], index, &to) :
-				 anon_vma_new(map, &to);
-	if (rc)
-		return rc;
-	while (nr < p.nr && !(rc = link_place(map, &p.at[nr], to, index)))
-		nr++;
-	if (rc) {
-		if (!to->nr_links)
-			anon_vma_free(map, to);
-		while (nr--)	/* the last one takes a new anon_vma with it */
-			unlink_place(map, &p.at[nr], to, index);
-		return rc;
+	for (i = 0; i < list->nr; i++) {
+		struct rmap_vma *vma = list->at[i].vma;
+
+		rc = link_get(map, vma, av,
+			      link_start(vma, list->at[i].off, index), 1);
+		if (rc)
+			goto undo;
 	}
-	if (p.nr == 2 && from)
-		p.at[0].vma->shared = anon_link_find(map, p.at[0].vma, to,
-			anon_link_start(p.at[0].vma, p.at[0].off, index));
-	if (from)
-		from->nr_pages--;
-	for (nr = 0; from && nr < p.nr - 1; nr++)
-		unlink_place(map, &p.at[nr], from, index);
-	to->nr_pages++;
-	page->object = to->obj.id << 1 | PAGE_MAPPING_ANON;
+	if (becomes_shared)
+		list->at[0].vma->shared = list_link(map, list, 0, av, index);
+	av->nr_pages++;
+	*objectp = &av->obj;
 	return 0;
+
+undo:
+	if (!av->nr_links)
+		anon_vma_free(map, av);
+	while (i--)	/* the last one takes a new anon_vma with it */
+		link_put(map, list_link(map, list, i, av, index), 1);
+	return rc;
+}
+
+static void anon_vma_leave(struct rmap *map, const struct page *page,
+			   const struct mapping_list *list)
+{
+	struct anon_vma *av = page_object(map, page);
+	uint64_t index = page_index(page);
+
+	av->nr_pages--;
+	for (unsigned int i = 0; i < list->nr; i++)
+		link_put(map, list_link(map, list, i, av, index), 1);
+}
+
+const struct object_ops anon_vma_ops = {
+	.fit = anon_vma_fit,
+	.add = anon_vma_add,
+	.del = anon_vma_del,
+	.visit = anon_vma_visit,
+	.has_one_candidate = anon_vma_has_one_candidate,
+	.create = anon_vma_create,
+	.leave = anon_vma_leave,
+};
+
+/* --- all pages of a VMA ------------------------------------------------------ */
+
+int anon_vma_copy_links(struct rmap *map, struct rmap_vma *vma,
+			const struct rmap_vma *from)
+{
+	int rc = 0;
+
+	for (const struct anon_link *l = from->links; l && !rc; l = l->next)
+		rc = link_get(map, vma, l->av, l->node.start, l->nr);
+	if (rc)
+		anon_vma_drop_links(map, vma);
+	return rc;
+}
+
+void anon_vma_drop_links(struct rmap *map, struct rmap_vma *vma)
+{
+	while (vma->links)
+		link_put(map, vma->links, vma->links->nr);
+}
+
+void anon_vma_resize_links(struct rmap_vma *vma, int64_t delta)
+{
+	if (vma_is_nonlinear(vma))
+		return;
+	for (struct anon_link *l = vma->links; l; l = l->next) {
+		itree_remove(&l->av->links, &l->node);
+		l->node.last += delta;
+		itree_insert(&l->av->links, &l->node);
+	}
 }

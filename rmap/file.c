@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * File pages: an address_space is one file, known by (device, inode).  Its
- * interval tree has the VMAs by the window of the file they map:
+ * File pages: an address_space is one file, identified by (device, inode), as
+ * in Linux.  Its interval tree (i_mmap) has the VMAs by the range of the file
+ * they map:
  *
  *	file pages   0    1    2    3    4    5    6
  *	VMA a        [---------]
@@ -9,15 +10,19 @@
  *	VMA c                       [--------------]
  *	                    ^ index 2: a and b
  *
- * so that the VMAs that may map a page are found in O(log n + hits).  A VMA
- * whose offsets are unknown (nonlinear) is in it with an interval of all
+ * so that the VMAs that may map a page are found in O(log n + hits).  A
+ * nonlinear VMA, whose offsets are unknown, is in it with the interval of all
  * indexes and is searched.
  */
-#include <errno.h>
+#include "rmap/file.h"
 
-#include "rmap/internal.h"
+#include "rmap/object.h"
+#include "rmap/recorded.h"
 
-/* The guest chooses device and inode: what it can't know is mixed in. */
+/*
+ * The guest chooses device and inode.  So that it cannot choose collisions, the
+ * hash depends on an address, which it does not know.
+ */
 static uint64_t file_hash(const struct rmap *map,
 			  const struct rmap_file_id *key)
 {
@@ -42,20 +47,13 @@ int file_get(struct rmap *map, const struct rmap_file_id *key,
 			return 0;
 		}
 	}
-	file = rmap_alloc(map, sizeof(*file));
+	file = (void *)object_new(map, OBJECT_FILE, sizeof(*file), &rc);
 	if (!file)
-		return -ENOMEM;
-	rc = rmap_object_add(map, file, &file->obj.id);
-	if (rc) {
-		rmap_release(map, file, sizeof(*file));
 		return rc;
-	}
-	file->obj.kind = OBJECT_FILE;
 	file->key = *key;
 	file->nr_vmas = 1;
 	file->hash.hash = hash;
 	hash_insert(&map->files, &file->hash);
-	map->stats.nr_files++;
 	*filep = file;
 	return 0;
 }
@@ -65,9 +63,7 @@ void file_put(struct rmap *map, struct address_space *file)
 	if (--file->nr_vmas)
 		return;
 	hash_remove(&map->files, &file->hash);
-	rmap_object_del(map, file->obj.id);
-	map->stats.nr_files--;
-	rmap_release(map, file, sizeof(*file));
+	object_free(map, &file->obj, sizeof(*file));
 }
 
 void file_link_vma(struct rmap_vma *vma)
@@ -92,7 +88,7 @@ void file_unlink_vma(struct rmap_vma *vma)
 
 struct visit {
 	uint64_t index;
-	mapping_fn fn;
+	candidate_fn fn;
 	void *arg;
 };
 
@@ -101,18 +97,35 @@ static bool visit_vma(struct itree_node *node, void *arg)
 	struct rmap_vma *vma = container_of(node, struct rmap_vma, file_node);
 	struct visit *v = arg;
 
-	return v->fn(vma, vma_is_nonlinear(vma) ? OFF_SEARCH
+	return v->fn(vma, vma_is_nonlinear(vma) ? OFF_UNKNOWN
 						: v->index - vma->pgoff,
 		     v->arg);
 }
 
-bool file_visit(const struct address_space *file, uint64_t index,
-		mapping_fn fn, void *arg)
+static bool file_visit(const struct rmap *map, const struct page *page,
+		       candidate_fn fn, void *arg)
 {
-	struct visit v = { index, fn, arg };
+	const struct address_space *file = page_object(map, page);
+	struct visit v = { page_index(page), fn, arg };
 
-	return itree_visit(file->vmas, (int64_t)index, (int64_t)index,
+	return itree_visit(file->vmas, (int64_t)v.index, (int64_t)v.index,
 			   visit_vma, &v);
+}
+
+static bool file_has_one_candidate(const struct rmap *map,
+				   const struct page *page)
+{
+	const struct address_space *file = page_object(map, page);
+
+	return file->nr_vmas == 1;
+}
+
+static void file_describe(const struct rmap *map, const struct page *page,
+			  struct rmap_page_info *info)
+{
+	const struct address_space *file = page_object(map, page);
+
+	info->file = file->key;
 }
 
 static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
@@ -120,29 +133,47 @@ static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 	return vma_is_nonlinear(vma);
 }
 
-int file_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	     struct page *page, uint64_t gfn)
+/* All recorded mappings are in nonlinear VMAs: which index is not known yet. */
+static bool index_unknown(struct rmap *map, const struct address_space *file,
+			  const struct mapping *m)
 {
-	uint64_t index = vma->pgoff + off;
-
-	if (!page->object) {
-		page->object = vma->file->obj.id << 1;
-		page_set_index(page, index);
-		return 0;
-	}
-	if (vma->file && page_object(map, page) == vma->file) {
-		if (vma_is_nonlinear(vma) || page_index(page) == index)
-			return 0;
-		/* The first who knows the page's place in the file. */
-		if (vma->file->nr_nonlinear &&
-		    mapping_visit_known(map, page, gfn, is_nonlinear,
-					NULL) == 1) {
-			page_set_index(page, index);
-			return 0;
-		}
-	}
-	/* Elsewhere, where the file's tree could not find it. */
-	if (map->config.scheme == RMAP_ANON_MM)
-		return chain_adopt(map, page, gfn, vma, off);
-	return anon_rehome(map, vma, off, page, gfn);
+	return file->nr_nonlinear &&
+	       recorded_visit(map, &file_ops, m->page, m->gfn, is_nonlinear,
+			      NULL) == 1;
 }
+
+/* Another file, or another index, is where this file's tree cannot find it. */
+static enum object_fit file_fit(struct rmap *map, const struct mapping *m)
+{
+	const struct address_space *file = m->vma->file;
+
+	if (!m->page->object)
+		return OBJECT_FITS;
+	if (!file || page_object(map, m->page) != file)
+		return OBJECT_UNFIT;
+	if (vma_is_nonlinear(m->vma) ||
+	    page_index(m->page) == m->vma->pgoff + m->off ||
+	    index_unknown(map, file, m))
+		return OBJECT_FITS;
+	return OBJECT_UNFIT;
+}
+
+static int file_add(struct rmap *map, const struct mapping *m)
+{
+	uint64_t index = m->vma->pgoff + m->off;
+
+	if (!m->page->object)
+		page_set_object(m->page, m->vma->file->obj.id, false);
+	else if (vma_is_nonlinear(m->vma))
+		return 0;
+	page_set_index(m->page, index);
+	return 0;
+}
+
+const struct object_ops file_ops = {
+	.fit = file_fit,
+	.add = file_add,
+	.visit = file_visit,
+	.has_one_candidate = file_has_one_candidate,
+	.describe = file_describe,
+};

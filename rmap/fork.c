@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Fork: the child gets every VMA, snapshot and link of its parent. */
+/* Fork: the child gets a copy of every VMA, with all mappings. */
 #include <errno.h>
 
-#include "rmap/internal.h"
-
-static void unlink_all(struct rmap *map, struct rmap_vma *vma)
-{
-	while (vma->links)
-		anon_link_put(map, vma->links, vma->links->nr);
-}
+#include "rmap/mapping.h"
+#include "rmap/mm.h"
+#include "rmap/vma.h"
 
 /* One more mapping for every page of the VMA; -EOVERFLOW with none changed. */
 static int count_pages(struct rmap *map, const struct rmap_vma *vma)
@@ -35,25 +31,22 @@ static int count_pages(struct rmap *map, const struct rmap_vma *vma)
 	return rc;
 }
 
-/*
- * The anon_vma scheme copies links, one for many pages.  The others have to
- * join page by page.
- */
-static int join_links(struct rmap *map, struct rmap_vma *vma,
-		      const struct rmap_vma *from)
+/* All pages of the VMA at once, where the scheme can. */
+static int add_vma(struct rmap *map, struct rmap_vma *vma,
+		   const struct rmap_vma *from)
 {
-	int rc = 0;
+	int rc = map->scheme->copy_vma(map, vma, from);
 
-	for (const struct anon_link *l = from->links; l && !rc; l = l->next)
-		rc = anon_link_get(map, vma, l->av, l->node.start, l->nr);
-	if (!rc)
-		rc = count_pages(map, vma);
 	if (rc)
-		unlink_all(map, vma);
+		return rc;
+	rc = count_pages(map, vma);
+	if (rc)
+		map->scheme->uncopy_vma(map, vma);
 	return rc;
 }
 
-static int join_pages(struct rmap *map, struct rmap_vma *vma)
+/* Page by page. */
+static int add_pages(struct rmap *map, struct rmap_vma *vma)
 {
 	const struct snapshot *snap = &vma->snap;
 	uint64_t gfn, end;
@@ -79,11 +72,10 @@ static int fork_vma(struct rmap *map, const struct rmap_vma *from,
 
 	if (rc)
 		return rc;
-	rc = snapshot_copy(map, &vma->snap, &from->snap);
+	rc = snapshot_copy(&map->mem, &vma->snap, &from->snap);
 	if (!rc)
-		rc = map->config.scheme == RMAP_ANON_VMA ?
-			     join_links(map, vma, from) :
-			     join_pages(map, vma);
+		rc = map->scheme->copy_vma ? add_vma(map, vma, from) :
+					     add_pages(map, vma);
 	if (rc)
 		vma_free(map, vma);
 	return rc;
@@ -105,7 +97,7 @@ int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
 		rmap_mm_remove(map, mm);
 		return rc;
 	}
-	rmap_settle(map);
+	rmap_grow_tables(map);
 	*mmp = mm;
 	return 0;
 }

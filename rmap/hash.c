@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/memory.h"
 
 #define HASH_MIN_BITS 4
 /*
@@ -20,9 +20,9 @@ static void hash_link(struct hash_table *table, struct hash_node *node)
 	*to = node;
 }
 
-int hash_init(struct rmap *map, struct hash_table *table)
+int hash_init(struct rmap_memory *mem, struct hash_table *table)
 {
-	table->buckets = rmap_alloc(map, sizeof(*table->buckets)
+	table->buckets = rmap_mem_alloc(mem, sizeof(*table->buckets)
 						 << HASH_MIN_BITS);
 	if (!table->buckets)
 		return -ENOMEM;
@@ -32,20 +32,20 @@ int hash_init(struct rmap *map, struct hash_table *table)
 	return 0;
 }
 
-void hash_destroy(struct rmap *map, struct hash_table *table)
+void hash_destroy(struct rmap_memory *mem, struct hash_table *table)
 {
 	if (table->old)
-		rmap_release(map, table->old, sizeof(*table->old)
+		rmap_mem_free(mem, table->old, sizeof(*table->old)
 					      << (table->bits - 1));
 	if (table->buckets)
-		rmap_release(map, table->buckets,
+		rmap_mem_free(mem, table->buckets,
 			     sizeof(*table->buckets) << table->bits);
 	table->old = table->buckets = NULL;
 }
 
-static void grow(struct rmap *map, struct hash_table *table)
+static void grow(struct rmap_memory *mem, struct hash_table *table)
 {
-	struct hash_node **bigger = rmap_alloc(map, sizeof(*bigger)
+	struct hash_node **bigger = rmap_mem_alloc(mem, sizeof(*bigger)
 						    << (table->bits + 1));
 
 	if (!bigger)
@@ -57,7 +57,7 @@ static void grow(struct rmap *map, struct hash_table *table)
 }
 
 /* Some of the old buckets; when they are all empty they are given back. */
-static void move_some(struct rmap *map, struct hash_table *table)
+static void move_some(struct rmap_memory *mem, struct hash_table *table)
 {
 	const uint64_t nr_old = UINT64_C(1) << (table->bits - 1);
 
@@ -67,22 +67,22 @@ static void move_some(struct rmap *map, struct hash_table *table)
 		for (; node; node = next) {
 			next = node->next;
 			hash_link(table, node);
-			map->work++;
+			mem->work++;
 		}
 	}
 	if (table->nr_moved < nr_old)
 		return;
-	rmap_release(map, table->old, sizeof(*table->old)
+	rmap_mem_free(mem, table->old, sizeof(*table->old)
 				      << (table->bits - 1));
 	table->old = NULL;
 }
 
-void hash_settle(struct rmap *map, struct hash_table *table)
+void hash_grow_step(struct rmap_memory *mem, struct hash_table *table)
 {
 	if (table->old)
-		move_some(map, table);
+		move_some(mem, table);
 	else if (table->nr >> table->bits)
-		grow(map, table);
+		grow(mem, table);
 }
 
 void hash_insert(struct hash_table *table, struct hash_node *node)

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-struct rmap;
+struct rmap_memory;
 
 struct hash_node {
 	struct hash_node *next;
@@ -30,11 +30,11 @@ struct hash_table {
 	uint64_t nr;
 };
 
-int hash_init(struct rmap *map, struct hash_table *table);
-void hash_destroy(struct rmap *map, struct hash_table *table);
+int hash_init(struct rmap_memory *mem, struct hash_table *table);
+void hash_destroy(struct rmap_memory *mem, struct hash_table *table);
 void hash_insert(struct hash_table *table, struct hash_node *node);
 /* After an operation that succeeded: one that fails leaves the table as it was. */
-void hash_settle(struct rmap *map, struct hash_table *table);
+void hash_grow_step(struct rmap_memory *mem, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);
 
 static inline struct hash_node **hash_bucket(const struct hash_table *table,

@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/memory.h"
 
 static void *tag(uint32_t next)
 {
@@ -40,14 +40,14 @@ static void close_chunk(struct id_chunk *c)
 		c->next->pprev = c->pprev;
 }
 
-static int new_chunk(struct rmap *map, struct id_table *t)
+static int new_chunk(struct rmap_memory *mem, struct id_table *t)
 {
 	struct id_chunk *c;
 	uint32_t number = t->free ? t->free - 1 : t->nr_chunks;
 
 	if (number >= ID_NR_CHUNKS)
 		return -ENOSPC;
-	c = rmap_alloc(map, sizeof(*c));
+	c = rmap_mem_alloc(mem, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	if (t->free)
@@ -61,9 +61,9 @@ static int new_chunk(struct rmap *map, struct id_table *t)
 	return 0;
 }
 
-int ids_add(struct rmap *map, struct id_table *t, void *object, uint32_t *id)
+int ids_add(struct rmap_memory *mem, struct id_table *t, void *object, uint32_t *id)
 {
-	int rc = t->open ? 0 : new_chunk(map, t);
+	int rc = t->open ? 0 : new_chunk(mem, t);
 	struct id_chunk *c = t->open;
 	uint32_t slot;
 
@@ -83,7 +83,7 @@ int ids_add(struct rmap *map, struct id_table *t, void *object, uint32_t *id)
 	return 0;
 }
 
-void ids_del(struct rmap *map, struct id_table *t, uint32_t id)
+void ids_del(struct rmap_memory *mem, struct id_table *t, uint32_t id)
 {
 	struct id_chunk *c = t->chunks[id >> ID_CHUNK_BITS];
 	uint32_t slot = id & (ID_CHUNK - 1);
@@ -97,5 +97,5 @@ void ids_del(struct rmap *map, struct id_table *t, uint32_t id)
 	close_chunk(c);
 	t->chunks[c->number] = (struct id_chunk *)tag(t->free);
 	t->free = c->number + 1;
-	rmap_release(map, c, sizeof(*c));
+	rmap_mem_free(mem, c, sizeof(*c));
 }

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-struct rmap;
+struct rmap_memory;
 
 #define ID_BITS	      27
 #define ID_CHUNK_BITS 11
@@ -34,8 +34,8 @@ struct id_table {
 };
 
 /* -ENOMEM, -ENOSPC. */
-int ids_add(struct rmap *map, struct id_table *t, void *object, uint32_t *id);
-void ids_del(struct rmap *map, struct id_table *t, uint32_t id);
+int ids_add(struct rmap_memory *mem, struct id_table *t, void *object, uint32_t *id);
+void ids_del(struct rmap_memory *mem, struct id_table *t, uint32_t id);
 
 static inline void *ids_get(const struct id_table *t, uint32_t id)
 {

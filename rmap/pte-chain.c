@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The scheme that objects replaced: every page lists its page table entries.
+ * Chains of page table entries, after the pte_chains of Linux 2.6.0, which
+ * object-based reverse mapping replaced: every page lists its PTEs.
  *
  *	count 1:  record = { VMA, offset }		nothing else
  *	count n:  record -> chain head (5) -> block (7) -> block (7) ...
  *
  * An entry is one word: the VMA's id and the page offset in it, 37 bits.  Head
- * and blocks are a cache line.  New entries go to the newest block, which is
- * first; deleting one searches for it and fills the gap with the newest.
- * Nothing is ever visited in vain, but each mapping of a shared page costs
- * 8 bytes more, each fork a walk over all pages, and each unmap a search.
+ * and blocks are a cache line each.  New entries go to the newest block, which
+ * is first; deleting one searches for it and fills the gap with the newest.
+ * A walk visits nothing but the page's mappings, but each mapping of a shared
+ * page costs 8 bytes more, each fork a visit to all pages, each unmap a search.
  *
- * The anon_mm scheme keeps such chains for pages that are not at one address.
+ * The anon_mm scheme has such chains for pages mapped at several addresses.
  */
+#include "rmap/pte-chain.h"
+
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/object.h"
 
 #define HEAD_ENTRIES  5
 #define BLOCK_ENTRIES 7
@@ -37,51 +40,37 @@ _Static_assert(sizeof(struct chain_block) == 64, "a block is a cache line");
 
 static uint64_t entry_of(const struct rmap_vma *vma, uint64_t off)
 {
-	return (uint64_t)vma->id << CHAIN_OFF_BITS | off;
+	return (uint64_t)vma->id << PTE_OFF_BITS | off;
 }
 
 static struct rmap_vma *entry_vma(const struct rmap *map, uint64_t entry)
 {
-	return ids_get(&map->ids, (uint32_t)(entry >> CHAIN_OFF_BITS));
+	return ids_get(&map->ids, (uint32_t)(entry >> PTE_OFF_BITS));
 }
 
 static uint64_t entry_off(uint64_t entry)
 {
-	return entry & ((UINT64_C(1) << CHAIN_OFF_BITS) - 1);
+	return entry & ((UINT64_C(1) << PTE_OFF_BITS) - 1);
 }
 
-static int chain_new(struct rmap *map, struct pte_chain **chainp)
+static struct pte_chain *chain_new(struct rmap *map, int *rcp)
 {
-	struct pte_chain *chain = rmap_alloc(map, sizeof(*chain));
-	int rc;
-
-	if (!chain)
-		return -ENOMEM;
-	rc = rmap_object_add(map, chain, &chain->obj.id);
-	if (rc) {
-		rmap_release(map, chain, sizeof(*chain));
-		return rc;
-	}
-	chain->obj.kind = OBJECT_CHAIN;
-	map->stats.nr_anon_vmas++;
-	*chainp = chain;
-	return 0;
+	return (void *)object_new(map, OBJECT_PTE_CHAIN,
+				  sizeof(struct pte_chain), rcp);
 }
 
-void chain_free(struct rmap *map, struct pte_chain *chain)
+static void chain_free(struct rmap *map, struct pte_chain *chain)
 {
 	while (chain->blocks) {
 		struct chain_block *next = chain->blocks->next;
 
-		rmap_release(map, chain->blocks, sizeof(*next));
+		rmap_mem_free(&map->mem, chain->blocks, sizeof(*next));
 		chain->blocks = next;
 	}
-	rmap_object_del(map, chain->obj.id);
-	map->stats.nr_anon_vmas--;
-	rmap_release(map, chain, sizeof(*chain));
+	object_free(map, &chain->obj, sizeof(*chain));
 }
 
-/* Place of the newest entry; nr > 0. */
+/* The newest entry; nr > 0. */
 static uint64_t *newest(struct pte_chain *chain)
 {
 	if (chain->nr <= HEAD_ENTRIES)
@@ -96,7 +85,7 @@ static int chain_push(struct rmap *map, struct pte_chain *chain, uint64_t entry)
 
 	if (chain->nr >= HEAD_ENTRIES &&
 	    !((chain->nr - HEAD_ENTRIES) % BLOCK_ENTRIES)) {
-		block = rmap_alloc(map, sizeof(*block));
+		block = rmap_mem_alloc(&map->mem, sizeof(*block));
 		if (!block)
 			return -ENOMEM;
 		block->next = chain->blocks;
@@ -111,7 +100,7 @@ static uint64_t *chain_find(struct rmap *map, struct pte_chain *chain,
 			    uint64_t entry)
 {
 	for (struct chain_block *b = chain->blocks; b; b = b->next) {
-		map->work++;
+		map->mem.work++;
 		for (unsigned int i = 0; i < BLOCK_ENTRIES; i++) {
 			if (b->entry[i] == entry)
 				return &b->entry[i];
@@ -136,88 +125,13 @@ static void chain_remove(struct rmap *map, struct pte_chain *chain,
 	if (block && chain->nr >= HEAD_ENTRIES &&
 	    !((chain->nr - HEAD_ENTRIES) % BLOCK_ENTRIES)) {
 		chain->blocks = block->next;
-		rmap_release(map, block, sizeof(*block));
+		rmap_mem_free(&map->mem, block, sizeof(*block));
 	}
 }
 
-int chain_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	      struct page *page)
+static bool chain_visit(const struct rmap *map, const struct pte_chain *chain,
+			candidate_fn fn, void *arg)
 {
-	return chain_push(map, page_object(map, page), entry_of(vma, off));
-}
-
-void chain_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	       struct page *page)
-{
-	struct pte_chain *chain = page_object(map, page);
-
-	chain_remove(map, chain, entry_of(vma, off));
-	if (!chain->nr)
-		chain_free(map, chain);
-}
-
-struct adoption {
-	struct rmap *map;
-	struct pte_chain *chain;
-	int rc;
-};
-
-static bool adopt_one(struct rmap_vma *vma, uint64_t off, void *arg)
-{
-	struct adoption *a = arg;
-
-	a->rc = chain_push(a->map, a->chain, entry_of(vma, off));
-	return !a->rc;
-}
-
-int chain_collect(struct rmap *map, const struct page *page, uint64_t gfn,
-		  struct pte_chain **chainp)
-{
-	struct adoption a = { .map = map };
-	int rc = chain_new(map, &a.chain);
-
-	if (rc)
-		return rc;
-	rc = page->object ? mapping_visit_all(map, page, gfn, adopt_one, &a) : 1;
-	if (rc <= 0) {
-		chain_free(map, a.chain);
-		return rc ? rc : a.rc;
-	}
-	*chainp = a.chain;
-	return 0;
-}
-
-void chain_install(struct rmap *map, struct page *page, struct pte_chain *chain)
-{
-	if (page_is_anon(page))
-		group_release_page(map, page);
-	page->object = chain->obj.id << 1 | PAGE_MAPPING_ANON;
-}
-
-int chain_adopt(struct rmap *map, struct page *page, uint64_t gfn,
-		struct rmap_vma *vma, uint64_t off)
-{
-	struct pte_chain *chain;
-	int rc = chain_collect(map, page, gfn, &chain);
-
-	if (rc)
-		return rc;
-	rc = chain_push(map, chain, entry_of(vma, off));
-	if (rc) {
-		chain_free(map, chain);
-		return rc;
-	}
-	if (!page->object)
-		page_set_index(page, vma->pgoff + off);
-	chain_install(map, page, chain);
-	return 0;
-}
-
-bool chain_visit(const struct rmap *map, const struct object *obj,
-		 mapping_fn fn, void *arg)
-{
-	const struct pte_chain *chain = (const void *)obj;
-
 	for (const struct chain_block *b = chain->blocks; b; b = b->next) {
 		for (unsigned int i = 0; i < BLOCK_ENTRIES && b->entry[i]; i++) {
 			if (!fn(entry_vma(map, b->entry[i]),
@@ -233,97 +147,191 @@ bool chain_visit(const struct rmap *map, const struct object *obj,
 	return true;
 }
 
+/* --- chains as objects ------------------------------------------------------- */
+
+static int pte_chain_add(struct rmap *map, const struct mapping *m)
+{
+	return chain_push(map, page_object(map, m->page),
+			  entry_of(m->vma, m->off));
+}
+
+static void pte_chain_del(struct rmap *map, const struct mapping *m)
+{
+	struct pte_chain *chain = page_object(map, m->page);
+
+	chain_remove(map, chain, entry_of(m->vma, m->off));
+	if (!chain->nr)
+		chain_free(map, chain);
+}
+
+static bool pte_chain_visit(const struct rmap *map, const struct page *page,
+			    candidate_fn fn, void *arg)
+{
+	return chain_visit(map, page_object(map, page), fn, arg);
+}
+
+static bool pte_chain_has_one_candidate(const struct rmap *map,
+					const struct page *page)
+{
+	return false;	/* seldom true: the page has had several PTEs */
+}
+
+static int pte_chain_create(struct rmap *map, const struct page *page,
+			    const struct mapping_list *list,
+			    struct object **objectp)
+{
+	int rc;
+	struct pte_chain *chain = chain_new(map, &rc);
+
+	if (!chain)
+		return rc;
+	for (unsigned int i = 0; i < list->nr; i++) {
+		rc = chain_push(map, chain,
+				entry_of(list->at[i].vma, list->at[i].off));
+		if (rc) {
+			chain_free(map, chain);
+			return rc;
+		}
+	}
+	*objectp = &chain->obj;
+	return 0;
+}
+
+static void pte_chain_discard(struct rmap *map, struct object *object)
+{
+	chain_free(map, container_of(object, struct pte_chain, obj));
+}
+
+const struct object_ops pte_chain_ops = {
+	.add = pte_chain_add,
+	.del = pte_chain_del,
+	.visit = pte_chain_visit,
+	.has_one_candidate = pte_chain_has_one_candidate,
+	.create = pte_chain_create,
+	.discard = pte_chain_discard,
+};
+
+/* --- the pte_chain scheme ---------------------------------------------------- */
+
 static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	return vma_is_nonlinear(vma);
 }
 
 /*
- * A file page keeps its place in the file with the record once it has a chain;
- * one told to be at two places is anonymous, as in the other schemes.
+ * With a chain, a file page has its index in the file in the record.  A page
+ * reported at two indexes, or in two files, becomes an anonymous one, as in the
+ * other schemes.
  */
-static void note_place(const struct rmap_vma *vma, uint64_t off,
-		       struct page *page, const struct address_space *file,
-		       bool place_unknown)
+static void check_index(const struct mapping *m,
+			const struct address_space *file, bool index_unknown)
 {
-	uint64_t index = vma->pgoff + off;
+	uint64_t index = m->vma->pgoff + m->off;
 
-	if (vma->file != file)
-		page->object |= PAGE_MAPPING_ANON;
-	else if (vma_is_nonlinear(vma) || page_index(page) == index)
+	if (m->vma->file != file)
+		m->page->object |= PAGE_MAPPING_ANON;
+	else if (vma_is_nonlinear(m->vma) || page_index(m->page) == index)
 		return;
-	else if (place_unknown)
-		page_set_index(page, index);
+	else if (index_unknown)
+		page_set_index(m->page, index);
 	else
-		page->object |= PAGE_MAPPING_ANON;
+		m->page->object |= PAGE_MAPPING_ANON;
 }
 
-/* The second mapping: what the record held moves into a chain. */
-static int pte_spill(struct rmap *map, struct page *page,
-		     struct pte_chain **chainp)
+/* The second mapping: the entry in the record moves into a chain. */
+static struct pte_chain *record_to_chain(struct rmap *map, struct page *page,
+					 int *rcp)
 {
 	struct rmap_vma *first = page_object(map, page);
 	uint64_t off = page_index(page);
-	int rc = chain_new(map, chainp);
+	struct pte_chain *chain = chain_new(map, rcp);
 
-	if (rc)
-		return rc;
-	chain_push(map, *chainp, entry_of(first, off));	/* into the head */
+	if (!chain)
+		return NULL;
+	chain_push(map, chain, entry_of(first, off));	/* the head has room */
 	page_set_index(page, first->pgoff + off);
-	page->object = (*chainp)->obj.id << 1 |
-		       (page->object & PAGE_MAPPING_ANON);
-	return 0;
+	page_set_object(page, chain->obj.id, page_is_anon(page));
+	return chain;
 }
 
-int pte_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	    struct page *page, bool anon)
+static int pte_add(struct rmap *map, const struct mapping *m)
 {
+	struct page *page = m->page;
 	struct pte_chain *chain;
-	bool place_unknown;
-	int rc = 0;
+	bool index_unknown;
+	int rc;
 
 	if (!page->count) {
-		page->object = vma->id << 1 | (anon ? PAGE_MAPPING_ANON : 0);
-		page_set_index(page, off);
+		page_set_object(page, m->vma->id, m->anon);
+		page_set_index(page, m->off);
 		return 0;
 	}
-	if (page->count == 1)
-		rc = pte_spill(map, page, &chain);
-	else
-		chain = page_object(map, page);
-	if (rc)
+	chain = page->count == 1 ? record_to_chain(map, page, &rc) :
+				   page_object(map, page);
+	if (!chain)
 		return rc;
-	place_unknown = !page_is_anon(page) &&
-			chain_visit(map, &chain->obj, is_nonlinear, NULL);
-	rc = chain_push(map, chain, entry_of(vma, off));
+	index_unknown = !page_is_anon(page) &&
+			chain_visit(map, chain, is_nonlinear, NULL);
+	rc = chain_push(map, chain, entry_of(m->vma, m->off));
 	if (!rc && !page_is_anon(page))
-		note_place(vma, off, page,
-			   entry_vma(map, chain->entry[0])->file,
-			   place_unknown);
+		check_index(m, entry_vma(map, chain->entry[0])->file,
+			    index_unknown);
 	return rc;
 }
 
-void pte_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-	     struct page *page)
+static void pte_del(struct rmap *map, const struct mapping *m)
 {
+	struct page *page = m->page;
 	struct pte_chain *chain;
 
 	if (page->count == 1)
 		return;
 	chain = page_object(map, page);
-	chain_remove(map, chain, entry_of(vma, off));
+	chain_remove(map, chain, entry_of(m->vma, m->off));
 	if (chain->nr > 1)
 		return;
-	page->object = (uint32_t)(chain->entry[0] >> CHAIN_OFF_BITS) << 1 |
-		       (page->object & PAGE_MAPPING_ANON);
+	page_set_object(page, (uint32_t)(chain->entry[0] >> PTE_OFF_BITS),
+			page_is_anon(page));
 	page_set_index(page, entry_off(chain->entry[0]));
 	chain_free(map, chain);
 }
 
-bool pte_visit(const struct rmap *map, const struct page *page, mapping_fn fn,
-	       void *arg)
+static bool pte_visit(const struct rmap *map, const struct page *page,
+		      candidate_fn fn, void *arg)
 {
 	if (page->count == 1)
 		return fn(page_object(map, page), page_index(page), arg);
 	return chain_visit(map, page_object(map, page), fn, arg);
 }
+
+static bool pte_has_one_candidate(const struct rmap *map,
+				  const struct page *page)
+{
+	return page->count == 1;
+}
+
+/* A record or a chain has no file: the VMA of the first entry visited has. */
+static bool describe_first(struct rmap_vma *vma, uint64_t off, void *arg)
+{
+	struct rmap_page_info *info = arg;
+
+	if (!info->mapcount)
+		info->index = vma->pgoff + off;
+	if (!info->anon)
+		info->file = vma->desc.file;
+	return false;
+}
+
+static void pte_describe(const struct rmap *map, const struct page *page,
+			 struct rmap_page_info *info)
+{
+	pte_visit(map, page, describe_first, info);
+}
+
+const struct object_ops pte_ops = {
+	.add = pte_add,
+	.del = pte_del,
+	.visit = pte_visit,
+	.has_one_candidate = pte_has_one_candidate,
+	.describe = pte_describe,
+};

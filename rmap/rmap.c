@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The map itself: memory, objects and their ids, address spaces. */
-#include "rmap/rmap.h"
-
+/* The map itself: made, freed, counted. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "rmap/internal.h"
+#include "rmap/kinds.h"
 
-#define FRAMES_MAX UINT64_C(0xffffffff)	/* 32-bit gfn + 1 in snapshots */
+#define FRAMES_MAX UINT64_C(0xffffffff)	/* gfn + 1 is 32 bits in snapshots */
 
 static void *zalloc_libc(size_t size, void *ctx)
 {
@@ -20,199 +17,97 @@ static void release_libc(void *ptr, size_t size, void *ctx)
 	free(ptr);
 }
 
-/* Zeroed and written to, or gone through and given back: steps. */
-#define ALLOC_WORK 2
-
-void *rmap_alloc(struct rmap *map, size_t size)
+static size_t stale_flags_bytes(uint64_t nr_frames)
 {
-	uint64_t max = map->config.max_bytes;
-	void *ptr;
-
-	if (max && (size > max || map->stats.bytes_other > max - size))
-		return NULL;
-	ptr = map->config.zalloc(size, map->config.alloc_ctx);
-	if (!ptr)
-		return NULL;
-	map->stats.bytes_other += size;
-	map->work += ALLOC_WORK;
-	return ptr;
+	return (nr_frames + 63) / 64 * sizeof(uint64_t);
 }
 
-void rmap_release(struct rmap *map, void *ptr, size_t size)
+/* Arrays whose size the caller chose: they do not count in bytes_other. */
+static void *array_alloc(const struct rmap *map, size_t size)
 {
-	map->config.release(ptr, size, map->config.alloc_ctx);
-	map->stats.bytes_other -= size;
-	map->work += ALLOC_WORK;
+	return map->mem.zalloc(size, map->mem.ctx);
 }
 
-int rmap_object_add(struct rmap *map, void *object, uint32_t *id)
-{
-	return ids_add(map, &map->ids, object, id);
-}
-
-void rmap_object_del(struct rmap *map, uint32_t id)
-{
-	ids_del(map, &map->ids, id);
-}
-
-/* What grows by itself does so when an operation has succeeded. */
-void rmap_settle(struct rmap *map)
-{
-	hash_settle(map, &map->mms);
-	hash_settle(map, &map->files);
-	hash_settle(map, &map->links);
-}
-
-uint64_t rmap_work(const struct rmap *map)
-{
-	return map->work;
-}
-
-static size_t outdated_bytes(const struct rmap_config *c)
-{
-	return (c->nr_frames + 63) / 64 * sizeof(uint64_t);
-}
-
-static void release_array(const struct rmap *map, void *ptr, size_t size)
+static void array_free(const struct rmap *map, void *ptr, size_t size)
 {
 	if (ptr)
-		map->config.release(ptr, size, map->config.alloc_ctx);
+		map->mem.release(ptr, size, map->mem.ctx);
 }
 
 int rmap_new(struct rmap **mapp, const struct rmap_config *config)
 {
-	struct rmap_config c = *config;
+	struct rmap_memory mem = {
+		.zalloc = config->zalloc ? config->zalloc : zalloc_libc,
+		.release = config->release ? config->release : release_libc,
+		.ctx = config->alloc_ctx,
+		.max_bytes = config->max_bytes,
+	};
+	uint64_t nr = config->nr_frames;
 	struct rmap *map;
 
-	if (!c.nr_frames || c.nr_frames > FRAMES_MAX ||
-	    !c.zalloc != !c.release || (unsigned int)c.scheme > RMAP_PTE_CHAIN)
+	if (!nr || nr > FRAMES_MAX || !config->zalloc != !config->release ||
+	    (unsigned int)config->scheme > RMAP_PTE_CHAIN)
 		return -EINVAL;
-	if (!c.zalloc) {
-		c.zalloc = zalloc_libc;
-		c.release = release_libc;
-	}
-	map = c.zalloc(sizeof(*map), c.alloc_ctx);
+	map = mem.zalloc(sizeof(*map), mem.ctx);
 	if (!map)
 		return -ENOMEM;
-	map->config = c;
-	map->pages = c.zalloc(c.nr_frames * sizeof(*map->pages), c.alloc_ctx);
-	map->flags = c.zalloc(c.nr_frames * sizeof(*map->flags), c.alloc_ctx);
-	map->outdated = c.zalloc(outdated_bytes(&c), c.alloc_ctx);
-	map->ids.chunks = c.zalloc(ID_NR_CHUNKS * sizeof(*map->ids.chunks),
-				   c.alloc_ctx);
-	if (!map->pages || !map->flags || !map->outdated || !map->ids.chunks ||
-	    hash_init(map, &map->mms) || hash_init(map, &map->files) ||
-	    hash_init(map, &map->links)) {
+	map->mem = mem;
+	map->nr_frames = nr;
+	map->scheme = scheme_of(config->scheme);
+	map->pages = array_alloc(map, nr * sizeof(*map->pages));
+	map->flags = array_alloc(map, nr * sizeof(*map->flags));
+	map->stale_flags = array_alloc(map, stale_flags_bytes(nr));
+	map->ids.chunks = array_alloc(map, ID_NR_CHUNKS *
+						   sizeof(*map->ids.chunks));
+	if (!map->pages || !map->flags || !map->stale_flags ||
+	    !map->ids.chunks || hash_init(&map->mem, &map->mms) ||
+	    hash_init(&map->mem, &map->files) ||
+	    hash_init(&map->mem, &map->links)) {
 		rmap_free(map);
 		return -ENOMEM;
 	}
 	map->stats.bytes_frames =
-		c.nr_frames * (sizeof(*map->pages) + sizeof(*map->flags)) +
-		outdated_bytes(&c);
+		nr * (sizeof(*map->pages) + sizeof(*map->flags)) +
+		stale_flags_bytes(nr);
 	*mapp = map;
 	return 0;
 }
 
 void rmap_free(struct rmap *map)
 {
-	struct rmap_config *c;
+	struct rmap_memory *mem;
+	uint64_t nr;
 
 	if (!map)
 		return;
-	c = &map->config;
-	/* Those that a table which grows has not moved yet, too. */
+	mem = &map->mem;
+	nr = map->nr_frames;
+	/* A table that is growing has nodes in its old buckets, too. */
 	while (map->mms.old)
-		hash_settle(map, &map->mms);
+		hash_grow_step(mem, &map->mms);
 	for (uint64_t i = 0; map->mms.buckets && i < 1u << map->mms.bits; i++) {
 		while (map->mms.buckets[i])
 			rmap_mm_remove(map, container_of(map->mms.buckets[i],
 							 struct rmap_mm, hash));
 	}
-	hash_destroy(map, &map->mms);
-	hash_destroy(map, &map->files);
-	hash_destroy(map, &map->links);
-	release_array(map, map->pages, c->nr_frames * sizeof(*map->pages));
-	release_array(map, map->flags, c->nr_frames * sizeof(*map->flags));
-	release_array(map, map->outdated, outdated_bytes(c));
-	release_array(map, map->ids.chunks,
-		      ID_NR_CHUNKS * sizeof(*map->ids.chunks));
-	c->release(map, sizeof(*map), c->alloc_ctx);
+	hash_destroy(mem, &map->mms);
+	hash_destroy(mem, &map->files);
+	hash_destroy(mem, &map->links);
+	array_free(map, map->pages, nr * sizeof(*map->pages));
+	array_free(map, map->flags, nr * sizeof(*map->flags));
+	array_free(map, map->stale_flags, stale_flags_bytes(nr));
+	array_free(map, map->ids.chunks,
+		   ID_NR_CHUNKS * sizeof(*map->ids.chunks));
+	mem->release(map, sizeof(*map), mem->ctx);
 }
 
-static uint64_t mm_hash(uint32_t id)
+uint64_t rmap_work(const struct rmap *map)
 {
-	return hash_final(hash_mix(0, id));
-}
-
-struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id)
-{
-	uint64_t hash = mm_hash(id);
-
-	for (struct hash_node *n = hash_chain(&map->mms, hash); n; n = n->next) {
-		struct rmap_mm *mm = container_of(n, struct rmap_mm, hash);
-
-		if (mm->id == id)
-			return mm;
-	}
-	return NULL;
-}
-
-int mm_new(struct rmap *map, uint32_t id, uint64_t pgd, struct rmap_mm **mmp)
-{
-	struct rmap_mm *mm;
-
-	if (rmap_mm_find(map, id))
-		return -EEXIST;
-	mm = rmap_alloc(map, sizeof(*mm));
-	if (!mm)
-		return -ENOMEM;
-	mm->id = id;
-	mm->pgd = pgd;
-	mm->hash.hash = mm_hash(id);
-	hash_insert(&map->mms, &mm->hash);
-	map->stats.nr_mms++;
-	*mmp = mm;
-	return 0;
-}
-
-int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
-		struct rmap_mm **mmp)
-{
-	int rc = mm_new(map, id, pgd, mmp);
-
-	if (!rc)
-		rmap_settle(map);
-	return rc;
-}
-
-void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm)
-{
-	while (mm->vmas)
-		rmap_vma_remove(map, container_of(mm->vmas, struct rmap_vma,
-						  mm_node));
-	if (mm->group)
-		group_release_mm(map, mm);
-	hash_remove(&map->mms, &mm->hash);
-	map->stats.nr_mms--;
-	rmap_release(map, mm, sizeof(*mm));
-}
-
-uint32_t rmap_mm_id(const struct rmap_mm *mm)
-{
-	return mm->id;
-}
-
-uint64_t rmap_mm_pgd(const struct rmap_mm *mm)
-{
-	return mm->pgd;
-}
-
-void rmap_mm_set_pgd(struct rmap_mm *mm, uint64_t pgd)
-{
-	mm->pgd = pgd;
+	return map->mem.work;
 }
 
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats)
 {
 	*stats = map->stats;
+	stats->bytes_other = map->mem.bytes;
 }

@@ -213,7 +213,7 @@ bool rmap_vma_next_page_below(const struct rmap *map,
 struct rmap_page_info {
 	int32_t mapcount;	/* -1: not mapped; n: mapped n + 1 times */
 	bool anon;		/* mapping is an anon_vma */
-	bool mapped_object;	/* mapping is not NULL */
+	bool has_object;	/* mapping is not NULL */
 	uint64_t index;		/* page offset in the object */
 	uint32_t flags;		/* RMAP_PG_*, as rmap_page_flags() */
 	struct rmap_file_id file;	/* when mapping is an address_space */
@@ -274,7 +274,7 @@ int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
  * of the page that the provider confirms; false ends the walk.  invalid_vma
  * (may be NULL) true skips a region.  done (may be NULL) true ends the walk.
  *
- * A walk looks at max_places places at most (0: RMAP_WALK_MAX), found or not,
+ * A walk looks at max_candidates places at most (0: RMAP_WALK_MAX), found or not,
  * and at 2^16 pages of nonlinear regions.  1: there were more; 0: there were
  * not, or a callback ended it; -ERANGE.
  */
@@ -284,7 +284,7 @@ struct rmap_walk_control {
 			 const struct rmap_vma *vma, uint64_t addr, void *arg);
 	bool (*done)(uint64_t gfn, void *arg);
 	bool (*invalid_vma)(const struct rmap_vma *vma, void *arg);
-	uint32_t max_places;
+	uint32_t max_candidates;
 };
 
 int rmap_walk(const struct rmap *map, uint64_t gfn,

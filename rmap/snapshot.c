@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/memory.h"
 
 #define FAN_BITS 6
 #define FAN	 (1u << FAN_BITS)
@@ -49,27 +49,27 @@ void snapshot_init(struct snapshot *snap, uint64_t nr_pages)
 	snap->height = height_for(nr_pages);
 }
 
-void snapshot_trim(struct rmap *map, struct snapshot *snap, unsigned int height)
+void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap, unsigned int height)
 {
 	while (snap->root && snap->height > height) {
 		struct node *node = snap->root;
 
 		snap->root = node->slot[0];
 		snap->height--;
-		rmap_release(map, node, sizeof(*node));
+		rmap_mem_free(mem, node, sizeof(*node));
 	}
 	snap->height = height;
 }
 
-int snapshot_extend(struct rmap *map, struct snapshot *snap, uint64_t nr_pages)
+int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap, uint64_t nr_pages)
 {
 	unsigned int before = snap->height, height = height_for(nr_pages);
 
 	while (snap->root && snap->height < height) {
-		struct node *node = rmap_alloc(map, sizeof(*node));
+		struct node *node = rmap_mem_alloc(mem, sizeof(*node));
 
 		if (!node) {
-			snapshot_trim(map, snap, before);
+			snapshot_trim(mem, snap, before);
 			return -ENOMEM;
 		}
 		node->slot[0] = snap->root;
@@ -82,24 +82,24 @@ int snapshot_extend(struct rmap *map, struct snapshot *snap, uint64_t nr_pages)
 	return 0;
 }
 
-static void free_subtree(struct rmap *map, void *root, unsigned int height)
+static void free_subtree(struct rmap_memory *mem, void *root, unsigned int height)
 {
 	struct node *node = root;
 
 	if (!root)
 		return;
 	if (!height) {
-		rmap_release(map, root, sizeof(struct leaf));
+		rmap_mem_free(mem, root, sizeof(struct leaf));
 		return;
 	}
 	for (unsigned int i = 0; i < FAN; i++)
-		free_subtree(map, node->slot[i], height - 1);
-	rmap_release(map, node, sizeof(*node));
+		free_subtree(mem, node->slot[i], height - 1);
+	rmap_mem_free(mem, node, sizeof(*node));
 }
 
-void snapshot_destroy(struct rmap *map, struct snapshot *snap)
+void snapshot_destroy(struct rmap_memory *mem, struct snapshot *snap)
 {
-	free_subtree(map, snap->root, snap->height);
+	free_subtree(mem, snap->root, snap->height);
 	snap->root = NULL;
 	snap->nr = 0;
 }
@@ -122,7 +122,7 @@ uint64_t snapshot_get(const struct snapshot *snap, uint64_t off)
 }
 
 /* Takes back what is empty on the path to off; true if root itself went. */
-static bool prune(struct rmap *map, void *root, unsigned int height,
+static bool prune(struct rmap_memory *mem, void *root, unsigned int height,
 		  uint64_t off)
 {
 	struct node *node = root;
@@ -133,27 +133,27 @@ static bool prune(struct rmap *map, void *root, unsigned int height,
 	if (!height) {
 		if (((struct leaf *)root)->nr)
 			return false;
-		rmap_release(map, root, sizeof(struct leaf));
+		rmap_mem_free(mem, root, sizeof(struct leaf));
 		return true;
 	}
-	if (prune(map, node->slot[i], height - 1, off)) {
+	if (prune(mem, node->slot[i], height - 1, off)) {
 		node->slot[i] = NULL;
 		node->nr--;
 	}
 	if (node->nr)
 		return false;
-	rmap_release(map, node, sizeof(*node));
+	rmap_mem_free(mem, node, sizeof(*node));
 	return true;
 }
 
-int snapshot_prepare(struct rmap *map, struct snapshot *snap, uint64_t off)
+int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap, uint64_t off)
 {
 	struct node *parent = NULL;
 	void **at = &snap->root;
 
 	for (unsigned int h = snap->height;; h--) {
 		if (!*at) {
-			*at = rmap_alloc(map, h ? sizeof(struct node)
+			*at = rmap_mem_alloc(mem, h ? sizeof(struct node)
 						: sizeof(struct leaf));
 			if (!*at)
 				break;
@@ -165,7 +165,7 @@ int snapshot_prepare(struct rmap *map, struct snapshot *snap, uint64_t off)
 		parent = *at;
 		at = &parent->slot[slot_of(off, h)];
 	}
-	snapshot_clear(map, snap, off);
+	snapshot_clear(mem, snap, off);
 	return -ENOMEM;
 }
 
@@ -181,7 +181,7 @@ void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn)
 	*frame = (uint32_t)(gfn + 1);
 }
 
-void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off)
+void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap, uint64_t off)
 {
 	struct leaf *leaf = find_leaf(snap, off);
 
@@ -190,7 +190,7 @@ void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off)
 		leaf->nr--;
 		snap->nr--;
 	}
-	if (prune(map, snap->root, snap->height, off))
+	if (prune(mem, snap->root, snap->height, off))
 		snap->root = NULL;
 }
 
@@ -236,28 +236,28 @@ uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 }
 
 /* A copy of the subtree, or NULL without memory. */
-static void *copy_subtree(struct rmap *map, const void *root,
+static void *copy_subtree(struct rmap_memory *mem, const void *root,
 			  unsigned int height)
 {
 	const struct node *from = root;
 	struct node *to;
 
 	if (!height) {
-		struct leaf *leaf = rmap_alloc(map, sizeof(*leaf));
+		struct leaf *leaf = rmap_mem_alloc(mem, sizeof(*leaf));
 
 		if (leaf)
 			*leaf = *(const struct leaf *)root;
 		return leaf;
 	}
-	to = rmap_alloc(map, sizeof(*to));
+	to = rmap_mem_alloc(mem, sizeof(*to));
 	if (!to)
 		return NULL;
 	for (unsigned int i = 0; i < FAN; i++) {
 		if (!from->slot[i])
 			continue;
-		to->slot[i] = copy_subtree(map, from->slot[i], height - 1);
+		to->slot[i] = copy_subtree(mem, from->slot[i], height - 1);
 		if (!to->slot[i]) {
-			free_subtree(map, to, height);
+			free_subtree(mem, to, height);
 			return NULL;
 		}
 		to->nr++;
@@ -265,11 +265,11 @@ static void *copy_subtree(struct rmap *map, const void *root,
 	return to;
 }
 
-int snapshot_copy(struct rmap *map, struct snapshot *dst,
+int snapshot_copy(struct rmap_memory *mem, struct snapshot *dst,
 		  const struct snapshot *src)
 {
 	if (src->root) {
-		void *root = copy_subtree(map, src->root, src->height);
+		void *root = copy_subtree(mem, src->root, src->height);
 
 		if (!root)
 			return -ENOMEM;

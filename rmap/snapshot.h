@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rmap;
+struct rmap_memory;
 
 #define SNAPSHOT_NONE UINT64_MAX
 
@@ -25,12 +25,12 @@ void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
  * Room for offsets below nr_pages, if there are more than before; -ENOMEM, with
  * nothing changed.
  */
-int snapshot_extend(struct rmap *map, struct snapshot *snap,
+int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap,
 		    uint64_t nr_pages);
 /* Back to that height, after all that was set since is clear again. */
-void snapshot_trim(struct rmap *map, struct snapshot *snap,
+void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap,
 		   unsigned int height);
-void snapshot_destroy(struct rmap *map, struct snapshot *snap);
+void snapshot_destroy(struct rmap_memory *mem, struct snapshot *snap);
 
 /* The frame at off, or SNAPSHOT_NONE. */
 uint64_t snapshot_get(const struct snapshot *snap, uint64_t off);
@@ -40,9 +40,9 @@ uint64_t snapshot_get(const struct snapshot *snap, uint64_t off);
  * room (-ENOMEM), set then can't fail.  clear also takes back room prepared
  * but not used.
  */
-int snapshot_prepare(struct rmap *map, struct snapshot *snap, uint64_t off);
+int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap, uint64_t off);
 void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn);
-void snapshot_clear(struct rmap *map, struct snapshot *snap, uint64_t off);
+void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap, uint64_t off);
 
 /* First offset >= off that holds a frame, or SNAPSHOT_NONE. */
 uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
@@ -52,7 +52,7 @@ uint64_t snapshot_next_below(const struct snapshot *snap, uint64_t off,
 			     uint64_t end, uint64_t *gfn);
 
 /* dst is initialised for as many pages and empty; on failure it stays so. */
-int snapshot_copy(struct rmap *map, struct snapshot *dst,
+int snapshot_copy(struct rmap_memory *mem, struct snapshot *dst,
 		  const struct snapshot *src);
 
 #endif

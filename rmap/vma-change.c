@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Regions that change.  Pages move between two VMAs by being mapped in both
- * for a moment, so that whatever fails midway is undone by unmapping:
+ * VMAs that change.  A page goes from one VMA to another by being mapped in
+ * both for a moment, so that whatever fails midway is undone by unmapping:
  *
  *	split	vma  [aaaaaaaa]      ->  map bbb in upper, unmap it in vma,
- *		     [aaaaa][bbb]        draw in vma's end
- *	merge	[aaaaa][bbb]         ->  extend lower's end, map bbb in it,
+ *		     [aaaaa][bbb]        shorten vma
+ *	merge	[aaaaa][bbb]         ->  lengthen lower, map bbb in it,
  *		[aaaaaaaa]               remove upper
  *
- * A move is another address of the same VMA, which its pages do not know.
+ * A move gives the same VMA another address; its pages' objects do not change,
+ * except where they depend on addresses (reassign.c).
  *
- * A page never goes through "not mapped", so it keeps its object.
+ * A page is never without a mapping meanwhile, so it keeps its object.
  */
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/anon-vma.h"
+#include "rmap/file.h"
+#include "rmap/mapping.h"
+#include "rmap/pte-chain.h"
+#include "rmap/reassign.h"
+#include "rmap/vma.h"
 
 /* Changes the end in every tree the VMA is in.  Cannot fail. */
 static void set_end(struct rmap_vma *vma, uint64_t end)
 {
-	int64_t delta = page_nr(end) - page_nr(vma->desc.end);
+	int64_t delta = addr_vpn(end) - addr_vpn(vma->desc.end);
 
 	itree_remove(&vma->mm->vmas, &vma->mm_node);
 	vma->mm_node.last += delta;
 	itree_insert(&vma->mm->vmas, &vma->mm_node);
-	for (struct anon_link *l = vma->links; l; l = l->next) {
-		if (vma_is_nonlinear(vma))
-			break;
-		itree_remove(&l->av->links, &l->node);
-		l->node.last += delta;
-		itree_insert(&l->av->links, &l->node);
-	}
+	anon_vma_resize_links(vma, delta);
 	if (vma->file)
 		file_unlink_vma(vma);
 	vma->desc.end = end;
@@ -38,8 +38,8 @@ static void set_end(struct rmap_vma *vma, uint64_t end)
 		file_link_vma(vma);
 }
 
-/* Maps every page of from at or above off also in to, shifted by delta. */
-static int copy_pages(struct rmap *map, const struct rmap_vma *from,
+/* Maps the pages of `from` from off on in `to` too, `delta` pages higher. */
+static int map_also_in(struct rmap *map, const struct rmap_vma *from,
 		      uint64_t off, struct rmap_vma *to, int64_t delta)
 {
 	uint64_t gfn;
@@ -52,7 +52,7 @@ static int copy_pages(struct rmap *map, const struct rmap_vma *from,
 	return rc;
 }
 
-static void unmap_from(struct rmap *map, struct rmap_vma *vma, uint64_t off)
+static void unmap_above(struct rmap *map, struct rmap_vma *vma, uint64_t off)
 {
 	uint64_t gfn;
 
@@ -77,14 +77,14 @@ int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 	rc = vma_new(map, vma->mm, &desc, &up);
 	if (rc)
 		return rc;
-	rc = copy_pages(map, vma, off, up, -(int64_t)off);
+	rc = map_also_in(map, vma, off, up, -(int64_t)off);
 	if (rc) {
 		rmap_vma_remove(map, up);
 		return rc;
 	}
-	unmap_from(map, vma, off);
+	unmap_above(map, vma, off);
 	set_end(vma, addr);
-	rmap_settle(map);
+	rmap_grow_tables(map);
 	*upper = up;
 	return 0;
 }
@@ -105,12 +105,12 @@ static int extend(struct rmap *map, struct rmap_vma *vma, uint64_t end)
 	uint64_t nr = (end - vma->desc.start) >> RMAP_PAGE_SHIFT;
 	int rc = 0;
 
-	if (vma->id && nr >> CHAIN_OFF_BITS)
+	if (vma->id && nr >> PTE_OFF_BITS)
 		return -EINVAL;
 	if (nr > RMAP_INDEX_END - vma->pgoff ||
 	    !pgoff_fits(vma->desc.pgoff, vma->desc.start, end))
 		return -EOVERFLOW;
-	rc = snapshot_extend(map, &vma->snap, nr);
+	rc = snapshot_extend(&map->mem, &vma->snap, nr);
 	if (!rc)
 		set_end(vma, end);
 	return rc;
@@ -128,15 +128,15 @@ int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
 	rc = extend(map, lower, upper->desc.end);
 	if (rc)
 		return rc;
-	rc = copy_pages(map, upper, 0, lower, (int64_t)nr);
+	rc = map_also_in(map, upper, 0, lower, (int64_t)nr);
 	if (rc) {
-		unmap_from(map, lower, nr);
+		unmap_above(map, lower, nr);
 		set_end(lower, end);
-		snapshot_trim(map, &lower->snap, height);
+		snapshot_trim(&map->mem, &lower->snap, height);
 		return rc;
 	}
 	rmap_vma_remove(map, upper);
-	rmap_settle(map);
+	rmap_grow_tables(map);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end)
 	if (end > old)
 		return mm_range_free(vma->mm, old, end) ?
 			       extend(map, vma, end) : -EEXIST;
-	unmap_from(map, vma, (end - start) >> RMAP_PAGE_SHIFT);
+	unmap_above(map, vma, (end - start) >> RMAP_PAGE_SHIFT);
 	set_end(vma, end);
 	return 0;
 }
@@ -158,21 +158,20 @@ int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
 		  struct rmap_vma **vmap)
 {
 	uint64_t new_end = new_start + (vma->desc.end - vma->desc.start);
-	int rc = 0;
+	int rc;
 
 	if (new_start & (RMAP_PAGE_SIZE - 1) || new_end <= new_start)
 		return -EINVAL;
 	if (!mm_range_free(vma->mm, new_start, new_end))
 		return -EEXIST;
-	if (map->config.scheme == RMAP_ANON_MM)
-		rc = group_move_vma(map, vma, new_start >> RMAP_PAGE_SHIFT);
+	rc = vma_reassign_moved(map, vma, new_start >> RMAP_PAGE_SHIFT);
 	if (rc)
 		return rc;
 	itree_remove(&vma->mm->vmas, &vma->mm_node);
 	vma->desc.start = new_start;
 	vma->desc.end = new_end;
-	vma->mm_node.start = page_nr(new_start);
-	vma->mm_node.last = page_nr(new_end - 1);
+	vma->mm_node.start = addr_vpn(new_start);
+	vma->mm_node.last = addr_vpn(new_end - 1);
 	itree_insert(&vma->mm->vmas, &vma->mm_node);
 	*vmap = vma;
 	return 0;

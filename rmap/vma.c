@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Regions.  A VMA is in its mm's tree by virtual page number, in its file's
- * tree by file window, and has links to the anon_vmas of its anonymous pages.
+ * VMAs.  Each is in its mm's tree by virtual page number, in its file's tree by
+ * the range of the file that it maps, and has links to the anon_vmas of its
+ * anonymous pages.
  */
+#include "rmap/vma.h"
+
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/file.h"
+#include "rmap/mapping.h"
+#include "rmap/pte-chain.h"
 
 bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end)
 {
-	return !itree_first(mm->vmas, page_nr(start), page_nr(end - 1));
+	return !mm_first_vma(mm, addr_vpn(start), addr_vpn(end - 1));
 }
 
 static bool desc_valid(const struct rmap_vma_desc *d)
@@ -29,24 +34,23 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 {
 	uint64_t nr = (desc->end - desc->start) >> RMAP_PAGE_SHIFT;
 	bool fits = desc->pgoff <= RMAP_INDEX_END - nr;
-	bool chains = map->config.scheme != RMAP_ANON_VMA;
+	bool ids = map->scheme->vma_ids;
 	struct rmap_vma *vma;
 	int rc;
 
-	if (chains && nr >> CHAIN_OFF_BITS)
+	if (ids && nr >> PTE_OFF_BITS)
 		return -EINVAL;
-	vma = rmap_alloc(map, sizeof(*vma));
+	vma = rmap_mem_alloc(&map->mem, sizeof(*vma));
 	if (!vma)
 		return -ENOMEM;
-	rc = chains ? rmap_object_add(map, vma, &vma->id) : 0;
+	rc = ids ? ids_add(&map->mem, &map->ids, vma, &vma->id) : 0;
 	if (rc)
 		goto err_vma;
 	vma->mm = mm;
 	vma->desc = *desc;
 	/*
-	 * Offsets beyond 2^56 bytes are seen in devices' regions.  An index
-	 * can't hold them: the region's pages are then kept one by one, as
-	 * anonymous ones.
+	 * Offsets beyond 2^56 bytes occur in device mappings.  An index cannot
+	 * hold them: the VMA is kept like one of anonymous memory.
 	 */
 	vma->pgoff = fits ? desc->pgoff : 0;
 	if (desc->file.ino && fits) {
@@ -56,8 +60,8 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 		file_link_vma(vma);
 	}
 	snapshot_init(&vma->snap, nr);
-	vma->mm_node.start = page_nr(desc->start);
-	vma->mm_node.last = page_nr(desc->end - 1);
+	vma->mm_node.start = addr_vpn(desc->start);
+	vma->mm_node.last = addr_vpn(desc->end - 1);
 	itree_insert(&mm->vmas, &vma->mm_node);
 	map->stats.nr_vmas++;
 	*vmap = vma;
@@ -65,9 +69,9 @@ int vma_new(struct rmap *map, struct rmap_mm *mm,
 
 err_id:
 	if (vma->id)
-		rmap_object_del(map, vma->id);
+		ids_del(&map->mem, &map->ids, vma->id);
 err_vma:
-	rmap_release(map, vma, sizeof(*vma));
+	rmap_mem_free(&map->mem, vma, sizeof(*vma));
 	return rc;
 }
 
@@ -78,11 +82,11 @@ void vma_free(struct rmap *map, struct rmap_vma *vma)
 		file_put(map, vma->file);
 	}
 	if (vma->id)
-		rmap_object_del(map, vma->id);
+		ids_del(&map->mem, &map->ids, vma->id);
 	itree_remove(&vma->mm->vmas, &vma->mm_node);
-	snapshot_destroy(map, &vma->snap);
+	snapshot_destroy(&map->mem, &vma->snap);
 	map->stats.nr_vmas--;
-	rmap_release(map, vma, sizeof(*vma));
+	rmap_mem_free(&map->mem, vma, sizeof(*vma));
 }
 
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
@@ -98,7 +102,7 @@ int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		return -EEXIST;
 	rc = vma_new(map, mm, desc, vmap);
 	if (!rc)
-		rmap_settle(map);
+		rmap_grow_tables(map);
 	return rc;
 }
 
@@ -110,17 +114,12 @@ void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma)
 
 struct rmap_vma *rmap_vma_next(const struct rmap_mm *mm, uint64_t addr)
 {
-	struct itree_node *n = itree_first(mm->vmas, page_nr(addr), INT64_MAX);
-
-	return n ? container_of(n, struct rmap_vma, mm_node) : NULL;
+	return mm_first_vma(mm, addr_vpn(addr), INT64_MAX);
 }
 
 struct rmap_vma *rmap_vma_find(const struct rmap_mm *mm, uint64_t addr)
 {
-	struct itree_node *n = itree_first(mm->vmas, page_nr(addr),
-					   page_nr(addr));
-
-	return n ? container_of(n, struct rmap_vma, mm_node) : NULL;
+	return mm_first_vma(mm, addr_vpn(addr), addr_vpn(addr));
 }
 
 void rmap_vma_describe(const struct rmap_vma *vma, struct rmap_vma_desc *desc)

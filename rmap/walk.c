@@ -1,31 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The one walker, and page_referenced on it.
+ * The one walk that all queries use, and page_referenced on it.
  *
- *	frame -> object -> links or file windows that hold its index
- *	      -> linear address in each VMA -> PTE -> does it name the frame?
+ *	frame -> object -> links, or VMAs of the file, that hold its index
+ *	      -> virtual address in each VMA -> PTE -> does it name the frame?
  *
- * The object says only where the frame may be.  Each place counts after the
- * PTE there named the frame, so a stale or lying picture (mremap under us, a
- * COW break not told yet) costs hits and never makes a wrong one.  Snapshots
- * are what the map was told, as _mapcount is: a page with one mapping and one
- * place where it can be is there, and its snapshot, which is not in a cache
- * when frames are looked up at random, need not be read to know it.
+ * The object says only where the frame may be mapped.  Each candidate counts
+ * after its PTE named the frame, so that stale or false reports (an mremap
+ * meanwhile, a copy-on-write break not reported yet) cost mappings and never
+ * make a wrong one.
  *
- * A walk has a bound.  A page at more places than that (a page of the library
- * that all processes use) is found in some of them, and the caller is told.
+ * Snapshots have what was reported, and so has _mapcount: a page with one
+ * mapping and one candidate is mapped there, and its snapshot, which is not in
+ * the cache when frames are looked up at random, need not be read.
+ *
+ * A walk has a bound.  For a page with more candidates (a page of the library
+ * that all processes use) some are looked at, and the caller is told.
  *
  * Readers change nothing in the map: any number may walk at once.
  */
 #include <errno.h>
 
-#include "rmap/internal.h"
+#include "rmap/kinds.h"
+#include "rmap/recorded.h"
 
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx)
 {
-	map->ops = ops;
-	map->ops_ctx = ctx;
+	map->pte_ops = ops;
+	map->pte_ctx = ctx;
 }
 
 static bool live_lookup(const struct rmap *map, const struct rmap_mm *mm,
@@ -33,7 +36,7 @@ static bool live_lookup(const struct rmap *map, const struct rmap_mm *mm,
 {
 	struct rmap_pte found = { 0 };
 
-	if (!map->ops || map->ops->lookup(map->ops_ctx, mm, addr, &found))
+	if (!map->pte_ops || map->pte_ops->lookup(map->pte_ctx, mm, addr, &found))
 		return false;
 	*pte = found;
 	return true;
@@ -58,11 +61,11 @@ int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 	return 0;
 }
 
-/* How a mapping was confirmed. */
+/* What confirmed a mapping. */
 enum proof {
 	BY_SNAPSHOT,
-	BY_PTE,			/* the provider's, with accessed bits */
-	BY_ACCESSED_PTE,
+	BY_PTE,			/* the provider's, accessed bit clear */
+	BY_ACCESSED_PTE,	/* the same, set */
 };
 
 typedef bool (*walk_fn)(struct rmap_vma *vma, uint64_t addr, enum proof proof,
@@ -71,19 +74,19 @@ typedef bool (*walk_fn)(struct rmap_vma *vma, uint64_t addr, enum proof proof,
 struct walk {
 	const struct rmap *map;
 	uint64_t gfn;
-	uint64_t left;		/* known mappings not met yet */
-	uint32_t places;	/* that may be looked at */
-	uint32_t visited;
-	uint64_t pages;		/* of nonlinear regions, that still may */
+	uint64_t left;		/* recorded mappings not found yet */
+	uint32_t max_candidates;
+	uint32_t visited;	/* candidates */
+	uint64_t entries;	/* of nonlinear VMAs, that may still be read */
 	bool partial;
-	bool sole;		/* where it may be it is, by what was told */
+	bool sole;		/* one mapping and one candidate: it is there */
 	walk_fn fn;
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
 	void *arg;
 };
 
 /* False ends the walk. */
-static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
+static bool try_candidate(struct walk *w, struct rmap_vma *vma, uint64_t off)
 {
 	uint64_t addr = vma_addr(vma, off);
 	enum proof proof = BY_SNAPSHOT;
@@ -98,26 +101,26 @@ static bool try_place(struct walk *w, struct rmap_vma *vma, uint64_t off)
 	}
 	/*
 	 * Without a provider the snapshots are all there is, and _mapcount
-	 * says when the last was met; a provider may know more than that.
+	 * says when the last mapping was found; a provider may have more.
 	 */
 	w->left--;
-	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->ops);
+	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->pte_ops);
 }
 
 /*
- * PTE by PTE in the provider where the bound allows; else only where the
- * snapshot has the frame, and no further than the bound: other regions are
- * still looked at.
+ * A nonlinear VMA: PTE by PTE in the provider if the bound allows it; else only
+ * where the snapshot has the frame, up to the bound.  The walk goes on with
+ * other VMAs in any case.
  */
-static bool search(struct walk *w, struct rmap_vma *vma)
+static bool search_nonlinear(struct walk *w, struct rmap_vma *vma)
 {
 	uint64_t nr = vma_nr_pages(vma), frame;
 
 	w->sole = false;
-	if (w->map->ops && nr <= w->pages) {
-		w->pages -= nr;
+	if (w->map->pte_ops && nr <= w->entries) {
+		w->entries -= nr;
 		for (uint64_t off = 0; off < nr; off++) {
-			if (!try_place(w, vma, off))
+			if (!try_candidate(w, vma, off))
 				return false;
 		}
 		return true;
@@ -125,12 +128,12 @@ static bool search(struct walk *w, struct rmap_vma *vma)
 	for (uint64_t off = 0;
 	     (off = snapshot_next(&vma->snap, off, &frame)) != SNAPSHOT_NONE;
 	     off++) {
-		if (!w->pages) {
+		if (!w->entries) {
 			w->partial = true;
 			return true;
 		}
-		w->pages--;
-		if (frame == w->gfn && !try_place(w, vma, off))
+		w->entries--;
+		if (frame == w->gfn && !try_candidate(w, vma, off))
 			return false;
 	}
 	return true;
@@ -140,7 +143,7 @@ static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct walk *w = arg;
 
-	if (w->visited == w->places) {
+	if (w->visited == w->max_candidates) {
 		w->partial = true;
 		return false;
 	}
@@ -149,45 +152,46 @@ static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 		return true;
 	if (w->skip && w->skip(vma, w->arg))
 		return true;
-	return off == OFF_SEARCH ? search(w, vma) : try_place(w, vma, off);
+	return off == OFF_UNKNOWN ? search_nonlinear(w, vma) : try_candidate(w, vma, off);
 }
 
 static int walk_page(struct walk *w)
 {
 	const struct page *page;
 
-	if (w->gfn >= w->map->config.nr_frames)
+	if (w->gfn >= w->map->nr_frames)
 		return -ERANGE;
 	page = &w->map->pages[w->gfn];
 	w->left = page->count;
-	w->pages = SEARCH_MAX_PAGES;
-	if (!w->places)
-		w->places = RMAP_WALK_MAX;
-	w->sole = page->count == 1 && mapping_has_one_place(w->map, page);
+	w->entries = NONLINEAR_SEARCH_MAX;
+	if (!w->max_candidates)
+		w->max_candidates = RMAP_WALK_MAX;
+	w->sole = page->count == 1 &&
+		  page_ops(w->map, page)->has_one_candidate(w->map, page);
 	if (page->object)
-		mapping_visit(w->map, page, visit, w);
+		page_ops(w->map, page)->visit(w->map, page, visit, w);
 	return w->partial;
 }
 
-struct public_walk {
+struct user_walk {
 	const struct rmap *map;
 	uint64_t gfn;
 	const struct rmap_walk_control *rwc;
 };
 
-static bool public_one(struct rmap_vma *vma, uint64_t addr, enum proof proof,
+static bool user_one(struct rmap_vma *vma, uint64_t addr, enum proof proof,
 		       void *arg)
 {
-	struct public_walk *p = arg;
+	struct user_walk *p = arg;
 	const struct rmap_walk_control *rwc = p->rwc;
 
 	return rwc->rmap_one(p->map, p->gfn, vma, addr, rwc->arg) &&
 	       !(rwc->done && rwc->done(p->gfn, rwc->arg));
 }
 
-static bool public_skip(const struct rmap_vma *vma, void *arg)
+static bool user_skip(const struct rmap_vma *vma, void *arg)
 {
-	struct public_walk *p = arg;
+	struct user_walk *p = arg;
 
 	return p->rwc->invalid_vma && p->rwc->invalid_vma(vma, p->rwc->arg);
 }
@@ -195,10 +199,10 @@ static bool public_skip(const struct rmap_vma *vma, void *arg)
 int rmap_walk(const struct rmap *map, uint64_t gfn,
 	      const struct rmap_walk_control *rwc)
 {
-	struct public_walk p = { map, gfn, rwc };
-	struct walk w = { .map = map, .gfn = gfn, .fn = public_one,
-			  .skip = public_skip, .arg = &p,
-			  .places = rwc->max_places };
+	struct user_walk p = { map, gfn, rwc };
+	struct walk w = { .map = map, .gfn = gfn, .fn = user_one,
+			  .skip = user_skip, .arg = &p,
+			  .max_candidates = rwc->max_candidates };
 
 	return walk_page(&w);
 }
@@ -216,7 +220,7 @@ static bool referenced_one(struct rmap_vma *vma, uint64_t addr,
 			   enum proof proof, void *arg)
 {
 	struct referenced *r = arg;
-	const struct rmap_pte_ops *ops = r->map->ops;
+	const struct rmap_pte_ops *ops = r->map->pte_ops;
 	bool accessed = false;
 
 	r->sum.nr_mappings++;
@@ -224,7 +228,7 @@ static bool referenced_one(struct rmap_vma *vma, uint64_t addr,
 	if (proof != BY_SNAPSHOT && ops->clear_accessed) {
 		r->sum.has_accessed_bits = true;
 		accessed = proof == BY_ACCESSED_PTE &&
-			   ops->clear_accessed(r->map->ops_ctx, vma->mm, addr,
+			   ops->clear_accessed(r->map->pte_ctx, vma->mm, addr,
 					       r->gfn) > 0;
 	}
 	r->sum.nr_referenced += accessed;

@@ -150,11 +150,11 @@ static void at_the_bound(enum rmap_scheme scheme, const char *name)
 	ok(more == 1 && n == RMAP_WALK_MAX && r.partial,
 	   "one more: told to be partial");
 	n = 0;
-	rwc.max_places = 2 * RMAP_WALK_MAX;
+	rwc.max_candidates = 2 * RMAP_WALK_MAX;
 	wide = rmap_walk(map, 5, &rwc);
 	ok(!wide && n == RMAP_WALK_MAX + 1, "a walk may ask for more");
 	n = 0;
-	rwc.max_places = 1;
+	rwc.max_candidates = 1;
 	ok(rmap_walk(map, 5, &rwc) == 1 && n == 1, "or for less");
 	ok(!rmap_page_unevictable(map, 5), "a lock not found is none");
 	rmap_free(map);

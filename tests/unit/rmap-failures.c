@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rmap/anon-vma.h"
 #include "rmap/internal.h"
+#include "rmap/kinds.h"
 #include "tests/tap.h"
 #include "tests/unit/rmap-machine.h"
 
@@ -113,9 +115,10 @@ static void dump_map(struct dump *d, const struct machine *m)
 
 	d->nr = 0;
 	put_bytes(d, &map->stats, sizeof(map->stats));
+	put(d, map->mem.bytes);
 	put(d, m->outstanding);
 	put_bytes(d, map->flags, NR_FRAMES * sizeof(*map->flags));
-	put_bytes(d, map->outdated, (NR_FRAMES + 63) / 64 * 8);
+	put_bytes(d, map->stale_flags, (NR_FRAMES + 63) / 64 * 8);
 	put_table(d, &map->mms);
 	put_table(d, &map->files);
 	put_table(d, &map->links);
@@ -124,7 +127,9 @@ static void dump_map(struct dump *d, const struct machine *m)
 
 		put_bytes(d, &map->pages[f], sizeof(map->pages[f]));
 		if (map->pages[f].object)
-			mapping_visit(map, &map->pages[f], sum_candidate, &sum);
+			page_ops(map, &map->pages[f])
+				->visit(map, &map->pages[f], sum_candidate,
+					&sum);
 		put(d, sum);
 	}
 	for (uint32_t i = 0; i < NR_MMS; i++) {

@@ -116,7 +116,7 @@ static bool check_frames(struct machine *m)
 		rmap_page_info(m->map, f, &c.info);
 		if (c.info.mapcount != (int)count[f] - 1)
 			return fail(m, "mapcount of a frame", f, count[f]);
-		if (c.info.mapped_object != (count[f] > 0))
+		if (c.info.has_object != (count[f] > 0))
 			return fail(m, "mapping of a frame", f, count[f]);
 		rmap_walk(m->map, f, &rwc);
 		if (!c.good)

@@ -87,11 +87,11 @@ static void row_3(void)
 	struct rmap_vma *priv = new_vma(mm, 10, 8, 0, RW, 7);
 	struct rmap_vma *shared = new_vma(mm, 20, 8, 0, RW | RMAP_VM_SHARED, 7);
 
-	ok(!info(1).mapped_object, "not mapped: NULL");
+	ok(!info(1).has_object, "not mapped: NULL");
 	rmap_map_page(map, anon, A(0), 1);
-	ok(info(1).mapped_object && info(1).anon, "anonymous: an anon_vma");
+	ok(info(1).has_object && info(1).anon, "anonymous: an anon_vma");
 	rmap_map_page(map, priv, A(10), 2);
-	ok(info(2).mapped_object && !info(2).anon && info(2).file.dev == 8 &&
+	ok(info(2).has_object && !info(2).anon && info(2).file.dev == 8 &&
 	   info(2).file.ino == 7, "of a file: its address_space");
 	rmap_map_page(map, shared, A(20), 2);
 	ok(!info(2).anon && walk(2).nr == 2, "shared and private: one object");
@@ -99,13 +99,13 @@ static void row_3(void)
 	ok(info(3).anon && !info(2).anon && walk(2).nr == 1,
 	   "replaced in a private file region: broken off, anonymous");
 	rmap_map_page(map, shared, A(20), 4);
-	ok(!info(4).anon && !info(2).mapped_object,
+	ok(!info(4).anon && !info(2).has_object,
 	   "replaced in a shared file region: of the file");
 	rmap_page_set_flags(map, 5, RMAP_PG_ANON);
 	rmap_map_page(map, priv, A(11), 5);
 	ok(info(5).anon, "flags say anonymous, first seen in a file region");
 	rmap_unmap_page(map, anon, A(0));
-	ok(!info(1).mapped_object && !info(1).anon, "unmapped: NULL again");
+	ok(!info(1).has_object && !info(1).anon, "unmapped: NULL again");
 }
 
 static void row_4(void)

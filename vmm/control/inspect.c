@@ -112,7 +112,7 @@ static void put_mappings(json_t *o, struct view *view, uint64_t gfn)
 	struct mappings m = { view, json_array(), 0 };
 	const struct rmap_walk_control rwc = { .arg = &m,
 					       .rmap_one = add_mapping,
-					       .max_places =
+					       .max_candidates =
 						STAT_PAGE_MAPPINGS_COUNT };
 	int rc = rmap_walk(view_map(view), gfn, &rwc);
 
@@ -133,10 +133,10 @@ static void put_reverse_map(json_t *o, struct view *view, gfn_t gfn)
 				    FLAGS_JSON(info.flags, page_flags));
 		json_object_set_new(o, "mapcount", json_integer(info.mapcount));
 		json_object_set_new(o, "mapping",
-				    json_string(!info.mapped_object ? "none" :
+				    json_string(!info.has_object ? "none" :
 						info.anon ? "anon" : "file"));
 		json_object_set_new(o, "index", json_integer(info.index));
-		if (info.mapped_object && !info.anon)
+		if (info.has_object && !info.anon)
 			json_object_set_new(o, "file", file_json(&info.file));
 	}
 	put_mappings(o, view, gfn.v);

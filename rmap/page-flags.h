@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RMAP_PAGE_FLAGS_H
+#define RMAP_PAGE_FLAGS_H
+
+#include "rmap/internal.h"
+
+/*
+ * The frame is about to be mapped for the first time, or its last mapping is
+ * about to go; page->count is still the one before.
+ */
+void page_flags_mapped_changes(struct rmap *map, uint64_t gfn);
+
+#endif
