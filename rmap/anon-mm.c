@@ -95,7 +95,7 @@ static uint64_t mapping_vpn(const struct mapping *m)
 	return (uint64_t)m->vma->mm_node.start + m->off;
 }
 
-/* Not at a second address, nor in the upper half, for which there is no index. */
+/* Not at a second address, nor in the upper half: an index is 44 bits. */
 static enum object_fit anon_mm_fit(struct rmap *map, const struct mapping *m)
 {
 	uint64_t vpn = mapping_vpn(m);

@@ -281,7 +281,7 @@ static bool anon_vma_has_one_candidate(const struct rmap *map,
 	return av->nr_links == 1;
 }
 
-/* --- a page moves to another anon_vma --------------------------------------- */
+/* --- a page moves to another anon_vma ------------------------------------- */
 
 /* The link of mapping i of the list, or NULL. */
 static struct anon_link *list_link(const struct rmap *map,
@@ -371,7 +371,7 @@ const struct object_ops anon_vma_ops = {
 	.leave = anon_vma_leave,
 };
 
-/* --- all pages of a VMA ------------------------------------------------------ */
+/* --- all pages of a VMA --------------------------------------------------- */
 
 int anon_vma_copy_links(struct rmap *map, struct rmap_vma *vma,
 			const struct rmap_vma *from)

@@ -8,7 +8,7 @@ struct anon_vma {
 	struct object obj;
 	uint64_t nr_links;
 	uint64_t nr_pages;		/* frames whose object it is */
-	uint64_t nr_mapped;		/* their mappings: the sum of links' nr */
+	uint64_t nr_mapped;		/* their mappings: sum of links' nr */
 	struct itree_node *links;	/* by index */
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * librmap in one screen: a parent and a child share a page by fork, the child
- * writes it, and the map says who has what.
+ * librmap in one screen: a parent and its child share a page after fork, the
+ * child writes to it, and walks show who maps which frame.
  *
  *	cc example.c $(pkg-config --cflags --libs rmap)
  */
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool print_place(const struct rmap *map, uint64_t gfn,
+static bool print_mapping(const struct rmap *map, uint64_t gfn,
 			const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
 	printf("  process %" PRIu32 " at %#" PRIx64 "\n",
@@ -21,7 +21,7 @@ static bool print_place(const struct rmap *map, uint64_t gfn,
 
 static void print_frame(const struct rmap *map, uint64_t gfn)
 {
-	struct rmap_walk_control rwc = { .rmap_one = print_place };
+	struct rmap_walk_control rwc = { .rmap_one = print_mapping };
 	struct rmap_page_info info;
 
 	if (rmap_page_info(map, gfn, &info))

@@ -7,8 +7,8 @@
 
 #define HASH_MIN_BITS 4
 /*
- * As a table is full again only when as many nodes have come as it has buckets,
- * all are moved long before.
+ * Old buckets a step.  A table that has doubled is full again only after as
+ * many insertions as it had buckets: all are moved long before.
  */
 #define MOVE_BUCKETS  2
 
@@ -56,7 +56,7 @@ static void grow(struct rmap_memory *mem, struct hash_table *table)
 	table->nr_moved = 0;
 }
 
-/* Some of the old buckets; when they are all empty they are given back. */
+/* Empties some of the old buckets, and frees them when all are empty. */
 static void move_some(struct rmap_memory *mem, struct hash_table *table)
 {
 	const uint64_t nr_old = UINT64_C(1) << (table->bits - 1);

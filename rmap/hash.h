@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A chained hash table of embedded nodes.  Inserting takes no memory: a table
- * that is full doubles when it is settled, and when there is no memory to
- * double it, chains grow instead and nothing fails.
+ * A chained hash table of embedded nodes.  Inserting allocates nothing: a table
+ * that is full doubles in hash_grow_step(), and if there is no memory for that,
+ * chains become longer instead and nothing fails.
  *
  * No operation moves all nodes: a table that has doubled keeps its old buckets,
- * and each settling moves some of them, so that both are in use for a while.
+ * and each step moves the nodes of some, so that both are in use for a while.
+ *
+ * Not locked: readers may run together, a writer alone.
  *
  *	old      [ moved | moved |   i   | ... ]	bits - 1
- *	buckets  [ . | . | . | . |       |     ]	bits; old i becomes 2i, 2i + 1
+ *	buckets  [ . | . | . | . |       |     ]	bits; i -> 2i, 2i + 1
  */
 #ifndef RMAP_HASH_H
 #define RMAP_HASH_H
@@ -24,16 +26,19 @@ struct hash_node {
 
 struct hash_table {
 	struct hash_node **buckets;	/* owned; 1 << bits of them */
-	struct hash_node **old;		/* owned; half as many; or NULL */
-	uint64_t nr_moved;		/* of the old ones: the first */
+	struct hash_node **old;		/* owned; while growing, else NULL */
+	uint64_t nr_moved;		/* the first ones of old: empty */
 	unsigned int bits;
-	uint64_t nr;
+	uint64_t nr;			/* nodes */
 };
 
 int hash_init(struct rmap_memory *mem, struct hash_table *table);
 void hash_destroy(struct rmap_memory *mem, struct hash_table *table);
 void hash_insert(struct hash_table *table, struct hash_node *node);
-/* After an operation that succeeded: one that fails leaves the table as it was. */
+/*
+ * One step of growth, if the table is full or is growing.  To be called after
+ * an operation that succeeded: one that fails leaves the table as it was.
+ */
 void hash_grow_step(struct rmap_memory *mem, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);
 

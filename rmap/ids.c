@@ -2,11 +2,11 @@
 /*
  *	chunks  [ 0 | 1 | free | 3 ]
  *	          |   |          \--> 2048 slots, some free: in the list `open`
- *	          |   \--> 2048 slots, all used
- *	          \--> slot 0 is never used: no object has number 0
+ *	          |   \--> 2048 slots, all in use
+ *	          \--> slot 0 is never used: no object has id 0
  *
- * A free slot, and the place of a free chunk, holds the number of the next
- * free one, shifted left and with bit 0 set, which no pointer has.
+ * A free slot holds the number of the next free one, shifted left and with bit
+ * 0 set, which no pointer has; so does the pointer of a free chunk.
  */
 #include "rmap/ids.h"
 
@@ -61,7 +61,8 @@ static int new_chunk(struct rmap_memory *mem, struct id_table *t)
 	return 0;
 }
 
-int ids_add(struct rmap_memory *mem, struct id_table *t, void *object, uint32_t *id)
+int ids_add(struct rmap_memory *mem, struct id_table *t, void *object,
+	    uint32_t *id)
 {
 	int rc = t->open ? 0 : new_chunk(mem, t);
 	struct id_chunk *c = t->open;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers for objects: a frame's record has room for 27 bits, not for a
- * pointer.  A table of chunks; a chunk without a used number is given back, so
- * that what an operation took before it failed leaves no trace.  Numbers start
- * at 1.  Adding, deleting and finding take constant time.
+ * Ids of objects: a frame's record has room for 27 bits, not for a pointer.
+ * The table consists of chunks; a chunk without an id in use is freed, so that
+ * an operation which fails leaves no trace.  Ids start at 1.  Adding, deleting
+ * and finding take constant time.
+ *
+ * Not locked: readers may run together, a writer alone.
  */
 #ifndef RMAP_IDS_H
 #define RMAP_IDS_H
@@ -21,20 +23,21 @@ struct id_chunk {
 	struct id_chunk *next, **pprev;	/* in table->open, while not full */
 	uint32_t number;		/* of the chunk */
 	uint32_t nr_used;
-	uint32_t nr_touched;		/* slots from this on were never used */
-	uint32_t free;			/* head of the chain of free slots + 1 */
+	uint32_t nr_touched;		/* slots used so far: the first ones */
+	uint32_t free;			/* head of the free slots, plus 1 */
 	void *slot[ID_CHUNK];
 };
 
 struct id_table {
 	struct id_chunk **chunks;	/* owned; ID_NR_CHUNKS */
-	struct id_chunk *open;		/* those with a free slot */
-	uint32_t nr_chunks;		/* numbers ever used */
-	uint32_t free;			/* head of the chain of free numbers + 1 */
+	struct id_chunk *open;		/* list of those with a free slot */
+	uint32_t nr_chunks;		/* chunk numbers used so far */
+	uint32_t free;			/* head of the free numbers, plus 1 */
 };
 
-/* -ENOMEM, -ENOSPC. */
-int ids_add(struct rmap_memory *mem, struct id_table *t, void *object, uint32_t *id);
+/* Gives the object an id: -ENOMEM, -ENOSPC (all are in use). */
+int ids_add(struct rmap_memory *mem, struct id_table *t, void *object,
+	    uint32_t *id);
 void ids_del(struct rmap_memory *mem, struct id_table *t, uint32_t id);
 
 static inline void *ids_get(const struct id_table *t, uint32_t id)

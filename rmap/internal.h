@@ -50,7 +50,7 @@ struct page {
 
 _Static_assert(sizeof(struct page) == 12, "a frame's record is 12 bytes");
 
-/* --- objects --------------------------------------------------------------- */
+/* --- objects -------------------------------------------------------------- */
 
 enum object_kind {
 	OBJECT_FILE,		/* struct address_space */
@@ -101,7 +101,7 @@ struct mapping_list {
 
 enum object_fit {
 	OBJECT_FITS,
-	OBJECT_FITS_BADLY,	/* better in another object if it can be moved */
+	OBJECT_FITS_BADLY,	/* better moved to another object */
 	OBJECT_UNFIT,		/* the object cannot represent the mapping */
 };
 
@@ -126,7 +126,7 @@ struct object_ops {
 	/* There is one candidate, whatever the index, or one nonlinear VMA. */
 	bool (*has_one_candidate)(const struct rmap *map,
 				  const struct page *page);
-	/* Sets info->file and info->index where the record does not have them. */
+	/* Sets info->file, and info->index if not in the record; or NULL. */
 	void (*describe)(const struct rmap *map, const struct page *page,
 			 struct rmap_page_info *info);
 
@@ -169,7 +169,7 @@ struct scheme {
 	void (*uncopy_vma)(struct rmap *map, struct rmap_vma *vma);
 };
 
-/* --- VMAs, processes, the map ---------------------------------------------- */
+/* --- VMAs, processes, the map --------------------------------------------- */
 
 struct anon_link;
 
@@ -187,7 +187,7 @@ struct rmap_vma {
 	uint64_t pgoff;			/* as used for indexes */
 	/* one reference; NULL: all pages have anonymous objects */
 	struct address_space *file;
-	struct itree_node mm_node;	/* in mm->vmas, by virtual page number */
+	struct itree_node mm_node;	/* in mm->vmas, by page number */
 	struct itree_node file_node;	/* in file->vmas */
 	struct anon_link *links;	/* owned; anon_vma.c */
 	uint64_t nr_links;
@@ -258,7 +258,7 @@ static inline bool page_is_anon(const struct page *page)
 	return page->object & PAGE_MAPPING_ANON;
 }
 
-/* The object; with scheme->every_page a VMA or an object.  page->object != 0. */
+/* Of a mapped page; with scheme->every_page it may be a VMA. */
 static inline void *page_object(const struct rmap *map,
 				const struct page *page)
 {
@@ -291,7 +291,7 @@ static inline int64_t addr_vpn(uint64_t addr)
 	return (int64_t)(addr >> RMAP_PAGE_SHIFT);
 }
 
-/* The lowest VMA with a page in [first, last], virtual page numbers; or NULL. */
+/* The lowest VMA with a virtual page number in [first, last], or NULL. */
 static inline struct rmap_vma *mm_first_vma(const struct rmap_mm *mm,
 					    int64_t first, int64_t last)
 {

@@ -72,7 +72,7 @@ int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	if (rc)
 		return rc;
 	if (!page->count)
-		page_flags_mapped_changes(map, gfn);
+		page_flags_mark_stale(map, gfn);
 	page->count++;
 	map->stats.nr_mappings++;
 	return 0;
@@ -89,7 +89,7 @@ void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		ops->del(map, &(struct mapping){ .vma = vma, .off = off,
 						 .gfn = gfn, .page = page });
 	if (page->count == 1) {
-		page_flags_mapped_changes(map, gfn);
+		page_flags_mark_stale(map, gfn);
 		*page = (struct page){ 0 };
 	} else {
 		page->count--;

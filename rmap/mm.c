@@ -15,7 +15,8 @@ struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id)
 {
 	uint64_t hash = mm_hash(id);
 
-	for (struct hash_node *n = hash_chain(&map->mms, hash); n; n = n->next) {
+	for (struct hash_node *n = hash_chain(&map->mms, hash); n;
+	     n = n->next) {
 		struct rmap_mm *mm = container_of(n, struct rmap_mm, hash);
 
 		if (mm->id == id)

@@ -38,7 +38,7 @@ static bool is_stale(const struct rmap *map, uint64_t gfn)
 	return map->stale_flags[gfn / 64] & bit_of(gfn);
 }
 
-void page_flags_mapped_changes(struct rmap *map, uint64_t gfn)
+void page_flags_mark_stale(struct rmap *map, uint64_t gfn)
 {
 	uint16_t *flags = &map->flags[gfn];
 	bool first = !map->pages[gfn].count;

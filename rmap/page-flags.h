@@ -6,8 +6,9 @@
 
 /*
  * The frame is about to be mapped for the first time, or its last mapping is
- * about to go; page->count is still the one before.
+ * about to go: flags that this makes invalid are stale from now on.
+ * page->count is still the one before.
  */
-void page_flags_mapped_changes(struct rmap *map, uint64_t gfn);
+void page_flags_mark_stale(struct rmap *map, uint64_t gfn);
 
 #endif

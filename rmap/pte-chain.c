@@ -129,25 +129,27 @@ static void chain_remove(struct rmap *map, struct pte_chain *chain,
 	}
 }
 
-static bool chain_visit(const struct rmap *map, const struct pte_chain *chain,
-			candidate_fn fn, void *arg)
+static bool visit_entries(const struct rmap *map, const uint64_t *entry,
+			  unsigned int nr, candidate_fn fn, void *arg)
 {
-	for (const struct chain_block *b = chain->blocks; b; b = b->next) {
-		for (unsigned int i = 0; i < BLOCK_ENTRIES && b->entry[i]; i++) {
-			if (!fn(entry_vma(map, b->entry[i]),
-				entry_off(b->entry[i]), arg))
-				return false;
-		}
-	}
-	for (unsigned int i = 0; i < HEAD_ENTRIES && chain->entry[i]; i++) {
-		if (!fn(entry_vma(map, chain->entry[i]),
-			entry_off(chain->entry[i]), arg))
+	for (unsigned int i = 0; i < nr && entry[i]; i++) {
+		if (!fn(entry_vma(map, entry[i]), entry_off(entry[i]), arg))
 			return false;
 	}
 	return true;
 }
 
-/* --- chains as objects ------------------------------------------------------- */
+static bool chain_visit(const struct rmap *map, const struct pte_chain *chain,
+			candidate_fn fn, void *arg)
+{
+	for (const struct chain_block *b = chain->blocks; b; b = b->next) {
+		if (!visit_entries(map, b->entry, BLOCK_ENTRIES, fn, arg))
+			return false;
+	}
+	return visit_entries(map, chain->entry, HEAD_ENTRIES, fn, arg);
+}
+
+/* --- chains as objects ---------------------------------------------------- */
 
 static int pte_chain_add(struct rmap *map, const struct mapping *m)
 {
@@ -211,7 +213,7 @@ const struct object_ops pte_chain_ops = {
 	.discard = pte_chain_discard,
 };
 
-/* --- the pte_chain scheme ---------------------------------------------------- */
+/* --- the pte_chain scheme ------------------------------------------------- */
 
 static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 {

@@ -11,8 +11,8 @@
 extern const struct object_ops pte_chain_ops;
 
 /*
- * All pages of the pte_chain scheme: the only page table entry is in the frame's
- * record, several are in a chain.
+ * All pages of the pte_chain scheme: the only page table entry is in the
+ * frame's record, several are in a chain.
  */
 extern const struct object_ops pte_ops;
 

@@ -3,24 +3,48 @@
  * librmap: object-based reverse mapping.
  *
  * Answers: this page frame, which virtual pages of which processes map it,
- * and have they used it?  A page is tied to a memory object (an anon_vma, or
- * the address_space of a file) and through it to the regions (VMAs) that may
- * map it, as in Linux's mm/rmap.c.  Keys are frame numbers ("gfn").
+ * and have they accessed it?  A page is tied to a memory object (an anon_vma,
+ * or the address_space of a file) and through it to the VMAs that may map it.
+ * Source: Linux's mm/rmap.c.  The library does not see the machine: its user
+ * reports processes, VMAs and mappings as they come and go ("reported" below),
+ * and may provide access to live page tables.
  *
- * Pure: no I/O, no system calls, no logging, no threads of its own.
+ * Units: frames have numbers ("gfn", guest frame number) below nr_frames.
+ * Addresses are virtual addresses in bytes; ends are exclusive.  Pages are
+ * RMAP_PAGE_SIZE bytes; page offsets, "pgoff" and "index" count pages.
  *
- * Locking: functions that take a const struct rmap * (and rmap_walk,
- * rmap_page_referenced) are readers, all others writers; any number of readers
- * or one writer at a time, by a lock of the caller's.
+ * Pure: no I/O, no system calls, no logging, no threads, no locks of its own.
  *
- * Errors: 0 or -errno.  An operation that fails leaves the map and its
- * out-parameters as they were, to the byte of rmap_get_stats().
+ * Locking: functions that take the map, process or VMA by a const pointer are
+ * readers, all others are writers.  Any number of readers may run at once, or
+ * one writer alone, under one lock of the caller's for the whole map.
+ * rmap_page_referenced() and rmap_page_referenced_by() are readers: they clear
+ * bits in page tables, through the PTE provider, and change nothing in the map.
  *
- * Time: a page is mapped and unmapped in O(log n) amortised, however many
- * places it has.  Tables double now and then, and move their nodes a few at a
- * time.  A page that turns out to be shared may have up to RMAP_WALK_MAX places
- * moved, once.  Walks look at RMAP_WALK_MAX places at most.  What takes longer
- * says so.
+ * Lifetime: the map owns every rmap_mm and rmap_vma.  A struct rmap_mm * is
+ * valid until rmap_mm_remove() of it, a struct rmap_vma * until its removal, by
+ * rmap_vma_remove(), rmap_vma_merge() as the upper VMA or the removal of its
+ * mm; both until rmap_free() at most.  They may be kept across other
+ * operations, and while the lock is released if no writer can remove them
+ * meanwhile.  Structures passed in are copied, except struct rmap_pte_ops.
+ *
+ * Callbacks (of walks, and of the PTE provider) run while the caller of the
+ * walk holds its lock.  They may call readers, also another walk, but no
+ * writers, and must not release the lock.  Allocation callbacks may not call
+ * the library.
+ *
+ * Errors: functions that return an int return 0 (rmap_walk() also 1) or -errno;
+ * each names its errors below.  An operation that fails leaves the map and its
+ * out-parameters as they were, to the byte of rmap_get_stats().  -ENOMEM is
+ * also returned where max_bytes would be exceeded, -ENOSPC where the map has
+ * 2^27 objects (anon_vmas, files; not in RMAP_ANON_VMA: groups, chains, VMAs)
+ * already.  Pointers must be valid: they are not checked.
+ *
+ * Time: mapping and unmapping a page is O(log n) amortised, however many
+ * mappings it has (but see RMAP_PTE_CHAIN).  Hash tables double now and then,
+ * and move their entries a few at a time.  A page that turns out to be shared
+ * may have up to RMAP_WALK_MAX mappings moved to another object, once.  Walks
+ * look at RMAP_WALK_MAX candidates at most.  What takes longer says so.
  */
 #ifndef RMAP_RMAP_H
 #define RMAP_RMAP_H
@@ -37,7 +61,10 @@ extern "C" {
 #define RMAP_PAGE_SIZE	(UINT64_C(1) << RMAP_PAGE_SHIFT)
 #define RMAP_NO_PGD	UINT64_MAX
 
-/* Places at which a walk looks at most, also such as turn out not to map it. */
+/*
+ * Candidates that a walk looks at, at most: pages of VMAs where the frame's
+ * object says that it may be mapped, whether it is or not.
+ */
 #define RMAP_WALK_MAX 1024u
 
 /* VMA flags (vm_flags). */
@@ -48,7 +75,8 @@ extern "C" {
 #define RMAP_VM_LOCKED	0x10u
 #define RMAP_VM_STACK	0x20u
 #define RMAP_VM_HEAP	0x40u
-#define RMAP_VM_NONLINEAR 0x80u	/* offsets unknown: PTEs must be searched */
+/* Which page of the object is where is unknown: all PTEs are searched. */
+#define RMAP_VM_NONLINEAR 0x80u
 
 /* Page flags, set by the caller from what it knows of the frame. */
 #define RMAP_PG_LOCKED	 0x0001u	/* unevictable in the guest */
@@ -64,61 +92,84 @@ extern "C" {
 #define RMAP_PG_SWAPBACKED 0x0400u
 
 struct rmap;
-struct rmap_mm;			/* a guest process' address space */
-struct rmap_vma;
+struct rmap_mm;			/* the address space of a process */
+struct rmap_vma;		/* a region of an rmap_mm */
 
 /*
- * How an anonymous page finds its regions; the answers are the same, the costs
+ * How an anonymous page finds its VMAs; the answers are the same, the costs
  * are not (docs/internals-rmap.md compares them).
  */
 enum rmap_scheme {
-	RMAP_ANON_VMA,	/* page -> anon_vma -> VMAs with pages of it */
-	RMAP_ANON_MM,	/* page -> related processes, asked at one address */
-	RMAP_PTE_CHAIN,	/* page -> list of its PTEs; for file pages too */
+	/* page -> anon_vma -> VMAs with pages of it: Linux since 2.6.7 */
+	RMAP_ANON_VMA,
+	/*
+	 * page -> group of related processes, each asked at one address: the
+	 * anonmm patches of 2004
+	 */
+	RMAP_ANON_MM,
+	/*
+	 * page -> list of its PTEs, for file pages too: Linux 2.6.0.  Unmapping
+	 * takes time linear in the page's mappings.
+	 */
+	RMAP_PTE_CHAIN,
 };
 
 struct rmap_config {
-	uint64_t nr_frames;	/* frames are 0 .. nr_frames - 1; < 2^32 */
+	uint64_t nr_frames;	/* 1 to 2^32 - 1 */
 
 	/*
-	 * Bound of stats.bytes_other; what would pass it fails with -ENOMEM.
-	 * 0: none.  Against an agent that invents mappings without end.
+	 * Limit of rmap_stats.bytes_other; 0: none.  Against a guest that
+	 * reports mappings without end.
 	 */
 	uint64_t max_bytes;
 
 	enum rmap_scheme scheme;	/* the default, 0, is the best one */
 
-	/* NULL: calloc() and free().  zalloc returns zeroed memory or NULL. */
+	/*
+	 * NULL: calloc() and free().  zalloc returns zeroed memory, aligned as
+	 * by malloc(), or NULL; release gets the size that was allocated.
+	 */
 	void *(*zalloc)(size_t size, void *ctx);
 	void (*release)(void *ptr, size_t size, void *ctx);
-	void *alloc_ctx;
+	void *alloc_ctx;	/* the caller's; outlives the map */
 };
 
-/* -EINVAL (nr_frames, scheme, only one of zalloc and release), -ENOMEM. */
+/*
+ * Makes an empty map, which the caller owns and frees with rmap_free().
+ * -EINVAL (nr_frames, scheme, only one of zalloc and release), -ENOMEM.
+ */
 int rmap_new(struct rmap **mapp, const struct rmap_config *config);
+/* With all processes and VMAs; NULL is allowed. */
 void rmap_free(struct rmap *map);
 
+/* --- processes ------------------------------------------------------------ */
+
 /*
- * Address spaces.  id is the caller's name for it (a pid), unique: -EEXIST.
- * pgd is the guest physical address of the top page table or RMAP_NO_PGD.
+ * A process without VMAs.  id is the caller's number for it (a pid), unique
+ * among those in the map.  pgd is the guest physical address in bytes of its
+ * top page table, for the PTE provider, or RMAP_NO_PGD.  -EEXIST, -ENOMEM.
  */
 int rmap_mm_add(struct rmap *map, uint32_t id, uint64_t pgd,
 		struct rmap_mm **mmp);
 /*
- * Child with copies of all of the parent's VMAs and page mappings, in time
- * linear in these.  -EEXIST, -ENOMEM, -EOVERFLOW.
+ * fork: a process with copies of all of the parent's VMAs and mappings, in time
+ * linear in these.  -EEXIST, -ENOMEM, -ENOSPC, -EOVERFLOW (a page has 2^24 - 1
+ * mappings).
  */
 int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
 		 uint64_t pgd, struct rmap_mm **mmp);
 /*
- * Exit: all its VMAs and mappings go, in time linear in these; to let readers
- * in meanwhile, unmap the pages one by one before.
+ * exit: removes the process with its VMAs and mappings, in time linear in
+ * these.  To release the lock in between, unmap the pages one by one before.
  */
 void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm);
+/* The process with that id, or NULL. */
 struct rmap_mm *rmap_mm_find(const struct rmap *map, uint32_t id);
 uint32_t rmap_mm_id(const struct rmap_mm *mm);
 uint64_t rmap_mm_pgd(const struct rmap_mm *mm);
 void rmap_mm_set_pgd(struct rmap_mm *mm, uint64_t pgd);
+
+/* --- VMAs ----------------------------------------------------------------- */
 
 /* Identity of a mapped file in the guest; ino 0: anonymous memory. */
 struct rmap_file_id {
@@ -127,45 +178,60 @@ struct rmap_file_id {
 };
 
 struct rmap_vma_desc {
-	uint64_t start, end;	/* linear addresses, page-aligned, start < end */
+	uint64_t start, end;	/* page-aligned, start < end */
 	uint64_t pgoff;		/* of start in the object, in pages */
 	uint32_t flags;		/* RMAP_VM_* */
 	struct rmap_file_id file;
 };
 
 /*
- * -EINVAL (shape), -EEXIST (overlaps a VMA of the mm), -EOVERFLOW (pgoff of the
- * last page is above 2^64 - 1), -ENOMEM.  The pgoff of anonymous memory is free:
- * two regions that share frames need not agree.  Costs nothing by the size of
- * the region.
+ * mmap: a VMA without mappings, in time independent of its size.  The pgoff of
+ * anonymous memory is arbitrary: two VMAs that share frames need not agree.
+ *
+ * -EINVAL (start, end, or more than 2^44 pages; 2^37 except in RMAP_ANON_VMA),
+ * -EEXIST (overlaps a VMA of the mm), -EOVERFLOW (pgoff of the last page is
+ * above 2^64 - 1), -ENOMEM, -ENOSPC.
  */
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
+/* munmap: removes the VMA with its mappings, in time linear in these. */
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
+
 /*
- * Regions that change; in time linear in the pages concerned, but a move.
- * -ENOMEM; -EOVERFLOW (a page has no room for one more mapping, for a moment,
- * or the region would end beyond what pgoff can name: 2^44 pages of an object
- * that has an index, else 2^64).
- *
- * split: vma keeps what is below addr, *upper gets the rest; -EINVAL unless
- * addr is aligned and inside.  Unmapping a part is two splits and a remove.
- * merge: lower takes over upper, which is gone; -EINVAL unless they touch and
- * agree in process, flags, file and (for files) offsets.
- * resize: the end moves; pages beyond a nearer one are unmapped; -EEXIST when
- * a farther one meets another region.
- * move (mremap): all pages at the same offsets from new_start; *vmap is the
- * region from now on; -EINVAL (not aligned, or the end is above 2^64), -EEXIST
- * where a region is, also vma itself.  Anon_mm: linear in the pages.
- * set_flags (mprotect, mlock): -EINVAL to change RMAP_VM_NONLINEAR.
+ * Changes of a VMA take time linear in the pages concerned, a move none
+ * (RMAP_ANON_MM: linear too).  All but set_flags may fail with -ENOMEM, -ENOSPC
+ * and -EOVERFLOW: a page has no room for one more mapping, which it needs for
+ * a moment, or the VMA would end beyond the highest pgoff, 2^44 where pages
+ * have an index in an object, else 2^64.
+ */
+
+/*
+ * vma keeps what is below addr, *upper is a new VMA with the rest.  Unmapping a
+ * part of a VMA is two splits and a remove.  -EINVAL: addr is not aligned or
+ * not inside.
  */
 int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		   struct rmap_vma **upper);
+/*
+ * lower takes over upper, which is freed.  -EINVAL: they are not adjacent or
+ * differ in process, flags, file or (for files) offset, or are too long.
+ */
 int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
 		   struct rmap_vma *upper);
+/*
+ * The end moves; pages beyond a lower one are unmapped.  -EINVAL: end is not
+ * aligned, not above the start or too far; -EEXIST: another VMA is there.
+ */
 int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end);
+/*
+ * mremap: all pages at the same offsets from new_start on.  *vmap is the VMA
+ * from now on, and vma no longer valid where they differ.  -EINVAL: new_start
+ * is not aligned, or the end would be 2^64 or above; -EEXIST: a VMA is there,
+ * which may be vma itself.
+ */
 int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
 		  struct rmap_vma **vmap);
+/* mprotect, mlock.  -EINVAL: would change RMAP_VM_NONLINEAR. */
 int rmap_vma_set_flags(struct rmap *map, struct rmap_vma *vma, uint32_t flags);
 
 /* The VMA that contains addr, or NULL. */
@@ -175,169 +241,210 @@ struct rmap_vma *rmap_vma_next(const struct rmap_mm *mm, uint64_t addr);
 void rmap_vma_describe(const struct rmap_vma *vma, struct rmap_vma_desc *desc);
 struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
 
+/* --- mappings ------------------------------------------------------------- */
+
 /*
- * The virtual page at addr of the vma maps frame gfn now / no longer.
- * Mapping where another frame was mapped replaces it (copy-on-write break).
+ * The virtual page at addr of the VMA maps frame gfn from now on.  Where
+ * another frame was mapped it is replaced (copy-on-write break); where gfn is
+ * mapped already nothing changes.
  *
- * A frame mapped for the first time becomes anonymous in anonymous regions,
- * where its flags say RMAP_PG_ANON (set them first), or where it replaces
- * another in a private file region; else it is a page of the file.  Mapped
- * again it joins the object it has; a frame told to be in two places of files
- * is kept as an anonymous one.
+ * A frame mapped for the first time becomes an anonymous page in anonymous
+ * VMAs, where its flags say RMAP_PG_ANON (set them first), or where it replaces
+ * another in a private file VMA; else it is a page of the file.  With further
+ * mappings it keeps its object; a frame reported at two offsets of files
+ * becomes an anonymous page.
  *
- * -EINVAL (addr outside or unaligned), -ERANGE (gfn), -ENOMEM, -EOVERFLOW
- * (2^24 - 1 mappings; or a page of a file, or of the anon_mm scheme, is told
- * to be where its object can't have it, and its other places are not found
- * within RMAP_WALK_MAX: a fact to be dropped); unmap: -ENOENT where nothing is
- * mapped.
+ * -EINVAL (addr is not aligned or outside), -ERANGE (gfn), -ENOMEM, -ENOSPC,
+ * -EOVERFLOW: the frame has 2^24 - 1 mappings; or its object (a file, or in
+ * RMAP_ANON_MM a group of processes) cannot represent this one, and its other
+ * mappings are not all found among RMAP_WALK_MAX candidates, so that it cannot
+ * get another object.  The mapping is then to be ignored.
  */
 int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);
+/* No longer.  -EINVAL (as above), -ENOENT (nothing is mapped there). */
 int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
 
 /*
- * Iterates over the pages of a VMA: finds the first mapped page at or above
- * *addr, stores its address and frame.  False (nothing stored) at the end.
+ * Iterates over the mappings of a VMA: finds the first mapped page at or above
+ * *addr, and stores its address and frame.  False, and nothing stored: no more.
  */
 bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
 			uint64_t *addr, uint64_t *gfn);
 /*
- * As above, of those below end: a large region with little in it is not gone
- * through to its end.
+ * The same for pages below the address end.  It does not search beyond, so that
+ * a large VMA with few pages can be searched in parts.
  */
 bool rmap_vma_next_page_below(const struct rmap *map,
 			      const struct rmap_vma *vma, uint64_t end,
 			      uint64_t *addr, uint64_t *gfn);
 
-/* One frame's record, decoded. */
+/* --- frames --------------------------------------------------------------- */
+
+/* The record of one frame, decoded: Linux's struct page. */
 struct rmap_page_info {
 	int32_t mapcount;	/* -1: not mapped; n: mapped n + 1 times */
-	bool anon;		/* mapping is an anon_vma */
-	bool has_object;	/* mapping is not NULL */
-	uint64_t index;		/* page offset in the object */
+	bool anon;		/* the object is not a file */
+	bool has_object;	/* page->mapping is not NULL: it is mapped */
+	/*
+	 * Page offset in the object; in RMAP_ANON_MM the virtual page number of
+	 * an anonymous page.
+	 */
+	uint64_t index;
 	uint32_t flags;		/* RMAP_PG_*, as rmap_page_flags() */
-	struct rmap_file_id file;	/* when mapping is an address_space */
+	struct rmap_file_id file;	/* where has_object and not anon */
 };
 
-/* -ERANGE for a frame beyond nr_frames. */
+/* -ERANGE: gfn. */
 int rmap_page_info(const struct rmap *map, uint64_t gfn,
 		   struct rmap_page_info *info);
-/* Also -EINVAL: unknown flags. */
+/* Reports RMAP_PG_* flags.  -ERANGE: gfn; -EINVAL: unknown flags. */
 int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
 /*
- * What was told, as far as it still holds; 0 is unknown.  A frame that is
- * mapped is never FREE, SLAB or PGTABLE; flags told before it was mapped, or
- * before its last mapping went, no longer count.  FILE (with DIRTY) does, unless
- * the frame is mapped as anonymous: page cache has mappings or not.
+ * The flags reported, as far as they are still valid; 0 is unknown.  A frame
+ * that is mapped is never FREE, SLAB or PGTABLE.  Flags reported before the
+ * frame was mapped, or before its last mapping went, are no longer valid,
+ * except FILE (and with it DIRTY) unless the frame is mapped as anonymous: the
+ * page cache has pages with and without mappings.
  */
 uint32_t rmap_page_flags(const struct rmap *map, uint64_t gfn);
 /*
- * One look at the flags of all frames begins: what is not told again is as it
- * was last told.  Mappings told from now until the end are of the same look, or
- * younger, and outdate only flags that they contradict.
+ * Begins and ends one scan of the flags of all frames.  Flags not reported
+ * again in the scan are those of the scan before.  Mappings reported in between
+ * are of the same age as the flags, or newer, and invalidate only flags that
+ * they contradict.
  */
 void rmap_flags_begin(struct rmap *map);
 void rmap_flags_end(struct rmap *map);
+
+/* --- page table entries --------------------------------------------------- */
 
 /* A page table entry as a provider found it. */
 struct rmap_pte {
 	bool present;
 	bool accessed;
 	bool dirty;
-	unsigned int level;	/* 1: 4K, 2: 2M, 3: 1G */
-	uint64_t gfn;		/* of addr itself, also inside a huge leaf */
+	unsigned int level;	/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+	uint64_t gfn;		/* of addr itself, also inside a huge page */
 };
 
 /*
- * Where PTEs come from: live guest page tables or a snapshot.  lookup returns
- * 0, or -ENOENT (nothing known).  clear_accessed is called where lookup has just
- * found the bit set: it clears it if the entry still names gfn and returns 1 if
- * it was still set, else 0; NULL where the provider has no accessed bits.
+ * The PTE provider: access to live page tables.  Both functions are called by
+ * readers, several at once, also for one PTE: clear_accessed must be atomic.
+ * See "Callbacks" above.
  */
 struct rmap_pte_ops {
+	/* 0; or -ENOENT, *pte untouched: unknown, the map is asked instead. */
 	int (*lookup)(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 		      struct rmap_pte *pte);
+	/*
+	 * Called where lookup has just found the bit set: clears it if the
+	 * entry still names gfn, and returns 1 if it was still set, else 0.
+	 * NULL where the provider has no accessed bits.
+	 */
 	int (*clear_accessed)(void *ctx, const struct rmap_mm *mm,
 			      uint64_t addr, uint64_t gfn);
 };
 
-/* NULL: every mapping the map knows counts as present, none has A bits. */
+/*
+ * ops and ctx outlive the map or the next call.  NULL: every mapping reported
+ * counts as present, and there are no accessed bits.
+ */
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx);
 
-/* Asks the provider; -ENOENT where it (or the map) knows nothing of addr. */
+/*
+ * The entry for addr, from the provider, or where that has none as reported
+ * (present, of 4 KiB, without bits).  -ENOENT: neither knows one.
+ */
 int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 		    uint64_t addr, struct rmap_pte *pte);
 
-/*
- * The one walker.  rmap_one is called for each mapping (vma, linear address)
- * of the page that the provider confirms; false ends the walk.  invalid_vma
- * (may be NULL) true skips a region.  done (may be NULL) true ends the walk.
- *
- * A walk looks at max_candidates places at most (0: RMAP_WALK_MAX), found or not,
- * and at 2^16 pages of nonlinear regions.  1: there were more; 0: there were
- * not, or a callback ended it; -ERANGE.
- */
+/* --- walks ---------------------------------------------------------------- */
+
+/* After Linux's struct rmap_walk_control.  For callbacks see above. */
 struct rmap_walk_control {
-	void *arg;
+	void *arg;	/* passed to the callbacks */
+	/*
+	 * Called for each mapping of the frame that its PTE (or without a
+	 * provider the last report) confirms, in no particular order.  False
+	 * ends the walk.
+	 */
 	bool (*rmap_one)(const struct rmap *map, uint64_t gfn,
 			 const struct rmap_vma *vma, uint64_t addr, void *arg);
+	/* After each rmap_one, or NULL: true ends the walk. */
 	bool (*done)(uint64_t gfn, void *arg);
+	/* Before the VMA's PTEs are read, or NULL: true skips the VMA. */
 	bool (*invalid_vma)(const struct rmap_vma *vma, void *arg);
+	/* Candidates to look at, at most; 0: RMAP_WALK_MAX. */
 	uint32_t max_candidates;
 };
 
+/*
+ * Calls rwc->rmap_one for each mapping of the frame.  The walk is bounded by
+ * max_candidates and by 2^16 page table entries in nonlinear VMAs.
+ *
+ * 0: all mappings were found, or a callback ended the walk; 1: a bound was
+ * reached first, and there may be more; -ERANGE: gfn, no callback was called.
+ */
 int rmap_walk(const struct rmap *map, uint64_t gfn,
 	      const struct rmap_walk_control *rwc);
 
 struct rmap_referenced {
 	unsigned int nr_mappings;	/* found and confirmed */
-	unsigned int nr_referenced;	/* accessed bits found set (and cleared) */
-	uint32_t vm_flags;		/* union over the mappings */
-	bool has_accessed_bits;		/* a mapping had a live PTE to look at */
+	unsigned int nr_referenced;	/* accessed bits set, and cleared */
+	uint32_t vm_flags;		/* union over these mappings */
+	bool has_accessed_bits;		/* a live PTE was read */
 	/*
-	 * There are places that were not looked at.  Bits found set are true;
-	 * that others are not is unknown, and the second-level bit has to
-	 * tell: it is set by whoever uses the frame.  A page is not kept for
-	 * being at many places, or a guest could say so of all its memory.
+	 * A bound was reached: there may be more mappings.  Bits found set are
+	 * true; whether the others are is unknown, and the second-level page
+	 * table has to tell, whose bit is set by whoever uses the frame.  A
+	 * page is not kept for having many mappings, or a guest could keep all
+	 * its memory so.
 	 */
 	bool partial;
-	unsigned int nr_visited;	/* places looked at: what it cost */
+	unsigned int nr_visited;	/* candidates looked at: the cost */
 };
 
 /*
- * Test and clear the accessed bit of every mapping of the page, of the first
- * RMAP_WALK_MAX places.
+ * Tests and clears the accessed bits of all mappings of the frame, of the first
+ * RMAP_WALK_MAX candidates: Linux's folio_referenced().  A reader of the map.
+ * -ERANGE: gfn.
  */
-int rmap_page_referenced(struct rmap *map, uint64_t gfn,
+int rmap_page_referenced(const struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
-/* As above, and calls one for each mapping found: who touched the page? */
-int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
+/*
+ * The same, and calls one for each mapping found, after its bit was cleared:
+ * who accessed the page?  A reader too.
+ */
+int rmap_page_referenced_by(const struct rmap *map, uint64_t gfn,
 			    void (*one)(const struct rmap_vma *vma,
 					uint64_t addr, bool accessed,
 					void *arg),
 			    void *arg, struct rmap_referenced *out);
 
 /*
- * Not to be reclaimed: no such frame, RMAP_PG_LOCKED, _RESERVED, _SLAB or
- * _PGTABLE, or mapped by an RMAP_VM_LOCKED region, as far as a walk looks.
+ * Not to be reclaimed: gfn is out of range, its flags say LOCKED, RESERVED,
+ * SLAB or PGTABLE, or a walk finds it mapped in an RMAP_VM_LOCKED VMA.
  */
 bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 
+/* --- statistics ----------------------------------------------------------- */
+
 struct rmap_stats {
 	uint64_t nr_mms, nr_vmas, nr_mappings, nr_files;
-	uint64_t nr_anon_vmas;	/* or groups of mms, or chains: the scheme's */
-	uint64_t bytes_frames;	/* per-frame records */
-	uint64_t bytes_other;	/* VMAs, trees, objects */
+	uint64_t nr_anon_vmas;	/* or what the scheme has: groups, chains */
+	uint64_t bytes_frames;	/* records and flags, by nr_frames */
+	uint64_t bytes_other;	/* all that max_bytes limits: VMAs, objects */
 };
 
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
 
 /*
- * Steps that writers took since the map was made: places looked at, links made
- * and taken away, memory taken and given back (two steps each).  It only grows:
- * to bound the time for which a lock is held, and to charge who caused them.
+ * Steps that writers took since the map was made: candidates looked at, links
+ * added and deleted, memory allocated and freed (two steps each).  It only
+ * grows: a measure of how long a lock was held, and of who caused it.
  */
 uint64_t rmap_work(const struct rmap *map);
 

@@ -6,8 +6,8 @@
  *	height 1 (up to 16 MiB)		root = node -> leaves
  *	height 2 (up to 1 GiB)		root = node -> nodes -> leaves ...
  *
- * A VMA of a terabyte with one page in it costs one path.  Frames are kept
- * plus one: 0 is "nothing here".
+ * A VMA of a terabyte with one mapping costs one path of nodes.  A leaf has
+ * frame numbers plus one, 0 where nothing is mapped.
  */
 #include "rmap/snapshot.h"
 
@@ -49,7 +49,8 @@ void snapshot_init(struct snapshot *snap, uint64_t nr_pages)
 	snap->height = height_for(nr_pages);
 }
 
-void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap, unsigned int height)
+void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap,
+		   unsigned int height)
 {
 	while (snap->root && snap->height > height) {
 		struct node *node = snap->root;
@@ -61,7 +62,8 @@ void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap, unsigned int 
 	snap->height = height;
 }
 
-int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap, uint64_t nr_pages)
+int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap,
+		    uint64_t nr_pages)
 {
 	unsigned int before = snap->height, height = height_for(nr_pages);
 
@@ -82,7 +84,8 @@ int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap, uint64_t nr_
 	return 0;
 }
 
-static void free_subtree(struct rmap_memory *mem, void *root, unsigned int height)
+static void free_subtree(struct rmap_memory *mem, void *root,
+			 unsigned int height)
 {
 	struct node *node = root;
 
@@ -121,7 +124,7 @@ uint64_t snapshot_get(const struct snapshot *snap, uint64_t off)
 	return frame ? frame - UINT64_C(1) : SNAPSHOT_NONE;
 }
 
-/* Takes back what is empty on the path to off; true if root itself went. */
+/* Frees what is empty on the path to off; true if that includes the root. */
 static bool prune(struct rmap_memory *mem, void *root, unsigned int height,
 		  uint64_t off)
 {
@@ -146,7 +149,8 @@ static bool prune(struct rmap_memory *mem, void *root, unsigned int height,
 	return true;
 }
 
-int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap, uint64_t off)
+int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap,
+		     uint64_t off)
 {
 	struct node *parent = NULL;
 	void **at = &snap->root;
@@ -181,7 +185,8 @@ void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn)
 	*frame = (uint32_t)(gfn + 1);
 }
 
-void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap, uint64_t off)
+void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap,
+		    uint64_t off)
 {
 	struct leaf *leaf = find_leaf(snap, off);
 

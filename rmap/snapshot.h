@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The last known page table of one VMA: page offset -> frame number, four
- * bytes a page, allocated 64 pages at a time where something is mapped.
+ * The mappings of one VMA as reported: page offset -> frame number, four bytes
+ * a page, allocated for 64 pages at a time where something is mapped.
  */
 #ifndef RMAP_SNAPSHOT_H
 #define RMAP_SNAPSHOT_H
@@ -14,7 +14,7 @@ struct rmap_memory;
 #define SNAPSHOT_NONE UINT64_MAX
 
 struct snapshot {
-	void *root;		/* owned: a leaf when height is 0, else a node */
+	void *root;		/* owned: a leaf if height is 0, else a node */
 	unsigned int height;
 	uint64_t nr;		/* offsets that hold a frame */
 };
@@ -22,12 +22,12 @@ struct snapshot {
 /* For offsets 0 .. nr_pages - 1. */
 void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
 /*
- * Room for offsets below nr_pages, if there are more than before; -ENOMEM, with
- * nothing changed.
+ * Makes room for offsets up to nr_pages - 1, if these are more than before.
+ * -ENOMEM, with nothing changed.
  */
 int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap,
 		    uint64_t nr_pages);
-/* Back to that height, after all that was set since is clear again. */
+/* Undoes snapshot_extend(): back to that height; no higher offset is set. */
 void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap,
 		   unsigned int height);
 void snapshot_destroy(struct rmap_memory *mem, struct snapshot *snap);
@@ -36,22 +36,24 @@ void snapshot_destroy(struct rmap_memory *mem, struct snapshot *snap);
 uint64_t snapshot_get(const struct snapshot *snap, uint64_t off);
 
 /*
- * Writing is in two steps, so that what can fail comes first: prepare makes
- * room (-ENOMEM), set then can't fail.  clear also takes back room prepared
- * but not used.
+ * Writing takes two steps, so that what can fail comes first: prepare makes
+ * room for off (-ENOMEM), then set cannot fail.  clear deletes what is at off,
+ * if anything, and frees what is empty then, also room that was prepared.
  */
-int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap, uint64_t off);
+int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap,
+		     uint64_t off);
 void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn);
-void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap, uint64_t off);
+void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap,
+		    uint64_t off);
 
 /* First offset >= off that holds a frame, or SNAPSHOT_NONE. */
 uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 		       uint64_t *gfn);
-/* As above, of those below end: what is beyond it costs nothing. */
+/* The same below the offset end, beyond which nothing is searched. */
 uint64_t snapshot_next_below(const struct snapshot *snap, uint64_t off,
 			     uint64_t end, uint64_t *gfn);
 
-/* dst is initialised for as many pages and empty; on failure it stays so. */
+/* dst is empty, of as many pages; -ENOMEM, with nothing changed. */
 int snapshot_copy(struct rmap_memory *mem, struct snapshot *dst,
 		  const struct snapshot *src);
 

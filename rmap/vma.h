@@ -8,7 +8,7 @@
 bool pgoff_fits(uint64_t pgoff, uint64_t start, uint64_t end);
 /* No VMA overlaps [start, end). */
 bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end);
-/* A VMA without pages, in the trees of mm and file; errors of rmap_vma_add(). */
+/* A VMA without mappings, in the trees of mm and file; as rmap_vma_add(). */
 int vma_new(struct rmap *map, struct rmap_mm *mm,
 	    const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
 /* The VMA has no mappings any more; its snapshot may still have entries. */

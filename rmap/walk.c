@@ -36,7 +36,8 @@ static bool live_lookup(const struct rmap *map, const struct rmap_mm *mm,
 {
 	struct rmap_pte found = { 0 };
 
-	if (!map->pte_ops || map->pte_ops->lookup(map->pte_ctx, mm, addr, &found))
+	if (!map->pte_ops ||
+	    map->pte_ops->lookup(map->pte_ctx, mm, addr, &found))
 		return false;
 	*pte = found;
 	return true;
@@ -152,7 +153,8 @@ static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 		return true;
 	if (w->skip && w->skip(vma, w->arg))
 		return true;
-	return off == OFF_UNKNOWN ? search_nonlinear(w, vma) : try_candidate(w, vma, off);
+	return off == OFF_UNKNOWN ? search_nonlinear(w, vma) :
+				    try_candidate(w, vma, off);
 }
 
 static int walk_page(struct walk *w)
@@ -237,7 +239,7 @@ static bool referenced_one(struct rmap_vma *vma, uint64_t addr,
 	return true;
 }
 
-int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
+int rmap_page_referenced_by(const struct rmap *map, uint64_t gfn,
 			    void (*one)(const struct rmap_vma *vma,
 					uint64_t addr, bool accessed,
 					void *arg),
@@ -257,7 +259,7 @@ int rmap_page_referenced_by(struct rmap *map, uint64_t gfn,
 	return 0;
 }
 
-int rmap_page_referenced(struct rmap *map, uint64_t gfn,
+int rmap_page_referenced(const struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out)
 {
 	return rmap_page_referenced_by(map, gfn, NULL, NULL, out);

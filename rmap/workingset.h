@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Working set detection: does a page that comes back after eviction belong to
- * those that are needed again and again?
+ * Working set detection: is a page that is faulted in again after its eviction
+ * part of the working set?  Source: Linux's mm/workingset.c.
  *
- * The caller keeps two lists, as in Linux's mm/workingset.c, which this is
- * after: new pages enter the inactive list, are activated when they are used
- * again there, and are evicted from its tail.  For an evicted page it keeps the
- * shadow entry it gets here, a 32-bit word that is never 0, wherever it likes:
- * the place of the page's list links is free by then.
+ * The caller keeps two lists, as there: new pages enter the inactive list, are
+ * activated when they are accessed again there, and are evicted from its tail.
+ * For an evicted page the caller keeps the shadow entry it gets here, a 32-bit
+ * word that is never 0, wherever it likes, for example where the page had its
+ * list links.
  *
- * Why the distance decides: each eviction and each activation moves the whole
- * inactive list by one place.  Between a page's eviction (E) and its refault
- * (R) the list moved R - E places, and it takes NR_inactive places to pass
- * through it before that.  The page would not have been evicted if the list
- * had been longer by R - E; the most it could grow is by what the active pages
- * take.  So
+ * Why the refault distance decides: each eviction and each activation removes
+ * one page from the inactive list, and so moves the pages on it one position
+ * nearer to its tail.  `age` counts these: it is E when a page is evicted and R
+ * when it is faulted in again.  R - E pages more would have had to be on the
+ * list for the page to be still there; the list can grow by the number of
+ * active pages at most.  So
  *
  *	R - E <= NR_active	it competes with the active pages: activate
  *	R - E >  NR_active	memory is too small to hold it in any case
  *
- * Pure; the caller serialises.
+ * Units: pages.  Pure, without memory of its own: the caller owns the struct
+ * and serialises all calls with it.
  */
 #ifndef RMAP_WORKINGSET_H
 #define RMAP_WORKINGSET_H
@@ -31,11 +32,12 @@
 extern "C" {
 #endif
 
-/* Shadows tell ages apart modulo 2^30 moves, 4 TiB of evictions. */
+/* A shadow has the age modulo 2^30: distances wrap after 4 TiB of evictions. */
 #define RMAP_WORKINGSET_AGE_BITS 30
 
 struct rmap_workingset {	/* all zero: a new one */
 	uint64_t age;		/* evictions and activations so far */
+	/* rmap_workingset_refault() so far: all, activate, restored */
 	uint64_t nr_refaults, nr_activated, nr_restored;
 };
 
@@ -43,18 +45,21 @@ struct rmap_workingset {	/* all zero: a new one */
 void rmap_workingset_activate(struct rmap_workingset *ws);
 
 /*
- * A page is evicted.  workingset: it was active, or came back as such before.
- * Returns its shadow.
+ * A page is evicted; returns its shadow entry.  workingset: it has been on the
+ * active list (Linux's PG_workingset).
  */
 uint32_t rmap_workingset_evict(struct rmap_workingset *ws, bool workingset);
 
 struct rmap_refault {
-	uint64_t distance;	/* R - E */
-	bool activate;		/* put it on the active list */
-	bool restored;		/* it had been there: memory is thrashing */
+	uint64_t distance;	/* R - E, in pages */
+	bool activate;		/* put the page on the active list */
+	bool restored;		/* it had been there: thrashing */
 };
 
-/* The page of that shadow is back.  -EINVAL: 0, which is no shadow. */
+/*
+ * The page with that shadow entry is faulted in again; nr_active: pages on the
+ * active list.  -EINVAL (not a shadow entry), with *out untouched.
+ */
 int rmap_workingset_refault(struct rmap_workingset *ws, uint32_t shadow,
 			    uint64_t nr_active, struct rmap_refault *out);
 
