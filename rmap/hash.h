@@ -32,8 +32,11 @@ struct hash_table {
 	uint64_t nr;			/* nodes */
 };
 
+/* An empty table: -ENOMEM. */
 int hash_init(struct rmap_memory *mem, struct hash_table *table);
+/* Frees the buckets, not the nodes; also of a table that was never made. */
 void hash_destroy(struct rmap_memory *mem, struct hash_table *table);
+/* node->hash is set. */
 void hash_insert(struct hash_table *table, struct hash_node *node);
 /*
  * One step of growth, if the table is full or is growing.  To be called after
@@ -59,7 +62,7 @@ static inline struct hash_node *hash_chain(const struct hash_table *table,
 	return *hash_bucket(table, hash);
 }
 
-/* Mixes a word into a hash; the high bits are the good ones. */
+/* Mixes a word into a hash; the high bits are the best mixed. */
 static inline uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The bounds of walks and searches: pages of files that very many map, the limit
- * itself in all schemes, regions that have to be searched, and operations on
- * regions, which cost what is in them and nothing by their size.
+ * The bounds of walks and searches: pages of files that very many map, the
+ * limit itself in all schemes, VMAs that have to be searched, and operations on
+ * VMAs, which cost what is in them and nothing by their size.
  */
 #include "config.h"
 
@@ -10,7 +10,7 @@
 
 static void library(void)
 {
-	uint64_t nr = nr_places() / 2;
+	uint64_t nr = nr_to_map() / 2;
 	struct rmap_vma *v = NULL, *first = NULL;
 	struct rmap_page_info info;
 	struct rmap_referenced r;
@@ -32,12 +32,12 @@ static void library(void)
 	r = asked(6);
 	ok(r.nr_visited <= RMAP_WALK_MAX, "one that few of them have: %u",
 	   r.nr_visited);
-	/* Elsewhere: to find all its places would take too long. */
+	/* Elsewhere: to find all its mappings would take too long. */
 	from = rmap_work(map);
 	ok(map_at(v, 9, 5) == -EOVERFLOW &&
 	   !rmap_page_info(map, 5, &info) && !info.anon && info.index == 5 &&
 	   (uint64_t)info.mapcount == nr - 1,
-	   "told at another place of the file: -EOVERFLOW, as it was");
+	   "reported at another offset of the file: -EOVERFLOW, as it was");
 	ok(rmap_work(map) - from <= LARGE, "after %llu steps",
 	   (unsigned long long)(rmap_work(map) - from));
 	must_unmap(first, 5);
@@ -45,7 +45,7 @@ static void library(void)
 	rmap_free(map);
 }
 
-/* Of a file that fewer map the page becomes anonymous, with all its places. */
+/* Of a file that fewer map, it becomes anonymous, with all its mappings. */
 static void odd_page(void)
 {
 	const uint32_t nr = RMAP_WALK_MAX;
@@ -60,8 +60,8 @@ static void odd_page(void)
 		must_map(v, 5, 5);
 	}
 	rc = map_at(v, 9, 5);
-	ok(!rc && most > nr && most <= LARGE, "%u places move in %llu steps", nr,
-	   (unsigned long long)most);
+	ok(!rc && most > nr && most <= LARGE, "%u mappings move in %llu steps",
+	   nr, (unsigned long long)most);
 	r = asked(5);
 	ok(!rmap_page_info(map, 5, &info) && info.anon &&
 	   (uint32_t)info.mapcount == nr && r.partial &&
@@ -69,7 +69,7 @@ static void odd_page(void)
 	rmap_free(map);
 }
 
-/* It is looked for no longer than until its last known place is met. */
+/* The search for it ends when its last recorded mapping is found. */
 static void odd_page_of_few(void)
 {
 	struct rmap_vma *first;
@@ -86,7 +86,7 @@ static void odd_page_of_few(void)
 	rmap_free(map);
 }
 
-/* Regions without known offsets are searched, and that ends as well. */
+/* VMAs without known offsets are searched, and that ends as well. */
 static void nonlinear(void)
 {
 	const uint64_t nr = 100000;
@@ -108,7 +108,7 @@ static void nonlinear(void)
 	w = region(process(2), BASE, 16, 0, INODE + 1);
 	ok(map_at(w, 0, nr - 1) == -EOVERFLOW &&
 	   !rmap_page_info(map, nr - 1, &info) && !info.mapcount &&
-	   most < 1 << 17, "told elsewhere: -EOVERFLOW, after %llu steps",
+	   most < 1 << 17, "reported elsewhere: -EOVERFLOW, after %llu steps",
 	   (unsigned long long)most);
 	ok(!map_at(w, 1, 1) && asked(1).nr_mappings == 2, "the other: found twice");
 	rmap_free(map);
@@ -116,7 +116,7 @@ static void nonlinear(void)
 
 /* --- the bound itself ---------------------------------------------------------- */
 
-static bool count_place(const struct rmap *m, uint64_t gfn,
+static bool count_mapping(const struct rmap *m, uint64_t gfn,
 			const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
 	++*(unsigned int *)arg;
@@ -126,7 +126,7 @@ static bool count_place(const struct rmap *m, uint64_t gfn,
 static void at_the_bound(enum rmap_scheme scheme, const char *name)
 {
 	unsigned int n = 0;
-	struct rmap_walk_control rwc = { .arg = &n, .rmap_one = count_place };
+	struct rmap_walk_control rwc = { .arg = &n, .rmap_one = count_mapping };
 	struct rmap_mm *mm;
 	struct rmap_vma *v = NULL;
 	struct rmap_referenced r;
@@ -141,14 +141,14 @@ static void at_the_bound(enum rmap_scheme scheme, const char *name)
 	r = asked(5);
 	ok(!exact && n == RMAP_WALK_MAX && !r.partial &&
 	   r.nr_mappings == RMAP_WALK_MAX && r.nr_visited == RMAP_WALK_MAX,
-	   "%s: %u places are found", name, n);
+	   "%s: %u mappings are found", name, n);
 	mm = process(5000);
 	must_map(region(mm, BASE, 16, 0, 0), 5, 5);
 	n = 0;
 	more = rmap_walk(map, 5, &rwc);
 	r = asked(5);
 	ok(more == 1 && n == RMAP_WALK_MAX && r.partial,
-	   "one more: told to be partial");
+	   "one more: reported as partial");
 	n = 0;
 	rwc.max_candidates = 2 * RMAP_WALK_MAX;
 	wide = rmap_walk(map, 5, &rwc);
@@ -180,7 +180,7 @@ static void group_of_many(void)
 	rmap_free(map);
 }
 
-/* A region's size costs nothing, only what is in it. */
+/* A VMA's size costs nothing, only what is in it. */
 static void huge_region(void)
 {
 	struct rmap_vma_desc d = { 0, UINT64_C(1) << 55, 0, RW, { 0, 0 } };

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one operation may cost, in steps and not in seconds: places that a walk
- * looks at (rmap_referenced.nr_visited) and what writers did (rmap_work()).
- * However many places an agent says a page is in, each operation is small, each
- * walk ends, and the pages beside it pay nothing.  RMAP_BOUNDS_PLACES=N: places.
+ * What one operation may cost, in steps and not in seconds: candidates that a
+ * walk looks at (rmap_referenced.nr_visited) and what writers did
+ * (rmap_work()).  However many mappings of a page an agent reports, each
+ * operation is small, each walk ends, and walks to other pages take no longer.
+ * RMAP_BOUNDS_PLACES=N: mappings.
  */
 #include "config.h"
 
 #include "tests/unit/rmap-count.h"
 
-/* Looked at in vain, for each mapping and for each page: anon-vma.c. */
+/* Candidates for each mapping, and for each page: anon_vma.c, rule 5. */
 #define WASTE 4
 #define FREE  9
 
-/* Of all frames below nr: places looked at; *worst: of one of them. */
+/* Candidates of all frames below nr; *worst: of one of them. */
 static uint64_t visits(uint64_t nr, unsigned int *worst)
 {
 	uint64_t sum = 0;
@@ -39,7 +40,7 @@ static struct rmap_vma *guest_with_all(uint32_t id)
 	return v;
 }
 
-static void check_many(const char *what, uint64_t places)
+static void check_many(const char *what, uint64_t mappings)
 {
 	struct rmap_referenced r = asked(NR - 1);
 	unsigned int worst;
@@ -48,27 +49,27 @@ static void check_many(const char *what, uint64_t places)
 	ok(most <= SMALL, "%s: %llu steps at most an operation", what,
 	   (unsigned long long)most);
 	ok(r.partial && r.nr_visited == RMAP_WALK_MAX &&
-	   r.nr_mappings <= RMAP_WALK_MAX && places > RMAP_WALK_MAX,
-	   "a walk looks at %u of its places and says that it is partial",
+	   r.nr_mappings <= RMAP_WALK_MAX && mappings > RMAP_WALK_MAX,
+	   "a walk looks at %u of its candidates and is partial",
 	   r.nr_visited);
-	ok(worst == 1 && sum == NR - 1, "the pages beside it: %u place each",
+	ok(worst == 1 && sum == NR - 1, "other pages: %u candidate each",
 	   worst);
 }
 
 static void one_region(void)
 {
-	uint64_t places = nr_places();
+	uint64_t mappings = nr_to_map();
 	struct rmap_vma *v;
 	struct rmap_page_info info;
 
 	begin(NR, RMAP_ANON_VMA);
 	guest_with_all(1);
 	v = region(process(2), BASE, UINT64_C(1) << 40, 0, 0);
-	for (uint64_t i = 0; i < places; i++)
-		must_map(v, places - i, NR - 1);
-	check_many("many places of one region", places);
-	for (uint64_t i = 0; i < places; i++)
-		must_unmap(v, places - i);
+	for (uint64_t i = 0; i < mappings; i++)
+		must_map(v, mappings - i, NR - 1);
+	check_many("many mappings of one VMA", mappings);
+	for (uint64_t i = 0; i < mappings; i++)
+		must_unmap(v, mappings - i);
 	rmap_page_info(map, NR - 1, &info);
 	ok(most <= SMALL && !info.mapcount, "unmapped again: %llu at most",
 	   (unsigned long long)most);
@@ -77,21 +78,21 @@ static void one_region(void)
 
 static void many_regions(void)
 {
-	uint64_t places = nr_places() / 4;
+	uint64_t mappings = nr_to_map() / 4;
 	struct rmap_mm *mm;
 
 	begin(NR, RMAP_ANON_VMA);
 	guest_with_all(1);
 	mm = process(2);
-	for (uint64_t i = 0; i < places; i++)
+	for (uint64_t i = 0; i < mappings; i++)
 		must_map(region(mm, BASE + i * 2 * NR * PAGE, 2 * NR, 0, 0),
 			 i % (2 * NR), NR - 1);
-	check_many("one place each of many regions", places);
+	check_many("one mapping each of many VMAs", mappings);
 	rmap_free(map);
 }
 
 /*
- * The worst for the interval tree: regions that each have the first and the
+ * The worst for the interval tree: VMAs that each have the first and the
  * last frame, so that their intervals hold all of them, among frames that are
  * all shared already.
  */
@@ -112,12 +113,13 @@ static void spanning_regions(void)
 	}
 	sum = visits(NR, &worst);
 	ok(worst <= RMAP_WALK_MAX && sum <= WASTE * nr_mappings() + FREE * NR,
-	   "regions that span all: %llu places looked at, for %llu mappings",
+	   "VMAs that span all: %llu candidates, for %llu mappings",
 	   (unsigned long long)sum, (unsigned long long)nr_mappings());
 	ok(most <= SMALL * FREE, "and %llu steps at most an operation",
 	   (unsigned long long)most);
 	ok(asked(0).partial && asked(NR - 1).partial && !asked(1).partial &&
-	   asked(1).nr_mappings == 2, "who is at many places pays for it");
+	   asked(1).nr_mappings == 2,
+	   "a page with many mappings has long walks itself");
 	rmap_free(map);
 }
 
@@ -144,7 +146,7 @@ static void own_among_shared(void)
 		worst = r.nr_visited > worst ? r.nr_visited : worst;
 	}
 	ok(right && worst == 1, "a page of one's own among %llu that share, as an "
-	   "agent tells it: %u place looked at", (unsigned long long)nr, worst);
+	   "agent reports it: %u candidate", (unsigned long long)nr, worst);
 	rmap_get_stats(map, &s);
 	right = asked(1).nr_mappings == nr && asked(99).nr_mappings == nr;
 	ok(s.nr_anon_vmas == nr + 1, "one anon_vma each, and one for all: %llu",

@@ -20,14 +20,14 @@
  * two buckets, whose number is chance, of each hash table that grows. */
 #define SMALL 32
 /*
- * Of one that moves all known places of a page: each is looked at, a link made
- * and another taken away, with their memory.
+ * Of one that moves all recorded mappings of a page: each is looked at, a link
+ * made and another taken away, with their memory.
  */
 #define LARGE (8 * RMAP_WALK_MAX)
 static struct rmap *map;
 static uint64_t most, total, nr_ops;	/* work of operations */
 
-/* With a provider a walk does not end with the last mapping that was told. */
+/* With a provider a walk does not end with the last mapping reported. */
 static inline int know_nothing(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 			struct rmap_pte *pte)
 {
@@ -122,7 +122,7 @@ static inline uint64_t nr_mappings(void)
 	return s.nr_mappings;
 }
 
-static inline uint64_t nr_places(void)
+static inline uint64_t nr_to_map(void)
 {
 	const char *env = getenv("RMAP_BOUNDS_PLACES");
 

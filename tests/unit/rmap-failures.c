@@ -4,7 +4,7 @@
  * each operation is tried with its first allocation failing, then its second,
  * and so on until it has them all.  After each failure the whole map, with what
  * the library keeps for itself, must equal what it was before: records, flags,
- * processes, regions, links, objects, candidates of each walk, statistics and
+ * processes, VMAs, links, objects, candidates of each walk, statistics and
  * bytes held.  RMAP_FAILURES_STEPS=N: more steps.
  */
 #include "config.h"
@@ -276,7 +276,7 @@ static struct rmap_vma *region(unsigned int page, uint64_t nr, uint64_t pgoff)
 	return vma;
 }
 
-/* Growing by several levels of the page table that a region keeps. */
+/* Growing by several levels of the page table that a VMA keeps. */
 static void test_levels(void)
 {
 	struct machine *m = now = calloc(1, sizeof(*m));
@@ -308,7 +308,7 @@ static void test_levels(void)
 					 (UINT64_C(1) << 50));
 	rc |= rmap_vma_split(m->map, a, addr_of(64 + (1 << 19)), &b);
 	ok(!rc && nr_failures > 20 && !nr_differences,
-	   "regions that grow by several levels: %lu failures, %lu left a trace",
+	   "VMAs that grow by several levels: %lu failures, %lu left a trace",
 	   nr_failures, nr_differences);
 	rmap_free(m->map);
 	ok(!m->outstanding, "all memory came back");
@@ -316,10 +316,10 @@ static void test_levels(void)
 }
 
 /*
- * All places of a page are in one region that has to be searched.  Told in
+ * All mappings of a page are in one VMA that has to be searched.  Reported in
  * another file too, they all move, or the page stays as it is.
  */
-static void move_places(struct machine *m, enum rmap_scheme scheme,
+static void move_mappings(struct machine *m, enum rmap_scheme scheme,
 			unsigned int nr, int expected)
 {
 	struct rmap_vma_desc d = { addr_of(0), addr_of(nr), 0,
@@ -345,12 +345,12 @@ static void move_places(struct machine *m, enum rmap_scheme scheme,
 	rmap_page_info(m->map, 5, &info);
 	ok(rc == expected && !nr_differences &&
 	   info.mapcount == (int)nr - 1 + !rc && info.anon == !rc,
-	   "scheme %d: %u places in one region, and one elsewhere: %s, "
+	   "scheme %d: %u mappings in one VMA, and one elsewhere: %s, "
 	   "%lu left a trace", scheme, nr, rc ? strerror(-rc) : "moved",
 	   nr_differences);
 }
 
-static void test_many_places(enum rmap_scheme scheme)
+static void test_many_mappings(enum rmap_scheme scheme)
 {
 	static const struct {
 		unsigned int nr;
@@ -374,7 +374,7 @@ static void test_many_places(enum rmap_scheme scheme)
 		fail_at = ~0u;
 		if (!m || rmap_new(&m->map, &config))
 			tap_bail("no memory");
-		move_places(m, scheme, rows[i].nr, rows[i].rc);
+		move_mappings(m, scheme, rows[i].nr, rows[i].rc);
 		rmap_free(m->map);
 		ok(!m->outstanding, "all memory came back");
 		free(m);
@@ -438,8 +438,8 @@ int main(void)
 	test_new();
 	test_free();
 	test_levels();
-	test_many_places(RMAP_ANON_VMA);
-	test_many_places(RMAP_ANON_MM);
+	test_many_mappings(RMAP_ANON_VMA);
+	test_many_mappings(RMAP_ANON_MM);
 	for (unsigned int s = 0; s < 3; s++)
 		for (uint64_t seed = 1; seed <= 3; seed++)
 			run(s, seed, steps);

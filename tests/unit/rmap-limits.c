@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rival schemes where they differ (rules 7 and 8 of docs/internals-rmap.md),
- * and the limits of all.
+ * The alternative schemes where they differ (rules 7 and 8 of
+ * docs/internals-rmap.md), and the limits of all.
  */
 #include "config.h"
 
@@ -46,7 +46,7 @@ static void bounds(void)
 	rmap_free(NULL);
 }
 
-/* 2^14 places of one frame in each of 2^10 processes: one too many. */
+/* 2^14 mappings of one frame in each of 2^10 processes: one too many. */
 static void overflow(void)
 {
 	struct rmap_mm *parent = new_mm(1), *mm = NULL;
@@ -103,7 +103,7 @@ static void address_edges(void)
 	   !rmap_map_page(map, v, start, 2) && walk(1).nr == 1 &&
 	   walk(1).at[0].addr == HALF + RMAP_PAGE_SIZE &&
 	   rmap_vma_find(mm, HALF + (UINT64_C(1) << 40) - 1) == v,
-	   "a region grows across 2^63");
+	   "a VMA grows across 2^63");
 	ok(!rmap_vma_split(map, v, HALF, &up) && rmap_vma_find(mm, start) == v &&
 	   rmap_vma_find(mm, HALF) == up && walk(1).nr == 1 &&
 	   !rmap_vma_merge(map, v, up) && rmap_vma_find(mm, HALF) == v,
@@ -116,7 +116,7 @@ static void address_edges(void)
 	   !rmap_map_page(map, top, TOP - RMAP_PAGE_SIZE, 3) &&
 	   walk(3).at[0].addr == TOP - RMAP_PAGE_SIZE &&
 	   rmap_vma_next_page(map, top, &addr, &gfn) && gfn == 3,
-	   "the highest region");
+	   "the highest VMA");
 	addr += RMAP_PAGE_SIZE;
 	ok(!rmap_vma_next_page(map, top, &addr, &gfn) &&
 	   rmap_map_page(map, top, TOP, 4) == -EINVAL, "ends there");
@@ -124,7 +124,7 @@ static void address_edges(void)
 	   rmap_vma_move(map, v, HALF + 1, &v) == -EINVAL &&
 	   rmap_vma_move(map, v, TOP - 2 * RMAP_PAGE_SIZE, &v) == -EEXIST &&
 	   rmap_vma_find(mm, HALF) == v,
-	   "a move beyond 2^64, or onto another region, is refused");
+	   "a move beyond 2^64, or onto another VMA, is refused");
 	ok(fork_mm(mm, 2) && walk(3).nr == 2, "a fork has all of them");
 }
 
@@ -157,14 +157,14 @@ static void offset_edges(void)
 	   !rmap_map_page(map, w, A(27), 2) && !info(2).anon &&
 	   info(2).index == nr_index - 1 &&
 	   rmap_vma_resize(map, w, A(29)) == -EOVERFLOW && walk(2).nr == 1,
-	   "a page at the highest index; its region can't grow");
+	   "a page at the highest index; its VMA can't grow");
 	ok(!add(mm, A(40), A(48), nr_index - 7, 7, &x) &&
 	   !rmap_map_page(map, x, A(47), 3) && info(3).anon &&
 	   walk(3).nr == 1 && !rmap_vma_resize(map, x, A(50)),
 	   "beyond it pages are kept one by one, as anonymous ones");
 }
 
-/* A part of a region is asked for its pages. */
+/* A part of a VMA is asked for its pages. */
 static void pages_below(void)
 {
 	struct rmap_vma_desc d = { 0, UINT64_C(1) << 50, 0, RW, { 0, 0 } };
@@ -185,7 +185,7 @@ static void pages_below(void)
 	ok(!rmap_vma_next_page_below(map, v, far, &addr, &gfn) &&
 	   addr == 6 * PAGE, "none between it and the next");
 	ok(rmap_vma_next_page_below(map, v, UINT64_MAX, &addr, &gfn) &&
-	   addr == far && gfn == 2, "an end beyond the region's is the region's");
+	   addr == far && gfn == 2, "an end beyond the VMA's is the VMA's");
 	addr = far + 1;
 	ok(!rmap_vma_next_page_below(map, v, UINT64_MAX, &addr, &gfn) &&
 	   !rmap_vma_next_page(map, v, &addr, &gfn), "nothing is above it");
@@ -205,7 +205,7 @@ static void row_7(void)
 	struct rmap_vma *v, *u;
 	struct rmap_mm *a, *b;
 	struct rmap_stats s;
-	struct places p;
+	struct mappings p;
 
 	use_scheme(RMAP_ANON_MM);
 	a = new_mm(1);
@@ -221,7 +221,7 @@ static void row_7(void)
 	rmap_set_pte_provider(map, &fake_ops, NULL);
 	nr_lookups = 0;
 	walk(11);
-	is_int(nr_lookups, 2, "a broken-off page is looked for in each mm");
+	is_int(nr_lookups, 2, "a broken-off page is searched for in each mm");
 	rmap_set_pte_provider(map, NULL, NULL);
 	ok(!rmap_vma_move(map, v, A(40), &v), "mremap after fork");
 	rmap_map_page(map, u, A(3), 10);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A small machine as a naive oracle has it: for each process one array of page
- * table entries and one of regions by page.  machine_check() reads all of it
+ * table entries and one of VMAs by page.  machine_check() reads all of it
  * and all of the map, and says where they differ.  Included once a program.
  */
 #ifndef TESTS_UNIT_RMAP_MACHINE_H
@@ -76,7 +76,7 @@ static bool check_hit(const struct rmap *map, uint64_t gfn,
 	c->good = mm < NR_MMS && page < NR_PAGES &&
 		  m->pte[mm][page] == gfn + 1 && m->seen[mm][page] != m->stamp;
 	if (!c->good)
-		return fail(m, "walk named a wrong place", gfn, page);
+		return fail(m, "walk found a wrong mapping", gfn, page);
 	m->seen[mm][page] = m->stamp;
 	c->hits++;
 	rmap_vma_describe(vma, &d);
@@ -122,7 +122,7 @@ static bool check_frames(struct machine *m)
 		if (!c.good)
 			return false;
 		if (c.hits != count[f])
-			return fail(m, "walk missed a place", f, c.hits);
+			return fail(m, "walk missed a mapping", f, c.hits);
 		rmap_page_referenced(m->map, f, &ref);
 		if (ref.nr_mappings != count[f] || ref.nr_referenced)
 			return fail(m, "page_referenced", f, ref.nr_mappings);

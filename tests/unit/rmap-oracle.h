@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The oracle of histories: a plain list of every mapping, one of regions and
+ * The oracle of histories: a plain list of every mapping, one of VMAs and
  * one of processes, and the comparison of a map with them.  Included once a
  * program.
  */
@@ -202,7 +202,7 @@ static bool oracle_apply(struct oracle *o, const struct trace_event *e)
 	}
 }
 
-static bool check_place(const struct rmap *map, uint64_t gfn,
+static bool check_mapping(const struct rmap *map, uint64_t gfn,
 			const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
 	struct oracle *o = arg;
@@ -238,7 +238,7 @@ static bool check_numbers(struct oracle *o, const struct rmap *map)
 static bool check_frame(struct oracle *o, const struct rmap *map, uint64_t gfn,
 			unsigned int want)
 {
-	struct rmap_walk_control rwc = { .arg = o, .rmap_one = check_place };
+	struct rmap_walk_control rwc = { .arg = o, .rmap_one = check_mapping };
 	struct rmap_page_info info;
 
 	o->hits = 0;
@@ -248,9 +248,9 @@ static bool check_frame(struct oracle *o, const struct rmap *map, uint64_t gfn,
 		return disagree(o, "mapcount", gfn);
 	rmap_walk(map, gfn, &rwc);
 	if (!o->good)
-		return disagree(o, "a place that is none", gfn);
+		return disagree(o, "a mapping that is none", gfn);
 	return o->hits == want ||
-	       disagree(o, "a place missed or met twice", gfn);
+	       disagree(o, "a mapping missed or found twice", gfn);
 }
 
 static void room_for_lists(struct oracle *o)

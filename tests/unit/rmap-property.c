@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Random histories of a small machine, after every step of which the map must
- * say what a naive oracle says (rmap-machine.h).  A history that fails is made
- * smaller while it still fails, and told.
+ * give the answers of a naive oracle (rmap-machine.h).  A history that fails is
+ * made smaller while it still fails, and printed.
  *
  * RMAP_PROPERTY_STEPS=N sets the steps a seed, RMAP_PROPERTY_SEED=N runs only
  * that one; by default a few thousand steps of each kind.
@@ -144,7 +144,7 @@ static void run(uint64_t seed, enum rmap_scheme scheme, unsigned int steps,
 }
 
 /*
- * Of thousands of steps those must be left which make a process and a region,
+ * Of thousands of steps those must be left which make a process and a VMA,
  * map a page and unmap it; each is needed once.
  */
 static void test_shrink(void)

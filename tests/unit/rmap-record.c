@@ -2,7 +2,7 @@
 /*
  * A recording of the agent's stream, read back and applied to another map,
  * gives the map the view has: of every frame the same record, and the same
- * places that map it.  And what ends a recording ends nothing else.
+ * mappings of it.  And what ends a recording ends nothing else.
  */
 #include "config.h"
 
@@ -63,7 +63,7 @@ static uint32_t rnd(uint32_t below)
 	return x % below;
 }
 
-/* A section of four regions of 16 pages, by turns of a file and anonymous. */
+/* A section of four VMAs of 16 pages, by turns of a file and anonymous. */
 static void say_section(uint32_t pid, bool delta)
 {
 	uint64_t at = 0x10000;
@@ -102,9 +102,9 @@ static void say_history(unsigned int epochs)
 	}
 }
 
-/* --- the same places ------------------------------------------------------- */
+/* --- the same mappings ----------------------------------------------------- */
 
-struct places {
+struct mappings {
 	unsigned int nr;
 	uint64_t sum;		/* of a number for each, in any order */
 };
@@ -112,7 +112,7 @@ struct places {
 static bool note(const struct rmap *map, uint64_t gfn,
 		 const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
-	struct places *p = arg;
+	struct mappings *p = arg;
 	struct rmap_vma_desc d;
 	uint64_t x;
 
@@ -127,7 +127,7 @@ static bool note(const struct rmap *map, uint64_t gfn,
 
 static bool same_frame(const struct rmap *a, const struct rmap *b, uint64_t gfn)
 {
-	struct places p = { 0 }, q = { 0 };
+	struct mappings p = { 0 }, q = { 0 };
 	struct rmap_walk_control pc = { .arg = &p, .rmap_one = note };
 	struct rmap_walk_control qc = { .arg = &q, .rmap_one = note };
 	struct rmap_page_info i, j;
@@ -214,9 +214,9 @@ static void test_runs(void)
 	SAY(MM_END, .pid = 1);
 	end();
 	before = file_size();
-	ok(before > 0 && before < 200, "5,096 pages told in runs: %llu bytes",
+	ok(before > 0 && before < 200, "5,096 pages reported in runs: %llu bytes",
 	   (unsigned long long)before);
-	/* A process, a region, 1,000 pages, flags, and their look's two ends. */
+	/* A process, a VMA, 1,000 pages, flags, and the begin and end of their scan. */
 	is_int((int)replays_to_the_view(), 1005, "all of them are read");
 }
 

@@ -262,7 +262,7 @@ static bool read_file(const char *path, struct trace *t)
 	return good;
 }
 
-/* A history may be long: all frames are looked at now and then only. */
+/* A history may be long: all frames are compared now and then only. */
 static void replay_trace(const char *name, struct trace *t)
 {
 	size_t nr[NR_TRACE_OPS] = { 0 };

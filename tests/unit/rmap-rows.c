@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rules of reverse mapping about frames, regions and objects, one by one,
+ * The rules of reverse mapping about frames, VMAs and objects, one by one,
  * by their numbers in docs/internals-rmap.md.
  */
 #include "config.h"
@@ -27,7 +27,7 @@ static void row_1(void)
 	   "unknown flags: -EINVAL, the old ones stay");
 }
 
-/* Flags that were told before the frame was mapped, or unmapped, are old. */
+/* Flags reported before the frame was mapped, or unmapped, are stale. */
 static void row_1_flags(void)
 {
 	struct rmap_vma *v = new_vma(new_mm(1), 0, 8, 0, RW, 0);
@@ -41,7 +41,7 @@ static void row_1_flags(void)
 	rmap_page_set_flags(map, 5, RMAP_PG_FREE);
 	rmap_page_set_flags(map, 6, RMAP_PG_ANON);
 	ok(!rmap_page_flags(map, 5) && rmap_page_flags(map, 6) == RMAP_PG_ANON,
-	   "told again: as told, but free");
+	   "reported again: as reported, but free");
 	rmap_map_page(map, v, A(2), 6);
 	rmap_unmap_page(map, v, A(1));
 	ok(rmap_page_flags(map, 6) == RMAP_PG_ANON,
@@ -51,10 +51,10 @@ static void row_1_flags(void)
 	ok(!rmap_page_flags(map, 5) && !rmap_page_flags(map, 6),
 	   "unmapped: unknown");
 	rmap_page_set_flags(map, 5, RMAP_PG_FREE);
-	ok(rmap_page_flags(map, 5) == RMAP_PG_FREE, "told to be free: free");
+	ok(rmap_page_flags(map, 5) == RMAP_PG_FREE, "reported as free: free");
 	rmap_map_page(map, v, A(0), 7);
 	rmap_map_page(map, v, A(0), 5);
-	ok(!rmap_page_flags(map, 5), "in place of another frame: mapped");
+	ok(!rmap_page_flags(map, 5), "instead of another frame: mapped");
 }
 
 static void row_2(void)
@@ -66,18 +66,18 @@ static void row_2(void)
 	ok(!rmap_map_page(map, anon, A(0), 9) && info(9).mapcount == 0,
 	   "mapped once: 0");
 	ok(!rmap_map_page(map, anon, A(0), 9) && info(9).mapcount == 0,
-	   "told again: still 0");
+	   "reported again: still 0");
 	ok(!rmap_map_page(map, anon, A(3), 9) && info(9).mapcount == 1,
-	   "at a second address of the region: 1");
+	   "at a second address of the VMA: 1");
 	ok(!rmap_map_page(map, file, A(5), 9) && info(9).mapcount == 2,
-	   "in a file region too: 2, whatever its kind");
+	   "in a file VMA too: 2, whatever its kind");
 	ok(walk(9).nr == 3, "the walk finds all three");
 	ok(!rmap_unmap_page(map, anon, A(0)) && info(9).mapcount == 1,
 	   "unmapped once: 1");
 	rmap_mm_remove(map, rmap_mm_find(map, 1));
 	ok(info(9).mapcount == 0, "one process gone: 0");
 	rmap_vma_remove(map, file);
-	ok(info(9).mapcount == -1, "region gone: -1");
+	ok(info(9).mapcount == -1, "VMA gone: -1");
 }
 
 static void row_3(void)
@@ -97,13 +97,13 @@ static void row_3(void)
 	ok(!info(2).anon && walk(2).nr == 2, "shared and private: one object");
 	rmap_map_page(map, priv, A(10), 3);
 	ok(info(3).anon && !info(2).anon && walk(2).nr == 1,
-	   "replaced in a private file region: broken off, anonymous");
+	   "replaced in a private file VMA: broken off, anonymous");
 	rmap_map_page(map, shared, A(20), 4);
 	ok(!info(4).anon && !info(2).has_object,
-	   "replaced in a shared file region: of the file");
+	   "replaced in a shared file VMA: of the file");
 	rmap_page_set_flags(map, 5, RMAP_PG_ANON);
 	rmap_map_page(map, priv, A(11), 5);
-	ok(info(5).anon, "flags say anonymous, first seen in a file region");
+	ok(info(5).anon, "flags say anonymous, first seen in a file VMA");
 	rmap_unmap_page(map, anon, A(0));
 	ok(!info(1).has_object && !info(1).anon, "unmapped: NULL again");
 }
@@ -123,7 +123,7 @@ static void row_4(void)
 		rmap_map_page(map, a, A(p + 10), 200 + i);
 		ok(info(100 + i).index == pgoffs[i] + 7 &&
 		   info(200 + i).index == pgoffs[i] + 2,
-		   "index in a region at page %llu of its object",
+		   "index in a VMA at page %llu of its object",
 		   (unsigned long long)pgoffs[i]);
 	}
 }
@@ -176,19 +176,19 @@ static void row_5(void)
 	   rmap_map_page(map, v, A(10) + 1, 1) == -EINVAL &&
 	   rmap_map_page(map, v, A(10), NR_FRAMES) == -ERANGE &&
 	   rmap_unmap_page(map, v, A(10)) == -ENOENT &&
-	   info(1).mapcount == -1, "pages outside the region are refused");
+	   info(1).mapcount == -1, "pages outside the VMA are refused");
 	ok(rmap_mm_id(mm) == 1 && rmap_mm_pgd(mm) == 0x1000 &&
 	   rmap_mm_add(map, 1, 0, &mm) == -EEXIST && !rmap_mm_find(map, 2),
 	   "processes by id");
 }
 
-/* Sharing after a fork told by rmap_mm_fork(). */
+/* Sharing after a fork reported by rmap_mm_fork(). */
 static void row_6_fork(void)
 {
 	struct rmap_mm *parent = new_mm(1), *child;
 	struct rmap_vma *pv = new_vma(parent, 0, 4, 0x10000, RW, 0), *cv;
 	struct rmap_stats s;
-	struct places p;
+	struct mappings p;
 
 	rmap_map_page(map, pv, A(0), 10);
 	rmap_map_page(map, pv, A(1), 11);
@@ -203,7 +203,7 @@ static void row_6_fork(void)
 	rmap_map_page(map, cv, A(0), 20);
 	p = walk(20);
 	ok(p.nr == 1 && at(&p, 2, A(0)) && walk(10).nr == 1,
-	   "broken by the child: one place each");
+	   "broken by the child: one mapping each");
 	rmap_map_page(map, pv, A(2), 12);
 	p = walk(12);
 	ok(p.nr == 1 && at(&p, 1, A(2)) && info(12).mapcount == 0,
@@ -223,13 +223,13 @@ static void row_6_join(void)
 {
 	struct rmap_vma *a = new_vma(new_mm(1), 0, 8, 0, RW, 0);
 	struct rmap_vma *b = new_vma(new_mm(2), 40, 8, 777, RW, 0);
-	struct places p;
+	struct mappings p;
 
 	for (unsigned int i = 0; i < 4; i++) {
 		rmap_map_page(map, a, A(i), 10 + i);
 		rmap_map_page(map, b, A(44 + i), 20 + i);
 	}
-	ok(walk(10).nr == 1 && walk(20).nr == 1, "two unrelated regions");
+	ok(walk(10).nr == 1 && walk(20).nr == 1, "two unrelated VMAs");
 	rmap_map_page(map, b, A(41), 11);
 	rmap_map_page(map, a, A(5), 22);
 	p = walk(11);

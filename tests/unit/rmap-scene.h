@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the tests of single rules share: a map, page tables of the "guest" which
- * may have other things than the map was told, and short ways to build
+ * may have other entries than were reported to the map, and short ways to build
  * processes and to look at what a walk finds.  Included once a program.
  */
 #ifndef TESTS_UNIT_RMAP_SCENE_H
@@ -122,31 +122,31 @@ SCENE_FN struct rmap_page_info info(uint64_t gfn)
 	return i;
 }
 
-struct places {
+struct mappings {
 	unsigned int nr;
 	struct { uint32_t mm; uint64_t addr; } at[MAX_PLACES];
 };
 
-SCENE_FN bool note_place(const struct rmap *m, uint64_t gfn,
+SCENE_FN bool note_mapping(const struct rmap *m, uint64_t gfn,
 		       const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
-	struct places *p = arg;
+	struct mappings *p = arg;
 
 	p->at[p->nr].mm = rmap_mm_id(rmap_vma_mm(vma));
 	p->at[p->nr++].addr = addr;
 	return p->nr < MAX_PLACES;
 }
 
-SCENE_FN struct places walk(uint64_t gfn)
+SCENE_FN struct mappings walk(uint64_t gfn)
 {
-	struct places p = { 0 };
-	struct rmap_walk_control rwc = { .arg = &p, .rmap_one = note_place };
+	struct mappings p = { 0 };
+	struct rmap_walk_control rwc = { .arg = &p, .rmap_one = note_mapping };
 
 	rmap_walk(map, gfn, &rwc);
 	return p;
 }
 
-SCENE_FN bool at(const struct places *p, uint32_t mm, uint64_t addr)
+SCENE_FN bool at(const struct mappings *p, uint32_t mm, uint64_t addr)
 {
 	for (unsigned int i = 0; i < p->nr; i++) {
 		if (p->at[i].mm == mm && p->at[i].addr == addr)

@@ -14,7 +14,7 @@
 
 #include "tests/unit/rmap-machine.h"
 
-/* The story of a failed history. */
+/* Prints a step of a failed history. */
 __attribute__((format(printf, 2, 3))) static void
 say(const struct machine *m, const char *fmt, ...)
 {
@@ -355,7 +355,7 @@ static bool step_change(struct machine *m)
 		      rmap_vma_set_flags(m->map, vma_of(m, mm, r), flags), 0);
 }
 
-/* As an agent sees it: the region is gone, another has its frames. */
+/* As an agent sees it: the VMA is gone, another has its frames. */
 static bool step_mremap(struct machine *m)
 {
 	int mm = pick_mm(m, true);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rules about finding mappings and what they say of a page's use, one by
+ * The rules about finding mappings and what they tell of a page's use, one by
  * one, by their numbers in docs/internals-rmap.md.
  */
 #include "config.h"
@@ -30,7 +30,7 @@ static void row_10(void)
 	ok(nr_lookups == 3, "only windows with its index are visited: %u",
 	   nr_lookups);
 	rmap_set_pte_provider(map, NULL, NULL);
-	is_int(walk(50).nr, 2, "and both places are found");
+	is_int(walk(50).nr, 2, "and both mappings are found");
 	rmap_mm_remove(map, mm);
 	rmap_get_stats(map, &s);
 	ok(s.nr_files == 0 && s.nr_vmas == 0, "all gone with the process");
@@ -41,7 +41,7 @@ static void row_11(void)
 	struct rmap_mm *a = new_mm(1), *b = new_mm(2), *c = new_mm(3);
 	struct rmap_vma *va = new_vma(a, 10, 10, 100, RW, 7);
 	struct rmap_vma *vb = new_vma(b, 200, 10, 95, RW, 7);
-	struct places p;
+	struct mappings p;
 
 	new_vma(c, 300, 10, 110, RW, 7);	/* its window begins above */
 	rmap_map_page(map, va, A(14), 60);	/* index 104 */
@@ -62,16 +62,16 @@ static void row_12(void)
 	struct rmap_vma *vb = new_vma(b, 0, 64, 0, RW | RMAP_VM_SHARED, 7);
 	struct rmap_vma *vc = new_vma(a, 100, 16, 0, RW | RMAP_VM_NONLINEAR, 0);
 	struct rmap_vma *vd = new_vma(b, 100, 16, 0, RW, 0);
-	struct places p;
+	struct mappings p;
 
 	rmap_map_page(map, va, A(40), 70);
 	rmap_map_page(map, va, A(50), 70);
 	rmap_map_page(map, vb, A(3), 70);	/* who knows the offset */
 	p = walk(70);
 	ok(p.nr == 3 && at(&p, 1, A(40)) && at(&p, 1, A(50)) && at(&p, 2, A(3)),
-	   "a nonlinear file region is searched");
+	   "a nonlinear file VMA is searched");
 	ok(!info(70).anon && info(70).index == 3,
-	   "the index is the one a linear region knows");
+	   "the index is the one a linear VMA knows");
 	rmap_map_page(map, vd, A(105), 71);
 	rmap_map_page(map, vc, A(112), 71);
 	p = walk(71);
@@ -80,14 +80,14 @@ static void row_12(void)
 	rmap_unmap_page(map, vc, A(112));
 	is_int(walk(71).nr, 1, "and left when the page is");
 	rmap_set_pte_provider(map, &fake_ops, NULL);
-	fake_set(1, A(9), 70, true);	/* moved inside, nobody told */
+	fake_set(1, A(9), 70, true);	/* moved inside, not reported */
 	p = walk(70);
 	ok(p.nr == 1 && at(&p, 1, A(9)), "a provider is asked for every PTE");
 	new_vma(b, 1000, 1 << 15, 0, RW | RMAP_VM_NONLINEAR, 7);
 	new_vma(b, 100000, 1 << 15, 0, RW | RMAP_VM_NONLINEAR, 7);
 	nr_lookups = 0;
 	walk(70);
-	/* Regions come in no order; a place that a snapshot has is one more. */
+	/* VMAs come in no order; a mapping that a snapshot has is one more. */
 	ok(nr_lookups > 1 << 15 && nr_lookups <= (1 << 16) + 3,
 	   "but for 2^16 at most, whatever is called nonlinear: %u",
 	   nr_lookups);
@@ -101,7 +101,8 @@ static void row_13(void)
 	rmap_map_page(map, new_vma(a, 0, 8, 0, RW, 0), A(1), 80);
 	rmap_map_page(map, new_vma(b, 0, 8, 0, RW, 0), A(1), 81);
 	ok(!rmap_pte_lookup(map, a, A(1), &pte) && pte.present &&
-	   pte.gfn == 80 && !pte.accessed, "without a provider: what was told");
+	   pte.gfn == 80 && !pte.accessed,
+	   "without a provider: what was reported");
 	ok(rmap_pte_lookup(map, a, A(2), &pte) == -ENOENT &&
 	   rmap_pte_lookup(map, a, A(100), &pte) == -ENOENT && pte.gfn == 80,
 	   "nothing known: -ENOENT, nothing stored");
@@ -111,21 +112,21 @@ static void row_13(void)
 	   pte.accessed, "with one: what the page tables have");
 	rmap_mm_set_pgd(b, RMAP_NO_PGD);
 	ok(!rmap_pte_lookup(map, b, A(1), &pte) && pte.gfn == 81,
-	   "a process whose PGD is not known: what was told");
+	   "a process whose PGD is not known: what was reported");
 }
 
 static void note_toucher(const struct rmap_vma *vma, uint64_t addr,
 			 bool accessed, void *arg)
 {
-	struct places *p = arg;
+	struct mappings *p = arg;
 
 	if (accessed)
-		note_place(map, 0, vma, addr, p);
+		note_mapping(map, 0, vma, addr, p);
 }
 
 static void row_14(void)
 {
-	struct places p = { 0 };
+	struct mappings p = { 0 };
 	struct rmap_mm *a = new_mm(1), *b = new_mm(2), *c = new_mm(3);
 	struct rmap_referenced r;
 
@@ -178,14 +179,14 @@ static void row_16(void)
 {
 	struct rmap_mm *a = new_mm(1);
 	struct rmap_vma *v = new_vma(a, 0, 8, 0, RW, 0);
-	struct places p;
+	struct mappings p;
 
 	for (unsigned int i = 0; i < 8; i++)
 		rmap_map_page(map, v, A(i), 100 + i);
 	fork_mm(a, 2);
 	rmap_set_pte_provider(map, &fake_ops, NULL);
 	for (unsigned int i = 0; i < 8; i++) {
-		fake_set(1, A(20 + i), 100 + i, true);	/* moved, not told */
+		fake_set(1, A(20 + i), 100 + i, true);	/* moved, not reported */
 		fake_set(1, A(i), 200 + i, true);	/* others are there */
 		fake_set(2, A(i), 100 + i, true);
 	}
@@ -193,17 +194,17 @@ static void row_16(void)
 	ok(p.nr == 1 && at(&p, 2, A(3)), "moved under us: one hit less");
 	is_int(referenced(103).nr_referenced, 1, "and one bit less");
 	ok(fake_find(1, A(3))->pte.accessed, "the other frame's bit is kept");
-	/* Then the agent tells: another region, with another offset. */
+	/* Then the agent reports: another VMA, with another offset. */
 	rmap_vma_remove(map, v);
 	v = new_vma(a, 20, 8, 0x9999, RW, 0);
 	for (unsigned int i = 0; i < 8; i++)
 		rmap_map_page(map, v, A(20 + i), 100 + i);
 	p = walk(103);
 	ok(p.nr == 2 && at(&p, 1, A(23)) && at(&p, 2, A(3)),
-	   "told again: found at both places after fork and mremap");
+	   "reported again: found with both mappings after fork and mremap");
 }
 
-/* A page that can be in one place only: what confirms it there. */
+/* A page with one candidate only: what confirms it there. */
 static void row_16_sole(void)
 {
 	struct rmap_mm *a = new_mm(1), *b = new_mm(2);
@@ -220,7 +221,7 @@ static void row_16_sole(void)
 	rmap_mm_set_pgd(b, RMAP_NO_PGD);
 	ok(walk(100).nr == 1 && walk(101).nr == 1 && walk(102).nr == 1 &&
 	   !referenced(100).has_accessed_bits,
-	   "page tables not known: found once, by what was told");
+	   "page tables not known: found once, by what was reported");
 	rmap_mm_set_pgd(a, 0x1000);
 	fake_set(1, A(3), 200, true);
 	fake_set(1, A(25), 101, false);
@@ -257,7 +258,7 @@ static void row_18(void)
 	rmap_map_page(map, plain, A(0), 120);
 	ok(!rmap_page_unevictable(map, 120), "an ordinary page is evictable");
 	rmap_map_page(map, locked, A(20), 120);
-	ok(rmap_page_unevictable(map, 120), "one VM_LOCKED region is enough");
+	ok(rmap_page_unevictable(map, 120), "one VM_LOCKED VMA is enough");
 	rmap_unmap_page(map, locked, A(20));
 	ok(!rmap_page_unevictable(map, 120), "until it lets go");
 	rmap_page_set_flags(map, 120, RMAP_PG_RESERVED);
@@ -271,7 +272,7 @@ static void row_18(void)
 
 static bool two_are_enough(uint64_t gfn, void *arg)
 {
-	return ((struct places *)arg)->nr == 2;
+	return ((struct mappings *)arg)->nr == 2;
 }
 
 static bool odd_mm(const struct rmap_vma *vma, void *arg)
@@ -288,8 +289,8 @@ static bool never(const struct rmap *m, uint64_t gfn,
 
 static void row_19(void)
 {
-	struct places p = { 0 };
-	struct rmap_walk_control rwc = { .arg = &p, .rmap_one = note_place };
+	struct mappings p = { 0 };
+	struct rmap_walk_control rwc = { .arg = &p, .rmap_one = note_mapping };
 	unsigned int calls = 0;
 
 	for (unsigned int i = 1; i <= 6; i++)
@@ -316,7 +317,7 @@ static const struct row rows[] = {
 	{ "14 page_referenced", row_14 },
 	{ "15 activity is not mapcount", row_15 },
 	{ "16 mremap", row_16 },
-	{ "16 one place", row_16_sole },
+	{ "16 one candidate", row_16_sole },
 	{ "17 accessed PTE", row_17 },
 	{ "18 locked, reserved", row_18 },
 	{ "19 rmap walk", row_19 },
