@@ -10,7 +10,7 @@
  * It stores nothing for a VMA, and a fork adds one member to a group.  The
  * price: a page is searched for in every process of the group, however few map
  * it; and one that is mapped at two addresses (mremap after fork) does not fit
- * and gets a chain of its PTEs (pte_chain.c).
+ * and gets a chain of its PTEs (pte-chain.c).
  *
  * Groups found to share a frame are united, by size: the smaller points to the
  * larger, its parent, and frames that still name the smaller go through it.  A

@@ -189,7 +189,7 @@ struct rmap_vma {
 	struct address_space *file;
 	struct itree_node mm_node;	/* in mm->vmas, by page number */
 	struct itree_node file_node;	/* in file->vmas */
-	struct anon_link *links;	/* owned; anon_vma.c */
+	struct anon_link *links;	/* owned; anon-vma.c */
 	uint64_t nr_links;
 	/*
 	 * Of `links`, or NULL: the one for pages faulted from now on, and the
@@ -205,7 +205,7 @@ struct rmap_mm {
 	uint32_t id;
 	uint64_t pgd;
 	struct itree_node *vmas;	/* owned; by virtual page number */
-	/* anon_mm.c: one reference of group, and the list of its root */
+	/* anon-mm.c: one reference of group, and the list of its root */
 	struct mm_group *group;
 	struct rmap_mm *next_member, **pprev_member;
 };

@@ -2,17 +2,13 @@
 lib_LIBRARIES += rmap/librmap.a
 # From the bottom up: docs/internals-rmap.md, "Files"
 rmap_librmap_a_SOURCES = rmap/rmap.h rmap/internal.h \
-	rmap/rmap.c rmap/page.c rmap/mapping.c rmap/fork.c rmap/walk.c \
-	rmap/vma.c rmap/vma-change.c rmap/anon-vma.c rmap/anon-mm.c \
-	rmap/pte-chain.c rmap/file.c \
-	rmap/snapshot.c rmap/snapshot.h rmap/itree.c rmap/itree.h \
 	rmap/memory.c rmap/memory.h \
 	rmap/hash.c rmap/hash.h rmap/ids.c rmap/ids.h \
 	rmap/itree.c rmap/itree.h rmap/snapshot.c rmap/snapshot.h \
 	rmap/object.c rmap/object.h rmap/recorded.c rmap/recorded.h \
 	rmap/page-flags.c rmap/page-flags.h \
-	rmap/file.c rmap/file.h rmap/anon_vma.c rmap/anon-vma.h \
-	rmap/anon_mm.c rmap/anon-mm.h rmap/pte_chain.c rmap/pte-chain.h \
+	rmap/file.c rmap/file.h rmap/anon-vma.c rmap/anon-vma.h \
+	rmap/anon-mm.c rmap/anon-mm.h rmap/pte-chain.c rmap/pte-chain.h \
 	rmap/kinds.c rmap/kinds.h rmap/reassign.c rmap/reassign.h \
 	rmap/mapping.c rmap/mapping.h rmap/page.c \
 	rmap/vma.c rmap/vma.h rmap/vma-change.c rmap/walk.c \

@@ -10,7 +10,7 @@
 
 #include "tests/unit/rmap-count.h"
 
-/* Candidates for each mapping, and for each page: anon_vma.c, rule 5. */
+/* Candidates for each mapping, and for each page: anon-vma.c, rule 5. */
 #define WASTE 4
 #define FREE  9
 
