@@ -295,12 +295,12 @@ static void test_config(void)
 {
 	static const char *const bad[][2] = {
 		{ "[]", "object" }, { "{", "line" },
-		{ "{\"targets\": 1}", "no \"targets\"" },
-		{ "{\"target\": \"much\"}", "not a size" },
-		{ "{\"target\": true}", "must be a size" },
+		{ "{\"targets\": 1}", "unknown key 'targets': did you mean 'target'?" },
+		{ "{\"target\": \"much\"}", "target='much' is not a size" },
+		{ "{\"target\": true}", "target='true' is not a size" },
 		{ "{\"guests\": 5}", "must be an object" },
 		{ "{\"guests\": {\"a\": 5}}", "must be an object" },
-		{ "{\"guests\": {\"a\": {\"share\": 2}}}", "no \"share\"" },
+		{ "{\"guests\": {\"a\": {\"share\": 2}}}", "unknown key 'share': did you mean 'shares'?" },
 		{ "{\"guests\": {\"a\": {\"shares\": 0}}}", "above 0" },
 		{ "{\"guests\": {\"../a\": {}}}", "name of a VM" },
 	};
@@ -314,7 +314,7 @@ static void test_config(void)
 	refused("a,shares=nan", "above 0");
 	refused("a,shares=two", "above 0");
 	refused("a,min=some", "size like 512M");
-	refused("a,much=1", "has no 'much'");
+	refused("a,much=1", "unknown key 'much'");
 	ok(!balance_config_guest(c, "a,shares=2.5,min=512M,max=1G", why,
 				 sizeof(why)) &&
 	   c->rules[0].shares > 2.4 && c->rules[0].min_bytes == 512 << 20,

@@ -321,9 +321,10 @@ static void test_refusals(void)
 	refused("soft,faults=-5", -EINVAL, "faults a second");
 	refused("soft,faults=", -EINVAL, "faults a second");
 	refused("soft,faults=99999999999999999999", -EINVAL, "faults a second");
-	refused("soft,speed=1", -EINVAL, "faults=N");
+	refused("soft,speed=1", -EINVAL, "unknown key 'speed': there are faults");
 	refused("damon,faults=1", -EINVAL, "no options");
-	refused("sof", -EINVAL, "no access source");
+	refused("sof", -EINVAL,
+		"unknown access source 'sof': did you mean 'soft'?");
 	guest_mem_free(mem);
 	new_memory(GUEST_MEM_ANON);
 	refused("soft", -EOPNOTSUPP, "--mem-backing memfd");

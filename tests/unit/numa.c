@@ -16,23 +16,23 @@ static char why[256];
 static void test_parse(void)
 {
 	static const char *const bad[][2] = {
-		{ "mem=1G", "which node" },
+		{ "mem=1G", "node=N is missing" },
 		{ "node=8,mem=1G", "0 to 7" },
 		{ "node=-1,mem=1G", "0 to 7" },
 		{ "node=0x1,mem=1G", "0 to 7" },
 		{ "node=0", "needs mem=" },
 		{ "node=0,mem=0", "needs mem=" },
 		{ "node=0,mem=1M", "multiple of 2M" },
-		{ "node=0,mem=some", "not a size" },
-		{ "node=0,mem=1G,cpus=", "CPUs like" },
-		{ "node=0,mem=1G,cpus=3-1", "CPUs like" },
-		{ "node=0,mem=1G,cpus=64", "CPUs like" },
-		{ "node=0,mem=1G,cpus=0+", "CPUs like" },
-		{ "node=0,mem=1G,cpus=0-1-2", "CPUs like" },
-		{ "node=0,mem=1G,host=64", "number of a node" },
-		{ "node=0,mem=1G,host=x", "number of a node" },
-		{ "node=0,size=1G", "has no 'size'" },
-		{ "", "has no ''" },
+		{ "node=0,mem=some", "mem='some' is not a size" },
+		{ "node=0,mem=1G,cpus=", "CPUs from 0 to 63" },
+		{ "node=0,mem=1G,cpus=3-1", "CPUs from 0 to 63" },
+		{ "node=0,mem=1G,cpus=64", "CPUs from 0 to 63" },
+		{ "node=0,mem=1G,cpus=0+", "CPUs from 0 to 63" },
+		{ "node=0,mem=1G,cpus=0-1-2", "CPUs from 0 to 63" },
+		{ "node=0,mem=1G,host=64", "a node of the host from 0 to 63" },
+		{ "node=0,mem=1G,host=x", "a node of the host from 0 to 63" },
+		{ "node=0,size=1G", "unknown key 'size'" },
+		{ "", "unknown key ''" },
 	};
 	struct guest_numa n = { 0 };
 

@@ -113,8 +113,8 @@ static void test(enum guest_mem_backing backing, uint64_t nodes)
 		refused(NULL, "to=NODE");
 		refused("to=63", "no memory for us on node 63");
 		refused("to=1,from=1", "to itself");
-		refused("to=x", "not the number");
-		refused("speed=1", "no option 'speed'");
+		refused("to=x", "to='x' is not a number of a node");
+		refused("speed=1", "unknown key 'speed'");
 		test_moves(from, __builtin_ctzll(nodes & (nodes - 1)));
 	} else {
 		refused("to=1", nodes ? "one node only" : "knows no NUMA");

@@ -276,8 +276,13 @@ static void test_policy(void)
 		{ "{\"target_bytes\": -1}", "target_bytes" },
 		{ "{\"target_bytes\": \"1G\"}", "target_bytes" },
 		{ "{\"cpu_percent\": 99999999999}", "cpu_percent" },
-		{ "{\"scan_period_ms\": 0}", "period" },
-		{ "{\"colour\": 1}", "colour" },
+		{ "{\"scan_period_ms\": 0}", "'scan_period_ms' is 0: it must be "
+		  "a whole number from 10 to 3600000" },
+		{ "{\"min_idle_scans\": 255}", "from 1 to 254 (scans)" },
+		{ "{\"colour\": 1}", "unknown member 'colour': there are "
+		  "enabled" },
+		{ "{\"cpu_per_cent\": 1}", "did you mean 'cpu_percent'?" },
+		{ "{\"node_target_bytes\": [-1]}", "node_target_bytes" },
 	};
 	json_t *body = json_pack("{s:i}", "min_idle_scans", 7), *j = NULL;
 	json_t *before = get("/policy");

@@ -10,6 +10,7 @@
 #include "vmm/access/sources.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/key-value.h"
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
 #define GROUP_CHUNKS 8u		/* looked at, then armed */
@@ -77,23 +78,25 @@ void fault_budget_free(struct fault_budget *b)
 	free(b);
 }
 
-int fault_budget_parse(const char *source, const char *options,
-		       uint64_t *per_second, char *why, size_t len)
-{
-	char *end = NULL;
+static const struct key keys[] = {
+	{ "faults", KEY_NUMBER, .width = sizeof(uint64_t), .min = 1,
+	  .max = SOURCE_MAX_FAULTS, .unit = "faults a second" },
+	{ .name = NULL },
+};
 
+int fault_budget_parse(const char *options, uint64_t *per_second, char *why,
+		       size_t len)
+{
 	*per_second = SOURCE_FAULTS_PER_SECOND;
-	if (!options)
-		return 0;
-	if (!strncmp(options, "faults=", 7) && options[7] >= '0' &&
-	    options[7] <= '9')
-		*per_second = strtoull(options + 7, &end, 10);
-	if (end && !*end && *per_second && *per_second <= SOURCE_MAX_FAULTS)
-		return 0;
-	snprintf(why, len, "\"%s,%s\": it is %s, or %s,faults=N with N faults "
-		 "a second, 1 to %u", source, options, source, source,
-		 SOURCE_MAX_FAULTS);
-	return -EINVAL;
+	return options ? key_list_parse(keys, options, per_second, why, len) :
+			 0;
+}
+
+int fault_budget_check(const char *options, char *why, size_t len)
+{
+	uint64_t per_second;
+
+	return fault_budget_parse(options, &per_second, why, len);
 }
 
 /* Whole chunks of a range: [*first, *end). */

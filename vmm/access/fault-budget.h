@@ -47,10 +47,12 @@ void fault_budget_free(struct fault_budget *budget);
 
 /*
  * The "faults=N" of a source's options, or NULL for the default.  0, or -EINVAL
- * with why, which names the source.
+ * with why.
  */
-int fault_budget_parse(const char *source, const char *options,
-		       uint64_t *per_second, char *why, size_t len);
+int fault_budget_parse(const char *options, uint64_t *per_second, char *why,
+		       size_t len);
+/* The same for access_source_ops.check_options. */
+int fault_budget_check(const char *options, char *why, size_t len);
 
 /* What the source's functions of these names do; see source.h. */
 int fault_budget_arm(struct fault_budget *budget, struct gfn_range range);

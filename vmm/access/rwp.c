@@ -214,7 +214,7 @@ static int rwp_open(struct access_source **srcp,
 	int rc = rwp_probe(target, why, len);
 
 	if (!rc)
-		rc = fault_budget_parse("rwp", target->options, &per_second,
+		rc = fault_budget_parse(target->options, &per_second,
 					why, len);
 	if (rc)
 		return rc;
@@ -272,7 +272,7 @@ const struct access_source_ops access_source_rwp = {
 	.what = "protects guest memory by userfaultfd and sees what was touched",
 	.backing = GUEST_MEM_ANON,
 	.protects = true,
-	.has_options = true,
+	.check_options = fault_budget_check,
 	.probe = rwp_probe,
 	.open = rwp_open,
 	.arm = rwp_arm,

@@ -145,7 +145,7 @@ static int soft_open(struct access_source **srcp,
 	int rc = soft_probe(target, why, len);
 
 	if (!rc)
-		rc = fault_budget_parse("soft", target->options, &per_second,
+		rc = fault_budget_parse(target->options, &per_second,
 					why, len);
 	if (rc)
 		return rc;
@@ -198,7 +198,7 @@ const struct access_source_ops access_source_soft = {
 	.name = "soft",
 	.what = "unmaps guest memory and sees what is mapped again",
 	.backing = GUEST_MEM_MEMFD,
-	.has_options = true,
+	.check_options = fault_budget_check,
 	.probe = soft_probe,
 	.open = soft_open,
 	.arm = soft_arm,

@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/access/sources.h"
+#include "vmm/util/cleanup.h"
 #include "vmm/util/log.h"
+#include "vmm/util/nearest.h"
 
 #define WHY_LEN 512
 
@@ -90,22 +93,58 @@ int access_choose(const struct access_source_ops **opsp,
 	return access_survey(opsp, memory, until_one_passes, &r);
 }
 
+static int check_options(const struct access_source_ops *ops,
+			 const char *options, char *why, size_t len)
+{
+	if (!options)
+		return 0;
+	if (ops->check_options)
+		return ops->check_options(options, why, len);
+	snprintf(why, len, "the access source %s has no options: '%s'",
+		 ops->name, options);
+	return -EINVAL;
+}
+
+static const char *options_of(const char *name)
+{
+	const char *comma = strchr(name, ',');
+
+	return comma ? comma + 1 : NULL;
+}
+
+static void unknown(const char *name, char *why, size_t len)
+{
+	struct nearest n = { .word = name };
+	char hint[64];
+	size_t used;
+
+	nearest_try(&n, "auto");
+	for (size_t i = 0; access_sources[i]; i++)
+		nearest_try(&n, access_sources[i]->name);
+	used = snprintf(why, len, "unknown access source '%s'%s", name,
+			nearest_hint(&n, hint, sizeof(hint)));
+	if (!n.name && used < len)
+		used += snprintf(why + used, len - used, ": there are auto");
+	for (size_t i = 0; !n.name && access_sources[i] && used < len; i++)
+		used += snprintf(why + used, len - used, ", %s",
+				 access_sources[i]->name);
+}
+
 int access_find(const struct access_source_ops **opsp, const char *name,
 		char *why, size_t len)
 {
-	size_t used, n = strcspn(name, ",");
+	size_t n = strcspn(name, ",");
+	__cleanup_free char *alone = NULL;
 
 	for (size_t i = 0; access_sources[i]; i++)
 		if (strlen(access_sources[i]->name) == n &&
 		    !strncmp(name, access_sources[i]->name, n)) {
 			*opsp = access_sources[i];
-			return 0;
+			return check_options(*opsp, options_of(name), why,
+					     len);
 		}
-	used = snprintf(why, len, "no access source \"%.*s\": auto", (int)n,
-			name);
-	for (size_t i = 0; access_sources[i] && used < len; i++)
-		used += snprintf(why + used, len - used, ", %s",
-				 access_sources[i]->name);
+	alone = strndup(name, n);
+	unknown(alone ? alone : name, why, len);
 	return -EINVAL;
 }
 
@@ -114,7 +153,6 @@ int access_open(struct access_source **srcp, const char *name,
 {
 	const struct access_source_ops *ops;
 	struct access_target t = *target;
-	const char *comma = strchr(name, ',');
 	int rc;
 
 	if (!strcmp(name, "auto"))
@@ -123,12 +161,7 @@ int access_open(struct access_source **srcp, const char *name,
 		rc = access_find(&ops, name, why, len);
 	if (rc)
 		return rc;
-	t.options = comma ? comma + 1 : NULL;
-	if (t.options && !ops->has_options) {
-		snprintf(why, len, "the source %s has no options: \"%s\"",
-			 ops->name, t.options);
-		return -EINVAL;
-	}
+	t.options = options_of(name);
 	*why = '\0';
 	rc = ops->probe(&t, why, len);
 	if (!rc)

@@ -61,7 +61,11 @@ struct access_source_ops {
 	enum guest_mem_backing backing;	/* that it needs; ANON: any */
 	bool lru_only;		/* it does not see hugetlb pages */
 	bool protects;		/* not where a sink serves page faults */
-	bool has_options;	/* --abits NAME,OPTIONS */
+	/*
+	 * Of --abits NAME,OPTIONS: whether they could be given to open().  0 or
+	 * -errno with why.  NULL: it has no options.
+	 */
+	int (*check_options)(const char *options, char *why, size_t len);
 	const char *by_name_only;	/* why "auto" never means it, or NULL */
 
 	/*
@@ -143,8 +147,8 @@ int access_choose(const struct access_source_ops **opsp,
 		  enum access_memory memory, char *why, size_t len);
 
 /*
- * Finds the source of "NAME" or "NAME,OPTIONS".  0 or -EINVAL with why filled
- * in.
+ * Finds the source of "NAME" or "NAME,OPTIONS", whose options are checked.  0 or
+ * -EINVAL with why filled in.
  */
 int access_find(const struct access_source_ops **opsp, const char *name,
 		char *why, size_t len);

@@ -13,6 +13,7 @@
 #include "vmm/attach/attach.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 #define HEADER	   "vmm-ages 1 %" PRIu64 "\n"
 #define HEADER_IN  "vmm-ages 1 %" SCNu64
@@ -75,15 +76,13 @@ int attach_ages_file(char **pathp, const char *name, bool *in_directory)
 /* When the process started, by the clock of files; 0: who knows? */
 static time_t start_of(pid_t pid)
 {
-	__cleanup_fclose FILE *f = NULL;
 	char path[64], line[1024];
 	unsigned long long ticks;
 	struct timespec boot;
 	const char *comm_end;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (!f || !fgets(line, sizeof(line), f))
+	if (small_file_read(path, line, sizeof(line)) < 0)
 		return 0;
 	/* Field 22; the second one may have anything in it but ends by this. */
 	comm_end = strrchr(line, ')');

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "vmm/balance/balance.h"
+#include "vmm/util/min-max.h"
 
 #define SLICES_OF_TOTAL	256	/* a slice is so small a part of the total */
 #define MIN_SLICE	64	/* pages */
@@ -21,11 +22,6 @@ struct round {
 	uint64_t total, slice, sum;	/* of movable guests */
 };
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static double price(const struct round *r, size_t i, double low, double high)
 {
 	const struct balance_guest *g = &r->guests[i];
@@ -39,7 +35,7 @@ static double price(const struct round *r, size_t i, double low, double high)
 static double loss_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = x - r->guests[i].lowest;
-	uint64_t q = min_of(r->slice, room);
+	uint64_t q = min_u64(r->slice, room);
 
 	if (r->guests[i].fixed || !room)
 		return INFINITY;
@@ -50,7 +46,7 @@ static double loss_of(const struct round *r, size_t i)
 static double gain_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = r->guests[i].highest - x;
-	uint64_t q = min_of(r->slice, room);
+	uint64_t q = min_u64(r->slice, room);
 
 	if (r->guests[i].fixed || !room)
 		return -1;
@@ -120,7 +116,7 @@ static void note_move(struct balance_guest *g, int direction)
 
 static uint64_t take(struct round *r, size_t i, uint64_t nr)
 {
-	nr = min_of(nr, r->guests[i].target - r->guests[i].lowest);
+	nr = min_u64(nr, r->guests[i].target - r->guests[i].lowest);
 	r->guests[i].target -= nr;
 	r->sum -= nr;
 	return nr;
@@ -128,7 +124,7 @@ static uint64_t take(struct round *r, size_t i, uint64_t nr)
 
 static uint64_t give(struct round *r, size_t i, uint64_t nr)
 {
-	nr = min_of(nr, r->guests[i].highest - r->guests[i].target);
+	nr = min_u64(nr, r->guests[i].highest - r->guests[i].target);
 	r->guests[i].target += nr;
 	r->sum += nr;
 	return nr;
@@ -141,7 +137,7 @@ static void shrink_to_total(struct round *r)
 
 		if (i == r->nr)
 			return;
-		take(r, i, min_of(r->slice, r->sum - r->total));
+		take(r, i, min_u64(r->slice, r->sum - r->total));
 		note_move(&r->guests[i], -1);
 	}
 }
@@ -153,7 +149,7 @@ static void grow_to_total(struct round *r)
 
 		if (i == r->nr)
 			return;
-		give(r, i, min_of(r->slice, r->total - r->sum));
+		give(r, i, min_u64(r->slice, r->total - r->sum));
 	}
 }
 
@@ -164,7 +160,7 @@ static bool undoes(const struct balance_guest *g, int direction)
 
 static uint64_t move(struct round *r, size_t from, size_t to)
 {
-	uint64_t nr = min_of(r->slice, r->guests[to].highest - r->guests[to].target);
+	uint64_t nr = min_u64(r->slice, r->guests[to].highest - r->guests[to].target);
 
 	nr = take(r, from, nr);
 	give(r, to, nr);
@@ -260,10 +256,10 @@ static void find_parts(struct round *r)
 			if (part > g->lowest && part < g->highest)
 				continue;
 			g->part = part < g->lowest ? g->lowest :
-						     min_of(part, g->highest);
+						     min_u64(part, g->highest);
 			g->limited = true;
 			limited = true;
-			rest -= min_of(rest, g->part);
+			rest -= min_u64(rest, g->part);
 		}
 		left = rest;
 	}
@@ -278,9 +274,9 @@ static bool find_limits(struct round *r)
 	for (size_t i = 0; i < r->nr; i++) {
 		struct balance_guest *g = &r->guests[i];
 
-		g->highest = g->max ? min_of(g->max, g->memory) : g->memory;
+		g->highest = g->max ? min_u64(g->max, g->memory) : g->memory;
 		/* A target of 0 would be none. */
-		g->lowest = min_of(g->min ? g->min : 1, g->highest);
+		g->lowest = min_u64(g->min ? g->min : 1, g->highest);
 		minima += g->fixed ? 0 : g->lowest;
 	}
 	if (minima <= r->total)
@@ -306,7 +302,7 @@ static void begin(struct round *r)
 			g->target = g->resident;
 		if (g->target < g->lowest)
 			g->target = g->lowest;
-		g->target = min_of(g->target, g->highest);
+		g->target = min_u64(g->target, g->highest);
 		if (g->since_move < UNDO_WITHIN)
 			g->since_move++;
 		r->sum += g->target;

@@ -9,6 +9,7 @@
 
 #include "vmm/balance/config.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/key-value.h"
 #include "vmm/util/size.h"
 
 #define MAX_SHARES 1e6
@@ -35,70 +36,55 @@ static struct balance_rule *rule_of(struct balance_config *c, const char *name,
 	return r;
 }
 
-static int set_size(const char *name, const char *text, uint64_t *bytes,
-		    char *why, size_t len)
+static int set_shares(const char *text, void *to)
 {
-	if (!size_parse(text, bytes))
-		return 0;
-	snprintf(why, len, "%s='%s' is not a size like 512M", name, text);
-	return -EINVAL;
+	struct balance_rule *r = to;
+	char *end;
+	double shares = strtod(text, &end);
+
+	if (!*text || *end || !(shares > 0 && shares <= MAX_SHARES))
+		return -EINVAL;
+	r->shares = shares;
+	return 0;
 }
 
-static int set_shares(struct balance_rule *r, double shares, char *why,
-		      size_t len)
+static int set_socket(const char *path, void *to)
 {
-	if (shares > 0 && shares <= MAX_SHARES) {
-		r->shares = shares;
-		return 0;
-	}
-	snprintf(why, len, "shares are a number above 0 and up to %.0f",
-		 MAX_SHARES);
-	return -EINVAL;
+	struct balance_rule *r = to;
+
+	if (strlen(path) >= sizeof(r->socket))
+		return -EINVAL;
+	strcpy(r->socket, path);
+	return 0;
 }
 
-static int set_socket(struct balance_rule *r, const char *path, char *why,
-		      size_t len)
-{
-	if (strlen(path) < sizeof(r->socket)) {
-		strcpy(r->socket, path);
-		return 0;
-	}
-	snprintf(why, len, "the socket path %s is too long", path);
-	return -EINVAL;
-}
+#define RULE(member) KEY_MEMBER(struct balance_rule, member)
+static const struct key rule_keys[] = {
+	{ "shares", KEY_OTHER, .parse = set_shares,
+	  .expects = "a number above 0 and up to 1000000" },
+	{ "min", KEY_SIZE, RULE(min_bytes) },
+	{ "max", KEY_SIZE, RULE(max_bytes) },
+	{ "socket", KEY_OTHER, .parse = set_socket,
+	  .expects = "a path of up to 107 characters" },
+	{ .name = NULL },
+};
 
-/* One "KEY=VALUE". */
-static int set_word(struct balance_rule *r, char *word, char *why, size_t len)
-{
-	char *value = strchr(word, '='), *end;
-	double shares;
+_Static_assert(BALANCE_PATH_BYTES == 108, "as the message says");
 
-	if (value)
-		*value++ = 0;
-	else
-		value = "";
-	if (!strcmp(word, "shares")) {
-		shares = strtod(value, &end);
-		return set_shares(r, *value && !*end ? shares : -1, why, len);
-	}
-	if (!strcmp(word, "min"))
-		return set_size(word, value, &r->min_bytes, why, len);
-	if (!strcmp(word, "max"))
-		return set_size(word, value, &r->max_bytes, why, len);
-	if (!strcmp(word, "socket"))
-		return set_socket(r, value, why, len);
-	snprintf(why, len, "a guest has no '%s'; it has shares=, min=, max= "
-		 "and socket=", word);
-	return -EINVAL;
-}
+#define CONFIG(member) KEY_MEMBER(struct balance_config, member)
+static const struct key config_keys[] = {
+	{ "target", KEY_SIZE, CONFIG(target_bytes) },
+	{ "keep_free", KEY_SIZE, CONFIG(free_bytes) },
+	{ "guests", KEY_OTHER, .expects = "an object" },
+	{ .name = NULL },
+};
 
 int balance_config_guest(struct balance_config *c, const char *text, char *why,
 			 size_t len)
 {
 	__cleanup_free char *copy = strdup(text);
-	char *rest = copy, *word;
+	char *rest = copy;
 	struct balance_rule *r;
-	int rc = 0;
 
 	if (!copy) {
 		snprintf(why, len, "no memory");
@@ -107,40 +93,20 @@ int balance_config_guest(struct balance_config *c, const char *text, char *why,
 	r = rule_of(c, strsep(&rest, ","), why, len);
 	if (!r)
 		return -EINVAL;
-	while (!rc && (word = strsep(&rest, ",")))
-		rc = set_word(r, word, why, len);
-	return rc;
+	return rest ? key_list_cut(rule_keys, rest, r, why, len) : 0;
 }
 
-/* A size in JSON: a string, or bytes. */
-static int json_size(const char *name, const json_t *v, uint64_t *bytes,
-		     char *why, size_t len)
+/* As in text; sizes may be bytes, and shares a number. */
+static int json_member(const struct key *keys, const char *name,
+		       const json_t *v, void *to, char *why, size_t len)
 {
+	__cleanup_free char *text = NULL;
+
 	if (json_is_string(v))
-		return set_size(name, json_string_value(v), bytes, why, len);
-	if (json_is_integer(v) && json_integer_value(v) >= 0) {
-		*bytes = json_integer_value(v);
-		return 0;
-	}
-	snprintf(why, len, "\"%s\" must be a size like \"512M\", or bytes",
-		 name);
-	return -EINVAL;
-}
-
-static int json_member(struct balance_rule *r, const char *key,
-		       const json_t *v, char *why, size_t len)
-{
-	if (!strcmp(key, "shares"))
-		return set_shares(r, json_number_value(v), why, len);
-	if (!strcmp(key, "min"))
-		return json_size(key, v, &r->min_bytes, why, len);
-	if (!strcmp(key, "max"))
-		return json_size(key, v, &r->max_bytes, why, len);
-	if (!strcmp(key, "socket") && json_is_string(v))
-		return set_socket(r, json_string_value(v), why, len);
-	snprintf(why, len, "a guest has no \"%s\"; it has \"shares\", "
-		 "\"min\", \"max\" and \"socket\"", key);
-	return -EINVAL;
+		return key_set_text(keys, name, json_string_value(v), to, why,
+				    len);
+	text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	return key_set_text(keys, name, text ? text : "", to, why, len);
 }
 
 static int json_guests(struct balance_config *c, json_t *guests, char *why,
@@ -166,7 +132,7 @@ static int json_guests(struct balance_config *c, json_t *guests, char *why,
 			return -EINVAL;
 		}
 		json_object_foreach(guest, key, v) {
-			rc = json_member(r, key, v, why, len);
+			rc = json_member(rule_keys, key, v, r, why, len);
 			if (rc)
 				return rc;
 		}
@@ -186,18 +152,9 @@ static int take_json(struct balance_config *c, json_t *root, char *why,
 		return -EINVAL;
 	}
 	json_object_foreach(root, key, v) {
-		if (!strcmp(key, "target")) {
-			rc = json_size(key, v, &c->target_bytes, why, len);
-		} else if (!strcmp(key, "keep_free")) {
-			rc = json_size(key, v, &c->free_bytes, why, len);
-		} else if (!strcmp(key, "guests")) {
-			rc = json_guests(c, v, why, len);
-		} else {
-			snprintf(why, len, "there is no \"%s\"; there are "
-				 "\"target\", \"keep_free\" and \"guests\"",
-				 key);
-			rc = -EINVAL;
-		}
+		rc = !strcmp(key, "guests") ?
+			json_guests(c, v, why, len) :
+			json_member(config_keys, key, v, c, why, len);
 		if (rc)
 			return rc;
 	}

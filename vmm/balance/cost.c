@@ -2,7 +2,6 @@
 /* What this host's memory and swap are like. */
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,8 +9,8 @@
 
 #include "vmm/balance/guests.h"
 #include "vmm/mem/addr.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/pressure.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21		/* Linux 5.4 */
@@ -78,12 +77,7 @@ double balance_swap_cost_ns(void)
 
 uint64_t balance_host_available(void)
 {
-	__cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib;
-	char line[128];
+	int64_t bytes = pressure_available();
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			return kib << 10;
-	return 0;
+	return bytes > 0 ? bytes : 0;
 }

@@ -46,29 +46,36 @@ static void print_policy(const struct engine_policy *p)
 		       size_format(p->high_bytes, a, sizeof(a)));
 }
 
-/* The words of the command line change the policy that is in force. */
-static json_t *put(struct client *c, const json_t *current, const char *text)
+/*
+ * The words of the command line change the policy that is in force.  An exit
+ * status; *answer: the new policy, which the caller frees.
+ */
+static int put(struct client *c, const json_t *current, const char *text,
+	       json_t **answer)
 {
 	struct engine_policy policy = ENGINE_POLICY_DEFAULT;
-	json_t *body, *answer;
+	json_t *body;
 	char why[512];
 
-	if (stat_policy_from_json(current, &policy, why, sizeof(why)) ||
-	    engine_policy_parse(text, &policy, why, sizeof(why))) {
+	if (stat_policy_from_json(current, &policy, why, sizeof(why))) {
+		log_error("%s: the answer is no policy: %s", c->path, why);
+		return VMM_EXIT_FAILURE;
+	}
+	if (engine_policy_parse(text, &policy, why, sizeof(why))) {
 		log_error("%s", why);
-		return NULL;
+		return VMM_EXIT_USAGE;
 	}
 	body = stat_policy_json(&policy);
-	answer = client_request(c, "/policy", body);
+	*answer = client_request(c, "/policy", body);
 	json_decref(body);
-	return answer;
+	return *answer ? VMM_EXIT_OK : VMM_EXIT_FAILURE;
 }
 
 int cmd_policy(int argc, char **argv)
 {
 	struct client c = { 0 };
 	struct engine_policy policy = ENGINE_POLICY_DEFAULT;
-	json_t *j = NULL, *changed;
+	json_t *j = NULL, *changed = NULL;
 	const char *text;
 	char why[512];
 	int rc;
@@ -88,11 +95,12 @@ int cmd_policy(int argc, char **argv)
 		goto out;
 	text = poptGetArg(c.popt);
 	if (text) {
-		changed = put(&c, j, text);
+		rc = put(&c, j, text, &changed);
 		json_decref(j);
 		j = changed;
-		if (!j)
+		if (rc)
 			goto out;
+		rc = VMM_EXIT_FAILURE;
 	}
 	if (c.json) {
 		client_print_json(j);

@@ -14,6 +14,7 @@
 
 #include "vmm/control/host-pages.h"
 #include "vmm/control/inspect.h"
+#include "vmm/util/min-max.h"
 
 #define BATCH	  4096		/* entries under one lock */
 #define ADDR_BITS 57		/* of linear addresses, with five levels */
@@ -88,11 +89,6 @@ static uint64_t told_frame(const struct walk *w, const struct rmap_vma *vma,
 	return *next == w->at ? gfn : NO_GFN;
 }
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* One step inside a region; *next is where it ends.  Under the view's lock. */
 static struct run look_inside(struct walk *w, const struct rmap_mm *mm,
 			      const struct rmap_vma *vma, uint64_t *gfn,
@@ -114,7 +110,7 @@ static struct run look_inside(struct walk *w, const struct rmap_mm *mm,
 	run.bits |= bits_of_entry(&e);
 	*gfn = e.pte.present ? e.pte.gfn : NO_GFN;
 	/* Frames differ inside a huge leaf; where nothing is, all is alike. */
-	*next = e.pte.present ? w->at + RMAP_PAGE_SIZE : min_of(*next, e.end);
+	*next = e.pte.present ? w->at + RMAP_PAGE_SIZE : min_u64(*next, e.end);
 	return run;
 }
 
@@ -132,9 +128,9 @@ static struct run step(struct walk *w, const struct rmap_mm *mm, uint64_t *gfn)
 		next = desc.start;
 	} else {
 		run = look_inside(w, mm, vma, gfn, &next);
-		next = min_of(next, desc.end);
+		next = min_u64(next, desc.end);
 	}
-	next = min_of(next, w->end);
+	next = min_u64(next, w->end);
 	run.nr = (next - w->at) / RMAP_PAGE_SIZE;
 	w->at = next;
 	return run;

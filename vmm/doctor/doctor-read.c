@@ -5,12 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "vmm/doctor/doctor-internal.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 __attribute__((format(printf, 3, 0)))
 static int make_path(const struct doctor *d, char path[DOCTOR_PATH_LEN],
@@ -46,83 +45,58 @@ bool doctor_has(const struct doctor *d, const char *fmt, ...)
 	return !err && !access(path, F_OK);
 }
 
-__attribute__((format(printf, 2, 0)))
-static FILE *open_file(const struct doctor *d, const char *fmt, va_list ap)
-{
-	char path[DOCTOR_PATH_LEN];
-	int err = make_path(d, path, fmt, ap);
-
-	if (err) {
-		errno = -err;
-		return NULL;
-	}
-	return fopen(path, "re");
-}
-
 FILE *doctor_fopen(const struct doctor *d, const char *fmt, ...)
 {
+	char path[DOCTOR_PATH_LEN];
 	va_list ap;
-	FILE *f;
+	int err;
 
 	va_start(ap, fmt);
-	f = open_file(d, fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
-	return f;
-}
-
-__attribute__((format(printf, 4, 0)))
-static int first_line(const struct doctor *d, char *buf, size_t len,
-		      const char *fmt, va_list ap)
-{
-	__cleanup_fclose FILE *f = open_file(d, fmt, ap);
-
-	if (!f)
-		return -errno;
-	errno = 0;
-	if (!fgets(buf, len, f))
-		return errno ? -errno : -ENODATA;
-	buf[strcspn(buf, "\n")] = '\0';
-	return 0;
+	if (!err)
+		return fopen(path, "re");
+	errno = -err;
+	return NULL;
 }
 
 int doctor_line(const struct doctor *d, char *buf, size_t len, const char *fmt,
 		...)
 {
+	char path[DOCTOR_PATH_LEN];
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = first_line(d, buf, len, fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
-	return err;
+	return err ? err : small_file_line(path, buf, len);
 }
 
 int doctor_number(const struct doctor *d, uint64_t *v, const char *fmt, ...)
 {
-	char buf[64], *end;
+	char path[DOCTOR_PATH_LEN];
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = first_line(d, buf, sizeof(buf), fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
-	if (err)
-		return err;
-	errno = 0;
-	*v = strtoull(buf, &end, 0);
-	return errno ? -errno : end == buf ? -EINVAL : 0;
+	return err ? err : small_file_number(path, v);
 }
 
 int doctor_choice(const struct doctor *d, char *buf, size_t len,
 		  const char *fmt, ...)
 {
-	char line[256], *start, *end;
+	char path[DOCTOR_PATH_LEN], line[256], *start, *end;
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = first_line(d, line, sizeof(line), fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
+	if (!err)
+		err = small_file_line(path, line, sizeof(line));
 	if (err)
 		return err;
 	start = strchr(line, '[');
@@ -133,56 +107,30 @@ int doctor_choice(const struct doctor *d, char *buf, size_t len,
 	return 0;
 }
 
-__attribute__((format(printf, 5, 0)))
-static int find_field(const struct doctor *d, char *buf, size_t len,
-		      const char *key, const char *fmt, va_list ap)
-{
-	__cleanup_fclose FILE *f = open_file(d, fmt, ap);
-	size_t key_len = strlen(key);
-	char line[1024];
-
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, key, key_len))
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(buf, len, "%s",
-			 line + key_len + strspn(line + key_len, " \t"));
-		return 0;
-	}
-	return -ENOENT;
-}
-
 int doctor_field(const struct doctor *d, char *buf, size_t len,
 		 const char *key, const char *fmt, ...)
 {
+	char path[DOCTOR_PATH_LEN];
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = find_field(d, buf, len, key, fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
-	return err;
+	return err ? err : small_file_field(path, key, buf, len);
 }
 
 int doctor_field_kib(const struct doctor *d, uint64_t *bytes, const char *key,
 		     const char *fmt, ...)
 {
-	unsigned long long kib;
-	char buf[64];
+	char path[DOCTOR_PATH_LEN];
 	va_list ap;
 	int err;
 
 	va_start(ap, fmt);
-	err = find_field(d, buf, sizeof(buf), key, fmt, ap);
+	err = make_path(d, path, fmt, ap);
 	va_end(ap);
-	if (err)
-		return err;
-	if (sscanf(buf, "%llu kB", &kib) != 1)
-		return -EINVAL;
-	*bytes = kib * 1024;
-	return 0;
+	return err ? err : small_file_field_kib(path, key, bytes);
 }
 
 bool doctor_has_word(const char *text, const char *word,

@@ -18,6 +18,7 @@
 
 #include "vmm/engine/engine-internal.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
 
 #define WAIT_NS	   (5 * NSEC_PER_SEC)
 #define MAX_VAIN   6		/* then every five minutes */
@@ -28,11 +29,6 @@
 /* Of its free memory a guest keeps so much: a sixteenth, 32 MiB at least. */
 #define KEEP_SHARE 16
 #define KEEP_BYTES (UINT64_C(32) << 20)
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* Which kind comes back more? */
 static void learn(struct engine *e, const struct view_stats *v)

@@ -9,33 +9,15 @@
 #include "vmm/engine/engine-internal.h"
 #include "vmm/util/bitmap.h"
 
-#define MIN_PERIOD_MS 10
-#define MAX_PERIOD_MS (3600 * 1000)
-
 int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
 {
-	if (p->scan_period_ms < MIN_PERIOD_MS ||
-	    p->scan_period_ms > MAX_PERIOD_MS)
-		snprintf(why, len, "a scan period of %u ms: it is %d ms to %d s",
-			 p->scan_period_ms, MIN_PERIOD_MS, MAX_PERIOD_MS / 1000);
-	else if (p->min_idle_scans < 1 || p->min_idle_scans >= FRAME_AGE_MAX)
-		snprintf(why, len, "idle for %u scans: it is 1 to %d",
-			 p->min_idle_scans, FRAME_AGE_MAX - 1);
-	else if (p->cpu_percent < 1 || p->cpu_percent > 100)
-		snprintf(why, len, "a CPU quota of %u %%: it is 1 to 100",
-			 p->cpu_percent);
-	else if (p->proactive_ppm > 1000000)
-		snprintf(why, len, "a promotion budget of %u millionths: it is "
-			 "up to 100%% of the working set", p->proactive_ppm);
-	else if (p->psi_limit > 10000)
-		snprintf(why, len, "a PSI limit of %u hundredths: it is up to "
-			 "100%%", p->psi_limit);
-	else if (!p->low_bytes != !p->high_bytes ||
-		 p->low_bytes > p->high_bytes)
-		snprintf(why, len, "watermarks of the host's available memory: "
-			 "low= and high= are given both, low at most high");
-	else
-		return 0;
+	int rc = key_check_numbers(engine_policy_keys, p, why, len);
+
+	if (rc || (!p->low_bytes == !p->high_bytes &&
+		   p->low_bytes <= p->high_bytes))
+		return rc;
+	snprintf(why, len, "watermarks of the host's available memory: low= and "
+		 "high= are given both, low at most high");
 	return -EINVAL;
 }
 

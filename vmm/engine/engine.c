@@ -25,16 +25,12 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/min-max.h"
 
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 #define ERROR_AGAIN_NS (60 * NSEC_PER_SEC)
 #define REST_MARGIN   64	/* of the target */
-
-static uint64_t max_u64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
 
 /* One that lasts is told again now and then, not by each scan. */
 void engine_set_error(struct engine *e, const char *what, int rc)

@@ -14,6 +14,7 @@
 
 #include "vmm/experiment/cgroup.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 #define PREFIX	     "vmm-experiment-"
 #define MAX_LINE     4096
@@ -228,15 +229,9 @@ int cgroup_join(const struct cgroup *cg)
 static int read_number(const char *dir, const char *name, uint64_t *n)
 {
 	char path[CGROUP_PATH + 64];
-	__cleanup_fclose FILE *f = NULL;
-	unsigned long long value;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%llu", &value) != 1)
-		return -EIO;
-	*n = value;
-	return 0;
+	return small_file_number(path, n) ? -EIO : 0;
 }
 
 int cgroup_read(const struct cgroup *cg, struct cgroup_usage *usage)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -9,36 +8,17 @@
 
 #include "vmm/experiment/host-facts.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 /* The first line, or the rest of the first one that begins with key. */
-static bool read_line(const char *file, const char *key, char *buf, size_t len)
-{
-	__cleanup_fclose FILE *f = fopen(file, "re");
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		const char *value = line;
-
-		line[strcspn(line, "\n")] = 0;
-		if (key) {
-			if (strncmp(line, key, strlen(key)))
-				continue;
-			value = strchr(line, ':');
-			value = value ? value + 1 + strspn(value + 1, " \t") :
-				"";
-		}
-		snprintf(buf, len, "%.200s", value);
-		return true;
-	}
-	return false;
-}
-
 static void add(json_t *facts, const char *name, const char *file,
 		const char *key)
 {
-	char text[256];
+	char text[201];
+	int rc = key ? small_file_field(file, key, text, sizeof(text)) :
+		       small_file_line(file, text, sizeof(text));
 
-	if (read_line(file, key, text, sizeof(text)))
+	if (!rc)
 		json_object_set_new(facts, name, json_string(text));
 }
 
@@ -67,10 +47,10 @@ json_t *host_facts(void)
 
 	if (!uname(&uts))
 		json_object_set_new(facts, "kernel", json_string(uts.release));
-	add(facts, "cpu", "/proc/cpuinfo", "model name");
+	add(facts, "cpu", "/proc/cpuinfo", "model name\t:");
 	json_object_set_new(facts, "cpus",
 			    json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
-	add(facts, "memory", "/proc/meminfo", "MemTotal");
+	add(facts, "memory", "/proc/meminfo", "MemTotal:");
 	add_swap(facts);
 	add(facts, "zram codec", "/sys/block/zram0/comp_algorithm", NULL);
 	add(facts, "zswap", "/sys/module/zswap/parameters/enabled", NULL);

@@ -17,6 +17,8 @@
 
 #include "vmm/mem/faults-internal.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
+#include "vmm/util/small-file.h"
 #include "vmm/util/thread.h"
 
 #define MIN_BLOCK   UINT64_C(512)		/* pages: 2 MiB */
@@ -83,11 +85,6 @@ static int open_shard(struct faults_shard *s, bool is_memfd, char *why, size_t l
 	return s->fd < 0 ? s->fd : 0;
 }
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static int stop_fault_around(struct guest_faults *f)
 {
 	int rc = 0;
@@ -97,7 +94,7 @@ static int stop_fault_around(struct guest_faults *f)
 		uint64_t g = s->base.v, end = g + s->nr_pages, next;
 
 		for (; !rc && g < end; g = next) {
-			next = min_of(end, guest_faults_shard_end(GFN(g)).v);
+			next = min_u64(end, guest_faults_shard_end(GFN(g)).v);
 			rc = faults_register(f, (struct gfn_range){ GFN(g),
 					     next - g },
 					     UFFDIO_REGISTER_MODE_WP);
@@ -215,14 +212,9 @@ static int start_thread(struct faults_shard *s)
  */
 static uint64_t choose_block(const struct guest_mem *mem)
 {
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-	uint64_t pages = MIN_BLOCK;
-	unsigned long maps;
+	uint64_t pages = MIN_BLOCK, maps = MAX_MAPS;
 
-	if (!f || fscanf(f, "%lu", &maps) != 1)
-		maps = MAX_MAPS;
-	if (f)
-		fclose(f);
+	small_file_number("/proc/sys/vm/max_map_count", &maps);
 	while (pages < FAULTS_SHARD_PAGES &&
 	       guest_mem_nr_frames(mem) / pages > maps / 2)
 		pages *= 2;

@@ -16,6 +16,7 @@
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
+#include "vmm/util/small-file.h"
 
 #ifndef MFD_HUGETLB
 #define MFD_HUGETLB 0x0004U		/* Linux 4.14 */
@@ -72,16 +73,14 @@ int hugetlb_fill(int fd, uint64_t nr_bytes)
 /* A number of the pool's directory; -errno. */
 static long long pool_number(unsigned int shift, const char *name)
 {
-	__cleanup_fclose FILE *f = NULL;
 	char path[128];
-	long long n;
+	uint64_t n;
+	int rc;
 
 	snprintf(path, sizeof(path), POOLS "/hugepages-%ukB/%s",
 		 1u << (shift - 10), name);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	return fscanf(f, "%lld", &n) == 1 ? n : -EIO;
+	rc = small_file_number(path, &n);
+	return rc ? rc : (long long)n;
 }
 
 static void explain_pool(unsigned int shift, uint64_t nr_bytes,

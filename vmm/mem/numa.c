@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "vmm/mem/numa.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/key-value.h"
 #include "vmm/util/size.h"
 
 #define LOCAL	  10
@@ -63,60 +63,44 @@ struct words {
 	bool has_number;
 };
 
-static int parse_word(struct words *w, char *word, char *why, size_t len)
+static int set_cpus(const char *text, void *to)
 {
-	char *value = strchr(word, '=');
-	const char *end = NULL, *like;
-	unsigned int host;
+	struct words *w = to;
 
-	if (value)
-		*value++ = 0;
-	else
-		value = "";
-	if (!strcmp(word, "node")) {
-		end = parse_number(value, GUEST_NUMA_NODES - 1, &w->number);
-		w->has_number = true;
-		like = "a number from 0 to 7";
-	} else if (!strcmp(word, "cpus")) {
-		end = parse_cpus(value, &w->node.cpus) ? "" : NULL;
-		like = "CPUs like 0-1 or 0+2-3";
-	} else if (!strcmp(word, "mem")) {
-		end = size_parse(value, &w->node.nr_bytes) ? NULL : "";
-		like = "a size like 1G";
-	} else if (!strcmp(word, "host")) {
-		end = parse_number(value, MAX_HOST, &host);
-		w->node.host = end ? (int)host : -1;
-		like = "the number of a node of the host";
-	} else {
-		snprintf(why, len, "a node has no '%s'; it has node=, mem=, "
-			 "cpus= and host=", word);
-		return -EINVAL;
-	}
-	if (end && !*end)
-		return 0;
-	snprintf(why, len, "%s='%s' is not %s", word, value, like);
-	return -EINVAL;
+	return parse_cpus(text, &w->node.cpus) ? 0 : -EINVAL;
 }
+
+static void note_number(const struct key *key, void *to)
+{
+	struct words *w = to;
+
+	w->has_number = true;
+}
+
+static const struct key keys[] = {
+	{ "node", KEY_NUMBER, KEY_MEMBER(struct words, number),
+	  .max = GUEST_NUMA_NODES - 1, .done = note_number },
+	{ "mem", KEY_SIZE, KEY_MEMBER(struct words, node.nr_bytes) },
+	{ "cpus", KEY_OTHER, .parse = set_cpus,
+	  .expects = "a list of CPUs from 0 to 63, like 0-1 or 0+2-3" },
+	{ "host", KEY_NUMBER, KEY_MEMBER(struct words, node.host),
+	  .max = MAX_HOST, .unit = "a node of the host" },
+	{ .name = NULL },
+};
+
+_Static_assert(GUEST_NUMA_CPUS == 64, "as the message says");
 
 int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 		     size_t len)
 {
-	__cleanup_free char *copy = strdup(text);
 	struct words w = { .node.host = -1 };
-	char *rest = copy, *word;
-	int rc;
+	int rc = key_list_parse(keys, text, &w, why, len);
 
-	if (!copy) {
-		snprintf(why, len, "no memory");
-		return -ENOMEM;
-	}
-	while ((word = strsep(&rest, ","))) {
-		rc = parse_word(&w, word, why, len);
-		if (rc)
-			return rc;
-	}
+	if (rc)
+		return rc;
 	if (!w.has_number) {
-		snprintf(why, len, "which node is it? Say node=0, then 1, ...");
+		snprintf(why, len, "node=N is missing: the number of the node, "
+			 "from 0 without a gap");
 		return -EINVAL;
 	}
 	if (!w.node.nr_bytes || w.node.nr_bytes % NODE_STEP) {
@@ -125,7 +109,7 @@ int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 		return -EINVAL;
 	}
 	if (numa->nodes[w.number].nr_bytes) {
-		snprintf(why, len, "node %u is there already", w.number);
+		snprintf(why, len, "node %u is given twice", w.number);
 		return -EINVAL;
 	}
 	numa->nodes[w.number] = w.node;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/numa.h"
+#include "vmm/util/key-value.h"
 
 /* What PUT /policy and --reclaim set; see vmm-policy(1). */
 struct engine_policy {
@@ -39,11 +40,14 @@ struct engine_policy {
 	uint64_t node_target_bytes[GUEST_NUMA_NODES];
 };
 
-#define ENGINE_PROACTIVE_PPM 2000	/* 0.2 % of the working set a minute */
+#define ENGINE_PROACTIVE_TEXT "0.2"	/* % of the working set a minute */
 
 #define ENGINE_POLICY_DEFAULT \
 	{ .enabled = false, .target_bytes = 0, .scan_period_ms = 1000, \
 	  .min_idle_scans = 2, .cpu_percent = 10, .psi_limit = 100 }
+
+/* Names, ranges and units of a policy, as text and as JSON. */
+extern const struct key engine_policy_keys[];
 
 /*
  * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a

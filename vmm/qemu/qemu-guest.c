@@ -17,6 +17,7 @@
 #include "vmm/qemu/qemu-guest.h"
 #include "vmm/qemu/qemu-layout.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 #define MAX_CMDLINE (1u << 20)
 #define HOLE_END    (UINT64_C(4) << 30)
@@ -235,11 +236,11 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 /* What the kernel may do for memory that QEMU advises it to, as it does all. */
 static bool has_huge_pages(void)
 {
-	__cleanup_fclose FILE *f =
-		fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
 	char line[64];
 
-	return f && fgets(line, sizeof(line), f) && !strstr(line, "[never]");
+	return !small_file_line("/sys/kernel/mm/transparent_hugepage/enabled",
+				line, sizeof(line)) &&
+	       !strstr(line, "[never]");
 }
 
 static enum guest_mem_backing backing_of(const struct proc_vma *v)

@@ -2,7 +2,9 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "vmm/access/source.h"
 #include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/exit-status.h"
@@ -10,12 +12,18 @@
 
 int service_options_check(struct service_options *o)
 {
+	const struct access_source_ops *source;
 	const struct reclaim_sink_ops *sink;
 	const char *options;
-	char why[256];
+	char why[512];
 
 	if (o->sink && sink_find(&sink, o->sink, &options, why, sizeof(why))) {
 		log_error("--sink %s: %s", o->sink, why);
+		return VMM_EXIT_USAGE;
+	}
+	if (o->abits && strcmp(o->abits, "auto") && strcmp(o->abits, "none") &&
+	    access_find(&source, o->abits, why, sizeof(why))) {
+		log_error("--abits %s: %s", o->abits, why);
 		return VMM_EXIT_USAGE;
 	}
 	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,

@@ -80,11 +80,8 @@ static int damon_sink_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	struct damon_sink *s;
 	int rc = damon_sink_probe(mem, why, len);
 
-	if (!rc && options) {
-		snprintf(why, len, "damon has no option '%s': it takes none",
-			 options);
-		rc = -EINVAL;
-	}
+	if (!rc)
+		rc = sink_check_options(&sink_damon, options, why, len);
 	if (rc)
 		return rc;
 	snprintf(why, len, "no memory for the sink damon");

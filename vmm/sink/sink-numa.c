@@ -31,7 +31,7 @@
 #include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/key-value.h"
 
 #define BATCH 512
 
@@ -73,30 +73,19 @@ static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
 	return 0;
 }
 
-static int parse_word(struct sink_numa *s, char *word, char *why, size_t len)
-{
-	char *value = strchr(word, '='), *end = NULL;
-	long n = -1;
-	int *to = NULL;
+static const struct key keys[] = {
+	{ "to", KEY_NUMBER, KEY_MEMBER(struct sink_numa, to), .max = 63,
+	  .unit = "a node of the host" },
+	{ "from", KEY_NUMBER, KEY_MEMBER(struct sink_numa, from), .max = 63,
+	  .unit = "a node of the host" },
+	{ .name = NULL },
+};
 
-	if (value) {
-		*value++ = 0;
-		n = strtol(value, &end, 10);
-		to = !strcmp(word, "to") ? &s->to :
-		     !strcmp(word, "from") ? &s->from : NULL;
-	}
-	if (!to) {
-		snprintf(why, len, "numa has no option '%s'; it has to=NODE "
-			 "and from=NODE", word);
-		return -EINVAL;
-	}
-	if (end == value || *end || n < 0 || n > 63) {
-		snprintf(why, len, "%s='%s' is not the number of a node", word,
-			 value);
-		return -EINVAL;
-	}
-	*to = n;
-	return 0;
+static int numa_check_options(const char *options, char *why, size_t len)
+{
+	struct sink_numa s;
+
+	return key_list_parse(keys, options, &s, why, len);
 }
 
 static int check_nodes(struct sink_numa *s, char *why, size_t len)
@@ -127,21 +116,11 @@ static int check_nodes(struct sink_numa *s, char *why, size_t len)
 static int parse_options(struct sink_numa *s, const char *options, char *why,
 			 size_t len)
 {
-	__cleanup_free char *copy = options ? strdup(options) : NULL;
-	char *rest = copy, *word;
 	int rc;
 
-	if (options && !copy) {
-		snprintf(why, len, "no memory");
-		return -ENOMEM;
-	}
 	s->to = s->from = -1;
-	while ((word = strsep(&rest, ","))) {
-		rc = parse_word(s, word, why, len);
-		if (rc)
-			return rc;
-	}
-	return check_nodes(s, why, len);
+	rc = options ? key_list_parse(keys, options, s, why, len) : 0;
+	return rc ? rc : check_nodes(s, why, len);
 }
 
 static void numa_close(struct reclaim_sink *sink)
@@ -351,6 +330,7 @@ static int numa_prefetch(struct reclaim_sink *sink,
 const struct reclaim_sink_ops sink_numa = {
 	.name = "numa",
 	.stays_usable = true,
+	.check_options = numa_check_options,
 	.probe = numa_probe,
 	.open = numa_open,
 	.evict = numa_evict,

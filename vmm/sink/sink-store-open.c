@@ -13,6 +13,8 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/key-value.h"
+#include "vmm/util/min-max.h"
 #include "vmm/util/size.h"
 
 #define MAX_SHARDS 8
@@ -20,15 +22,16 @@
 
 struct options {
 	uint64_t mem_bytes, device_bytes;
-	uint64_t timeout_ns;	/* 0: the store's default */
+	unsigned int timeout_ms;	/* 0: the store's default */
 	enum page_kind kind;
 	int level;
 	unsigned int nr_shards;
 	const char *file, *nbd;
 };
 
-static int parse_codec(const char *value, struct options *o)
+static int parse_codec(const char *value, void *to)
 {
+	struct options *o = to;
 	char *end;
 	long level;
 
@@ -49,87 +52,52 @@ static int parse_codec(const char *value, struct options *o)
 	return 0;
 }
 
-static int parse_shards(const char *value, struct options *o)
-{
-	char *end;
-	long n = strtol(value, &end, 10);
+static const char *const codecs[] = { "lz4", "zstd", "none", NULL };
 
-	if (end == value || *end || n < 1 || n > MAX_SHARDS)
-		return -EINVAL;
-	o->nr_shards = n;
-	return 0;
-}
-
-/* "2s", "500ms": from 10 ms to a minute. */
-static int parse_timeout(const char *value, struct options *o)
-{
-	char *end;
-	unsigned long n = strtoul(value, &end, 10);
-	uint64_t unit = !strcmp(end, "ms") ? NSEC_PER_MSEC :
-			!strcmp(end, "s") ? NSEC_PER_SEC : 0;
-
-	if (*value < '0' || *value > '9' || !unit ||
-	    n > 60 * NSEC_PER_SEC / unit || n * unit < 10 * NSEC_PER_MSEC)
-		return -EINVAL;
-	o->timeout_ns = n * unit;
-	return 0;
-}
-
-static int parse_word(const char *name, const char *value, struct options *o)
-{
-	if (!strcmp(name, "mem"))
-		return size_parse(value, &o->mem_bytes);
-	if (!strcmp(name, "size"))
-		return size_parse(value, &o->device_bytes);
-	if (!strcmp(name, "codec"))
-		return parse_codec(value, o);
-	if (!strcmp(name, "shards"))
-		return parse_shards(value, o);
-	if (!strcmp(name, "timeout"))
-		return parse_timeout(value, o);
-	if (strcmp(name, "file") && strcmp(name, "nbd"))
-		return -ENOENT;
-	*(*name == 'f' ? &o->file : &o->nbd) = value;
-	return *value ? 0 : -EINVAL;
-}
+static const struct key keys[] = {
+	{ "mem", KEY_SIZE, KEY_MEMBER(struct options, mem_bytes) },
+	{ "codec", KEY_OTHER, .parse = parse_codec, .words = codecs,
+	  .expects = "lz4, none, zstd or zstd:LEVEL with a level from 1 to "
+		     "19" },
+	{ "file", KEY_TEXT, KEY_MEMBER(struct options, file) },
+	{ "nbd", KEY_TEXT, KEY_MEMBER(struct options, nbd) },
+	{ "size", KEY_SIZE, KEY_MEMBER(struct options, device_bytes) },
+	{ "timeout", KEY_DURATION, KEY_MEMBER(struct options, timeout_ms),
+	  .min = 10, .max = 60 * 1000 },
+	{ "shards", KEY_NUMBER, KEY_MEMBER(struct options, nr_shards),
+	  .min = 1, .max = MAX_SHARDS },
+	{ .name = NULL },
+};
 
 /* text is cut into words; the names point into it. */
 static int parse_options(char *text, struct options *o, char *why, size_t len)
 {
-	char *save, *word;
+	int rc = *text ? key_list_cut(keys, text, o, why, len) : 0;
 
-	for (word = strtok_r(text, ",", &save); word;
-	     word = strtok_r(NULL, ",", &save)) {
-		char *value = strchr(word, '=');
-		int rc = value ? 0 : -ENOENT;
-
-		if (value) {
-			*value++ = 0;
-			rc = parse_word(word, value, o);
-		}
-		if (!rc)
-			continue;
-		if (rc == -ENOENT)
-			snprintf(why, len, "store has no option '%s': there "
-				 "are mem=SIZE, codec=lz4|zstd[:LEVEL]|none, "
-				 "file=PATH, nbd=URI, size=SIZE, timeout=TIME "
-				 "and shards=N", word);
-		else
-			snprintf(why, len, "store: %s=%s is out of range or "
-				 "no such thing; see vmm-run(1)", word, value);
-		return -EINVAL;
-	}
+	if (rc)
+		return rc;
 	if (o->file && o->nbd) {
 		snprintf(why, len, "store: file and nbd exclude each other");
 		return -EINVAL;
 	}
-	if (!o->file && !o->nbd && (o->device_bytes || o->timeout_ns)) {
+	if (!o->file && !o->nbd && (o->device_bytes || o->timeout_ms)) {
 		snprintf(why, len, "store: %s= is of a device: say which, with "
 			 "file=PATH or nbd=URI; for memory there is mem=SIZE",
 			 o->device_bytes ? "size" : "timeout");
 		return -EINVAL;
 	}
 	return 0;
+}
+
+static int store_check_options(const char *options, char *why, size_t len)
+{
+	__cleanup_free char *copy = strdup(options);
+	struct options o = { 0 };
+
+	if (copy)
+		return parse_options(copy, &o, why, len);
+	snprintf(why, len, "no memory");
+	return -ENOMEM;
 }
 
 static int store_probe(const struct guest_mem *mem, char *why, size_t len)
@@ -172,7 +140,7 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 	struct store_config config = {
 		.nr_keys = guest_mem_nr_frames(s->mem),
 		.mem_bytes = o->mem_bytes,
-		.timeout_ns = o->timeout_ns,
+		.timeout_ns = o->timeout_ms * NSEC_PER_MSEC,
 	};
 	char a[16];
 	int rc = 0;
@@ -277,11 +245,6 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return rc;
 }
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Calls fn for each run of set bits that is short enough and of one shard. */
 static int each_run(struct sink_store *s, const uint64_t *map,
 		    struct gfn_range range,
@@ -291,8 +254,8 @@ static int each_run(struct sink_store *s, const uint64_t *map,
 	int rc = 0;
 
 	for (; !rc && (g = bitmap_next(map, g, end)) < end; g = to) {
-		to = min_of(bitmap_next_zero(map, g, end), g + RUN_PAGES);
-		to = min_of(to, guest_faults_shard_end(GFN(g)).v);
+		to = min_u64(bitmap_next_zero(map, g, end), g + RUN_PAGES);
+		to = min_u64(to, guest_faults_shard_end(GFN(g)).v);
 		rc = fn(s, (struct gfn_range){ GFN(g), to - g });
 	}
 	return rc;
@@ -359,6 +322,7 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 const struct reclaim_sink_ops sink_store = {
 	.name = "store",
 	.serves_faults = true,
+	.check_options = store_check_options,
 	.probe = store_probe,
 	.open = sink_store_open,
 	.evict = sink_store_evict,

@@ -23,6 +23,7 @@
 #include "vmm/sink/sink-store-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
 
 #define FIRST_DELAY_NS (100 * NSEC_PER_MSEC)
 #define MOST_DELAY_NS  NSEC_PER_SEC
@@ -195,11 +196,6 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 	return false;
 }
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 void sink_store_again(void *arg, unsigned int shard)
 {
 	struct sink_store *s = arg;
@@ -210,7 +206,7 @@ void sink_store_again(void *arg, unsigned int shard)
 		guest_faults_again(s->faults, shard, 0);
 	} else {
 		sh->pass_delay_ns = sh->pass_helped ? FIRST_DELAY_NS :
-			min_of(2 * sh->pass_delay_ns, MOST_DELAY_NS);
+			min_u64(2 * sh->pass_delay_ns, MOST_DELAY_NS);
 		sh->pass_helped = false;
 		sh->next_waiting = 0;
 		if (sh->nr_waiting)

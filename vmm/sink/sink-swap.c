@@ -21,7 +21,7 @@
 
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21		/* Linux 5.4 */
@@ -44,16 +44,10 @@ static bool is_remote(const struct sink_swap *s)
 /* Bytes of swap that are free, or -errno. */
 static int64_t swap_free(void)
 {
-	__cleanup_fclose FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-	long long kib;
+	uint64_t bytes = 0;
+	int rc = small_file_field_kib("/proc/meminfo", "SwapFree:", &bytes);
 
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "SwapFree: %lld kB", &kib) == 1)
-			return kib * 1024;
-	return -ENOENT;
+	return rc ? rc : (int64_t)bytes;
 }
 
 static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
@@ -98,11 +92,8 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	struct sink_swap *s;
 	int rc = swap_probe(mem, why, len);
 
-	if (!rc && options) {
-		snprintf(why, len, "swap has no option '%s': it takes none",
-			 options);
-		rc = -EINVAL;
-	}
+	if (!rc)
+		rc = sink_check_options(&sink_swap, options, why, len);
 	if (rc)
 		return rc;
 	s = calloc(1, sizeof(*s));

@@ -8,28 +8,47 @@
 
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
+#include "vmm/util/nearest.h"
 
 static const struct reclaim_sink_ops *const sinks[] = {
 	&sink_swap, &sink_store, &sink_damon, &sink_numa,
 };
 
+int sink_check_options(const struct reclaim_sink_ops *ops, const char *options,
+		       char *why, size_t len)
+{
+	if (!options)
+		return 0;
+	if (ops->check_options)
+		return ops->check_options(options, why, len);
+	snprintf(why, len, "the sink %s has no options: '%s'", ops->name,
+		 options);
+	return -EINVAL;
+}
+
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 	      const char **options, char *why, size_t len)
 {
 	size_t n = strcspn(text, ",");
+	__cleanup_free char *name = strndup(text, n);
+	struct nearest nearest = { .word = name ? name : "" };
+	char hint[64];
 
-	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++)
-		if (strlen(sinks[i]->name) == n &&
-		    !strncmp(sinks[i]->name, text, n)) {
-			*ops = sinks[i];
-			*options = text[n] ? text + n + 1 : NULL;
-			return 0;
-		}
-	snprintf(why, len, "there is no sink '%.*s': say swap (the kernel's), "
-		 "store[,OPTION=VALUE...] (compressed memory of vmm), damon "
-		 "(swap, and the kernel looks which pages are cold) or "
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(*sinks); i++) {
+		nearest_try(&nearest, sinks[i]->name);
+		if (strlen(sinks[i]->name) != n ||
+		    strncmp(sinks[i]->name, text, n))
+			continue;
+		*ops = sinks[i];
+		*options = text[n] ? text + n + 1 : NULL;
+		return sink_check_options(*ops, *options, why, len);
+	}
+	snprintf(why, len, "unknown sink '%.*s'%s; there are swap (the "
+		 "kernel's), store[,KEY=VALUE...] (compressed memory of vmm), "
+		 "damon (swap, and the kernel looks which pages are cold) and "
 		 "numa,to=NODE (another node's memory)",
-		 (int)n, text);
+		 (int)n, text, nearest_hint(&nearest, hint, sizeof(hint)));
 	return -EINVAL;
 }
 

@@ -64,6 +64,11 @@ struct reclaim_sink_ops {
 	bool stays_usable;
 	/* It serves page faults of the memory (vmm/mem/faults.h). */
 	bool serves_faults;
+	/*
+	 * Whether options could be given to open(), on whatever host.  0 or
+	 * -errno with why.  NULL: it has no options.
+	 */
+	int (*check_options)(const char *options, char *why, size_t len);
 	/* As in access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
 	/*
@@ -119,10 +124,14 @@ int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
 
 /*
  * "swap", "damon", "store[,OPTION=VALUE...]" or "numa,to=NODE": the sink of that
- * name, and in *options what follows it.  -EINVAL with why.
+ * name, and in *options what follows it, which was checked.  -EINVAL with why.
  */
 int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 	      const char **options, char *why, size_t len);
+
+/* options may be NULL.  0 or -errno with why. */
+int sink_check_options(const struct reclaim_sink_ops *ops, const char *options,
+		       char *why, size_t len);
 
 #define SINK_SELFTEST_PAGES 512
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "vmm/top/host.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 /* The line that begins with name, after it; NULL: there is none. */
 static const char *find_line(const char *text, const char *name)
@@ -56,13 +55,7 @@ void top_host_parse(const char *meminfo, const char *pressure,
 /* Both files are far shorter than this; NULL: not there, or not allowed. */
 static const char *read_file(const char *path, char *buf, size_t len)
 {
-	__cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, len - 1);
-
-	if (n < 0)
-		return NULL;
-	buf[n] = 0;
-	return buf;
+	return small_file_read(path, buf, len) < 0 ? NULL : buf;
 }
 
 void top_host_read(struct top_host *h)

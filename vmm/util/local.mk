@@ -3,6 +3,9 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/cleanup.h \
 	vmm/util/clock.h \
 	vmm/util/cond.h \
+	vmm/util/key-value.c vmm/util/key-value.h \
+	vmm/util/min-max.h \
+	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
@@ -14,6 +17,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/printable.c vmm/util/printable.h \
 	vmm/util/rundir.c vmm/util/rundir.h \
 	vmm/util/size.c vmm/util/size.h \
+	vmm/util/small-file.c vmm/util/small-file.h \
 	vmm/util/stop-flag.h \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/thread.h \

@@ -2,28 +2,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vmm/util/pressure.h"
-
-static int read_text(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
-	if (n < 0)
-		n = -errno;
-	else
-		buf[n] = '\0';
-	close(fd);
-	return n < 0 ? n : 0;
-}
+#include "vmm/util/small-file.h"
 
 int pressure_parse_psi(const char *text)
 {
@@ -47,15 +30,15 @@ int64_t pressure_parse_available(const char *text)
 int pressure_memory(void)
 {
 	char text[256];
-	int rc = read_text("/proc/pressure/memory", text, sizeof(text));
+	ssize_t n = small_file_read("/proc/pressure/memory", text, sizeof(text));
 
-	return rc ? rc : pressure_parse_psi(text);
+	return n < 0 ? n : pressure_parse_psi(text);
 }
 
 int64_t pressure_available(void)
 {
 	char text[512];
-	int rc = read_text("/proc/meminfo", text, sizeof(text));
+	ssize_t n = small_file_read("/proc/meminfo", text, sizeof(text));
 
-	return rc ? rc : pressure_parse_available(text);
+	return n < 0 ? n : pressure_parse_available(text);
 }

@@ -15,6 +15,7 @@
 
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/small-file.h"
 
 #define INTERVAL_US "100"
 
@@ -45,18 +46,6 @@ static bool try_again(struct patience *p)
 	p->nr_tries++;
 	usleep(BUSY_US);
 	return true;
-}
-
-static ssize_t read_again(int fd, char *buf, size_t len)
-{
-	struct patience p = { 0 };
-	ssize_t n;
-
-	do {
-		n = pread(fd, buf, len, 0);
-		n = n < 0 ? -errno : n;
-	} while (n == -EBUSY && try_again(&p));
-	return n;
 }
 
 static ssize_t write_again(int fd, const char *text)
@@ -93,16 +82,14 @@ int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value)
 
 int damon_sysfs_get(int dir_fd, const char *path, char *buf, size_t len)
 {
-	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	struct patience p = { 0 };
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	n = read_again(fd, buf, len - 1);
-	close(fd);
+	do {
+		n = small_file_read_at(dir_fd, path, buf, len);
+	} while (n == -EBUSY && try_again(&p));
 	if (n < 0)
 		return n;
-	buf[n] = '\0';
 	buf[strcspn(buf, "\n")] = '\0';
 	return 0;
 }
