@@ -1,7 +1,7 @@
 # Unit tests: one program a module, each prints TAP (tests/tap.h).
 noinst_HEADERS += tests/tap.h tests/one-cpu.h
 
-UNIT_TESTS = tests/unit/util tests/unit/key-value \
+UNIT_TESTS = tests/unit/util tests/unit/key-value tests/unit/log \
 	tests/unit/small-file
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
@@ -10,6 +10,8 @@ tests_unit_util_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_util_LDADD = $(VMM_LIBS)
 tests_unit_key_value_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_key_value_LDADD = $(VMM_LIBS)
+tests_unit_log_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_log_LDADD = $(VMM_LIBS)
 tests_unit_small_file_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_small_file_LDADD = $(VMM_LIBS)
 

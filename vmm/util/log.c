@@ -7,6 +7,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/util/clock.h"
@@ -56,6 +59,53 @@ static void write_line(const char *line, size_t len)
 	tx_out_close(&out);
 }
 
+/* Whether stderr is the socket to journald that systemd gave us. */
+static bool is_journal(const struct stat *st)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	int end = 0;
+
+	return stream &&
+	       sscanf(stream, "%llu:%llu%n", &device, &inode, &end) == 2 &&
+	       !stream[end] && st->st_dev == device && st->st_ino == inode;
+}
+
+/* "2026-01-31T12:00:00.123+0100 " */
+static size_t put_time(char *buf, size_t len)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!localtime_r(&now.tv_sec, &tm))
+		return 0;
+	n = strftime(buf, len, "%Y-%m-%dT%H:%M:%S", &tm);
+	n += snprintf(buf + n, len - n, ".%03ld", now.tv_nsec / 1000000);
+	return n + strftime(buf + n, len - n, "%z ", &tm);
+}
+
+/*
+ * What goes before a line where stderr leads; returns its length.  Asked for
+ * each line, as stderr may be another one by then.
+ */
+static size_t put_context(enum log_level level, char *buf, size_t len)
+{
+	/* Of syslog(3), which journald takes from "<N>". */
+	static const int priority[] = {
+		[LOG_LEVEL_ERROR] = 3, [LOG_LEVEL_WARN] = 4,
+		[LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7,
+	};
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st))
+		return 0;
+	if (is_journal(&st))
+		return snprintf(buf, len, "<%d>", priority[level]);
+	return S_ISREG(st.st_mode) ? put_time(buf, len) : 0;
+}
+
 __attribute__((format(printf, 2, 0)))
 static void emit(enum log_level level, const char *fmt, va_list ap)
 {
@@ -66,9 +116,12 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 		[LOG_LEVEL_DEBUG] = "vmm: debug: ",
 	};
 	char line[1024];
-	int n = snprintf(line, sizeof(line), "\n%s", prefix[level]);
-	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	int n = 1, m;
 
+	line[0] = '\n';
+	n += put_context(level, line + n, sizeof(line) - n);
+	n += snprintf(line + n, sizeof(line) - n, "%s", prefix[level]);
+	m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	if (m < 0)
 		return;
 	n += m;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages to a person, on stderr, one line each: "vmm: text".
+ * Messages to a person, on stderr, one line each: "vmm: text".  Where stderr is
+ * systemd's journal (JOURNAL_STREAM names it), "<3>" or the like comes first, by
+ * which journald knows how grave it is; where it is a regular file, the time.
  *
  * All functions keep errno, add the newline themselves and may be called by
  * any thread.  A line, or the rest of one, that nobody makes room for within
