@@ -21,6 +21,8 @@
 #include "guest-agent/agent.h"
 
 #define DEFAULT_INTERVAL_MS 2000
+#define MIN_INTERVAL_MS	    100
+#define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
 #define FLAGS_SHARE	    100	/* and only 1/100 of a CPU */
@@ -60,12 +62,6 @@ static void obey(struct session *s, const struct protocol_message *m)
 		cache_drop(m->drop_bytes);
 		/* The host wants to know what came of it. */
 		s->want_epoch = s->want_flags = true;
-		break;
-	case PROTOCOL_REPORT_FREE:
-		s->want_epoch = s->want_flags = true;
-		break;
-	case PROTOCOL_SET_INTERVAL:
-		s->interval_ms = m->interval_ms;
 		break;
 	default:
 		break;
@@ -282,11 +278,11 @@ static int parse(struct options *o, int argc, char **argv)
 		fprintf(stderr, "vmm-guest-agent: what is '%s' for? See "
 			"--help\n", poptPeekArg(popt));
 		rc = 2;
-	} else if (o->interval_ms < PROTOCOL_MIN_INTERVAL_MS ||
-		   o->interval_ms > PROTOCOL_MAX_INTERVAL_MS) {
+	} else if (o->interval_ms < MIN_INTERVAL_MS ||
+		   o->interval_ms > MAX_INTERVAL_MS) {
 		fprintf(stderr, "vmm-guest-agent: --interval %d: it is %d to "
-			"%d ms\n", o->interval_ms, PROTOCOL_MIN_INTERVAL_MS,
-			PROTOCOL_MAX_INTERVAL_MS);
+			"%d ms\n", o->interval_ms, MIN_INTERVAL_MS,
+			MAX_INTERVAL_MS);
 		rc = 2;
 	} else {
 		rc = 0;

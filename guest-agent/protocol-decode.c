@@ -52,15 +52,13 @@ static int check_header(const struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_EPOCH_END: want = 16; break;
 	case PROTOCOL_MM: want = 32; break;
 	case PROTOCOL_MM_END:
-	case PROTOCOL_FORGET:
-	case PROTOCOL_SET_INTERVAL: want = 8; break;
+	case PROTOCOL_FORGET: want = 8; break;
 	case PROTOCOL_VMA: want = 48; break;
 	case PROTOCOL_RUNS: want = 0; unit = 24; break;
 	case PROTOCOL_FLAGS: want = 0; unit = 16; break;
 	case PROTOCOL_PRESSURE: want = 88; break;
 	case PROTOCOL_DROP_CACHE: want = 8; break;
-	case PROTOCOL_RESCAN:
-	case PROTOCOL_REPORT_FREE: want = 0; break;
+	case PROTOCOL_RESCAN: want = 0; break;
 	default: return PROTOCOL_E_TYPE;
 	}
 	if ((type >= PROTOCOL_RESCAN) != (d->sender == PROTOCOL_FROM_HOST))
@@ -320,15 +318,6 @@ static int decode_pressure(const uint8_t *p, struct protocol_pressure *v)
 		       PROTOCOL_E_VALUE : 0;
 }
 
-static int decode_interval(const uint8_t *p, uint32_t *interval_ms)
-{
-	*interval_ms = get32(p);
-	if (get32(p + 4))
-		return PROTOCOL_E_RESERVED;
-	return *interval_ms < PROTOCOL_MIN_INTERVAL_MS ||
-	       *interval_ms > PROTOCOL_MAX_INTERVAL_MS ? PROTOCOL_E_VALUE : 0;
-}
-
 static int decode_payload(struct protocol_decoder *d, uint32_t type,
 			  const uint8_t *p, uint32_t size,
 			  struct protocol_message *msg)
@@ -346,13 +335,10 @@ static int decode_payload(struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_RUNS: return decode_runs(d, p, size, msg);
 	case PROTOCOL_FLAGS: return decode_flags(d, p, size, msg);
 	case PROTOCOL_PRESSURE: return decode_pressure(p, &msg->pressure);
-	case PROTOCOL_SET_INTERVAL:
-		return decode_interval(p, &msg->interval_ms);
 	case PROTOCOL_DROP_CACHE:
 		msg->drop_bytes = get64(p);
 		return msg->drop_bytes ? 0 : PROTOCOL_E_VALUE;
-	case PROTOCOL_RESCAN:
-	case PROTOCOL_REPORT_FREE: return 0;
+	case PROTOCOL_RESCAN: return 0;
 	}
 	return PROTOCOL_E_TYPE;
 }

@@ -62,15 +62,13 @@ static size_t payload_size(const struct protocol_message *msg)
 	case PROTOCOL_EPOCH_END: return 16;
 	case PROTOCOL_MM: return 32;
 	case PROTOCOL_MM_END:
-	case PROTOCOL_FORGET:
-	case PROTOCOL_SET_INTERVAL: return 8;
+	case PROTOCOL_FORGET: return 8;
 	case PROTOCOL_VMA: return 48;
 	case PROTOCOL_RUNS: return (size_t)msg->nr * 24;
 	case PROTOCOL_FLAGS: return (size_t)msg->nr * 16;
 	case PROTOCOL_PRESSURE: return 88;
 	case PROTOCOL_DROP_CACHE: return 8;
-	case PROTOCOL_RESCAN:
-	case PROTOCOL_REPORT_FREE: return 0;
+	case PROTOCOL_RESCAN: return 0;
 	}
 	return SIZE_MAX;
 }
@@ -159,10 +157,6 @@ size_t protocol_encode(const struct protocol_message *msg, void *buf,
 		p = put32(p, msg->pid);
 		put32(p, 0);
 		break;
-	case PROTOCOL_SET_INTERVAL:
-		p = put32(p, msg->interval_ms);
-		put32(p, 0);
-		break;
 	case PROTOCOL_VMA:
 		put_vma(p, &msg->vma);
 		break;
@@ -177,7 +171,6 @@ size_t protocol_encode(const struct protocol_message *msg, void *buf,
 		put64(p, msg->drop_bytes);
 		break;
 	case PROTOCOL_RESCAN:
-	case PROTOCOL_REPORT_FREE:
 		break;
 	}
 	return PROTOCOL_HEADER_SIZE + size;

@@ -26,8 +26,6 @@
 #define PROTOCOL_MAX_FRAME   (PROTOCOL_HEADER_SIZE + PROTOCOL_MAX_PAYLOAD)
 #define PROTOCOL_MAX_ADDR    (UINT64_C(1) << 56)	/* user half, 5 levels */
 #define PROTOCOL_NO_PGD	     UINT64_MAX
-#define PROTOCOL_MIN_INTERVAL_MS 100
-#define PROTOCOL_MAX_INTERVAL_MS 3600000
 
 enum protocol_type {
 	/* guest to host */
@@ -44,8 +42,6 @@ enum protocol_type {
 	/* host to guest */
 	PROTOCOL_RESCAN = 64,
 	PROTOCOL_DROP_CACHE = 65,
-	PROTOCOL_REPORT_FREE = 66,
-	PROTOCOL_SET_INTERVAL = 67,
 };
 
 /* hello.features: what the agent can tell. */
@@ -146,7 +142,6 @@ struct protocol_message {
 		const struct protocol_flags *flags;
 		struct protocol_pressure pressure;
 		uint32_t pid;		/* MM_END, FORGET */
-		uint32_t interval_ms;	/* SET_INTERVAL */
 		uint64_t drop_bytes;	/* DROP_CACHE: at most, not 0 */
 	};
 };
