@@ -350,7 +350,6 @@ static int watch_children(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -360,7 +359,7 @@ int attach_all(struct attach_options *o, int argc, char **argv)
 	int stop_fd;
 
 	stop_guard_on_stop(stop_children);
-	stop_fd = stop_guard_start();
+	stop_fd = stop_guard_start_server();
 	a.child_fd = watch_children();
 	if (stop_fd < 0 || a.child_fd < 0 || virEventRegisterDefaultImpl() ||
 	    virEventAddHandle(stop_fd, VIR_EVENT_HANDLE_READABLE, on_stop, &a,

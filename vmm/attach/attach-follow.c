@@ -5,14 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "vmm/attach/attach-guest.h"
 #include "vmm/engine/engine.h"
 #include "vmm/guest/agent-server.h"
 #include "vmm/mem/proc-maps.h"
+#include "vmm/util/unix-socket.h"
 #include "vmm/util/log.h"
 
 #define MISSING_LOOKS 5
@@ -121,23 +119,16 @@ void follow_policy(struct attached *g)
 /* A port of virtio-serial is a socket of QEMU's, which serves one at a time. */
 void follow_agent(struct attached *g)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct view_stats stats;
 	int fd;
 
 	if (!g->o->agent || !g->reclaim.agent)
 		return;
 	view_get_stats(g->reclaim.view, &stats);
-	if (stats.agent_connected ||
-	    strlen(g->o->agent) >= sizeof(addr.sun_path))
+	if (stats.agent_connected)
 		return;
-	strcpy(addr.sun_path, g->o->agent);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		close(fd);
-	else
+	fd = unix_connect(g->o->agent);
+	if (fd >= 0)
 		agent_server_accept(fd, g->reclaim.agent);
 }
 

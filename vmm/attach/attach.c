@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,12 +300,11 @@ int attach_guest(struct attach_options *o)
 	int status = VMM_EXIT_FAILURE;
 
 	/* It ends within a time, whatever it waits for: libvirt, QEMU, a lock. */
-	g.stop_fd = stop_guard_start();
+	g.stop_fd = stop_guard_start_server();
 	if (g.stop_fd < 0) {
 		log_error("signals: %s", strerror(-g.stop_fd));
 		return status;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	if (attach(&g)) {
 		if (stop_guard_is_stopping())
 			status = VMM_EXIT_OK;

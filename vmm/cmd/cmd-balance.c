@@ -247,13 +247,12 @@ static bool wait_for_signal(int stop_fd, double seconds)
 /* A rate takes two looks: the first one decides nothing. */
 static int run(struct balance *b)
 {
-	int stop_fd = stop_guard_start();
+	int stop_fd = stop_guard_start_server();
 
 	if (stop_fd < 0) {
 		log_error("signals: %s", strerror(-stop_fd));
 		return VMM_EXIT_FAILURE;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	b->all.config = &b->config;
 	b->all.named_only = b->named_only;
 	b->all.stop_fd = stop_fd;

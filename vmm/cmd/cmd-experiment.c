@@ -20,6 +20,7 @@
 #include "vmm/experiment/report.h"
 #include "vmm/experiment/run.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-guard.h"
 
 static volatile sig_atomic_t stop;
 
@@ -270,16 +271,6 @@ static int run_all(struct session *s)
 	return 0;
 }
 
-static void catch_signals(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 static int finish(struct session *s)
 {
 	size_t failed = 0;
@@ -306,7 +297,7 @@ static int run_session(struct session *s)
 
 	if (n <= 0 || check_payload(s) || make_dirs(s))
 		return VMM_EXIT_FAILURE;
-	catch_signals();
+	stop_signals_catch(on_signal);
 	find_cgroup(s);
 	print_plan(&s->plan);
 	fflush(stdout);

@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <popt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,7 +191,6 @@ static int serve(const char *listen, int stop_fd)
 
 	if (resolve(listen, &at))
 		return VMM_EXIT_USAGE;
-	signal(SIGPIPE, SIG_IGN);
 	if (at->ai_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	connections_init(&connections, MAX_CONNECTIONS);
@@ -244,7 +242,7 @@ int cmd_metrics(int argc, char **argv)
 		log_error("what is '%s' for? See vmm metrics --help",
 			  poptPeekArg(popt));
 		rc = VMM_EXIT_USAGE;
-	} else if (listen && (stop_fd = stop_guard_start()) < 0) {
+	} else if (listen && (stop_fd = stop_guard_start_server()) < 0) {
 		log_error("signals: %s", strerror(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 	} else if (!(fleets = fleet_open(uris, FLEET_PERIOD_MS, why,

@@ -214,13 +214,12 @@ int cmd_run(int argc, char **argv)
 		goto out_options;
 	if (o.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
-	stop_fd = stop_guard_start();
+	stop_fd = stop_guard_start_server();
 	if (stop_fd < 0) {
 		log_error("signals: %s", strerror(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 		goto out_options;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	fd_limit_raise();
 	rc = assemble(&m, &o, why, sizeof(why));
 	if (rc) {

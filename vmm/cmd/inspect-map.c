@@ -15,6 +15,7 @@
 #include "vmm/cmd/cmd.h"
 #include "vmm/cmd/inspect-picture.h"
 #include "vmm/cmd/inspect-print.h"
+#include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 

@@ -24,6 +24,7 @@
 #include "vmm/kvm/vm.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/listen.h"
+#include "vmm/util/unix-socket.h"
 
 #define SOCK_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
@@ -48,27 +49,6 @@ static int connect_listener(struct virtio_vsock *vs,
 	return fds[0];
 }
 
-static int connect_path(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_FLAGS, 0);
-	if (fd < 0)
-		return -errno;
-	/* A full backlog is refused too: the guest sees what a client sees. */
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
 int vsock_host_connect(struct virtio_vsock *vs, uint32_t port)
 {
 	struct vsock_listener *l;
@@ -80,7 +60,8 @@ int vsock_host_connect(struct virtio_vsock *vs, uint32_t port)
 	if (!vs->path)
 		return -ECONNREFUSED;
 	snprintf(path, sizeof(path), "%s_%u", vs->path, port);
-	return connect_path(path);
+	/* A full backlog is refused too: the guest sees what a client sees. */
+	return unix_connect(path);
 }
 
 /* The port in "CONNECT <port>", the whole line and nothing else. */

@@ -15,6 +15,7 @@
 
 #include "vmm/experiment/cgroup.h"
 #include "vmm/experiment/guest.h"
+#include "vmm/util/stop-guard.h"
 
 #define MAX_LOG_BYTES (4u << 20)
 #define STOP_TRIES    100
@@ -128,9 +129,7 @@ static void be_vmm(struct guest *guest, const struct guest_launch *l,
 	/* The terminal's Ctrl-C is the runner's; our end is the guest's. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	stop_signals_reset();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||

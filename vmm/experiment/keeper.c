@@ -12,6 +12,7 @@
 
 #include "vmm/experiment/cgroup.h"
 #include "vmm/experiment/keeper.h"
+#include "vmm/util/stop-guard.h"
 
 #define HELD_BYTES 65536	/* what a pipe takes without being asked to */
 
@@ -59,8 +60,7 @@ pid_t keeper_start(const struct cgroup *cg, const char *program,
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
+		stop_signals_reset();
 		byte = cgroup_join(cg) || copy_file(program, copy) ||
 		       hold(copy);
 		if (write(ready[1], &byte, 1) != 1 || byte)

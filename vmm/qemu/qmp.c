@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/qemu/qmp.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/unix-socket.h"
 
 #define MAX_LINE     (8u << 20)
 #define GREETING_MS  5000	/* QEMU sends it at once; a busy host does not */
@@ -31,22 +31,10 @@ struct qmp {
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd, rc;
+	int fd = unix_connect(path);
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		/* EAGAIN: its queue is full. */
-		rc = errno == EAGAIN ? -ETIMEDOUT : -errno;
-		close(fd);
-		return rc;
-	}
-	return fd;
+	/* Its queue is full. */
+	return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }
 
 static int grow(struct qmp *q)

@@ -8,6 +8,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/exit-status.h \
+	vmm/util/diff.c vmm/util/diff.h vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/histogram.c vmm/util/histogram.h \
@@ -22,3 +23,9 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/thread.h \
 	vmm/util/tx-out.c vmm/util/tx-out.h
+	vmm/util/tx-out.c vmm/util/tx-out.h \
+	vmm/util/unix-socket.c vmm/util/unix-socket.h \
+	vmm/util/pressure.c vmm/util/pressure.h \
+	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
+	vmm/util/cond.h vmm/util/thread.h \
+	vmm/util/histogram.c vmm/util/histogram.h

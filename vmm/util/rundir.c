@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/util/rundir.h"
+#include "vmm/util/unix-socket.h"
 
 #define SUFFIX ".sock"
 
@@ -58,18 +59,12 @@ int rundir_socket_path(const char *name, char *buf, size_t len)
 /* A socket file that nobody listens on is what a killed VM leaves behind. */
 static bool is_alive(const char *path)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive;
+	int fd = unix_connect(path);
 
-	if (fd < 0)
-		return false;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	/* EAGAIN: somebody listens, and has many waiting already. */
-	alive = !connect(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
-		errno == EAGAIN;
-	close(fd);
-	return alive;
+	if (fd >= 0)
+		close(fd);
+	/* -EAGAIN: somebody listens, and has many waiting already. */
+	return fd >= 0 || fd == -EAGAIN;
 }
 
 static void each_in(const char *dir,

@@ -14,10 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/util/exit-status.h"
 #include "vmm/util/stop-guard.h"
 #include "vmm/util/thread.h"
-
-#define KILLED 137	/* what a shell makes of SIGKILL */
 
 static struct {
 	sigset_t set;
@@ -83,7 +82,7 @@ static void *guard_thread(void *arg)
 	if (ending)
 		syscall(SYS_exit_group, guard.status);
 	nanosleep(&last, NULL);
-	syscall(SYS_exit_group, KILLED);	/* the kernel's SIGKILL did not */
+	syscall(SYS_exit_group, VMM_EXIT_KILLED);	/* the kernel's SIGKILL did not */
 	return NULL;
 }
 
@@ -151,4 +150,31 @@ void stop_guard_keep_terminal(const struct termios *settings)
 {
 	/* Pairs with the read before the end. */
 	__atomic_store_n(&guard.terminal, settings, __ATOMIC_RELEASE);
+}
+
+int stop_guard_start_server(void)
+{
+	int fd = stop_guard_start();
+
+	if (fd >= 0)
+		signal(SIGPIPE, SIG_IGN);
+	return fd;
+}
+
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
+#define NR_STOP_SIGNALS (sizeof(stop_signals) / sizeof(*stop_signals))
+
+void stop_signals_catch(void (*fn)(int sig))
+{
+	struct sigaction action = { .sa_handler = fn };
+
+	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
+		sigaction(stop_signals[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void stop_signals_reset(void)
+{
+	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
+		signal(stop_signals[i], SIG_DFL);
 }

@@ -35,6 +35,17 @@ struct termios;
  */
 int stop_guard_start(void);
 
+/* The same for who serves others, and so ignores SIGPIPE. */
+int stop_guard_start_server(void);
+
+/*
+ * For who ends in its own time, without a guard: calls fn at each of the three
+ * signals; ignores SIGPIPE.
+ */
+void stop_signals_catch(void (*fn)(int sig));
+/* In a child that was forked, before exec: as if they were never touched. */
+void stop_signals_reset(void);
+
 /* Whether that descriptor can be read.  After stop_guard_start(); any thread. */
 bool stop_guard_is_stopping(void);
 
