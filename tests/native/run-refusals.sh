@@ -35,7 +35,7 @@ refused 2 '--cid 4x: ' 'a vsock address that is no number' \
 refused 2 '--cid 2: ' 'the host'"'"'s vsock address' --kernel "$payload" --cid 2
 refused 2 '--net eth0: say tap=NAME' 'a network that is no tap' \
   --kernel "$payload" --net eth0
-refused 2 "--reclaim .*no 'speed'" 'a policy of unknown words' \
+refused 2 "--reclaim .*unknown key 'speed'" 'a policy of unknown words' \
   --kernel "$payload" --reclaim speed=9
 refused 2 "--reclaim .*target=.* is not" 'a policy with a bad value' \
   --kernel "$payload" --reclaim target=abc
@@ -96,7 +96,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --disk "$tmp/absent"
   refused 1 'name-too-long-for-a-tap' 'a tap that cannot be' \
     --kernel "$payload" --net tap=name-too-long-for-a-tap
-  refused 1 'nosuchsource' 'a source of accessed bits that is none' \
+  refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
   refused 1 '--abits says none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on

@@ -22,6 +22,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/diff.h"
 #include "vmm/util/log.h"
+#include "vmm/util/nearest.h"
 
 struct words {
 	char *uri, *reclaim, *abits, *agent;
@@ -298,15 +299,31 @@ static int check_wish(struct words *w)
 	return VMM_EXIT_OK;
 }
 
+static int check_verb(const char *verb)
+{
+	static const char *const verbs[] = { "enable", "disable", "show" };
+	struct nearest n = { .word = verb };
+	char hint[64];
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (!strcmp(verb, verbs[i]))
+			return 0;
+		nearest_try(&n, verbs[i]);
+	}
+	log_error("libvirt %s: it is enable, disable or show%s", verb,
+		  nearest_hint(&n, hint, sizeof(hint)));
+	return VMM_EXIT_USAGE;
+}
+
 static int check(struct words *w, poptContext popt)
 {
 	bool enables;
 
 	w->verb = poptGetArg(popt);
 	w->domain = poptGetArg(popt);
-	if (!w->domain || poptPeekArg(popt) ||
-	    (strcmp(w->verb, "enable") && strcmp(w->verb, "disable") &&
-	     strcmp(w->verb, "show"))) {
+	if (w->verb && check_verb(w->verb))
+		return VMM_EXIT_USAGE;
+	if (!w->domain || poptPeekArg(popt)) {
 		poptPrintUsage(popt, stderr, 0);
 		return VMM_EXIT_USAGE;
 	}

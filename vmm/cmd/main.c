@@ -10,7 +10,9 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/libvirt/libvirt-fleet.h"
+#include "vmm/util/cleanup.h"
 #include "vmm/util/log.h"
+#include "vmm/util/nearest.h"
 
 struct verb {
 	const char *name;
@@ -77,11 +79,57 @@ static int run(const struct verb *v, int argc, char **argv)
 	return rc;
 }
 
+/* popt tells its table to nobody but in its help: the "--NAME"s there. */
+static void suggest_option(poptContext popt, const char *option, char *hint,
+			   size_t len)
+{
+	struct nearest n = { .word = option };
+	__cleanup_free char *help = NULL;
+	size_t help_len;
+	FILE *f = open_memstream(&help, &help_len);
+
+	*hint = 0;
+	if (!f)
+		return;
+	poptPrintHelp(popt, f, 0);
+	if (fclose(f))
+		return;
+	for (char *save, *line = strtok_r(help, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *name = line + strspn(line, " ");
+
+		/* "  -k, --kernel=FILE   what it is" */
+		if (name[0] == '-' && name[1] != '-')
+			name += strcspn(name, ",") + strspn(name + 2, ", ");
+		if (strncmp(name, "--", 2))
+			continue;
+		name[strcspn(name, "= ")] = 0;
+		nearest_try(&n, name);
+	}
+	nearest_hint(&n, hint, len);
+}
+
 int cmd_bad_option(poptContext popt, int opt)
 {
-	log_error("%s: %s; see --help",
-		  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
-		  poptStrerror(opt));
+	const char *option = poptBadOption(popt, POPT_BADOPTION_NOALIAS);
+	char hint[64] = "";
+
+	if (opt == POPT_ERROR_BADOPT && !strncmp(option, "--", 2))
+		suggest_option(popt, option, hint, sizeof(hint));
+	log_error("%s: %s%s%s see --help", option, poptStrerror(opt), hint,
+		  *hint ? "" : ";");
+	return VMM_EXIT_USAGE;
+}
+
+static int unknown_verb(const char *name)
+{
+	struct nearest n = { .word = name };
+	char hint[64];
+
+	for (const struct verb *v = verbs; v->name; v++)
+		nearest_try(&n, v->name);
+	fprintf(stderr, "vmm: no verb '%s'%s%s `vmm --help` lists them\n", name,
+		nearest_hint(&n, hint, sizeof(hint)), n.name ? "" : ";");
 	return VMM_EXIT_USAGE;
 }
 
@@ -103,6 +151,5 @@ int main(int argc, char **argv)
 	for (const struct verb *v = verbs; v->name; v++)
 		if (!strcmp(argv[1], v->name))
 			return run(v, argc - 1, argv + 1);
-	fprintf(stderr, "vmm: no verb '%s'; `vmm --help` lists them\n", argv[1]);
-	return VMM_EXIT_USAGE;
+	return unknown_verb(argv[1]);
 }

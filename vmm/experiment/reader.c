@@ -10,6 +10,7 @@
 
 #include "vmm/experiment/reader.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/nearest.h"
 #include "vmm/util/size.h"
 
 #define MAX_FILE (1u << 20)
@@ -186,13 +187,17 @@ static int read_one(struct reader *r, const json_t *obj,
 static int unknown(struct reader *r, const json_t *obj, const char *name,
 		   const struct reader_member *members, size_t nr)
 {
-	char known[160] = "";
+	struct nearest near = { .word = name };
+	char known[160] = "", hint[64];
 	size_t n = 0;
 
+	for (size_t i = 0; i < nr; i++)
+		nearest_try(&near, members[i].name);
 	for (size_t i = 0; i < nr && n < sizeof(known); i++)
 		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s",
 				      i ? ", " : "", members[i].name);
-	return reader_fail(r, obj, name, "not known; there are %s", known);
+	return reader_fail(r, obj, name, "not known; there are %s%s", known,
+			   nearest_hint(&near, hint, sizeof(hint)));
 }
 
 int reader_members(struct reader *r, const json_t *obj,

@@ -44,11 +44,12 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 		*options = text[n] ? text + n + 1 : NULL;
 		return sink_check_options(*ops, *options, why, len);
 	}
-	snprintf(why, len, "unknown sink '%.*s'%s; there are swap (the "
-		 "kernel's), store[,KEY=VALUE...] (compressed memory of vmm), "
-		 "damon (swap, and the kernel looks which pages are cold) and "
-		 "numa,to=NODE (another node's memory)",
-		 (int)n, text, nearest_hint(&nearest, hint, sizeof(hint)));
+	snprintf(why, len, "unknown sink '%.*s'%s", (int)n, text,
+		 nearest.name ? nearest_hint(&nearest, hint, sizeof(hint)) :
+		 ": there are swap (the kernel's), store[,KEY=VALUE...] "
+		 "(compressed memory of vmm), damon (swap, and the kernel looks "
+		 "which pages are cold) and numa,to=NODE (another node's "
+		 "memory)");
 	return -EINVAL;
 }
 
