@@ -1,19 +1,16 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/util/bitmap.h \
-	vmm/util/cleanup.h \
-	vmm/util/clock.h \
+	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/cond.h \
-	vmm/util/key-value.c vmm/util/key-value.h \
-	vmm/util/min-max.h \
-	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/exit-status.h \
-	vmm/util/diff.c vmm/util/diff.h vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/histogram.c vmm/util/histogram.h \
+	vmm/util/key-value.c vmm/util/key-value.h \
 	vmm/util/listen.c vmm/util/listen.h \
 	vmm/util/log.c vmm/util/log.h \
+	vmm/util/min-max.h \
+	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/pressure.c vmm/util/pressure.h \
 	vmm/util/printable.c vmm/util/printable.h \
 	vmm/util/rundir.c vmm/util/rundir.h \
@@ -22,10 +19,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/stop-flag.h \
 	vmm/util/stop-guard.c vmm/util/stop-guard.h \
 	vmm/util/thread.h \
-	vmm/util/tx-out.c vmm/util/tx-out.h
 	vmm/util/tx-out.c vmm/util/tx-out.h \
-	vmm/util/unix-socket.c vmm/util/unix-socket.h \
-	vmm/util/pressure.c vmm/util/pressure.h \
-	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
-	vmm/util/cond.h vmm/util/thread.h \
-	vmm/util/histogram.c vmm/util/histogram.h
+	vmm/util/unix-socket.c vmm/util/unix-socket.h
