@@ -21,6 +21,7 @@
 
 #include "tests/bench/abits.h"
 #include "vmm/access/damon/damon-ctl.h"
+#include "vmm/access/damon/damon-owner.h"
 #include "vmm/access/damon/damon-guard.h"
 #include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/util/bitmap.h"
@@ -71,7 +72,7 @@ static int damon_probe(const struct access_target *target, char *why,
 		       size_t len)
 {
 	(void)target;
-	return damon_ctl_probe(why, len);
+	return damon_owner_probe(why, len);
 }
 
 static void damon_close(struct access_source *src)

@@ -115,7 +115,7 @@ static void check_ksm(struct doctor *d)
 
 /*
  * The kernel's own users of DAMON: some distributions turn on the first one.
- * Programs that use it are named by the source (damon_ctl_probe()).
+ * Programs that use it are named by the source (damon_owner_probe()).
  */
 static void check_damon(struct doctor *d)
 {

@@ -27,6 +27,7 @@
 
 #include "vmm/access/damon/aging.h"
 #include "vmm/access/damon/damon-ctl.h"
+#include "vmm/access/damon/damon-owner.h"
 #include "vmm/access/pfn-map.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
@@ -52,7 +53,7 @@ static int damon_sink_probe(const struct guest_mem *mem, char *why, size_t len)
 	int rc = sink_swap.probe(mem, why, len);
 
 	if (!rc)
-		rc = damon_ctl_probe(why, len);
+		rc = damon_owner_probe(why, len);
 	if (!rc)
 		rc = pfn_map_probe(guest_mem_pid(mem), why, len);
 	if (!rc)

@@ -70,11 +70,6 @@ struct damon_ctl {
 	bool refused;		/* and said why */
 };
 
-int damon_ctl_probe(char *why, size_t len)
-{
-	return damon_owner_probe(why, len);
-}
-
 /* --- regions ----------------------------------------------------------- */
 
 static struct region wanted_region(const struct pfn_run *runs, size_t nr,

@@ -20,8 +20,7 @@
 
 struct damon_ctl;
 
-/* 0, or -errno with the obstacle and its remedy. */
-int damon_ctl_probe(char *why, size_t len);
+/* Where damon_owner_probe() found no obstacle.  0 or -errno with why. */
 int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 		   size_t len);
 /* Puts back what was configured before, if no other vmm uses DAMON. */

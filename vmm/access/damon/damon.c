@@ -30,6 +30,7 @@
 #include "vmm/access/backoff.h"
 #include "vmm/access/damon/aging.h"
 #include "vmm/access/damon/damon-ctl.h"
+#include "vmm/access/damon/damon-owner.h"
 #include "vmm/access/pfn-map.h"
 #include "vmm/access/source.h"
 #include "vmm/access/sources.h"
@@ -58,7 +59,7 @@ static int damon_probe(const struct access_target *target, char *why,
 	int err = pfn_map_check_backing(target->mem, why, len);
 
 	if (!err)
-		err = damon_ctl_probe(why, len);
+		err = damon_owner_probe(why, len);
 	if (!err)
 		err = pfn_map_probe(guest_mem_pid(target->mem), why, len);
 	if (!err)
