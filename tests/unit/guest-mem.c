@@ -300,8 +300,34 @@ static void test_hugetlb_refused(void)
 	}
 }
 
+/* A guest can name one page in all buffers of a disk's request, and of several. */
+static void test_many_holds(void)
+{
+	static const unsigned int counts[] = { 254, 255, 256, 257, 2048,
+					       GUEST_MEM_MAX_HOLDS };
+	const gpa_t gpa = GPA(7 * 4096 + 100);
+	struct guest_mem *mem;
+
+	if (guest_mem_new(&mem, 2 * MIB, GUEST_MEM_ANON))
+		tap_bail("no memory");
+	for (size_t k = 0; k < sizeof(counts) / sizeof(*counts); k++) {
+		bool held = true;
+
+		for (unsigned int i = 0; i < counts[k]; i++)
+			guest_mem_hold(mem, gpa, 16);
+		for (unsigned int i = 0; i < counts[k]; i++) {
+			held &= guest_mem_is_held(mem, GFN(7));
+			guest_mem_release(mem, gpa, 16);
+		}
+		ok(held, "held %u times: until the last release", counts[k]);
+		ok(!guest_mem_is_held(mem, GFN(7)), "... and no longer");
+	}
+	guest_mem_free(mem);
+}
+
 int main(void)
 {
+	test_many_holds();
 	test_layout();
 	test_translator();
 	test_residency(GUEST_MEM_ANON);

@@ -25,12 +25,20 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/legacy.h"
 #include "vmm/dev/serial.h"
+#include "vmm/dev/virtqueue.h"
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/service/run-reclaim.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
+
+/*
+ * A disk holds the buffers of one request; the other half is for rings and for
+ * walks of page tables, a few for each queue and thread.
+ */
+_Static_assert(RUN_MAX_DISKS * VIRTQUEUE_MAX_SEGS <= GUEST_MEM_MAX_HOLDS / 2,
+	       "disks may hold a page more often than can be counted");
 
 /* All owned; NULL what is not there (yet). */
 struct machine {

@@ -7,7 +7,10 @@
 #include "vmm/mem/guest-mem.h"
 #include "vmm/mem/guest-mem-internal.h"
 
-#define MOST UINT8_MAX	/* it stays there: held for good */
+/* Never seen: see GUEST_MEM_MAX_HOLDS.  To hold for good would lose no data. */
+#define MOST UINT16_MAX
+
+_Static_assert(GUEST_MEM_MAX_HOLDS < MOST, "a count never gets there");
 
 static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 {
@@ -17,7 +20,7 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 		return;
 	last = (gpa.v + len - 1) >> VMM_PAGE_SHIFT;
 	for (uint64_t g = first; g <= last && g < guest_mem_nr_frames(mem); g++) {
-		uint8_t n = __atomic_load_n(&mem->held[g], __ATOMIC_RELAXED);
+		uint16_t n = __atomic_load_n(&mem->held[g], __ATOMIC_RELAXED);
 
 		while (n != MOST && (hold || n) &&
 		       !__atomic_compare_exchange_n(&mem->held[g], &n,

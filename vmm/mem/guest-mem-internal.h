@@ -40,8 +40,7 @@ struct guest_mem {
 	bool no_scan;			/* tests: as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
-	/* See guest-mem-hold.c; owned; bytes are atomic. */
-	uint8_t *held;
+	uint16_t *held;			/* owned; atomic counts: see guest-mem-hold.c */
 	/* See residency-update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch, *mapped;
 	bool look_at_all;

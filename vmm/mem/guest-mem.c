@@ -108,7 +108,8 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	if (rounded > low)
 		add_slot(mem, HOLE_END, rounded - low, start + low);
 	/* Of a large guest this costs what is touched of it. */
-	mem->held = calloc(guest_mem_nr_frames(mem), 1);
+	mem->held = calloc(guest_mem_nr_frames(mem),
+			   sizeof(*mem->held));
 	if (!mem->held) {
 		rc = -ENOMEM;
 		goto err_free;

@@ -92,7 +92,11 @@ bool guest_mem_is_hugetlb(const struct guest_mem *mem);
  * that the kernel is about to write to, as it reads a file into it: held once more
  * for each call, until as many releases.  It is not reclaimed.
  * [gpa, gpa + len) is guest RAM; what is not is left out.
+ *
+ * A guest may name one page in all buffers that it gives us, so all our devices
+ * together hold a page at most GUEST_MEM_MAX_HOLDS times at once.
  */
+#define GUEST_MEM_MAX_HOLDS 32768
 void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
