@@ -48,6 +48,12 @@ TESTS += $(rmap_test_files)
 
 check_PROGRAMS += tests/unit/guest-mem tests/unit/faults-watch
 TESTS += tests/unit/guest-mem tests/unit/faults-watch
+check_PROGRAMS += tests/unit/guest_mem tests/unit/faults-watch \
+	tests/unit/faults-busy
+TESTS += tests/unit/guest_mem tests/unit/faults-watch tests/unit/faults-busy
+tests_unit_faults_busy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_faults_busy_LDADD = $(VMM_LIBS)
+tests_unit_faults_busy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl
 tests_unit_faults_watch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_faults_watch_LDADD = $(VMM_LIBS)
 tests_unit_guest_mem_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

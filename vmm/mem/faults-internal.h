@@ -42,6 +42,11 @@ struct guest_faults {
 	struct faults_shard shards[];
 };
 
+static inline bool faults_is_stopping(const struct guest_faults *f)
+{
+	return __atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE);
+}
+
 /* Registers a range of one shard.  0 or -errno. */
 int faults_register(const struct guest_faults *faults, struct gfn_range range,
 		    uint64_t mode);

@@ -9,6 +9,8 @@
 
 #include "vmm/mem/faults-internal.h"
 
+#define BUSY_TRIES 16
+
 /* Where the host has a range that is in RAM, all of it. */
 static bool host_range(const struct guest_faults *f, struct gfn_range r,
 		       struct uffdio_range *out)
@@ -27,6 +29,24 @@ static bool host_range(const struct guest_faults *f, struct gfn_range r,
 static int fd_of(const struct guest_faults *f, gfn_t gfn)
 {
 	return f->shards[guest_faults_shard(f, gfn)].fd;
+}
+
+/*
+ * EAGAIN: the address space is changing (a fork, an mremap).  Mostly that is over
+ * at once; what lasts longer is for the caller, who can do other things meanwhile.
+ */
+static int ask(const struct guest_faults *f, gfn_t gfn, unsigned long request,
+	       void *arg)
+{
+	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
+		if (!ioctl(fd_of(f, gfn), request, arg))
+			return 0;
+		if (errno != EAGAIN)
+			return -errno;
+		if (faults_is_stopping(f))
+			break;
+	}
+	return -EAGAIN;
 }
 
 int faults_register(const struct guest_faults *f, struct gfn_range range,
@@ -92,11 +112,7 @@ int guest_faults_protect(struct guest_faults *f, struct gfn_range range,
 
 	if (!host_range(f, range, &wp.range))
 		return -EFAULT;
-	/* EAGAIN: the address space is changing (a fork, an mremap). */
-	while (ioctl(fd_of(f, range.start), UFFDIO_WRITEPROTECT, &wp))
-		if (errno != EAGAIN)
-			return -errno;
-	return 0;
+	return ask(f, range.start, UFFDIO_WRITEPROTECT, &wp);
 }
 
 int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
@@ -108,12 +124,7 @@ int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
 		return -EFAULT;
 	copy.dst = dst.start;
 	copy.len = dst.len;
-	while (ioctl(fd_of(f, gfn), UFFDIO_COPY, &copy)) {
-		if (errno != EAGAIN)
-			return -errno;
-		copy.copy = 0;
-	}
-	return 0;
+	return ask(f, gfn, UFFDIO_COPY, &copy);
 }
 
 int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
@@ -122,12 +133,7 @@ int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
 
 	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &zero.range))
 		return -EFAULT;
-	while (ioctl(fd_of(f, gfn), UFFDIO_ZEROPAGE, &zero)) {
-		if (errno != EAGAIN)
-			return -errno;
-		zero.zeropage = 0;
-	}
-	return 0;
+	return ask(f, gfn, UFFDIO_ZEROPAGE, &zero);
 }
 
 void guest_faults_wake(struct guest_faults *f, struct gfn_range range)

@@ -130,11 +130,6 @@ static void serve(struct faults_shard *s, const struct uffd_msg *msg)
 	}
 }
 
-static bool is_stopping(const struct guest_faults *f)
-{
-	return __atomic_load_n(&f->stopping, __ATOMIC_ACQUIRE);
-}
-
 /* For poll(); rounded up. */
 static int ms_until_again(const struct faults_shard *s)
 {
@@ -169,7 +164,7 @@ static void serve_some(struct faults_shard *s)
 
 	if (!has_messages(s))
 		take_messages(s);
-	while (has_messages(s) && !is_stopping(s->faults)) {
+	while (has_messages(s) && !faults_is_stopping(s->faults)) {
 		serve(s, &s->msgs[s->next_msg++]);
 		if (!ms_until_again(s) && clock_now_ns() >= end)
 			break;
@@ -185,10 +180,10 @@ static void *shard_thread(void *arg)
 		{ .fd = s->faults->stop_fd, .events = POLLIN },
 	};
 
-	while (!is_stopping(s->faults)) {
+	while (!faults_is_stopping(s->faults)) {
 		poll(fds, 2, has_messages(s) ? 0 : ms_until_again(s));
 		serve_some(s);
-		if (!ms_until_again(s) && !is_stopping(s->faults)) {
+		if (!ms_until_again(s) && !faults_is_stopping(s->faults)) {
 			s->again_ns = 0;
 			s->faults->ops->again(s->faults->arg, s->index);
 		}

@@ -57,7 +57,11 @@ unsigned int guest_faults_shard(const struct guest_faults *faults, gfn_t gfn);
 /* The first frame behind gfn that is of another shard. */
 gfn_t guest_faults_shard_end(gfn_t gfn);
 
-/* The functions below take ranges within one shard. */
+/*
+ * The functions below take ranges within one shard.  -EAGAIN, of those that protect,
+ * copy or zero: the address space is being changed, and was at some tries more;
+ * nobody was woken, and it may be asked again later.
+ */
 
 /*
  * From now on; all of the 2 MiB around it, or more in a large guest.  -ENOMEM: too

@@ -28,7 +28,7 @@ struct sink_shard {
 	struct page_coder *coder;	/* owned; of the shard's thread */
 	uint8_t page[STORE_PAGE_SIZE];	/* of the shard's thread */
 	/* Under the lock: */
-	uint64_t *waiting;	/* owned; frames that can't be read, yet wanted */
+	uint64_t *waiting;	/* owned; frames that can't be had, yet wanted */
 	uint64_t nr_waiting;	/* of this shard */
 	/* Of the shard's thread: the pass over them, see sink-store-trouble.c */
 	uint64_t next_waiting, pass_delay_ns;
@@ -122,7 +122,8 @@ void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc);
 int sink_store_lose(struct sink_store *s, gfn_t gfn);
 /*
  * Under the lock, in the shard's thread: a page that is STORED, and touched, and
- * could not be read for rc.  It is tried again until it can, or is discarded.
+ * could not be read for rc, or one that is NONE and could not be made usable.  It is
+ * tried again until it can, or is discarded.
  */
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
 /* Under the lock. */

@@ -53,6 +53,8 @@ static const char *reason(int rc)
 		return "no room in memory nor on a device";
 	case -EBADMSG:
 		return "it is damaged in the store";
+	case -EAGAIN:
+		return "the address space of vmm is being changed";
 	case -ENOLINK:
 		return "the connection to the device broke before it answered";
 	default:
@@ -165,6 +167,16 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 	guest_faults_again(s->faults, sh - s->shards, FIRST_DELAY_NS);
 }
 
+/*
+ * Under the lock: a page of zeros, or one that is protected, which is not in the
+ * store.  Who waits for it touches it again, and is served by what it is by then.
+ */
+static void retouch(struct sink_store *s, gfn_t gfn)
+{
+	sink_store_stop_waiting(s, gfn);
+	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
+}
+
 /* Under the lock.  True: that was the last page of the pass. */
 static bool turn(struct sink_store *s, struct sink_shard *sh)
 {
@@ -185,6 +197,8 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 			rc = sink_store_load(s, GFN(g), sh->coder, sh->page,
 					     &times);
 			sh->pass_helped |= !rc;
+		} else if (s->states[g] == PAGE_NONE) {
+			retouch(s, GFN(g));
 		}
 		/* Once a pass, for what was not logged when it began. */
 		if (rc && begins)

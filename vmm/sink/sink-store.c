@@ -77,10 +77,13 @@ static void wake(struct sink_store *s, gfn_t gfn)
 /* Under the lock: the page's first touch, or what a discard left. */
 static void serve_zero(struct sink_store *s, gfn_t gfn)
 {
+	int rc = guest_faults_zero(s->faults, gfn);
+
 	sink_store_count(&s->stats.nr_zero_faults, 1);
-	/* -EEXIST: two threads touched it at once. */
-	if (guest_faults_zero(s->faults, gfn))
-		wake(s, gfn);
+	if (rc == -EAGAIN)
+		sink_store_wait_for(s, gfn, rc);
+	else if (rc)
+		wake(s, gfn);	/* -EEXIST: two threads touched it at once */
 }
 
 /* What was read, or failed to be; the page is LOADING. */
@@ -173,6 +176,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 {
 	struct sink_store *s = arg;
+	int rc = 0;
 
 	pthread_mutex_lock(&s->shards[shard].lock);
 	if (s->states[gfn.v] == PAGE_EVICTING) {
@@ -180,9 +184,12 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 		sink_store_count(&s->stats.nr_cancelled, 1);
 	}
 	/* STORED: it has gone meanwhile, and is missed when they try again. */
-	if (s->states[gfn.v] != PAGE_NONE ||
-	    guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 },
-				 false))
+	if (s->states[gfn.v] == PAGE_NONE)
+		rc = guest_faults_protect(s->faults,
+					  (struct gfn_range){ gfn, 1 }, false);
+	if (rc == -EAGAIN)
+		sink_store_wait_for(s, gfn, rc);
+	else if (rc || s->states[gfn.v] != PAGE_NONE)
 		wake(s, gfn);
 	pthread_mutex_unlock(&s->shards[shard].lock);
 }
