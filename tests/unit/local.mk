@@ -51,6 +51,12 @@ TESTS += tests/unit/guest-mem tests/unit/faults-watch
 check_PROGRAMS += tests/unit/guest_mem tests/unit/faults-watch \
 	tests/unit/faults-busy
 TESTS += tests/unit/guest_mem tests/unit/faults-watch tests/unit/faults-busy
+check_PROGRAMS += tests/unit/residency-stop
+TESTS += tests/unit/residency-stop
+tests_unit_residency_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_residency_stop_LDADD = $(VMM_LIBS)
+tests_unit_residency_stop_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl \
+	-Wl,--wrap=mincore -Wl,--wrap=pread
 tests_unit_faults_busy_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_faults_busy_LDADD = $(VMM_LIBS)
 tests_unit_faults_busy_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl

@@ -40,7 +40,8 @@ static uint64_t differing(void)
 
 static void update(void)
 {
-	if (guest_mem_residency_update(mem, resident, swapped, turn++))
+	if (guest_mem_residency_update(mem, resident, swapped, turn++,
+				       NULL))
 		tap_bail("the update fails");
 }
 

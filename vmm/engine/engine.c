@@ -102,7 +102,9 @@ static int look(struct engine *e)
 
 	e->look_start_ns = clock_now_ns();
 	rc = guest_mem_residency_update(e->config.mem, e->resident, e->swapped,
-					e->turn++);
+					e->turn++, &e->stopping);
+	if (rc == -ECANCELED)
+		return rc;
 	if (rc) {
 		engine_set_error(e, "which pages are resident can't be read", rc);
 		return rc;

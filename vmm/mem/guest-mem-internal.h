@@ -51,6 +51,13 @@ struct guest_mem {
 	void *discard_arg;
 };
 
+/* guest_mem_residency() and guest_mem_mapped(), with -ECANCELED as in _update(). */
+int residency_until(const struct guest_mem *mem, struct gfn_range range,
+		    uint64_t *resident, uint64_t *swapped,
+		    const atomic_bool *stopping);
+int mapped_until(const struct guest_mem *mem, struct gfn_range range,
+		 uint64_t *mapped, const atomic_bool *stopping);
+
 /* What all of our mappings of guest memory are to be. */
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);
 

@@ -19,6 +19,7 @@
 #ifndef VMM_MEM_GUEST_MEM_H
 #define VMM_MEM_GUEST_MEM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -169,9 +170,15 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * `turn` counts the calls.  Exact, but where the kernel by itself takes pages of
  * a memfd that are not mapped, or brings them back before they are touched: that
  * is seen within 64 calls, and in the next one when it is much.  One thread.
+ *
+ * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are partly
+ * new.  It is looked at every GUEST_MEM_LOOK_PAGES; but to find what of a memfd is in
+ * swap, the kernel may walk all of its pages in one go.
  */
+#define GUEST_MEM_LOOK_PAGES (UINT64_C(1) << 16)
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
-			       uint64_t *swapped, unsigned int turn);
+			       uint64_t *swapped, unsigned int turn,
+			       const atomic_bool *stopping);
 /* Something was done that may bring these frames back, or take them; any thread. */
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range);
 

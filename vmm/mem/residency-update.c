@@ -21,6 +21,7 @@
 
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/stop-flag.h"
 
 #define BLOCK 512u	/* frames for which one bit says "look again" */
 #define SWEEP 64u	/* calls in which all of memory has had its turn */
@@ -72,7 +73,7 @@ static int sweep(const struct guest_mem *mem, struct gfn_range r,
 
 static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 		       uint64_t *resident, uint64_t *swapped, unsigned int turn,
-		       uint64_t *nr_gone)
+		       uint64_t *nr_gone, const atomic_bool *stopping)
 {
 	uint64_t g = s->base.v, end = g + s->nr_pages, next;
 	int rc = 0;
@@ -83,6 +84,8 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 		if (r.nr > end - g)
 			r.nr = end - g;
 		next = g + r.nr;
+		if (stop_flag_is_set(stopping))
+			return -ECANCELED;
 		if (take_stale(mem, g / BLOCK))
 			rc = guest_mem_residency(mem, r, resident, swapped);
 		else if (g / BLOCK % SWEEP == turn % SWEEP)
@@ -96,11 +99,11 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
  * a word with a page that is not mapped any more is looked at exactly.
  */
 static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
-			 uint64_t *swapped)
+			 uint64_t *swapped, const atomic_bool *stopping)
 {
 	uint64_t nr_gone = 0;	/* expected: no reason to look at more */
-	int rc = guest_mem_mapped(mem, (struct gfn_range){ GFN(0), nr },
-				  mem->scratch);
+	int rc = mapped_until(mem, (struct gfn_range){ GFN(0), nr },
+			      mem->scratch, stopping);
 
 	for (uint64_t w = 0; !rc && w < BITMAP_WORDS(nr); w++) {
 		uint64_t now = mem->scratch[w], left = nr - w * 64;
@@ -109,7 +112,9 @@ static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 		mem->mapped[w] = now;
 		resident[w] |= now;
 		swapped[w] &= ~now;
-		if (lost)
+		if (stop_flag_is_set(stopping))
+			rc = -ECANCELED;
+		else if (lost)
 			rc = sweep(mem, (struct gfn_range){ GFN(w * 64),
 				   left < 64 ? left : 64 }, resident, swapped,
 				   &nr_gone);
@@ -137,7 +142,7 @@ static int get_bitmaps(struct guest_mem *mem)
 }
 
 static int look_at_all(struct guest_mem *mem, uint64_t *resident,
-		       uint64_t *swapped)
+		       uint64_t *swapped, const atomic_bool *stopping)
 {
 	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
 	int rc;
@@ -145,13 +150,14 @@ static int look_at_all(struct guest_mem *mem, uint64_t *resident,
 	/* First: what is discarded from now on is looked at once more. */
 	for (uint64_t b = 0; mem->stale && b <= (all.nr - 1) / BLOCK; b++)
 		take_stale(mem, b);
-	rc = guest_mem_residency(mem, all, resident, swapped);
+	rc = residency_until(mem, all, resident, swapped, stopping);
 	mem->look_at_all = rc;
 	return rc;
 }
 
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
-			       uint64_t *swapped, unsigned int turn)
+			       uint64_t *swapped, unsigned int turn,
+			       const atomic_bool *stopping)
 {
 	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
 	uint64_t nr_gone = 0, nr = bitmap_count(resident, 0, all.nr);
@@ -163,17 +169,17 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	 */
 	if (mem->backing != GUEST_MEM_MEMFD || mem->away ||
 	    guest_mem_pid(mem) != getpid())
-		return guest_mem_residency(mem, all, resident, swapped);
+		return residency_until(mem, all, resident, swapped, stopping);
 	rc = mem->stale ? 0 : get_bitmaps(mem);
 	if (rc)
 		return rc;
 	if (mem->look_at_all)
-		return look_at_all(mem, resident, swapped);
+		return look_at_all(mem, resident, swapped, stopping);
 	mem->look_at_all = true;	/* where this fails half-way */
-	rc = update_mapped(mem, all.nr, resident, swapped);
+	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
-				 &nr_gone);
+				 &nr_gone, stopping);
 	if (!rc)
 		mem->look_at_all = nr_gone > nr / SWEEP / 4 + 16;
 	return rc;

@@ -23,6 +23,7 @@
 #include "vmm/mem/zero-page.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/stop-flag.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21			/* Linux 5.4 */
@@ -37,6 +38,7 @@
 #define PM_BATCH   8192
 
 #define SCAN_REGIONS 256	/* of pages alike, in one ioctl */
+#define LOOK_BYTES   (GUEST_MEM_LOOK_PAGES << VMM_PAGE_SHIFT)
 
 #define OFF_MAX	    INT64_MAX
 #define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
@@ -47,6 +49,7 @@ struct run {
 	uint8_t *map;		/* NULL: no file */
 	int fd;
 	off_t offset;		/* of its first page in the file */
+	const atomic_bool *stopping;	/* nobody wants to know any more */
 };
 
 static void set_bit_to(uint64_t *map, uint64_t i, bool on)
@@ -67,11 +70,11 @@ struct wanted {
 static int run_scan(const struct guest_mem *mem, struct run r,
 		    const struct wanted *wanted, size_t nr_wanted)
 {
+	const uint64_t end = r.hva + (r.nr << VMM_PAGE_SHIFT);
 	struct page_region regions[SCAN_REGIONS];
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
 		.start = r.hva,
-		.end = r.hva + (r.nr << VMM_PAGE_SHIFT),
 		.vec = (uintptr_t)regions,
 		.vec_len = SCAN_REGIONS,
 		.category_inverted = PAGE_IS_PFNZERO,
@@ -81,9 +84,14 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 	for (size_t k = 0; k < nr_wanted; k++)
 		arg.category_anyof_mask |= wanted[k].category;
 	arg.return_mask = arg.category_anyof_mask;
-	while (arg.start < arg.end) {
-		int nr = ioctl(mem->pagemap_fd, PAGEMAP_SCAN, &arg);
+	while (arg.start < end) {
+		int nr;
 
+		if (stop_flag_is_set(r.stopping))
+			return -ECANCELED;
+		arg.end = end - arg.start < LOOK_BYTES ? end :
+			  arg.start + LOOK_BYTES;
+		nr = ioctl(mem->pagemap_fd, PAGEMAP_SCAN, &arg);
 		if (nr < 0)
 			return errno == ENOTTY || errno == EINVAL ?
 				       -EOPNOTSUPP : -errno;
@@ -121,6 +129,8 @@ static int run_read(const struct guest_mem *mem, struct run r,
 	while (r.nr) {
 		uint64_t n = r.nr < PM_BATCH ? r.nr : PM_BATCH;
 
+		if (stop_flag_is_set(r.stopping))
+			return -ECANCELED;
 		got = pread(mem->pagemap_fd, entries, n * sizeof(*entries),
 			    vpn * sizeof(*entries));
 		if (got < 0)
@@ -176,6 +186,8 @@ static int run_incore(struct run r, uint64_t *resident)
 		return -ENOMEM;
 	for (; r.nr; r.nr -= n) {
 		n = r.nr < PM_BATCH ? r.nr : PM_BATCH;
+		if (stop_flag_is_set(r.stopping))
+			return -ECANCELED;
 		if (mincore(r.map, n << VMM_PAGE_SHIFT, incore))
 			return -errno;
 		for (uint64_t i = 0; i < n; i++)
@@ -207,6 +219,8 @@ static int run_swapped(const struct guest_mem *mem, struct run r,
 	uint64_t g = r.gfn, end = r.gfn + r.nr, hole;
 
 	while ((g = bitmap_next_zero(resident, g, end)) < end) {
+		if (stop_flag_is_set(r.stopping))
+			return -ECANCELED;
 		data = seek(r.fd, start + offset(g - r.gfn), SEEK_DATA);
 		if (data < 0)
 			return data;
@@ -263,8 +277,9 @@ static struct run with_file(const struct guest_mem *mem, unsigned int i,
 }
 
 /* The part of range that is in slot i; nr 0 where there is none. */
-static struct run slot_run(const struct guest_mem *mem, unsigned int i,
-			   struct gfn_range range)
+static struct run slot_run_until(const struct guest_mem *mem, unsigned int i,
+				 struct gfn_range range,
+				 const atomic_bool *stopping)
 {
 	const struct guest_memslot *s = &mem->slots[i];
 	uint64_t end = range.start.v + range.nr;
@@ -279,7 +294,14 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 	return with_file(mem, i, (struct run){
 		.gfn = from, .nr = to - from,
 		.hva = s->hva + ((from - s->base.v) << VMM_PAGE_SHIFT),
+		.stopping = stopping,
 	});
+}
+
+static struct run slot_run(const struct guest_mem *mem, unsigned int i,
+			   struct gfn_range range)
+{
+	return slot_run_until(mem, i, range, NULL);
 }
 
 /* What a sink of ours has is away as what is in swap.  swapped may be NULL. */
@@ -299,8 +321,9 @@ static void add_away(const struct guest_mem *mem, struct gfn_range range,
 	}
 }
 
-int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
-			uint64_t *resident, uint64_t *swapped)
+int residency_until(const struct guest_mem *mem, struct gfn_range range,
+		    uint64_t *resident, uint64_t *swapped,
+		    const atomic_bool *stopping)
 {
 	uint64_t end = range.start.v + range.nr;
 	int rc = 0;
@@ -309,22 +332,35 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 	if (swapped)
 		bitmap_clear_range(swapped, range.start.v, end);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_residency(mem, slot_run(mem, i, range), resident,
-				   swapped);
+		rc = run_residency(mem, slot_run_until(mem, i, range, stopping),
+				   resident, swapped);
 	if (mem->away)
 		add_away(mem, range, resident, swapped);
+	return rc;
+}
+
+int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
+			uint64_t *resident, uint64_t *swapped)
+{
+	return residency_until(mem, range, resident, swapped, NULL);
+}
+
+int mapped_until(const struct guest_mem *mem, struct gfn_range range,
+		 uint64_t *mapped, const atomic_bool *stopping)
+{
+	int rc = 0;
+
+	bitmap_clear_range(mapped, range.start.v, range.start.v + range.nr);
+	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
+		rc = run_pagemap(mem, slot_run_until(mem, i, range, stopping),
+				 mapped, NULL);
 	return rc;
 }
 
 int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 		     uint64_t *mapped)
 {
-	int rc = 0;
-
-	bitmap_clear_range(mapped, range.start.v, range.start.v + range.nr);
-	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_pagemap(mem, slot_run(mem, i, range), mapped, NULL);
-	return rc;
+	return mapped_until(mem, range, mapped, NULL);
 }
 
 static int scan_one(const struct guest_mem *mem, struct gfn_range range,
