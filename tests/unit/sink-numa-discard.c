@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <numaif.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -17,11 +18,15 @@
 
 #define G  300u
 #define NR 8u
+#define MOVED 3000u	/* not among the first that are asked for */
+#define LARGE 4096u	/* pages of the memory that they are in */
 
 static struct guest_mem *mem;
 static pthread_t thread;
 static bool started, done;	/* done: atomic */
-static bool moved_before;	/* G .. G + NR - 1, to node 1 */
+static atomic_bool stopping;
+static uint64_t nr_asked, stop_after;	/* pages, where they are */
+static bool moved_before;	/* MOVED .. MOVED + NR - 1, to node 1 */
 
 uint64_t __wrap_host_numa_nodes(void);
 long __wrap_move_pages(int pid, unsigned long nr, void **pages,
@@ -44,14 +49,19 @@ static void *discard(void *arg)
 long __wrap_move_pages(int pid, unsigned long nr, void **pages,
 		       const int *nodes, int *status, int flags)
 {
-	const char *first = guest_mem_ptr(mem, gfn_to_gpa(GFN(G)), 1);
+	const char *first = nodes ? NULL :
+		guest_mem_ptr(mem, gfn_to_gpa(GFN(MOVED)), 1);
 
 	for (unsigned long i = 0; i < nr; i++)
 		status[i] = nodes ? nodes[i] : moved_before &&
 			(const char *)pages[i] >= first &&
 			(const char *)pages[i] < first + NR * VMM_PAGE_SIZE;
-	if (!nodes)
+	if (!nodes) {
+		nr_asked += nr;
+		if (nr_asked >= stop_after)
+			stopping = true;
 		return 0;	/* a look where they are */
+	}
 	if (!started && pthread_create(&thread, NULL, discard, NULL))
 		tap_bail("no thread");
 	started = true;
@@ -60,6 +70,32 @@ long __wrap_move_pages(int pid, unsigned long nr, void **pages,
 	     i++)
 		usleep(1000);
 	return 0;
+}
+
+/*
+ * To look where all pages are takes seconds in a large guest: it is done by the
+ * engine's thread, and ends with it.
+ */
+static void check_look(struct reclaim_sink *sink)
+{
+	const uint64_t nr = guest_mem_nr_pages(mem);
+
+	ok(nr_asked <= nr / 2, "to open it asks where %llu of %llu pages are",
+	   (unsigned long long)nr_asked, (unsigned long long)nr);
+	if (!sink->ops->find_away)
+		return;
+	sink->stopping = &stopping;
+	nr_asked = 0;
+	stop_after = 1;
+	is_int(sink->ops->find_away(sink), -ECANCELED, "a stop ends the look");
+	ok(nr_asked && nr_asked <= 512, "after %llu pages",
+	   (unsigned long long)nr_asked);
+	stopping = false;
+	stop_after = UINT64_MAX;
+	is_int(sink->ops->find_away(sink), 0, "it goes on");
+	ok(nr_asked <= nr, "with what was not looked at");
+	nr_asked = 0;
+	ok(!sink->ops->find_away(sink) && !nr_asked, "and is done once");
 }
 
 static uint64_t nr_away(uint64_t from, uint64_t end)
@@ -73,19 +109,23 @@ static uint64_t nr_away(uint64_t from, uint64_t end)
 
 static void test_moved_before(enum guest_mem_backing backing)
 {
-	const struct gfn_range r = { GFN(G), NR };
+	const struct gfn_range r = { GFN(MOVED), NR };
 	struct reclaim_sink *sink;
 	char why[256];
 
 	moved_before = true;
 	started = true;		/* nobody gives anything back here */
 	done = true;
-	if (guest_mem_new(&mem, 4 << 20, backing) ||
+	nr_asked = 0;
+	stopping = false;
+	stop_after = UINT64_MAX;
+	if (guest_mem_new(&mem, LARGE << VMM_PAGE_SHIFT, backing) ||
 	    sink_numa.open(&sink, mem, "to=1,from=0", why, sizeof(why)))
 		tap_bail("no sink");
-	ok(nr_away(G, G + NR) == NR && nr_away(0, 1024) == NR,
+	check_look(sink);
+	ok(nr_away(MOVED, MOVED + NR) == NR && nr_away(0, LARGE) == NR,
 	   "what a sink before this one moved is away, and nothing else");
-	ok(!sink->ops->prefetch(sink, &r, 1) && !nr_away(0, 1024),
+	ok(!sink->ops->prefetch(sink, &r, 1) && !nr_away(0, LARGE),
 	   "and can be fetched");
 	sink->ops->close(sink);
 	guest_mem_free(mem);

@@ -100,6 +100,16 @@ static int look(struct engine *e)
 	unsigned int nr;
 	int rc;
 
+	if (e->config.sink && e->config.sink->ops->find_away) {
+		rc = e->config.sink->ops->find_away(e->config.sink);
+		if (rc == -ECANCELED)
+			return rc;
+		if (rc) {
+			engine_set_error(e, "which pages are away already "
+					 "can't be read", rc);
+			return rc;
+		}
+	}
 	e->look_start_ns = clock_now_ns();
 	rc = guest_mem_residency_update(e->config.mem, e->resident, e->swapped,
 					e->turn++, &e->stopping);

@@ -31,7 +31,9 @@
 #include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
 #include "vmm/util/key-value.h"
+#include "vmm/util/stop-flag.h"
 
 #define BATCH 512
 
@@ -45,6 +47,9 @@ struct sink_numa {
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
 	size_t nr;			/* in the three */
+	/* Up to there it is known what was moved before. */
+	unsigned int looked_slot;
+	uint64_t looked_page;		/* of that slot */
 };
 
 static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
@@ -157,32 +162,60 @@ static int discard(void *arg, struct gfn_range r)
 /*
  * What is on node `to` already, because an engine before us moved it there: away,
  * so that it is not counted as being on the fast node, and comes back when it is
- * used.  By the process' page tables; what is not mapped is not seen.
+ * used.  By the process' page tables; what is not mapped is not seen.  The lock, for
+ * the page must not be given back between the look and the note.
  */
-static int find_moved(struct sink_numa *s)
+static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 {
+	uint64_t nr = slot->nr_pages - s->looked_page;
+	int rc = 0;
+
+	nr = nr < BATCH ? nr : BATCH;
+	for (uint64_t k = 0; k < nr; k++)
+		s->pages[k] = (void *)(uintptr_t)
+			(slot->hva + ((s->looked_page + k) << VMM_PAGE_SHIFT));
+	pthread_mutex_lock(&s->lock);
+	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, NULL, s->status,
+		       0) < 0)
+		rc = -errno;
+	for (uint64_t k = 0; !rc && k < nr; k++)
+		if (s->status[k] == s->to)
+			guest_mem_set_away(s->mem, GFN(slot->base.v +
+						       s->looked_page + k),
+					   true);
+	pthread_mutex_unlock(&s->lock);
+	if (!rc)
+		s->looked_page += nr;
+	return rc;
+}
+
+/* 64 GiB take seconds, which nobody is to wait for before the guest runs. */
+static int numa_find_away(struct reclaim_sink *sink)
+{
+	struct sink_numa *s = (struct sink_numa *)sink;
 	const struct guest_memslot *slots;
 	unsigned int nr;
+	int rc = 0;
 
 	slots = guest_mem_slots(s->mem, &nr);
-	for (unsigned int i = 0; i < nr; i++)
-		for (uint64_t g = 0, n; g < slots[i].nr_pages; g += n) {
-			n = slots[i].nr_pages - g;
-			n = n < BATCH ? n : BATCH;
-			for (uint64_t k = 0; k < n; k++)
-				s->pages[k] = (void *)(uintptr_t)
-					(slots[i].hva +
-					 ((g + k) << VMM_PAGE_SHIFT));
-			if (move_pages(guest_mem_pid(s->mem), n, s->pages, NULL,
-				       s->status, 0) < 0)
-				return -errno;
-			for (uint64_t k = 0; k < n; k++)
-				if (s->status[k] == s->to)
-					guest_mem_set_away(s->mem,
-						GFN(slots[i].base.v + g + k),
-						true);
+	while (!rc && s->looked_slot < nr) {
+		if (stop_flag_is_set(sink->stopping))
+			return -ECANCELED;
+		rc = find_moved(s, &slots[s->looked_slot]);
+		if (s->looked_page == slots[s->looked_slot].nr_pages) {
+			s->looked_slot++;
+			s->looked_page = 0;
 		}
-	return 0;
+	}
+	return rc;
+}
+
+/* Whether we may ask at all: the first pages. */
+static int begin_to_look(struct sink_numa *s)
+{
+	unsigned int nr;
+
+	return find_moved(s, guest_mem_slots(s->mem, &nr));
 }
 
 static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
@@ -209,7 +242,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		rc = -ENOMEM;
 	}
 	if (!rc) {
-		rc = find_moved(s);
+		rc = begin_to_look(s);
 		if (rc)
 			snprintf(why, len, "on which node pages are can't be "
 				 "read: %s", strerror(-rc));
@@ -333,6 +366,7 @@ const struct reclaim_sink_ops sink_numa = {
 	.check_options = numa_check_options,
 	.probe = numa_probe,
 	.open = numa_open,
+	.find_away = numa_find_away,
 	.evict = numa_evict,
 	.prefetch = numa_prefetch,
 	.close = numa_close,

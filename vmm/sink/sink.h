@@ -78,6 +78,13 @@ struct reclaim_sink_ops {
 	int (*open)(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		    const char *options, char *why, size_t len);
 	/*
+	 * Before each scan: finds what is away already, as a sink before this one
+	 * took it; once that is done it costs nothing.  0, -ECANCELED
+	 * (sink->stopping was set; the next call goes on from there) or -errno.
+	 * NULL: there can't be such pages.
+	 */
+	int (*find_away)(struct reclaim_sink *sink);
+	/*
 	 * Adds to *res.  0, -ECANCELED (sink->stopping was set), or -errno when
 	 * the sink as a whole failed.
 	 */
