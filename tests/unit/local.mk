@@ -46,11 +46,9 @@ rmap_test_files = tests/unit/rmap-symbols.sh tests/unit/rmap-install.sh \
 dist_check_SCRIPTS += $(rmap_test_files)
 TESTS += $(rmap_test_files)
 
-check_PROGRAMS += tests/unit/guest-mem tests/unit/faults-watch
-TESTS += tests/unit/guest-mem tests/unit/faults-watch
-check_PROGRAMS += tests/unit/guest_mem tests/unit/faults-watch \
+check_PROGRAMS += tests/unit/guest-mem tests/unit/faults-watch \
 	tests/unit/faults-busy
-TESTS += tests/unit/guest_mem tests/unit/faults-watch tests/unit/faults-busy
+TESTS += tests/unit/guest-mem tests/unit/faults-watch tests/unit/faults-busy
 check_PROGRAMS += tests/unit/residency-stop
 TESTS += tests/unit/residency-stop
 tests_unit_residency_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/mem/guest_mem-internal.h"
-#include "vmm/mem/pagemap_scan.h"
+#include "vmm/mem/guest-mem-internal.h"
+#include "vmm/mem/pagemap-scan.h"
 #include "vmm/util/bitmap.h"
 
 #define BYTES (UINT64_C(2) << 30)
