@@ -3,7 +3,7 @@
  * vmm run: builds a VM from its parts, runs it, takes it apart.
  *
  * The main thread waits for two things: a signal that ends the VM, which the
- * stop guard tells of, and the VM's end, which a thread waits for.  From the
+ * stop guard tells of, and the VM's end, by an eventfd of its own.  From the
  * signal on all that follows has its time (vmm/util/stop-guard.h), also what is
  * taken apart here.
  */
@@ -11,12 +11,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "vmm/cmd/cmd.h"
@@ -132,26 +130,11 @@ static void take_apart(struct machine *m)
 	vm_free(m->vm);
 }
 
-struct waiter {
-	struct vm *vm;
-	int ended_fd;
-	enum vm_end end;
-};
-
-static void *wait_for_end(void *arg)
-{
-	struct waiter *w = arg;
-
-	w->end = vm_wait_end(w->vm);
-	eventfd_write(w->ended_fd, 1);
-	return NULL;
-}
-
 /* Until the VM has ended; the first signal ends it. */
-static void watch(struct vm *vm, int stop_fd, int ended_fd)
+static void watch(struct vm *vm, int stop_fd)
 {
 	struct pollfd fds[] = {
-		{ .fd = ended_fd, .events = POLLIN },
+		{ .fd = vm_ended_fd(vm), .events = POLLIN },
 		{ .fd = stop_fd, .events = POLLIN },
 	};
 
@@ -184,30 +167,15 @@ static int exit_status(enum vm_end end)
 /* The exit status.  Negative: the VM could not be started. */
 static int run(struct machine *m, int stop_fd)
 {
-	struct waiter w = { .vm = m->vm };
-	pthread_t thread;
-	int rc;
+	int rc = vm_start(m->vm);
 
-	w.ended_fd = eventfd(0, EFD_CLOEXEC);
-	if (w.ended_fd < 0)
-		return -errno;
-	rc = vm_start(m->vm);
 	if (rc)
-		goto out;
-	rc = -pthread_create(&thread, NULL, wait_for_end, &w);
-	if (rc) {
-		vm_stop(m->vm, VM_END_STOPPED);
-		vm_wait(m->vm);
-		goto out;
-	}
-	watch(m->vm, stop_fd, w.ended_fd);
-	pthread_join(thread, NULL);
-	rc = exit_status(w.end);
+		return rc;
+	watch(m->vm, stop_fd);
+	rc = exit_status(vm_wait_end(m->vm));
 	/* Threads may wait for memory on a device that never answers. */
 	stop_guard_ending(rc);
 	vm_wait(m->vm);
-out:
-	close(w.ended_fd);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ struct vm {
 	unsigned int window_gsi[VM_MAX_WINDOWS];
 	unsigned int nr_windows;
 
+	int ended_fd;			/* owned; readable when it has ended */
 	pthread_mutex_t lock;		/* of the two below */
 	pthread_cond_t ended;
 	bool stopping;			/* also read without the lock */
@@ -166,7 +168,7 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	snprintf(why, len, "no memory for a VM");
 	if (!vm)
 		return rc;
-	vm->kvm_fd = vm->fd = -1;
+	vm->kvm_fd = vm->fd = vm->ended_fd = -1;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->ended, NULL);
 	vm->name = strdup(config->name);
@@ -174,6 +176,12 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 		vm->numa = *config->numa;
 	if (!vm->name || make_buses(vm))
 		goto err;
+	vm->ended_fd = eventfd(0, EFD_CLOEXEC);
+	if (vm->ended_fd < 0) {
+		rc = -errno;
+		snprintf(why, len, "can't make an eventfd: %s", strerror(-rc));
+		goto err;
+	}
 	rc = open_kvm(vm, why, len);
 	if (!rc)
 		rc = check_cpus(vm, config->nr_cpus, why, len);
@@ -207,6 +215,8 @@ void vm_free(struct vm *vm)
 		close(vm->fd);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
+	if (vm->ended_fd >= 0)
+		close(vm->ended_fd);
 	/* After the VM: KVM must not find the memory gone. */
 	guest_mem_free(vm->mem);
 	if (vm->base)
@@ -329,6 +339,7 @@ void vm_stop(struct vm *vm, enum vm_end end)
 		/* Pairs with vm_stopping() in the vCPU threads. */
 		__atomic_store_n(&vm->stopping, true, __ATOMIC_RELEASE);
 		pthread_cond_broadcast(&vm->ended);
+		eventfd_write(vm->ended_fd, 1);
 	}
 	pthread_mutex_unlock(&vm->lock);
 	for (unsigned int i = 0; i < vm->nr_cpus; i++)
@@ -363,6 +374,11 @@ int vm_start(struct vm *vm)
 		vm_wait(vm);
 	}
 	return rc;
+}
+
+int vm_ended_fd(const struct vm *vm)
+{
+	return vm->ended_fd;
 }
 
 enum vm_end vm_wait_end(struct vm *vm)

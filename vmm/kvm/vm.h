@@ -81,6 +81,8 @@ int vm_start(struct vm *vm);
 void vm_stop(struct vm *vm, enum vm_end end);
 /* True from the first vm_stop() on: for devices that wait on a vCPU's thread. */
 bool vm_stopping(const struct vm *vm);
+/* For poll(): readable as soon as vm_wait_end() does not block.  The VM's. */
+int vm_ended_fd(const struct vm *vm);
 /*
  * Blocks until the VM has ended: its vCPUs run no more, or are about to stop.  Any
  * thread.
