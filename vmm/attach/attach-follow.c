@@ -87,8 +87,8 @@ struct engine_policy attached_policy(const struct attached *g)
 {
 	struct engine_policy policy = g->o->service.policy;
 
-	if (g->reclaim.engine)
-		engine_get_policy(g->reclaim.engine, &policy);
+	if (g->service.engine)
+		engine_get_policy(g->service.engine, &policy);
 	return policy;
 }
 
@@ -96,9 +96,9 @@ void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 {
 	char why[128];
 
-	if (!g->reclaim.engine)
+	if (!g->service.engine)
 		g->o->service.policy = *policy;
-	else if (engine_set_policy(g->reclaim.engine, policy, why,
+	else if (engine_set_policy(g->service.engine, policy, why,
 				   sizeof(why)))
 		log_warn("the policy of %s: %s", g->o->service.name, why);
 }
@@ -122,14 +122,14 @@ void follow_agent(struct attached *g)
 	struct view_stats stats;
 	int fd;
 
-	if (!g->o->agent || !g->reclaim.agent)
+	if (!g->o->agent || !g->service.agent)
 		return;
-	view_get_stats(g->reclaim.view, &stats);
+	view_get_stats(g->service.view, &stats);
 	if (stats.agent_connected)
 		return;
 	fd = unix_connect(g->o->agent);
 	if (fd >= 0)
-		agent_server_accept(fd, g->reclaim.agent);
+		agent_server_accept(fd, g->service.agent);
 }
 
 /* True: something happened. */

@@ -5,7 +5,7 @@
 
 #include "vmm/attach/attach.h"
 #include "vmm/qemu/qemu-guest.h"
-#include "vmm/service/run-reclaim.h"
+#include "vmm/service/service.h"
 
 /* All owned; fds -1, pointers NULL: not there. */
 struct attached {
@@ -16,9 +16,9 @@ struct attached {
 	struct qmp *qmp;
 	struct attach_domain *domain;
 	struct qemu_memory memory;
-	bool unserved;			/* not by mem and reclaim yet */
+	bool unserved;			/* not by mem and service yet */
 	struct guest_mem *mem;
-	struct run_reclaim reclaim;
+	struct service service;
 	uint64_t mappings;		/* a hash */
 	struct attach_ages ages;
 	enum qemu_motion motion;

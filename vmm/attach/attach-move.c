@@ -18,8 +18,8 @@
 
 static bool look_at_ages(struct attached *g)
 {
-	return g->reclaim.engine && g->motion == QEMU_STAYS &&
-	       attach_ages_look(&g->ages, g->reclaim.engine,
+	return g->service.engine && g->motion == QEMU_STAYS &&
+	       attach_ages_look(&g->ages, g->service.engine,
 				guest_mem_nr_frames(g->mem));
 }
 
@@ -70,8 +70,8 @@ int attached_begin_ages(struct attached *g)
 
 int attached_give_ages(struct attached *g)
 {
-	return g->ages.ages && g->reclaim.engine ?
-		       engine_set_ages(g->reclaim.engine, g->ages.ages,
+	return g->ages.ages && g->service.engine ?
+		       engine_set_ages(g->service.engine, g->ages.ages,
 				       g->ages.nr) : 0;
 }
 
@@ -95,8 +95,8 @@ static void hold(struct attached *g)
 {
 	struct engine_policy policy = attached_policy(g);
 
-	if (g->reclaim.engine)
-		engine_hold(g->reclaim.engine, true);
+	if (g->service.engine)
+		engine_hold(g->service.engine, true);
 	g->resumed = policy;
 	policy.enabled = false;
 	policy.prefetch_pages = 0;
@@ -111,8 +111,8 @@ static void resume(struct attached *g, bool came)
 	if (attached_give_ages(g))
 		log_warn("ages are lost: no memory");
 	attached_set_policy(g, &g->resumed);
-	if (g->reclaim.engine)
-		engine_hold(g->reclaim.engine, false);
+	if (g->service.engine)
+		engine_hold(g->service.engine, false);
 }
 
 static void tell(const struct attached *g, enum qemu_motion was)

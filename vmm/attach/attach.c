@@ -115,9 +115,9 @@ int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 
 void attached_stop(struct attached *g)
 {
-	run_reclaim_stop(&g->reclaim);
-	run_reclaim_free(&g->reclaim);
-	memset(&g->reclaim, 0, sizeof(g->reclaim));
+	service_stop(&g->service);
+	service_free(&g->service);
+	memset(&g->service, 0, sizeof(g->service));
 	guest_mem_free(g->mem);
 	g->mem = NULL;
 }
@@ -139,7 +139,7 @@ static void drop_wish(struct attached *g)
 int attached_start(struct attached *g)
 {
 	const struct qemu_memory *m = &g->memory;
-	struct run_parts parts;
+	struct service_parts parts;
 	int rc = guest_mem_attach(&g->mem, g->pid, m->slots, m->nr, m->backing);
 
 	if (rc) {
@@ -149,16 +149,16 @@ int attached_start(struct attached *g)
 		return rc;
 	}
 	drop_wish(g);
-	parts = (struct run_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
-	rc = run_reclaim_choose_for(&g->reclaim, &g->o->service, &parts, g->why,
-				    sizeof(g->why));
+	parts = (struct service_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
+	rc = service_choose_for(&g->service, &g->o->service, &parts, g->why,
+				sizeof(g->why));
 	if (!rc)
-		rc = run_reclaim_start(&g->reclaim, &g->o->service, &parts,
-				       g->why, sizeof(g->why));
+		rc = service_start(&g->service, &g->o->service, &parts, g->why,
+				   sizeof(g->why));
 	if (!rc)
 		rc = attached_give_ages(g);
-	if (!rc && g->reclaim.engine)
-		engine_hold(g->reclaim.engine, g->motion != QEMU_STAYS);
+	if (!rc && g->service.engine)
+		engine_hold(g->service.engine, g->motion != QEMU_STAYS);
 	return rc;
 }
 
@@ -240,7 +240,7 @@ static int attach(struct attached *g)
 		 (int)g->pid,
 		 (clock_now_ns() - begin) / 1e6,
 		 (unsigned long long)g->memory.bytes >> 20, g->memory.nr,
-		 g->reclaim.ops ? g->reclaim.ops->name : "none");
+		 g->service.ops ? g->service.ops->name : "none");
 	return 0;
 }
 

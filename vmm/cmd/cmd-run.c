@@ -26,7 +26,7 @@
 #include "vmm/dev/virtqueue.h"
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/service/run-reclaim.h"
+#include "vmm/service/service.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
@@ -49,7 +49,7 @@ struct machine {
 	struct virtio_rng *rng;
 	struct virtio_balloon *balloon;
 	struct virtio_vsock *vsock;
-	struct run_reclaim reclaim;
+	struct service service;
 };
 
 static int add_devices(struct machine *m, const struct run_options *o,
@@ -90,9 +90,9 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		.kernel = o->kernel, .initrd = o->initrd,
 		.cmdline = o->cmdline,
 	};
-	struct run_parts parts;
-	int rc = run_reclaim_choose(&m->reclaim, &o->service, &vc.backing, why,
-				    len);
+	struct service_parts parts;
+	int rc = service_choose(&m->service, &o->service, &vc.backing, why,
+				len);
 
 	if (!rc)
 		rc = vm_new(&m->vm, &vc, why, len);
@@ -102,11 +102,11 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		rc = boot_load(m->vm, &bc, why, len);
 	if (rc)
 		return rc;
-	parts = (struct run_parts){
+	parts = (struct service_parts){
 		.mem = vm_mem(m->vm), .vm_fd = vm_fd(m->vm), .vm = m->vm,
 		.vsock = m->vsock, .balloon = m->balloon,
 	};
-	return run_reclaim_start(&m->reclaim, &o->service, &parts, why, len);
+	return service_start(&m->service, &o->service, &parts, why, len);
 }
 
 /* What the guest printed last, for a reader who is slow, but not for ever. */
@@ -117,7 +117,7 @@ static void take_apart(struct machine *m)
 	if (m->serial)
 		serial_finish(m->serial, OUTPUT_LIMIT_MS);
 	console_free(m->console);
-	run_reclaim_stop(&m->reclaim);
+	service_stop(&m->service);
 	virtio_vsock_free(m->vsock);
 	virtio_balloon_free(m->balloon);
 	virtio_rng_free(m->rng);
@@ -126,7 +126,7 @@ static void take_apart(struct machine *m)
 		virtio_blk_free(m->disks[i]);
 	serial_free(m->serial);
 	legacy_free(m->legacy);
-	run_reclaim_free(&m->reclaim);
+	service_free(&m->service);
 	vm_free(m->vm);
 }
 

@@ -1,3 +1,3 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/service/run-reclaim.c vmm/service/run-reclaim.h \
+	vmm/service/service.c vmm/service/service.h \
 	vmm/service/service-options.c vmm/service/service-options.h

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The half of `vmm run` that this program exists for: view, agent server,
- * access source, sink, engine and statistics socket of one VM; and all of
- * `vmm attach` but finding the guest.
+ * What serves one guest: picture, agent server, access source, sink, engine and
+ * control socket.  `vmm run` gives it the parts of a VM of its own, and
+ * `vmm attach` the memory of a guest that runs elsewhere.
  */
-#ifndef VMM_SERVICE_RUN_RECLAIM_H
-#define VMM_SERVICE_RUN_RECLAIM_H
+#ifndef VMM_SERVICE_SERVICE_H
+#define VMM_SERVICE_SERVICE_H
 
 #include <stddef.h>
 
@@ -26,7 +26,7 @@ struct virtio_vsock;
 struct vm;
 
 /* What there is of the VM; not owned, outlives all.  NULL: not ours. */
-struct run_parts {
+struct service_parts {
 	struct guest_mem *mem;
 	int vm_fd;			/* KVM's, or -1 */
 	struct vm *vm;
@@ -35,7 +35,7 @@ struct run_parts {
 };
 
 /* All owned; NULL what is not there. */
-struct run_reclaim {
+struct service {
 	const struct access_source_ops *ops;	/* NULL: no accessed bits */
 	struct view *view;
 	struct agent_server *agent;
@@ -54,28 +54,27 @@ struct run_reclaim {
  * it needs.  *backing is what o asks for, or the source needs.  0 or -errno
  * with why.
  */
-int run_reclaim_choose(struct run_reclaim *r, const struct service_options *o,
-		       enum guest_mem_backing *backing, char *why, size_t len);
+int service_choose(struct service *s, const struct service_options *o,
+		   enum guest_mem_backing *backing, char *why, size_t len);
 /*
  * The same for a guest that runs already: "auto" is the first source that says
  * it can serve its memory.
  */
-int run_reclaim_choose_for(struct run_reclaim *r,
-			   const struct service_options *o,
-			   const struct run_parts *parts, char *why,
-			   size_t len);
+int service_choose_for(struct service *s, const struct service_options *o,
+		       const struct service_parts *parts, char *why,
+		       size_t len);
 /*
  * Before the VM starts.  0 or -errno with why; what was made before a failure
- * is in *r, for run_reclaim_stop().
+ * is in *s, for service_stop().
  */
-int run_reclaim_start(struct run_reclaim *r, const struct service_options *o,
-		      const struct run_parts *parts, char *why, size_t len);
+int service_start(struct service *s, const struct service_options *o,
+		  const struct service_parts *parts, char *why, size_t len);
 /* After the VM's threads ended, before its devices go. */
-void run_reclaim_stop(struct run_reclaim *r);
+void service_stop(struct service *s);
 /*
  * After its devices went: until then they may touch pages that the sink has.
  * Before its memory goes.
  */
-void run_reclaim_free(struct run_reclaim *r);
+void service_free(struct service *s);
 
 #endif

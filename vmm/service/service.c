@@ -15,7 +15,7 @@
 #include "vmm/guest/guest-harvest.h"
 #include "vmm/guest/view.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/service/run-reclaim.h"
+#include "vmm/service/service.h"
 #include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/log.h"
@@ -55,8 +55,8 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 	return kind;
 }
 
-int run_reclaim_choose(struct run_reclaim *r, const struct service_options *o,
-		       enum guest_mem_backing *backing, char *why, size_t len)
+int service_choose(struct service *s, const struct service_options *o,
+		   enum guest_mem_backing *backing, char *why, size_t len)
 {
 	char reasons[1024];
 	int rc;
@@ -70,18 +70,18 @@ int run_reclaim_choose(struct run_reclaim *r, const struct service_options *o,
 		return -EINVAL;
 	}
 	if (!strcmp(o->abits, "auto"))
-		rc = access_choose(&r->ops, memory_kind(*backing, o->sink),
+		rc = access_choose(&s->ops, memory_kind(*backing, o->sink),
 				   reasons, sizeof(reasons));
 	else
-		rc = access_find(&r->ops, o->abits, reasons, sizeof(reasons));
+		rc = access_find(&s->ops, o->abits, reasons, sizeof(reasons));
 	if (rc)
 		return without_source(o, rc, reasons, why, len);
 	if (!o->backing_text)
-		*backing = r->ops->backing;
+		*backing = s->ops->backing;
 	return 0;
 }
 
-static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
+static int first_probed(struct service *s, const struct service_parts *parts,
 			char *why, size_t len)
 {
 	const struct access_target target = {
@@ -97,7 +97,7 @@ static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
 		if (ops->by_name_only)
 			continue;
 		if (!ops->probe(&target, reason, sizeof(reason))) {
-			r->ops = ops;
+			s->ops = ops;
 			return 0;
 		}
 		if (used < len)
@@ -107,54 +107,52 @@ static int first_probed(struct run_reclaim *r, const struct run_parts *parts,
 	return -ENODEV;
 }
 
-int run_reclaim_choose_for(struct run_reclaim *r,
-			   const struct service_options *o,
-			   const struct run_parts *parts, char *why,
-			   size_t len)
+int service_choose_for(struct service *s, const struct service_options *o,
+		       const struct service_parts *parts, char *why, size_t len)
 {
 	enum guest_mem_backing backing;
 	char reasons[1024];
 	int rc;
 
 	if (strcmp(o->abits, "auto"))
-		return run_reclaim_choose(r, o, &backing, why, len);
-	rc = first_probed(r, parts, reasons, sizeof(reasons));
+		return service_choose(s, o, &backing, why, len);
+	rc = first_probed(s, parts, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
-static int open_source(struct run_reclaim *r, const struct service_options *o,
-		       const struct run_parts *parts, char *why, size_t len)
+static int open_source(struct service *s, const struct service_options *o,
+		       const struct service_parts *parts, char *why, size_t len)
 {
 	char reasons[768];
 	int rc;
 
-	if (!r->ops)
+	if (!s->ops)
 		return 0;
-	r->target = calloc(1, sizeof(*r->target));
-	r->guest = calloc(1, sizeof(*r->guest));
-	if (!r->target || !r->guest) {
+	s->target = calloc(1, sizeof(*s->target));
+	s->guest = calloc(1, sizeof(*s->guest));
+	if (!s->target || !s->guest) {
 		snprintf(why, len, "no memory");
 		return -ENOMEM;
 	}
-	r->target->mem = parts->mem;
-	r->target->vm_fd = parts->vm_fd;
-	*r->guest = (struct access_guest){ guest_harvest, r->view };
+	s->target->mem = parts->mem;
+	s->target->vm_fd = parts->vm_fd;
+	*s->guest = (struct access_guest){ guest_harvest, s->view };
 	/* Its tables can be read in our own memory only. */
-	r->target->guest = o->no_agent || !parts->vm ? NULL : r->guest;
-	rc = access_open(&r->source, strcmp(o->abits, "auto") ? o->abits :
-			 r->ops->name, r->target, reasons, sizeof(reasons));
+	s->target->guest = o->no_agent || !parts->vm ? NULL : s->guest;
+	rc = access_open(&s->source, strcmp(o->abits, "auto") ? o->abits :
+			 s->ops->name, s->target, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
-static int open_sink(struct run_reclaim *r, const struct service_options *o,
-		     const struct run_parts *parts, char *why, size_t len)
+static int open_sink(struct service *s, const struct service_options *o,
+		     const struct service_parts *parts, char *why, size_t len)
 {
 	const struct reclaim_sink_ops *ops;
 	const char *options;
 	int rc = sink_find(&ops, o->sink, &options, why, len);
 
 	if (!rc)
-		rc = ops->open(&r->sink, parts->mem, options, why, len);
+		rc = ops->open(&s->sink, parts->mem, options, why, len);
 	/* The store was asked for, swap is the default. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
@@ -165,43 +163,44 @@ static int open_sink(struct run_reclaim *r, const struct service_options *o,
 
 static int drop_cache(void *ctx, uint64_t nr_bytes)
 {
-	struct run_reclaim *r = ctx;
+	struct service *s = ctx;
 
-	return r->agent ? agent_server_drop_cache(r->agent, nr_bytes) :
+	return s->agent ? agent_server_drop_cache(s->agent, nr_bytes) :
 			  -ENOTCONN;
 }
 
 static int take_free(void *ctx, uint64_t nr_bytes)
 {
-	struct run_reclaim *r = ctx;
+	struct service *s = ctx;
 
-	return virtio_balloon_cycle(r->balloon, nr_bytes);
+	return virtio_balloon_cycle(s->balloon, nr_bytes);
 }
 
-static int start_engine(struct run_reclaim *r, const struct service_options *o,
-			const struct run_parts *parts, char *why, size_t len)
+static int start_engine(struct service *s, const struct service_options *o,
+			const struct service_parts *parts, char *why,
+			size_t len)
 {
 	struct engine_config config = {
-		.mem = parts->mem, .view = r->view, .source = r->source,
-		.sink = r->sink, .policy = o->policy,
+		.mem = parts->mem, .view = s->view, .source = s->source,
+		.sink = s->sink, .policy = o->policy,
 		.numa = parts->vm ? vm_numa(parts->vm) : NULL,
 	};
 	int rc;
 
-	r->asks = malloc(sizeof(*r->asks));
-	if (!r->asks) {
+	s->asks = malloc(sizeof(*s->asks));
+	if (!s->asks) {
 		snprintf(why, len, "no memory");
 		return -ENOMEM;
 	}
-	*r->asks = (struct engine_guest){
+	*s->asks = (struct engine_guest){
 		.drop_cache = drop_cache,
 		/* Pages of the host's pool can't be given back. */
-		.take_free = r->balloon && !guest_mem_is_hugetlb(parts->mem) ?
+		.take_free = s->balloon && !guest_mem_is_hugetlb(parts->mem) ?
 				     take_free : NULL,
-		.ctx = r,
+		.ctx = s,
 	};
-	config.guest = r->asks;
-	rc = engine_new(&r->engine, &config);
+	config.guest = s->asks;
+	rc = engine_new(&s->engine, &config);
 
 	if (rc == -EINVAL)
 		snprintf(why, len, "--reclaim %s: a value is out of range; see "
@@ -211,14 +210,15 @@ static int start_engine(struct run_reclaim *r, const struct service_options *o,
 	return rc;
 }
 
-static int start_server(struct run_reclaim *r, const struct service_options *o,
-			const struct run_parts *parts, char *why, size_t len)
+static int start_server(struct service *s, const struct service_options *o,
+			const struct service_parts *parts, char *why,
+			size_t len)
 {
 	char path[108];
 	struct stat_server_config config = {
 		.path = o->socket, .name = o->name, .mem = parts->mem,
-		.view = r->view, .engine = r->engine, .vm = parts->vm,
-		.balloon = parts->balloon, .sink = r->sink,
+		.view = s->view, .engine = s->engine, .vm = parts->vm,
+		.balloon = parts->balloon, .sink = s->sink,
 	};
 	int rc;
 
@@ -232,67 +232,67 @@ static int start_server(struct run_reclaim *r, const struct service_options *o,
 		}
 		config.path = path;
 	}
-	return stat_server_new(&r->server, &config, why, len);
+	return stat_server_new(&s->server, &config, why, len);
 }
 
-static int start_agent_server(struct run_reclaim *r,
-			      struct virtio_vsock *vsock, char *why, size_t len)
+static int start_agent_server(struct service *s, struct virtio_vsock *vsock,
+			      char *why, size_t len)
 {
-	int rc = agent_server_new(&r->agent, r->view);
+	int rc = agent_server_new(&s->agent, s->view);
 
 	if (!rc && vsock)
 		rc = virtio_vsock_listen(vsock, VMM_AGENT_VSOCK_PORT,
-					 agent_server_accept, r->agent);
+					 agent_server_accept, s->agent);
 	if (rc)
 		snprintf(why, len, "can't listen to the guest agent: %s",
 			 strerror(-rc));
 	return rc;
 }
 
-int run_reclaim_start(struct run_reclaim *r, const struct service_options *o,
-		      const struct run_parts *parts, char *why, size_t len)
+int service_start(struct service *s, const struct service_options *o,
+		  const struct service_parts *parts, char *why, size_t len)
 {
-	int rc = view_new(&r->view, parts->mem);
+	int rc = view_new(&s->view, parts->mem);
 
-	r->balloon = parts->balloon;
+	s->balloon = parts->balloon;
 	if (rc) {
 		snprintf(why, len, "no memory for the reverse map");
 		return rc;
 	}
-	rc = o->agent_record ? view_record(r->view, o->agent_record) : 0;
+	rc = o->agent_record ? view_record(s->view, o->agent_record) : 0;
 	if (rc) {
 		snprintf(why, len, "--agent-record %s: %s", o->agent_record,
 			 strerror(-rc));
 		return rc;
 	}
-	rc = o->no_agent ? 0 : start_agent_server(r, parts->vsock, why, len);
+	rc = o->no_agent ? 0 : start_agent_server(s, parts->vsock, why, len);
 	/* Before the source: both may want to see the faults of a memfd. */
-	if (!rc && r->ops)
-		rc = open_sink(r, o, parts, why, len);
+	if (!rc && s->ops)
+		rc = open_sink(s, o, parts, why, len);
 	if (!rc)
-		rc = open_source(r, o, parts, why, len);
-	if (!rc && r->source)
-		rc = start_engine(r, o, parts, why, len);
+		rc = open_source(s, o, parts, why, len);
+	if (!rc && s->source)
+		rc = start_engine(s, o, parts, why, len);
 	if (!rc)
-		rc = start_server(r, o, parts, why, len);
+		rc = start_server(s, o, parts, why, len);
 	return rc;
 }
 
-void run_reclaim_stop(struct run_reclaim *r)
+void service_stop(struct service *s)
 {
-	stat_server_free(r->server);
-	engine_free(r->engine);
-	if (r->source)
-		access_close(r->source);
-	agent_server_free(r->agent);
-	view_free(r->view);
-	free(r->target);
-	free(r->guest);
-	free(r->asks);
+	stat_server_free(s->server);
+	engine_free(s->engine);
+	if (s->source)
+		access_close(s->source);
+	agent_server_free(s->agent);
+	view_free(s->view);
+	free(s->target);
+	free(s->guest);
+	free(s->asks);
 }
 
-void run_reclaim_free(struct run_reclaim *r)
+void service_free(struct service *s)
 {
-	if (r->sink)
-		r->sink->ops->close(r->sink);
+	if (s->sink)
+		s->sink->ops->close(s->sink);
 }
