@@ -199,7 +199,7 @@ static void test_table(void)
 {
 	struct top_model m = { 0 };
 	struct top_guest *g = add(&m, "guest", 48);
-	uint64_t idle[HOST_AGE_CLASSES] = { 1, 0, 99, 900 };
+	uint64_t idle[STAT_AGE_CLASSES] = { 1, 0, 99, 900 };
 	struct top_layout l;
 	char line[TOP_LINE], bars[64];
 

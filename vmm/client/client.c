@@ -8,7 +8,7 @@
 
 #include "vmm/client/client-internal.h"
 #include "vmm/client/client.h"
-#include "vmm/control/inspect.h"
+#include "vmm/util/control-answers.h"
 
 #define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 #include "vmm/cmd/inspect-picture.h"
-#include "vmm/control/host-pages.h"
-#include "vmm/control/inspect.h"
 #include "vmm/mem/addr.h"
 #include "vmm/util/size.h"
 
@@ -135,7 +133,7 @@ static enum host_state host_state(uint32_t bits, int age)
 		return has(bits, STAT_MAP_PRESENT) ||
 				has(bits, STAT_MAP_MAPPED) ?
 			       HOST_ABSENT : HOST_NOTHING;
-	return age < 0 ? HOST_RESIDENT : HOST_AGE_FIRST + host_age_class(age);
+	return age < 0 ? HOST_RESIDENT : HOST_AGE_FIRST + stat_age_class(age);
 }
 
 void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
@@ -253,10 +251,10 @@ static void print_state(struct look look, uint64_t pages, bool colour)
 
 static const char *age_text(unsigned int class, char *buf, size_t len)
 {
-	unsigned int from = class ? host_age_class_max(class - 1) + 1 : 0;
-	unsigned int to = host_age_class_max(class);
+	unsigned int from = class ? stat_age_class_max(class - 1) + 1 : 0;
+	unsigned int to = stat_age_class_max(class);
 
-	if (class == HOST_AGE_CLASSES - 1)
+	if (class == STAT_AGE_CLASSES - 1)
 		snprintf(buf, len, "idle for %u scans or more", from);
 	else if (from == to)
 		snprintf(buf, len, "idle for %u scan%s", to,

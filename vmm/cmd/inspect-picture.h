@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/util/control-answers.h"
+
 /* In rising order of what is chosen where a block has as many of two. */
 enum guest_state {
 	GUEST_OUTSIDE, GUEST_NOTHING, GUEST_MAPPED, GUEST_NO_ACCESS, GUEST_SWAP,
@@ -23,7 +25,7 @@ enum host_state {
 	HOST_OUTSIDE, HOST_NOTHING, HOST_NOT_RAM, HOST_ABSENT, HOST_SWAP,
 	HOST_RESIDENT,		/* nobody counts its age */
 	HOST_AGE_FIRST,		/* and so on, a class of ages each */
-	HOST_NR = HOST_AGE_FIRST + 10
+	HOST_NR = HOST_AGE_FIRST + STAT_AGE_CLASSES
 };
 
 struct picture_sums {		/* pages */

@@ -21,22 +21,7 @@ struct asked {
 	size_t at;	/* whose answer it is */
 };
 
-unsigned int host_age_class_max(unsigned int class)
-{
-	if (class < 2)
-		return class;
-	return class < HOST_AGE_CLASSES - 1 ? 1u << (class - 1) :
-					      ENGINE_AGES - 1;
-}
-
-unsigned int host_age_class(unsigned int age)
-{
-	unsigned int class = 0;
-
-	while (class < HOST_AGE_CLASSES - 1 && host_age_class_max(class) < age)
-		class++;
-	return class;
-}
+_Static_assert(STAT_AGES == ENGINE_AGES, "clients know all ages");
 
 struct host_pages {
 	const struct stat_server_config *config;

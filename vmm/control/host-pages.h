@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What the host has of frames, now: in RAM, in swap, idle for how long.
- *
- * Idle ages are told in classes of scans: 0, 1, 2, 3-4, 5-8, ..., 65-128 and
- * 129 or more.
- */
+/* What the host has of frames, now: in RAM, in swap, idle for how long. */
 #ifndef VMM_CONTROL_HOST_PAGES_H
 #define VMM_CONTROL_HOST_PAGES_H
 
@@ -13,19 +8,13 @@
 #include <stdint.h>
 
 #include "vmm/control/server.h"
-
-#define HOST_AGE_CLASSES 10
+#include "vmm/util/control-answers.h"
 
 struct host_page {
 	bool ram;		/* else nothing more is known of it */
 	bool resident, swapped;
 	int age;		/* scans, or -1: nobody counts */
 };
-
-/* Scans of a class: at most this; of the last one, ENGINE_AGES - 1. */
-unsigned int host_age_class_max(unsigned int class);
-/* age: 0 to ENGINE_AGES - 1. */
-unsigned int host_age_class(unsigned int age);
 
 /* A look at the host; config outlives it.  NULL: no memory. */
 struct host_pages;

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "vmm/control/server.h"
+#include "vmm/util/control-answers.h"
 
 /*
  * Mappings of one page that are told one by one, and so many at most that are
@@ -17,12 +18,6 @@
  */
 #define STAT_PAGE_MAPPINGS	 256
 #define STAT_PAGE_MAPPINGS_COUNT 16384
-
-/*
- * Regions of one process that are told one by one; the others count in the
- * process, and "nr_vmas_left_out" says how many there are.
- */
-#define STAT_MAX_REGIONS	 16384
 
 /* NULL with *status 404 and why: no such frame. */
 json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
@@ -49,23 +44,9 @@ json_t *stat_inspect_process(const struct stat_server_config *config,
 /*
  * The state of each page at the addresses [start, end) of a process, as far as
  * one answer goes: "next" is where the next one begins.  Runs of pages that are
- * alike are [pages, bits] or, where the age is known, [pages, bits, scans].
+ * alike are [pages, bits] or, where the age is known, [pages, bits, scans]; the
+ * bits are of enum stat_map_bit.
  */
-enum stat_map_bit {		/* names: "bits" of the answer, in this order */
-	STAT_MAP_REGION,	/* in a region */
-	STAT_MAP_MAPPED,	/* as the agent says, and no page table denies */
-	STAT_MAP_PRESENT,	/* this and below: by the page table */
-	STAT_MAP_ACCESSED,
-	STAT_MAP_DIRTY,
-	STAT_MAP_HUGE,		/* 2 MiB or 1 GiB */
-	STAT_MAP_GUEST_SWAP,
-	STAT_MAP_NO_ACCESS,
-	STAT_MAP_NOT_RAM,	/* this and below: of the frame, by the host */
-	STAT_MAP_RESIDENT,
-	STAT_MAP_HOST_SWAP,
-	STAT_MAP_NR_BITS
-};
-
 #define STAT_MAP_MAX_STEPS 65536	/* entries looked at for one answer */
 #define STAT_MAP_MAX_RUNS  16384
 

@@ -19,7 +19,7 @@
 
 struct page_count {
 	uint64_t nr_mapped, nr_resident, nr_swapped;
-	uint64_t by_class[HOST_AGE_CLASSES];
+	uint64_t by_class[STAT_AGE_CLASSES];
 };
 
 static void count_page(struct page_count *n, const struct host_page *p)
@@ -28,7 +28,7 @@ static void count_page(struct page_count *n, const struct host_page *p)
 	n->nr_resident += p->resident;
 	n->nr_swapped += p->swapped;
 	if (p->age >= 0)
-		n->by_class[host_age_class(p->age)]++;
+		n->by_class[stat_age_class(p->age)]++;
 }
 
 static void add_count(struct page_count *to, const struct page_count *n)
@@ -36,7 +36,7 @@ static void add_count(struct page_count *to, const struct page_count *n)
 	to->nr_mapped += n->nr_mapped;
 	to->nr_resident += n->nr_resident;
 	to->nr_swapped += n->nr_swapped;
-	for (unsigned int i = 0; i < HOST_AGE_CLASSES; i++)
+	for (unsigned int i = 0; i < STAT_AGE_CLASSES; i++)
 		to->by_class[i] += n->by_class[i];
 }
 
@@ -50,7 +50,7 @@ static void put_count(json_t *o, const struct page_count *n, bool ages)
 	if (!ages)
 		return;
 	classes = json_array();
-	for (unsigned int i = 0; i < HOST_AGE_CLASSES; i++)
+	for (unsigned int i = 0; i < STAT_AGE_CLASSES; i++)
 		json_array_append_new(classes, json_integer(n->by_class[i]));
 	json_object_set_new(o, "resident_by_idle_scans", classes);
 }
@@ -111,9 +111,9 @@ static void put_classes(json_t *o, const char *no_ages)
 		return;
 	}
 	classes = json_array();
-	for (unsigned int i = 0; i < HOST_AGE_CLASSES; i++)
+	for (unsigned int i = 0; i < STAT_AGE_CLASSES; i++)
 		json_array_append_new(classes,
-				      json_integer(host_age_class_max(i)));
+				      json_integer(stat_age_class_max(i)));
 	json_object_set_new(o, "idle_scans_up_to", classes);
 }
 

@@ -33,7 +33,7 @@ static bool parse_one(const json_t *j, struct top_proc *p)
 	p->swapped = pages(json_object_get(j, "nr_swapped"));
 	p->has_ages = json_is_array(ages);
 	json_array_foreach(ages, i, v)
-		if (i < HOST_AGE_CLASSES)
+		if (i < STAT_AGE_CLASSES)
 			p->idle[i] = pages(v);
 	return true;
 }
@@ -71,7 +71,7 @@ static void add_proc(struct top_proc *to, const struct top_proc *p)
 	to->resident += p->resident;
 	to->swapped += p->swapped;
 	to->has_ages |= p->has_ages;
-	for (int i = 0; i < HOST_AGE_CLASSES; i++)
+	for (int i = 0; i < STAT_AGE_CLASSES; i++)
 		to->idle[i] += p->idle[i];
 }
 

@@ -11,7 +11,7 @@ struct top_proc {
 	unsigned int nr;		/* how many of that name */
 	uint64_t mapped, resident, swapped;	/* bytes */
 	bool has_ages;
-	uint64_t idle[HOST_AGE_CLASSES];	/* resident bytes */
+	uint64_t idle[STAT_AGE_CLASSES];	/* resident bytes */
 };
 
 struct top_procs {

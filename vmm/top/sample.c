@@ -44,8 +44,8 @@ static void parse_engine(const json_t *j, struct top_sample *s)
 	s->last_scan_ns = number(j, "last_scan_ns");
 	top_copy_text(s->trouble, sizeof(s->trouble), string(j, "last_error"));
 	json_array_foreach(ages, age, v)
-		if (age < ENGINE_AGES && json_integer_value(v) > 0)
-			s->idle[host_age_class(age)] +=
+		if (age < STAT_AGES && json_integer_value(v) > 0)
+			s->idle[stat_age_class(age)] +=
 				json_integer_value(v) * PAGE_BYTES;
 }
 
@@ -78,11 +78,11 @@ int top_sample_parse(const json_t *stats, struct top_sample *sample)
 	return 0;
 }
 
-double top_idle_share(const uint64_t idle[HOST_AGE_CLASSES])
+double top_idle_share(const uint64_t idle[STAT_AGE_CLASSES])
 {
 	uint64_t all = 0, old = 0;
 
-	for (unsigned int i = 0; i < HOST_AGE_CLASSES; i++) {
+	for (unsigned int i = 0; i < STAT_AGE_CLASSES; i++) {
 		all += idle[i];
 		if (i >= 2)
 			old += idle[i];

@@ -9,14 +9,14 @@
 
 #include <jansson.h>
 
-#include "vmm/control/host-pages.h"
+#include "vmm/util/control-answers.h"
 
 struct top_sample {
 	char name[64];
 	long long pid;
 	uint64_t memory, resident, swapped, stored, wss;	/* bytes */
-	/* Resident bytes by idle scans, in the classes of host-pages.h. */
-	uint64_t idle[HOST_AGE_CLASSES];
+	/* Resident bytes by idle scans, in the classes of control-answers.h. */
+	uint64_t idle[STAT_AGE_CLASSES];
 	uint64_t nr_scans, nr_evicted, nr_refaults, scan_cpu_ns, last_scan_ns;
 	bool by_libvirt;	/* and all that we know is what it says */
 	bool has_engine;	/* there is an access source, so also a policy */
@@ -31,7 +31,7 @@ struct top_sample {
 int top_sample_parse(const json_t *stats, struct top_sample *sample);
 
 /* Of resident memory, the share that was idle for two scans or more. */
-double top_idle_share(const uint64_t idle[HOST_AGE_CLASSES]);
+double top_idle_share(const uint64_t idle[STAT_AGE_CLASSES]);
 
 /*
  * Copies text that a terminal will show: a guest names its processes, and what

@@ -24,7 +24,7 @@ static const struct column {
 	[TOP_SWAPPED] = { "SWAPPED", 'S', 8, 3 },
 	[TOP_STORED] = { "STORED", 'O', 8, 13 },
 	[TOP_WSS] = { "WSS", 'W', 8, 9 },
-	[TOP_IDLE] = { "IDLE", 'I', HOST_AGE_CLASSES, 6 },
+	[TOP_IDLE] = { "IDLE", 'I', STAT_AGE_CLASSES, 6 },
 	[TOP_SCAN_MS] = { "SCAN ms", 'L', 7, 11 },
 	[TOP_CPU] = { "CPU %", 'C', 5, 8 },
 	[TOP_EVICTIONS] = { "EVICT/s", 'E', 7, 10 },
@@ -188,16 +188,16 @@ void top_table_heading(const struct top_layout *l, char line[TOP_LINE])
 	top_cut(line, l->width);
 }
 
-void top_bars(const uint64_t idle[HOST_AGE_CLASSES], bool utf8, char *buf,
+void top_bars(const uint64_t idle[STAT_AGE_CLASSES], bool utf8, char *buf,
 	      size_t len)
 {
 	uint64_t all = 0;
 	size_t used = 0;
 
 	*buf = 0;
-	for (int i = 0; i < HOST_AGE_CLASSES; i++)
+	for (int i = 0; i < STAT_AGE_CLASSES; i++)
 		all += idle[i];
-	for (int i = 0; i < HOST_AGE_CLASSES && used + 4 < len; i++) {
+	for (int i = 0; i < STAT_AGE_CLASSES && used + 4 < len; i++) {
 		double share = all ? (double)idle[i] / all : 0;
 		int level = share * (utf8 ? 8 : 10) + 0.5;
 
@@ -325,7 +325,7 @@ void top_procs_row(int width, bool utf8, const struct top_proc *p,
 		   char line[TOP_LINE])
 {
 	char mapped[16], resident[16], swapped[16], pid[16] = "-";
-	char share[16] = "-", bars[4 * HOST_AGE_CLASSES + 1] = "-";
+	char share[16] = "-", bars[4 * STAT_AGE_CLASSES + 1] = "-";
 
 	if (p->nr == 1)
 		snprintf(pid, sizeof(pid), "%lld", p->pid);

@@ -43,7 +43,7 @@ void top_procs_row(int width, bool utf8, const struct top_proc *proc,
  * The shares of idle classes, a character each: eighths of a block, or without
  * utf8 tenths ('1' to '9', '.' for none).  What there is shows, however little.
  */
-void top_bars(const uint64_t idle[HOST_AGE_CLASSES], bool utf8, char *buf,
+void top_bars(const uint64_t idle[STAT_AGE_CLASSES], bool utf8, char *buf,
 	      size_t len);
 
 /* Cuts a line to width characters. */

@@ -1,6 +1,10 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/cond.h \
+	vmm/util/control-answers.h \
+	vmm/util/key-value.c vmm/util/key-value.h \
+	vmm/util/min-max.h \
+	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
