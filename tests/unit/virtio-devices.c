@@ -21,6 +21,7 @@
 #include "vmm/client/client.h"
 #include "vmm/control/server.h"
 #include "vmm/dev/device.h"
+#include "vmm/service/providers.h"
 #include "vmm/util/log.h"
 
 static char why[256];
@@ -233,8 +234,9 @@ static void test_balloon_resource(struct vm *vm,
 	};
 	char path[64];
 	struct stat_server_config config = {
-		.path = path, .name = "balloon", .mem = vm_mem(vm), .vm = vm,
-		.balloon = balloon,
+		.path = path, .name = "balloon", .mem = vm_mem(vm),
+		.vm = service_vm_provider(vm),
+		.balloon = service_balloon_provider(balloon),
 	};
 	struct stat_server *server;
 	json_t *answer = NULL;

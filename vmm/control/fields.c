@@ -12,13 +12,13 @@
 #define NS   1e-9
 
 const struct field stat_fields[] = {
-	F("memory", "bytes", U64, mem_bytes, GAUGE,
+	F("memory", "bytes", U64, memory.bytes, GAUGE,
 	  "vmm_memory_bytes", 1, "Guest memory"),
-	F("memory", "resident_bytes", U64, resident_bytes, GAUGE,
+	F("memory", "resident_bytes", U64, memory.resident_bytes, GAUGE,
 	  "vmm_memory_resident_bytes", 1, "Guest memory in host RAM"),
-	F("memory", "swapped_bytes", U64, swapped_bytes, GAUGE,
+	F("memory", "swapped_bytes", U64, memory.swapped_bytes, GAUGE,
 	  "vmm_memory_swapped_bytes", 1, "Guest memory in host swap"),
-	F("memory", "discarded_bytes", U64, discarded_bytes, COUNTER,
+	F("memory", "discarded_bytes", U64, memory.discarded_bytes, COUNTER,
 	  "vmm_memory_discarded_bytes", 1,
 	  "Guest memory given back by balloon and free page reporting"),
 

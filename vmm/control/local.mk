@@ -11,6 +11,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/control/policy-json.c \
 	vmm/control/process.c \
 	vmm/control/process-pages.c vmm/control/process-pages.h \
+	vmm/control/providers.h \
 	vmm/control/referenced.c \
 	vmm/control/resident-count.c vmm/control/resident-count.h \
 	vmm/control/resource.c vmm/control/resource.h \

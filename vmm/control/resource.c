@@ -10,8 +10,6 @@
 #include "vmm/control/inspect.h"
 #include "vmm/control/resource.h"
 #include "vmm/control/stat-snapshot.h"
-#include "vmm/dev/device.h"
-#include "vmm/kvm/vm.h"
 
 static void get_vms(const struct stat_server_config *c, const char *arg,
 		    const struct stat_request *req, struct stat_answer *a)
@@ -20,7 +18,7 @@ static void get_vms(const struct stat_server_config *c, const char *arg,
 		"name", c->name, "pid", (int)guest_mem_pid(c->mem),
 		"memory_bytes", (json_int_t)(guest_mem_nr_pages(c->mem) *
 					     VMM_PAGE_SIZE),
-		"cpus", c->vm ? (int)vm_nr_cpus(c->vm) : 0,
+		"cpus", c->vm.ops ? (int)c->vm.ops->nr_cpus(c->vm.vm) : 0,
 		"socket", c->path);
 }
 
@@ -80,17 +78,18 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 static void get_balloon(const struct stat_server_config *c, const char *arg,
 			const struct stat_request *req, struct stat_answer *a)
 {
-	struct virtio_balloon_stats stats;
+	const struct stat_balloon_provider *b = &c->balloon;
+	struct stat_balloon_counters counters;
 
-	if (!c->balloon) {
+	if (!b->ops) {
 		a->status = MHD_HTTP_CONFLICT;
 		snprintf(a->why, sizeof(a->why), "this VM has no balloon");
 		return;
 	}
-	virtio_balloon_get_stats(c->balloon, &stats);
+	b->ops->get_counters(b->balloon, &counters);
 	a->json = json_pack("{s:I, s:I}",
-			    "target", (json_int_t)stats.target_bytes,
-			    "actual", (json_int_t)stats.actual_bytes);
+			    "target", (json_int_t)counters.target_bytes,
+			    "actual", (json_int_t)counters.actual_bytes);
 }
 
 /* {"target": BYTES} and nothing else, within the guest's memory; or why not. */
@@ -135,7 +134,7 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 		return;
 	}
 	if (parse_balloon(c, obj, &target, a)) {
-		virtio_balloon_set_target(c->balloon, target);
+		c->balloon.ops->set_target(c->balloon.balloon, target);
 		get_balloon(c, arg, req, a);
 	} else {
 		a->status = MHD_HTTP_BAD_REQUEST;

@@ -41,14 +41,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/control/providers.h"
 #include "vmm/engine/engine.h"
 #include "vmm/guest/view.h"
 
 struct stat_server;
 struct stat_patience;
 struct resident_count;
-struct vm;
-struct virtio_balloon;
 
 struct stat_server_config {
 	const char *path;	/* socket; mode 0600; a stale one is replaced */
@@ -57,8 +56,8 @@ struct stat_server_config {
 	struct view *view;
 	struct engine *engine;
 	struct reclaim_sink *sink;		/* may be NULL */
-	struct vm *vm;				/* may be NULL (attach) */
-	struct virtio_balloon *balloon;		/* may be NULL */
+	struct stat_vm_provider vm;
+	struct stat_balloon_provider balloon;
 	/* Of the request that is worked on; the server's own, NULL: no end. */
 	const struct stat_patience *patience;
 	/* The server's own, where there is no engine. */

@@ -11,49 +11,68 @@
 #include "vmm/control/stat-snapshot.h"
 #include "vmm/util/clock.h"
 
-/* Without an engine: see resident-count.h. */
-static void count_resident(struct resident_count *count,
-			   struct stat_snapshot *snap)
+/* snap->engine is taken. */
+static void take_memory(const struct stat_server_config *c,
+			struct stat_snapshot *snap)
 {
-	struct resident_figure figure;
+	struct resident_figure figure = {
+		.nr_resident = snap->engine.nr_resident,
+		.nr_swapped = snap->engine.nr_swapped,
+	};
 
-	resident_count_get(count, RESIDENT_WAIT_NS, &figure);
-	snap->resident_bytes = figure.nr_resident * VMM_PAGE_SIZE;
-	snap->swapped_bytes = figure.nr_swapped * VMM_PAGE_SIZE;
+	if (!c->engine && c->resident)
+		resident_count_get(c->resident, RESIDENT_WAIT_NS, &figure);
+	snap->memory = (struct stat_memory_counters){
+		.bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE,
+		.discarded_bytes = guest_mem_nr_discarded(c->mem) *
+				   VMM_PAGE_SIZE,
+		.resident_bytes = figure.nr_resident * VMM_PAGE_SIZE,
+		.swapped_bytes = figure.nr_swapped * VMM_PAGE_SIZE,
+	};
+}
+
+static void take_engine(struct engine *engine, struct stat_snapshot *snap)
+{
+	engine_get_stats(engine, &snap->engine);
+	engine_get_policy(engine, &snap->policy);
+	/* All is 0 before the first scan, as in the rest. */
+	engine_get_wss(engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
+}
+
+static void take_view(struct view *view, struct stat_snapshot *snap)
+{
+	view_get_stats(view, &snap->agent);
+	view_rdlock(view);
+	rmap_get_stats(view_map(view), &snap->rmap);
+	view_unlock(view);
+}
+
+static void take_sink(struct reclaim_sink *sink, struct stat_snapshot *snap)
+{
+	if (sink->ops->get_stats)
+		sink->ops->get_stats(sink, &snap->sink);
+	snap->device_stalled = snap->sink.store.device_state == DEVICE_STALLED;
+	snap->device_failed = snap->sink.store.device_state == DEVICE_FAILED;
+	snap->fault_p50_ns = histogram_quantile(snap->sink.fault_times, 50);
+	snap->fault_p99_ns = histogram_quantile(snap->sink.fault_times, 99);
 }
 
 void stat_snapshot_take(const struct stat_server_config *c,
 			struct stat_snapshot *snap)
 {
 	memset(snap, 0, sizeof(*snap));
-	snap->mem_bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE;
-	snap->discarded_bytes = guest_mem_nr_discarded(c->mem) * VMM_PAGE_SIZE;
-	if (c->engine) {
-		engine_get_stats(c->engine, &snap->engine);
-		engine_get_policy(c->engine, &snap->policy);
-		/* All is 0 before the first scan, as in the rest. */
-		engine_get_wss(c->engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
-		snap->resident_bytes = snap->engine.nr_resident * VMM_PAGE_SIZE;
-		snap->swapped_bytes = snap->engine.nr_swapped * VMM_PAGE_SIZE;
-	} else if (c->resident) {
-		count_resident(c->resident, snap);
-	}
-	if (c->view) {
-		view_get_stats(c->view, &snap->agent);
-		view_rdlock(c->view);
-		rmap_get_stats(view_map(c->view), &snap->rmap);
-		view_unlock(c->view);
-	}
-	if (c->sink && c->sink->ops->get_stats)
-		c->sink->ops->get_stats(c->sink, &snap->sink);
-	snap->device_stalled = snap->sink.store.device_state == DEVICE_STALLED;
-	snap->device_failed = snap->sink.store.device_state == DEVICE_FAILED;
-	snap->fault_p50_ns = histogram_quantile(snap->sink.fault_times, 50);
-	snap->fault_p99_ns = histogram_quantile(snap->sink.fault_times, 99);
-	if (c->vm)
-		vm_get_stats(c->vm, &snap->vm);
-	if (c->balloon)
-		virtio_balloon_get_stats(c->balloon, &snap->balloon);
+	if (c->engine)
+		take_engine(c->engine, snap);
+	take_memory(c, snap);
+	if (c->view)
+		take_view(c->view, snap);
+	if (c->sink)
+		take_sink(c->sink, snap);
+	if (c->vm.ops)
+		c->vm.ops->get_counters(c->vm.vm, &snap->vm);
+	if (c->balloon.ops)
+		c->balloon.ops->get_counters(c->balloon.balloon,
+					     &snap->balloon);
 }
 
 static json_t *field_json(const struct field *f, const void *snap)

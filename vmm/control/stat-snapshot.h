@@ -8,19 +8,24 @@
 
 #include <jansson.h>
 
+#include "vmm/control/providers.h"
 #include "vmm/control/server.h"
-#include "vmm/dev/device.h"
-#include "vmm/kvm/vm.h"
 
+/* Of the guest's memory, by the engine or, without one, by resident-count.h. */
+struct stat_memory_counters {
+	uint64_t bytes, resident_bytes, swapped_bytes, discarded_bytes;
+};
+
+/* A part, its counters: zeros of what there is not. */
 struct stat_snapshot {
-	uint64_t mem_bytes, resident_bytes, swapped_bytes, discarded_bytes;
+	struct stat_memory_counters memory;
 	struct engine_stats engine;
 	struct wss_estimate wss;	/* of the default window */
 	struct engine_policy policy;
 	struct view_stats agent;
 	struct rmap_stats rmap;
-	struct vm_stats vm;
-	struct virtio_balloon_stats balloon;
+	struct stat_vm_counters vm;
+	struct stat_balloon_counters balloon;
 	struct reclaim_sink_stats sink;		/* zeros for swap */
 	bool device_stalled, device_failed;	/* of the store */
 	uint64_t fault_p50_ns, fault_p99_ns;	/* of sink.fault_times */

@@ -15,6 +15,7 @@
 #include "vmm/guest/guest-harvest.h"
 #include "vmm/guest/view.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/service/providers.h"
 #include "vmm/service/service.h"
 #include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
@@ -217,8 +218,9 @@ static int start_server(struct service *s, const struct service_options *o,
 	char path[108];
 	struct stat_server_config config = {
 		.path = o->socket, .name = o->name, .mem = parts->mem,
-		.view = s->view, .engine = s->engine, .vm = parts->vm,
-		.balloon = parts->balloon, .sink = s->sink,
+		.view = s->view, .engine = s->engine, .sink = s->sink,
+		.vm = service_vm_provider(parts->vm),
+		.balloon = service_balloon_provider(parts->balloon),
 	};
 	int rc;
 
