@@ -14,8 +14,8 @@
 
 #include "vmm/client/metrics-all.h"
 #include "vmm/cmd/cmd.h"
-#include "vmm/cmd/fleet.h"
 #include "vmm/control/connections.h"
+#include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/util/log.h"
 #include "vmm/util/rundir.h"
 #include "vmm/util/stop-guard.h"

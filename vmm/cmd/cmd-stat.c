@@ -10,7 +10,7 @@
 #include "vmm/client/client.h"
 #include "vmm/cmd/cmd-client.h"
 #include "vmm/cmd/cmd.h"
-#include "vmm/cmd/fleet.h"
+#include "vmm/cmd/stat-fleet.h"
 #include "vmm/cmd/stat-wss.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"

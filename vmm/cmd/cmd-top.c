@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vmm/cmd/cmd.h"
-#include "vmm/cmd/fleet.h"
+#include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/top/loop.h"
 #include "vmm/top/table.h"
 #include "vmm/util/log.h"

@@ -12,11 +12,11 @@ vmm_vmm_SOURCES += \
 	vmm/cmd/cmd-run.c \
 	vmm/cmd/cmd-stat.c \
 	vmm/cmd/cmd-top.c \
-	vmm/cmd/fleet.c vmm/cmd/fleet.h \
 	vmm/cmd/inspect-map.c \
 	vmm/cmd/inspect-picture.c vmm/cmd/inspect-picture.h \
 	vmm/cmd/inspect-print.h \
 	vmm/cmd/inspect-process.c \
 	vmm/cmd/main.c \
 	vmm/cmd/run-options.c vmm/cmd/run-options.h \
+	vmm/cmd/stat-fleet.c vmm/cmd/stat-fleet.h \
 	vmm/cmd/stat-wss.c vmm/cmd/stat-wss.h

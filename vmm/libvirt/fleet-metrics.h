@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What libvirt says of domains elsewhere, as a table, JSON and metrics. */
-#ifndef VMM_CMD_FLEET_H
-#define VMM_CMD_FLEET_H
+/* What libvirt says of domains elsewhere, of many hosts, by name and as metrics. */
+#ifndef VMM_LIBVIRT_FLEET_METRICS_H
+#define VMM_LIBVIRT_FLEET_METRICS_H
 
 #include <stdio.h>
 
@@ -15,8 +15,8 @@ struct libvirt_fleet **fleet_open(char *const *uris, unsigned int period_ms,
 				  char *why, size_t len);
 void fleet_close(struct libvirt_fleet **fleets);
 
-/* `vmm stat --connect URI`; an exit status. */
-int fleet_stat(int argc, char **argv);
+/* In JSON and metrics, where "_bytes" follows it. */
+const char *fleet_value_name(enum fleet_value value);
 
 /*
  * OpenMetrics families of all of them, without an end; a host that did not answer
