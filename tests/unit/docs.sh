@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every option of every verb is in its man page, and the other way round; the
-# pages are sound mdoc; the links in the documents lead somewhere; packages that
-# bootstrap installs are listed.
+# pages are sound mdoc; the links in the documents lead somewhere; functions that
+# architecture.md names are there; packages that bootstrap installs are listed.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 
 options_of_help() {
@@ -42,6 +42,17 @@ for doc in "$srcdir"/README.md "$srcdir"/docs/*.md; do
     done)
   is "$broken" "" "links of $(basename "$doc") lead somewhere"
 done
+# The walks of architecture.md go through functions that there are.
+sed -n '/^## Four walks/,/^## Addresses/p' "$srcdir/docs/architecture.md" |
+  tr '\n' ' ' | tr -s ' ' | grep -oE '`[a-z/-]+\.c: [a-z_]+\(\)`' | tr -d '`()' |
+  tr -d ':' >"$tmp/steps"
+[ "$(wc -l <"$tmp/steps")" -ge 30 ]
+ok $? "architecture.md walks through $(wc -l <"$tmp/steps") functions"
+missing=$(while read -r file function; do
+  [ -f "$srcdir/vmm/$file" ] && file=vmm/$file
+  grep -qE "^[a-z].*[ *]$function\(" "$srcdir/$file" || echo "$file: $function"
+done <"$tmp/steps")
+is "$missing" "" "each of them is in its file"
 # Packages: what bootstrap installs is what the table of build.md lists.
 sed -n "/^[a-z]*_packages='/,/'\$/p" "$srcdir/bootstrap" |
   sed "s/^[a-z_]*='//; s/'\$//" | tr -s ' ' '\n' | sort -u |
