@@ -46,22 +46,22 @@ static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 
 static void count_block(struct engine *e)
 {
-	if (e->block_2m != NO_BLOCK)
-		e->ages_2m[e->block_age]++;
-	e->block_2m = NO_BLOCK;
+	if (e->census.block_2m != NO_BLOCK)
+		e->census.ages_2m[e->census.block_age]++;
+	e->census.block_2m = NO_BLOCK;
 }
 
 void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age)
 {
 	uint64_t block = gfn / SELECT_HUGE_PAGES;
 
-	e->ages[age] += nr;
-	if (block != e->block_2m) {
+	e->census.ages[age] += nr;
+	if (block != e->census.block_2m) {
 		count_block(e);
-		e->block_2m = block;
-		e->block_age = age;
-	} else if (age < e->block_age) {
-		e->block_age = age;
+		e->census.block_2m = block;
+		e->census.block_age = age;
+	} else if (age < e->census.block_age) {
+		e->census.block_age = age;
 	}
 }
 
@@ -70,50 +70,55 @@ static void count_class(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
 	uint32_t flags = rmap_page_flags(view_map(e->config.view), gfn);
 	enum frame_class class = frame_class_of(flags);
-	unsigned int age = e->frames.age[gfn];
+	unsigned int age = e->history.frames.age[gfn];
 
-	e->classes[class]++;
+	e->census.classes[class]++;
 	if (age < min_idle)
 		return;
 	if (class == CLASS_CLEAN_FILE)
-		e->nr_idle_clean++;
-	if (age < frame_min_idle(&e->frames, gfn, min_idle))
-		e->nr_protected++;
+		e->census.nr_idle_clean++;
+	if (age < frame_min_idle(&e->history.frames, gfn, min_idle))
+		e->census.nr_protected++;
 }
 
 static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
 	struct frame_look l = {
-		.resident = bitmap_test(e->resident, gfn),
-		.swapped = bitmap_test(e->swapped, gfn),
-		.young = bitmap_test(e->young, gfn),
-		.proven = bitmap_test(e->proven, gfn),
+		.resident = bitmap_test(e->scan.resident, gfn),
+		.swapped = bitmap_test(e->scan.swapped, gfn),
+		.young = bitmap_test(e->scan.young, gfn),
+		.proven = bitmap_test(e->scan.observed, gfn),
 	};
 	enum frame_list list;
 	enum frame_event event;
-	unsigned int idle = frame_age(&e->frames, gfn, e->scan);
+	unsigned int idle =
+		frame_age(&e->history.frames, gfn, e->history.scan_nr);
 
-	if (l.young && frame_list_of(&e->frames, gfn) == FRAME_INACTIVE)
+	if (l.young && frame_list_of(&e->history.frames, gfn) == FRAME_INACTIVE)
 		ask_map(e, gfn, &l);
-	event = frame_observe(&e->frames, gfn, &l, e->scan, min_idle);
+	event = frame_observe(&e->history.frames, gfn, &l, e->history.scan_nr,
+			      min_idle);
 	e->stats.nr_refaults += event == FRAME_REFAULT;
 	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
 	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
-		proactive_count(&e->proactive, idle, event == FRAME_REFAULT);
+		proactive_count(&e->history.proactive, idle,
+				event == FRAME_REFAULT);
 	if (l.resident || l.swapped)
-		wss_count(&e->wss_counter, gfn,
-			  frame_age(&e->frames, gfn, e->scan),
-			  frame_proven_age(&e->frames, gfn, e->scan));
+		wss_count(
+			&e->census.wss_counter, gfn,
+			frame_age(&e->history.frames, gfn, e->history.scan_nr),
+			frame_proven_age(&e->history.frames, gfn,
+					 e->history.scan_nr));
 	if (!l.resident)
 		return;
-	list = frame_list_of(&e->frames, gfn);
+	list = frame_list_of(&e->history.frames, gfn);
 	if (is_pinned(e, gfn, list)) {
 		if (list != FRAME_UNEVICTABLE)
-			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
+			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
 	} else if (list == FRAME_UNEVICTABLE) {
-		frame_move(&e->frames, gfn, FRAME_INACTIVE);
+		frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
 	}
-	ages_count(e, gfn, 1, e->frames.age[gfn]);
+	ages_count(e, gfn, 1, e->history.frames.age[gfn]);
 	count_class(e, gfn, min_idle);
 }
 
@@ -122,13 +127,14 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 {
 	uint64_t before[NR_FRAME_CLASSES];
 
-	memcpy(before, e->classes, sizeof(before));
+	memcpy(before, e->census.classes, sizeof(before));
 	for (uint64_t g = from; g < to; g++)
 		age_frame(e, g, min_idle);
-	e->seen_resident[w] = e->resident[w];
-	e->seen_swapped[w] = e->swapped[w];
+	e->history.seen_resident[w] = e->scan.resident[w];
+	e->history.seen_swapped[w] = e->scan.swapped[w];
 	for (int c = 0; c < NR_FRAME_CLASSES; c++)
-		e->word_classes[w].nr[c] = e->classes[c] - before[c];
+		e->history.word_classes[w].nr[c] =
+			e->census.classes[c] - before[c];
 }
 
 /*
@@ -138,7 +144,7 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
  */
 static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {
-	const unsigned int min_idle = e->now.min_idle_scans;
+	const unsigned int min_idle = e->scan_policy.min_idle_scans;
 
 	for (uint64_t next; from < to; from = next) {
 		uint64_t w = from / 64;
@@ -148,7 +154,7 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
 		if (!whole || view_take_changed(e->config.view, w) ||
-		    w % QUIET_SWEEP == e->scan % QUIET_SWEEP ||
+		    w % QUIET_SWEEP == e->history.scan_nr % QUIET_SWEEP ||
 		    !quiet_age(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);
 	}
@@ -175,35 +181,37 @@ bool engine_age_all(struct engine *e)
 	struct wss_window window;
 	struct wss_estimate est;
 
-	memset(e->ages, 0, sizeof(e->ages));
-	memset(e->ages_2m, 0, sizeof(e->ages_2m));
-	memset(e->classes, 0, sizeof(e->classes));
-	e->nr_idle_clean = e->nr_protected = 0;
-	e->block_2m = NO_BLOCK;
-	wss_count_begin(&e->wss_counter, &e->wss_next, e->wss_granule,
-			e->wss_alike);
+	memset(e->census.ages, 0, sizeof(e->census.ages));
+	memset(e->census.ages_2m, 0, sizeof(e->census.ages_2m));
+	memset(e->census.classes, 0, sizeof(e->census.classes));
+	e->census.nr_idle_clean = e->census.nr_protected = 0;
+	e->census.block_2m = NO_BLOCK;
+	wss_count_begin(&e->census.wss_counter, &e->census.wss_pages,
+			e->history.wss_granule, e->history.wss_alike);
 	if (!age_slots(e))
 		return false;
 	engine_lock(e);
 	count_block(e);
-	wss_count_end(&e->wss_counter);
-	wss_clock_add(&e->wss_clock, e->look_start_ns, e->look_end_ns);
-	e->wss_pages = e->wss_next;
-	window = wss_window(&e->wss_clock, WSS_DEFAULT_WINDOW_NS);
-	wss_estimate(&est, &e->wss_pages, &window);
-	proactive_tick(&e->proactive, e->look_end_ns, est.pages,
-		       e->now.proactive_ppm, e->now.min_idle_scans);
+	wss_count_end(&e->census.wss_counter);
+	wss_clock_add(&e->history.wss_clock, e->scan.look_start_ns,
+		      e->scan.look_end_ns);
+	e->history.wss_pages = e->census.wss_pages;
+	window = wss_window(&e->history.wss_clock, WSS_DEFAULT_WINDOW_NS);
+	wss_estimate(&est, &e->history.wss_pages, &window);
+	proactive_tick(&e->history.proactive, e->scan.look_end_ns, est.pages,
+		       e->scan_policy.proactive_ppm,
+		       e->scan_policy.min_idle_scans);
 	engine_unlock(e);
 	return true;
 }
 
 int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
 {
-	uint8_t *import = calloc(e->nr_frames, 1), *old;
+	uint8_t *import = calloc(e->scan.nr_frames, 1), *old;
 
 	if (!import)
 		return -ENOMEM;
-	memcpy(import, ages, nr < e->nr_frames ? nr : e->nr_frames);
+	memcpy(import, ages, nr < e->scan.nr_frames ? nr : e->scan.nr_frames);
 	engine_lock(e);
 	old = e->import;
 	e->import = import;
@@ -224,11 +232,13 @@ void engine_forgive(struct engine *e)
 		return;
 	hold_begin(e);
 	for (uint64_t g = 0;
-	     (g = bitmap_next(e->resident, g, e->nr_frames)) < e->nr_frames &&
-	     hold_spend(e, 1); g++)
-		if (frame_is_evicted(&e->frames, g) &&
-		    !bitmap_test(e->young, g))
-			frame_set_fetched(&e->frames, g);
+	     (g = bitmap_next(e->scan.resident, g, e->scan.nr_frames)) <
+		     e->scan.nr_frames &&
+	     hold_spend(e, 1);
+	     g++)
+		if (frame_is_evicted(&e->history.frames, g) &&
+		    !bitmap_test(e->scan.young, g))
+			frame_set_fetched(&e->history.frames, g);
 	hold_end(e);
 }
 
@@ -243,12 +253,12 @@ void engine_import_ages(struct engine *e)
 	if (!import)
 		return;
 	hold_begin(e);
-	for (uint64_t g = 0; g < e->nr_frames && hold_spend(e, 1); g++)
-		if (import[g] > e->frames.age[g] &&
-		    (frame_list_of(&e->frames, g) != FRAME_NONE ||
-		     bitmap_test(e->swapped, g)) &&
-		    !bitmap_test(e->young, g))
-			e->frames.age[g] = import[g];
+	for (uint64_t g = 0; g < e->scan.nr_frames && hold_spend(e, 1); g++)
+		if (import[g] > e->history.frames.age[g] &&
+		    (frame_list_of(&e->history.frames, g) != FRAME_NONE ||
+		     bitmap_test(e->scan.swapped, g)) &&
+		    !bitmap_test(e->scan.young, g))
+			e->history.frames.age[g] = import[g];
 	hold_end(e);
 	free(import);
 }

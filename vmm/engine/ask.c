@@ -43,8 +43,8 @@ static void learn(struct engine *e, const struct view_stats *v)
 	a->knows_guest = v->agent_connected;
 	a->last_guest_refaults = now;
 	a->last_refaults = e->stats.nr_refaults;
-	balance_note(&e->balance, anon, file, e->stats.nr_pages);
-	e->stats.file_share = balance_file_share(&e->balance);
+	balance_note(&e->ask.balance, anon, file, e->stats.nr_pages);
+	e->stats.file_share = balance_file_share(&e->ask.balance);
 }
 
 bool ask_may_drop(struct engine *e)
@@ -101,8 +101,8 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
 	    now < asked->again_ns)
 		return 0;
-	want = over * balance_file_share(&e->balance);
-	want = min_u64(want, e->nr_idle_clean);
+	want = over * balance_file_share(&e->ask.balance);
+	want = min_u64(want, e->census.nr_idle_clean);
 	want = min_u64(want, clean);
 	if (want < MIN_CACHE ||
 	    guest->drop_cache(guest->ctx, want << VMM_PAGE_SHIFT))
@@ -123,7 +123,7 @@ static uint64_t nr_to_give(const struct engine *e, const struct view_stats *v)
 	if (!e->config.guest->take_free || !v->agent_connected ||
 	    v->guest.mem_free <= keep)
 		return 0;
-	return min_u64(e->classes[CLASS_FREE],
+	return min_u64(e->census.classes[CLASS_FREE],
 		       (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
 }
 

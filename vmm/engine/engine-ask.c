@@ -70,15 +70,15 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
 		return -ERANGE;
 	engine_lock(e);
-	list = frame_list_of(&e->frames, gfn.v);
+	list = frame_list_of(&e->history.frames, gfn.v);
 	*page = (struct engine_page){
 		.ram = true,
 		.resident = list != FRAME_NONE,
-		.swapped = frame_is_evicted(&e->frames, gfn.v),
-		.age = e->frames.age[gfn.v],
+		.swapped = frame_is_evicted(&e->history.frames, gfn.v),
+		.age = e->history.frames.age[gfn.v],
 		.list = names[list],
-		.nr_evictions = e->frames.nr_evictions[gfn.v],
-		.nr_refaults = e->frames.nr_refaults[gfn.v],
+		.nr_evictions = e->history.frames.nr_evictions[gfn.v],
+		.nr_refaults = e->history.frames.nr_refaults[gfn.v],
 	};
 	engine_unlock(e);
 	return 0;
@@ -87,15 +87,16 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 /* Of what is in RAM or in swap, as of the last scan; else 0. */
 static unsigned int age_of(const struct engine *e, uint64_t gfn)
 {
-	return frame_list_of(&e->frames, gfn) != FRAME_NONE ||
-			       bitmap_test(e->seen_swapped, gfn) ?
-		       frame_age(&e->frames, gfn, e->scan) : 0;
+	return frame_list_of(&e->history.frames, gfn) != FRAME_NONE ||
+			       bitmap_test(e->history.seen_swapped, gfn)
+		       ? frame_age(&e->history.frames, gfn, e->history.scan_nr)
+		       : 0;
 }
 
 int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 {
-	if (range.start.v > e->nr_frames ||
-	    range.nr > e->nr_frames - range.start.v)
+	if (range.start.v > e->scan.nr_frames ||
+	    range.nr > e->scan.nr_frames - range.start.v)
 		return -ERANGE;
 	for (uint64_t i = 0; i < range.nr;) {
 		uint64_t end = range.nr - i > HOLD_MAX ? i + HOLD_MAX : range.nr;
@@ -115,9 +116,9 @@ int engine_get_wss(struct engine *e, uint64_t window_ns,
 	int rc = -EAGAIN;
 
 	engine_lock(e);
-	if (e->wss_clock.nr) {
-		window = wss_window(&e->wss_clock, window_ns);
-		wss_estimate(est, &e->wss_pages, &window);
+	if (e->history.wss_clock.nr) {
+		window = wss_window(&e->history.wss_clock, window_ns);
+		wss_estimate(est, &e->history.wss_pages, &window);
 		rc = 0;
 	}
 	engine_unlock(e);
@@ -126,7 +127,7 @@ int engine_get_wss(struct engine *e, uint64_t window_ns,
 
 uint64_t engine_wss_granule(const struct engine *e)
 {
-	return e->wss_granule;
+	return e->history.wss_granule;
 }
 
 bool engine_source_is_lossy(const struct engine *e)
@@ -141,11 +142,13 @@ static struct engine_use use_of(const struct engine *e, uint64_t gfn)
 
 	if (!guest_mem_gfn_to_hva(e->config.mem, GFN(gfn), &hva))
 		return use;
-	use.scanned = frame_list_of(&e->frames, gfn) != FRAME_NONE;
-	use.age = frame_age(&e->frames, gfn, e->scan);
-	use.proven_age = frame_proven_age(&e->frames, gfn, e->scan);
-	use.apart = !e->wss_alike ||
-		    !bitmap_test(e->wss_alike, gfn / e->wss_granule);
+	use.scanned = frame_list_of(&e->history.frames, gfn) != FRAME_NONE;
+	use.age = frame_age(&e->history.frames, gfn, e->history.scan_nr);
+	use.proven_age =
+		frame_proven_age(&e->history.frames, gfn, e->history.scan_nr);
+	use.apart = !e->history.wss_alike ||
+		    !bitmap_test(e->history.wss_alike,
+				 gfn / e->history.wss_granule);
 	return use;
 }
 

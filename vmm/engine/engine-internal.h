@@ -37,6 +37,7 @@ struct asked {
 	uint64_t again_ns;	/* not before */
 };
 
+/* What the guest was asked for, and what came of it: ask.c, under the lock. */
 struct ask {
 	struct asked cache, free;
 	uint64_t cache_epoch;	/* of the agent, when it was asked */
@@ -49,80 +50,114 @@ struct ask {
 	bool balloon_is_busy;	/* what is waited for was not asked for yet */
 	uint64_t last_refaults, last_guest_refaults;
 	bool knows_guest;	/* the above has been read */
+	struct balance balance; /* refaults of anonymous memory and of files */
 };
 
-struct engine {
-	struct engine_config config;
-	uint64_t nr_frames;
-	pthread_t thread;
-
-	/* The thread's alone. */
-	uint64_t *resident, *swapped, *young;	/* of this scan; owned */
-	uint64_t *looked;	/* young, and not aged by yet; owned */
-	uint64_t *saw;		/* of these, those that a source saw; owned */
-	uint64_t *proven;	/* of young, the same; owned */
-	uint64_t *assumed;	/* by the source, not seen; owned */
-	uint64_t *refused;	/* by the sink, in this scan; owned */
-	uint64_t *huge;		/* in huge pages; NULL: can't be any; owned */
-	uint32_t *chosen;	/* ENGINE_BATCH; NULL as huge is; owned */
-	uint64_t nr_gone, nr_refused;	/* in this scan */
-	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
-	uint64_t reclaim_until_ns;	/* CPU time of the thread; this scan */
-	uint32_t *candidates;	/* ENGINE_BATCH; owned */
-	struct gfn_range *ranges;	/* ENGINE_BATCH; owned */
-	uint32_t scan;			/* written under the lock */
+/*
+ * What a scan sees, by frame.  The engine's thread alone uses it, so that
+ * residency, harvests and the sink need no lock.
+ */
+struct engine_scan {
+	uint64_t nr_frames;	      /* of each bitmap; constant */
+	uint64_t *resident, *swapped; /* owned, as all below */
+	uint64_t *young;    /* accessed since the last scan that aged */
+	uint64_t *observed; /* of these, those that a source saw accessed */
+	/*
+	 * As the two above, harvested since and not aged by yet: the next scan
+	 * takes them over.
+	 */
+	uint64_t *pending_young, *pending_observed;
+	uint64_t *assumed; /* young by the last harvest, but not seen */
+	uint64_t *huge;	   /* in huge pages; NULL: there can't be any */
 	uint64_t nr_young;
-	unsigned int nr_failed;	/* scans in a row */
-	struct nodes nodes;
-	unsigned int turn;	/* scans, good and bad */
-	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
-	unsigned int stage;	/* of reclaim in this scan: see reclaim.c */
-	bool may_drop;		/* the guest drops clean page cache */
-	unsigned int min_idle;	/* scans that what goes must be idle for */
-	uint64_t hand;		/* gfn: a hard target goes on from here */
-	unsigned int hard_pass;	/* what a hard target spares, in this scan */
-	struct ask ask;		/* what the guest was asked: ask.c */
-	struct balance balance;
-	/* The host's state in this scan: goal.c. */
-	bool psi_high, pressing, relaxed;
-	uint64_t wanted_by_host;	/* pages */
-	int64_t io_pages;		/* that may be evicted now */
-	uint64_t io_last_ns;
+	uint64_t look_start_ns, look_end_ns;
+	unsigned int turn; /* scans begun, good and bad */
+};
+
+/* What one scan counts while it ages frames: ages.c.  The thread's alone. */
+struct engine_census {
+	/* Resident frames, and 2 MiB blocks by their youngest frame. */
 	uint64_t ages[ENGINE_AGES], ages_2m[ENGINE_AGES];
 	uint64_t classes[NR_FRAME_CLASSES];	/* resident frames */
 	uint64_t nr_idle_clean, nr_protected;
-	/* By word of 64 frames, as each was last aged one by one; owned; changed
-	 * under the lock. */
-	uint64_t *seen_resident, *seen_swapped;
-	struct word_classes *word_classes;
 	uint64_t block_2m;	/* the one under way, UINT64_MAX: none */
 	unsigned int block_age;	/* of the youngest of its frames */
 	struct wss_counter wss_counter;
-	struct wss_pages wss_next;	/* of the scan under way */
-	uint64_t look_start_ns, look_end_ns;
+	struct wss_pages wss_pages;
+};
+
+/*
+ * What is remembered of frames from scan to scan.  Only the engine's thread
+ * changes it, under the lock, so it alone may read it without.
+ */
+struct engine_history {
+	uint32_t scan_nr; /* of the last good scan */
+	struct frame_table frames;
+	/* By word of 64 frames, as each was last aged one by one; owned. */
+	uint64_t *seen_resident, *seen_swapped;
+	struct word_classes *word_classes;
+	struct proactive proactive;
+	struct wss_clock wss_clock;
+	struct wss_pages wss_pages; /* of the last good scan */
+	uint64_t wss_granule;	    /* frames; constant */
+	uint64_t *wss_alike;	    /* by granule; NULL for 1; owned */
+};
+
+/* One pass of reclaim, at the end of a scan: reclaim.c.  The thread's alone. */
+struct engine_pass {
+	uint32_t *candidates;	  /* ENGINE_BATCH, sorted; owned */
+	struct gfn_range *ranges; /* of candidates; ENGINE_BATCH; owned */
+	uint32_t *chosen;      /* ENGINE_BATCH; NULL as scan.huge is; owned */
+	uint64_t *refused;     /* bitmap of what the sink refused; owned */
+	size_t batch;	       /* candidates at a time; <= ENGINE_BATCH */
+	uint64_t cpu_limit_ns; /* no further batch at this thread CPU time */
+	uint64_t nr_gone, nr_refused;
+	unsigned int min_idle;	/* scans that what goes must be idle for */
+	unsigned int stage;	/* see reclaim.c */
+	bool may_drop;		/* the guest drops clean page cache */
+	unsigned int hard_pass; /* what a hard target spares */
+	uint64_t clock_hand;	/* gfn a hard target goes on from; lasts */
+};
+
+/* How much is to go, by the host's state in this scan: goal.c.  The thread's.
+ */
+struct engine_goal {
+	bool psi_high;		 /* above the policy's limit */
+	bool pressing;		 /* from below low until there is high */
+	bool relaxed;		 /* at high or above */
+	uint64_t wanted_by_host; /* pages */
+	int64_t io_pages;	 /* that may be evicted now; lasts */
+	uint64_t io_last_ns;	 /* when that was last refilled */
+};
+
+struct engine {
+	struct engine_config config; /* constant */
+	pthread_t thread;
+	atomic_bool stopping; /* set once; any thread reads it */
+
+	/* The thread's alone. */
+	struct engine_scan scan;
+	struct engine_census census;
+	struct engine_pass pass;
+	struct engine_goal goal;
+	struct engine_policy scan_policy; /* copied as a scan begins */
+	unsigned int nr_failed;		  /* scans in a row */
+	unsigned int hold_cost;		  /* spent since hold_begin() */
+	struct prefetch *prefetch;	  /* owned; NULL until it is wanted */
+	struct nodes nodes;		  /* .nr and .of are constant */
 	struct log_limit limit;
-	uint64_t error_said_ns;	/* the last error's; under the lock */
 
-	/* Of hold_begin(): what this hold has cost. */
-	unsigned int spent;
-	/* The policy as this scan found it, but for goal.c's part. */
-	struct engine_policy now;
-
-	atomic_bool stopping;	/* set once */
 	struct fair_lock lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
 	struct engine_policy policy;
 	struct engine_stats stats;
-	struct frame_table frames;
-	struct proactive proactive;
+	struct engine_history history;
+	struct ask ask;
+	uint64_t error_said_ns; /* when an error was last logged */
 	bool held, was_held;	/* since the last scan; see engine_hold() */
 	bool moving;		/* the sink is at it; see engine_begin_move() */
 	pthread_cond_t rests;	/* it is no more */
-	uint8_t *import;	/* ages to take over; nr_frames; owned; or NULL */
-	struct wss_clock wss_clock;
-	struct wss_pages wss_pages;	/* of the last good scan */
-	uint64_t wss_granule;		/* frames; constant */
-	uint64_t *wss_alike;		/* by granule; NULL for 1; owned */
+	uint8_t *import;	/* ages to take over, by gfn; owned; or NULL */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
 	void (*on_scan)(const struct engine_stats *stats, void *arg);

@@ -60,21 +60,21 @@ int engine_harvest(struct engine *e, struct gfn_range range)
 {
 	uint64_t g = range.start.v, end = g + range.nr;
 	int rc = e->config.source->ops->harvest(e->config.source, range,
-						e->young);
+						e->scan.young);
 	/*
 	 * A source that failed may have cleared bits first and says nothing of
 	 * them: what is resident there counts as touched.
 	 */
-	const uint64_t *touched = rc ? e->resident : e->young;
+	const uint64_t *touched = rc ? e->scan.resident : e->scan.young;
 	const struct access_source_ops *ops = e->config.source->ops;
 	bool guesses = ops->assumed && !rc;
 
 	if (guesses)
-		ops->assumed(e->config.source, range, e->assumed);
+		ops->assumed(e->config.source, range, e->scan.assumed);
 	for (; (g = bitmap_next(touched, g, end)) < end; g++) {
-		bitmap_set(e->looked, g);
-		if (!rc && !(guesses && bitmap_test(e->assumed, g)))
-			bitmap_set(e->saw, g);
+		bitmap_set(e->scan.pending_young, g);
+		if (!rc && !(guesses && bitmap_test(e->scan.assumed, g)))
+			bitmap_set(e->scan.pending_observed, g);
 	}
 	return rc;
 }
@@ -85,11 +85,14 @@ int engine_harvest(struct engine *e, struct gfn_range range)
  */
 static bool is_at_rest(struct engine *e)
 {
-	uint64_t resident = bitmap_count(e->resident, 0, e->nr_frames), target;
+	uint64_t resident =
+			 bitmap_count(e->scan.resident, 0, e->scan.nr_frames),
+		 target;
 
-	target = e->now.enabled && e->stats.nr_evicted &&
-		 !nodes_have_targets(&e->now) ?
-		e->now.target_bytes >> VMM_PAGE_SHIFT : 0;
+	target = e->scan_policy.enabled && e->stats.nr_evicted &&
+				 !nodes_have_targets(&e->scan_policy)
+			 ? e->scan_policy.target_bytes >> VMM_PAGE_SHIFT
+			 : 0;
 	return target && resident <= target + target / REST_MARGIN;
 }
 
@@ -110,9 +113,10 @@ static int look(struct engine *e)
 			return rc;
 		}
 	}
-	e->look_start_ns = clock_now_ns();
-	rc = guest_mem_residency_update(e->config.mem, e->resident, e->swapped,
-					e->turn++, &e->stopping);
+	e->scan.look_start_ns = clock_now_ns();
+	rc = guest_mem_residency_update(e->config.mem, e->scan.resident,
+					e->scan.swapped, e->scan.turn++,
+					&e->stopping);
 	if (rc == -ECANCELED)
 		return rc;
 	if (rc) {
@@ -133,13 +137,13 @@ static int look(struct engine *e)
 		}
 	}
 	/* With what last looks and scans that failed found since. */
-	for (uint64_t w = 0; w < BITMAP_WORDS(e->nr_frames); w++) {
-		e->young[w] = e->looked[w];
-		e->proven[w] = e->saw[w];
-		e->looked[w] = e->saw[w] = 0;
+	for (uint64_t w = 0; w < BITMAP_WORDS(e->scan.nr_frames); w++) {
+		e->scan.young[w] = e->scan.pending_young[w];
+		e->scan.observed[w] = e->scan.pending_observed[w];
+		e->scan.pending_young[w] = e->scan.pending_observed[w] = 0;
 	}
-	e->look_end_ns = clock_now_ns();
-	e->nr_young = bitmap_count(e->young, 0, e->nr_frames);
+	e->scan.look_end_ns = clock_now_ns();
+	e->scan.nr_young = bitmap_count(e->scan.young, 0, e->scan.nr_frames);
 	return 0;
 }
 
@@ -147,8 +151,10 @@ static int look(struct engine *e)
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		    bool good, int rc)
 {
-	const uint64_t nr_resident = bitmap_count(e->resident, 0, e->nr_frames);
-	const uint64_t nr_swapped = bitmap_count(e->swapped, 0, e->nr_frames);
+	const uint64_t nr_resident =
+		bitmap_count(e->scan.resident, 0, e->scan.nr_frames);
+	const uint64_t nr_swapped =
+		bitmap_count(e->scan.swapped, 0, e->scan.nr_frames);
 	struct engine_stats *s = &e->stats;
 	struct engine_node nodes[GUEST_NUMA_NODES] = { 0 };
 
@@ -160,22 +166,23 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 	if (good) {
 		s->nr_resident = nr_resident;
 		s->nr_swapped = nr_swapped;
-		s->nr_young = e->nr_young;
+		s->nr_young = e->scan.nr_young;
 		s->nr_nodes = e->nodes.nr;
 		memcpy(s->nodes, nodes, sizeof(s->nodes));
-		memcpy(s->age_pages, e->ages, sizeof(s->age_pages));
-		memcpy(s->age_2m, e->ages_2m, sizeof(s->age_2m));
-		memcpy(s->nr_of_class, e->classes, sizeof(s->nr_of_class));
-		s->nr_idle_clean = e->nr_idle_clean;
-		s->nr_protected = e->nr_protected;
+		memcpy(s->age_pages, e->census.ages, sizeof(s->age_pages));
+		memcpy(s->age_2m, e->census.ages_2m, sizeof(s->age_2m));
+		memcpy(s->nr_of_class, e->census.classes,
+		       sizeof(s->nr_of_class));
+		s->nr_idle_clean = e->census.nr_idle_clean;
+		s->nr_protected = e->census.nr_protected;
 	}
 	if (!rc)
 		s->last_error[0] = 0;
-	s->nr_active = e->frames.count[FRAME_ACTIVE];
-	s->nr_inactive = e->frames.count[FRAME_INACTIVE];
-	s->nr_activated = e->frames.ws.nr_activated;
-	s->nr_restored = e->frames.ws.nr_restored;
-	s->nr_unevictable = e->frames.count[FRAME_UNEVICTABLE];
+	s->nr_active = e->history.frames.count[FRAME_ACTIVE];
+	s->nr_inactive = e->history.frames.count[FRAME_INACTIVE];
+	s->nr_activated = e->history.frames.ws.nr_activated;
+	s->nr_restored = e->history.frames.ws.nr_restored;
+	s->nr_unevictable = e->history.frames.count[FRAME_UNEVICTABLE];
 	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
 	engine_unlock(e);
 }
@@ -200,8 +207,8 @@ static void call_back(struct engine *e)
  */
 static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
 {
-	return max_u64(look_ns, e->now.scan_period_ms * NSEC_PER_MSEC *
-				e->now.cpu_percent / 100);
+	return max_u64(look_ns, e->scan_policy.scan_period_ms * NSEC_PER_MSEC *
+					e->scan_policy.cpu_percent / 100);
 }
 
 /* Returns the CPU time that the scan took, ns. */
@@ -211,12 +218,12 @@ static uint64_t scan(struct engine *e)
 	bool good;
 	int rc;
 
-	engine_get_policy(e, &e->now);
+	engine_get_policy(e, &e->scan_policy);
 	rc = look(e);
 	good = !rc;
 	if (good) {
 		engine_lock(e);
-		e->scan++;
+		e->history.scan_nr++;
 		engine_unlock(e);
 		e->nr_failed = 0;
 		engine_forgive(e);
@@ -224,7 +231,7 @@ static uint64_t scan(struct engine *e)
 		good = engine_age_all(e);
 		engine_import_ages(e);
 		now = clock_thread_cpu_ns();
-		e->reclaim_until_ns = now + reclaim_share_ns(e, now - cpu);
+		e->pass.cpu_limit_ns = now + reclaim_share_ns(e, now - cpu);
 		rc = engine_reclaim(e);
 	} else if (e->nr_failed < MAX_BACKOFF) {
 		e->nr_failed++;
@@ -287,39 +294,47 @@ static void *engine_thread(void *arg)
 
 static int alloc_all(struct engine *e)
 {
-	int rc = nodes_init(e) ? -EINVAL :
-				 frame_table_init(&e->frames, e->nr_frames);
+	int rc = nodes_init(e) ? -EINVAL
+			       : frame_table_init(&e->history.frames,
+						  e->scan.nr_frames);
 
 	if (rc)
 		return rc;
-	e->resident = bitmap_new(e->nr_frames);
-	e->swapped = bitmap_new(e->nr_frames);
-	e->young = bitmap_new(e->nr_frames);
-	e->looked = bitmap_new(e->nr_frames);
-	e->refused = bitmap_new(e->nr_frames);
-	e->saw = bitmap_new(e->nr_frames);
-	e->proven = bitmap_new(e->nr_frames);
-	e->assumed = bitmap_new(e->nr_frames);
-	e->seen_resident = bitmap_new(e->nr_frames);
-	e->seen_swapped = bitmap_new(e->nr_frames);
-	e->word_classes = calloc(BITMAP_WORDS(e->nr_frames),
-				 sizeof(*e->word_classes));
+	e->scan.resident = bitmap_new(e->scan.nr_frames);
+	e->scan.swapped = bitmap_new(e->scan.nr_frames);
+	e->scan.young = bitmap_new(e->scan.nr_frames);
+	e->scan.pending_young = bitmap_new(e->scan.nr_frames);
+	e->pass.refused = bitmap_new(e->scan.nr_frames);
+	e->scan.pending_observed = bitmap_new(e->scan.nr_frames);
+	e->scan.observed = bitmap_new(e->scan.nr_frames);
+	e->scan.assumed = bitmap_new(e->scan.nr_frames);
+	e->history.seen_resident = bitmap_new(e->scan.nr_frames);
+	e->history.seen_swapped = bitmap_new(e->scan.nr_frames);
+	e->history.word_classes = calloc(BITMAP_WORDS(e->scan.nr_frames),
+					 sizeof(*e->history.word_classes));
 	if (guest_mem_backing(e->config.mem) == GUEST_MEM_THP) {
-		e->huge = bitmap_new(e->nr_frames);
-		e->chosen = malloc(ENGINE_BATCH * sizeof(*e->chosen));
-		if (!e->huge || !e->chosen)
+		e->scan.huge = bitmap_new(e->scan.nr_frames);
+		e->pass.chosen = malloc(ENGINE_BATCH * sizeof(*e->pass.chosen));
+		if (!e->scan.huge || !e->pass.chosen)
 			return -ENOMEM;
 	}
-	if (e->wss_granule > 1) {
-		e->wss_alike = bitmap_new(e->nr_frames / e->wss_granule + 1);
-		if (!e->wss_alike)
+	if (e->history.wss_granule > 1) {
+		e->history.wss_alike = bitmap_new(
+			e->scan.nr_frames / e->history.wss_granule + 1);
+		if (!e->history.wss_alike)
 			return -ENOMEM;
 	}
-	e->candidates = malloc(ENGINE_BATCH * sizeof(*e->candidates));
-	e->ranges = malloc(ENGINE_BATCH * sizeof(*e->ranges));
-	return e->seen_resident && e->seen_swapped && e->word_classes &&
-	       e->resident && e->swapped && e->young && e->looked && e->refused &&
-	       e->saw && e->proven && e->assumed && e->candidates && e->ranges ? 0 : -ENOMEM;
+	e->pass.candidates = malloc(ENGINE_BATCH * sizeof(*e->pass.candidates));
+	e->pass.ranges = malloc(ENGINE_BATCH * sizeof(*e->pass.ranges));
+	return e->history.seen_resident && e->history.seen_swapped &&
+			       e->history.word_classes && e->scan.resident &&
+			       e->scan.swapped && e->scan.young &&
+			       e->scan.pending_young && e->pass.refused &&
+			       e->scan.pending_observed && e->scan.observed &&
+			       e->scan.assumed && e->pass.candidates &&
+			       e->pass.ranges
+		       ? 0
+		       : -ENOMEM;
 }
 
 static void destroy(struct engine *e)
@@ -328,25 +343,25 @@ static void destroy(struct engine *e)
 	e->config.source->stopping = NULL;
 	if (e->config.sink)
 		e->config.sink->stopping = NULL;
-	frame_table_destroy(&e->frames);
+	frame_table_destroy(&e->history.frames);
 	free(e->import);
 	prefetch_free(e->prefetch);
-	free(e->resident);
-	free(e->swapped);
-	free(e->young);
-	free(e->looked);
-	free(e->refused);
-	free(e->saw);
-	free(e->proven);
-	free(e->assumed);
-	free(e->seen_resident);
-	free(e->seen_swapped);
-	free(e->word_classes);
-	free(e->huge);
-	free(e->chosen);
-	free(e->wss_alike);
-	free(e->candidates);
-	free(e->ranges);
+	free(e->scan.resident);
+	free(e->scan.swapped);
+	free(e->scan.young);
+	free(e->scan.pending_young);
+	free(e->pass.refused);
+	free(e->scan.pending_observed);
+	free(e->scan.observed);
+	free(e->scan.assumed);
+	free(e->history.seen_resident);
+	free(e->history.seen_swapped);
+	free(e->history.word_classes);
+	free(e->scan.huge);
+	free(e->pass.chosen);
+	free(e->history.wss_alike);
+	free(e->pass.candidates);
+	free(e->pass.ranges);
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
 	pthread_cond_destroy(&e->rests);
@@ -365,15 +380,16 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 		return -ENOMEM;
 	e->config = *config;
 	e->policy = config->policy;
-	e->nr_frames = guest_mem_nr_frames(config->mem);
+	e->scan.nr_frames = guest_mem_nr_frames(config->mem);
 	snprintf(e->stats.source, sizeof(e->stats.source), "%s",
 		 config->source->ops->name);
 	snprintf(e->stats.sink, sizeof(e->stats.sink), "%s",
 		 config->sink ? config->sink->ops->name : "none");
-	e->batch = config->source->cost == ACCESS_COST_RMAP ? ENGINE_BATCH :
-		   ENGINE_BATCH / 4;
-	e->wss_granule = max_u64(config->source->granule_pages,
-				 guest_mem_leaf_pages(config->mem));
+	e->pass.batch = config->source->cost == ACCESS_COST_RMAP
+				? ENGINE_BATCH
+				: ENGINE_BATCH / 4;
+	e->history.wss_granule = max_u64(config->source->granule_pages,
+					 guest_mem_leaf_pages(config->mem));
 	config->source->stopping = &e->stopping;
 	if (config->sink)
 		config->sink->stopping = &e->stopping;

@@ -30,10 +30,11 @@ static void guess(struct engine *e)
 {
 	uint64_t g = 0, end;
 
-	memset(e->huge, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->huge));
-	for (; (end = g + SELECT_HUGE_PAGES) <= e->nr_frames; g = end)
-		if (bitmap_count(e->resident, g, end) == SELECT_HUGE_PAGES)
-			bitmap_set_range(e->huge, g, end);
+	memset(e->scan.huge, 0,
+	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->scan.huge));
+	for (; (end = g + SELECT_HUGE_PAGES) <= e->scan.nr_frames; g = end)
+		if (bitmap_count(e->scan.resident, g, end) == SELECT_HUGE_PAGES)
+			bitmap_set_range(e->scan.huge, g, end);
 }
 
 int engine_find_huge(struct engine *e)
@@ -41,14 +42,14 @@ int engine_find_huge(struct engine *e)
 	struct gfn_range piece = { GFN(0), 0 };
 	int rc = 0;
 
-	if (!e->huge)
+	if (!e->scan.huge)
 		return 0;
-	for (; piece.start.v < e->nr_frames && !engine_is_stopping(e);
+	for (; piece.start.v < e->scan.nr_frames && !engine_is_stopping(e);
 	     piece.start.v += piece.nr) {
-		piece.nr = e->nr_frames - piece.start.v;
+		piece.nr = e->scan.nr_frames - piece.start.v;
 		if (piece.nr > FIND_FRAMES)
 			piece.nr = FIND_FRAMES;
-		rc = guest_mem_huge(e->config.mem, piece, e->huge);
+		rc = guest_mem_huge(e->config.mem, piece, e->scan.huge);
 		if (rc)
 			break;
 	}
@@ -68,7 +69,7 @@ static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
 	uint64_t end = (gfns[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
 	size_t next = i + 1;
 
-	if (!bitmap_test(e->huge, gfns[i]))
+	if (!bitmap_test(e->scan.huge, gfns[i]))
 		return i;
 	while (next < nr && gfns[next] < end)
 		next++;
@@ -79,8 +80,9 @@ static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
 static void keep(struct engine *e, size_t i, size_t next)
 {
 	for (; i < next; i++) {
-		bitmap_set(e->refused, e->candidates[i]);
-		frame_move(&e->frames, e->candidates[i], FRAME_INACTIVE);
+		bitmap_set(e->pass.refused, e->pass.candidates[i]);
+		frame_move(&e->history.frames, e->pass.candidates[i],
+			   FRAME_INACTIVE);
 	}
 }
 
@@ -88,18 +90,19 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 {
 	size_t kept = 0, next;
 
-	if (!e->huge)
+	if (!e->scan.huge)
 		return nr;
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, SELECT_HUGE_PAGES);
 	     i = next) {
-		next = same_page(e, e->candidates, i, nr);
+		next = same_page(e, e->pass.candidates, i, nr);
 		if (next == i) {
-			e->candidates[kept++] = e->candidates[i];
+			e->pass.candidates[kept++] = e->pass.candidates[i];
 			next++;
 		} else if (select_is_worth_it(next - i)) {
-			memmove(e->candidates + kept, e->candidates + i,
-				(next - i) * sizeof(*e->candidates));
+			memmove(e->pass.candidates + kept,
+				e->pass.candidates + i,
+				(next - i) * sizeof(*e->pass.candidates));
 			kept += next - i;
 		} else {
 			keep(e, i, next);
@@ -115,7 +118,7 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 	uint64_t nr_whole = 0, nr_split = 0;
 	size_t next;
 
-	for (size_t i = 0; e->huge && i < nr; i = next) {
+	for (size_t i = 0; e->scan.huge && i < nr; i = next) {
 		size_t gone = 0;
 
 		next = same_page(e, gfns, i, nr);
@@ -124,7 +127,7 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 			continue;
 		}
 		for (size_t k = i; k < next; k++)
-			gone += !bitmap_test(e->resident, gfns[k]);
+			gone += !bitmap_test(e->scan.resident, gfns[k]);
 		nr_whole += gone == SELECT_HUGE_PAGES;
 		nr_split += gone && gone < SELECT_HUGE_PAGES;
 	}

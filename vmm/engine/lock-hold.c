@@ -49,23 +49,23 @@ void hold_begin(struct engine *e)
 {
 	fair_lock_after_others(&e->lock);
 	view_rdlock(e->config.view);
-	e->spent = 0;
+	e->hold_cost = 0;
 }
 
 void hold_end(struct engine *e)
 {
-	if (e->spent > e->stats.most_spent)
-		e->stats.most_spent = e->spent;
+	if (e->hold_cost > e->stats.most_spent)
+		e->stats.most_spent = e->hold_cost;
 	view_unlock(e->config.view);
 	engine_unlock(e);
 }
 
 bool hold_spend(struct engine *e, unsigned int cost)
 {
-	if (e->spent + cost > HOLD_MAX || walk_limit_reached()) {
+	if (e->hold_cost + cost > HOLD_MAX || walk_limit_reached()) {
 		hold_end(e);
 		hold_begin(e);
 	}
-	e->spent += cost;
+	e->hold_cost += cost;
 	return !engine_is_stopping(e);
 }

@@ -61,12 +61,12 @@ static uint64_t count(const struct engine *e, unsigned int node,
 
 static uint64_t excess(struct engine *e)
 {
-	uint64_t resident = count(e, e->nodes.only, e->resident), target;
+	uint64_t resident = count(e, e->nodes.only, e->scan.resident), target;
 	bool wanted;
 
 	engine_lock(e);
 	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
-	wanted = engine_may_evict(e) && !e->relaxed;
+	wanted = engine_may_evict(e) && !e->goal.relaxed;
 	engine_unlock(e);
 	return wanted && target && resident > target ? resident - target : 0;
 }
@@ -102,6 +102,6 @@ bool nodes_may_go(const struct engine *e, uint64_t gfn)
 void nodes_count(const struct engine *e, struct engine_node *of)
 {
 	for (unsigned int i = 0; i < e->nodes.nr; i++)
-		of[i] = (struct engine_node){ count(e, i, e->resident),
-					      count(e, i, e->swapped) };
+		of[i] = (struct engine_node){ count(e, i, e->scan.resident),
+					      count(e, i, e->scan.swapped) };
 }

@@ -47,7 +47,7 @@ static struct prefetch *prefetch_new(const struct engine *e)
 
 	if (!p)
 		return NULL;
-	p->fetched = bitmap_new(e->nr_frames);
+	p->fetched = bitmap_new(e->scan.nr_frames);
 	p->limit = LEAST;
 	if (p->fetched)
 		return p;
@@ -86,15 +86,16 @@ static void find_heads(struct engine *e, struct prefetch *p)
 	uint64_t hits = 0;
 
 	p->nr_heads = 0;
-	for (uint64_t g = bitmap_next(e->resident, 0, e->nr_frames);
-	     g < e->nr_frames && p->nr_heads < MAX_HEADS && hold_spend(e, 1);
-	     g = bitmap_next(e->resident, g + 1, e->nr_frames)) {
+	for (uint64_t g = bitmap_next(e->scan.resident, 0, e->scan.nr_frames);
+	     g < e->scan.nr_frames && p->nr_heads < MAX_HEADS &&
+	     hold_spend(e, 1);
+	     g = bitmap_next(e->scan.resident, g + 1, e->scan.nr_frames)) {
 		if (bitmap_test(p->fetched, g)) {
-			if (!bitmap_test(e->young, g))
+			if (!bitmap_test(e->scan.young, g))
 				continue;
 			bitmap_clear(p->fetched, g);
 			hits++;
-		} else if (!frame_is_evicted(&e->frames, g)) {
+		} else if (!frame_is_evicted(&e->history.frames, g)) {
 			continue;
 		}
 		hold_spend(e, HOLD_WALK);
@@ -138,9 +139,10 @@ static size_t gather(struct engine *e, const struct head *head, uint64_t from,
 		if (!vma || !rmap_vma_next_page(view_map(e->config.view), vma,
 						&from, &gfn) || from >= to)
 			break;
-		if (gfn < e->nr_frames && bitmap_test(e->swapped, gfn) &&
-		    frame_is_evicted(&e->frames, gfn))
-			e->candidates[nr++] = gfn;
+		if (gfn < e->scan.nr_frames &&
+		    bitmap_test(e->scan.swapped, gfn) &&
+		    frame_is_evicted(&e->history.frames, gfn))
+			e->pass.candidates[nr++] = gfn;
 		from += RMAP_PAGE_SIZE;
 	}
 	return nr;
@@ -171,13 +173,13 @@ static bool is_next(const struct head *h)
 	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
 }
 
-/* What to ask for, into e->candidates, sorted. */
+/* What to ask for, into e->pass.candidates, sorted. */
 static size_t choose(struct engine *e, struct prefetch *p)
 {
 	size_t nr = 0, max = p->limit, i = 0, end;
 
-	if (max > e->now.prefetch_pages)
-		max = e->now.prefetch_pages;
+	if (max > e->scan_policy.prefetch_pages)
+		max = e->scan_policy.prefetch_pages;
 	if (max > ENGINE_BATCH)
 		max = ENGINE_BATCH;
 	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
@@ -191,10 +193,11 @@ static size_t choose(struct engine *e, struct prefetch *p)
 	}
 	hold_end(e);
 	/* One frame can be in several processes. */
-	select_sort(e->candidates, nr);
+	select_sort(e->pass.candidates, nr);
 	for (end = i = 0; i < nr; i++)
-		if (!end || e->candidates[end - 1] != e->candidates[i])
-			e->candidates[end++] = e->candidates[i];
+		if (!end ||
+		    e->pass.candidates[end - 1] != e->pass.candidates[i])
+			e->pass.candidates[end++] = e->pass.candidates[i];
 	return end;
 }
 
@@ -208,10 +211,11 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, 1); i++) {
-		if (guest_mem_is_away(e->config.mem, GFN(e->candidates[i])))
+		if (guest_mem_is_away(e->config.mem,
+				      GFN(e->pass.candidates[i])))
 			continue;
-		bitmap_set(p->fetched, e->candidates[i]);
-		frame_set_fetched(&e->frames, e->candidates[i]);
+		bitmap_set(p->fetched, e->pass.candidates[i]);
+		frame_set_fetched(&e->history.frames, e->pass.candidates[i]);
 		came++;
 	}
 	e->stats.nr_prefetched += came;
@@ -236,10 +240,10 @@ static void ask(struct engine *e, size_t nr_ranges)
 
 	if (!nr_ranges)
 		return;
-	rc = e->config.sink->ops->prefetch(e->config.sink, e->ranges,
+	rc = e->config.sink->ops->prefetch(e->config.sink, e->pass.ranges,
 					   nr_ranges);
 	for (size_t i = 0; i < nr_ranges; i++)
-		guest_mem_residency_stale(e->config.mem, e->ranges[i]);
+		guest_mem_residency_stale(e->config.mem, e->pass.ranges[i]);
 	if (rc)
 		engine_set_error(e, "pages can't be asked back", rc);
 }
@@ -258,11 +262,11 @@ static void fetch_neighbours(struct engine *e)
 	find_heads(e, p);
 	hold_end(e);
 	/* By what the last ones came to, before there are more. */
-	judge_limit(p, e->now.prefetch_pages);
+	judge_limit(p, e->scan_policy.prefetch_pages);
 	nr = choose(e, p);
 	if (!engine_begin_move(e, false))
 		return;
-	ask(e, select_ranges(e->candidates, nr, 0, e->ranges));
+	ask(e, select_ranges(e->pass.candidates, nr, 0, e->pass.ranges));
 	note_fetched(e, p, nr);
 	engine_end_move(e);
 }
@@ -275,10 +279,10 @@ static size_t find_used(struct engine *e, uint64_t *at)
 {
 	size_t nr = 0;
 
-	for (; *at < e->nr_frames && nr < ENGINE_BATCH;
-	     *at = bitmap_next(e->proven, *at + 1, e->nr_frames))
+	for (; *at < e->scan.nr_frames && nr < ENGINE_BATCH;
+	     *at = bitmap_next(e->scan.observed, *at + 1, e->scan.nr_frames))
 		if (guest_mem_is_away(e->config.mem, GFN(*at)))
-			e->candidates[nr++] = *at;
+			e->pass.candidates[nr++] = *at;
 	return nr;
 }
 
@@ -288,24 +292,25 @@ static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 	uint64_t back = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
-		int rc = guest_mem_residency(e->config.mem, e->ranges[i],
-					     e->resident, e->swapped);
+		int rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
+					     e->scan.resident, e->scan.swapped);
 
 		if (rc)
 			engine_set_error(e, "what came back can't be read", rc);
 	}
 	for (size_t i = 0; i < nr; i++)
-		back += bitmap_test(e->resident, e->candidates[i]);
+		back += bitmap_test(e->scan.resident, e->pass.candidates[i]);
 	return back;
 }
 
 static void promote_used(struct engine *e)
 {
-	uint64_t at = bitmap_next(e->proven, 0, e->nr_frames), back;
+	uint64_t at = bitmap_next(e->scan.observed, 0, e->scan.nr_frames), back;
 	size_t nr, nr_ranges;
 
 	while ((nr = find_used(e, &at)) && engine_begin_move(e, false)) {
-		nr_ranges = select_ranges(e->candidates, nr, 0, e->ranges);
+		nr_ranges = select_ranges(e->pass.candidates, nr, 0,
+					  e->pass.ranges);
 		ask(e, nr_ranges);
 		back = look_again(e, nr, nr_ranges);
 		engine_lock(e);
@@ -317,7 +322,7 @@ static void promote_used(struct engine *e)
 
 void engine_prefetch(struct engine *e)
 {
-	bool wanted = e->now.enabled && e->now.prefetch_pages;
+	bool wanted = e->scan_policy.enabled && e->scan_policy.prefetch_pages;
 
 	if (!e->config.sink || !e->config.sink->ops->prefetch)
 		return;

@@ -32,34 +32,36 @@ static unsigned int proven(const struct frame_table *t, uint64_t gfn)
 
 static void age_one(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
-	struct frame_table *t = &e->frames;
+	struct frame_table *t = &e->history.frames;
 	unsigned int age = t->age[gfn] = older(t->age[gfn]);
 
-	wss_count(&e->wss_counter, gfn, age, proven(t, gfn));
+	wss_count(&e->census.wss_counter, gfn, age, proven(t, gfn));
 	ages_count(e, gfn, 1, age);
 	if (age >= min_idle &&
 	    frame_class_of(rmap_page_flags(view_map(e->config.view), gfn)) ==
 		    CLASS_CLEAN_FILE)
-		e->nr_idle_clean++;
+		e->census.nr_idle_clean++;
 }
 
 /* All of them resident, and alike. */
 static void age_alike(struct engine *e, uint64_t w, unsigned int min_idle)
 {
-	struct frame_table *t = &e->frames;
+	struct frame_table *t = &e->history.frames;
 	unsigned int age = older(t->age[w * NR]);
 
 	memset(t->age + w * NR, age, NR);
-	wss_count_run(&e->wss_counter, w * NR, NR, age, proven(t, w * NR));
+	wss_count_run(&e->census.wss_counter, w * NR, NR, age,
+		      proven(t, w * NR));
 	ages_count(e, w * NR, NR, age);
 	if (age >= min_idle)
-		e->nr_idle_clean += e->word_classes[w].nr[CLASS_CLEAN_FILE];
+		e->census.nr_idle_clean +=
+			e->history.word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
 /* In swap, from one on; alike where they went in one scan and are as old. */
 static void count_away(struct engine *e, uint64_t gfn, uint64_t end)
 {
-	const struct frame_table *t = &e->frames;
+	const struct frame_table *t = &e->history.frames;
 	uint64_t next;
 
 	for (; gfn < end; gfn = next) {
@@ -68,23 +70,24 @@ static void count_away(struct engine *e, uint64_t gfn, uint64_t end)
 		       t->age[next] == t->age[gfn] &&
 		       t->lag[next] == t->lag[gfn])
 			next++;
-		wss_count_run(&e->wss_counter, gfn, next - gfn,
-			      frame_age(t, gfn, e->scan),
-			      frame_proven_age(t, gfn, e->scan));
+		wss_count_run(&e->census.wss_counter, gfn, next - gfn,
+			      frame_age(t, gfn, e->history.scan_nr),
+			      frame_proven_age(t, gfn, e->history.scan_nr));
 	}
 }
 
 bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 {
-	struct frame_table *t = &e->frames;
-	uint64_t here = e->resident[w], away = e->swapped[w] & ~here;
+	struct frame_table *t = &e->history.frames;
+	uint64_t here = e->scan.resident[w], away = e->scan.swapped[w] & ~here;
 	uint64_t g = w * NR, end = g + NR, next;
 
-	if (e->young[w] || here != e->seen_resident[w] ||
-	    e->swapped[w] != e->seen_swapped[w] || !frames_are_quiet(t, w))
+	if (e->scan.young[w] || here != e->history.seen_resident[w] ||
+	    e->scan.swapped[w] != e->history.seen_swapped[w] ||
+	    !frames_are_quiet(t, w))
 		return false;
 	for (int c = 0; c < NR_FRAME_CLASSES; c++)
-		e->classes[c] += e->word_classes[w].nr[c];
+		e->census.classes[c] += e->history.word_classes[w].nr[c];
 	if (here == UINT64_MAX && all_alike(t->age + g) &&
 	    all_alike(t->lag + g)) {
 		age_alike(e, w, min_idle);

@@ -76,7 +76,7 @@ static bool may_try(uint64_t gfn, void *arg)
 {
 	const struct engine *e = arg;
 
-	return !bitmap_test(e->refused, gfn) && nodes_may_go(e, gfn);
+	return !bitmap_test(e->pass.refused, gfn) && nodes_may_go(e, gfn);
 }
 
 /* Under the view's lock. */
@@ -104,7 +104,7 @@ static bool is_of_stage(uint64_t gfn, void *arg)
 	};
 	struct engine *e = arg;
 
-	return stage_of[class_of(e, gfn)] == e->stage && may_try(gfn, arg);
+	return stage_of[class_of(e, gfn)] == e->pass.stage && may_try(gfn, arg);
 }
 
 /* The next stage of this scan, and its oldest frames. */
@@ -112,27 +112,28 @@ static void begin_stage(struct engine *e, unsigned int stage)
 {
 	if (stage == STAGE_FREE && e->ask.free.nr_pages)
 		stage++;	/* the guest is giving these */
-	if (stage == STAGE_CLEAN && e->may_drop)
+	if (stage == STAGE_CLEAN && e->pass.may_drop)
 		stage++;
-	e->stage = stage;
-	e->frames.cursor = FRAME_NIL;
+	e->pass.stage = stage;
+	e->history.frames.cursor = FRAME_NIL;
 }
 
 /*
- * Frames of this stage into e->candidates, from where the last call ended; from
- * the tail where that was the end of the list.  Held.
+ * Frames of this stage into e->pass.candidates, from where the last call ended;
+ * from the tail where that was the end of the list.  Held.
  */
 static size_t choose_idle(struct engine *e, size_t max)
 {
-	struct frame_table *t = &e->frames;
+	struct frame_table *t = &e->history.frames;
 	size_t n = 0;
 
 	if (t->cursor == FRAME_NIL)
 		t->cursor = t->tail[FRAME_INACTIVE];
 	while (n < max && t->cursor != FRAME_NIL &&
 	       hold_spend(e, CHOOSE_FRAMES))
-		n += select_idle(t, e->min_idle, is_of_stage, e, CHOOSE_FRAMES,
-				 e->candidates + n, max - n);
+		n += select_idle(t, e->pass.min_idle, is_of_stage, e,
+				 CHOOSE_FRAMES, e->pass.candidates + n,
+				 max - n);
 	return n;
 }
 
@@ -141,16 +142,19 @@ static size_t choose_whole(struct engine *e, size_t n)
 {
 	size_t nr = 0, next, got;
 
-	memcpy(e->chosen, e->candidates, n * sizeof(*e->chosen));
+	memcpy(e->pass.chosen, e->pass.candidates, n * sizeof(*e->pass.chosen));
 	for (size_t i = 0; i < n; i = next) {
-		uint64_t end = (e->chosen[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+		uint64_t end =
+			(e->pass.chosen[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
 
-		for (next = i + 1; next < n && e->chosen[next] < end; next++)
+		for (next = i + 1; next < n && e->pass.chosen[next] < end;
+		     next++)
 			;
 		if (!hold_spend(e, SELECT_HUGE_PAGES))
 			break;
-		got = select_whole(&e->frames, e->min_idle, may_try, e, e->huge,
-				   e->chosen + i, next - i, e->candidates + nr,
+		got = select_whole(&e->history.frames, e->pass.min_idle,
+				   may_try, e, e->scan.huge, e->pass.chosen + i,
+				   next - i, e->pass.candidates + nr,
 				   ENGINE_BATCH - nr);
 		if (!got)
 			break;	/* there is no room for it */
@@ -168,23 +172,23 @@ static size_t judge_all(struct engine *e, size_t n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
-		uint32_t gfn = e->candidates[i];
+		uint32_t gfn = e->pass.candidates[i];
 
 		switch (judge(e, gfn)) {
 		case TAKE:
-			e->candidates[kept++] = gfn;
+			e->pass.candidates[kept++] = gfn;
 			break;
 		case KEEP_REFERENCED:
 			/*
 			 * Its bits are clear now; the next round sees.  They
 			 * do not tell when it was used.
 			 */
-			frame_touch(&e->frames, gfn, false);
-			frame_move(&e->frames, gfn, FRAME_INACTIVE);
+			frame_touch(&e->history.frames, gfn, false);
+			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
 			e->stats.nr_rejected_referenced++;
 			break;
 		case KEEP_LOCKED:
-			frame_move(&e->frames, gfn, FRAME_UNEVICTABLE);
+			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
 			break;
 		}
 	}
@@ -192,24 +196,24 @@ static size_t judge_all(struct engine *e, size_t n)
 }
 
 /*
- * Candidates, at most max, into e->candidates; those that must stay leave the
- * tail of the list.  SIZE_MAX: there were some, and none of them may go.
+ * Candidates, at most max, into e->pass.candidates; those that must stay leave
+ * the tail of the list.  SIZE_MAX: there were some, and none of them may go.
  */
 static size_t choose(struct engine *e, size_t max)
 {
 	size_t n = 0, kept;
 
 	hold_begin(e);
-	while (!n && e->stage < NR_STAGES && !engine_is_stopping(e)) {
+	while (!n && e->pass.stage < NR_STAGES && !engine_is_stopping(e)) {
 		n = choose_idle(e, max);
 		/* To find none takes the whole list: once is enough. */
 		if (!n)
-			begin_stage(e, e->stage + 1);
+			begin_stage(e, e->pass.stage + 1);
 	}
 	hold_end(e);
-	select_sort(e->candidates, n);
+	select_sort(e->pass.candidates, n);
 	hold_begin(e);
-	if (e->huge)
+	if (e->scan.huge)
 		n = choose_whole(e, n);
 	kept = judge_all(e, n);
 	hold_end(e);
@@ -223,8 +227,8 @@ static size_t choose(struct engine *e, size_t max)
  */
 static ssize_t last_look(struct engine *e, size_t nr)
 {
-	size_t nr_ranges = select_ranges(e->candidates, nr, LOOK_GAP,
-					 e->ranges);
+	size_t nr_ranges =
+		select_ranges(e->pass.candidates, nr, LOOK_GAP, e->pass.ranges);
 	size_t kept = 0, saved = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
@@ -232,7 +236,7 @@ static ssize_t last_look(struct engine *e, size_t nr)
 
 		if (engine_is_stopping(e))
 			return 0;
-		rc = engine_harvest(e, e->ranges[i]);
+		rc = engine_harvest(e, e->pass.ranges[i]);
 		if (rc == -ECANCELED)
 			return 0;
 		if (rc) {
@@ -242,15 +246,15 @@ static ssize_t last_look(struct engine *e, size_t nr)
 	}
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
-		uint32_t gfn = e->candidates[i];
+		uint32_t gfn = e->pass.candidates[i];
 
-		if (bitmap_test(e->looked, gfn)) {
-			frame_touch(&e->frames, gfn,
-				    bitmap_test(e->saw, gfn));
-			frame_move(&e->frames, gfn, FRAME_ACTIVE);
+		if (bitmap_test(e->scan.pending_young, gfn)) {
+			frame_touch(&e->history.frames, gfn,
+				    bitmap_test(e->scan.pending_observed, gfn));
+			frame_move(&e->history.frames, gfn, FRAME_ACTIVE);
 			saved++;
 		} else {
-			e->candidates[kept++] = gfn;
+			e->pass.candidates[kept++] = gfn;
 		}
 	}
 	e->stats.nr_saved_by_last_look += saved;
@@ -263,8 +267,8 @@ static bool keep_touched(struct engine *e, uint32_t gfn)
 {
 	if (!e->config.sink->ops->looks)
 		return false;
-	frame_touch(&e->frames, gfn, true);
-	frame_move(&e->frames, gfn, FRAME_ACTIVE);
+	frame_touch(&e->history.frames, gfn, true);
+	frame_move(&e->history.frames, gfn, FRAME_ACTIVE);
 	return true;
 }
 
@@ -281,12 +285,13 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
 		uint32_t gfn = gfns[i];
 
-		if (!bitmap_test(e->resident, gfn)) {
-			frame_set_evicted(&e->frames, gfn, e->scan);
+		if (!bitmap_test(e->scan.resident, gfn)) {
+			frame_set_evicted(&e->history.frames, gfn,
+					  e->history.scan_nr);
 			e->stats.nr_taken[class_of(e, gfn)]++;
 			gone++;
 		} else if (!failed) {
-			bitmap_set(e->refused, gfn);
+			bitmap_set(e->pass.refused, gfn);
 			if (keep_touched(e, gfn))
 				saved++;
 			else
@@ -298,20 +303,20 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 	e->stats.nr_kept += kept;
 	hold_end(e);
 	engine_count_huge(e, gfns, nr);
-	e->nr_gone += gone;
-	e->io_pages -= gone;
-	e->nr_refused += kept;
+	e->pass.nr_gone += gone;
+	e->goal.io_pages -= gone;
+	e->pass.nr_refused += kept;
 	return gone;
 }
 
 /* One call of the sink.  How many went, or -errno, told. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
-	size_t nr_ranges = select_ranges(gfns, nr, 0, e->ranges), gone;
+	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), gone;
 	struct reclaim_result res = { 0 };
 	int failed, rc;
 
-	failed = e->config.sink->ops->evict(e->config.sink, e->ranges,
+	failed = e->config.sink->ops->evict(e->config.sink, e->pass.ranges,
 					    nr_ranges, &res);
 	/* Nobody wants to know any more. */
 	if (failed == -ECANCELED)
@@ -320,8 +325,8 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 		engine_set_error(e, "cold pages can't be evicted", failed);
 	/* Some may have gone before it failed. */
 	for (size_t i = 0; i < nr_ranges; i++) {
-		rc = guest_mem_residency(e->config.mem, e->ranges[i],
-					 e->resident, e->swapped);
+		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
+					 e->scan.resident, e->scan.swapped);
 		if (rc) {
 			engine_set_error(e, "what was evicted can't be read",
 					 rc);
@@ -338,10 +343,10 @@ static size_t end_of_call(const struct engine *e, size_t i, size_t nr)
 	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
 	uint64_t block;
 
-	if (end == nr || !e->huge)
+	if (end == nr || !e->scan.huge)
 		return end;
-	for (block = e->candidates[end] / SELECT_HUGE_PAGES;
-	     e->candidates[end - 1] / SELECT_HUGE_PAGES == block; end--)
+	for (block = e->pass.candidates[end] / SELECT_HUGE_PAGES;
+	     e->pass.candidates[end - 1] / SELECT_HUGE_PAGES == block; end--)
 		;
 	return end;
 }
@@ -359,14 +364,15 @@ static ssize_t evict(struct engine *e, size_t nr)
 		if (!engine_begin_move(e, true))
 			return 0;
 		end = end_of_call(e, i, nr);
-		rc = evict_some(e, e->candidates + i, end - i);
+		rc = evict_some(e, e->pass.candidates + i, end - i);
 		engine_end_move(e);
 		if (rc < 0)
 			return rc;
 		gone += rc;
 	}
 	/* A sink that refuses most is full: ask it again in the next scan. */
-	if (e->nr_refused >= REFUSED_ENOUGH && e->nr_refused > e->nr_gone)
+	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
+	    e->pass.nr_refused > e->pass.nr_gone)
 		return 0;
 	return gone ? gone : NONE_WENT;
 }
@@ -374,7 +380,8 @@ static ssize_t evict(struct engine *e, size_t nr)
 /* One batch.  How many pages went; 0: no use going on; or -errno. */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
-	size_t max = goal_io(e, over < e->batch ? over : e->batch), nr;
+	size_t max = goal_io(e, over < e->pass.batch ? over : e->pass.batch),
+	       nr;
 	ssize_t rc;
 
 	if (!max)
@@ -403,7 +410,7 @@ static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 	while ((over = wanted(e))) {
 		rc = reclaim_batch(e, over);
 		if ((rc <= 0 && rc != NONE_WENT) ||
-		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
+		    clock_thread_cpu_ns() >= e->pass.cpu_limit_ns)
 			break;
 	}
 	return rc < 0 && rc != NONE_WENT ? rc : 0;
@@ -419,33 +426,35 @@ static size_t choose_any(struct engine *e, size_t max)
 {
 	/* Of what this scan has seen used, the last; of what it could not see,
 	 * before that. */
-	const uint64_t *const spared[] = { e->young, e->proven, NULL };
-	uint64_t left = e->nr_frames;
+	const uint64_t *const spared[] = { e->scan.young, e->scan.observed,
+					   NULL };
+	uint64_t left = e->scan.nr_frames;
 	size_t nr = 0;
 
 	hold_begin(e);
 	while (nr < max && hold_spend(e, 1)) {
-		const uint64_t *spare = spared[e->hard_pass];
-		uint64_t gfn = e->hand;
+		const uint64_t *spare = spared[e->pass.hard_pass];
+		uint64_t gfn = e->pass.clock_hand;
 
 		if (!left--) {
 			if (!spare || nr)
 				break;
-			e->hard_pass++;
-			left = e->nr_frames;
+			e->pass.hard_pass++;
+			left = e->scan.nr_frames;
 			continue;
 		}
-		e->hand = gfn + 1 < e->nr_frames ? gfn + 1 : 0;
+		e->pass.clock_hand = gfn + 1 < e->scan.nr_frames ? gfn + 1 : 0;
 		if (spare && bitmap_test(spare, gfn))
 			continue;
-		if (bitmap_test(e->resident, gfn) && may_try(gfn, e) &&
-		    frame_list_of(&e->frames, gfn) != FRAME_UNEVICTABLE &&
+		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
+		    frame_list_of(&e->history.frames, gfn) !=
+			    FRAME_UNEVICTABLE &&
 		    hold_spend(e, HOLD_WALK) && !is_locked(e, gfn))
-			e->candidates[nr++] = (uint32_t)gfn;
+			e->pass.candidates[nr++] = (uint32_t)gfn;
 	}
 	hold_end(e);
 	/* The hand may have passed the end of memory. */
-	select_sort(e->candidates, nr);
+	select_sort(e->pass.candidates, nr);
 	return nr;
 }
 
@@ -454,14 +463,16 @@ static ssize_t reclaim_hard(struct engine *e)
 	uint64_t over;
 	ssize_t rc = 0;
 
-	e->hard_pass = 0;
-	while (e->now.hard && (over = goal_excess(e))) {
-		size_t nr, max = goal_io(e, over < e->batch ? over : e->batch);
+	e->pass.hard_pass = 0;
+	while (e->scan_policy.hard && (over = goal_excess(e))) {
+		size_t nr,
+			max = goal_io(e, over < e->pass.batch ? over
+							      : e->pass.batch);
 
 		nr = choose_any(e, max);
 		rc = nr ? evict(e, nr) : 0;
 		if ((rc <= 0 && rc != NONE_WENT) ||
-		    clock_thread_cpu_ns() >= e->reclaim_until_ns)
+		    clock_thread_cpu_ns() >= e->pass.cpu_limit_ns)
 			break;
 	}
 	return rc < 0 && rc != NONE_WENT ? rc : 0;
@@ -477,24 +488,25 @@ static uint64_t beyond_asked(struct engine *e)
 
 static uint64_t anything_idle(struct engine *e)
 {
-	return goal_proactive(e) < ENGINE_AGES ? e->nr_frames : 0;
+	return goal_proactive(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
 }
 
 /* What is idle for so long that nobody will miss it, target or not. */
 static ssize_t reclaim_proactively(struct engine *e)
 {
 	unsigned int scans = goal_proactive(e);
-	uint64_t before = e->nr_gone;
+	uint64_t before = e->pass.nr_gone;
 	ssize_t rc = 0;
 
-	if (scans < ENGINE_AGES && clock_thread_cpu_ns() < e->reclaim_until_ns) {
-		e->min_idle = scans;
+	if (scans < ENGINE_AGES &&
+	    clock_thread_cpu_ns() < e->pass.cpu_limit_ns) {
+		e->pass.min_idle = scans;
 		rc = pursue(e, anything_idle);
 	}
 	engine_lock(e);
-	e->stats.nr_proactive += e->nr_gone - before;
+	e->stats.nr_proactive += e->pass.nr_gone - before;
 	e->stats.proactive_scans = scans;
-	e->stats.nr_promotions = proactive_refaults(&e->proactive);
+	e->stats.nr_promotions = proactive_refaults(&e->history.proactive);
 	engine_unlock(e);
 	return rc;
 }
@@ -504,18 +516,20 @@ int engine_reclaim(struct engine *e)
 	uint64_t now = clock_thread_cpu_ns(), over;
 	ssize_t rc;
 
-	e->nr_gone = e->nr_refused = 0;
-	memset(e->refused, 0, BITMAP_WORDS(e->nr_frames) * sizeof(*e->refused));
+	e->pass.nr_gone = e->pass.nr_refused = 0;
+	memset(e->pass.refused, 0,
+	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->pass.refused));
 	goal_look(e);
-	if (e->psi_high && !e->now.hard && e->reclaim_until_ns > now)
-		e->reclaim_until_ns = now + (e->reclaim_until_ns - now) / 4;
-	e->may_drop = ask_may_drop(e);
+	if (e->goal.psi_high && !e->scan_policy.hard &&
+	    e->pass.cpu_limit_ns > now)
+		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
+	e->pass.may_drop = ask_may_drop(e);
 	ask_guest(e, goal_excess(e));
 	rc = beyond_asked(e) || anything_idle(e) || e->nodes.nr ?
 		engine_find_huge(e) : 0;
 	if (rc)
 		return rc;
-	e->min_idle = e->now.min_idle_scans;
+	e->pass.min_idle = e->scan_policy.min_idle_scans;
 	rc = pursue(e, beyond_asked);
 	if (!rc)
 		rc = nodes_pursue(e, pursue);
