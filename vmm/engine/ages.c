@@ -44,82 +44,89 @@ static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 	       guest_mem_is_held(e->config.mem, GFN(gfn));
 }
 
-static void count_block(struct engine *e)
+static void count_block(struct engine_census *c)
 {
-	if (e->census.block_2m != NO_BLOCK)
-		e->census.ages_2m[e->census.block_age]++;
-	e->census.block_2m = NO_BLOCK;
+	if (c->block_2m != NO_BLOCK)
+		c->ages_2m[c->block_age]++;
+	c->block_2m = NO_BLOCK;
 }
 
-void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age)
+void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
+		unsigned int age)
 {
 	uint64_t block = gfn / SELECT_HUGE_PAGES;
 
-	e->census.ages[age] += nr;
-	if (block != e->census.block_2m) {
-		count_block(e);
-		e->census.block_2m = block;
-		e->census.block_age = age;
-	} else if (age < e->census.block_age) {
-		e->census.block_age = age;
+	c->ages[age] += nr;
+	if (block != c->block_2m) {
+		count_block(c);
+		c->block_2m = block;
+		c->block_age = age;
+	} else if (age < c->block_age) {
+		c->block_age = age;
 	}
 }
 
 /* What is resident, by what it is. */
-static void count_class(struct engine *e, uint64_t gfn, unsigned int min_idle)
+static void count_class(struct engine_census *c, const struct frame_table *t,
+			uint64_t gfn, uint32_t flags, unsigned int min_idle)
 {
-	uint32_t flags = rmap_page_flags(view_map(e->config.view), gfn);
 	enum frame_class class = frame_class_of(flags);
-	unsigned int age = e->history.frames.age[gfn];
+	unsigned int age = t->age[gfn];
 
-	e->census.classes[class]++;
+	c->classes[class]++;
 	if (age < min_idle)
 		return;
 	if (class == CLASS_CLEAN_FILE)
-		e->census.nr_idle_clean++;
-	if (age < frame_min_idle(&e->history.frames, gfn, min_idle))
-		e->census.nr_protected++;
+		c->nr_idle_clean++;
+	if (age < frame_min_idle(t, gfn, min_idle))
+		c->nr_protected++;
+}
+
+/* A resident frame's place is among the unevictable as long as it is pinned. */
+static void keep_pinned(struct engine *e, uint64_t gfn)
+{
+	struct frame_table *t = &e->history.frames;
+	enum frame_list list = frame_list_of(t, gfn);
+
+	if (is_pinned(e, gfn, list)) {
+		if (list != FRAME_UNEVICTABLE)
+			frame_move(t, gfn, FRAME_UNEVICTABLE);
+	} else if (list == FRAME_UNEVICTABLE) {
+		frame_move(t, gfn, FRAME_INACTIVE);
+	}
 }
 
 static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 {
+	const uint32_t scan = e->history.scan_nr;
+	struct engine_census *c = &e->census;
+	struct frame_table *t = &e->history.frames;
 	struct frame_look l = {
 		.resident = bitmap_test(e->scan.resident, gfn),
 		.swapped = bitmap_test(e->scan.swapped, gfn),
 		.young = bitmap_test(e->scan.young, gfn),
 		.proven = bitmap_test(e->scan.observed, gfn),
 	};
-	enum frame_list list;
+	unsigned int idle = frame_age(t, gfn, scan);
 	enum frame_event event;
-	unsigned int idle =
-		frame_age(&e->history.frames, gfn, e->history.scan_nr);
 
-	if (l.young && frame_list_of(&e->history.frames, gfn) == FRAME_INACTIVE)
+	if (l.young && frame_list_of(t, gfn) == FRAME_INACTIVE)
 		ask_map(e, gfn, &l);
-	event = frame_observe(&e->history.frames, gfn, &l, e->history.scan_nr,
-			      min_idle);
+	event = frame_observe(t, gfn, &l, scan, min_idle);
 	e->stats.nr_refaults += event == FRAME_REFAULT;
 	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
 	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
 		proactive_count(&e->history.proactive, idle,
 				event == FRAME_REFAULT);
 	if (l.resident || l.swapped)
-		wss_count(
-			&e->census.wss_counter, gfn,
-			frame_age(&e->history.frames, gfn, e->history.scan_nr),
-			frame_proven_age(&e->history.frames, gfn,
-					 e->history.scan_nr));
+		wss_count(&c->wss_counter, gfn, frame_age(t, gfn, scan),
+			  frame_proven_age(t, gfn, scan));
 	if (!l.resident)
 		return;
-	list = frame_list_of(&e->history.frames, gfn);
-	if (is_pinned(e, gfn, list)) {
-		if (list != FRAME_UNEVICTABLE)
-			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
-	} else if (list == FRAME_UNEVICTABLE) {
-		frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
-	}
-	ages_count(e, gfn, 1, e->history.frames.age[gfn]);
-	count_class(e, gfn, min_idle);
+	keep_pinned(e, gfn);
+	ages_count(c, gfn, 1, t->age[gfn]);
+	count_class(c, t, gfn, rmap_page_flags(view_map(e->config.view), gfn),
+		    min_idle);
 }
 
 static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
@@ -191,7 +198,7 @@ bool engine_age_all(struct engine *e)
 	if (!age_slots(e))
 		return false;
 	engine_lock(e);
-	count_block(e);
+	count_block(&e->census);
 	wss_count_end(&e->census.wss_counter);
 	wss_clock_add(&e->history.wss_clock, e->scan.look_start_ns,
 		      e->scan.look_end_ns);

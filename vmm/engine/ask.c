@@ -113,18 +113,18 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 	return want;
 }
 
-/* What the guest can give of its free memory, pages. */
-static uint64_t nr_to_give(const struct engine *e, const struct view_stats *v)
+/* What the guest can give of its free memory, pages; nr_free: resident ones. */
+static uint64_t nr_to_give(const struct engine_guest *guest,
+			   const struct view_stats *v, uint64_t nr_free)
 {
 	uint64_t keep = v->guest.mem_total / KEEP_SHARE;
 
 	if (keep < KEEP_BYTES)
 		keep = KEEP_BYTES;
-	if (!e->config.guest->take_free || !v->agent_connected ||
+	if (!guest->take_free || !v->agent_connected ||
 	    v->guest.mem_free <= keep)
 		return 0;
-	return min_u64(e->census.classes[CLASS_FREE],
-		       (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
+	return min_u64(nr_free, (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
 }
 
 /*
@@ -137,7 +137,8 @@ static uint64_t ask_for_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
 {
 	const struct engine_guest *guest = e->config.guest;
-	uint64_t want = min_u64(over, nr_to_give(e, v)), given;
+	uint64_t nr_free = e->census.classes[CLASS_FREE];
+	uint64_t want = min_u64(over, nr_to_give(guest, v, nr_free)), given;
 	struct asked *asked = &e->ask.free;
 	bool waiting = asked->nr_asked;
 	int rc;

@@ -34,7 +34,7 @@ int engine_set_policy(struct engine *e, const struct engine_policy *policy,
 	int rc = engine_check_policy(policy, why, len);
 
 	if (!rc)
-		rc = nodes_check(e, policy, why, len);
+		rc = nodes_check(&e->nodes, policy, why, len);
 	if (!rc && policy->enabled && !e->config.sink) {
 		char reason[256];
 
@@ -85,11 +85,11 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 }
 
 /* Of what is in RAM or in swap, as of the last scan; else 0. */
-static unsigned int age_of(const struct engine *e, uint64_t gfn)
+static unsigned int age_of(const struct engine_history *h, uint64_t gfn)
 {
-	return frame_list_of(&e->history.frames, gfn) != FRAME_NONE ||
-			       bitmap_test(e->history.seen_swapped, gfn)
-		       ? frame_age(&e->history.frames, gfn, e->history.scan_nr)
+	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||
+			       bitmap_test(h->seen_swapped, gfn)
+		       ? frame_age(&h->frames, gfn, h->scan_nr)
 		       : 0;
 }
 
@@ -103,7 +103,7 @@ int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 
 		engine_lock(e);
 		for (; i < end; i++)
-			ages[i] = age_of(e, range.start.v + i);
+			ages[i] = age_of(&e->history, range.start.v + i);
 		engine_unlock(e);
 	}
 	return 0;
@@ -135,20 +135,19 @@ bool engine_source_is_lossy(const struct engine *e)
 	return e->config.source->lossy;
 }
 
-static struct engine_use use_of(const struct engine *e, uint64_t gfn)
+static struct engine_use use_of(const struct guest_mem *mem,
+				const struct engine_history *h, uint64_t gfn)
 {
 	struct engine_use use = { .scanned = false };
 	uint64_t hva;
 
-	if (!guest_mem_gfn_to_hva(e->config.mem, GFN(gfn), &hva))
+	if (!guest_mem_gfn_to_hva(mem, GFN(gfn), &hva))
 		return use;
-	use.scanned = frame_list_of(&e->history.frames, gfn) != FRAME_NONE;
-	use.age = frame_age(&e->history.frames, gfn, e->history.scan_nr);
-	use.proven_age =
-		frame_proven_age(&e->history.frames, gfn, e->history.scan_nr);
-	use.apart = !e->history.wss_alike ||
-		    !bitmap_test(e->history.wss_alike,
-				 gfn / e->history.wss_granule);
+	use.scanned = frame_list_of(&h->frames, gfn) != FRAME_NONE;
+	use.age = frame_age(&h->frames, gfn, h->scan_nr);
+	use.proven_age = frame_proven_age(&h->frames, gfn, h->scan_nr);
+	use.apart = !h->wss_alike ||
+		    !bitmap_test(h->wss_alike, gfn / h->wss_granule);
 	return use;
 }
 
@@ -160,7 +159,7 @@ void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
 
 		engine_lock(e);
 		for (; i < end; i++)
-			uses[i] = use_of(e, gfns[i]);
+			uses[i] = use_of(e->config.mem, &e->history, gfns[i]);
 		engine_unlock(e);
 	}
 }

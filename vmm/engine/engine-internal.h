@@ -14,6 +14,7 @@
 #include "vmm/policy/frames.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
+#include "vmm/util/bitmap.h"
 #include "vmm/util/fair-lock.h"
 #include "vmm/util/log.h"
 
@@ -73,6 +74,11 @@ struct engine_scan {
 	uint64_t look_start_ns, look_end_ns;
 	unsigned int turn; /* scans begun, good and bad */
 };
+
+static inline uint64_t engine_scan_nr_resident(const struct engine_scan *scan)
+{
+	return bitmap_count(scan->resident, 0, scan->nr_frames);
+}
 
 /* What one scan counts while it ages frames: ages.c.  The thread's alone. */
 struct engine_census {
@@ -175,7 +181,8 @@ void engine_set_error(struct engine *e, const char *what, int rc);
  * that nothing else remembers: they stay in `looked` until a scan has aged by
  * them, whatever fails between.  0 or -errno.
  */
-int engine_harvest(struct engine *e, struct gfn_range range);
+int engine_harvest(struct access_source *source, struct engine_scan *scan,
+		   struct gfn_range range);
 
 /*
  * Ages all frames by what was looked at; takes the locks, a part at a time.
@@ -184,7 +191,8 @@ int engine_harvest(struct engine *e, struct gfn_range range);
 bool engine_age_all(struct engine *e);
 
 /* Counts nr frames of one 2 MiB as that old. */
-void ages_count(struct engine *e, uint64_t gfn, uint64_t nr, unsigned int age);
+void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
+		unsigned int age);
 /*
  * Ages the 64 frames of word w, all of them RAM, if nothing else has happened to
  * them since the last scan; else false, and nothing is changed.  Under the locks.

@@ -56,25 +56,25 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 		    "%s; will try again", text);
 }
 
-int engine_harvest(struct engine *e, struct gfn_range range)
+int engine_harvest(struct access_source *source, struct engine_scan *scan,
+		   struct gfn_range range)
 {
+	const struct access_source_ops *ops = source->ops;
 	uint64_t g = range.start.v, end = g + range.nr;
-	int rc = e->config.source->ops->harvest(e->config.source, range,
-						e->scan.young);
+	int rc = ops->harvest(source, range, scan->young);
 	/*
 	 * A source that failed may have cleared bits first and says nothing of
 	 * them: what is resident there counts as touched.
 	 */
-	const uint64_t *touched = rc ? e->scan.resident : e->scan.young;
-	const struct access_source_ops *ops = e->config.source->ops;
+	const uint64_t *touched = rc ? scan->resident : scan->young;
 	bool guesses = ops->assumed && !rc;
 
 	if (guesses)
-		ops->assumed(e->config.source, range, e->scan.assumed);
+		ops->assumed(source, range, scan->assumed);
 	for (; (g = bitmap_next(touched, g, end)) < end; g++) {
-		bitmap_set(e->scan.pending_young, g);
-		if (!rc && !(guesses && bitmap_test(e->scan.assumed, g)))
-			bitmap_set(e->scan.pending_observed, g);
+		bitmap_set(scan->pending_young, g);
+		if (!rc && !(guesses && bitmap_test(scan->assumed, g)))
+			bitmap_set(scan->pending_observed, g);
 	}
 	return rc;
 }
@@ -85,9 +85,7 @@ int engine_harvest(struct engine *e, struct gfn_range range)
  */
 static bool is_at_rest(struct engine *e)
 {
-	uint64_t resident =
-			 bitmap_count(e->scan.resident, 0, e->scan.nr_frames),
-		 target;
+	uint64_t resident = engine_scan_nr_resident(&e->scan), target;
 
 	target = e->scan_policy.enabled && e->stats.nr_evicted &&
 				 !nodes_have_targets(&e->scan_policy)
@@ -96,7 +94,18 @@ static bool is_at_rest(struct engine *e)
 	return target && resident <= target + target / REST_MARGIN;
 }
 
-/* Fills the scratch bitmaps with what this scan sees. */
+/* With what last looks and scans that failed found since. */
+static void take_pending(struct engine_scan *scan)
+{
+	for (uint64_t w = 0; w < BITMAP_WORDS(scan->nr_frames); w++) {
+		scan->young[w] = scan->pending_young[w];
+		scan->observed[w] = scan->pending_observed[w];
+		scan->pending_young[w] = scan->pending_observed[w] = 0;
+	}
+	scan->nr_young = bitmap_count(scan->young, 0, scan->nr_frames);
+}
+
+/* Fills the bitmaps of the scan with what it sees. */
 static int look(struct engine *e)
 {
 	const struct guest_memslot *slots;
@@ -128,7 +137,9 @@ static int look(struct engine *e)
 	for (unsigned int i = 0; i < nr; i++) {
 		struct gfn_range r = { slots[i].base, slots[i].nr_pages };
 
-		rc = engine_is_stopping(e) ? -ECANCELED : engine_harvest(e, r);
+		rc = engine_is_stopping(e)
+			     ? -ECANCELED
+			     : engine_harvest(e->config.source, &e->scan, r);
 		if (rc == -ECANCELED)
 			return rc;
 		if (rc) {
@@ -136,14 +147,8 @@ static int look(struct engine *e)
 			return rc;
 		}
 	}
-	/* With what last looks and scans that failed found since. */
-	for (uint64_t w = 0; w < BITMAP_WORDS(e->scan.nr_frames); w++) {
-		e->scan.young[w] = e->scan.pending_young[w];
-		e->scan.observed[w] = e->scan.pending_observed[w];
-		e->scan.pending_young[w] = e->scan.pending_observed[w] = 0;
-	}
+	take_pending(&e->scan);
 	e->scan.look_end_ns = clock_now_ns();
-	e->scan.nr_young = bitmap_count(e->scan.young, 0, e->scan.nr_frames);
 	return 0;
 }
 
@@ -158,7 +163,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 	struct engine_stats *s = &e->stats;
 	struct engine_node nodes[GUEST_NUMA_NODES] = { 0 };
 
-	nodes_count(e, nodes);
+	nodes_count(&e->nodes, e->scan.resident, e->scan.swapped, nodes);
 	engine_lock(e);
 	s->nr_scans += good;
 	s->last_scan_ns = clock_now_ns() - start_ns;
@@ -205,10 +210,11 @@ static void call_back(struct engine *e)
  * guest far over its target is taken from evenly and by fresh ages, and not for
  * seconds at a time with a long rest after.
  */
-static uint64_t reclaim_share_ns(struct engine *e, uint64_t look_ns)
+static uint64_t reclaim_share_ns(const struct engine_policy *p,
+				 uint64_t look_ns)
 {
-	return max_u64(look_ns, e->scan_policy.scan_period_ms * NSEC_PER_MSEC *
-					e->scan_policy.cpu_percent / 100);
+	return max_u64(look_ns, p->scan_period_ms * NSEC_PER_MSEC *
+					p->cpu_percent / 100);
 }
 
 /* Returns the CPU time that the scan took, ns. */
@@ -231,7 +237,8 @@ static uint64_t scan(struct engine *e)
 		good = engine_age_all(e);
 		engine_import_ages(e);
 		now = clock_thread_cpu_ns();
-		e->pass.cpu_limit_ns = now + reclaim_share_ns(e, now - cpu);
+		e->pass.cpu_limit_ns =
+			now + reclaim_share_ns(&e->scan_policy, now - cpu);
 		rc = engine_reclaim(e);
 	} else if (e->nr_failed < MAX_BACKOFF) {
 		e->nr_failed++;
@@ -249,11 +256,12 @@ static uint64_t scan(struct engine *e)
  * The quota lengthens the period of a scan that is too dear for it; scans that
  * fail double it, up to a minute.
  */
-static uint64_t period_ns(const struct engine *e, uint64_t cpu_ns)
+static uint64_t period_ns(const struct engine_policy *p, unsigned int nr_failed,
+			  uint64_t cpu_ns)
 {
-	uint64_t period = e->policy.scan_period_ms * NSEC_PER_MSEC;
-	uint64_t backoff = period << e->nr_failed;
-	uint64_t least = cpu_ns * 100 / e->policy.cpu_percent;
+	uint64_t period = p->scan_period_ms * NSEC_PER_MSEC;
+	uint64_t backoff = period << nr_failed;
+	uint64_t least = cpu_ns * 100 / p->cpu_percent;
 
 	if (backoff > MAX_BACKOFF_NS)
 		backoff = MAX_BACKOFF_NS;
@@ -269,7 +277,7 @@ static void *engine_thread(void *arg)
 	last = clock_now_ns();
 	engine_lock(e);
 	while (!e->stopping) {
-		uint64_t due = last + period_ns(e, cpu);
+		uint64_t due = last + period_ns(&e->policy, e->nr_failed, cpu);
 		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
 
 		if (e->held) {
@@ -292,49 +300,100 @@ static void *engine_thread(void *arg)
 	return NULL;
 }
 
-static int alloc_all(struct engine *e)
+static int scan_alloc(struct engine_scan *s, uint64_t nr_frames, bool huge)
 {
-	int rc = nodes_init(e) ? -EINVAL
-			       : frame_table_init(&e->history.frames,
-						  e->scan.nr_frames);
+	s->nr_frames = nr_frames;
+	s->resident = bitmap_new(nr_frames);
+	s->swapped = bitmap_new(nr_frames);
+	s->young = bitmap_new(nr_frames);
+	s->observed = bitmap_new(nr_frames);
+	s->pending_young = bitmap_new(nr_frames);
+	s->pending_observed = bitmap_new(nr_frames);
+	s->assumed = bitmap_new(nr_frames);
+	s->huge = huge ? bitmap_new(nr_frames) : NULL;
+	return s->resident && s->swapped && s->young && s->observed &&
+			       s->pending_young && s->pending_observed &&
+			       s->assumed && (s->huge || !huge)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static void scan_destroy(struct engine_scan *s)
+{
+	free(s->resident);
+	free(s->swapped);
+	free(s->young);
+	free(s->observed);
+	free(s->pending_young);
+	free(s->pending_observed);
+	free(s->assumed);
+	free(s->huge);
+}
+
+static int history_alloc(struct engine_history *h, uint64_t nr_frames,
+			 uint64_t granule)
+{
+	int rc = frame_table_init(&h->frames, nr_frames);
 
 	if (rc)
 		return rc;
-	e->scan.resident = bitmap_new(e->scan.nr_frames);
-	e->scan.swapped = bitmap_new(e->scan.nr_frames);
-	e->scan.young = bitmap_new(e->scan.nr_frames);
-	e->scan.pending_young = bitmap_new(e->scan.nr_frames);
-	e->pass.refused = bitmap_new(e->scan.nr_frames);
-	e->scan.pending_observed = bitmap_new(e->scan.nr_frames);
-	e->scan.observed = bitmap_new(e->scan.nr_frames);
-	e->scan.assumed = bitmap_new(e->scan.nr_frames);
-	e->history.seen_resident = bitmap_new(e->scan.nr_frames);
-	e->history.seen_swapped = bitmap_new(e->scan.nr_frames);
-	e->history.word_classes = calloc(BITMAP_WORDS(e->scan.nr_frames),
-					 sizeof(*e->history.word_classes));
-	if (guest_mem_backing(e->config.mem) == GUEST_MEM_THP) {
-		e->scan.huge = bitmap_new(e->scan.nr_frames);
-		e->pass.chosen = malloc(ENGINE_BATCH * sizeof(*e->pass.chosen));
-		if (!e->scan.huge || !e->pass.chosen)
-			return -ENOMEM;
-	}
-	if (e->history.wss_granule > 1) {
-		e->history.wss_alike = bitmap_new(
-			e->scan.nr_frames / e->history.wss_granule + 1);
-		if (!e->history.wss_alike)
-			return -ENOMEM;
-	}
-	e->pass.candidates = malloc(ENGINE_BATCH * sizeof(*e->pass.candidates));
-	e->pass.ranges = malloc(ENGINE_BATCH * sizeof(*e->pass.ranges));
-	return e->history.seen_resident && e->history.seen_swapped &&
-			       e->history.word_classes && e->scan.resident &&
-			       e->scan.swapped && e->scan.young &&
-			       e->scan.pending_young && e->pass.refused &&
-			       e->scan.pending_observed && e->scan.observed &&
-			       e->scan.assumed && e->pass.candidates &&
-			       e->pass.ranges
+	h->wss_granule = granule;
+	h->seen_resident = bitmap_new(nr_frames);
+	h->seen_swapped = bitmap_new(nr_frames);
+	h->word_classes =
+		calloc(BITMAP_WORDS(nr_frames), sizeof(*h->word_classes));
+	if (granule > 1)
+		h->wss_alike = bitmap_new(nr_frames / granule + 1);
+	return h->seen_resident && h->seen_swapped && h->word_classes &&
+			       (h->wss_alike || granule <= 1)
 		       ? 0
 		       : -ENOMEM;
+}
+
+static void history_destroy(struct engine_history *h)
+{
+	frame_table_destroy(&h->frames);
+	free(h->seen_resident);
+	free(h->seen_swapped);
+	free(h->word_classes);
+	free(h->wss_alike);
+}
+
+static int pass_alloc(struct engine_pass *p, uint64_t nr_frames, bool huge)
+{
+	p->refused = bitmap_new(nr_frames);
+	p->candidates = malloc(ENGINE_BATCH * sizeof(*p->candidates));
+	p->ranges = malloc(ENGINE_BATCH * sizeof(*p->ranges));
+	p->chosen = huge ? malloc(ENGINE_BATCH * sizeof(*p->chosen)) : NULL;
+	return p->refused && p->candidates && p->ranges && (p->chosen || !huge)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static void pass_destroy(struct engine_pass *p)
+{
+	free(p->refused);
+	free(p->candidates);
+	free(p->ranges);
+	free(p->chosen);
+}
+
+static int alloc_all(struct engine *e)
+{
+	const struct engine_config *c = &e->config;
+	uint64_t nr_frames = guest_mem_nr_frames(c->mem);
+	bool huge = guest_mem_backing(c->mem) == GUEST_MEM_THP;
+	int rc = nodes_init(&e->nodes, c->numa, c->mem, &c->policy);
+
+	if (!rc)
+		rc = history_alloc(&e->history, nr_frames,
+				   max_u64(c->source->granule_pages,
+					   guest_mem_leaf_pages(c->mem)));
+	if (!rc)
+		rc = scan_alloc(&e->scan, nr_frames, huge);
+	if (!rc)
+		rc = pass_alloc(&e->pass, nr_frames, huge);
+	return rc;
 }
 
 static void destroy(struct engine *e)
@@ -343,25 +402,11 @@ static void destroy(struct engine *e)
 	e->config.source->stopping = NULL;
 	if (e->config.sink)
 		e->config.sink->stopping = NULL;
-	frame_table_destroy(&e->history.frames);
+	history_destroy(&e->history);
+	scan_destroy(&e->scan);
+	pass_destroy(&e->pass);
 	free(e->import);
 	prefetch_free(e->prefetch);
-	free(e->scan.resident);
-	free(e->scan.swapped);
-	free(e->scan.young);
-	free(e->scan.pending_young);
-	free(e->pass.refused);
-	free(e->scan.pending_observed);
-	free(e->scan.observed);
-	free(e->scan.assumed);
-	free(e->history.seen_resident);
-	free(e->history.seen_swapped);
-	free(e->history.word_classes);
-	free(e->scan.huge);
-	free(e->pass.chosen);
-	free(e->history.wss_alike);
-	free(e->pass.candidates);
-	free(e->pass.ranges);
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
 	pthread_cond_destroy(&e->rests);
@@ -380,7 +425,6 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 		return -ENOMEM;
 	e->config = *config;
 	e->policy = config->policy;
-	e->scan.nr_frames = guest_mem_nr_frames(config->mem);
 	snprintf(e->stats.source, sizeof(e->stats.source), "%s",
 		 config->source->ops->name);
 	snprintf(e->stats.sink, sizeof(e->stats.sink), "%s",
@@ -388,8 +432,6 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	e->pass.batch = config->source->cost == ACCESS_COST_RMAP
 				? ENGINE_BATCH
 				: ENGINE_BATCH / 4;
-	e->history.wss_granule = max_u64(config->source->granule_pages,
-					 guest_mem_leaf_pages(config->mem));
 	config->source->stopping = &e->stopping;
 	if (config->sink)
 		config->sink->stopping = &e->stopping;

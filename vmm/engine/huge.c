@@ -26,15 +26,15 @@
  * Older kernels don't tell which pages are huge.  One can be only where all of
  * it is resident, so that is taken for one.
  */
-static void guess(struct engine *e)
+static void guess(struct engine_scan *scan)
 {
 	uint64_t g = 0, end;
 
-	memset(e->scan.huge, 0,
-	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->scan.huge));
-	for (; (end = g + SELECT_HUGE_PAGES) <= e->scan.nr_frames; g = end)
-		if (bitmap_count(e->scan.resident, g, end) == SELECT_HUGE_PAGES)
-			bitmap_set_range(e->scan.huge, g, end);
+	memset(scan->huge, 0,
+	       BITMAP_WORDS(scan->nr_frames) * sizeof(*scan->huge));
+	for (; (end = g + SELECT_HUGE_PAGES) <= scan->nr_frames; g = end)
+		if (bitmap_count(scan->resident, g, end) == SELECT_HUGE_PAGES)
+			bitmap_set_range(scan->huge, g, end);
 }
 
 int engine_find_huge(struct engine *e)
@@ -54,7 +54,7 @@ int engine_find_huge(struct engine *e)
 			break;
 	}
 	if (rc == -EOPNOTSUPP) {
-		guess(e);
+		guess(&e->scan);
 		return 0;
 	}
 	if (rc)
@@ -63,13 +63,13 @@ int engine_find_huge(struct engine *e)
 }
 
 /* The frames [i, next) are of one huge page; next where i is of none. */
-static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
+static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
 			size_t nr)
 {
 	uint64_t end = (gfns[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
 	size_t next = i + 1;
 
-	if (!bitmap_test(e->scan.huge, gfns[i]))
+	if (!bitmap_test(huge, gfns[i]))
 		return i;
 	while (next < nr && gfns[next] < end)
 		next++;
@@ -77,17 +77,18 @@ static size_t same_page(const struct engine *e, const uint32_t *gfns, size_t i,
 }
 
 /* Not again in this scan, nor first in the next. */
-static void keep(struct engine *e, size_t i, size_t next)
+static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
+		 size_t next)
 {
 	for (; i < next; i++) {
-		bitmap_set(e->pass.refused, e->pass.candidates[i]);
-		frame_move(&e->history.frames, e->pass.candidates[i],
-			   FRAME_INACTIVE);
+		bitmap_set(pass->refused, pass->candidates[i]);
+		frame_move(t, pass->candidates[i], FRAME_INACTIVE);
 	}
 }
 
 size_t engine_spare_huge(struct engine *e, size_t nr)
 {
+	uint32_t *gfns = e->pass.candidates;
 	size_t kept = 0, next;
 
 	if (!e->scan.huge)
@@ -95,17 +96,16 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, SELECT_HUGE_PAGES);
 	     i = next) {
-		next = same_page(e, e->pass.candidates, i, nr);
+		next = same_page(e->scan.huge, gfns, i, nr);
 		if (next == i) {
-			e->pass.candidates[kept++] = e->pass.candidates[i];
+			gfns[kept++] = gfns[i];
 			next++;
 		} else if (select_is_worth_it(next - i)) {
-			memmove(e->pass.candidates + kept,
-				e->pass.candidates + i,
-				(next - i) * sizeof(*e->pass.candidates));
+			memmove(gfns + kept, gfns + i,
+				(next - i) * sizeof(*gfns));
 			kept += next - i;
 		} else {
-			keep(e, i, next);
+			keep(&e->pass, &e->history.frames, i, next);
 			e->stats.nr_huge_kept++;
 		}
 	}
@@ -121,7 +121,7 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 	for (size_t i = 0; e->scan.huge && i < nr; i = next) {
 		size_t gone = 0;
 
-		next = same_page(e, gfns, i, nr);
+		next = same_page(e->scan.huge, gfns, i, nr);
 		if (next == i) {
 			next++;
 			continue;

@@ -16,15 +16,17 @@ bool nodes_have_targets(const struct engine_policy *p)
 	return false;
 }
 
-int nodes_check(const struct engine *e, const struct engine_policy *p,
-		char *why, size_t len)
+int nodes_check(const struct nodes *n, const struct engine_policy *p, char *why,
+		size_t len)
 {
-	for (unsigned int i = e->nodes.nr; i < GUEST_NUMA_NODES; i++) {
+	for (unsigned int i = n->nr; i < GUEST_NUMA_NODES; i++) {
 		if (!p->node_target_bytes[i])
 			continue;
-		if (e->nodes.nr)
-			snprintf(why, len, "a target for node %u: this guest "
-				 "has nodes 0 to %u", i, e->nodes.nr - 1);
+		if (n->nr)
+			snprintf(why, len,
+				 "a target for node %u: this guest "
+				 "has nodes 0 to %u",
+				 i, n->nr - 1);
 		else
 			snprintf(why, len, "a target for node %u: this guest "
 				 "has no nodes: start it with --numa", i);
@@ -33,26 +35,24 @@ int nodes_check(const struct engine *e, const struct engine_policy *p,
 	return 0;
 }
 
-int nodes_init(struct engine *e)
+int nodes_init(struct nodes *n, const struct guest_numa *numa,
+	       const struct guest_mem *mem, const struct engine_policy *policy)
 {
-	const struct guest_numa *numa = e->config.numa;
-	struct nodes *n = &e->nodes;
 	char why[128];
 
 	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
 	for (unsigned int i = 0; i < n->nr; i++)
-		n->of[i].nr = guest_numa_ranges(numa, e->config.mem, i,
-						n->of[i].ranges);
-	return nodes_check(e, &e->policy, why, sizeof(why));
+		n->of[i].nr = guest_numa_ranges(numa, mem, i, n->of[i].ranges);
+	return nodes_check(n, policy, why, sizeof(why));
 }
 
-static uint64_t count(const struct engine *e, unsigned int node,
+static uint64_t count(const struct nodes *nodes, unsigned int node,
 		      const uint64_t *map)
 {
 	uint64_t n = 0;
 
-	for (unsigned int i = 0; i < e->nodes.of[node].nr; i++) {
-		const struct gfn_range *r = &e->nodes.of[node].ranges[i];
+	for (unsigned int i = 0; i < nodes->of[node].nr; i++) {
+		const struct gfn_range *r = &nodes->of[node].ranges[i];
 
 		n += bitmap_count(map, r->start.v, r->start.v + r->nr);
 	}
@@ -61,7 +61,8 @@ static uint64_t count(const struct engine *e, unsigned int node,
 
 static uint64_t excess(struct engine *e)
 {
-	uint64_t resident = count(e, e->nodes.only, e->scan.resident), target;
+	uint64_t resident = count(&e->nodes, e->nodes.only, e->scan.resident),
+		 target;
 	bool wanted;
 
 	engine_lock(e);
@@ -85,13 +86,12 @@ ssize_t nodes_pursue(struct engine *e,
 	return rc;
 }
 
-bool nodes_may_go(const struct engine *e, uint64_t gfn)
+bool nodes_may_go(const struct nodes *n, uint64_t gfn)
 {
-	if (e->nodes.only < 0)
+	if (n->only < 0)
 		return true;
-	for (unsigned int i = 0; i < e->nodes.of[e->nodes.only].nr; i++) {
-		const struct gfn_range *r =
-			&e->nodes.of[e->nodes.only].ranges[i];
+	for (unsigned int i = 0; i < n->of[n->only].nr; i++) {
+		const struct gfn_range *r = &n->of[n->only].ranges[i];
 
 		if (gfn >= r->start.v && gfn - r->start.v < r->nr)
 			return true;
@@ -99,9 +99,10 @@ bool nodes_may_go(const struct engine *e, uint64_t gfn)
 	return false;
 }
 
-void nodes_count(const struct engine *e, struct engine_node *of)
+void nodes_count(const struct nodes *n, const uint64_t *resident,
+		 const uint64_t *swapped, struct engine_node *of)
 {
-	for (unsigned int i = 0; i < e->nodes.nr; i++)
-		of[i] = (struct engine_node){ count(e, i, e->scan.resident),
-					      count(e, i, e->scan.swapped) };
+	for (unsigned int i = 0; i < n->nr; i++)
+		of[i] = (struct engine_node){ count(n, i, resident),
+					      count(n, i, swapped) };
 }

@@ -28,12 +28,13 @@ struct nodes {
 	} of[GUEST_NUMA_NODES];
 };
 
-/* By the engine's configuration; -EINVAL as nodes_check(). */
-int nodes_init(struct engine *e);
+/* Of a guest with this topology, NULL: none; -EINVAL as nodes_check(). */
+int nodes_init(struct nodes *n, const struct guest_numa *numa,
+	       const struct guest_mem *mem, const struct engine_policy *policy);
 
 bool nodes_have_targets(const struct engine_policy *policy);
 /* -EINVAL with why: a target for a node that the guest has not. */
-int nodes_check(const struct engine *e, const struct engine_policy *policy,
+int nodes_check(const struct nodes *n, const struct engine_policy *policy,
 		char *why, size_t len);
 
 /*
@@ -44,9 +45,10 @@ ssize_t nodes_pursue(struct engine *e,
 		     ssize_t (*pursue)(struct engine *e,
 				       uint64_t (*wanted)(struct engine *e)));
 /* The frame is on the node that is pursued, or all are. */
-bool nodes_may_go(const struct engine *e, uint64_t gfn);
+bool nodes_may_go(const struct nodes *n, uint64_t gfn);
 
-/* What each has, into of[GUEST_NUMA_NODES]. */
-void nodes_count(const struct engine *e, struct engine_node *of);
+/* What each has by these bitmaps of frames, into of[GUEST_NUMA_NODES]. */
+void nodes_count(const struct nodes *n, const uint64_t *resident,
+		 const uint64_t *swapped, struct engine_node *of);
 
 #endif

@@ -41,13 +41,13 @@ void prefetch_free(struct prefetch *p)
 	free(p);
 }
 
-static struct prefetch *prefetch_new(const struct engine *e)
+static struct prefetch *prefetch_new(uint64_t nr_frames)
 {
 	struct prefetch *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	p->fetched = bitmap_new(e->scan.nr_frames);
+	p->fetched = bitmap_new(nr_frames);
 	p->limit = LEAST;
 	if (p->fetched)
 		return p;
@@ -66,14 +66,14 @@ static bool note_mapping(const struct rmap *map, uint64_t gfn,
 	return false;		/* one is enough */
 }
 
-static void add_head(struct engine *e, struct prefetch *p, uint64_t gfn)
+static void add_head(struct rmap *map, struct prefetch *p, uint64_t gfn)
 {
 	const struct rmap_walk_control rwc = {
 		.arg = &p->heads[p->nr_heads], .rmap_one = note_mapping,
 	};
 
 	p->heads[p->nr_heads].addr = UINT64_MAX;
-	if (!rmap_walk(view_map(e->config.view), gfn, &rwc) &&
+	if (!rmap_walk(map, gfn, &rwc) &&
 	    p->heads[p->nr_heads].addr != UINT64_MAX)
 		p->nr_heads++;
 }
@@ -99,7 +99,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 			continue;
 		}
 		hold_spend(e, HOLD_WALK);
-		add_head(e, p, g);
+		add_head(view_map(e->config.view), p, g);
 	}
 	p->nr_hits += hits;
 	e->stats.nr_prefetch_hits += hits;
@@ -115,9 +115,9 @@ static int compare_heads(const void *a, const void *b)
 }
 
 /* The region of a head, if it is still there. */
-static const struct rmap_vma *vma_of(struct engine *e, const struct head *h)
+static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 {
-	struct rmap_mm *mm = rmap_mm_find(view_map(e->config.view), h->mm);
+	struct rmap_mm *mm = rmap_mm_find(map, h->mm);
 	const struct rmap_vma *vma = mm ? rmap_vma_find(mm, h->vma_start) : NULL;
 	struct rmap_vma_desc desc;
 
@@ -131,13 +131,14 @@ static const struct rmap_vma *vma_of(struct engine *e, const struct head *h)
 static size_t gather(struct engine *e, const struct head *head, uint64_t from,
 		     uint64_t to, size_t nr, size_t max)
 {
+	struct rmap *map = view_map(e->config.view);
 	uint64_t gfn;
 
 	while (nr < max && from < to && hold_spend(e, GATHER_COST)) {
-		const struct rmap_vma *vma = vma_of(e, head);
+		const struct rmap_vma *vma = vma_of(map, head);
 
-		if (!vma || !rmap_vma_next_page(view_map(e->config.view), vma,
-						&from, &gfn) || from >= to)
+		if (!vma || !rmap_vma_next_page(map, vma, &from, &gfn) ||
+		    from >= to)
 			break;
 		if (gfn < e->scan.nr_frames &&
 		    bitmap_test(e->scan.swapped, gfn) &&
@@ -254,7 +255,7 @@ static void fetch_neighbours(struct engine *e)
 	size_t nr;
 
 	if (!e->prefetch)
-		e->prefetch = prefetch_new(e);
+		e->prefetch = prefetch_new(e->scan.nr_frames);
 	p = e->prefetch;
 	if (!p)
 		return;

@@ -30,38 +30,37 @@ static unsigned int proven(const struct frame_table *t, uint64_t gfn)
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
 }
 
-static void age_one(struct engine *e, uint64_t gfn, unsigned int min_idle)
+static void age_one(struct engine_census *c, struct frame_table *t,
+		    const struct rmap *map, uint64_t gfn, unsigned int min_idle)
 {
-	struct frame_table *t = &e->history.frames;
 	unsigned int age = t->age[gfn] = older(t->age[gfn]);
 
-	wss_count(&e->census.wss_counter, gfn, age, proven(t, gfn));
-	ages_count(e, gfn, 1, age);
+	wss_count(&c->wss_counter, gfn, age, proven(t, gfn));
+	ages_count(c, gfn, 1, age);
 	if (age >= min_idle &&
-	    frame_class_of(rmap_page_flags(view_map(e->config.view), gfn)) ==
-		    CLASS_CLEAN_FILE)
-		e->census.nr_idle_clean++;
+	    frame_class_of(rmap_page_flags(map, gfn)) == CLASS_CLEAN_FILE)
+		c->nr_idle_clean++;
 }
 
 /* All of them resident, and alike. */
-static void age_alike(struct engine *e, uint64_t w, unsigned int min_idle)
+static void age_alike(struct engine_census *c, struct engine_history *h,
+		      uint64_t w, unsigned int min_idle)
 {
-	struct frame_table *t = &e->history.frames;
+	struct frame_table *t = &h->frames;
 	unsigned int age = older(t->age[w * NR]);
 
 	memset(t->age + w * NR, age, NR);
-	wss_count_run(&e->census.wss_counter, w * NR, NR, age,
-		      proven(t, w * NR));
-	ages_count(e, w * NR, NR, age);
+	wss_count_run(&c->wss_counter, w * NR, NR, age, proven(t, w * NR));
+	ages_count(c, w * NR, NR, age);
 	if (age >= min_idle)
-		e->census.nr_idle_clean +=
-			e->history.word_classes[w].nr[CLASS_CLEAN_FILE];
+		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
 /* In swap, from one on; alike where they went in one scan and are as old. */
-static void count_away(struct engine *e, uint64_t gfn, uint64_t end)
+static void count_away(struct engine_census *c, const struct engine_history *h,
+		       uint64_t gfn, uint64_t end)
 {
-	const struct frame_table *t = &e->history.frames;
+	const struct frame_table *t = &h->frames;
 	uint64_t next;
 
 	for (; gfn < end; gfn = next) {
@@ -70,14 +69,15 @@ static void count_away(struct engine *e, uint64_t gfn, uint64_t end)
 		       t->age[next] == t->age[gfn] &&
 		       t->lag[next] == t->lag[gfn])
 			next++;
-		wss_count_run(&e->census.wss_counter, gfn, next - gfn,
-			      frame_age(t, gfn, e->history.scan_nr),
-			      frame_proven_age(t, gfn, e->history.scan_nr));
+		wss_count_run(&c->wss_counter, gfn, next - gfn,
+			      frame_age(t, gfn, h->scan_nr),
+			      frame_proven_age(t, gfn, h->scan_nr));
 	}
 }
 
 bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 {
+	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
 	uint64_t here = e->scan.resident[w], away = e->scan.swapped[w] & ~here;
 	uint64_t g = w * NR, end = g + NR, next;
@@ -86,22 +86,22 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 	    e->scan.swapped[w] != e->history.seen_swapped[w] ||
 	    !frames_are_quiet(t, w))
 		return false;
-	for (int c = 0; c < NR_FRAME_CLASSES; c++)
-		e->census.classes[c] += e->history.word_classes[w].nr[c];
+	for (int k = 0; k < NR_FRAME_CLASSES; k++)
+		c->classes[k] += e->history.word_classes[w].nr[k];
 	if (here == UINT64_MAX && all_alike(t->age + g) &&
 	    all_alike(t->lag + g)) {
-		age_alike(e, w, min_idle);
+		age_alike(c, &e->history, w, min_idle);
 		return true;
 	}
 	/* In order, as the counter of the working set wants them. */
 	for (; g < end; g = next) {
 		next = g + 1;
 		if (here >> g % NR & 1) {
-			age_one(e, g, min_idle);
+			age_one(c, t, view_map(e->config.view), g, min_idle);
 		} else if (away >> g % NR & 1) {
 			while (next < end && away >> next % NR & 1)
 				next++;
-			count_away(e, g, next);
+			count_away(c, &e->history, g, next);
 		}
 	}
 	return true;

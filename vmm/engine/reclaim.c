@@ -50,21 +50,21 @@
 #define SINK_PAGES 4096
 
 /* By its regions in the guest, or by a device of ours. */
-static bool is_locked(struct engine *e, uint64_t gfn)
+static bool is_locked(const struct engine_config *c, uint64_t gfn)
 {
-	return rmap_page_unevictable(view_map(e->config.view), gfn) ||
-	       guest_mem_is_held(e->config.mem, GFN(gfn));
+	return rmap_page_unevictable(view_map(c->view), gfn) ||
+	       guest_mem_is_held(c->mem, GFN(gfn));
 }
 
 /* Why a frame may not go, by the reverse map. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
-static enum verdict judge(struct engine *e, uint64_t gfn)
+static enum verdict judge(const struct engine_config *c, uint64_t gfn)
 {
-	struct rmap *map = view_map(e->config.view);
+	struct rmap *map = view_map(c->view);
 	struct rmap_referenced r;
 
-	if (is_locked(e, gfn))
+	if (is_locked(c, gfn))
 		return KEEP_LOCKED;
 	if (rmap_page_referenced(map, gfn, &r))
 		return TAKE;	/* the map does not know it: stage 2 decides */
@@ -76,13 +76,14 @@ static bool may_try(uint64_t gfn, void *arg)
 {
 	const struct engine *e = arg;
 
-	return !bitmap_test(e->pass.refused, gfn) && nodes_may_go(e, gfn);
+	return !bitmap_test(e->pass.refused, gfn) &&
+	       nodes_may_go(&e->nodes, gfn);
 }
 
 /* Under the view's lock. */
-static enum frame_class class_of(const struct engine *e, uint64_t gfn)
+static enum frame_class class_of(struct view *view, uint64_t gfn)
 {
-	return frame_class_of(rmap_page_flags(view_map(e->config.view), gfn));
+	return frame_class_of(rmap_page_flags(view_map(view), gfn));
 }
 
 /*
@@ -104,7 +105,8 @@ static bool is_of_stage(uint64_t gfn, void *arg)
 	};
 	struct engine *e = arg;
 
-	return stage_of[class_of(e, gfn)] == e->pass.stage && may_try(gfn, arg);
+	return stage_of[class_of(e->config.view, gfn)] == e->pass.stage &&
+	       may_try(gfn, arg);
 }
 
 /* The next stage of this scan, and its oldest frames. */
@@ -174,7 +176,7 @@ static size_t judge_all(struct engine *e, size_t n)
 	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
 		uint32_t gfn = e->pass.candidates[i];
 
-		switch (judge(e, gfn)) {
+		switch (judge(&e->config, gfn)) {
 		case TAKE:
 			e->pass.candidates[kept++] = gfn;
 			break;
@@ -236,7 +238,8 @@ static ssize_t last_look(struct engine *e, size_t nr)
 
 		if (engine_is_stopping(e))
 			return 0;
-		rc = engine_harvest(e, e->pass.ranges[i]);
+		rc = engine_harvest(e->config.source, &e->scan,
+				    e->pass.ranges[i]);
 		if (rc == -ECANCELED)
 			return 0;
 		if (rc) {
@@ -263,12 +266,13 @@ static ssize_t last_look(struct engine *e, size_t nr)
 }
 
 /* A frame that the sink kept; true when that means that it is in use. */
-static bool keep_touched(struct engine *e, uint32_t gfn)
+static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
+			 uint32_t gfn)
 {
-	if (!e->config.sink->ops->looks)
+	if (!sink->ops->looks)
 		return false;
-	frame_touch(&e->history.frames, gfn, true);
-	frame_move(&e->history.frames, gfn, FRAME_ACTIVE);
+	frame_touch(t, gfn, true);
+	frame_move(t, gfn, FRAME_ACTIVE);
 	return true;
 }
 
@@ -279,6 +283,7 @@ static bool keep_touched(struct engine *e, uint32_t gfn)
 static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 			 bool failed)
 {
+	struct frame_table *t = &e->history.frames;
 	size_t gone = 0, saved = 0, kept = 0;
 
 	hold_begin(e);
@@ -286,13 +291,12 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 		uint32_t gfn = gfns[i];
 
 		if (!bitmap_test(e->scan.resident, gfn)) {
-			frame_set_evicted(&e->history.frames, gfn,
-					  e->history.scan_nr);
-			e->stats.nr_taken[class_of(e, gfn)]++;
+			frame_set_evicted(t, gfn, e->history.scan_nr);
+			e->stats.nr_taken[class_of(e->config.view, gfn)]++;
 			gone++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn);
-			if (keep_touched(e, gfn))
+			if (keep_touched(e->config.sink, t, gfn))
 				saved++;
 			else
 				kept++;
@@ -338,15 +342,15 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 }
 
 /* As many of the candidates from i on as go in one call; no huge page is cut. */
-static size_t end_of_call(const struct engine *e, size_t i, size_t nr)
+static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
 	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
 	uint64_t block;
 
-	if (end == nr || !e->scan.huge)
+	if (end == nr || !huge)
 		return end;
-	for (block = e->pass.candidates[end] / SELECT_HUGE_PAGES;
-	     e->pass.candidates[end - 1] / SELECT_HUGE_PAGES == block; end--)
+	for (block = gfns[end] / SELECT_HUGE_PAGES;
+	     gfns[end - 1] / SELECT_HUGE_PAGES == block; end--)
 		;
 	return end;
 }
@@ -363,7 +367,7 @@ static ssize_t evict(struct engine *e, size_t nr)
 	for (size_t i = 0; i < nr; i = end) {
 		if (!engine_begin_move(e, true))
 			return 0;
-		end = end_of_call(e, i, nr);
+		end = end_of_call(e->pass.candidates, e->scan.huge, i, nr);
 		rc = evict_some(e, e->pass.candidates + i, end - i);
 		engine_end_move(e);
 		if (rc < 0)
@@ -449,7 +453,7 @@ static size_t choose_any(struct engine *e, size_t max)
 		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
-		    hold_spend(e, HOLD_WALK) && !is_locked(e, gfn))
+		    hold_spend(e, HOLD_WALK) && !is_locked(&e->config, gfn))
 			e->pass.candidates[nr++] = (uint32_t)gfn;
 	}
 	hold_end(e);
