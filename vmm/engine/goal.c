@@ -16,86 +16,86 @@
 #include <string.h>
 
 #include "vmm/engine/engine-internal.h"
-#include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
 #include "vmm/util/pressure.h"
 
-static bool is_psi_high(struct engine *e, unsigned int limit)
+static bool is_psi_high(struct view *view, unsigned int limit)
 {
 	struct view_stats guest;
 	int host = pressure_memory();
 
-	view_get_stats(e->config.view, &guest);
+	view_get_stats(view, &guest);
 	/* A kernel without PSI feels no pressure that we could know of. */
 	return host > (int)limit || (guest.agent_connected &&
 	       guest.guest.psi_some_avg10 * 100 > limit);
 }
 
-static void look_at_host(struct engine *e, const struct engine_policy *p)
+static void look_at_host(struct engine_goal *goal,
+			 const struct engine_policy *p)
 {
 	int64_t available = p->low_bytes ? pressure_available() : -ENODATA;
 
-	e->goal.wanted_by_host = 0;
+	goal->wanted_by_host = 0;
 	if (available < 0) {
-		e->goal.pressing = e->goal.relaxed = false;
+		goal->pressing = goal->relaxed = false;
 		return;
 	}
 	if ((uint64_t)available < p->low_bytes)
-		e->goal.pressing = true;
+		goal->pressing = true;
 	if ((uint64_t)available >= p->high_bytes)
-		e->goal.pressing = false;
-	e->goal.relaxed = (uint64_t)available >= p->high_bytes;
-	if (e->goal.pressing)
-		e->goal.wanted_by_host =
+		goal->pressing = false;
+	goal->relaxed = (uint64_t)available >= p->high_bytes;
+	if (goal->pressing)
+		goal->wanted_by_host =
 			(p->high_bytes - available) >> VMM_PAGE_SHIFT;
 }
 
 /* What the quota allows in a second or a period, whichever is longer. */
-static void refill_io(struct engine *e, const struct engine_policy *p)
+static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 {
 	uint64_t now = clock_now_ns(), period = p->scan_period_ms;
 	double rate = p->io_bytes / (double)VMM_PAGE_SIZE;
 	double most = rate * (period > 1000 ? period : 1000) / 1000;
-	double pages = e->goal.io_pages +
-		       rate * (now - e->goal.io_last_ns) / NSEC_PER_SEC;
+	double pages =
+		goal->io_pages + rate * (now - goal->io_last_ns) / NSEC_PER_SEC;
 
-	e->goal.io_pages = pages < most ? pages : most;
-	e->goal.io_last_ns = now;
+	goal->io_pages = pages < most ? pages : most;
+	goal->io_last_ns = now;
 }
 
 void goal_look(struct engine *e)
 {
-	struct engine_policy p;
+	const struct engine_policy *p = &e->scan_policy;
+	struct engine_goal *goal = &e->goal;
 
-	engine_get_policy(e, &p);
-	e->goal.psi_high =
-		p.enabled && p.psi_limit && is_psi_high(e, p.psi_limit);
-	look_at_host(e, &p);
-	refill_io(e, &p);
+	goal->psi_high = p->enabled && p->psi_limit &&
+			 is_psi_high(e->config.view, p->psi_limit);
+	look_at_host(goal, p);
+	refill_io(goal, p);
 	engine_lock(e);
-	e->stats.held_by_psi = e->goal.psi_high;
-	e->stats.below_low = e->goal.pressing;
-	e->stats.above_high = e->goal.relaxed;
+	e->stats.held_by_psi = goal->psi_high;
+	e->stats.below_low = goal->pressing;
+	e->stats.above_high = goal->relaxed;
 	engine_unlock(e);
 }
 
 uint64_t goal_excess(struct engine *e)
 {
-	uint64_t resident =
-		bitmap_count(e->scan.resident, 0, e->scan.nr_frames);
-	uint64_t target, over = 0;
+	uint64_t resident = engine_scan_nr_resident(&e->scan);
+	uint64_t target, by_host = 0, over = 0;
 
+	if (e->goal.wanted_by_host > e->pass.nr_gone)
+		by_host = e->goal.wanted_by_host - e->pass.nr_gone;
 	engine_lock(e);
 	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
 	if (engine_may_evict(e)) {
 		if (target && resident > target && !e->goal.relaxed)
 			over = resident - target;
-		if (e->goal.wanted_by_host > e->pass.nr_gone &&
-		    over < e->goal.wanted_by_host - e->pass.nr_gone)
-			over = e->goal.wanted_by_host - e->pass.nr_gone;
+		over = max_u64(over, by_host);
 	}
 	engine_unlock(e);
-	return over < resident ? over : resident;
+	return min_u64(over, resident);
 }
 
 unsigned int goal_proactive(struct engine *e)
@@ -115,15 +115,13 @@ unsigned int goal_proactive(struct engine *e)
 
 size_t goal_io(struct engine *e, size_t max)
 {
-	bool limited;
+	size_t allowed = e->goal.io_pages > 0 ? e->goal.io_pages : 0;
 
 	engine_lock(e);
-	limited = e->policy.io_bytes;
-	if (limited && e->goal.io_pages < (int64_t)max)
-		e->stats.nr_io_delayed +=
-			max - (e->goal.io_pages > 0 ? e->goal.io_pages : 0);
+	if (!e->policy.io_bytes)
+		allowed = max;
+	if (allowed < max)
+		e->stats.nr_io_delayed += max - allowed;
 	engine_unlock(e);
-	if (!limited || e->goal.io_pages >= (int64_t)max)
-		return max;
-	return e->goal.io_pages > 0 ? e->goal.io_pages : 0;
+	return min_u64(allowed, max);
 }
