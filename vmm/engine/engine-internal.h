@@ -10,6 +10,7 @@
 #include "vmm/engine/lock-hold.h"
 #include "vmm/engine/nodes.h"
 #include "vmm/engine/prefetch.h"
+#include "vmm/engine/reclaim.h"
 #include "vmm/policy/anon-file-balance.h"
 #include "vmm/policy/frames.h"
 #include "vmm/policy/proactive.h"
@@ -75,6 +76,12 @@ struct engine_scan {
 	unsigned int turn; /* scans begun, good and bad */
 };
 
+/* By the reverse map, under the view's lock. */
+static inline enum frame_class engine_class_of(struct view *view, uint64_t gfn)
+{
+	return frame_class_of(rmap_page_flags(view_map(view), gfn));
+}
+
 static inline uint64_t engine_scan_nr_resident(const struct engine_scan *scan)
 {
 	return bitmap_count(scan->resident, 0, scan->nr_frames);
@@ -119,9 +126,9 @@ struct engine_pass {
 	uint64_t cpu_limit_ns; /* no further batch at this thread CPU time */
 	uint64_t nr_gone, nr_refused;
 	unsigned int min_idle;	/* scans that what goes must be idle for */
-	unsigned int stage;	/* see reclaim.c */
+	enum reclaim_stage stage;
 	bool may_drop;		/* the guest drops clean page cache */
-	unsigned int hard_pass; /* what a hard target spares */
+	enum reclaim_spare spare;	/* of a hard target */
 	uint64_t clock_hand;	/* gfn a hard target goes on from; lasts */
 };
 

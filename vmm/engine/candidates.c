@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which frames a batch of reclaim takes.
+ *
+ *   inactive list --idle long enough, of this stage--> e->pass.candidates
+ *       in huge pages: what else of these is idle joins them
+ *           locked, or accessed through a mapping: off the list's tail
+ *               the others stay candidates
+ *
+ * Locks: hold_begin() takes engine lock -> view lock, and neither is held on
+ * entry or return.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/engine/reclaim.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+#define CHOOSE_FRAMES 1024	/* of the list, looked at in one go */
+#define JUDGE_COST    (2 * HOLD_WALK)
+
+/* By its regions in the guest, or by a device of ours. */
+static bool is_locked(const struct engine_config *c, uint64_t gfn)
+{
+	return rmap_page_unevictable(view_map(c->view), gfn) ||
+	       guest_mem_is_held(c->mem, GFN(gfn));
+}
+
+/* Why a frame may not go, by the reverse map. */
+enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
+
+static enum verdict judge(const struct engine_config *c, uint64_t gfn)
+{
+	struct rmap *map = view_map(c->view);
+	struct rmap_referenced r;
+
+	if (is_locked(c, gfn))
+		return KEEP_LOCKED;
+	if (rmap_page_referenced(map, gfn, &r))
+		return TAKE;	/* the map does not know it: stage 2 decides */
+	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
+}
+
+/* Not again what the sink refused in this scan, nor from other nodes. */
+static bool may_try(uint64_t gfn, void *arg)
+{
+	const struct engine *e = arg;
+
+	return !bitmap_test(e->pass.refused, gfn) &&
+	       nodes_may_go(&e->nodes, gfn);
+}
+
+static bool is_of_stage(uint64_t gfn, void *arg)
+{
+	static const enum reclaim_stage stage_of[NR_FRAME_CLASSES] = {
+		[CLASS_FREE] = RECLAIM_FREE,
+		[CLASS_ANON] = RECLAIM_ANON,
+		[CLASS_UNKNOWN] = RECLAIM_ANON,
+		[CLASS_DIRTY_FILE] = RECLAIM_DIRTY,
+		[CLASS_CLEAN_FILE] = RECLAIM_CLEAN,
+		[CLASS_NEVER] = NR_RECLAIM_STAGES,
+	};
+	struct engine *e = arg;
+
+	return stage_of[engine_class_of(e->config.view, gfn)] == e->pass.stage &&
+	       may_try(gfn, arg);
+}
+
+void candidates_begin(struct engine *e, enum reclaim_stage stage)
+{
+	if (stage == RECLAIM_FREE && e->ask.free.nr_pages)
+		stage++;	/* the guest is giving these */
+	if (stage == RECLAIM_CLEAN && e->pass.may_drop)
+		stage++;
+	e->pass.stage = stage;
+	e->history.frames.cursor = FRAME_NIL;
+}
+
+/*
+ * Frames of this stage into e->pass.candidates, from where the last call ended;
+ * from the tail where that was the end of the list.  Held.
+ */
+static size_t choose_idle(struct engine *e, size_t max)
+{
+	struct frame_table *t = &e->history.frames;
+	size_t n = 0;
+
+	if (t->cursor == FRAME_NIL)
+		t->cursor = t->tail[FRAME_INACTIVE];
+	while (n < max && t->cursor != FRAME_NIL &&
+	       hold_spend(e, CHOOSE_FRAMES))
+		n += select_idle(t, e->pass.min_idle, is_of_stage, e,
+				 CHOOSE_FRAMES, e->pass.candidates + n,
+				 max - n);
+	return n;
+}
+
+/* What is idle of their huge pages joins n sorted candidates.  Held. */
+static size_t choose_whole(struct engine *e, size_t n)
+{
+	size_t nr = 0, next, got;
+
+	memcpy(e->pass.chosen, e->pass.candidates, n * sizeof(*e->pass.chosen));
+	for (size_t i = 0; i < n; i = next) {
+		uint64_t end =
+			(e->pass.chosen[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
+
+		for (next = i + 1; next < n && e->pass.chosen[next] < end;
+		     next++)
+			;
+		if (!hold_spend(e, SELECT_HUGE_PAGES))
+			break;
+		got = select_whole(&e->history.frames, e->pass.min_idle,
+				   may_try, e, e->scan.huge, e->pass.chosen + i,
+				   next - i, e->pass.candidates + nr,
+				   ENGINE_BATCH - nr);
+		if (!got)
+			break;	/* there is no room for it */
+		nr += got;
+	}
+	return nr;
+}
+
+/*
+ * Of n candidates those that may go; the others leave the tail of the list.
+ * Held.
+ */
+static size_t judge_all(struct engine *e, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
+		uint32_t gfn = e->pass.candidates[i];
+
+		switch (judge(&e->config, gfn)) {
+		case TAKE:
+			e->pass.candidates[kept++] = gfn;
+			break;
+		case KEEP_REFERENCED:
+			/*
+			 * Its bits are clear now; the next round sees.  They
+			 * do not tell when it was used.
+			 */
+			frame_touch(&e->history.frames, gfn, false);
+			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
+			e->stats.nr_rejected_referenced++;
+			break;
+		case KEEP_LOCKED:
+			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
+			break;
+		}
+	}
+	return kept;
+}
+
+size_t candidates_choose(struct engine *e, size_t max)
+{
+	size_t n = 0, kept;
+
+	hold_begin(e);
+	while (!n && e->pass.stage < NR_RECLAIM_STAGES &&
+	       !engine_is_stopping(e)) {
+		n = choose_idle(e, max);
+		/* To find none takes the whole list: once is enough. */
+		if (!n)
+			candidates_begin(e, e->pass.stage + 1);
+	}
+	hold_end(e);
+	select_sort(e->pass.candidates, n);
+	hold_begin(e);
+	if (e->scan.huge)
+		n = choose_whole(e, n);
+	kept = judge_all(e, n);
+	hold_end(e);
+	return kept || !n ? kept : SIZE_MAX;
+}
+
+size_t candidates_choose_hard(struct engine *e, size_t max)
+{
+	const uint64_t *const spared[] = {
+		[SPARE_YOUNG] = e->scan.young,
+		[SPARE_OBSERVED] = e->scan.observed,
+		[SPARE_NOTHING] = NULL,
+	};
+	uint64_t left = e->scan.nr_frames;
+	size_t nr = 0;
+
+	hold_begin(e);
+	while (nr < max && hold_spend(e, 1)) {
+		const uint64_t *spare = spared[e->pass.spare];
+		uint64_t gfn = e->pass.clock_hand;
+
+		if (!left--) {
+			if (!spare || nr)
+				break;
+			e->pass.spare++;
+			left = e->scan.nr_frames;
+			continue;
+		}
+		e->pass.clock_hand = gfn + 1 < e->scan.nr_frames ? gfn + 1 : 0;
+		if (spare && bitmap_test(spare, gfn))
+			continue;
+		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
+		    frame_list_of(&e->history.frames, gfn) !=
+			    FRAME_UNEVICTABLE &&
+		    hold_spend(e, HOLD_WALK) && !is_locked(&e->config, gfn))
+			e->pass.candidates[nr++] = (uint32_t)gfn;
+	}
+	hold_end(e);
+	/* The hand may have passed the end of memory. */
+	select_sort(e->pass.candidates, nr);
+	return nr;
+}

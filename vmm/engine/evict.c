@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From candidates to pages that are gone:
+ *
+ *   candidates --harvest again (the last look)--> still untouched
+ *       still untouched --sink, a call at a time--> gone, read from residency
+ *
+ * Locks: hold_begin() takes engine lock -> view lock for what changes the frame
+ * table; harvests and the sink are called without either.  A call of the sink
+ * is between engine_begin_move() and engine_end_move().
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "vmm/engine/engine-internal.h"
+#include "vmm/engine/reclaim.h"
+#include "vmm/policy/select.h"
+#include "vmm/util/bitmap.h"
+
+/*
+ * A source's call costs more than looking at some frames too many: candidates
+ * this close are looked at together.
+ */
+#define LOOK_GAP 512
+
+/*
+ * A few pages that can't be taken now are normal (the kernel has them on their
+ * way to a list, or pinned); so many are a sink that is full.
+ */
+#define REFUSED_ENOUGH 4096
+
+#define MOVE_COST 4	/* from list to list: its neighbours' links */
+
+/*
+ * Pages handed to the sink in one call, 16 MiB: who stops or holds the engine
+ * waits for no more than that.
+ */
+#define SINK_PAGES 4096
+
+ssize_t evict_last_look(struct engine *e, size_t nr)
+{
+	size_t nr_ranges =
+		select_ranges(e->pass.candidates, nr, LOOK_GAP, e->pass.ranges);
+	size_t kept = 0, saved = 0;
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		int rc;
+
+		if (engine_is_stopping(e))
+			return 0;
+		rc = engine_harvest(e->config.source, &e->scan,
+				    e->pass.ranges[i]);
+		if (rc == -ECANCELED)
+			return 0;
+		if (rc) {
+			engine_set_error(e, "accessed bits can't be read", rc);
+			return rc;
+		}
+	}
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
+		uint32_t gfn = e->pass.candidates[i];
+
+		if (bitmap_test(e->scan.pending_young, gfn)) {
+			frame_touch(&e->history.frames, gfn,
+				    bitmap_test(e->scan.pending_observed, gfn));
+			frame_move(&e->history.frames, gfn, FRAME_ACTIVE);
+			saved++;
+		} else {
+			e->pass.candidates[kept++] = gfn;
+		}
+	}
+	e->stats.nr_saved_by_last_look += saved;
+	hold_end(e);
+	return kept;
+}
+
+/* A frame that the sink kept; true when that means that it is in use. */
+static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
+			 uint32_t gfn)
+{
+	if (!sink->ops->looks)
+		return false;
+	frame_touch(t, gfn, true);
+	frame_move(t, gfn, FRAME_ACTIVE);
+	return true;
+}
+
+/*
+ * Which of these nr frames went; counts them.  Returns how many.  What a sink that
+ * failed has left, it may not have come to: nothing follows from that.
+ */
+static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
+			 bool failed)
+{
+	struct frame_table *t = &e->history.frames;
+	size_t gone = 0, saved = 0, kept = 0;
+
+	hold_begin(e);
+	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
+		uint32_t gfn = gfns[i];
+
+		if (!bitmap_test(e->scan.resident, gfn)) {
+			frame_set_evicted(t, gfn, e->history.scan_nr);
+			e->stats.nr_taken[engine_class_of(e->config.view, gfn)]++;
+			gone++;
+		} else if (!failed) {
+			bitmap_set(e->pass.refused, gfn);
+			if (keep_touched(e->config.sink, t, gfn))
+				saved++;
+			else
+				kept++;
+		}
+	}
+	e->stats.nr_evicted += gone;
+	e->stats.nr_saved_by_last_look += saved;
+	e->stats.nr_kept += kept;
+	hold_end(e);
+	engine_count_huge(e, gfns, nr);
+	e->pass.nr_gone += gone;
+	e->goal.io_pages -= gone;
+	e->pass.nr_refused += kept;
+	return gone;
+}
+
+/* One call of the sink.  How many went, or -errno, told. */
+static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
+{
+	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), gone;
+	struct reclaim_result res = { 0 };
+	int failed, rc;
+
+	failed = e->config.sink->ops->evict(e->config.sink, e->pass.ranges,
+					    nr_ranges, &res);
+	/* Nobody wants to know any more. */
+	if (failed == -ECANCELED)
+		return 0;
+	if (failed)
+		engine_set_error(e, "cold pages can't be evicted", failed);
+	/* Some may have gone before it failed. */
+	for (size_t i = 0; i < nr_ranges; i++) {
+		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
+					 e->scan.resident, e->scan.swapped);
+		if (rc) {
+			engine_set_error(e, "what was evicted can't be read",
+					 rc);
+			return rc;
+		}
+	}
+	gone = count_gone(e, gfns, nr, failed);
+	return failed ? failed : (ssize_t)gone;
+}
+
+/* As many of the candidates from i on as go in one call; no huge page is cut. */
+static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
+{
+	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
+	uint64_t block;
+
+	if (end == nr || !huge)
+		return end;
+	for (block = gfns[end] / SELECT_HUGE_PAGES;
+	     gfns[end - 1] / SELECT_HUGE_PAGES == block; end--)
+		;
+	return end;
+}
+
+ssize_t evict_candidates(struct engine *e, size_t nr)
+{
+	ssize_t gone = 0, rc;
+	size_t end;
+
+	for (size_t i = 0; i < nr; i = end) {
+		if (!engine_begin_move(e, true))
+			return 0;
+		end = end_of_call(e->pass.candidates, e->scan.huge, i, nr);
+		rc = evict_some(e, e->pass.candidates + i, end - i);
+		engine_end_move(e);
+		if (rc < 0)
+			return rc;
+		gone += rc;
+	}
+	/* A sink that refuses most is full: ask it again in the next scan. */
+	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
+	    e->pass.nr_refused > e->pass.nr_gone)
+		return 0;
+	return gone ? gone : RECLAIM_NONE_WENT;
+}
