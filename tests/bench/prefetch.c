@@ -175,7 +175,8 @@ static void wait_until_away(struct guest *g, const char *name)
 
 	for (int i = 0; i < 6000; i++) {
 		engine_get_stats(g->engine, &s);
-		if (s.nr_scans > 3 && s.nr_evicted >= nr_pages - nr_pages / 50)
+		if (s.scan.nr_scans > 3 &&
+		    s.reclaim.nr_evicted >= nr_pages - nr_pages / 50)
 			return;
 		usleep(10000);
 	}
@@ -248,8 +249,9 @@ static double run_case(struct bench *b, const struct wcase *c)
 	add(b, c->name, "p50", "ns", times[nr_pages / 2]);
 	add(b, c->name, "p99", "ns", times[nr_pages * 99 / 100]);
 	if (c->prefetch_pages) {
-		add(b, c->name, "asked back", "pages", s.nr_prefetched);
-		add(b, c->name, "hits", "pages", s.nr_prefetch_hits);
+		add(b, c->name, "asked back", "pages",
+		    s.prefetch.nr_prefetched);
+		add(b, c->name, "hits", "pages", s.prefetch.nr_prefetch_hits);
 	}
 	return sum / nr_pages;
 }

@@ -147,7 +147,7 @@ static void is_met(struct vm *vm, const char *what)
 	do {
 		wait_scans(vm, 1);
 		s = stats_of(vm);
-	} while (s.nr_resident > NR - (ANON - FREE));
+	} while (s.memory.nr_resident > NR - (ANON - FREE));
 	ok(1, "%s: the target is met", what);
 }
 
@@ -167,7 +167,7 @@ static void test_cache_first(void)
 	is_int(guest.nr_cache, NR_CLEAN, "the guest is asked for its page cache");
 	is_int(guest.nr_free, ANON - FREE, "and for what is free, and then for "
 					   "what became free");
-	is_int(stats_of(&vm).nr_evicted, 0, "nothing was evicted");
+	is_int(stats_of(&vm).reclaim.nr_evicted, 0, "nothing was evicted");
 	is_int(guest.nr_calls, 2, "nor asked for once more");
 	vm_stop(&vm);
 }
@@ -185,10 +185,11 @@ static void test_busy(void)
 	start(&vm);
 	vm_start_asking(&vm, NR - (ANON - FREE), &asks);
 	is_met(&vm, "a balloon that was busy");
-	is_int(stats_of(&vm).nr_evicted, 0, "it is asked again: nothing was "
-					    "evicted");
+	is_int(stats_of(&vm).reclaim.nr_evicted, 0,
+	       "it is asked again: nothing was "
+	       "evicted");
 	ok(guest.nr_calls > 3, "%u times", guest.nr_calls);
-	is_int(stats_of(&vm).nr_free_asked, guest.nr_free,
+	is_int(stats_of(&vm).reclaim.nr_free_asked, guest.nr_free,
 	       "what it did not take counts not as asked for");
 	vm_stop(&vm);
 }
@@ -215,12 +216,12 @@ static void test_gives_nothing(unsigned int nr_busy)
 	vm_start_asking(&vm, NR - NR_FREE, &asks);
 	wait_scans(&vm, 6);
 	ok(guest.nr_calls, "%s: it is asked", what);
-	while (!stats_of(&vm).nr_evicted)
+	while (!stats_of(&vm).reclaim.nr_evicted)
 		wait_scans(&vm, 1);
 	nr_calls = guest.nr_calls;
 	wait_scans(&vm, 6);
-	ok(stats_of(&vm).nr_resident <= NR - NR_FREE, "%s: the target is met",
-	   what);
+	ok(stats_of(&vm).memory.nr_resident <= NR - NR_FREE,
+	   "%s: the target is met", what);
 	ok(guest.nr_calls - nr_calls <= 1, "%s: it is left alone then", what);
 	vm_stop(&vm);
 }

@@ -100,12 +100,13 @@ static void test_held(void)
 	sem_post(&go_on);
 	engine_hold(vm.engine, true);
 	held = true;
-	nr_evicted = stats_of(&vm).nr_evicted;
+	nr_evicted = stats_of(&vm).reclaim.nr_evicted;
 	is_int(nr_evicted, PER_CALL, "held: what was under way is counted");
 	wait_scan(nr_scans);
 	is_int(nr_calls, 1, "the rest of the batch is not evicted");
 	is_int(nr_late, 0, "nothing is when it is held");
-	is_int(stats_of(&vm).nr_evicted, nr_evicted, "nor counted later");
+	is_int(stats_of(&vm).reclaim.nr_evicted, nr_evicted,
+	       "nor counted later");
 	engine_hold(vm.engine, false);
 	held = false;
 	wait_scans(&vm, 2);
@@ -121,7 +122,7 @@ static void test_told(void)
 	sem_post(&go_on);
 	wait_scan(nr_scans);
 	is_int(nr_calls, 1, "told to evict nothing: the rest of the batch stays");
-	is_int(stats_of(&vm).nr_evicted, PER_CALL, "all of it");
+	is_int(stats_of(&vm).reclaim.nr_evicted, PER_CALL, "all of it");
 	vm_stop(&vm);
 }
 

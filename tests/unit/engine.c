@@ -43,10 +43,10 @@ static void test_exactly_the_cold(void)
 	wait_scans(&vm, 6);
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR - 1), NR, "off: nothing is evicted");
-	is_int(s.nr_evicted, 0, "off: and none counted");
-	is_int(s.nr_resident, NR, "all frames are seen as resident");
-	is_int(s.nr_young, NR_HOT, "the hot ones as young");
-	is_int(s.age_pages[0], NR_HOT, "age 0 are the hot ones");
+	is_int(s.reclaim.nr_evicted, 0, "off: and none counted");
+	is_int(s.memory.nr_resident, NR, "all frames are seen as resident");
+	is_int(s.scan.nr_young, NR_HOT, "the hot ones as young");
+	is_int(s.memory.age_pages[0], NR_HOT, "age 0 are the hot ones");
 	engine_get_ages(vm.engine, (struct gfn_range){ GFN(0), NR }, ages);
 	ok(!ages[0] && !ages[NR_HOT - 1] && ages[NR_HOT] >= 5 &&
 	   ages[NR - 1] >= 5, "ages can be asked while nothing is evicted");
@@ -56,10 +56,11 @@ static void test_exactly_the_cold(void)
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR_HOT - 1), NR_HOT, "every hot page stays");
 	is_int(resident(&vm, NR_HOT, NR - 1), 0, "every cold page goes");
-	is_int(s.nr_evicted, NR - NR_HOT, "and is counted once");
-	is_int(s.nr_refaults, 0, "none came back");
-	is_int(s.nr_over_target, 0, "the target is met");
-	is_int(s.nr_swapped, NR - NR_HOT, "the next scan finds them in swap");
+	is_int(s.reclaim.nr_evicted, NR - NR_HOT, "and is counted once");
+	is_int(s.reclaim.nr_refaults, 0, "none came back");
+	is_int(s.reclaim.nr_over_target, 0, "the target is met");
+	is_int(s.memory.nr_swapped, NR - NR_HOT,
+	       "the next scan finds them in swap");
 	ok(!engine_get_page(vm.engine, GFN(NR_HOT), &p) && p.swapped &&
 	   !p.resident && !strcmp(p.list, "none"), "a cold page is on no list");
 	ok(!engine_get_page(vm.engine, GFN(0), &p) && p.resident &&
@@ -71,7 +72,7 @@ static void test_exactly_the_cold(void)
 	       "100 evicted pages have their data");
 	wait_scans(&vm, 2);
 	s = stats_of(&vm);
-	is_int(s.nr_refaults, 100, "their return is counted");
+	is_int(s.reclaim.nr_refaults, 100, "their return is counted");
 	ok(!engine_get_page(vm.engine, GFN(NR_HOT), &p) &&
 	   p.nr_evictions >= 1 && p.nr_refaults == 1,
 	   "for each page, as its eviction is");
@@ -113,8 +114,8 @@ static void test_working_set_first(void)
 	wait_scans(&vm, 8);
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR - 1), NR, "a working set is not evicted");
-	is_int(s.nr_evicted, 0, "for a target that it does not fit");
-	is_int(s.nr_over_target, NR / 2, "what is missing is told");
+	is_int(s.reclaim.nr_evicted, 0, "for a target that it does not fit");
+	is_int(s.reclaim.nr_over_target, NR / 2, "what is missing is told");
 	vm_stop(&vm);
 }
 
@@ -144,8 +145,8 @@ static void test_hard_target(void)
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR - 1), NR / 2, "hard: the target is met");
 	is_int(resident(&vm, 0, 15), 16, "hard: locked pages stay");
-	is_int(s.nr_evicted, NR / 2, "hard: no page too many went");
-	is_int(s.nr_over_target, 0, "hard: nothing is missing");
+	is_int(s.reclaim.nr_evicted, NR / 2, "hard: no page too many went");
+	is_int(s.reclaim.nr_over_target, 0, "hard: nothing is missing");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "hard: the data is whole");
 	wait_scans(&vm, 3);
 	is_int(resident(&vm, 0, NR - 1), NR / 2,
@@ -234,12 +235,14 @@ static void test_locked(void)
 	is_int(resident(&vm, 300, 311), 12, "locked and reserved frames stay");
 	is_int(resident(&vm, 320, 329), 10, "so do those of locked regions");
 	is_int(resident(&vm, 0, NR - 1), NR_HOT + 22, "all other cold ones go");
-	is_int(stats_of(&vm).nr_unevictable, 22, "and 22 are unevictable");
+	is_int(stats_of(&vm).memory.nr_unevictable, 22,
+	       "and 22 are unevictable");
 	ok(!engine_get_page(vm.engine, GFN(325), &p) &&
 	   !strcmp(p.list, "unevictable"), "by name too");
 	set_target(&vm, NR);
 	wait_scans(&vm, 2);
-	is_int(stats_of(&vm).nr_unevictable, 22, "also while nothing is to go");
+	is_int(stats_of(&vm).memory.nr_unevictable, 22,
+	       "also while nothing is to go");
 	set_target(&vm, 1);
 
 	view_wrlock(vm.view);
@@ -333,25 +336,27 @@ static void test_held(void)
 	vm_start_late(&vm, &l, NR_HOT);
 	wait_scans(&vm, 12);
 	before = stats_of(&vm);
-	ok(before.nr_swapped > NR / 2, "most is in swap (%lld)",
-	   (long long)before.nr_swapped);
+	ok(before.memory.nr_swapped > NR / 2, "most is in swap (%lld)",
+	   (long long)before.memory.nr_swapped);
 	engine_hold(vm.engine, true);
 	/* One scan may be under way; the next one is 100 periods away. */
 	before = stats_of(&vm);
 	for (int i = 0, nr_equal = 0; i < 1000 && nr_equal < 5; i++) {
 		usleep(200000);
 		s = stats_of(&vm);
-		nr_equal = s.nr_scans == before.nr_scans ? nr_equal + 1 : 0;
+		nr_equal = s.scan.nr_scans == before.scan.nr_scans
+				   ? nr_equal + 1
+				   : 0;
 		before = s;
 	}
-	is_int(s.nr_scans, before.nr_scans, "held: no scan is made");
+	is_int(s.scan.nr_scans, before.scan.nr_scans, "held: no scan is made");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");
 	l.nr_used = 10;		/* the guest used some as well */
 	engine_hold(vm.engine, false);
 	wait_scans(&vm, 1);
 	s = stats_of(&vm);
-	ok(s.nr_scans > before.nr_scans, "let go: scans go on");
-	is_int(s.nr_refaults, before.nr_refaults + 10,
+	ok(s.scan.nr_scans > before.scan.nr_scans, "let go: scans go on");
+	is_int(s.reclaim.nr_refaults, before.reclaim.nr_refaults + 10,
 	       "only what the guest used is a refault");
 	ok(!engine_get_page(vm.engine, GFN(509), &p) && p.nr_refaults == 1,
 	   "of its page, too");
@@ -371,7 +376,7 @@ static void test_last_look(void)
 	vm_start_late(&vm, &l, NR_HOT + 1);
 	wait_scans(&vm, 4);
 	s = stats_of(&vm);
-	is_int(s.nr_saved_by_last_look, 1, "the last look saves one");
+	is_int(s.reclaim.nr_saved_by_last_look, 1, "the last look saves one");
 	is_int(resident(&vm, 500, 500), 1, "the one touched just now");
 	is_int(resident(&vm, 0, NR - 1), NR_HOT + 1, "the others go");
 	vm_stop(&vm);
@@ -385,9 +390,9 @@ static void test_last_look(void)
  */
 static void see_260(struct vm *vm, const struct engine_stats *s)
 {
-	if (s->nr_scan_errors && !vm->mark_scan)
-		vm->mark_scan = s->nr_scans;
-	else if (vm->mark_scan && s->nr_scans == vm->mark_scan + 1)
+	if (s->scan.nr_scan_errors && !vm->mark_scan)
+		vm->mark_scan = s->scan.nr_scans;
+	else if (vm->mark_scan && s->scan.nr_scans == vm->mark_scan + 1)
 		vm->seen = 1 + resident(vm, 260, 260);
 }
 
@@ -439,22 +444,23 @@ static void test_source_fails(void)
 	wait_scans(&vm, 3);
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR - 1), NR, "no bits, no eviction");
-	is_int(s.nr_evicted, 0, "none counted");
-	is_int(s.nr_scans, before.nr_scans, "a failed scan is no scan");
-	ok(s.nr_scan_errors >= before.nr_scan_errors + 3,
+	is_int(s.reclaim.nr_evicted, 0, "none counted");
+	is_int(s.scan.nr_scans, before.scan.nr_scans,
+	       "a failed scan is no scan");
+	ok(s.scan.nr_scan_errors >= before.scan.nr_scan_errors + 3,
 	   "failures are counted (%llu)",
-	   (unsigned long long)s.nr_scan_errors);
-	ok(strstr(s.last_error, "Input/output error"), "and told: %s",
-	   s.last_error);
-	ok(s.period_ns > 10000000, "it tries less often: %llu ms",
-	   (unsigned long long)s.period_ns / 1000000);
+	   (unsigned long long)s.scan.nr_scan_errors);
+	ok(strstr(s.scan.last_error, "Input/output error"), "and told: %s",
+	   s.scan.last_error);
+	ok(s.scan.period_ns > 10000000, "it tries less often: %llu ms",
+	   (unsigned long long)s.scan.period_ns / 1000000);
 	set_after(&vm, fail_no_more);
 	wait_scans(&vm, 6);
 	s = stats_of(&vm);
 	is_int(resident(&vm, 0, NR_HOT - 1), NR_HOT, "then hot ones stay");
 	is_int(resident(&vm, NR_HOT, NR - 1), 0, "and cold ones go");
-	ok(!s.last_error[0], "and the error is over");
-	is_int(s.period_ns, 10000000, "the period is the policy's again");
+	ok(!s.scan.last_error[0], "and the error is over");
+	is_int(s.scan.period_ns, 10000000, "the period is the policy's again");
 	vm_stop(&vm);
 }
 
@@ -487,17 +493,18 @@ static void test_sink_fails(int error)
 	vm_start(&vm, NR_HOT);
 	wait_scans(&vm, 6);
 	s = stats_of(&vm);
-	is_int(s.nr_evicted, 0, "a sink that fails takes nothing");
-	ok(strstr(s.last_error, strerror(error)), "and is told: %s",
-	   s.last_error);
+	is_int(s.reclaim.nr_evicted, 0, "a sink that fails takes nothing");
+	ok(strstr(s.scan.last_error, strerror(error)), "and is told: %s",
+	   s.scan.last_error);
 	is_int(count_lines("cold pages can't be evicted"), 1, "by one line");
 	forget_lines();
-	is_int(s.nr_over_target, NR - NR_HOT, "so is the target that is missed");
+	is_int(s.reclaim.nr_over_target, NR - NR_HOT,
+	       "so is the target that is missed");
 	nr_calls = nr_evict_calls;
 	s = stats_of(&vm);
-	ok(nr_calls && nr_calls <= s.nr_scans + 1,
+	ok(nr_calls && nr_calls <= s.scan.nr_scans + 1,
 	   "it is asked once a scan: %u times in %llu", nr_calls,
-	   (unsigned long long)s.nr_scans);
+	   (unsigned long long)s.scan.nr_scans);
 	vm.sink = swap;
 	vm_stop(&vm);
 }
@@ -507,12 +514,12 @@ static void see_600(struct vm *vm, const struct engine_stats *s)
 {
 	struct engine_page p;
 
-	if (s->nr_refaults && !vm->mark_scan)
-		vm->mark_scan = s->nr_scans;
+	if (s->reclaim.nr_refaults && !vm->mark_scan)
+		vm->mark_scan = s->scan.nr_scans;
 	if (!vm->mark_scan || vm->seen ||
 	    engine_get_page(vm->engine, GFN(600), &p) || !p.swapped)
 		return;
-	vm->seen = s->nr_scans - vm->mark_scan;
+	vm->seen = s->scan.nr_scans - vm->mark_scan;
 }
 
 static void test_protection(void)
@@ -526,7 +533,7 @@ static void test_protection(void)
 	is_int(resident(&vm, 600, 600), 0, "a cold page is gone");
 	is_int(nr_wrong(&vm, 600, 600), 0, "it comes back whole");
 	wait_scans(&vm, 12);
-	is_int(stats_of(&vm).nr_refaults, 1, "one refault");
+	is_int(stats_of(&vm).reclaim.nr_refaults, 1, "one refault");
 	is_int(vm.seen, 4, "then it must be idle for 4 scans, not for 2");
 	vm_stop(&vm);
 }
@@ -572,14 +579,14 @@ static void test_writer(void)
 	for (int i = 0; i < 200; i++) {
 		wait_scans(&vm, 10);
 		s = stats_of(&vm);
-		if (s.nr_refaults > 2 * NR)
+		if (s.reclaim.nr_refaults > 2 * NR)
 			break;
 	}
 	w.stop = true;
 	pthread_join(thread, NULL);
-	ok(s.nr_refaults > 2 * NR, "%llu evictions, %llu refaults",
-	   (unsigned long long)s.nr_evicted,
-	   (unsigned long long)s.nr_refaults);
+	ok(s.reclaim.nr_refaults > 2 * NR, "%llu evictions, %llu refaults",
+	   (unsigned long long)s.reclaim.nr_evicted,
+	   (unsigned long long)s.reclaim.nr_refaults);
 	is_int(w.nr_bad, 0, "under a writer lose none of its writes");
 	ok(w.nr_rounds > 1, "%llu rounds", (unsigned long long)w.nr_rounds);
 	vm_stop(&vm);
@@ -640,9 +647,10 @@ static void test_quota(void)
 	engine_set_policy(vm.engine, &p, why, sizeof(why));
 	wait_scans(&vm, 2);
 	engine_get_stats(vm.engine, &s);
-	ok(s.period_ns >= 40000000, "a dear scan runs less often: %llu ms",
-	   (unsigned long long)s.period_ns / 1000000);
-	ok(s.scan_cpu_ns_total >= 3 * l.burn_ns, "its CPU time is counted");
+	ok(s.scan.period_ns >= 40000000, "a dear scan runs less often: %llu ms",
+	   (unsigned long long)s.scan.period_ns / 1000000);
+	ok(s.scan.scan_cpu_ns_total >= 3 * l.burn_ns,
+	   "its CPU time is counted");
 	vm_stop(&vm);
 }
 

@@ -42,16 +42,17 @@ static void test(const struct reclaim_sink_ops *ops)
 	do {
 		wait_scans(&vm, 1);
 		s = stats_of(&vm);
-	} while (s.nr_swapped < NR - NR_HOT);
-	ok(s.nr_scan_errors > 1, "%s: fails again and again", ops->name);
-	is_int(s.nr_evicted, NR - NR_HOT, "what went is counted");
-	is_int(s.nr_kept, 0, "what stayed for the time being is not refused");
-	is_int(s.nr_saved_by_last_look, 0, "nor taken for used");
+	} while (s.memory.nr_swapped < NR - NR_HOT);
+	ok(s.scan.nr_scan_errors > 1, "%s: fails again and again", ops->name);
+	is_int(s.reclaim.nr_evicted, NR - NR_HOT, "what went is counted");
+	is_int(s.reclaim.nr_kept, 0,
+	       "what stayed for the time being is not refused");
+	is_int(s.reclaim.nr_saved_by_last_look, 0, "nor taken for used");
 	set_target(&vm, 0);
 	wait_scans(&vm, 2);
 	is_int(nr_wrong(&vm, NR_HOT, NR_HOT + 99), 0, "100 come back");
 	wait_scans(&vm, 2);
-	is_int(stats_of(&vm).nr_refaults, 100, "and are refaults");
+	is_int(stats_of(&vm).reclaim.nr_refaults, 100, "and are refaults");
 	vm.sink = swap;
 	vm_stop(&vm);
 }

@@ -311,8 +311,8 @@ static void check_holds(const char *when)
 	for (int i = 0; i < NR_COUNTED; i++)
 		ok(most[i] <= limits[i], "%s: %s: %u in all, %u in a hold",
 		   when, names[i], total[i], most[i]);
-	ok(s.most_spent && s.most_spent <= HOLD_MAX,
-	   "%s: by its own count at most %u of %u", when, s.most_spent,
+	ok(s.scan.most_spent && s.scan.most_spent <= HOLD_MAX,
+	   "%s: by its own count at most %u of %u", when, s.scan.most_spent,
 	   HOLD_MAX);
 }
 
@@ -337,8 +337,8 @@ static void test_holds(void)
 	start(false, NR / 2);
 	wait_scans(6);
 	engine_get_stats(engine, &s);
-	ok(s.nr_evicted >= NR / 2, "idle pages went: %llu",
-	   (unsigned long long)s.nr_evicted);
+	ok(s.reclaim.nr_evicted >= NR / 2, "idle pages went: %llu",
+	   (unsigned long long)s.reclaim.nr_evicted);
 	check_holds("down to the target");
 	ok(total[CHOSEN] >= NR / 2 && total[WALKS] >= NR / 2,
 	   "all were chosen and judged");
@@ -517,7 +517,7 @@ static void test_pinned(bool hard)
 	is_int(nr_evict_calls, 0, hard ? "for a hard target neither" :
 	       "held since they were aged: none goes");
 	engine_get_stats(engine, &s);
-	ok(s.nr_unevictable >= ENGINE_BATCH, "and they are unevictable");
+	ok(s.memory.nr_unevictable >= ENGINE_BATCH, "and they are unevictable");
 	engine_free(engine);
 	guest_mem_release(mem, GPA(0), NR * PAGE);
 }
@@ -545,7 +545,7 @@ static void test_share(bool hard)
 	do {
 		wait_scans(1);
 		engine_get_stats(engine, &s);
-	} while (s.nr_evicted < NR / 2 + NR / 8);
+	} while (s.reclaim.nr_evicted < NR / 2 + NR / 8);
 	in_evict = NULL;
 	is_int(most_calls, ENGINE_BATCH / 4096,
 	       hard ? "for a hard target as well" :

@@ -218,7 +218,8 @@ static void test_reclaim(void)
 	start(&vm);
 	wait_scans(&vm, 6);
 	engine_get_stats(vm.engine, &s);
-	is_int(s.age_2m[0], NR_BLOCKS - 1, "all but one have young pages");
+	is_int(s.memory.age_2m[0], NR_BLOCKS - 1,
+	       "all but one have young pages");
 
 	/* All that may go is asked for. */
 	set_target(&vm, 1);
@@ -230,10 +231,10 @@ static void test_reclaim(void)
 	is_int(count(&vm, 3, false), BLOCK, "100 idle: all of it stays");
 	is_int(count(&vm, 3, true), BLOCK, "and huge");
 	is_int(count(&vm, 4, false), hot[4], "just half: it is gone");
-	is_int(s.nr_huge_evicted, 1, "one went whole");
-	is_int(s.nr_huge_split, 2, "two were split");
-	ok(s.nr_huge_kept, "one was kept, each time it was asked for");
-	is_int(s.nr_refaults, 0, "nothing came back");
+	is_int(s.reclaim.nr_huge_evicted, 1, "one went whole");
+	is_int(s.reclaim.nr_huge_split, 2, "two were split");
+	ok(s.reclaim.nr_huge_kept, "one was kept, each time it was asked for");
+	is_int(s.reclaim.nr_refaults, 0, "nothing came back");
 	is_int(nr_wrong(&vm), 0, "and all has its data");
 	stop(&vm);
 }
@@ -253,9 +254,10 @@ static void test_whole(void)
 	set_target(&vm, NR - 10);
 	wait_scans(&vm, 4);
 	engine_get_stats(vm.engine, &s);
-	ok(s.nr_evicted >= BLOCK / 2 && s.nr_evicted <= BLOCK,
-	   "10 pages too many: %d go", (int)s.nr_evicted);
-	is_int(s.nr_huge_evicted + s.nr_huge_split, 1, "of one huge page");
+	ok(s.reclaim.nr_evicted >= BLOCK / 2 && s.reclaim.nr_evicted <= BLOCK,
+	   "10 pages too many: %d go", (int)s.reclaim.nr_evicted);
+	is_int(s.reclaim.nr_huge_evicted + s.reclaim.nr_huge_split, 1,
+	       "of one huge page");
 	stop(&vm);
 }
 

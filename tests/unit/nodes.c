@@ -119,8 +119,9 @@ static void test_nodes(void)
 	wait_scans(4);
 	ok(resident(0) == 200 && resident(1) == 128, "one for the first too");
 	engine_get_stats(engine, &s);
-	ok(s.nr_nodes == 2 && s.nodes[0].nr_resident == 200 &&
-	   s.nodes[1].nr_swapped == PER_NODE - 128, "the statistics tell");
+	ok(s.memory.nr_nodes == 2 && s.memory.nodes[0].nr_resident == 200 &&
+		   s.memory.nodes[1].nr_swapped == PER_NODE - 128,
+	   "the statistics tell");
 	set(100, 0, 20, why);
 	wait_scans(6);
 	ok(resident(0) + resident(1) <= 100 && resident(1) <= 20,

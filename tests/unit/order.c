@@ -94,12 +94,14 @@ static void test_order(void)
 	is_left(&vm, 0, 0, 0, 0, "and clean page cache, of a guest that can't "
 		"be asked to drop it");
 	s = stats_of(&vm);
-	ok(s.nr_taken[CLASS_FREE] == 128 && s.nr_taken[CLASS_ANON] == NR_ANON &&
-	   s.nr_taken[CLASS_DIRTY_FILE] == 128 &&
-	   s.nr_taken[CLASS_CLEAN_FILE] == NR_CLEAN &&
-	   !s.nr_taken[CLASS_UNKNOWN] && !s.nr_taken[CLASS_NEVER],
+	ok(s.reclaim.nr_taken[CLASS_FREE] == 128 &&
+		   s.reclaim.nr_taken[CLASS_ANON] == NR_ANON &&
+		   s.reclaim.nr_taken[CLASS_DIRTY_FILE] == 128 &&
+		   s.reclaim.nr_taken[CLASS_CLEAN_FILE] == NR_CLEAN &&
+		   !s.reclaim.nr_taken[CLASS_UNKNOWN] &&
+		   !s.reclaim.nr_taken[CLASS_NEVER],
 	   "each is counted as what it was");
-	is_int(s.nr_of_class[CLASS_ANON], FREE, "and so is what stays");
+	is_int(s.memory.nr_of_class[CLASS_ANON], FREE, "and so is what stays");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "the data is whole");
 	vm_stop(&vm);
 }
@@ -155,8 +157,9 @@ static void test_cache(void)
 	is_left(&vm, 0, 128, NR_CLEAN, NR_ANON - 16,
 		"only the rest is taken from it: free memory, and 16 pages more");
 	s = stats_of(&vm);
-	is_int(s.nr_cache_asked, NR_CLEAN, "it is counted");
-	is_int(s.nr_idle_clean, NR_CLEAN, "and so is what it could drop");
+	is_int(s.reclaim.nr_cache_asked, NR_CLEAN, "it is counted");
+	is_int(s.memory.nr_idle_clean, NR_CLEAN,
+	       "and so is what it could drop");
 
 	/* It dropped all, and the host has it. */
 	for (uint64_t g = CLEAN; g < ANON; g++)
@@ -171,7 +174,7 @@ static void test_cache(void)
 	set_target(&vm, 1);
 	wait_scans(&vm, 4);
 	is_left(&vm, 0, 0, 0, 0, "in the end all that is idle goes");
-	is_int(stats_of(&vm).nr_taken[CLASS_CLEAN_FILE], 0,
+	is_int(stats_of(&vm).reclaim.nr_taken[CLASS_CLEAN_FILE], 0,
 	       "but clean page cache was never written");
 	vm_stop(&vm);
 }
@@ -193,8 +196,8 @@ static void test_missed_cache(void)
 	vm.view->stats.guest.nr_refaults_file = 100000;
 	view_unlock(vm.view);
 	wait_scans(&vm, 2);
-	ok(stats_of(&vm).file_share < 0.4, "page cache that is missed: %.2f",
-	   stats_of(&vm).file_share);
+	ok(stats_of(&vm).reclaim.file_share < 0.4,
+	   "page cache that is missed: %.2f", stats_of(&vm).reclaim.file_share);
 	set_target(&vm, NR - 600);
 	wait_scans(&vm, 3);
 	ok(given.nr_cache <= 240, "less of it is asked for: %d of 600",
@@ -233,7 +236,8 @@ static void test_deaf(void)
 	wait_scans(&vm, 6);
 	ok(given.nr_calls, "a guest is asked that does not listen");
 	is_left(&vm, 0, 112, NR_CLEAN, 0, "and nobody waits for it");
-	is_int(stats_of(&vm).nr_cache_asked, 0, "what was not heard counts not");
+	is_int(stats_of(&vm).reclaim.nr_cache_asked, 0,
+	       "what was not heard counts not");
 	vm_stop(&vm);
 }
 
@@ -282,14 +286,16 @@ static void test_watermarks(void)
 	wait_scans(&vm, 6);
 	is_int(resident(&vm, 0, NR - 1), NR,
 	       "above the high watermark nothing goes, whatever the target");
-	ok(stats_of(&vm).above_high && !stats_of(&vm).below_low, "it is told");
+	ok(stats_of(&vm).reclaim.above_high && !stats_of(&vm).reclaim.below_low,
+	   "it is told");
 	/* It has less than all that an address can name. */
 	snprintf(text, sizeof(text), "target=%d,low=1024T,high=1024T", NR * PAGE);
 	change(&vm, text);
 	wait_scans(&vm, 3);
 	is_int(resident(&vm, 0, NR - 1), NR_HOT,
 	       "below the low one all that is idle goes, target or not");
-	ok(stats_of(&vm).below_low && !stats_of(&vm).above_high, "and told, too");
+	ok(stats_of(&vm).reclaim.below_low && !stats_of(&vm).reclaim.above_high,
+	   "and told, too");
 	vm_stop(&vm);
 }
 
@@ -335,7 +341,8 @@ static void test_hysteresis(void)
 		host_has = t[i].has << 20;
 		wait_scans(&vm, 12);
 		s = stats_of(&vm);
-		ok(s.below_low == t[i].below && s.above_high == t[i].above,
+		ok(s.reclaim.below_low == t[i].below &&
+			   s.reclaim.above_high == t[i].above,
 		   "%s: told", t[i].what);
 		ok((resident(&vm, 0, NR - 1) < NR) == t[i].below,
 		   "%s: and done", t[i].what);
@@ -357,9 +364,9 @@ static void test_io_quota(void)
 	change(&vm, "target=1M,io=4K");
 	wait_scans(&vm, 8);
 	s = stats_of(&vm);
-	ok(s.nr_evicted <= 2 + (clock_now_ns() - since) / NSEC_PER_SEC,
-	   "the I/O quota holds: %d pages", (int)s.nr_evicted);
-	ok(s.nr_io_delayed, "and what waits for it is told");
+	ok(s.reclaim.nr_evicted <= 2 + (clock_now_ns() - since) / NSEC_PER_SEC,
+	   "the I/O quota holds: %d pages", (int)s.reclaim.nr_evicted);
+	ok(s.reclaim.nr_io_delayed, "and what waits for it is told");
 	change(&vm, "io=1G");
 	wait_scans(&vm, 8);
 	is_int(resident(&vm, 0, NR - 1), 256, "without it the rest goes");
@@ -378,11 +385,11 @@ static void test_psi(void)
 	vm_start(&vm, 0);
 	change(&vm, "target=1M,psi=20");
 	wait_scans(&vm, 4);
-	ok(stats_of(&vm).held_by_psi, "a guest under pressure is seen");
+	ok(stats_of(&vm).reclaim.held_by_psi, "a guest under pressure is seen");
 	is_int(resident(&vm, 0, NR - 1), 256, "its target is pursued, if slower");
 	change(&vm, "psi=off");
 	wait_scans(&vm, 3);
-	ok(!stats_of(&vm).held_by_psi, "psi=off: it is not asked");
+	ok(!stats_of(&vm).reclaim.held_by_psi, "psi=off: it is not asked");
 	vm_stop(&vm);
 }
 

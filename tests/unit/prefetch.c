@@ -96,7 +96,7 @@ static void on_scan(const struct engine_stats *s, void *arg)
 	if (done)
 		return;
 	if (!away) {
-		if (s->nr_evicted < NR)
+		if (s->reclaim.nr_evicted < NR)
 			return;
 		/* From here on nothing is evicted, and all used is seen. */
 		engine_get_policy(engine, &p);
@@ -244,21 +244,23 @@ static void test_walks(void)
 	check(0, 140, 204, "a walk: the 64 next pages by address");
 	check(1, 204, 332, "they are used: the next 128");
 	check(2, 0, 0, "it ends: nothing more");
-	ok(s.nr_prefetched == 192 && s.nr_prefetch_hits >= 64,
+	ok(s.prefetch.nr_prefetched == 192 && s.prefetch.nr_prefetch_hits >= 64,
 	   "192 asked back, %llu of them used",
-	   (unsigned long long)s.nr_prefetch_hits);
-	is_int(s.nr_refaults, 40, "only what the guest waited for is a refault");
+	   (unsigned long long)s.prefetch.nr_prefetch_hits);
+	is_int(s.reclaim.nr_refaults, 40,
+	       "only what the guest waited for is a refault");
 	s = tell(walk, 100);
 	check(1, 204, 304, "the policy's limit holds");
 	tell(walk_at_end, 4096);
 	check(0, NR - 104, NR - 40, "at the region's end: the 64 behind");
 	s = tell(scattered, 4096);
-	ok(!s.nr_prefetched && s.nr_refaults >= NR / 40,
+	ok(!s.prefetch.nr_prefetched && s.reclaim.nr_refaults >= NR / 40,
 	   "scattered refaults are no walk");
 	tell(wrong_guess, 4096);
 	check(1, 540, 604, "what was asked for is not used: no more than before");
 	s = tell(walk, 0);
-	ok(!s.nr_prefetched && s.nr_refaults == 104, "without prefetch: none");
+	ok(!s.prefetch.nr_prefetched && s.reclaim.nr_refaults == 104,
+	   "without prefetch: none");
 }
 
 /*
@@ -286,14 +288,14 @@ static void test_failing(void)
 	inner_ops = &sink_store;
 	s = tell(walk, 4096);
 	/* More than the guest asks for: what is there counts as used here. */
-	ok(s.nr_prefetched >= 192 && s.nr_refaults == 40,
+	ok(s.prefetch.nr_prefetched >= 192 && s.reclaim.nr_refaults == 40,
 	   "a store brings back what is asked for");
 	inner_fails = true;
 	s = tell(walk, 4096);
 	check(1, 204, 268, "one that fails is asked again, for no more");
-	is_int(s.nr_prefetched, 0, "but nothing was brought back");
-	is_int(s.nr_prefetch_hits, 0, "so nothing of that was used");
-	is_int(s.nr_refaults, 104, "and the guest has waited for all");
+	is_int(s.prefetch.nr_prefetched, 0, "but nothing was brought back");
+	is_int(s.prefetch.nr_prefetch_hits, 0, "so nothing of that was used");
+	is_int(s.reclaim.nr_refaults, 104, "and the guest has waited for all");
 	inner_fails = false;
 	inner_ops = &sink_swap;
 }
@@ -323,7 +325,7 @@ static void on_scan_stays(const struct engine_stats *s, void *arg)
 	char why[128];
 
 	if (!away) {
-		if (s->nr_evicted < NR)
+		if (s->reclaim.nr_evicted < NR)
 			return;
 		engine_get_policy(engine, &p);
 		p.target_bytes = 0;
@@ -376,13 +378,15 @@ static void test_promotion(void)
 		usleep(1000);
 	engine_get_stats(engine, &s);
 	engine_free(engine);
-	is_int(s.nr_evicted, NR, "pages that stay usable: all are evicted");
-	ok(s.nr_promoted == 2 && !guest_mem_is_away(mem, GFN(5)) &&
-	   !guest_mem_is_away(mem, GFN(9)), "what was used is asked back, "
+	is_int(s.reclaim.nr_evicted, NR,
+	       "pages that stay usable: all are evicted");
+	ok(s.prefetch.nr_promoted == 2 && !guest_mem_is_away(mem, GFN(5)) &&
+		   !guest_mem_is_away(mem, GFN(9)),
+	   "what was used is asked back, "
 	   "what could not be looked at is not: %llu",
-	   (unsigned long long)s.nr_promoted);
-	is_int(s.nr_refaults, 2, "and counts as refaults");
-	ok(s.nr_resident == 3 && s.nr_swapped == NR - 2,
+	   (unsigned long long)s.prefetch.nr_promoted);
+	is_int(s.reclaim.nr_refaults, 2, "and counts as refaults");
+	ok(s.memory.nr_resident == 3 && s.memory.nr_swapped == NR - 2,
 	   "the others count as in swap");
 	access_close(source);
 	view_free(view);

@@ -65,16 +65,16 @@ int main(void)
 	vm_start(&vm, 0);
 	wait_scans(&vm, 8);
 	s = stats_of(&vm);
-	is_int(s.nr_of_class[CLASS_FREE], 0, "none counts as free");
-	is_int(s.nr_of_class[CLASS_UNKNOWN], NR_MAPPED,
+	is_int(s.memory.nr_of_class[CLASS_FREE], 0, "none counts as free");
+	is_int(s.memory.nr_of_class[CLASS_UNKNOWN], NR_MAPPED,
 	       "what the mapped ones are is unknown");
 	set_target(&vm, NR - NR_MAPPED);
 	wait_scans(&vm, 4);
 	s = stats_of(&vm);
 	is_int(resident(&vm, MAPPED, ANON - 1), NR_MAPPED,
 	       "what is mapped does not go first");
-	is_int(s.nr_taken[CLASS_FREE], 0, "none was taken as free");
-	is_int(s.nr_taken[CLASS_ANON], NR_MAPPED,
+	is_int(s.reclaim.nr_taken[CLASS_FREE], 0, "none was taken as free");
+	is_int(s.reclaim.nr_taken[CLASS_ANON], NR_MAPPED,
 	       "but what was idle for longest");
 	vm_stop(&vm);
 	return tap_done();

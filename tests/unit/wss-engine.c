@@ -103,7 +103,7 @@ static void check(struct run *run, unsigned int nr, uint64_t window_ns)
 static void on_scan(const struct engine_stats *stats, void *arg)
 {
 	struct run *run = arg;
-	unsigned int nr = stats->nr_scans;
+	unsigned int nr = stats->scan.nr_scans;
 
 	if (nr && nr <= NR_SCANS && !run->fails) {
 		run->line_of_scan[nr] = run->nr_steps;
@@ -111,7 +111,7 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 			check(run, nr, w);
 	}
 	/* nr is of good scans: it comes again after the one that fails. */
-	if (run->fails && nr == FAIL_AFTER && !stats->nr_scan_errors) {
+	if (run->fails && nr == FAIL_AFTER && !stats->scan.nr_scan_errors) {
 		engine_get_wss(run->engine, 1, &run->before);
 		access_fake_fail(run->fake, EIO, 1);
 	}
@@ -249,8 +249,8 @@ static void test_evicted(void)
 	run_wait(&run, NR_SCANS);
 	run_stop(&run);
 	told(&run, "with frames in swap");
-	ok(run.last.nr_evicted > NR / 2, "that were most, %d",
-	   (int)run.last.nr_evicted);
+	ok(run.last.reclaim.nr_evicted > NR / 2, "that were most, %d",
+	   (int)run.last.reclaim.nr_evicted);
 }
 
 /* A scan that failed: its pages may all have been used, and nobody saw it. */
@@ -263,7 +263,7 @@ static void test_failed(void)
 	run_start(&run);
 	run_wait(&run, FAIL_AFTER + 1);
 	run_stop(&run);
-	is_int(run.last.nr_scan_errors, 1, "one scan failed");
+	is_int(run.last.scan.nr_scan_errors, 1, "one scan failed");
 	is_int(run.before.pages, 100, "before it what was used is known");
 	is_int(run.after.pages, NR, "after it all may have been used");
 	is_int(run.after_long.low, 100, "but only what was seen is certain");

@@ -25,7 +25,8 @@ bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr)
 	uint8_t *spare = a->spare;
 
 	engine_get_stats(e, &stats);
-	if (!stats.nr_scans || (spare && stats.nr_scans == a->nr_scans))
+	if (!stats.scan.nr_scans ||
+	    (spare && stats.scan.nr_scans == a->nr_scans))
 		return false;
 	if (!spare || a->nr_spare != nr)
 		spare = realloc(a->spare, nr);
@@ -33,7 +34,7 @@ bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr)
 		return false;
 	a->spare = spare;
 	a->nr_spare = nr;
-	a->nr_scans = stats.nr_scans;
+	a->nr_scans = stats.scan.nr_scans;
 	return !engine_get_ages(e, (struct gfn_range){ GFN(0), nr }, spare);
 }
 

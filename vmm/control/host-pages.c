@@ -38,7 +38,7 @@ static const char *why_no_ages(const struct stat_server_config *c)
 	if (!c->engine)
 		return "no access source; start the VM with --abits";
 	engine_get_stats(c->engine, &s);
-	return s.nr_scans ? NULL : "no scan has been made yet";
+	return s.scan.nr_scans ? NULL : "no scan has been made yet";
 }
 
 struct host_pages *host_pages_new(const struct stat_server_config *config)

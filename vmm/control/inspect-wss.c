@@ -164,16 +164,15 @@ static json_t *basis_json(const struct stat_server_config *c,
 	struct engine_stats s;
 
 	engine_get_stats(c->engine, &s);
-	return json_pack("{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I}",
-			 "source", s.source,
-			 "nr_scans", (json_int_t)s.nr_scans,
-			 "scans_in_window", (json_int_t)e->window.likely,
-			 "granule_bytes", bytes(granule),
-			 "may_miss", engine_source_is_lossy(c->engine),
-			 "edge_low_bytes", bytes(e->edge_low),
-			 "edge_high_bytes", bytes(e->edge_high),
-			 "assumed_bytes", bytes(e->assumed),
-			 "unresolved_bytes", bytes(e->unresolved));
+	return json_pack(
+		"{s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I}", "source",
+		s.source, "nr_scans", (json_int_t)s.scan.nr_scans,
+		"scans_in_window", (json_int_t)e->window.likely,
+		"granule_bytes", bytes(granule), "may_miss",
+		engine_source_is_lossy(c->engine), "edge_low_bytes",
+		bytes(e->edge_low), "edge_high_bytes", bytes(e->edge_high),
+		"assumed_bytes", bytes(e->assumed), "unresolved_bytes",
+		bytes(e->unresolved));
 }
 
 static void put_histogram(json_t *o, const struct stat_server_config *c)
@@ -185,10 +184,11 @@ static void put_histogram(json_t *o, const struct stat_server_config *c)
 	engine_get_stats(c->engine, &s);
 	engine_get_policy(c->engine, &policy);
 	for (unsigned int i = 0; i < ENGINE_AGES; i++)
-		json_array_append_new(a, json_integer(s.age_pages[i]));
+		json_array_append_new(a, json_integer(s.memory.age_pages[i]));
 	json_object_set_new(o, "scan_period_ms",
 			    json_integer(policy.scan_period_ms));
-	json_object_set_new(o, "nr_resident", json_integer(s.nr_resident));
+	json_object_set_new(o, "nr_resident",
+			    json_integer(s.memory.nr_resident));
 	json_object_set_new(o, "pages_by_idle_scans", a);
 }
 

@@ -16,8 +16,8 @@ static void take_memory(const struct stat_server_config *c,
 			struct stat_snapshot *snap)
 {
 	struct resident_figure figure = {
-		.nr_resident = snap->engine.nr_resident,
-		.nr_swapped = snap->engine.nr_swapped,
+		.nr_resident = snap->engine.memory.nr_resident,
+		.nr_swapped = snap->engine.memory.nr_swapped,
 	};
 
 	if (!c->engine && c->resident)
@@ -163,14 +163,20 @@ static json_t *nodes_json(const struct stat_snapshot *snap)
 {
 	json_t *a = json_array();
 
-	for (unsigned int i = 0; i < snap->engine.nr_nodes; i++)
-		json_array_append_new(a, json_pack("{s:I, s:I, s:I}",
-			"resident_bytes", (json_int_t)
-			(snap->engine.nodes[i].nr_resident << VMM_PAGE_SHIFT),
-			"swapped_bytes", (json_int_t)
-			(snap->engine.nodes[i].nr_swapped << VMM_PAGE_SHIFT),
-			"target_bytes", (json_int_t)
-			snap->policy.node_target_bytes[i]));
+	for (unsigned int i = 0; i < snap->engine.memory.nr_nodes; i++)
+		json_array_append_new(
+			a,
+			json_pack(
+				"{s:I, s:I, s:I}", "resident_bytes",
+				(json_int_t)(snap->engine.memory.nodes[i]
+						     .nr_resident
+					     << VMM_PAGE_SHIFT),
+				"swapped_bytes",
+				(json_int_t)(snap->engine.memory.nodes[i]
+						     .nr_swapped
+					     << VMM_PAGE_SHIFT),
+				"target_bytes",
+				(json_int_t)snap->policy.node_target_bytes[i]));
 	return a;
 }
 
@@ -202,12 +208,12 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	json_object_set_new(section, "source_granule_pages",
 			    json_integer(snap->engine.source_granule_pages));
 	json_object_set_new(section, "last_error",
-			    json_string(snap->engine.last_error));
+			    json_string(snap->engine.scan.last_error));
 	json_object_set_new(section, "pages_by_idle_scans",
-			    ages_json(snap->engine.age_pages));
+			    ages_json(snap->engine.memory.age_pages));
 	json_object_set_new(section, "blocks_2m_by_idle_scans",
-			    ages_json(snap->engine.age_2m));
-	if (snap->engine.nr_nodes)
+			    ages_json(snap->engine.memory.age_2m));
+	if (snap->engine.memory.nr_nodes)
 		json_object_set_new(root, "nodes", nodes_json(snap));
 	return root;
 }

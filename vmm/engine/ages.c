@@ -113,7 +113,7 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	if (l.young && frame_list_of(t, gfn) == FRAME_INACTIVE)
 		ask_map(e, gfn, &l);
 	event = frame_observe(t, gfn, &l, scan, min_idle);
-	e->stats.nr_refaults += event == FRAME_REFAULT;
+	e->stats.reclaim.nr_refaults += event == FRAME_REFAULT;
 	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
 	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
 		proactive_count(&e->history.proactive, idle,

@@ -34,7 +34,8 @@
 static void learn(struct engine *e, const struct view_stats *v)
 {
 	struct ask *a = &e->ask;
-	uint64_t anon = e->stats.nr_refaults - a->last_refaults, file = 0;
+	uint64_t anon = e->stats.reclaim.nr_refaults - a->last_refaults,
+		 file = 0;
 	uint64_t now = v->guest.nr_refaults_file;
 
 	/* A guest that was started anew counts from 0 again. */
@@ -42,9 +43,9 @@ static void learn(struct engine *e, const struct view_stats *v)
 		file = now - a->last_guest_refaults;
 	a->knows_guest = v->agent_connected;
 	a->last_guest_refaults = now;
-	a->last_refaults = e->stats.nr_refaults;
-	balance_note(&e->ask.balance, anon, file, e->stats.nr_pages);
-	e->stats.file_share = balance_file_share(&e->ask.balance);
+	a->last_refaults = e->stats.reclaim.nr_refaults;
+	balance_note(&e->ask.balance, anon, file, e->stats.memory.nr_pages);
+	e->stats.reclaim.file_share = balance_file_share(&e->ask.balance);
 }
 
 bool ask_may_drop(struct engine *e)
@@ -109,7 +110,7 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 		return 0;
 	begin(asked, want, clean, now);
 	e->ask.cache_epoch = v->epoch;
-	e->stats.nr_cache_asked += want;
+	e->stats.reclaim.nr_cache_asked += want;
 	return want;
 }
 
@@ -162,7 +163,7 @@ static uint64_t ask_for_free(struct engine *e, uint64_t over,
 	if (!rc || (!waiting && rc == -EBUSY))
 		begin(asked, want, e->ask.nr_given, now);
 	if (!rc)
-		e->stats.nr_free_asked += want;
+		e->stats.reclaim.nr_free_asked += want;
 	return asked->nr_pages;
 }
 

@@ -146,7 +146,7 @@ static size_t judge_all(struct engine *e, size_t n)
 			 */
 			frame_touch(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
-			e->stats.nr_rejected_referenced++;
+			e->stats.reclaim.nr_rejected_referenced++;
 			break;
 		case KEEP_LOCKED:
 			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);

@@ -35,18 +35,18 @@
 /* One that lasts is told again now and then, not by each scan. */
 void engine_set_error(struct engine *e, const char *what, int rc)
 {
-	char text[sizeof(e->stats.last_error)];
+	char text[sizeof(e->stats.scan.last_error)];
 	uint64_t now = clock_now_ns();
 	bool is_new;
 
 	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
 	engine_lock(e);
-	is_new = strcmp(e->stats.last_error, text) ||
+	is_new = strcmp(e->stats.scan.last_error, text) ||
 		 now - e->error_said_ns >= ERROR_AGAIN_NS;
 	if (is_new)
 		e->error_said_ns = now;
-	e->stats.nr_scan_errors++;
-	memcpy(e->stats.last_error, text, sizeof(text));
+	e->stats.scan.nr_scan_errors++;
+	memcpy(e->stats.scan.last_error, text, sizeof(text));
 	engine_unlock(e);
 	if (!is_new)
 		return;
@@ -87,7 +87,7 @@ static bool is_at_rest(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan), target;
 
-	target = e->scan_policy.enabled && e->stats.nr_evicted &&
+	target = e->scan_policy.enabled && e->stats.reclaim.nr_evicted &&
 				 !nodes_have_targets(&e->scan_policy)
 			 ? e->scan_policy.target_bytes >> VMM_PAGE_SHIFT
 			 : 0;
@@ -165,30 +165,32 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 
 	nodes_count(&e->nodes, e->scan.resident, e->scan.swapped, nodes);
 	engine_lock(e);
-	s->nr_scans += good;
-	s->last_scan_ns = clock_now_ns() - start_ns;
-	s->scan_cpu_ns_total += cpu_ns;
+	s->scan.nr_scans += good;
+	s->scan.last_scan_ns = clock_now_ns() - start_ns;
+	s->scan.scan_cpu_ns_total += cpu_ns;
 	if (good) {
-		s->nr_resident = nr_resident;
-		s->nr_swapped = nr_swapped;
-		s->nr_young = e->scan.nr_young;
-		s->nr_nodes = e->nodes.nr;
-		memcpy(s->nodes, nodes, sizeof(s->nodes));
-		memcpy(s->age_pages, e->census.ages, sizeof(s->age_pages));
-		memcpy(s->age_2m, e->census.ages_2m, sizeof(s->age_2m));
-		memcpy(s->nr_of_class, e->census.classes,
-		       sizeof(s->nr_of_class));
-		s->nr_idle_clean = e->census.nr_idle_clean;
-		s->nr_protected = e->census.nr_protected;
+		s->memory.nr_resident = nr_resident;
+		s->memory.nr_swapped = nr_swapped;
+		s->scan.nr_young = e->scan.nr_young;
+		s->memory.nr_nodes = e->nodes.nr;
+		memcpy(s->memory.nodes, nodes, sizeof(s->memory.nodes));
+		memcpy(s->memory.age_pages, e->census.ages,
+		       sizeof(s->memory.age_pages));
+		memcpy(s->memory.age_2m, e->census.ages_2m,
+		       sizeof(s->memory.age_2m));
+		memcpy(s->memory.nr_of_class, e->census.classes,
+		       sizeof(s->memory.nr_of_class));
+		s->memory.nr_idle_clean = e->census.nr_idle_clean;
+		s->memory.nr_protected = e->census.nr_protected;
 	}
 	if (!rc)
-		s->last_error[0] = 0;
-	s->nr_active = e->history.frames.count[FRAME_ACTIVE];
-	s->nr_inactive = e->history.frames.count[FRAME_INACTIVE];
-	s->nr_activated = e->history.frames.ws.nr_activated;
-	s->nr_restored = e->history.frames.ws.nr_restored;
-	s->nr_unevictable = e->history.frames.count[FRAME_UNEVICTABLE];
-	s->nr_discarded = guest_mem_nr_discarded(e->config.mem);
+		s->scan.last_error[0] = 0;
+	s->memory.nr_active = e->history.frames.count[FRAME_ACTIVE];
+	s->memory.nr_inactive = e->history.frames.count[FRAME_INACTIVE];
+	s->reclaim.nr_activated = e->history.frames.ws.nr_activated;
+	s->reclaim.nr_restored = e->history.frames.ws.nr_restored;
+	s->memory.nr_unevictable = e->history.frames.count[FRAME_UNEVICTABLE];
+	s->memory.nr_discarded = guest_mem_nr_discarded(e->config.mem);
 	engine_unlock(e);
 }
 
@@ -285,7 +287,7 @@ static void *engine_thread(void *arg)
 			last = clock_now_ns();
 			continue;
 		}
-		e->stats.period_ns = due - last;
+		e->stats.scan.period_ns = due - last;
 		/* A changed policy wakes us: the due time is another then. */
 		if (clock_now_ns() < due) {
 			pthread_cond_timedwait(&e->wake, &e->lock.mutex, &ts);
@@ -436,7 +438,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	if (config->sink)
 		config->sink->stopping = &e->stopping;
 	e->stats.source_granule_pages = config->source->granule_pages;
-	e->stats.nr_pages = guest_mem_nr_pages(config->mem);
+	e->stats.memory.nr_pages = guest_mem_nr_pages(config->mem);
 	fair_lock_init(&e->lock);
 	pthread_mutex_init(&e->callback_lock, NULL);
 	pthread_condattr_init(&attr);

@@ -62,49 +62,127 @@ int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 #define ENGINE_AGES 256		/* idle age in scans, saturating at 255 */
 
 struct engine_node {
+	uint64_t nr_resident, nr_swapped;	/* pages */
+};
+
+/*
+ * Lifetimes: "total", since engine_new(), it only grows; "last scan", as it was
+ * in the last good scan, 0 before there is one; "now", as it is.  A page is 4 KiB.
+ */
+
+/* The scans themselves. */
+struct engine_scan_stats {
+	/* Scans that aged all frames; scans; total. */
+	uint64_t nr_scans;
+	/* Failures of any part of a scan; errors; total. */
+	uint64_t nr_scan_errors;
+	/* From the begin of a scan to its end; ns; last scan, good or bad. */
+	uint64_t last_scan_ns;
+	/* CPU time of the engine's thread in scans; ns; total. */
+	uint64_t scan_cpu_ns_total;
+	/* From one scan to the next, as CPU quota and backoff allow; ns; now. */
+	uint64_t period_ns;
+	/* Found accessed since the scan before; pages; last scan. */
+	uint64_t nr_young;
+	/* The dearest hold of the engine's lock (lock-hold.h); frames; maximum. */
+	unsigned int most_spent;
+	/* The last error's text, until a scan is without one; "" where none. */
+	char last_error[128];
+};
+
+/* The guest's memory. */
+struct engine_memory_stats {
+	/* RAM of the guest; pages; constant. */
+	uint64_t nr_pages;
+	/* In the host's RAM, and in swap or wherever the sink has it; pages; last
+	 * scan. */
 	uint64_t nr_resident, nr_swapped;
+	/* Given back by balloon and free page reporting; pages; total. */
+	uint64_t nr_discarded;
+	/* Nodes of the guest; nodes; last scan. */
+	unsigned int nr_nodes;
+	/* The same of each node as of all; pages; last scan. */
+	struct engine_node nodes[GUEST_NUMA_NODES];
+	/* On each list of frames; pages; now, as the last scan left them. */
+	uint64_t nr_active, nr_inactive, nr_unevictable;
+	/* Resident, by what the reverse map says it is; pages; last scan. */
+	uint64_t nr_of_class[NR_FRAME_CLASSES];
+	/* Clean page cache idle for min_idle_scans; pages; last scan. */
+	uint64_t nr_idle_clean;
+	/* As idle, but kept for having come back too soon; pages; last scan. */
+	uint64_t nr_protected;
+	/* Resident, by idle age in scans; pages; last scan. */
+	uint64_t age_pages[ENGINE_AGES];
+	/* Aligned blocks with resident pages, by the age of the youngest of these;
+	 * blocks of 2 MiB; last scan. */
+	uint64_t age_2m[ENGINE_AGES];
+};
+
+/* What reclaim did, and what it left. */
+struct engine_reclaim_stats {
+	/* Taken by the sink; pages; total. */
+	uint64_t nr_evicted;
+	/* Evicted, by what the reverse map said it was; pages; total. */
+	uint64_t nr_taken[NR_FRAME_CLASSES];
+	/* Evicted for being idle, not for a target; pages; total. */
+	uint64_t nr_proactive;
+	/* Evicted and then used again by the guest; pages; total. */
+	uint64_t nr_refaults;
+	/* Refaults at so short a distance that the page is active; pages; total. */
+	uint64_t nr_activated;
+	/* Of these, pages that were active when they were evicted; pages; total. */
+	uint64_t nr_restored;
+	/* Candidates found accessed just before they would go; pages; total. */
+	uint64_t nr_saved_by_last_look;
+	/* Candidates that a mapping had used, so kept; pages; total. */
+	uint64_t nr_rejected_referenced;
+	/* Handed to the sink and not taken by it; pages; total. */
+	uint64_t nr_kept;
+	/* Huge pages that went whole, or in part; of 2 MiB; total. */
+	uint64_t nr_huge_evicted, nr_huge_split;
+	/* Huge pages kept as too little of them was idle; of 2 MiB; total. */
+	uint64_t nr_huge_kept;
+	/* Above what is to be resident, for not being idle; pages; last scan. */
+	uint64_t nr_over_target;
+	/* Wanted and put off by the I/O quota; pages; total of each batch's. */
+	uint64_t nr_io_delayed;
+	/* The guest was asked to drop so much page cache; pages; total. */
+	uint64_t nr_cache_asked;
+	/* The balloon was asked to take so much free memory; pages; total. */
+	uint64_t nr_free_asked;
+	/* Idle age at which pages go proactively, ENGINE_AGES: none does; scans;
+	 * last scan. */
+	unsigned int proactive_scans;
+	/* Refaults of the last minute; pages; last scan. */
+	uint64_t nr_promotions;
+	/* Of what is wanted, what page cache is to give; 0 to 1; last scan. */
+	double file_share;
+	/* Pressure is above psi_limit; last scan. */
+	bool held_by_psi;
+	/* The host is short: since it had less than low_bytes, until it has
+	 * high_bytes; last scan. */
+	bool below_low;
+	/* The host has high_bytes or more, so nothing goes; last scan. */
+	bool above_high;
+};
+
+/* Pages brought back unasked: prefetch.h. */
+struct engine_prefetch_stats {
+	/* Brought back before they were used; pages; total. */
+	uint64_t nr_prefetched;
+	/* Of these, used then; pages; total. */
+	uint64_t nr_prefetch_hits;
+	/* Used where the sink has them, and brought back for that; pages; total. */
+	uint64_t nr_promoted;
 };
 
 struct engine_stats {
-	uint64_t nr_scans, nr_scan_errors;
-	uint64_t last_scan_ns, scan_cpu_ns_total;
-	uint64_t nr_pages, nr_resident, nr_swapped;
-	uint64_t nr_young;			/* last scan */
-	unsigned int nr_nodes;			/* of the guest */
-	struct engine_node nodes[GUEST_NUMA_NODES];
-	uint64_t nr_active, nr_inactive, nr_unevictable;
-	uint64_t nr_evicted, nr_refaults, nr_saved_by_last_look;
-	uint64_t nr_kept, nr_rejected_referenced;
-	/* Huge pages that went whole, in part, and not at all for a part. */
-	uint64_t nr_huge_evicted, nr_huge_split, nr_huge_kept;
-	uint64_t nr_over_target;	/* pages too many that are not idle */
-	uint64_t period_ns;		/* between scans, as the quota allows */
-	uint64_t nr_discarded;			/* given back by the guest */
-	uint64_t nr_prefetched;		/* brought back before they were used */
-	uint64_t nr_prefetch_hits;	/* of these, used then */
-	uint64_t nr_promoted;		/* used where they were, and so asked back */
-	uint64_t nr_taken[NR_FRAME_CLASSES];	/* evicted, by what it was */
-	uint64_t nr_of_class[NR_FRAME_CLASSES];	/* resident, last scan */
-	uint64_t nr_idle_clean;		/* clean page cache idle for long enough */
-	uint64_t nr_protected;	/* idle, but came back too soon the last time */
-	uint64_t nr_proactive;		/* evicted for being idle, not for a target */
-	uint64_t nr_cache_asked, nr_free_asked;	/* pages asked of the guest */
-	/* Pages wanted that the I/O quota put off, of all scans. */
-	uint64_t nr_io_delayed;
-	unsigned int proactive_scans;	/* threshold; ENGINE_AGES: none goes */
-	uint64_t nr_promotions;		/* refaults of the last minute */
-	/* Refaults soon enough, by distance, to be active at once; again. */
-	uint64_t nr_activated, nr_restored;
-	double file_share;		/* of what is wanted, of page cache */
-	bool held_by_psi, below_low, above_high;
-	uint64_t age_pages[ENGINE_AGES];	/* resident pages by idle age */
-	/* Aligned 2 MiB with resident pages, by the age of the youngest. */
-	uint64_t age_2m[ENGINE_AGES];
-	/* The dearest hold of the engine's lock, in frames: lock-hold.h. */
-	unsigned int most_spent;
-	char source[32], sink[32];
-	unsigned int source_granule_pages;
-	char last_error[128];
+	struct engine_scan_stats scan;
+	struct engine_memory_stats memory;
+	struct engine_reclaim_stats reclaim;
+	struct engine_prefetch_stats prefetch;
+	char source[32], sink[32];		/* names; constant */
+	unsigned int source_granule_pages;	/* see access/source.h; constant */
 };
 
 void engine_get_stats(struct engine *engine, struct engine_stats *stats);

@@ -71,7 +71,7 @@ ssize_t evict_last_look(struct engine *e, size_t nr)
 			e->pass.candidates[kept++] = gfn;
 		}
 	}
-	e->stats.nr_saved_by_last_look += saved;
+	e->stats.reclaim.nr_saved_by_last_look += saved;
 	hold_end(e);
 	return kept;
 }
@@ -103,7 +103,8 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 
 		if (!bitmap_test(e->scan.resident, gfn)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
-			e->stats.nr_taken[engine_class_of(e->config.view, gfn)]++;
+			e->stats.reclaim.nr_taken[engine_class_of(
+				e->config.view, gfn)]++;
 			gone++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn);
@@ -113,9 +114,9 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 				kept++;
 		}
 	}
-	e->stats.nr_evicted += gone;
-	e->stats.nr_saved_by_last_look += saved;
-	e->stats.nr_kept += kept;
+	e->stats.reclaim.nr_evicted += gone;
+	e->stats.reclaim.nr_saved_by_last_look += saved;
+	e->stats.reclaim.nr_kept += kept;
 	hold_end(e);
 	engine_count_huge(e, gfns, nr);
 	e->pass.nr_gone += gone;

@@ -74,9 +74,9 @@ void goal_look(struct engine *e)
 	look_at_host(goal, p);
 	refill_io(goal, p);
 	engine_lock(e);
-	e->stats.held_by_psi = goal->psi_high;
-	e->stats.below_low = goal->pressing;
-	e->stats.above_high = goal->relaxed;
+	e->stats.reclaim.held_by_psi = goal->psi_high;
+	e->stats.reclaim.below_low = goal->pressing;
+	e->stats.reclaim.above_high = goal->relaxed;
 	engine_unlock(e);
 }
 
@@ -121,7 +121,7 @@ size_t goal_io(struct engine *e, size_t max)
 	if (!e->policy.io_bytes)
 		allowed = max;
 	if (allowed < max)
-		e->stats.nr_io_delayed += max - allowed;
+		e->stats.reclaim.nr_io_delayed += max - allowed;
 	engine_unlock(e);
 	return min_u64(allowed, max);
 }

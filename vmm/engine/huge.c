@@ -106,7 +106,7 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 			kept += next - i;
 		} else {
 			keep(&e->pass, &e->history.frames, i, next);
-			e->stats.nr_huge_kept++;
+			e->stats.reclaim.nr_huge_kept++;
 		}
 	}
 	hold_end(e);
@@ -132,7 +132,7 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 		nr_split += gone && gone < SELECT_HUGE_PAGES;
 	}
 	engine_lock(e);
-	e->stats.nr_huge_evicted += nr_whole;
-	e->stats.nr_huge_split += nr_split;
+	e->stats.reclaim.nr_huge_evicted += nr_whole;
+	e->stats.reclaim.nr_huge_split += nr_split;
 	engine_unlock(e);
 }

@@ -54,8 +54,8 @@ void hold_begin(struct engine *e)
 
 void hold_end(struct engine *e)
 {
-	if (e->hold_cost > e->stats.most_spent)
-		e->stats.most_spent = e->hold_cost;
+	if (e->hold_cost > e->stats.scan.most_spent)
+		e->stats.scan.most_spent = e->hold_cost;
 	view_unlock(e->config.view);
 	engine_unlock(e);
 }

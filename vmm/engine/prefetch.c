@@ -102,7 +102,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 		add_head(view_map(e->config.view), p, g);
 	}
 	p->nr_hits += hits;
-	e->stats.nr_prefetch_hits += hits;
+	e->stats.prefetch.nr_prefetch_hits += hits;
 }
 
 static int compare_heads(const void *a, const void *b)
@@ -219,7 +219,7 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 		frame_set_fetched(&e->history.frames, e->pass.candidates[i]);
 		came++;
 	}
-	e->stats.nr_prefetched += came;
+	e->stats.prefetch.nr_prefetched += came;
 	hold_end(e);
 	p->nr_fetched += came;
 }
@@ -315,7 +315,7 @@ static void promote_used(struct engine *e)
 		ask(e, nr_ranges);
 		back = look_again(e, nr, nr_ranges);
 		engine_lock(e);
-		e->stats.nr_promoted += back;
+		e->stats.prefetch.nr_promoted += back;
 		engine_unlock(e);
 		engine_end_move(e);
 	}

@@ -113,9 +113,10 @@ static ssize_t reclaim_proactively(struct engine *e)
 		rc = pursue(e, anything_idle);
 	}
 	engine_lock(e);
-	e->stats.nr_proactive += e->pass.nr_gone - before;
-	e->stats.proactive_scans = scans;
-	e->stats.nr_promotions = proactive_refaults(&e->history.proactive);
+	e->stats.reclaim.nr_proactive += e->pass.nr_gone - before;
+	e->stats.reclaim.proactive_scans = scans;
+	e->stats.reclaim.nr_promotions =
+		proactive_refaults(&e->history.proactive);
 	engine_unlock(e);
 	return rc;
 }
@@ -148,7 +149,7 @@ int engine_reclaim(struct engine *e)
 		rc = reclaim_proactively(e);
 	over = goal_excess(e);
 	engine_lock(e);
-	e->stats.nr_over_target = over;
+	e->stats.reclaim.nr_over_target = over;
 	engine_unlock(e);
 	return rc;
 }
