@@ -2,6 +2,9 @@
 /*
  * The middle of a scan: what was seen of each frame becomes its age and its
  * list, and is counted: by age, by age of each 2 MiB, and for the working set.
+ *
+ * Locks: hold_begin() takes engine lock -> view lock, a piece of the frames at a
+ * time; the sums are published under the engine lock alone.
  */
 #include "config.h"
 

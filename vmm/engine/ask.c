@@ -11,6 +11,9 @@
  * It costs no write, and no room in swap.  What was asked for is waited for a
  * little, while other pages are spared.  A guest that gives nothing is treated as
  * one that can't be asked.
+ *
+ * Locks: engine lock --> what the guest is asked by: agent server's lock, or the
+ * balloon's device lock if it is free.
  */
 #include "config.h"
 

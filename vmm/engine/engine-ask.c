@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What others may ask and tell the engine; each call takes its lock. */
+/*
+ * What others may ask and tell the engine, from any thread.
+ *
+ * Locks: engine lock, or callback_lock; never both, and never the view's.
+ */
 #include "config.h"
 
 #include <errno.h>

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine's state, shared by its loop (engine.c) and reclaim.c. */
+/*
+ * The engine's state, in parts, and what its files do for each other.
+ *
+ * Locks, each taken along the arrow only:
+ *
+ *     callback_lock --> lock --> view lock
+ *
+ *   callback_lock  on_scan and its argument; held while it runs
+ *   lock           what others read or set: policy, stats, history, and whether
+ *                  the engine is held (lock-hold.h: how long it may be taken)
+ *   none           scan, census, pass, goal, ask: the engine's thread alone
+ */
 #ifndef VMM_ENGINE_ENGINE_INTERNAL_H
 #define VMM_ENGINE_ENGINE_INTERNAL_H
 
@@ -39,7 +50,7 @@ struct asked {
 	uint64_t again_ns;	/* not before */
 };
 
-/* What the guest was asked for, and what came of it: ask.c, under the lock. */
+/* What the guest was asked for, and what came of it: ask.c.  The thread's alone. */
 struct ask {
 	struct asked cache, free;
 	uint64_t cache_epoch;	/* of the agent, when it was asked */
@@ -60,20 +71,20 @@ struct ask {
  * residency, harvests and the sink need no lock.
  */
 struct engine_scan {
-	uint64_t nr_frames;	      /* of each bitmap; constant */
-	uint64_t *resident, *swapped; /* owned, as all below */
-	uint64_t *young;    /* accessed since the last scan that aged */
-	uint64_t *observed; /* of these, those that a source saw accessed */
+	uint64_t nr_frames;	/* of each bitmap; constant, for any thread */
+	uint64_t *resident, *swapped;	/* owned, as all below */
+	uint64_t *young;	/* accessed since the last scan that aged */
+	uint64_t *observed;	/* of these, those that a source saw accessed */
 	/*
 	 * As the two above, harvested since and not aged by yet: the next scan
 	 * takes them over.
 	 */
 	uint64_t *pending_young, *pending_observed;
-	uint64_t *assumed; /* young by the last harvest, but not seen */
-	uint64_t *huge;	   /* in huge pages; NULL: there can't be any */
+	uint64_t *assumed;	/* young by the last harvest, but not seen */
+	uint64_t *huge;		/* in huge pages; NULL: there can't be any */
 	uint64_t nr_young;
 	uint64_t look_start_ns, look_end_ns;
-	unsigned int turn; /* scans begun, good and bad */
+	unsigned int turn;	/* scans begun, good and bad */
 };
 
 /* By the reverse map, under the view's lock. */
@@ -104,27 +115,27 @@ struct engine_census {
  * changes it, under the lock, so it alone may read it without.
  */
 struct engine_history {
-	uint32_t scan_nr; /* of the last good scan */
+	uint32_t scan_nr;	/* of the last good scan */
 	struct frame_table frames;
 	/* By word of 64 frames, as each was last aged one by one; owned. */
 	uint64_t *seen_resident, *seen_swapped;
 	struct word_classes *word_classes;
 	struct proactive proactive;
 	struct wss_clock wss_clock;
-	struct wss_pages wss_pages; /* of the last good scan */
-	uint64_t wss_granule;	    /* frames; constant */
-	uint64_t *wss_alike;	    /* by granule; NULL for 1; owned */
+	struct wss_pages wss_pages;	/* of the last good scan */
+	uint64_t wss_granule;		/* frames; constant */
+	uint64_t *wss_alike;		/* by granule; NULL for 1; owned */
 };
 
 /* One pass of reclaim, at the end of a scan: reclaim.c.  The thread's alone. */
 struct engine_pass {
-	uint32_t *candidates;	  /* ENGINE_BATCH, sorted; owned */
-	struct gfn_range *ranges; /* of candidates; ENGINE_BATCH; owned */
-	uint32_t *chosen;      /* ENGINE_BATCH; NULL as scan.huge is; owned */
-	uint64_t *refused;     /* bitmap of what the sink refused; owned */
-	size_t batch;	       /* candidates at a time; <= ENGINE_BATCH */
-	uint64_t cpu_limit_ns; /* no further batch at this thread CPU time */
-	uint64_t nr_gone, nr_refused;
+	uint32_t *candidates;	/* ENGINE_BATCH, sorted; owned */
+	struct gfn_range *ranges;	/* of candidates; ENGINE_BATCH; owned */
+	uint32_t *chosen;	/* ENGINE_BATCH; NULL as scan.huge is; owned */
+	uint64_t *refused;	/* bitmap of what the sink refused; owned */
+	size_t batch;		/* candidates at a time; <= ENGINE_BATCH */
+	uint64_t cpu_limit_ns;	/* no further batch at this thread CPU time */
+	uint64_t nr_gone, nr_refused;	/* pages */
 	unsigned int min_idle;	/* scans that what goes must be idle for */
 	enum reclaim_stage stage;
 	bool may_drop;		/* the guest drops clean page cache */
@@ -132,41 +143,41 @@ struct engine_pass {
 	uint64_t clock_hand;	/* gfn a hard target goes on from; lasts */
 };
 
-/* How much is to go, by the host's state in this scan: goal.c.  The thread's.
- */
+/* How much is to go, by the host's state in this scan: goal.c.  As above. */
 struct engine_goal {
-	bool psi_high;		 /* above the policy's limit */
-	bool pressing;		 /* from below low until there is high */
-	bool relaxed;		 /* at high or above */
-	uint64_t wanted_by_host; /* pages */
-	int64_t io_pages;	 /* that may be evicted now; lasts */
-	uint64_t io_last_ns;	 /* when that was last refilled */
+	bool psi_high;		/* above the policy's limit */
+	bool pressing;		/* from below low until there is high */
+	bool relaxed;		/* at high or above */
+	uint64_t wanted_by_host;	/* pages */
+	int64_t io_pages;		/* that may be evicted now; lasts */
+	uint64_t io_last_ns;		/* when that was last refilled */
 };
 
 struct engine {
-	struct engine_config config; /* constant */
+	struct engine_config config;	/* constant */
 	pthread_t thread;
-	atomic_bool stopping; /* set once; any thread reads it */
+	atomic_bool stopping;	/* set once; any thread reads it */
 
 	/* The thread's alone. */
 	struct engine_scan scan;
 	struct engine_census census;
 	struct engine_pass pass;
 	struct engine_goal goal;
-	struct engine_policy scan_policy; /* copied as a scan begins */
-	unsigned int nr_failed;		  /* scans in a row */
-	unsigned int hold_cost;		  /* spent since hold_begin() */
-	struct prefetch *prefetch;	  /* owned; NULL until it is wanted */
-	struct nodes nodes;		  /* .nr and .of are constant */
+	struct ask ask;
+	struct engine_policy scan_policy;	/* copied as a scan begins */
+	unsigned int nr_failed;		/* scans in a row */
+	unsigned int hold_cost;		/* spent since hold_begin() */
+	struct prefetch *prefetch;	/* owned; NULL until it is wanted */
+	struct nodes nodes;		/* .nr and .of are constant */
 	struct log_limit limit;
+	uint64_t error_said_ns;		/* when an error was last logged */
 
 	struct fair_lock lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
 	struct engine_policy policy;
+	/* The engine's thread alone changes these two, and reads them freely. */
 	struct engine_stats stats;
 	struct engine_history history;
-	struct ask ask;
-	uint64_t error_said_ns; /* when an error was last logged */
 	bool held, was_held;	/* since the last scan; see engine_hold() */
 	bool moving;		/* the sink is at it; see engine_begin_move() */
 	pthread_cond_t rests;	/* it is no more */
@@ -184,8 +195,8 @@ int engine_check_policy(const struct engine_policy *p, char *why, size_t len);
 void engine_set_error(struct engine *e, const char *what, int rc);
 
 /*
- * Harvests a range into `young`, and adds to `looked`.  A harvest clears bits
- * that nothing else remembers: they stay in `looked` until a scan has aged by
+ * Harvests a range into `young`, and adds to `pending_young`.  A harvest clears
+ * bits that nothing else remembers: they stay pending until a scan has aged by
  * them, whatever fails between.  0 or -errno.
  */
 int engine_harvest(struct access_source *source, struct engine_scan *scan,

@@ -11,6 +11,9 @@
  * What is slow (residency, harvest, the sink) runs without the lock, on bitmaps
  * that only this thread has; the frame table changes under it, a chunk at a
  * time, so that readers never wait long (lock-hold.h).
+ *
+ * Locks: callback_lock -> engine lock; each is let go before a part of the scan
+ * is called that takes its own.
  */
 #include "config.h"
 

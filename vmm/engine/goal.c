@@ -9,6 +9,8 @@
  * Without watermarks it is the middle one always.  Pressure stalls, in the guest
  * or on the host, mean that memory is missed: nothing goes proactively then, and
  * the target is pursued a quarter as fast.
+ *
+ * Locks: engine lock, for the policy as it is now; the host is looked at without.
  */
 #include "config.h"
 

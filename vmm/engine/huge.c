@@ -10,6 +10,9 @@
  *
  * Parts are seen where tables map smaller pages than the host has (shadow
  * paging, or a guest's own page table by the reverse map).
+ *
+ * Locks: hold_begin() takes engine lock -> view lock, to move frames; counters
+ * are added to under the engine lock.
  */
 #include "config.h"
 

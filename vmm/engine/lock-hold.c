@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who waits for whom:
+ *
+ *     engine lock (fair) --> view lock, to read
+ *
+ * Other threads take one of them at a time.  hold_begin() queues behind all who
+ * wait for the engine lock; engine_lock() takes its turn among them.
+ */
 #include "config.h"
 
 #include "vmm/engine/engine-internal.h"

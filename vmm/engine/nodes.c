@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Locks: engine lock, for the policy's targets; the rest is the thread's. */
 #include "config.h"
 
 #include <errno.h>

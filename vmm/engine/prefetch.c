@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What to bring back, and what came of it.
+ *
+ * Locks: hold_begin() takes engine lock -> view lock, for the reverse map and
+ * the frame table; the sink is called without either, between
+ * engine_begin_move() and engine_end_move().
+ */
 #include "config.h"
 
 #include <errno.h>

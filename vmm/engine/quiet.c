@@ -2,6 +2,8 @@
 /*
  * Frames that do nothing are a scan older, and that is all there is to say of
  * them: 64 at a time, most of them alike.
+ *
+ * Locks: the caller has engine lock and view lock, and lets neither go here.
  */
 #include "config.h"
 
