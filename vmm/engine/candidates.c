@@ -23,23 +23,23 @@
 #define JUDGE_COST    (2 * HOLD_WALK)
 
 /* By its regions in the guest, or by a device of ours. */
-static bool is_locked(const struct engine_config *c, uint64_t gfn)
+static bool is_locked(const struct engine_config *c, gfn_t gfn)
 {
-	return rmap_page_unevictable(view_map(c->view), gfn) ||
-	       guest_mem_is_held(c->mem, GFN(gfn));
+	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
+	       guest_mem_is_held(c->mem, gfn);
 }
 
 /* Why a frame may not go, by the reverse map. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
-static enum verdict judge(const struct engine_config *c, uint64_t gfn)
+static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 {
 	struct rmap *map = view_map(c->view);
 	struct rmap_referenced r;
 
 	if (is_locked(c, gfn))
 		return KEEP_LOCKED;
-	if (rmap_page_referenced(map, gfn, &r))
+	if (rmap_page_referenced(map, gfn.v, &r))
 		return TAKE;	/* the map does not know it: stage 2 decides */
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
 }
@@ -50,7 +50,7 @@ static bool may_try(uint64_t gfn, void *arg)
 	const struct engine *e = arg;
 
 	return !bitmap_test(e->pass.refused, gfn) &&
-	       nodes_may_go(&e->nodes, gfn);
+	       nodes_may_go(&e->nodes, GFN(gfn));
 }
 
 static bool is_of_stage(uint64_t gfn, void *arg)
@@ -64,9 +64,9 @@ static bool is_of_stage(uint64_t gfn, void *arg)
 		[CLASS_NEVER] = NR_RECLAIM_STAGES,
 	};
 	struct engine *e = arg;
+	enum frame_class class = engine_class_of(e->config.view, GFN(gfn));
 
-	return stage_of[engine_class_of(e->config.view, gfn)] == e->pass.stage &&
-	       may_try(gfn, arg);
+	return stage_of[class] == e->pass.stage && may_try(gfn, arg);
 }
 
 void candidates_begin(struct engine *e, enum reclaim_stage stage)
@@ -135,7 +135,7 @@ static size_t judge_all(struct engine *e, size_t n)
 	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
 		uint32_t gfn = e->pass.candidates[i];
 
-		switch (judge(&e->config, gfn)) {
+		switch (judge(&e->config, GFN(gfn))) {
 		case TAKE:
 			e->pass.candidates[kept++] = gfn;
 			break;
@@ -206,7 +206,8 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
-		    hold_spend(e, HOLD_WALK) && !is_locked(&e->config, gfn))
+		    hold_spend(e, HOLD_WALK) &&
+		    !is_locked(&e->config, GFN(gfn)))
 			e->pass.candidates[nr++] = (uint32_t)gfn;
 	}
 	hold_end(e);

@@ -88,9 +88,9 @@ struct engine_scan {
 };
 
 /* By the reverse map, under the view's lock. */
-static inline enum frame_class engine_class_of(struct view *view, uint64_t gfn)
+static inline enum frame_class engine_class_of(struct view *view, gfn_t gfn)
 {
-	return frame_class_of(rmap_page_flags(view_map(view), gfn));
+	return frame_class_of(rmap_page_flags(view_map(view), gfn.v));
 }
 
 static inline uint64_t engine_scan_nr_resident(const struct engine_scan *scan)

@@ -96,6 +96,7 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 {
 	struct frame_table *t = &e->history.frames;
 	size_t gone = 0, saved = 0, kept = 0;
+	enum frame_class class;
 
 	hold_begin(e);
 	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
@@ -103,8 +104,8 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 
 		if (!bitmap_test(e->scan.resident, gfn)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
-			e->stats.reclaim.nr_taken[engine_class_of(
-				e->config.view, gfn)]++;
+			class = engine_class_of(e->config.view, GFN(gfn));
+			e->stats.reclaim.nr_taken[class]++;
 			gone++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn);

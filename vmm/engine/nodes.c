@@ -87,14 +87,14 @@ ssize_t nodes_pursue(struct engine *e,
 	return rc;
 }
 
-bool nodes_may_go(const struct nodes *n, uint64_t gfn)
+bool nodes_may_go(const struct nodes *n, gfn_t gfn)
 {
 	if (n->only < 0)
 		return true;
 	for (unsigned int i = 0; i < n->of[n->only].nr; i++) {
 		const struct gfn_range *r = &n->of[n->only].ranges[i];
 
-		if (gfn >= r->start.v && gfn - r->start.v < r->nr)
+		if (gfn.v >= r->start.v && gfn.v - r->start.v < r->nr)
 			return true;
 	}
 	return false;

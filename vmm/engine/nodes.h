@@ -45,7 +45,7 @@ ssize_t nodes_pursue(struct engine *e,
 		     ssize_t (*pursue)(struct engine *e,
 				       uint64_t (*wanted)(struct engine *e)));
 /* The frame is on the node that is pursued, or all are. */
-bool nodes_may_go(const struct nodes *n, uint64_t gfn);
+bool nodes_may_go(const struct nodes *n, gfn_t gfn);
 
 /* What each has by these bitmaps of frames, into of[GUEST_NUMA_NODES]. */
 void nodes_count(const struct nodes *n, const uint64_t *resident,
