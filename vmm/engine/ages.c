@@ -31,8 +31,9 @@ static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
 }
 
 /*
- * The regions are asked only of frames that are pinned already: choose() finds
- * the locked ones among the few that may go, and here they stay found.
+ * The regions are asked only of frames that are pinned already:
+ * candidates_choose() finds the locked ones among the few that may go, and here
+ * they stay found.
  */
 static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 {

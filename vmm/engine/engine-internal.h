@@ -188,6 +188,19 @@ struct engine {
 	void *on_scan_arg;
 };
 
+/* --- parts.c --------------------------------------------------------------- */
+/*
+ * Of zeroed parts: 0, -ENOMEM, or -EFBIG for more frames than a table takes.
+ * Those that failed are destroyed, too.  huge: there can be huge pages.
+ */
+int engine_scan_init(struct engine_scan *s, uint64_t nr_frames, bool huge);
+void engine_scan_destroy(struct engine_scan *s);
+int engine_history_init(struct engine_history *h, uint64_t nr_frames,
+			uint64_t granule);
+void engine_history_destroy(struct engine_history *h);
+int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge);
+void engine_pass_destroy(struct engine_pass *p);
+
 /* -EINVAL with why: a value is out of range. */
 int engine_check_policy(const struct engine_policy *p, char *why, size_t len);
 

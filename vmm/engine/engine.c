@@ -305,84 +305,6 @@ static void *engine_thread(void *arg)
 	return NULL;
 }
 
-static int scan_alloc(struct engine_scan *s, uint64_t nr_frames, bool huge)
-{
-	s->nr_frames = nr_frames;
-	s->resident = bitmap_new(nr_frames);
-	s->swapped = bitmap_new(nr_frames);
-	s->young = bitmap_new(nr_frames);
-	s->observed = bitmap_new(nr_frames);
-	s->pending_young = bitmap_new(nr_frames);
-	s->pending_observed = bitmap_new(nr_frames);
-	s->assumed = bitmap_new(nr_frames);
-	s->huge = huge ? bitmap_new(nr_frames) : NULL;
-	return s->resident && s->swapped && s->young && s->observed &&
-			       s->pending_young && s->pending_observed &&
-			       s->assumed && (s->huge || !huge)
-		       ? 0
-		       : -ENOMEM;
-}
-
-static void scan_destroy(struct engine_scan *s)
-{
-	free(s->resident);
-	free(s->swapped);
-	free(s->young);
-	free(s->observed);
-	free(s->pending_young);
-	free(s->pending_observed);
-	free(s->assumed);
-	free(s->huge);
-}
-
-static int history_alloc(struct engine_history *h, uint64_t nr_frames,
-			 uint64_t granule)
-{
-	int rc = frame_table_init(&h->frames, nr_frames);
-
-	if (rc)
-		return rc;
-	h->wss_granule = granule;
-	h->seen_resident = bitmap_new(nr_frames);
-	h->seen_swapped = bitmap_new(nr_frames);
-	h->word_classes =
-		calloc(BITMAP_WORDS(nr_frames), sizeof(*h->word_classes));
-	if (granule > 1)
-		h->wss_alike = bitmap_new(nr_frames / granule + 1);
-	return h->seen_resident && h->seen_swapped && h->word_classes &&
-			       (h->wss_alike || granule <= 1)
-		       ? 0
-		       : -ENOMEM;
-}
-
-static void history_destroy(struct engine_history *h)
-{
-	frame_table_destroy(&h->frames);
-	free(h->seen_resident);
-	free(h->seen_swapped);
-	free(h->word_classes);
-	free(h->wss_alike);
-}
-
-static int pass_alloc(struct engine_pass *p, uint64_t nr_frames, bool huge)
-{
-	p->refused = bitmap_new(nr_frames);
-	p->candidates = malloc(ENGINE_BATCH * sizeof(*p->candidates));
-	p->ranges = malloc(ENGINE_BATCH * sizeof(*p->ranges));
-	p->chosen = huge ? malloc(ENGINE_BATCH * sizeof(*p->chosen)) : NULL;
-	return p->refused && p->candidates && p->ranges && (p->chosen || !huge)
-		       ? 0
-		       : -ENOMEM;
-}
-
-static void pass_destroy(struct engine_pass *p)
-{
-	free(p->refused);
-	free(p->candidates);
-	free(p->ranges);
-	free(p->chosen);
-}
-
 static int alloc_all(struct engine *e)
 {
 	const struct engine_config *c = &e->config;
@@ -391,13 +313,13 @@ static int alloc_all(struct engine *e)
 	int rc = nodes_init(&e->nodes, c->numa, c->mem, &c->policy);
 
 	if (!rc)
-		rc = history_alloc(&e->history, nr_frames,
-				   max_u64(c->source->granule_pages,
-					   guest_mem_leaf_pages(c->mem)));
+		rc = engine_history_init(&e->history, nr_frames,
+					 max_u64(c->source->granule_pages,
+						 guest_mem_leaf_pages(c->mem)));
 	if (!rc)
-		rc = scan_alloc(&e->scan, nr_frames, huge);
+		rc = engine_scan_init(&e->scan, nr_frames, huge);
 	if (!rc)
-		rc = pass_alloc(&e->pass, nr_frames, huge);
+		rc = engine_pass_init(&e->pass, nr_frames, huge);
 	return rc;
 }
 
@@ -407,9 +329,9 @@ static void destroy(struct engine *e)
 	e->config.source->stopping = NULL;
 	if (e->config.sink)
 		e->config.sink->stopping = NULL;
-	history_destroy(&e->history);
-	scan_destroy(&e->scan);
-	pass_destroy(&e->pass);
+	engine_history_destroy(&e->history);
+	engine_scan_destroy(&e->scan);
+	engine_pass_destroy(&e->pass);
 	free(e->import);
 	prefetch_free(e->prefetch);
 	pthread_mutex_destroy(&e->callback_lock);

@@ -9,6 +9,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/engine/huge.c \
 	vmm/engine/lock-hold.c vmm/engine/lock-hold.h \
 	vmm/engine/nodes.c vmm/engine/nodes.h \
+	vmm/engine/parts.c \
 	vmm/engine/prefetch.c vmm/engine/prefetch.h \
 	vmm/engine/quiet.c \
 	vmm/engine/reclaim.c vmm/engine/reclaim.h
