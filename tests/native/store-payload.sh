@@ -38,6 +38,6 @@ one_run lz4 nr_mem store
 one_run zstd nr_mem store,codec=zstd
 one_run "a file" nr_far "store,codec=none,mem=16M,timeout=60s,file=$tmp/far,size=512M"
 "$vmm" run --kernel "$payload" --sink storm >/dev/null 2>"$tmp/refusal"
-is "$? $(grep -c "no sink 'storm'" "$tmp/refusal")" "2 1" \
+is "$? $(grep -c "unknown sink 'storm'" "$tmp/refusal")" "2 1" \
   "a sink that does not exist is refused"
 done_testing
