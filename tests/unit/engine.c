@@ -602,14 +602,14 @@ static void test_policy_limits(void)
 		struct engine_policy p;
 		const char *says;
 	} t[] = {
-		{ P(9, 2, 10), "scan period" },
-		{ P(3600001, 2, 10), "scan period" },
-		{ P(1000, 0, 10), "idle" },
-		{ P(1000, 255, 10), "idle" },
-		{ P(1000, 2, 0), "quota" },
-		{ P(1000, 2, 101), "quota" },
-		{ P(1000, 2, 10, .proactive_ppm = 1000001), "budget" },
-		{ P(1000, 2, 10, .psi_limit = 10001), "PSI" },
+		{ P(9, 2, 10), "scan_period_ms" },
+		{ P(3600001, 2, 10), "scan_period_ms" },
+		{ P(1000, 0, 10), "min_idle_scans" },
+		{ P(1000, 255, 10), "min_idle_scans" },
+		{ P(1000, 2, 0), "cpu_percent" },
+		{ P(1000, 2, 101), "cpu_percent" },
+		{ P(1000, 2, 10, .proactive_ppm = 1000001), "proactive_ppm" },
+		{ P(1000, 2, 10, .psi_limit = 10001), "psi_limit" },
 		{ P(1000, 2, 10, .low_bytes = 1), "watermarks" },
 		{ P(1000, 2, 10, .high_bytes = 1), "watermarks" },
 		{ P(1000, 2, 10, .low_bytes = 2, .high_bytes = 1),
