@@ -198,16 +198,18 @@ static int take_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 {
 	int err = damon_owner_configure(&ctl->owner, why, len);
 
-	if (err < 0)
-		return err;
-	if (err)
+	if (err > 0) {
 		ctl->nr_regions = 0;
-	err = put_regions(ctl, runs, nr);
+		err = 0;
+	}
+	if (!err)
+		err = put_regions(ctl, runs, nr);
 	if (!err)
 		err = run_turn(ctl, runs, nr, aging);
+	if (!err)
+		return 0;
 	/* Somebody changed it under us: begin anew the next time. */
-	if (err)
-		ctl->owner.in_doubt = true;
+	ctl->owner.in_doubt = true;
 	return err;
 }
 
@@ -220,6 +222,19 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 
 	if (!err) {
 		err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
+		/*
+		 * While somebody configures DAMON our own writes fail, in many
+		 * ways: soon a kdamond of theirs runs, or they are done.
+		 */
+		for (int i = 1; err && err != -ECANCELED && err != -ENOMEM &&
+		     i < NR_TRIES; i++) {
+			if (damon_owner_check(&ctl->owner, why, sizeof(why))) {
+				err = -EBUSY;
+				break;
+			}
+			usleep(OTHERS_US);
+			err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
+		}
 		damon_owner_unlock(&ctl->owner);
 	}
 	/* As long as it lasts, once. */

@@ -197,16 +197,23 @@ static int replace(struct damon_owner *o, const char *last_id)
 	return err;
 }
 
+int damon_owner_check(struct damon_owner *o, char *why, size_t len)
+{
+	int i = running_of_others(o->dir_fd);
+
+	if (refuse_module(why, len))
+		return -EBUSY;
+	return i >= 0 ? refuse_running(o->dir_fd, i, why, len) : 0;
+}
+
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len)
 {
 	char id[sizeof(o->id)];
-	int i = running_of_others(o->dir_fd), err = 0;
-
 	/* Turned on since we began: it would be refused each time, and late. */
-	if (refuse_module(why, len))
-		return -EBUSY;
-	if (i >= 0)
-		return refuse_running(o->dir_fd, i, why, len);
+	int err = damon_owner_check(o, why, len);
+
+	if (err)
+		return err;
 	if (damon_sysfs_running(o->dir_fd) >= 0)
 		err = turn_off(o);
 	read_id(id, sizeof(id));
@@ -216,8 +223,9 @@ int damon_owner_configure(struct damon_owner *o, char *why, size_t len)
 		err = replace(o, id);
 	o->in_doubt = err;
 	if (err)
-		snprintf(why, len, "DAMON refuses the configuration (%s): the "
-			 "young filter needs Linux 6.10", strerror(-err));
+		snprintf(why, len, "DAMON refuses the configuration (%s)%s",
+			 strerror(-err), err == -EINVAL || err == -ENOENT ?
+			 ": the young filter needs Linux 6.10" : "");
 	return err ? err : 1;
 }
 

@@ -62,6 +62,8 @@ void damon_owner_unlock(struct damon_owner *o);
  * -EBUSY with why: somebody else's kdamond runs, or another -errno with why.
  */
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len);
+/* 0, or -EBUSY with why: somebody else's kdamond runs. */
+int damon_owner_check(struct damon_owner *o, char *why, size_t len);
 /* Right before a pass: nobody has changed it meanwhile. */
 bool damon_owner_is_ours(const struct damon_owner *o);
 
