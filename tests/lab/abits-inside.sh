@@ -35,9 +35,9 @@ if [ "$source" = damon ] && [ -e $stat ]; then
 fi
 
 check "$source: pages of 4 KiB, all patterns" \
-  truth --mem 32M --rounds 3 --window 1000 --pattern all
+  truth --mem 32M --rounds 2 --window 1000 --pattern all
 check "$source: huge pages, all patterns" \
-  truth --mem 512M --huge --rounds 3 --window 1000 --pattern all
+  truth --mem 256M --huge --rounds 2 --window 1000 --pattern all
 
 [ "$source" = damon ] || { echo "1..$nr"; exit; }
 
@@ -64,7 +64,7 @@ k=/sys/kernel/mm/damon/admin/kdamonds
 watched() {
   while :; do read -r _ <$k/0/pid; done 2>/dev/null &
   reader=$!
-  truth --mem 16M --rounds 50 --window 1
+  truth --mem 16M --rounds 30 --window 1
   watched_rc=$?
   kill $reader
   return $watched_rc

@@ -39,7 +39,7 @@ tests_lab_damon_user_LDADD = $(VMM_LIBS)
 TESTS += $(LAB_TESTS)
 EXTRA_DIST += $(LAB_TESTS)
 # Access sources on real nested page tables.
-ABITS_LAB_TESTS = tests/lab/page-idle.sh tests/lab/guest-pte.sh
+ABITS_LAB_TESTS = tests/lab/guest-pte.sh
 LAB_TESTS += $(ABITS_LAB_TESTS)
 dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
 EXTRA_DIST += tests/lab/abits-inside.sh
@@ -83,9 +83,14 @@ LAB_TESTS += tests/lab/doctor.sh
 # Intel's page tables, in Bochs: on demand, for it takes many minutes.
 dist_check_SCRIPTS += tests/lab/ept.sh
 EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
-.PHONY: check-ept check-lab
+# Idle page tracking, in a kernel that takes ten minutes to build: on demand, too.
+dist_check_SCRIPTS += tests/lab/page-idle.sh
+.PHONY: check-ept check-lab check-page-idle
 check-lab: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LAB_TESTS)'
+check-page-idle: all
+	$(srcdir)/tests/lab/kernel/build-kernel
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/page-idle.sh
 check-ept: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/lab/ept.sh
 

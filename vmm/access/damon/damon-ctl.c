@@ -43,6 +43,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
+#include "vmm/util/stop-flag.h"
 
 #define START_MS    1000	/* for a kdamond to enter its loop */
 #define NR_TRIES    3
@@ -54,6 +55,9 @@
 #define SLOW_NS	       (NSEC_PER_SEC / 2)
 /* Other vmm get their turn between two of ours: they look more often than this. */
 #define OTHERS_US      3000
+/* So long somebody may take to configure DAMON: a script, on a busy machine. */
+#define NR_CHANGES     10
+#define CHANGE_US      100000
 
 #define SPARE_BYTES (UINT64_C(2) << VMM_PAGE_SHIFT)
 
@@ -226,13 +230,13 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		 * While somebody configures DAMON our own writes fail, in many
 		 * ways: soon a kdamond of theirs runs, or they are done.
 		 */
-		for (int i = 1; err && err != -ECANCELED && err != -ENOMEM &&
-		     i < NR_TRIES; i++) {
+		for (int i = 0; err && err != -ENOMEM && i < NR_CHANGES &&
+		     !stop_flag_is_set(stopping); i++) {
 			if (damon_owner_check(&ctl->owner, why, sizeof(why))) {
 				err = -EBUSY;
 				break;
 			}
-			usleep(OTHERS_US);
+			usleep(CHANGE_US);
 			err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
 		}
 		damon_owner_unlock(&ctl->owner);
