@@ -132,11 +132,11 @@ static void vm_start_asking(struct vm *vm, uint64_t target_pages,
 			    .target_bytes = target_pages * PAGE,
 			    .scan_period_ms = 10, .min_idle_scans = 2,
 			    .cpu_percent = 100 },
+		.on_scan = on_scan, .on_scan_arg = vm,
 	};
 
 	if (engine_new(&vm->engine, &config))
 		tap_bail("no engine");
-	engine_on_scan(vm->engine, on_scan, vm);
 }
 
 static inline void vm_start(struct vm *vm, uint64_t target_pages)

@@ -351,6 +351,8 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	if (!e)
 		return -ENOMEM;
 	e->config = *config;
+	e->on_scan = config->on_scan;
+	e->on_scan_arg = config->on_scan_arg;
 	e->policy = config->policy;
 	snprintf(e->stats.source, sizeof(e->stats.source), "%s",
 		 config->source->ops->name);

@@ -37,6 +37,8 @@ struct engine_guest {
 	void *ctx;
 };
 
+struct engine_stats;
+
 struct engine_config {
 	struct guest_mem *mem;		/* all not owned, outlive the engine */
 	struct view *view;
@@ -45,6 +47,9 @@ struct engine_config {
 	const struct engine_guest *guest;	/* NULL: it can't be asked */
 	const struct guest_numa *numa;		/* NULL: it has no nodes */
 	struct engine_policy policy;
+	/* As engine_on_scan(), from the first scan on; or NULL. */
+	void (*on_scan)(const struct engine_stats *stats, void *arg);
+	void *on_scan_arg;
 };
 
 int engine_new(struct engine **enginep, const struct engine_config *config);
