@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One request on its way, for client.c and client-multi.c. */
+/* One pending request, for client.c and client-multi.c. */
 #ifndef VMM_CLIENT_CLIENT_INTERNAL_H
 #define VMM_CLIENT_CLIENT_INTERNAL_H
 
@@ -12,30 +12,30 @@
 struct stat_transfer {
 	CURL *curl;		/* this and below: owned */
 	struct curl_slist *headers;
-	char *text;		/* what is sent */
+	char *text;		/* the request's body */
 	char *socket;
-	char *data;		/* what has come */
+	char *data;		/* what has been received */
 	size_t len, max_len, headers_len;
 	int (*on_line)(json_t *line, void *arg);	/* NULL: keep all */
 	void *arg;
 	bool stopped;		/* by on_line */
 	const char *wrong;	/* why the rest was refused; NULL: it was not */
-	char too_long[48];	/* what it points to then */
+	char too_long[48];	/* text for `wrong` */
 };
 
 /*
- * Makes t ready for curl, at rest in memory until stat_transfer_end().
- * timeout_ms 0: as long as it takes.  0 or -ENOMEM.
+ * Makes t ready for curl; it must not be moved in memory until
+ * stat_transfer_end().  timeout_ms 0: no limit.  0 or -ENOMEM.
  */
 int stat_transfer_begin(struct stat_transfer *t, const char *socket,
 			const char *method, const char *path,
 			const json_t *body, long timeout_ms);
 void stat_transfer_end(struct stat_transfer *t);
 
-/* What came of it when curl is done with it: as stat_request() tells. */
+/* The result when curl is done with it: as stat_request() returns it. */
 int stat_transfer_result(struct stat_transfer *t, CURLcode code,
 			 json_t **answer, char *why, size_t len);
-/* The same of a stream, which has no answer of its own. */
+/* The same for a stream, which has no answer of its own. */
 int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
 			  char *why, size_t len);
 

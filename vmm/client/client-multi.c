@@ -35,7 +35,7 @@ struct stat_multi *stat_multi_new(void)
 	return m;
 }
 
-/* Takes it off the list; it is the caller's then. */
+/* Takes it off the list; then the caller owns it. */
 static struct pending *take(struct stat_multi *m, const CURL *curl)
 {
 	struct pending **p = &m->pending, *found;
@@ -84,7 +84,7 @@ int stat_multi_start(struct stat_multi *m, const char *socket,
 		free(p);
 		return -ENOMEM;
 	}
-	/* A connection that a hung VM holds must not be waited for. */
+	/* Not to wait for a connection that a hung VM keeps open. */
 	curl_easy_setopt(p->transfer.curl, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(p->transfer.curl, CURLOPT_FORBID_REUSE, 1L);
 	if (curl_multi_add_handle(m->curl, p->transfer.curl)) {
@@ -104,7 +104,7 @@ static void finish(struct stat_multi *m, struct pending *p, CURLcode code)
 	int rc = stat_transfer_result(&p->transfer, code, &answer, why,
 				      sizeof(why));
 
-	/* Gone before it is told: done may start another. */
+	/* Freed before the call: done may start another request. */
 	stat_multi_fn *done = p->done;
 	void *arg = p->arg;
 

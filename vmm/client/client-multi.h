@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests to many VMs at once, in one thread: one that hangs keeps no other
- * waiting.  Not for use by several threads.
+ * Requests to many VMs at once, in one thread: one that hangs does not delay
+ * the others.  Not for use by several threads.
  */
 #ifndef VMM_CLIENT_CLIENT_MULTI_H
 #define VMM_CLIENT_CLIENT_MULTI_H
@@ -14,12 +14,12 @@ struct stat_multi;
 
 /* NULL: no memory. */
 struct stat_multi *stat_multi_new(void);
-/* Requests that are under way end without a call of theirs. */
+/* Pending requests end without a call of their callback. */
 void stat_multi_free(struct stat_multi *multi);
 
 /*
- * rc and why as stat_request() has them, -ETIMEDOUT besides; answer is the
- * callee's to decref, NULL where rc is not 0.
+ * rc and why as of stat_request(), and -ETIMEDOUT; the callee must decref
+ * answer, which is NULL where rc is not 0.
  */
 typedef void stat_multi_fn(void *arg, int rc, json_t *answer, const char *why);
 
@@ -33,8 +33,8 @@ int stat_multi_start(struct stat_multi *multi, const char *socket,
 		     stat_multi_fn *done, void *arg);
 
 /*
- * Goes on with all requests until something happens: a request makes progress,
- * one of the fds can be read, timeout_ms have passed.  0 or -errno.
+ * Continues all requests until something happens: a request makes progress, one
+ * of the fds can be read, timeout_ms have passed.  0 or -errno.
  */
 int stat_multi_wait(struct stat_multi *multi, const int *fds, size_t nr_fds,
 		    int timeout_ms);

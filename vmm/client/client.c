@@ -16,8 +16,8 @@
 #define NOT_OF_A_VM   "the answer is not what a VM would say"
 
 /*
- * What a VM can have to say.  JSON takes up to a hundred times its length in
- * memory, so no more than that: 64 MiB of it would take several GiB.
+ * The longest answers of a VM.  JSON takes up to a hundred times its length in
+ * memory, so no more is accepted: 64 MiB of it would take several GiB.
  *
  *   a process    STAT_MAX_REGIONS of at most 512 bytes
  *   processes    65536, all that a view keeps, of at most 256 bytes
@@ -28,7 +28,7 @@ static const struct {
 } answers[] = {
 	{ "/processes", 16 },
 	{ "/process/", 8 },
-	{ "/wss", 16 },		/* either */
+	{ "/wss", 16 },		/* as /processes, or as /process */
 	{ "", 1 },
 };
 
@@ -73,7 +73,7 @@ static void take_line(struct stat_transfer *t, const char *text, size_t len)
 	json_decref(line);
 }
 
-/* Hands on the complete lines; what follows the last one stays. */
+/* Passes on complete lines; what follows the last one is kept. */
 static void take_lines(struct stat_transfer *t)
 {
 	size_t start = 0;
@@ -107,7 +107,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 	memcpy(t->data + t->len, data, n);
 	t->len += n;
 	t->data[t->len] = 0;
-	/* An error is no stream: it is kept and told at the end. */
+	/* An error is no stream: it is kept and reported at the end. */
 	if (t->on_line && status_of(t) == 200)
 		take_lines(t);
 	return t->stopped || t->wrong ? 0 : n;
@@ -124,7 +124,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	return 0;
 }
 
-/* Where the whole may take for ever: non-zero when it has not even begun. */
+/* Where a transfer may last for ever: aborts one that has not begun. */
 static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
 		       curl_off_t up_all, curl_off_t up)
 {
@@ -223,7 +223,7 @@ int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
 	}
 }
 
-/* Of an answer that is whole.  -EINVAL: it is an error. */
+/* Parses a complete answer.  -EINVAL: it is an error. */
 static int take_answer(struct stat_transfer *t, json_t **answer, char *why,
 		       size_t len)
 {

@@ -10,7 +10,7 @@
 #include "vmm/client/client-internal.h"
 #include "vmm/client/metrics-all.h"
 
-/* A VM has about 100 families in 20 KiB; what has more is no VM. */
+/* A VM has about 100 families in 20 KiB; what sends more is no VM. */
 #define MAX_TEXT     (1u << 20)
 #define MAX_FAMILIES 1000
 
@@ -29,10 +29,10 @@ struct family {
 struct merge {
 	struct family *families;	/* owned, in order of appearance */
 	size_t nr;
-	bool failed;		/* no memory */
+	bool failed;		/* out of memory */
 };
 
-/* A line, without its end. */
+/* Appends a line, given without its end. */
 static void append(struct merge *m, struct part *p, const char *line, size_t len)
 {
 	char *bigger = realloc(p->text, p->len + len + 2);
@@ -48,7 +48,7 @@ static void append(struct merge *m, struct part *p, const char *line, size_t len
 	p->text[p->len] = '\0';
 }
 
-/* The family called name[0..len), made if it is new; NULL: no memory. */
+/* Finds or creates the family name[0..len); NULL: no memory. */
 static struct family *family_of(struct merge *m, const char *name, size_t len)
 {
 	struct family *f;
@@ -74,11 +74,11 @@ static struct family *family_of(struct merge *m, const char *name, size_t len)
 	return f;
 }
 
-/* "# TYPE NAME ...", "# HELP NAME ...", and samples of the family before. */
+/* "# TYPE NAME ...", "# HELP NAME ...", and samples of that family. */
 static void add_text(struct merge *m, const char *text)
 {
 	struct family *now = NULL;
-	bool first = false;	/* who tells of the family */
+	bool first = false;	/* this VM is the first with the family */
 
 	for (const char *line = text, *end; *line; line = end) {
 		size_t len = strcspn(line, "\n"), name_len;
@@ -113,7 +113,7 @@ static void add_up(struct merge *m, const char *name, bool up)
 
 		append(m, &f->about, about, strlen(about));
 	}
-	/* Names of VMs are names of files, without quotes or line ends. */
+	/* Names of VMs are file names, without quotes or line ends. */
 	len = asprintf(&sample, "vmm_up{vm=\"%s\"} %d", name, up);
 	if (len < 0) {
 		m->failed = true;
@@ -157,9 +157,9 @@ char *metrics_merge(const struct metrics_vm *vms, const char *const *texts,
 	return text;
 }
 
-/* --- asking --------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
-/* Until all have answered or failed; each has its own time limit. */
+/* Until all have answered or failed; each has its own timeout. */
 static void perform(CURLM *multi)
 {
 	int running = 1;
@@ -169,7 +169,7 @@ static void perform(CURLM *multi)
 			break;
 }
 
-/* Each new family is looked for among all: not without a bound. */
+/* Each new family is compared with all others, so they are limited. */
 static bool has_few_families(const char *text)
 {
 	unsigned int nr = 0;
@@ -186,7 +186,7 @@ static bool is_answer(const struct stat_transfer *t)
 	long status = 0;
 
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	/* Half of an answer does not have its end. */
+	/* A partial answer lacks the end marker. */
 	return status == 200 && !t->wrong && t->data && t->len >= 6 &&
 	       !strcmp(t->data + t->len - 6, "# EOF\n") &&
 	       strlen(t->data) == t->len && has_few_families(t->data);

@@ -75,7 +75,7 @@ static int check(struct attach_options *o)
 	return rc ? rc : service_options_check(&o->service);
 }
 
-/* What attach_all() starts: the user's words are for all, ours for one. */
+/* Set by attach_all(): its options hold for all domains, ours for one. */
 static int be_one_of_all(struct attach_options *o)
 {
 	if (!o->all) {
@@ -163,7 +163,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 	return rc;
 }
 
-/* After libvirt's metadata had its say. */
+/* After libvirt's metadata has been applied. */
 static void options_free(struct attach_options *o)
 {
 	service_options_free(&o->service);

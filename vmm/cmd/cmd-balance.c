@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm balance: one target for the host's guests, kept by moving the targets of
- * each.  The decision is in balance/balance.c, what guests say in guests.c.
+ * vmm balance: one target for the host's guests, met by changing the target of
+ * each.  The decision is in balance/balance.c, the guests' answers in guests.c.
  */
 #include "config.h"
 
@@ -23,7 +23,7 @@
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
 
-/* Where nothing can be measured; only ratios between guests matter then. */
+/* Where nothing can be measured; then only ratios between guests matter. */
 #define ASSUMED_REFAULT_NS 10000.0
 #define MIN_PERIOD_S 0.1
 #define MAX_PERIOD_S 3600.0
@@ -55,7 +55,7 @@ static int check(struct balance *b)
 	char why[512], *end;
 	int rc;
 
-	/* The command line has the last word. */
+	/* The command line overrides the file. */
 	if (b->target || b->keep_free)
 		b->config.target_bytes = b->config.free_bytes = 0;
 	rc = take_size("target", b->target, &b->config.target_bytes);
@@ -135,7 +135,7 @@ static json_t *guest_json(const struct balance_member *m,
 	json_object_set_new(j, "refaults_per_s",
 			    json_real(g->refaults_per_s));
 	json_object_set_new(j, "refault_ns", json_real(g->refault_ns));
-	/* JSON has no infinity: nothing to take is no price. */
+	/* JSON has no infinity, which means that nothing can be taken. */
 	if (g->loss < 1e300)
 		json_object_set_new(j, "slice_loss_ns_per_s",
 				    json_real(g->loss));
@@ -204,7 +204,7 @@ static uint64_t resident_of_all(const struct balance *b)
 	return sum;
 }
 
-/* Pages for all guests: as told, or what leaves the host enough. */
+/* Pages for all guests: the target, or what leaves the host enough. */
 static uint64_t find_total(const struct balance *b)
 {
 	uint64_t have, keep = b->config.free_bytes;
@@ -232,7 +232,7 @@ static void one_round(struct balance *b)
 		print_table(b, before);
 }
 
-/* True: a signal came, and this is to end. */
+/* True: a signal was received. */
 static bool wait_for_signal(int stop_fd, double seconds)
 {
 	struct timespec ts = {
@@ -244,7 +244,7 @@ static bool wait_for_signal(int stop_fd, double seconds)
 	return ppoll(&p, 1, &ts, NULL) > 0;
 }
 
-/* A rate takes two looks: the first one decides nothing. */
+/* A rate takes two samples: the first one decides nothing. */
 static int run(struct balance *b)
 {
 	int stop_fd = stop_guard_start_server();
@@ -265,7 +265,7 @@ static int run(struct balance *b)
 		if (wait_for_signal(stop_fd, b->period_s))
 			break;
 		balance_guests_look(&b->all);
-		/* By half a look nothing is decided. */
+		/* A partial sample decides nothing. */
 		if (stop_guard_is_stopping())
 			break;
 		one_round(b);

@@ -65,7 +65,7 @@ void client_close(struct client *c)
 	free(c->socket);
 }
 
-/* The guest chose its processes' names, and they go to a terminal. */
+/* The guest chooses its processes' names, and they go to a terminal. */
 static void make_printable(json_t *json)
 {
 	const char *key;

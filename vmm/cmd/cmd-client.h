@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the commands that talk to a running VM have in common. */
+/* Shared by the commands that talk to a running VM. */
 #ifndef VMM_CMD_CMD_CLIENT_H
 #define VMM_CMD_CMD_CLIENT_H
 
@@ -25,30 +25,30 @@ struct client {
 	  "print JSON as the VM sent it", NULL }
 
 /*
- * Parses the command line and finds the socket.  VMM_EXIT_OK, or the status
- * to end with, having told the user.  args: how many words may follow, and
- * what to call them in the usage.
+ * Parses the command line and finds the socket.  VMM_EXIT_OK, or the exit
+ * status after reporting an error.  args: how many arguments may follow, and
+ * their names in the usage.
  */
 int client_open(struct client *c, const struct poptOption *options, int argc,
 		char **argv, const char *args, int min_args, int max_args);
 void client_close(struct client *c);
 
 /*
- * GET, or PUT with a body; NULL having told the user.  Unless it is to be
- * printed as JSON, strings in the answer are without control characters.  It
- * may have any shape all the same: not all that listens is a VM.
+ * GET, or PUT with a body; NULL after reporting an error.  Unless it is to be
+ * printed as JSON, strings in the answer have no control characters.  It may
+ * have any shape: what listens there may not be a VM.
  */
 json_t *client_request(struct client *c, const char *path,
 		       const json_t *body);
 json_t *client_post(struct client *c, const char *path);
-/* answer, or NULL having told the user, where it is NULL or lacks member. */
+/* answer; or NULL, reported, if it is NULL or lacks member. */
 json_t *client_expect(struct client *c, json_t *answer, const char *member);
 void client_print_json(const json_t *json);
 
 /* Member of a member, for integers: client_int(j, "engine", "nr_scans"). */
 long long client_int(const json_t *json, const char *section,
 		     const char *name);
-/* Of a string; "" of all else. */
+/* Text of a string; "" for any other value. */
 const char *client_text(const json_t *json);
 const char *client_string(const json_t *json, const char *section,
 			  const char *name);

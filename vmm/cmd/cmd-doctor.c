@@ -49,7 +49,7 @@ static void print_group(const struct doctor_fact *facts, size_t nr,
 	}
 }
 
-/* Appends to the list of what can be, or of what cannot. */
+/* Appends to the list of what works, or of what does not. */
 static void add_ability(char lists[2][192], bool can, const char *what)
 {
 	size_t used = strlen(lists[!can]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm experiment: runs guests under one policy after the other, again and
- * again, and writes what came of it.
+ * vmm experiment: runs guests under one policy after the other, repeatedly, and
+ * writes the results.
  */
 #include "config.h"
 
@@ -45,7 +45,7 @@ struct session {
 	size_t nr;
 };
 
-/* A word without '/' and '.' is one that is installed. */
+/* A word without '/' and '.' names an installed file. */
 static void find_file(const char *word, char *file, size_t len)
 {
 	if (strpbrk(word, "/."))
@@ -95,7 +95,7 @@ static void print_plan(const struct plan *plan)
 	       (double)runs * each / 60);
 }
 
-/* VMM_EXIT_OK, or the status to end with; *done: there is nothing to run. */
+/* VMM_EXIT_OK, or the exit status; *done: there is nothing to run. */
 static int parse(struct options *o, int argc, char **argv, bool *done)
 {
 	const struct poptOption table[] = {
@@ -258,7 +258,7 @@ static int run_all(struct session *s)
 
 		r->repetition = (unsigned int)s->nr / per_repetition;
 		r->limit = within / plan->nr_policies;
-		/* Another one goes first in each repetition. */
+		/* Each repetition begins with another policy. */
 		r->policy = (within + r->repetition) % plan->nr_policies;
 		ctx.nr = (unsigned int)++s->nr;
 		rc = run_once(&ctx, r);

@@ -3,9 +3,9 @@
  * vmm inspect: the reverse map for people, in both directions.
  *
  *   inspect page GFN   frame -> the regions and processes that map it
- *   inspect referenced GFN  who has used it since the last time this was asked
+ *   inspect referenced GFN  who has used it since this was last asked
  *   inspect pid PID    process -> its regions, how much of each is idle
- *   inspect pids       which processes the agent told of
+ *   inspect pids       the processes that the agent reported
  *   inspect map PID    process -> the state of each of its pages
  */
 #include "config.h"
@@ -65,7 +65,7 @@ static void print_mapping(const json_t *m)
 	putchar('\n');
 }
 
-/* The rest of a long list, and what the page tables no longer confirm. */
+/* The rest of a long list, and mappings no longer in the page tables. */
 static void print_rest(const json_t *j, long long told)
 {
 	bool exact = json_is_true(json_object_get(j, "nr_mappings_is_exact"));
@@ -77,7 +77,7 @@ static void print_rest(const json_t *j, long long told)
 		       nr - told);
 	if (!nr)
 		printf("mapped   by no process that the agent told of\n");
-	/* Of one that is mapped once the _mapcount is 0. */
+	/* A page that is mapped once has a _mapcount of 0. */
 	if (exact && nr >= 0 && known >= nr)
 		printf("stale    %lld mappings that the agent told of are not "
 		       "in the page tables\n", known - nr + 1);
@@ -124,7 +124,7 @@ static void print_referenced(const json_t *j)
 
 static const struct view_of {
 	const char *word, *path;
-	const char *member;	/* that every answer has; NULL: it is a list */
+	const char *member;	/* in every answer; NULL: it is a list */
 	bool has_arg, changes;
 	void (*print)(const json_t *j);
 } views[] = {

@@ -2,9 +2,9 @@
 /*
  * vmm libvirt: prepares domains of libvirt for reclaim.
  *
- *   libvirt enable DOMAIN   the agent's device and the policy come in its XML
- *   libvirt disable DOMAIN  what was added goes
- *   libvirt show DOMAIN     what it has
+ *   libvirt enable DOMAIN   adds the agent's device and the policy to its XML
+ *   libvirt disable DOMAIN  removes what was added
+ *   libvirt show DOMAIN     prints what was added
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@ static const char *agent_name(enum domain_agent agent)
 	return agent == DOMAIN_AGENT_CHANNEL ? "channel" : "vsock device";
 }
 
-/* The definition as it shall be; for people's eyes, without secrets, as well. */
+/* The changed definition; also for display, without secrets. */
 static int change(const struct words *w, const char *xml, char **out, char *why,
 		  size_t len)
 {
@@ -51,7 +51,7 @@ static int change(const struct words *w, const char *xml, char **out, char *why,
 		domain_xml_disable(xml, out, why, len);
 }
 
-/* What is to be done to a domain. */
+/* The change to a domain. */
 struct job {
 	struct libvirt_domain d;
 	char *config, *shown;	/* changed; NULL without a definition */
@@ -69,7 +69,7 @@ static int plan_live(const struct words *w, struct job *job, char *why,
 	job->plan.plug = job->plan.unplug = DOMAIN_AGENT_NONE;
 	if (!job->d.live || w->no_live)
 		return 0;
-	/* One without a definition gets what its definition would. */
+	/* A domain without a definition gets what its definition would. */
 	if (!job->config)
 		rc = change(w, job->d.live, &changed, why, len);
 	if (!rc)
@@ -165,7 +165,7 @@ static int carry_out(struct job *job, char *why, size_t len)
 	if (!rc) {
 		printf("the running domain is changed, too\n");
 	} else if (job->changes_config) {
-		/* Half of it is done, and the rest will come. */
+		/* Half of it is done, the rest at the next start. */
 		log_warn("%s; its next start will do it", why);
 		rc = 0;
 	}
@@ -268,7 +268,7 @@ static int run(const struct words *w)
 
 #endif
 
-/* What would be refused when the guest is to be reclaimed is refused now. */
+/* Rejects now what reclaim of the guest would reject later. */
 static int check_wish(struct words *w)
 {
 	static const char *const agents[] = { "none", "channel", "vsock" };

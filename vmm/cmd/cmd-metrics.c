@@ -25,9 +25,9 @@
 #define MAX_VMS 4096
 #define MAX_CONNECTIONS 16u
 #define FLEET_PERIOD_MS 10000
-#define FLEET_WAIT_MS 30000	/* for the first answer, where one asks once */
+#define FLEET_WAIT_MS 30000	/* for the first answer, if printed once */
 
-static struct libvirt_fleet **fleets;	/* as long as the process */
+static struct libvirt_fleet **fleets;	/* for the life of the process */
 
 struct list {
 	struct metrics_vm *vms;		/* owned, and their strings */
@@ -56,7 +56,7 @@ static int by_name(const void *a, const void *b)
 		      ((const struct metrics_vm *)b)->name);
 }
 
-/* text, which is freed, with what is known of domains elsewhere. */
+/* Frees text; returns it with what is known of domains elsewhere. */
 static char *add_fleets(char *text, unsigned int wait_ms)
 {
 	char *all = NULL, *end = text ? strstr(text, "# EOF\n") : NULL;
@@ -75,7 +75,7 @@ static char *add_fleets(char *text, unsigned int wait_ms)
 	return NULL;
 }
 
-/* What there is now; owned by the caller. */
+/* All metrics now; owned by the caller. */
 static char *collect(unsigned int wait_ms)
 {
 	struct list list = { 0 };
@@ -141,7 +141,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 	connections_enter(arg, c, CONNECTION_IDLE);
 }
 
-/* The resolver takes any number, and has another port for those above. */
+/* The resolver accepts any number, and truncates those above. */
 static bool is_port(const char *text)
 {
 	return strspn(text, "0123456789") == strlen(text) &&
@@ -180,7 +180,7 @@ static int resolve(const char *text, struct addrinfo **found)
 	return rc;
 }
 
-/* Until the stop guard says so. */
+/* Until a stop signal. */
 static int serve(const char *listen, int stop_fd)
 {
 	struct connections connections;

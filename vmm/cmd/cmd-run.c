@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm run: builds a VM from its parts, runs it, takes it apart.
+ * vmm run: builds a VM from its parts, runs it, and frees them.
  *
- * The main thread waits for two things: a signal that ends the VM, which the
- * stop guard tells of, and the VM's end, by an eventfd of its own.  From the
- * signal on all that follows has its time (vmm/util/stop-guard.h), also what is
- * taken apart here.
+ * The main thread waits for two events: a signal that ends the VM, reported by
+ * the stop guard, and the VM's end, by an eventfd of its own.  From the signal
+ * on all that follows has a time limit (vmm/util/stop-guard.h), freeing the
+ * parts here included.
  */
 #include "config.h"
 
@@ -32,13 +32,13 @@
 #include "vmm/util/stop-guard.h"
 
 /*
- * A disk holds the buffers of one request; the other half is for rings and for
+ * A disk pins the buffers of one request; the other half is for rings and for
  * walks of page tables, a few for each queue and thread.
  */
 _Static_assert(RUN_MAX_DISKS * VIRTQUEUE_MAX_SEGS <= GUEST_MEM_MAX_HOLDS / 2,
 	       "disks may hold a page more often than can be counted");
 
-/* All owned; NULL what is not there (yet). */
+/* All owned; NULL where there is no such part (yet). */
 struct machine {
 	struct vm *vm;
 	struct legacy *legacy;
@@ -109,7 +109,7 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 	return service_start(&m->service, &o->service, &parts, why, len);
 }
 
-/* What the guest printed last, for a reader who is slow, but not for ever. */
+/* Timeout for a slow reader of the guest's last output. */
 #define OUTPUT_LIMIT_MS 1000
 
 static void take_apart(struct machine *m)
@@ -130,7 +130,7 @@ static void take_apart(struct machine *m)
 	vm_free(m->vm);
 }
 
-/* Until the VM has ended; the first signal ends it. */
+/* Returns when the VM has ended; the first signal ends it. */
 static void watch(struct vm *vm, int stop_fd)
 {
 	struct pollfd fds[] = {
@@ -173,7 +173,7 @@ static int run(struct machine *m, int stop_fd)
 		return rc;
 	watch(m->vm, stop_fd);
 	rc = exit_status(vm_wait_end(m->vm));
-	/* Threads may wait for memory on a device that never answers. */
+	/* Threads may be blocked on memory in a device that never answers. */
 	stop_guard_ending(rc);
 	vm_wait(m->vm);
 	return rc;

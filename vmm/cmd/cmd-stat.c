@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* vmm stat: what a running VM's memory does, once or after each scan. */
+/* vmm stat: the memory of a running VM, once or after each scan. */
 #include "config.h"
 
 #include <stdio.h>
@@ -106,7 +106,7 @@ static void print_store(const json_t *j)
 	putchar('\n');
 }
 
-/* Only while something is wrong with the store's device. */
+/* Printed only while the store's device has a problem. */
 static void print_device(const json_t *j)
 {
 	const char *state = client_string(j, "store", "device");
@@ -116,7 +116,7 @@ static void print_device(const json_t *j)
 		       client_string(j, "store", "device_error"));
 }
 
-/* Only while the guest waits for pages that can't be read. */
+/* Printed only while the guest waits for pages that cannot be read. */
 static void print_waiting(const json_t *j)
 {
 	long long nr = client_int(j, "store", "nr_waiting");
@@ -127,7 +127,7 @@ static void print_waiting(const json_t *j)
 		       client_string(j, "store", "last_error"));
 }
 
-/* Only where there were any. */
+/* Printed only if pages were prefetched. */
 static void print_prefetch(const json_t *j)
 {
 	if (client_int(j, "engine", "nr_prefetched"))
@@ -211,10 +211,10 @@ static void print_once(const json_t *j)
 struct follow {
 	int json;
 	unsigned long nr_lines;
-	long long evicted, refaults;	/* at the line before */
+	long long evicted, refaults;	/* as of the previous line */
 };
 
-/* Counters only rise; a line of something else may hold any numbers. */
+/* Counters only grow; a line of something else may have any numbers. */
 static long long more(long long now, long long before)
 {
 	return now > before && before >= 0 ? now - before : 0;
@@ -277,7 +277,7 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	return VMM_EXIT_OK;
 }
 
-/* Another question: of domains, as libvirt sees them. */
+/* --connect: statistics of domains, from libvirt. */
 static bool is_of_fleet(char **argv)
 {
 	for (; *argv; argv++)

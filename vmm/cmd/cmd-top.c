@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* vmm top: all guests of this user, on a screen that follows them. */
+/* vmm top: all guests of this user, on a screen that is updated. */
 #include "config.h"
 
 #include <locale.h>
@@ -26,7 +26,7 @@ struct words {
 	char **sockets, **uris;	/* NULL ends */
 };
 
-/* poptOptions have what they parse in front of them, so checks come after. */
+/* poptOptions need the variables before them, so checks come after. */
 static int check(const struct words *w, struct top_options *o)
 {
 	int column = TOP_RESIDENT;
@@ -67,7 +67,7 @@ static int parse(poptContext popt)
 	return VMM_EXIT_OK;
 }
 
-/* Text that nobody looks at again may as well have the first answers. */
+/* Text output is not updated, so it waits for the first answers. */
 static struct libvirt_fleet **open_fleets(const struct words *w)
 {
 	struct fleet_domain *domains;
@@ -116,7 +116,7 @@ int cmd_top(int argc, char **argv)
 	rc = parse(popt);
 	if (!rc)
 		rc = check(&w, &options);
-	/* Before there is another thread, and before ncurses catches signals. */
+	/* Before other threads start and before ncurses handles signals. */
 	if (!rc && !w.batch) {
 		options.stop_fd = stop_guard_start();
 		if (options.stop_fd < 0) {

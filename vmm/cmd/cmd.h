@@ -20,7 +20,7 @@ int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 
-/* Says what poptGetNextOpt() returned `opt` for.  VMM_EXIT_USAGE. */
+/* Reports the error `opt` of poptGetNextOpt().  VMM_EXIT_USAGE. */
 int cmd_bad_option(poptContext popt, int opt);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm inspect map: asks for the state of each page of a region, an answer at a
- * time, and draws it.
+ * vmm inspect map: requests the state of each page of a region, as many answers
+ * as that takes, and draws it.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@
 #define ROWS_OF_MANY  4		/* of a region, when all are shown */
 #define LEGEND_ROWS   10	/* that should stay on the screen */
 
-/* A guest can make a region that takes answers without end. */
+/* A guest can make a region that takes endless answers. */
 #define MAX_ANSWERS 256
 
 struct screen {
@@ -78,7 +78,7 @@ static json_t *ask(struct client *c, long long pid, uint64_t start,
 	return client_request(c, path, NULL);
 }
 
-/* Draws, or prints as it came.  *no_ages is malloc'ed, or stays NULL. */
+/* Draws, or prints as received.  *no_ages is malloc'ed, or stays NULL. */
 static int show_range(struct client *c, long long pid, uint64_t start,
 		      uint64_t end, struct picture *p, char **no_ages)
 {
@@ -166,7 +166,7 @@ static int show_region(struct request *r, const json_t *vma, unsigned int rows)
 	return show(r, start, end, json_object_get(vma, "flags"), rows);
 }
 
-/* Hexadecimal, with or without 0x, as everything tells addresses. */
+/* Hexadecimal, with or without 0x, as addresses are printed everywhere. */
 static bool parse_address(const char *text, char end, uint64_t *address,
 			  const char **rest)
 {
@@ -204,7 +204,7 @@ static bool has_flag(const json_t *vma, const char *name)
 	return false;
 }
 
-/* One region: that of an address, or the first of a name. */
+/* One region: the one with an address, or the first with a name. */
 static int show_one(struct request *r, const json_t *process,
 		    const char *where, uint64_t address, bool by_name)
 {

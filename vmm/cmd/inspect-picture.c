@@ -159,7 +159,7 @@ void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
 	}
 }
 
-/* What most pages are, of those that are something. */
+/* The state of most pages, of those that have one. */
 static unsigned int most(const uint64_t *n, unsigned int nr,
 			 unsigned int nothing)
 {
@@ -210,7 +210,7 @@ static void print_row(const struct picture *p, size_t first, struct pen *pen)
 		put_letter(pen, guest_looks[most(p->cells[i].guest, GUEST_NR,
 						 GUEST_NOTHING)]);
 	use_colour(pen, PLAIN);
-	/* Also a short row has the host's side where the others have it. */
+	/* Aligns the host's side of a short row with the other rows. */
 	printf("%*s", (int)(end - i) + 1, "");
 	for (i = first; i < end && i < p->nr; i++)
 		put_letter(pen, host_look(most(p->cells[i].host, HOST_NR,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A map of pages in characters, for terminals: the guest's side and the host's
- * side by side, one character a page or, of many pages, a block.
+ * side by side; one character is a page or, of many pages, a block.
  */
 #ifndef VMM_CMD_INSPECT_PICTURE_H
 #define VMM_CMD_INSPECT_PICTURE_H
@@ -11,7 +11,7 @@
 
 #include "vmm/util/control-answers.h"
 
-/* In rising order of what is chosen where a block has as many of two. */
+/* Of two states with as many pages in a block the later one is drawn. */
 enum guest_state {
 	GUEST_OUTSIDE, GUEST_NOTHING, GUEST_MAPPED, GUEST_NO_ACCESS, GUEST_SWAP,
 	GUEST_PRESENT, GUEST_DIRTY, GUEST_ACCESSED, GUEST_WRITTEN,
@@ -23,8 +23,8 @@ enum guest_state {
 
 enum host_state {
 	HOST_OUTSIDE, HOST_NOTHING, HOST_NOT_RAM, HOST_ABSENT, HOST_SWAP,
-	HOST_RESIDENT,		/* nobody counts its age */
-	HOST_AGE_FIRST,		/* and so on, a class of ages each */
+	HOST_RESIDENT,		/* its age is not known */
+	HOST_AGE_FIRST,		/* first of the classes of ages */
 	HOST_NR = HOST_AGE_FIRST + STAT_AGE_CLASSES
 };
 
@@ -34,18 +34,18 @@ struct picture_sums {		/* pages */
 
 struct picture;
 
-/* Of the addresses [start, end), in at most `rows` rows.  NULL: no memory. */
+/* For addresses [start, end), in at most `rows` rows.  NULL: no memory. */
 struct picture *picture_new(uint64_t start, uint64_t end, unsigned int width,
 			    unsigned int rows);
 void picture_free(struct picture *p);
-/* bits: STAT_MAP_*; age -1 where not known.  What is outside is ignored. */
+/* bits: STAT_MAP_*; age -1: not known.  Pages outside are ignored. */
 void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
 		 uint32_t bits, int age);
 uint64_t picture_block_pages(const struct picture *p);
-/* Prints it, and adds what it has to *sums. */
+/* Prints it, and adds its pages to *sums. */
 void picture_print(const struct picture *p, bool colour,
 		   struct picture_sums *sums);
-/* What the characters mean, with the pages of each state that there is. */
+/* The legend, with the pages of each state that occurs. */
 void picture_print_legend(const struct picture_sums *sums, bool colour);
 
 #endif

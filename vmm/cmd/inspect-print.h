@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the views of `vmm inspect` share. */
+/* Shared by the views of `vmm inspect`. */
 #ifndef VMM_CMD_INSPECT_PRINT_H
 #define VMM_CMD_INSPECT_PRINT_H
 
@@ -9,12 +9,12 @@
 void inspect_print_vma_flags(const json_t *flags);
 
 /*
- * inspect map PID [WHERE]: an exit status, having told the user.  where may be
+ * inspect map PID [WHERE]: an exit status, errors are reported.  where may be
  * NULL: all regions.
  */
 int inspect_map(struct client *client, const char *pid, const char *where);
 
-/* inspect pid PID and inspect pids, of what the VM answered. */
+/* inspect pid PID and inspect pids, from the VM's answer. */
 void inspect_print_process(const json_t *json);
 void inspect_print_processes(const json_t *json);
 

@@ -63,7 +63,7 @@ static long long idle_pages(const json_t *o)
 	return (long long)idle;
 }
 
-/* "3-4", by the last scan of this class and of the one before. */
+/* "3-4", from the last scan of this class and of the one before. */
 static const char *class_name(const json_t *limits, size_t class, char buf[24])
 {
 	long long to = json_integer_value(json_array_get(limits, class));

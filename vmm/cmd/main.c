@@ -44,8 +44,8 @@ static void usage(FILE *f)
 }
 
 /*
- * Of every verb, and of what popt prints: output that was lost is no success.
- * The reason is known only where the last write is the one that fails.
+ * For every verb, and for what popt prints: losing output is a failure.  The
+ * reason is known only where the last write is the one that fails.
  */
 static void check_output(int status, void *unused)
 {
@@ -61,7 +61,7 @@ static void check_output(int status, void *unused)
 		_exit(VMM_EXIT_FAILURE);
 }
 
-/* Usage messages call the program by argv[0]: both words of it. */
+/* Usage messages use argv[0], so it has both words. */
 static int run(const struct verb *v, int argc, char **argv)
 {
 	char name[32];
@@ -79,7 +79,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	return rc;
 }
 
-/* popt tells its table to nobody but in its help: the "--NAME"s there. */
+/* popt shows its table only in its help: reads the "--NAME"s there. */
 static void suggest_option(poptContext popt, const char *option, char *hint,
 			   size_t len)
 {

@@ -115,7 +115,7 @@ static int check_net(struct run_options *o)
 	return VMM_EXIT_OK;
 }
 
-/* Not popt's numbers: its message names the value, and not the option. */
+/* Not parsed by popt: its message names the value, not the option. */
 static int parse_number(const char *text, int min, int *value)
 {
 	char *end;
@@ -131,7 +131,7 @@ static int parse_number(const char *text, int min, int *value)
 	return 0;
 }
 
-/* The policy's nodes are the guest's. */
+/* Node targets are for nodes that the guest must have. */
 static int check_node_targets(const struct run_options *o)
 {
 	for (unsigned int i = o->numa.nr; i < GUEST_NUMA_NODES; i++)
@@ -268,7 +268,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	popt = poptGetContext("vmm run", argc, (const char **)argv, table, 0);
 	poptSetOtherOptionHelp(popt, "--kernel FILE [OPTION...]");
 	rc = parse_options(o, popt);
-	/* The table is this function's; only the arguments live on. */
+	/* The table is local to this function; only the arguments remain. */
 	poptFreeContext(popt);
 	if (rc)
 		return rc;

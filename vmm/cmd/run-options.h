@@ -29,7 +29,7 @@ struct run_options {
 	struct guest_numa numa;
 };
 
-/* VMM_EXIT_OK, or the status to end with, having told the user. */
+/* VMM_EXIT_OK, or the exit status after reporting an error. */
 int run_options_parse(struct run_options *o, int argc, char **argv);
 void run_options_free(struct run_options *o);
 

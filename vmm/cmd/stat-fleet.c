@@ -15,10 +15,10 @@
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 
-#define PERIOD_MS 60000		/* who asks once needs no second look */
+#define PERIOD_MS 60000		/* one answer is enough */
 #define WAIT_MS	  30000		/* for ssh too */
 
-/* Of the table's columns; what has none is in the JSON only. */
+/* Columns of the table; a row without one is in the JSON only. */
 static const char *const titles[FLEET_NR_VALUES] = {
 	[FLEET_MAX] = "MEMORY", [FLEET_ACTUAL] = "ACTUAL", [FLEET_RSS] = "RSS",
 	[FLEET_USABLE] = "USABLE", [FLEET_UNUSED] = "UNUSED",

@@ -2,7 +2,7 @@
 #ifndef VMM_CMD_STAT_FLEET_H
 #define VMM_CMD_STAT_FLEET_H
 
-/* `vmm stat --connect URI`, what libvirt says of domains; an exit status. */
+/* `vmm stat --connect URI`, domains as libvirt sees them; an exit status. */
 int fleet_stat(int argc, char **argv);
 
 #endif

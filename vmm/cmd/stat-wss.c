@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `vmm stat --wss`: the answer of GET /wss for people. */
+/* `vmm stat --wss`: prints the answer of GET /wss. */
 #include "config.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ char *stat_wss_path(const char *window, const char *pid)
 {
 	char *path = NULL;
 
-	/* The VM says what is wrong with them; no other query sneaks in. */
+	/* The VM checks the values; they must not add another parameter. */
 	if ((window && strpbrk(window, "&#% ?")) ||
 	    (pid && strpbrk(pid, "&#% ?")))
 		return NULL;

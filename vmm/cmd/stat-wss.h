@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-/* What to ask for; malloc'ed.  NULL: one of them can't be part of a URL. */
+/* The path to request; malloc'ed.  NULL: a value cannot be in a URL. */
 char *stat_wss_path(const char *window, const char *pid);
 void stat_wss_print(const json_t *answer);
 

@@ -56,12 +56,12 @@ void connection_refuse(int fd, const char *status, const char *why)
 	snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n"
 		 "Content-Type: application/json\r\nContent-Length: %zu\r\n"
 		 "Connection: close\r\n\r\n%s", status, strlen(body), body);
-	/* Whoever does not read has no room for it: that is its own loss. */
+	/* A client that does not read has no room for it, and loses it. */
 	if (send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;
 }
 
-/* The library finds the end of the stream, and closes it. */
+/* The library sees the end of the stream, and closes the connection. */
 static void close_one(struct connections *all)
 {
 	struct connection *c = NULL;
@@ -103,7 +103,7 @@ void connections_notify(void *arg, struct MHD_Connection *c, void **context,
 	struct connections *all = arg;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		/* Without memory it is one that is not counted. */
+		/* Without memory the connection is not counted. */
 		*context = calloc(1, sizeof(struct connection));
 		if (*context)
 			begin(all, *context, connection_fd(c));

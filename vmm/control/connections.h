@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The connections of a server of ours, and which of them is closed when there
+ * The connections of one of our servers, and which of them is closed when there
  * are too many, so that a new client always gets an answer:
  *
  *     those that wait for a request   (also for the rest of its header)
  *     then those that send its body
  *     then those that read the answer
  *
- * and of each the one that has been so for the longest.  One whose answer is
- * being worked out, or that reads /events, is not closed: of both there are
- * few, see jobs.h and events.h.
+ * and in each state the one that has been in it for the longest.  One whose
+ * answer is being prepared, or that reads /events, is not closed: the number of
+ * both is limited, see jobs.h and events.h.
  *
  * Locking: none, for the HTTP daemon's one thread alone.
  */
@@ -39,7 +39,7 @@ void connections_init(struct connections *all, unsigned int max);
 
 /*
  * For MHD_OPTION_NOTIFY_CONNECTION; all is a struct connections.  The library's
- * own limit must be above max, as closing takes it a moment.
+ * own limit must be above max, as closing takes the library a moment.
  */
 void connections_notify(void *all, struct MHD_Connection *c, void **context,
 			enum MHD_ConnectionNotificationCode code);
@@ -51,8 +51,8 @@ void connections_enter(struct connections *all, struct MHD_Connection *c,
 int connection_fd(struct MHD_Connection *c);
 
 /*
- * Answers with an error past the HTTP library, where that does not take an
- * answer.  Nothing of another answer may have been sent.
+ * Writes an error to the socket, bypassing the HTTP library, where that accepts
+ * no answer.  Nothing of another answer may have been sent.
  */
 void connection_refuse(int fd, const char *status, const char *why);
 

@@ -141,7 +141,7 @@ static void forget(void *arg)
 	free(r);
 }
 
-/* True when there is room for it, and it is among the readers. */
+/* Adds r to the readers; false when there are too many. */
 static bool join(struct event_hub *hub, struct reader *r)
 {
 	bool fits;

@@ -4,8 +4,8 @@
  *
  *   engine thread --publish--> backlog of each reader --MHD thread--> socket
  *
- * A reader that does not keep up loses lines (the next one it gets tells how
- * many, "dropped"); it never holds up the engine or other readers.
+ * A reader that does not keep up loses lines (the next one that it gets says
+ * how many, "dropped"); it never blocks the engine or other readers.
  *
  * Locking: one mutex inside; any thread.
  */
@@ -26,8 +26,8 @@ bool event_hub_has_readers(struct event_hub *hub);
 /* line ends with '\n' and is copied. */
 void event_hub_publish(struct event_hub *hub, const char *line);
 /*
- * A response that streams until the reader goes or the hub closes.  -EBUSY:
- * there are EVENT_MAX_READERS, -ENOMEM.
+ * A response that streams until the reader closes or the hub does.  -EBUSY:
+ * there are EVENT_MAX_READERS already, -ENOMEM.
  */
 #define EVENT_MAX_READERS 16
 int event_hub_subscribe(struct event_hub *hub,

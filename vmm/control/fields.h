@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The statistics by name: of what stat-snapshot.c makes JSON, metrics and events.
+ * The table of statistics, from which stat-snapshot.c makes JSON, metrics and
+ * events.
  */
 #ifndef VMM_CONTROL_FIELDS_H
 #define VMM_CONTROL_FIELDS_H
@@ -10,7 +11,7 @@
 enum field_kind { FIELD_U64, FIELD_U32, FIELD_BOOL, FIELD_DOUBLE };
 enum field_metric { FIELD_GAUGE, FIELD_COUNTER };
 
-/* The table's columns; scale turns the value into the metric's base unit. */
+/* scale converts the value to the metric's base unit. */
 struct field {
 	const char *section, *name;
 	enum field_kind kind;

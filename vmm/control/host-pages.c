@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * /proc/PID/pagemap is read in runs of frames that lie near each other.  The
- * bitmaps are as long as the guest's memory, but only what is read of them
- * costs memory.
+ * /proc/PID/pagemap is read in runs of frames that are close to each other.
+ * The bitmaps cover the guest's memory, but only the parts that are used take
+ * memory.
  */
 #include "config.h"
 
@@ -12,13 +12,13 @@
 #include "vmm/control/host-pages.h"
 #include "vmm/util/bitmap.h"
 
-/* Frames read at once, and the gap for which a run is not ended. */
+/* Most frames in one read, and the largest gap within a run. */
 #define RUN_MAX 8192
 #define GAP_MAX 64
 
 struct asked {
 	uint64_t gfn;
-	size_t at;	/* whose answer it is */
+	size_t at;	/* index of its answer */
 };
 
 _Static_assert(STAT_AGES == ENGINE_AGES, "clients know all ages");
@@ -86,7 +86,7 @@ static int age_of(const struct host_pages *hp, uint64_t gfn)
 
 	if (hp->no_ages || engine_get_page(hp->config->engine, GFN(gfn), &page))
 		return -1;
-	/* One that came since the last scan was just touched. */
+	/* It became resident after the last scan, so it was just touched. */
 	return page.resident ? page.age : 0;
 }
 
@@ -111,7 +111,7 @@ static int look_run(struct host_pages *hp, const struct asked *asked,
 	return 0;
 }
 
-/* As many of the sorted frames as make one run. */
+/* How many of the sorted frames make one run. */
 static size_t run_length(const struct asked *asked, size_t nr)
 {
 	size_t n = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The working set of the guest by the engine's counts, and of processes and
- * their regions by those of their frames: one that several map counts for each
- * of them, whoever of them used it.
+ * their regions by those of their frames: a frame that several map counts for
+ * each of them, whichever of them used it.
  */
 #include "config.h"
 
@@ -30,17 +30,17 @@ static void put_used(json_t *o, const struct used *u)
 	json_object_set_new(o, "high_bytes", json_integer(bytes(u->high)));
 }
 
-/* One request's means, and the counts of the region under way. */
+/* What one request uses, and the counts of the current region. */
 struct counter {
 	const struct stat_server_config *config;
 	const struct wss_window *window;
 	struct host_pages *host;
 	struct used region, total;
-	struct engine_use *uses;	/* owned; of the last batch */
+	struct engine_use *uses;	/* owned; for the last batch */
 	size_t max_uses;
 	bool no_memory;
-	json_t *regions;	/* where to put them, or NULL */
-	uint64_t nr_left_out;	/* of the regions, see STAT_MAX_REGIONS */
+	json_t *regions;	/* output, or NULL */
+	uint64_t nr_left_out;	/* regions, see STAT_MAX_REGIONS */
 };
 
 static void count_use(struct counter *k, const struct host_page *p,
@@ -50,7 +50,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 
 	if (!p->resident && !p->swapped)
 		return;
-	/* It came after the last scan, which is when the window ended. */
+	/* It became resident after the last scan, so after the window's end. */
 	if (p->resident && !use->scanned) {
 		k->region.high++;
 		return;
@@ -58,8 +58,8 @@ static void count_use(struct counter *k, const struct host_page *p,
 	k->region.nr += use->age < w->likely;
 	k->region.high += use->age < w->possible;
 	/*
-	 * Of frames that can't be told apart one was used at least, but it may
-	 * have been another's.
+	 * Of frames that cannot be told apart at least one was used, but not
+	 * necessarily this one.
 	 */
 	k->region.low += use->apart && use->proven_age < w->certain;
 }
@@ -128,7 +128,7 @@ static int add_process(struct counter *k, const struct view_process *p,
 	return !rc && k->no_memory ? -ENOMEM : rc;
 }
 
-/* Those of the agent, or the one that is asked for. */
+/* The processes that the agent reported, or the one with *pid. */
 static json_t *processes_json(const struct stat_server_config *c,
 			      const struct wss_window *window,
 			      const uint32_t *pid, unsigned int *status,
@@ -156,7 +156,7 @@ static json_t *processes_json(const struct stat_server_config *c,
 	return stat_inspect_failed(rc, status, why, len);
 }
 
-/* Why low and high are not the estimate; docs/access.md derives it. */
+/* Why low and high differ from the estimate; docs/access.md derives it. */
 static json_t *basis_json(const struct stat_server_config *c,
 			  const struct wss_estimate *e)
 {

@@ -104,8 +104,8 @@ static bool add_mapping(const struct rmap *map, uint64_t gfn,
 }
 
 /*
- * nr_mappings are those that the page tables, where they can be read, confirm.
- * mapcount is the agent's word, and can be more.
+ * nr_mappings counts mappings that the page tables, where they can be read,
+ * confirm.  mapcount is as the agent reported it, and can be larger.
  */
 static void put_mappings(json_t *o, struct view *view, uint64_t gfn)
 {
@@ -144,8 +144,8 @@ static void put_reverse_map(json_t *o, struct view *view, gfn_t gfn)
 }
 
 /*
- * The aligned 2 MiB around it: whether that is one huge page on the host, where
- * the kernel tells, and how long all of it was idle.
+ * The aligned 2 MiB block around it: whether that is one huge page on the host,
+ * if the kernel reports that, and for how long all of it has been idle.
  */
 static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 {
@@ -170,7 +170,7 @@ static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 		json_object_set_new(o, "block_2m_idle_scans", json_integer(age));
 }
 
-/* What the host has of it: as it is now, and as the engine remembers it. */
+/* The host's state of it now, and as the engine remembers it. */
 static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 {
 	struct host_pages *hp = host_pages_new(c);

@@ -13,8 +13,8 @@
 #include "vmm/util/control-answers.h"
 
 /*
- * Mappings of one page that are told one by one, and so many at most that are
- * looked at: a page of a library can have one in every process.
+ * How many mappings of one page are listed, and how many at most are counted: a
+ * page of a library can have one in every process.
  */
 #define STAT_PAGE_MAPPINGS	 256
 #define STAT_PAGE_MAPPINGS_COUNT 16384
@@ -25,29 +25,29 @@ json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
 
 /*
  * page_referenced(): tests and clears the accessed bit of every mapping, in the
- * guest's page tables, and tells which had it set.  NULL as above.
+ * guest's page tables, and returns which had it set.  NULL as above.
  */
 json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
 			     unsigned int *status, char *why, size_t len);
 
 /*
- * Looks at every mapping there is: seconds for tens of GiB, for as long as
- * config->patience lasts.  NULL: status 500, or 503 at its end.
+ * Visits every mapping there is: seconds for tens of GiB, up to the limit of
+ * config->patience.  NULL: status 500, or 503 at that limit.
  */
 json_t *stat_inspect_processes(const struct stat_server_config *config,
 			       unsigned int *status, char *why, size_t len);
-/* NULL with *status 404 and why (the agent never told of it), or as above. */
+/* NULL with *status 404 and why (not reported by the agent), or as above. */
 json_t *stat_inspect_process(const struct stat_server_config *config,
 			     uint32_t pid, unsigned int *status, char *why,
 			     size_t len);
 
 /*
- * The state of each page at the addresses [start, end) of a process, as far as
- * one answer goes: "next" is where the next one begins.  Runs of pages that are
- * alike are [pages, bits] or, where the age is known, [pages, bits, scans]; the
- * bits are of enum stat_map_bit.
+ * The state of each page at the addresses [start, end) of a process, as much as
+ * fits one answer: "next" is where the next one begins.  Runs of equal pages
+ * are [pages, bits] or, where the age is known, [pages, bits, scans]; the bits
+ * are of enum stat_map_bit.
  */
-#define STAT_MAP_MAX_STEPS 65536	/* entries looked at for one answer */
+#define STAT_MAP_MAX_STEPS 65536	/* entries visited for one answer */
 #define STAT_MAP_MAX_RUNS  16384
 
 /* NULL with status 400 (a bad range) or 404 (no such process). */
@@ -57,20 +57,20 @@ json_t *stat_inspect_map(const struct stat_server_config *config, uint32_t pid,
 
 /*
  * The working set within a window that ends with the last scan: of the guest
- * and of each process; with pid of that one and its regions.  NULL with status
- * 409 (no ages are known), 404 (no such process), 500 or 503 as above.
+ * and of each process; with pid, of that process and its regions.  NULL with
+ * status 409 (no ages are known), 404 (no such process), 500 or 503 as above.
  */
 json_t *stat_inspect_wss(const struct stat_server_config *config,
 			 uint64_t window_ns, const uint32_t *pid,
 			 unsigned int *status, char *why, size_t len);
 
-/* For the files of this. */
+/* Shared by the files that implement this. */
 json_t *stat_vma_flags_json(uint32_t flags);
 bool stat_find_frame(const struct stat_server_config *config, gfn_t gfn,
 		     uint64_t *hva, unsigned int *status, char *why,
 		     size_t len);
 json_t *stat_vma_json(const struct rmap_vma_desc *desc);
-/* The first above `after`; false at the end. */
+/* The first process with a pid above `after`; false at the end. */
 bool stat_next_process(const struct stat_server_config *config, uint32_t after,
 		       struct view_process *p);
 bool stat_find_process(const struct stat_server_config *config, uint32_t pid,

@@ -14,12 +14,12 @@
 #include "vmm/util/thread.h"
 
 struct stat_jobs {
-	struct stat_server_config config;	/* the job thread's */
+	struct stat_server_config config;	/* for the job thread only */
 	pthread_t thread;
 	atomic_bool stopping;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	unsigned int nr;		/* this and below: by lock */
+	unsigned int nr;		/* this and below: under lock */
 	TAILQ_HEAD(, stat_job) waiting;
 };
 
@@ -34,7 +34,7 @@ static void work(struct stat_jobs *jobs, struct stat_job *job)
 	int rc;
 
 	jobs->config.patience = &patience;
-	/* Whoever went away while it waited gets nothing worked out. */
+	/* Not for a client that has closed its connection meanwhile. */
 	rc = stat_patience_left(&patience);
 	if (rc)
 		stat_inspect_failed(rc, &a->status, a->why, sizeof(a->why));
@@ -62,7 +62,7 @@ static void *run(void *arg)
 		work(jobs, job);
 		pthread_mutex_lock(&jobs->lock);
 		jobs->nr--;
-		/* From here on the job is the HTTP thread's. */
+		/* From here on the job belongs to the HTTP thread. */
 		MHD_resume_connection(job->request->connection);
 	}
 	pthread_mutex_unlock(&jobs->lock);

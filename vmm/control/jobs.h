@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests that have to look at much of the guest: a thread of their own does
- * one after the other, so that all others are answered meanwhile.
+ * Requests that have to examine much of the guest: a thread of their own
+ * handles one after the other, so that all others are answered meanwhile.
  *
  *   HTTP thread --stat_jobs_add, connection suspended--> queue
  *   job thread  --answer, connection resumed--> HTTP thread takes the answer
@@ -18,7 +18,7 @@
 
 #include "vmm/control/resource.h"
 
-#define STAT_MAX_JOBS 16	/* that wait or are worked on */
+#define STAT_MAX_JOBS 16	/* queued or in progress */
 
 struct stat_job {
 	TAILQ_ENTRY(stat_job) link;
@@ -33,14 +33,14 @@ struct stat_jobs;
 /* config is copied, what it points to is not.  0 or -errno. */
 int stat_jobs_new(struct stat_jobs **jobsp,
 		  const struct stat_server_config *config);
-/* Ends what is worked on, answers what waits with an error, takes no more. */
+/* Ends the current job, answers queued ones with an error, takes no more. */
 void stat_jobs_stop(struct stat_jobs *jobs);
 /* After stat_jobs_stop(), and when the HTTP thread has ended. */
 void stat_jobs_free(struct stat_jobs *jobs);
 
 /*
- * Suspends the connection of job->request until the answer is there; fd is the
- * connection's.  False: too many wait already, or the server stops.
+ * Suspends the connection of job->request until the answer is ready; fd is the
+ * connection's.  False: the queue is full, or the server is stopping.
  */
 bool stat_jobs_add(struct stat_jobs *jobs, struct stat_job *job, int fd);
 

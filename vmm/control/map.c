@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The state of each page of a range of a process: what the guest's page table
- * says, where it can be read, else what the agent said, and what the host has
+ * The state of each page of a range of a process: from the guest's page table
+ * where that can be read, else from the agent's reports, and the host's state
  * of the frame.
  *
- * The guest lays its tables, and can make any range look long: an answer is
- * bounded by the entries it looks at and by its runs, and tells how far it got.
+ * The guest builds its page tables, and can make any range look long: an answer
+ * is limited in the entries visited and in its runs, and says how far it got.
  */
 #include "config.h"
 
@@ -47,11 +47,11 @@ struct walk {
 	uint32_t pid;
 	uint64_t at, end;
 	unsigned int nr_steps;
-	size_t nr;		/* of the batch: [i] is of gfns[i] */
+	size_t nr;		/* in the batch: [i] is of gfns[i] */
 	struct run runs[BATCH];
 	uint64_t gfns[BATCH];
 	struct host_page pages[BATCH];
-	struct run last;	/* of the answer, not yet in it */
+	struct run last;	/* the run not yet in the answer */
 	json_t *answer;
 };
 
@@ -75,7 +75,7 @@ static uint32_t bits_of_entry(const struct guest_walk_entry *e)
 	return bits;
 }
 
-/* What the agent said of the page at `at`: *next is the next page it told of. */
+/* What the agent reported at `at`; *next: the next page that it reported. */
 static uint64_t told_frame(const struct walk *w, const struct rmap_vma *vma,
 			   uint64_t *next)
 {
@@ -104,12 +104,12 @@ static struct run look_inside(struct walk *w, const struct rmap_mm *mm,
 	*next = told > w->at ? told : w->at + RMAP_PAGE_SIZE;
 	if (view_look(w->config->view, mm, w->at, &e))
 		return run;
-	/* The table is newer than what the agent said. */
+	/* The page table is newer than the agent's report. */
 	if (!e.pte.present)
 		run.bits &= ~BIT(STAT_MAP_MAPPED);
 	run.bits |= bits_of_entry(&e);
 	*gfn = e.pte.present ? e.pte.gfn : NO_GFN;
-	/* Frames differ inside a huge leaf; where nothing is, all is alike. */
+	/* Frames differ inside a huge leaf; an unmapped range is all alike. */
 	*next = e.pte.present ? w->at + RMAP_PAGE_SIZE : min_u64(*next, e.end);
 	return run;
 }
@@ -174,7 +174,7 @@ static void append(struct walk *w, const struct run *r)
 	w->last = *r;
 }
 
-/* False when the answer has all the runs it may have: then at is told. */
+/* False when the answer is full: then `at` says how far it got. */
 static bool take(struct walk *w, uint64_t from)
 {
 	for (size_t i = 0; i < w->nr; i++) {

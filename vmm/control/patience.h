@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How long an answer may be worked on.  What a guest has can be made to take
- * any time to look at, so whoever does looks here between two batches.
+ * Limits of the work on one answer.  A guest can make its state take any time
+ * to examine, so whoever examines it checks these between two batches.
  */
 #ifndef VMM_CONTROL_PATIENCE_H
 #define VMM_CONTROL_PATIENCE_H
@@ -10,18 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of the thread that works: a busy host takes nothing away from an answer. */
+/* The thread's CPU time: a busy host does not shorten an answer. */
 #define STAT_MAX_CPU_NS UINT64_C(30000000000)
 
 struct stat_patience {
-	int fd;				/* of who waits for the answer */
+	int fd;				/* of the client that waits */
 	const atomic_bool *stopping;	/* the server's */
 	uint64_t cpu_end_ns;		/* on the thread's clock */
 };
 
 /*
- * 0, or why to stop: -ECANCELED (nobody waits any more, or the server stops),
- * -ETIME (too much).  NULL has no end.
+ * 0, or why to stop: -ECANCELED (the client is gone, or the server is
+ * stopping), -ETIME (too much CPU time).  NULL: no limit.
  */
 int stat_patience_left(const struct stat_patience *p);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The engine's policy as JSON, both ways. */
+/* Converts the engine's policy to JSON and back. */
 #include "config.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static bool is_flag(const struct key *k)
 	return k->type == KEY_FLAG || k->type == KEY_WORD;
 }
 
-/* Up to the last one that has a target. */
+/* Up to the last node that has a target. */
 static json_t *nodes_json(const struct engine_policy *p)
 {
 	unsigned int nr = GUEST_NUMA_NODES;

@@ -22,8 +22,8 @@ struct visit {
 };
 
 /*
- * Finds the region that ends first above addr, and its frames at *at and above;
- * *at moves on.  -ENOENT at the end of the process, or when it is gone.
+ * Finds the first region that ends above addr, and its frames from *at on; *at
+ * advances.  -ENOENT at the end of the process, or when it has ended.
  */
 static ssize_t collect(struct visit *v, uint64_t addr, uint64_t *at,
 		       struct rmap_vma_desc *desc)

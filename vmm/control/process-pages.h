@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All pages of a process, region by region, with what the host has of them.
- * The view's lock is held for a batch at a time, and the host asked without it:
- * a large process must not keep the agent's news waiting.  A region that
- * changes meanwhile is visited as far as it was still there.
+ * All pages of a process, region by region, with the host's state of them.  The
+ * view's lock is held for a batch at a time, and not while the host is asked: a
+ * large process must not delay the agent's messages.  A region that changes
+ * meanwhile is visited as far as it still exists.
  */
 #ifndef VMM_CONTROL_PROCESS_PAGES_H
 #define VMM_CONTROL_PROCESS_PAGES_H
@@ -11,16 +11,16 @@
 #include "vmm/control/host-pages.h"
 
 struct process_pages_ops {
-	/* Some pages of a region: a frame mapped twice is told twice. */
+	/* Some pages of a region; a frame mapped twice occurs twice. */
 	void (*pages)(void *arg, const uint64_t *gfns,
 		      const struct host_page *pages, size_t nr);
-	/* That were all of this region; also of one without pages. */
+	/* All pages of this region are done; also if it has none. */
 	void (*end_region)(void *arg, const struct rmap_vma_desc *desc);
 };
 
 /*
- * 0, also for a process that is gone, or -errno: the host can't be asked, or
- * the request's patience is at its end (patience.h).
+ * 0, also for a process that has ended, or -errno: the host's state cannot be
+ * read, or the request's limit is reached (patience.h).
  */
 int process_pages_visit(const struct stat_server_config *config,
 			struct host_pages *host, uint32_t pid,

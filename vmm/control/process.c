@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From a process to its pages: how much of it, and of each of its regions, the
- * host has in RAM, for how long that was idle, and how much is in swap.  A
- * frame that is mapped twice counts twice, as in the resident size that a
- * kernel tells of a process.
+ * From a process to its pages: how much of it, and of each of its regions, is
+ * in the host's RAM, for how long that has been idle, and how much is in swap.
+ * A frame that is mapped twice counts twice, as in the resident size of a
+ * process that a kernel reports.
  */
 #include "config.h"
 
@@ -55,12 +55,12 @@ static void put_count(json_t *o, const struct page_count *n, bool ages)
 	json_object_set_new(o, "resident_by_idle_scans", classes);
 }
 
-/* One request's means, and the counts of the region under way. */
+/* What one request uses, and the counts of the current region. */
 struct counter {
 	struct host_pages *host;
 	struct page_count region, total;
-	json_t *regions;	/* where to put them, or NULL */
-	uint64_t nr_left_out;	/* of the regions, see STAT_MAX_REGIONS */
+	json_t *regions;	/* output, or NULL */
+	uint64_t nr_left_out;	/* regions, see STAT_MAX_REGIONS */
 };
 
 static void count_pages(void *arg, const uint64_t *gfns,
@@ -101,7 +101,7 @@ static json_t *process_json(const struct view_process *p)
 			 "has_pgd", p->has_pgd);
 }
 
-/* What each class of idle scans ends with, or why there are none. */
+/* The upper limits of the classes of idle scans, or why there are none. */
 static void put_classes(json_t *o, const char *no_ages)
 {
 	json_t *classes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* POST /referenced: what the engine asks of a page before it evicts it. */
+/* POST /referenced: the check that the engine makes before eviction. */
 #include "config.h"
 
 #include <stdio.h>

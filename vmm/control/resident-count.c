@@ -13,21 +13,21 @@
 #include "vmm/util/cond.h"
 #include "vmm/util/thread.h"
 
-#define CPU_SHARE 10	/* one part of so many, of one CPU */
+#define CPU_SHARE 10	/* 1/10 of one CPU */
 
 struct resident_count {
 	const struct guest_mem *mem;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake, done;
-	bool stopping;			/* this and below: by lock */
-	bool counting;			/* wanted, or under way */
-	bool complete;			/* a count has ended well */
+	bool stopping;			/* this and below: under lock */
+	bool counting;			/* requested, or in progress */
+	bool complete;			/* a count has succeeded */
 	uint64_t next_ns;		/* no count before */
 	struct resident_figure figure;
 };
 
-/* False: the rest of the count is for nobody. */
+/* Publishes a part of the count.  False: stop counting. */
 static bool show_part(struct resident_count *c,
 		      const struct resident_figure *part)
 {
@@ -41,7 +41,7 @@ static bool show_part(struct resident_count *c,
 	return go_on;
 }
 
-/* 0: all was counted. */
+/* 0: all pages were counted. */
 static int count_all(struct resident_count *c, struct resident_figure *found)
 {
 	uint64_t nr = guest_mem_nr_frames(c->mem), end;
@@ -92,7 +92,7 @@ static void *run(void *arg)
 		rc = count_all(c, &found);
 		cpu_ns = clock_thread_cpu_ns() - cpu_ns;
 		pthread_mutex_lock(&c->lock);
-		/* Of one that failed the figure before it is the better one. */
+		/* If it failed, the previous figure is the better one. */
 		if (!rc) {
 			c->figure = found;
 			c->complete = true;

@@ -114,7 +114,7 @@ static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 	return true;
 }
 
-/* Only announces it: the guest's driver may take its time, or be missing. */
+/* Only sets it: the guest's driver may take its time, or be missing. */
 static void put_balloon(const struct stat_server_config *c, const char *arg,
 			const struct stat_request *req, struct stat_answer *a)
 {
@@ -249,7 +249,7 @@ static void get_map(const struct stat_server_config *c, const char *arg,
 					   a->why, sizeof(a->why));
 }
 
-/* Seconds, with a fraction if need be. */
+/* Seconds, possibly with a fraction. */
 static bool parse_window(const char *text, uint64_t *window_ns,
 			 struct stat_answer *a)
 {
@@ -309,7 +309,7 @@ void stat_answer_print(struct stat_answer *a)
 	text = a->json ? json_dumps(a->json, flags) : NULL;
 	json_decref(a->json);
 	a->json = NULL;
-	/* A final newline is kind to people who use curl. */
+	/* A final newline, for people who use curl. */
 	if (!text || asprintf(&a->text, "%s\n", text) < 0)
 		a->text = NULL;
 	free(text);

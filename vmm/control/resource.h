@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the socket offers, apart from HTTP itself: server.h has the list. */
+/* The socket's resources, apart from HTTP itself: server.h lists them. */
 #ifndef VMM_CONTROL_RESOURCE_H
 #define VMM_CONTROL_RESOURCE_H
 
@@ -14,16 +14,16 @@
 
 struct MHD_Connection;
 
-/* One request while its body comes in. */
+/* One request while its body is received. */
 struct stat_request {
 	struct MHD_Connection *connection;	/* for the query: ?name=value */
-	int fd;			/* the connection's, while a job works on it */
-	struct stat_job *job;	/* owned; NULL unless it takes long */
+	int fd;			/* the connection's, during a job */
+	struct stat_job *job;	/* owned; NULL unless it is long */
 	size_t len;
 	char body[STAT_MAX_BODY + 1];
 };
 
-/* What a resource answers: a JSON value or, on error, status and why. */
+/* A resource's answer: a JSON value or, on error, status and why. */
 struct stat_answer {
 	unsigned int status;
 	json_t *json;		/* owned until it is printed */
@@ -32,7 +32,7 @@ struct stat_answer {
 };
 
 /*
- * Makes the text, JSON and a line end, of what there is: json, or why.  Both
+ * Makes the text, JSON and a newline, from json or, on error, from why.  Both
  * NULL with status 200: no memory, and text stays NULL.
  */
 void stat_answer_print(struct stat_answer *a);
@@ -40,12 +40,12 @@ void stat_answer_print(struct stat_answer *a);
 /* A path ending in '/' takes the rest of the URL as its argument. */
 struct stat_route {
 	const char *path, *method;
-	bool is_long;		/* looks at much of the guest: see jobs.h */
+	bool is_long;		/* examines much of the guest: see jobs.h */
 	void (*answer)(const struct stat_server_config *config, const char *arg,
 		       const struct stat_request *req, struct stat_answer *a);
 };
 
-/* NULL with status and why: no such resource, or not this method. */
+/* NULL with status and why: no such resource, or not with this method. */
 const struct stat_route *stat_find_route(const char *url, const char *method,
 					 const char **arg,
 					 struct stat_answer *a);

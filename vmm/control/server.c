@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The socket and its routes.  libmicrohttpd's one thread serves all connections
- * and what is quick; what looks at much of the guest is done by a thread of its
- * own, with the connection suspended, as the stream of /events while empty.
+ * and quick requests; requests that examine much of the guest are handled by
+ * another thread, with the connection suspended, like an empty /events stream.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@
 #include "vmm/util/listen.h"
 
 #define MAX_CONNECTIONS 64
-/* Of the descriptors left: as many again close, and the rest is for others. */
+/* Of free descriptors: as many may be closing; the rest is for others. */
 #define SHARE_OF_FDS	4
 #define IDLE_S		20
 #define HEADER_BYTES	(32u << 10)
@@ -43,7 +43,7 @@ struct stat_server {
 	struct MHD_Daemon *daemon;
 	struct event_hub *hub;
 	struct stat_jobs *jobs;
-	struct connections connections;	/* the daemon's thread */
+	struct connections connections;	/* of the daemon's thread */
 };
 
 static void enter(struct stat_server *s, struct MHD_Connection *c,
@@ -114,7 +114,7 @@ static enum MHD_Result respond_events(struct stat_server *s,
 	if (rc == -EBUSY)
 		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many read "
 			      "/events already; end one of them");
-	/* One that stops reading loses lines, and may go on when it likes. */
+	/* No timeout: a reader that stops loses lines, and may go on later. */
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	enter(s, c, CONNECTION_BUSY);
 	return respond(c, MHD_HTTP_OK, r, "application/jsonl");
@@ -169,7 +169,7 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 	return respond_json(c, &a);
 }
 
-/* What its header says; a body in chunks is as long as it gets. */
+/* By its header; the length of a chunked body shows as it is received. */
 static bool says_too_long(struct MHD_Connection *c)
 {
 	const char *len = MHD_lookup_connection_value(
@@ -178,7 +178,7 @@ static bool says_too_long(struct MHD_Connection *c)
 	return len && strtoull(len, NULL, 10) > STAT_MAX_BODY;
 }
 
-/* The header is complete, the body comes.  An answer now ends the connection. */
+/* The header is complete.  An answer now ends the connection. */
 static enum MHD_Result begin_request(struct stat_server *s,
 				     struct MHD_Connection *c, void **con_cls)
 {
@@ -200,7 +200,7 @@ static enum MHD_Result take_body(struct stat_request *req, const char *data,
 				 size_t *data_len)
 {
 	if (*data_len > STAT_MAX_BODY - req->len) {
-		/* The library takes no answer in the middle of a body. */
+		/* The library accepts no answer in the middle of a body. */
 		connection_refuse(connection_fd(req->connection),
 				  "413 Content Too Large", IS_TOO_LONG);
 		return MHD_NO;
@@ -266,8 +266,8 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 }
 
 /*
- * Fewer where few descriptors are left: a connection that can't be accepted
- * takes the place of none.
+ * Fewer where few descriptors are left: a connection that cannot be accepted
+ * does not make another one close.
  */
 static unsigned int max_connections(void)
 {
@@ -308,7 +308,7 @@ int stat_server_new(struct stat_server **sp,
 			MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC,
 		0, NULL, NULL, on_request, s,
 		MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-		/* Half of them for as long as closing takes. */
+		/* Half of them may be closing. */
 		MHD_OPTION_CONNECTION_LIMIT, 2 * s->connections.max,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
@@ -352,7 +352,7 @@ void stat_server_free(struct stat_server *s)
 		return;
 	if (s->config.engine)
 		engine_on_scan(s->config.engine, NULL, NULL);
-	/* First, as it is ours for as long as we listen: see listen.h. */
+	/* First, while we still listen, so that it is ours: see listen.h. */
 	unlink(s->path);
 	event_hub_close(s->hub);
 	stat_jobs_stop(s->jobs);

@@ -12,7 +12,7 @@
  *   GET /page/GFN       frame -> age, flags, mappings
  *   POST /referenced/GFN
  *                       who has used the frame; clears the accessed bits
- *   GET /processes      what the agent told
+ *   GET /processes      the processes that the agent reported
  *   GET /process/PID    VMAs with resident, idle-by-age
  *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS
  *                       the state of each page, as runs of pages
@@ -21,19 +21,19 @@
  *
  * Errors are {"error": "..."} with a 4xx or 5xx status.
  *
- * Whoever can open the socket may be a program that hangs, so nothing of it is
- * without a bound:
+ * A client may be a program that hangs, so everything has a limit:
  *
- *   64 connections   one more closes that which did nothing for the longest
+ *   64 connections   one more closes the one that was idle for the longest
  *   20 s             without a byte, in or out, end a connection (not /events)
  *   32 KiB           a request line with its headers (431)
  *   64 KiB           a body (413, at once)
- *   16 readers       of /events (503), each with 256 KiB of lines to read
- *   16 requests      that look at much of the guest, one after the other, each
- *                    as long as somebody waits and for 30 s of CPU (503);
- *                    all else is answered meanwhile
- *   0.1 s            that an answer waits for a count of resident pages, where
- *                    no engine keeps it, and nobody else meanwhile
+ *   16 readers       of /events (503), each with a backlog of 256 KiB
+ *   16 requests      that examine much of the guest, one after the other, each
+ *                    as long as its client waits and for 30 s of CPU (503); all
+ *                    other requests are answered meanwhile
+ *   0.1 s            for which an answer waits for a count of resident pages,
+ *                    where no engine keeps it; no other request is answered
+ *                    meanwhile
  */
 #ifndef VMM_CONTROL_SERVER_H
 #define VMM_CONTROL_SERVER_H
@@ -58,13 +58,13 @@ struct stat_server_config {
 	struct reclaim_sink *sink;		/* may be NULL */
 	struct stat_vm_provider vm;
 	struct stat_balloon_provider balloon;
-	/* Of the request that is worked on; the server's own, NULL: no end. */
+	/* Of the current request; set by the server, NULL: no limit. */
 	const struct stat_patience *patience;
 	/* The server's own, where there is no engine. */
 	struct resident_count *resident;
 };
 
-/* -EADDRINUSE: another vmm listens there.  why says what and the remedy. */
+/* -EADDRINUSE: another vmm listens there.  why has cause and remedy. */
 int stat_server_new(struct stat_server **sp,
 		    const struct stat_server_config *config, char *why,
 		    size_t len);

@@ -11,7 +11,7 @@
 #include "vmm/control/stat-snapshot.h"
 #include "vmm/util/clock.h"
 
-/* snap->engine is taken. */
+/* snap->engine is already filled. */
 static void take_memory(const struct stat_server_config *c,
 			struct stat_snapshot *snap)
 {
@@ -35,7 +35,7 @@ static void take_engine(struct engine *engine, struct stat_snapshot *snap)
 {
 	engine_get_stats(engine, &snap->engine);
 	engine_get_policy(engine, &snap->policy);
-	/* All is 0 before the first scan, as in the rest. */
+	/* All 0 before the first scan, as the rest is. */
 	engine_get_wss(engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
 }
 
@@ -133,13 +133,13 @@ static json_t *fault_times_json(const struct reclaim_sink_stats *s)
 	return a;
 }
 
-/* Of an error, as of now; 0: there was none. */
+/* How long ago an error was, in ns; 0: there was none. */
 static json_t *age_json(uint64_t when_ns)
 {
 	return json_integer(when_ns ? clock_now_ns() - when_ns : 0);
 }
 
-/* What went wrong last, with the pages and with the device they are on. */
+/* The last errors, of pages and of the device that stores them. */
 static void add_errors(json_t *section, const struct reclaim_sink_stats *sink)
 {
 	const struct store_stats *s = &sink->store;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Everything there is to tell about one VM at one moment, and the one table
- * that names it: JSON and OpenMetrics are both written from it.
+ * All statistics of one VM at one moment, and the one table that names them:
+ * JSON and OpenMetrics are both written from it.
  */
 #ifndef VMM_CONTROL_STAT_SNAPSHOT_H
 #define VMM_CONTROL_STAT_SNAPSHOT_H
@@ -16,7 +16,7 @@ struct stat_memory_counters {
 	uint64_t bytes, resident_bytes, swapped_bytes, discarded_bytes;
 };
 
-/* A part, its counters: zeros of what there is not. */
+/* The counters of each part; zeros for parts that do not exist. */
 struct stat_snapshot {
 	struct stat_memory_counters memory;
 	struct engine_stats engine;
@@ -31,7 +31,7 @@ struct stat_snapshot {
 	uint64_t fault_p50_ns, fault_p99_ns;	/* of sink.fault_times */
 };
 
-/* Locks what it reads, one after the other; any thread. */
+/* Takes the locks of what it reads, one after the other; any thread. */
 void stat_snapshot_take(const struct stat_server_config *config,
 			struct stat_snapshot *snap);
 

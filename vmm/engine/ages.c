@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The middle of a scan: what was seen of each frame becomes its age and its
- * list, and is counted: by age, by age of each 2 MiB, and for the working set.
+ * The middle of a scan: from what was observed of each frame follow its age and
+ * its list.  Frames are counted by age, by age of each 2 MiB block, and for the
+ * working set.
  *
- * Locks: hold_begin() takes engine lock -> view lock, a piece of the frames at a
- * time; the sums are published under the engine lock alone.
+ * Locks: hold_begin() takes engine lock -> view lock, for a part of the frames
+ * at a time; the sums are published under the engine lock alone.
  */
 #include "config.h"
 
@@ -16,7 +17,7 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define QUIET_SWEEP 64		/* scans in which each frame is looked at once */
+#define QUIET_SWEEP 64		/* scans: each frame is then aged by itself */
 #define NO_BLOCK  UINT64_MAX
 
 static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
@@ -31,9 +32,9 @@ static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
 }
 
 /*
- * The regions are asked only of frames that are pinned already:
- * candidates_choose() finds the locked ones among the few that may go, and here
- * they stay found.
+ * The regions are searched only for frames that are pinned already:
+ * candidates_choose() finds the locked ones among its few candidates, and this
+ * keeps them pinned.
  */
 static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 {
@@ -70,7 +71,7 @@ void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
 	}
 }
 
-/* What is resident, by what it is. */
+/* Counts a resident frame by its class. */
 static void count_class(struct engine_census *c, const struct frame_table *t,
 			uint64_t gfn, uint32_t flags, unsigned int min_idle)
 {
@@ -86,7 +87,7 @@ static void count_class(struct engine_census *c, const struct frame_table *t,
 		c->nr_protected++;
 }
 
-/* A resident frame's place is among the unevictable as long as it is pinned. */
+/* A resident frame is on the unevictable list for as long as it is pinned. */
 static void keep_pinned(struct engine *e, uint64_t gfn)
 {
 	struct frame_table *t = &e->history.frames;
@@ -149,9 +150,9 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 }
 
 /*
- * Most of a large guest does nothing most of the time: such frames are aged 64 at
- * a time (quiet.c).  Now and then each is looked at by itself all the same, for
- * what the test for quiet does not see.  False: the engine is to stop.
+ * Most of a large guest is idle most of the time: such frames are aged 64 at a
+ * time (quiet.c).  Now and then each is aged by itself all the same, for what
+ * the test for quiet frames does not detect.  False: the engine is to stop.
  */
 static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {

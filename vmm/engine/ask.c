@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the guest can give by itself, before anything of it is evicted:
+ * What the guest can give by itself, before any page of it is evicted:
  *
- *   free memory        by the balloon, in and out again: the guest's allocator
- *                      hands pages out, so nobody can be using them, and the
- *                      host forgets them.  A list of free frames, however
- *                      fresh, may name one that is in use again.
+ *   free memory        by inflating and deflating the balloon: the guest's
+ *                      allocator hands the pages out, so nobody can be using
+ *                      them, and the host discards them.  A list of free
+ *                      frames, however fresh, may name one that is in use
+ *                      again.
  *   clean page cache   the guest drops it, and then it is free memory.
  *
- * It costs no write, and no room in swap.  What was asked for is waited for a
- * little, while other pages are spared.  A guest that gives nothing is treated as
- * one that can't be asked.
+ * This costs neither a write nor space in swap.  For a while a request is
+ * pending, and as many pages fewer are evicted.  A guest that gives nothing is
+ * treated as one that cannot be asked.
  *
- * Locks: engine lock --> what the guest is asked by: agent server's lock, or the
+ * Locks: engine lock --> what carries the request: agent server's lock, or the
  * balloon's device lock if it is free.
  */
 #include "config.h"
@@ -24,16 +25,16 @@
 #include "vmm/util/min-max.h"
 
 #define WAIT_NS	   (5 * NSEC_PER_SEC)
-#define MAX_VAIN   6		/* then every five minutes */
-#define ENOUGH	   8		/* of what was asked for, one part in so many */
-#define DEAF	   2		/* so often in vain: it can't drop any */
-#define MIN_CACHE  256		/* pages that are worth asking for */
+#define MAX_VAIN   6		/* failures; then one every five minutes */
+#define ENOUGH	   8		/* success: 1/8 of what was requested */
+#define DEAF	   2		/* failures: it cannot drop any */
+#define MIN_CACHE  256		/* pages; less is not worth a request */
 #define MIN_FREE   1024
-/* Of its free memory a guest keeps so much: a sixteenth, 32 MiB at least. */
+/* The guest keeps this much free memory: a sixteenth, 32 MiB at least. */
 #define KEEP_SHARE 16
 #define KEEP_BYTES (UINT64_C(32) << 20)
 
-/* Which kind comes back more? */
+/* Learns from the refaults of each kind, anonymous memory and files. */
 static void learn(struct engine *e, const struct view_stats *v)
 {
 	struct ask *a = &e->ask;
@@ -41,7 +42,7 @@ static void learn(struct engine *e, const struct view_stats *v)
 		 file = 0;
 	uint64_t now = v->guest.nr_refaults_file;
 
-	/* A guest that was started anew counts from 0 again. */
+	/* A guest that has been restarted counts from 0 again. */
 	if (a->knows_guest && now > a->last_guest_refaults)
 		file = now - a->last_guest_refaults;
 	a->knows_guest = v->agent_connected;
@@ -63,8 +64,8 @@ bool ask_may_drop(struct engine *e)
 }
 
 /*
- * No longer waited for.  A guest that can't give, or lies, is asked ever less
- * often, and meanwhile the others are not spared.
+ * Ends a request.  A guest that cannot give memory, or lies, is asked less and
+ * less often, and in between nothing is spared for it.
  */
 static void judge(struct asked *asked, bool gave, uint64_t now)
 {
@@ -96,7 +97,7 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 		bool gave = e->ask.last_clean + asked->nr_asked / ENOUGH <=
 			    asked->mark;
 
-		/* A new picture of the guest shows what came of it. */
+		/* The result shows in a newer report of the guest. */
 		if (now < asked->until_ns &&
 		    (!gave || e->ask.last_epoch <= e->ask.cache_epoch + 1))
 			return asked->nr_pages;
@@ -117,7 +118,7 @@ static uint64_t ask_for_cache(struct engine *e, uint64_t over,
 	return want;
 }
 
-/* What the guest can give of its free memory, pages; nr_free: resident ones. */
+/* Free memory that the guest can give, pages; nr_free: resident ones. */
 static uint64_t nr_to_give(const struct engine_guest *guest,
 			   const struct view_stats *v, uint64_t nr_free)
 {
@@ -132,10 +133,10 @@ static uint64_t nr_to_give(const struct engine_guest *guest,
 }
 
 /*
- * What is given is told by what left the host's memory: what the guest has free
- * also grows meanwhile, as when it drops page cache.  That is spared, too: the
- * balloon takes it in the next turn.  A busy balloon is asked in each scan until
- * it listens, and that time is part of what is waited.
+ * What the guest gave is measured by what left the host's memory: the guest's
+ * free memory may also grow meanwhile, as when it drops page cache.  That is
+ * spared, too: the balloon takes it the next time.  A busy balloon is asked in
+ * each scan until it accepts, and that time is part of the request's timeout.
  */
 static uint64_t ask_for_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)

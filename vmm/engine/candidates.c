@@ -3,9 +3,9 @@
  * Which frames a batch of reclaim takes.
  *
  *   inactive list --idle long enough, of this stage--> e->pass.candidates
- *       in huge pages: what else of these is idle joins them
- *           locked, or accessed through a mapping: off the list's tail
- *               the others stay candidates
+ *       in huge pages: their other idle frames are added
+ *           locked, or accessed through a mapping: moved off the list's tail
+ *               the others remain candidates
  *
  * Locks: hold_begin() takes engine lock -> view lock, and neither is held on
  * entry or return.
@@ -19,17 +19,17 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define CHOOSE_FRAMES 1024	/* of the list, looked at in one go */
+#define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
 #define JUDGE_COST    (2 * HOLD_WALK)
 
-/* By its regions in the guest, or by a device of ours. */
+/* By its regions in the guest, or pinned by one of our devices. */
 static bool is_locked(const struct engine_config *c, gfn_t gfn)
 {
 	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
 	       guest_mem_is_held(c->mem, gfn);
 }
 
-/* Why a frame may not go, by the reverse map. */
+/* Whether the reverse map lets a frame be evicted, and if not, why. */
 enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
 
 static enum verdict judge(const struct engine_config *c, gfn_t gfn)
@@ -40,11 +40,11 @@ static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 	if (is_locked(c, gfn))
 		return KEEP_LOCKED;
 	if (rmap_page_referenced(map, gfn.v, &r))
-		return TAKE;	/* the map does not know it: stage 2 decides */
+		return TAKE;	/* not in the map: the second level decides */
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
 }
 
-/* Not again what the sink refused in this scan, nor from other nodes. */
+/* Not if the sink refused it in this scan, or if it is of another node. */
 static bool may_try(uint64_t gfn, void *arg)
 {
 	const struct engine *e = arg;
@@ -80,8 +80,8 @@ void candidates_begin(struct engine *e, enum reclaim_stage stage)
 }
 
 /*
- * Frames of this stage into e->pass.candidates, from where the last call ended;
- * from the tail where that was the end of the list.  Held.
+ * Puts frames of this stage into e->pass.candidates, from where the last call
+ * ended; from the tail where that was the end of the list.  Both locks held.
  */
 static size_t choose_idle(struct engine *e, size_t max)
 {
@@ -98,7 +98,7 @@ static size_t choose_idle(struct engine *e, size_t max)
 	return n;
 }
 
-/* What is idle of their huge pages joins n sorted candidates.  Held. */
+/* Adds the idle frames of their huge pages to n sorted ones.  Locks held. */
 static size_t choose_whole(struct engine *e, size_t n)
 {
 	size_t nr = 0, next, got;
@@ -125,8 +125,8 @@ static size_t choose_whole(struct engine *e, size_t n)
 }
 
 /*
- * Of n candidates those that may go; the others leave the tail of the list.
- * Held.
+ * Keeps those of n candidates that may be evicted; the others leave the tail of
+ * the list.  Both locks held.
  */
 static size_t judge_all(struct engine *e, size_t n)
 {
@@ -141,8 +141,9 @@ static size_t judge_all(struct engine *e, size_t n)
 			break;
 		case KEEP_REFERENCED:
 			/*
-			 * Its bits are clear now; the next round sees.  They
-			 * do not tell when it was used.
+			 * Its accessed bits are clear now: the next scan will
+			 * tell whether it is in use.  They do not say when it
+			 * was used.
 			 */
 			frame_touch(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
@@ -164,7 +165,7 @@ size_t candidates_choose(struct engine *e, size_t max)
 	while (!n && e->pass.stage < NR_RECLAIM_STAGES &&
 	       !engine_is_stopping(e)) {
 		n = choose_idle(e, max);
-		/* To find none takes the whole list: once is enough. */
+		/* Finding none means that the whole list was searched. */
 		if (!n)
 			candidates_begin(e, e->pass.stage + 1);
 	}
@@ -211,7 +212,7 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 			e->pass.candidates[nr++] = (uint32_t)gfn;
 	}
 	hold_end(e);
-	/* The hand may have passed the end of memory. */
+	/* The clock hand may have wrapped round at the end of memory. */
 	select_sort(e->pass.candidates, nr);
 	return nr;
 }

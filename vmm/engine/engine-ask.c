@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What others may ask and tell the engine, from any thread.
+ * The engine's interface for other threads: queries and settings.
  *
  * Locks: engine lock, or callback_lock; never both, and never the view's.
  */
@@ -88,7 +88,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 	return 0;
 }
 
-/* Of what is in RAM or in swap, as of the last scan; else 0. */
+/* The age of a frame in RAM or in swap as of the last scan; else 0. */
 static unsigned int age_of(const struct engine_history *h, uint64_t gfn)
 {
 	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||

@@ -8,12 +8,12 @@
  *                                                    |              |
  *                            wait <------------------+   last look -> sink
  *
- * What is slow (residency, harvest, the sink) runs without the lock, on bitmaps
- * that only this thread has; the frame table changes under it, a chunk at a
- * time, so that readers never wait long (lock-hold.h).
+ * Slow operations (residency, harvest, the sink) run without the lock, on
+ * bitmaps that only this thread uses; the frame table is changed under the
+ * lock, a part at a time, so that readers never wait long (lock-hold.h).
  *
- * Locks: callback_lock -> engine lock; each is let go before a part of the scan
- * is called that takes its own.
+ * Locks: callback_lock -> engine lock; each is released before calling a part
+ * of the scan that takes its own.
  */
 #include "config.h"
 
@@ -33,9 +33,9 @@
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 #define ERROR_AGAIN_NS (60 * NSEC_PER_SEC)
-#define REST_MARGIN   64	/* of the target */
+#define REST_MARGIN   64	/* a fraction of the target */
 
-/* One that lasts is told again now and then, not by each scan. */
+/* An error that lasts is logged again now and then, not in each scan. */
 void engine_set_error(struct engine *e, const char *what, int rc)
 {
 	char text[sizeof(e->stats.scan.last_error)];
@@ -53,7 +53,7 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	engine_unlock(e);
 	if (!is_new)
 		return;
-	/* Of a process that ends, who follows it tells. */
+	/* That a process has ended is reported by whoever follows it. */
 	log_limited(&e->limit,
 		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 		    "%s; will try again", text);
@@ -66,8 +66,8 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 	uint64_t g = range.start.v, end = g + range.nr;
 	int rc = ops->harvest(source, range, scan->young);
 	/*
-	 * A source that failed may have cleared bits first and says nothing of
-	 * them: what is resident there counts as touched.
+	 * A source that failed may have cleared bits without reporting them: so
+	 * all resident frames of the range count as touched.
 	 */
 	const uint64_t *touched = rc ? scan->resident : scan->young;
 	bool guesses = ops->assumed && !rc;
@@ -83,8 +83,8 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 }
 
 /*
- * A target that is reached, but for what comes and goes.  A guest that has not
- * grown to it yet is another matter: its ages will be needed.
+ * The target has been reached, apart from small fluctuations.  False for a
+ * guest that has not grown to its target yet: its ages will be needed.
  */
 static bool is_at_rest(struct engine *e)
 {
@@ -97,7 +97,7 @@ static bool is_at_rest(struct engine *e)
 	return target && resident <= target + target / REST_MARGIN;
 }
 
-/* With what last looks and scans that failed found since. */
+/* Adds what last looks and failed scans have found since the last scan. */
 static void take_pending(struct engine_scan *scan)
 {
 	for (uint64_t w = 0; w < BITMAP_WORDS(scan->nr_frames); w++) {
@@ -108,7 +108,7 @@ static void take_pending(struct engine_scan *scan)
 	scan->nr_young = bitmap_count(scan->young, 0, scan->nr_frames);
 }
 
-/* Fills the bitmaps of the scan with what it sees. */
+/* Fills the bitmaps of the scan. */
 static int look(struct engine *e)
 {
 	const struct guest_memslot *slots;
@@ -155,7 +155,7 @@ static int look(struct engine *e)
 	return 0;
 }
 
-/* good: the frames were aged; rc: what became of the whole scan. */
+/* good: the frames were aged; rc: the result of the whole scan. */
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		    bool good, int rc)
 {
@@ -210,10 +210,10 @@ static void call_back(struct engine *e)
 }
 
 /*
- * A scan may evict for as long as it looked, or as the quota has in a period
- * where that is more.  What is left waits for the next scan, so that a large
- * guest far over its target is taken from evenly and by fresh ages, and not for
- * seconds at a time with a long rest after.
+ * A scan may evict for as long as it observed, or for the quota's share of a
+ * period where that is longer.  The rest is left for the next scan, so that a
+ * large guest far over its target is reclaimed from evenly and by fresh ages,
+ * not for seconds at a time with a long pause after.
  */
 static uint64_t reclaim_share_ns(const struct engine_policy *p,
 				 uint64_t look_ns)
@@ -249,7 +249,7 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed++;
 	}
 	cpu = clock_thread_cpu_ns() - cpu;
-	/* Half a scan does not count, and is not published. */
+	/* A partial scan does not count, and is not published. */
 	if (engine_is_stopping(e))
 		return cpu;
 	publish(e, start, cpu, good, rc);
@@ -258,8 +258,8 @@ static uint64_t scan(struct engine *e)
 }
 
 /*
- * The quota lengthens the period of a scan that is too dear for it; scans that
- * fail double it, up to a minute.
+ * The quota lengthens the period of a scan that used more than its share;
+ * failed scans double it, up to a minute.
  */
 static uint64_t period_ns(const struct engine_policy *p, unsigned int nr_failed,
 			  uint64_t cpu_ns)
@@ -291,7 +291,7 @@ static void *engine_thread(void *arg)
 			continue;
 		}
 		e->stats.scan.period_ns = due - last;
-		/* A changed policy wakes us: the due time is another then. */
+		/* A changed policy wakes us, and changes the due time. */
 		if (clock_now_ns() < due) {
 			pthread_cond_timedwait(&e->wake, &e->lock.mutex, &ts);
 			continue;
@@ -325,7 +325,7 @@ static int alloc_all(struct engine *e)
 
 static void destroy(struct engine *e)
 {
-	/* Source and sink outlive us. */
+	/* Source and sink outlive the engine. */
 	e->config.source->stopping = NULL;
 	if (e->config.sink)
 		e->config.sink->stopping = NULL;
@@ -390,7 +390,7 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	/* At once, for a thread that holds the lock; the wake-up waits for it. */
+	/* At once, for a thread that holds the lock; the wake-up needs it. */
 	e->stopping = true;
 	engine_lock(e);
 	pthread_cond_signal(&e->wake);

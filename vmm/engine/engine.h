@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine: the loop that harvests accessed bits, ages frames, judges them
- * with the reverse map and sends cold ones to the sink.  It alone sees source,
- * view and sink.
+ * The engine: the loop that harvests accessed bits, ages frames, checks them
+ * against the reverse map and hands cold ones to the sink.  Nothing else knows
+ * source, view and sink together.
  *
  * Locking: the engine has one thread and one mutex; every function below may
  * be called from any thread.  Lock order: engine -> view.
@@ -25,14 +25,14 @@
 struct engine;
 
 /*
- * What the engine may ask of the guest, in its own thread.  Each returns at once:
- * 0, the guest was asked, or -errno; what comes of it shows in later scans.  A
- * member may be NULL.
+ * Requests that the engine's thread may make to the guest.  Each returns at
+ * once: 0 if the guest was asked, or -errno; the result shows in later scans.
+ * A member may be NULL.
  */
 struct engine_guest {
-	/* Drop so much clean page cache. */
+	/* Drop this much clean page cache. */
 	int (*drop_cache)(void *ctx, uint64_t nr_bytes);
-	/* Give so much of its free memory to the host, by the balloon. */
+	/* Give this much free memory to the host, by the balloon. */
 	int (*take_free)(void *ctx, uint64_t nr_bytes);
 	void *ctx;
 };
@@ -44,7 +44,7 @@ struct engine_config {
 	struct view *view;
 	struct access_source *source;
 	struct reclaim_sink *sink;
-	const struct engine_guest *guest;	/* NULL: it can't be asked */
+	const struct engine_guest *guest;	/* NULL: it cannot be asked */
 	const struct guest_numa *numa;		/* NULL: it has no nodes */
 	struct engine_policy policy;
 	/* As engine_on_scan(), from the first scan on; or NULL. */
@@ -58,8 +58,8 @@ void engine_free(struct engine *engine);
 
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
- * -EINVAL: values out of range; why says which.  One that evicts nothing ends that of
- * the scan under way, too, after at most 16 MiB.
+ * -EINVAL: values out of range; why says which.  A policy that evicts nothing
+ * also stops eviction in the current scan, after at most 16 MiB more.
  */
 int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 		      char *why, size_t len);
@@ -71,8 +71,9 @@ struct engine_node {
 };
 
 /*
- * Lifetimes: "total", since engine_new(), it only grows; "last scan", as it was
- * in the last good scan, 0 before there is one; "now", as it is.  A page is 4 KiB.
+ * How each counter behaves: "total" counts since engine_new() and only grows;
+ * "last scan" is as of the last good scan, 0 before the first; "now" is the
+ * current value.  A page is 4 KiB.
  */
 
 /* The scans themselves. */
@@ -81,17 +82,17 @@ struct engine_scan_stats {
 	uint64_t nr_scans;
 	/* Failures of any part of a scan; errors; total. */
 	uint64_t nr_scan_errors;
-	/* From the begin of a scan to its end; ns; last scan, good or bad. */
+	/* From the start of a scan to its end; ns; last scan, good or bad. */
 	uint64_t last_scan_ns;
 	/* CPU time of the engine's thread in scans; ns; total. */
 	uint64_t scan_cpu_ns_total;
-	/* From one scan to the next, as CPU quota and backoff allow; ns; now. */
+	/* From one scan to the next, by CPU quota and backoff; ns; now. */
 	uint64_t period_ns;
-	/* Found accessed since the scan before; pages; last scan. */
+	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
-	/* The dearest hold of the engine's lock (lock-hold.h); frames; maximum. */
+	/* The costliest hold of the lock (lock-hold.h); frames; maximum. */
 	unsigned int most_spent;
-	/* The last error's text, until a scan is without one; "" where none. */
+	/* The last error's text, until a scan has none; or "". */
 	char last_error[128];
 };
 
@@ -99,85 +100,85 @@ struct engine_scan_stats {
 struct engine_memory_stats {
 	/* RAM of the guest; pages; constant. */
 	uint64_t nr_pages;
-	/* In the host's RAM, and in swap or wherever the sink has it; pages; last
-	 * scan. */
+	/* In the host's RAM, and in swap or wherever the sink keeps it; pages;
+	 * last scan. */
 	uint64_t nr_resident, nr_swapped;
-	/* Given back by balloon and free page reporting; pages; total. */
+	/* Discarded by balloon and free page reporting; pages; total. */
 	uint64_t nr_discarded;
 	/* Nodes of the guest; nodes; last scan. */
 	unsigned int nr_nodes;
-	/* The same of each node as of all; pages; last scan. */
+	/* Resident and swapped on each node, as above; pages; last scan. */
 	struct engine_node nodes[GUEST_NUMA_NODES];
 	/* On each list of frames; pages; now, as the last scan left them. */
 	uint64_t nr_active, nr_inactive, nr_unevictable;
-	/* Resident, by what the reverse map says it is; pages; last scan. */
+	/* Resident, by class in the reverse map; pages; last scan. */
 	uint64_t nr_of_class[NR_FRAME_CLASSES];
 	/* Clean page cache idle for min_idle_scans; pages; last scan. */
 	uint64_t nr_idle_clean;
-	/* As idle, but kept for having come back too soon; pages; last scan. */
+	/* Idle as long, but protected by refaults; pages; last scan. */
 	uint64_t nr_protected;
 	/* Resident, by idle age in scans; pages; last scan. */
 	uint64_t age_pages[ENGINE_AGES];
-	/* Aligned blocks with resident pages, by the age of the youngest of these;
-	 * blocks of 2 MiB; last scan. */
+	/* Aligned blocks with resident pages, by the age of the youngest of
+	 * these; blocks of 2 MiB; last scan. */
 	uint64_t age_2m[ENGINE_AGES];
 };
 
-/* What reclaim did, and what it left. */
+/* What reclaim did, and what it left undone. */
 struct engine_reclaim_stats {
-	/* Taken by the sink; pages; total. */
+	/* Evicted by the sink; pages; total. */
 	uint64_t nr_evicted;
-	/* Evicted, by what the reverse map said it was; pages; total. */
+	/* Evicted, by class in the reverse map; pages; total. */
 	uint64_t nr_taken[NR_FRAME_CLASSES];
-	/* Evicted for being idle, not for a target; pages; total. */
+	/* Evicted proactively, not for a target; pages; total. */
 	uint64_t nr_proactive;
 	/* Evicted and then used again by the guest; pages; total. */
 	uint64_t nr_refaults;
-	/* Refaults at so short a distance that the page is active; pages; total. */
+	/* Refaults so soon that the page became active; pages; total. */
 	uint64_t nr_activated;
-	/* Of these, pages that were active when they were evicted; pages; total. */
+	/* Of these, pages that had refaulted early before; pages; total. */
 	uint64_t nr_restored;
-	/* Candidates found accessed just before they would go; pages; total. */
+	/* Candidates found accessed just before eviction; pages; total. */
 	uint64_t nr_saved_by_last_look;
-	/* Candidates that a mapping had used, so kept; pages; total. */
+	/* Candidates kept as accessed through a mapping; pages; total. */
 	uint64_t nr_rejected_referenced;
-	/* Handed to the sink and not taken by it; pages; total. */
+	/* Handed to the sink and not evicted by it; pages; total. */
 	uint64_t nr_kept;
-	/* Huge pages that went whole, or in part; of 2 MiB; total. */
+	/* Huge pages evicted whole, or in part; of 2 MiB; total. */
 	uint64_t nr_huge_evicted, nr_huge_split;
 	/* Huge pages kept as too little of them was idle; of 2 MiB; total. */
 	uint64_t nr_huge_kept;
-	/* Above what is to be resident, for not being idle; pages; last scan. */
+	/* Above the target, kept as not idle; pages; last scan. */
 	uint64_t nr_over_target;
-	/* Wanted and put off by the I/O quota; pages; total of each batch's. */
+	/* Put off by the I/O quota; pages; total over all batches. */
 	uint64_t nr_io_delayed;
-	/* The guest was asked to drop so much page cache; pages; total. */
+	/* Page cache that the guest was asked to drop; pages; total. */
 	uint64_t nr_cache_asked;
-	/* The balloon was asked to take so much free memory; pages; total. */
+	/* Free memory that the balloon was asked to take; pages; total. */
 	uint64_t nr_free_asked;
-	/* Idle age at which pages go proactively, ENGINE_AGES: none does; scans;
-	 * last scan. */
+	/* Idle age at which pages are evicted proactively, ENGINE_AGES: none
+	 * are; scans; last scan. */
 	unsigned int proactive_scans;
 	/* Refaults of the last minute; pages; last scan. */
 	uint64_t nr_promotions;
-	/* Of what is wanted, what page cache is to give; 0 to 1; last scan. */
+	/* Share of reclaim that page cache should give; 0 to 1; last scan. */
 	double file_share;
 	/* Pressure is above psi_limit; last scan. */
 	bool held_by_psi;
-	/* The host is short: since it had less than low_bytes, until it has
-	 * high_bytes; last scan. */
+	/* The host is short of memory: it had less than low_bytes, and has not
+	 * had high_bytes since; last scan. */
 	bool below_low;
-	/* The host has high_bytes or more, so nothing goes; last scan. */
+	/* The host has high_bytes or more, so nothing is evicted; last scan. */
 	bool above_high;
 };
 
-/* Pages brought back unasked: prefetch.h. */
+/* Pages brought back before a fault: prefetch.h. */
 struct engine_prefetch_stats {
 	/* Brought back before they were used; pages; total. */
 	uint64_t nr_prefetched;
-	/* Of these, used then; pages; total. */
+	/* Of these, used later; pages; total. */
 	uint64_t nr_prefetch_hits;
-	/* Used where the sink has them, and brought back for that; pages; total. */
+	/* Used in the sink's place, and brought back for that; pages; total. */
 	uint64_t nr_promoted;
 };
 
@@ -196,51 +197,52 @@ struct engine_page {
 	bool ram, resident, swapped;
 	uint8_t age;			/* scans since last seen accessed */
 	const char *list;		/* "active", "inactive", "unevictable", "none" */
-	unsigned int nr_evictions, nr_refaults;	/* of its life, up to 255 */
+	unsigned int nr_evictions, nr_refaults;	/* ever, up to 255 */
 };
 
 /* -ERANGE: no such frame. */
 int engine_get_page(struct engine *engine, gfn_t gfn, struct engine_page *page);
 
 /*
- * The working set within a window that ends with the last scan.  -EAGAIN: none
- * has been made yet.
+ * The working set within a window that ends with the last scan.  -EAGAIN: there
+ * has been no scan yet.
  */
 int engine_get_wss(struct engine *engine, uint64_t window_ns,
 		   struct wss_estimate *est);
-/* Frames that the source can't tell apart; a power of two. */
+/* How many frames the source cannot tell apart; a power of two. */
 uint64_t engine_wss_granule(const struct engine *engine);
 /* See struct access_source. */
 bool engine_source_is_lossy(const struct engine *engine);
 
 struct engine_use {
 	bool scanned;		/* resident in the last scan, else see below */
-	uint8_t age;		/* of one in swap too; as wss_pages has it */
+	uint8_t age;		/* also of a frame in swap; as in wss_pages */
 	uint8_t proven_age;
 	bool apart;		/* seen apart from the frames of its granule */
 };
 
-/* Any frames, into uses[0..nr-1]; of those that are not RAM all is 0. */
+/* Any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
 void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*
- * While held there are no scans: somebody else reads or writes all of the guest's
- * memory, and what comes back from swap thereby is not for the guest's sake.
- * Afterwards, a period later, only what the guest has used is a refault.  A scan
- * under way goes to its end, but evicts and prefetches nothing more: the call waits
- * for what the sink is at, at most 16 MiB.  Not in the engine's thread.
+ * Pauses the engine (held) or resumes it.  While paused there are no scans:
+ * somebody else reads or writes all of the guest's memory, and pages swapped in
+ * by that are no refaults of the guest.  After it, a period later, only pages
+ * that the guest has used count as refaults.  A current scan goes on to its
+ * end, but evicts and prefetches nothing more: the call waits for the sink's
+ * current work, at most 16 MiB.  Not from the engine's thread.
  */
 void engine_hold(struct engine *engine, bool held);
 
-/* Ages of frames [range), in swap too, into ages[0..nr-1]; 0 where nothing is. */
+/* Ages of frames [range), RAM or swap, into ages[0..nr-1]; 0 for others. */
 int engine_get_ages(struct engine *engine, struct gfn_range range,
 		    uint8_t *ages);
 
 /*
- * Ages that another process, or another host, had of the frames: by gfn, nr of
- * them, taken over in the next scan by frames that are resident and not found
- * young, or in swap.  Copied.  0 or -ENOMEM.
+ * Ages that another process, or another host, kept of the frames: by gfn, nr of
+ * them.  The next scan gives them to frames that are in swap, or resident and
+ * not found young.  Copied.  0 or -ENOMEM.
  */
 int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From candidates to pages that are gone:
+ * From candidates to evicted pages:
  *
  *   candidates --harvest again (the last look)--> still untouched
- *       still untouched --sink, a call at a time--> gone, read from residency
+ *       still untouched --sink, a call at a time--> evicted, by residency
  *
- * Locks: hold_begin() takes engine lock -> view lock for what changes the frame
- * table; harvests and the sink are called without either.  A call of the sink
- * is between engine_begin_move() and engine_end_move().
+ * Locks: hold_begin() takes engine lock -> view lock to change the frame table;
+ * harvests and the sink are called without either.  A call of the sink is
+ * between engine_begin_move() and engine_end_move().
  */
 #include "config.h"
 
@@ -19,22 +19,22 @@
 #include "vmm/util/bitmap.h"
 
 /*
- * A source's call costs more than looking at some frames too many: candidates
- * this close are looked at together.
+ * A source's call costs more than harvesting some frames too many: candidates
+ * this close are harvested together.
  */
 #define LOOK_GAP 512
 
 /*
- * A few pages that can't be taken now are normal (the kernel has them on their
- * way to a list, or pinned); so many are a sink that is full.
+ * A few pages that cannot be evicted now are normal (the kernel has them in a
+ * per-CPU batch, or pinned); this many mean that the sink is full.
  */
 #define REFUSED_ENOUGH 4096
 
-#define MOVE_COST 4	/* from list to list: its neighbours' links */
+#define MOVE_COST 4	/* from list to list: also changes its neighbours */
 
 /*
- * Pages handed to the sink in one call, 16 MiB: who stops or holds the engine
- * waits for no more than that.
+ * Pages handed to the sink in one call, 16 MiB: whoever stops or pauses the
+ * engine waits for no more than that.
  */
 #define SINK_PAGES 4096
 
@@ -76,7 +76,7 @@ ssize_t evict_last_look(struct engine *e, size_t nr)
 	return kept;
 }
 
-/* A frame that the sink kept; true when that means that it is in use. */
+/* A frame that the sink kept; true if that means that it is in use. */
 static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
 			 uint32_t gfn)
 {
@@ -88,8 +88,9 @@ static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
 }
 
 /*
- * Which of these nr frames went; counts them.  Returns how many.  What a sink that
- * failed has left, it may not have come to: nothing follows from that.
+ * Counts which of these nr frames were evicted, and returns how many.  A sink
+ * that failed may not have tried the others: they count as neither evicted nor
+ * kept.
  */
 static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 			 bool failed)
@@ -126,7 +127,7 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 	return gone;
 }
 
-/* One call of the sink.  How many went, or -errno, told. */
+/* One call of the sink.  Pages evicted, or -errno, already reported. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
 	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), gone;
@@ -135,12 +136,12 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 
 	failed = e->config.sink->ops->evict(e->config.sink, e->pass.ranges,
 					    nr_ranges, &res);
-	/* Nobody wants to know any more. */
+	/* Cancelled: nobody needs the result. */
 	if (failed == -ECANCELED)
 		return 0;
 	if (failed)
 		engine_set_error(e, "cold pages can't be evicted", failed);
-	/* Some may have gone before it failed. */
+	/* Some may have been evicted before it failed. */
 	for (size_t i = 0; i < nr_ranges; i++) {
 		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
 					 e->scan.resident, e->scan.swapped);
@@ -154,7 +155,7 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 	return failed ? failed : (ssize_t)gone;
 }
 
-/* As many of the candidates from i on as go in one call; no huge page is cut. */
+/* The end of a call that begins at candidate i; splits no huge page. */
 static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
 	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;

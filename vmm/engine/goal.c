@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How much memory is to go:
+ * How much memory to evict:
  *
  *   host has      below low             low to high          above high
  *                 idle pages,           for the target,      nothing
  *                 until there is high   and proactively
  *
- * Without watermarks it is the middle one always.  Pressure stalls, in the guest
- * or on the host, mean that memory is missed: nothing goes proactively then, and
- * the target is pursued a quarter as fast.
+ * Without watermarks the middle column always applies.  Pressure stalls, in the
+ * guest or on the host, mean that memory is short: then nothing is evicted
+ * proactively, and for the target a quarter as fast.
  *
- * Locks: engine lock, for the policy as it is now; the host is looked at without.
+ * Locks: engine lock, for the current policy; the host's state is read without.
  */
 #include "config.h"
 
@@ -28,7 +28,7 @@ static bool is_psi_high(struct view *view, unsigned int limit)
 	int host = pressure_memory();
 
 	view_get_stats(view, &guest);
-	/* A kernel without PSI feels no pressure that we could know of. */
+	/* Without PSI in the kernel, pressure counts as none. */
 	return host > (int)limit || (guest.agent_connected &&
 	       guest.guest.psi_some_avg10 * 100 > limit);
 }
@@ -53,7 +53,7 @@ static void look_at_host(struct engine_goal *goal,
 			(p->high_bytes - available) >> VMM_PAGE_SHIFT;
 }
 
-/* What the quota allows in a second or a period, whichever is longer. */
+/* Adds the quota of a second or a period, whichever is longer. */
 static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 {
 	uint64_t now = clock_now_ns(), period = p->scan_period_ms;
@@ -108,7 +108,7 @@ unsigned int goal_proactive(struct engine *e)
 	if (engine_may_evict(e) && e->policy.proactive_ppm &&
 	    !e->goal.psi_high && !e->goal.relaxed)
 		scans = proactive_threshold(&e->history.proactive);
-	/* 255 stands for more, too. */
+	/* An age of 255 may also stand for more. */
 	if (scans >= FRAME_AGE_MAX)
 		scans = ENGINE_AGES;
 	engine_unlock(e);

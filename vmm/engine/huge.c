@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Huge pages in reclaim.  A huge page has one accessed bit in the second-level
- * tables, so mostly all its frames are idle, or none:
+ * page tables, so mostly either all its frames are idle, or none:
  *
- *   all idle               goes whole, also where less would do
- *   half of it or more     goes in part: the huge page is split
+ *   all idle               evicted whole, even where less would be enough
+ *   half of it or more     evicted in part: the huge page is split
  *   less than half         stays whole, and waits until more of it is idle
  *   none                   stays whole
  *
- * Parts are seen where tables map smaller pages than the host has (shadow
- * paging, or a guest's own page table by the reverse map).
+ * Idle parts can be seen where page tables map smaller pages than the host has
+ * (shadow paging, or a guest's own page tables by the reverse map).
  *
  * Locks: hold_begin() takes engine lock -> view lock, to move frames; counters
- * are added to under the engine lock.
+ * are changed under the engine lock.
  */
 #include "config.h"
 
@@ -23,11 +23,11 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define FIND_FRAMES (UINT64_C(1) << 20)	/* asked for at a time: 4 GiB */
+#define FIND_FRAMES (UINT64_C(1) << 20)	/* read at a time: 4 GiB */
 
 /*
- * Older kernels don't tell which pages are huge.  One can be only where all of
- * it is resident, so that is taken for one.
+ * Older kernels do not report which pages are huge.  A page can be huge only
+ * where all of it is resident, so each such block is taken for one.
  */
 static void guess(struct engine_scan *scan)
 {
@@ -65,7 +65,7 @@ int engine_find_huge(struct engine *e)
 	return rc;
 }
 
-/* The frames [i, next) are of one huge page; next where i is of none. */
+/* Frames [i, next) are of one huge page; next where i is in none. */
 static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
 			size_t nr)
 {
@@ -79,7 +79,7 @@ static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
 	return next;
 }
 
-/* Not again in this scan, nor first in the next. */
+/* Not to be tried again in this scan, nor first in the next. */
 static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
 		 size_t next)
 {

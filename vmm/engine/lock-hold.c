@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who waits for whom:
+ * The engine's locks and the order of taking them:
  *
  *     engine lock (fair) --> view lock, to read
  *

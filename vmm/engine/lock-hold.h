@@ -2,19 +2,20 @@
 /*
  * The engine's locks, and how long its thread may hold them.
  *
- * The engine's thread goes through lists and tables as long as the guest has
- * memory.  Under a lock it does so a piece at a time, and what a piece may cost
- * is counted, in frames looked at: after HOLD_MAX both locks are let go, and
- * whoever waits for one of them comes first.  A walk over a frame's mappings
- * counts as HOLD_WALK frames: the reverse map bounds each (rmap.h).  A hold also
- * ends where walks have read as many of the guest's tables as one hold may, or had
- * as many brought back from swap (walk-limit.h).
+ * The engine's thread walks lists and tables whose length grows with the
+ * guest's memory.  Under a lock it does so a part at a time, and the cost of a
+ * part is counted, in frames examined: after HOLD_MAX both locks are released,
+ * and whoever waits for one of them comes first.  A walk over a frame's
+ * mappings counts as HOLD_WALK frames: the reverse map bounds each (rmap.h).  A
+ * hold also ends when walks have read as many of the guest's page tables as one
+ * hold may, or had as many brought back from swap (walk-limit.h).
  *
  *     engine_lock, view's --[spend ... spend]-- both free --[spend ... ]-- free
  *                            <= HOLD_MAX                      <= HOLD_MAX
  *
- * Between two pieces others may change policy and map.  Frame table and lists
- * they only read, so a place in a list stays good; pointers into the map do not.
+ * Between two parts other threads may change policy and map.  They only read
+ * frame table and lists, so a position in a list stays valid; pointers into the
+ * map do not.
  */
 #ifndef VMM_ENGINE_LOCK_HOLD_H
 #define VMM_ENGINE_LOCK_HOLD_H
@@ -32,12 +33,13 @@ void engine_lock(struct engine *e);
 void engine_unlock(struct engine *e);
 
 /* --- the engine's thread -------------------------------------------------- */
-/* Takes both locks, once all have had theirs who wait; or lets both go. */
+/* Takes both locks, after all who wait have had them; or releases both. */
 void hold_begin(struct engine *e);
 void hold_end(struct engine *e);
 /*
- * Before work of that cost, at most HOLD_MAX: lets the locks go for a moment
- * where it would be too much for this hold.  False: the engine is to stop.
+ * Call before work of this cost, at most HOLD_MAX: releases the locks for a
+ * moment where it would be too much for this hold.  False: the engine is to
+ * stop.
  */
 bool hold_spend(struct engine *e, unsigned int cost);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Locks: engine lock, for the policy's targets; the rest is the thread's. */
+/* Locks: engine lock, for the policy's targets; the thread owns the rest. */
 #include "config.h"
 
 #include <errno.h>

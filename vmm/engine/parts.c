@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The memory of the engine's parts.  No locks: no other thread knows it yet. */
+/* Allocates the engine's parts.  No locks: no other thread uses them yet. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What to bring back, and what came of it.
+ * Chooses what to prefetch, and measures how much of it is used.
  *
  * Locks: hold_begin() takes engine lock -> view lock, for the reverse map and
  * the frame table; the sink is called without either, between
@@ -17,16 +17,16 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define MAX_HEADS  16384	/* refaults looked at in a scan */
-#define RUN_GAP	   16		/* pages between two of one run */
-#define MIN_RUN	   4		/* fewer are no run */
-#define LEAST	   64		/* of the limit */
-#define ENOUGH	   64		/* brought back, to judge by */
-#define GATHER_COST 16		/* a page of a region, in frames looked at */
+#define MAX_HEADS  16384	/* refaults examined in a scan */
+#define RUN_GAP	   16		/* pages, at most, between two of one run */
+#define MIN_RUN	   4		/* pages */
+#define LEAST	   64		/* the limit's minimum, pages */
+#define ENOUGH	   64		/* pages fetched before the limit is adjusted */
+#define GATHER_COST 16		/* of a page in a region, in frames examined */
 
 /*
- * A page that came back, where its process has it.  By names, not pointers: the
- * locks are let go now and then, and the region may go meanwhile.
+ * A refaulted page, as its process maps it.  By ids, not pointers: the locks
+ * are released now and then, and the region may disappear meanwhile.
  */
 struct head {
 	uint32_t mm;
@@ -34,9 +34,9 @@ struct head {
 };
 
 struct prefetch {
-	uint64_t *fetched;	/* brought back, and not used yet; owned */
+	uint64_t *fetched;	/* prefetched, and not used yet; owned */
 	unsigned int limit;	/* pages in a scan */
-	uint64_t nr_fetched, nr_hits;	/* since the limit was last judged */
+	uint64_t nr_fetched, nr_hits;	/* since the limit was last adjusted */
 	size_t nr_heads;
 	struct head heads[MAX_HEADS];
 };
@@ -86,7 +86,8 @@ static void add_head(struct rmap *map, struct prefetch *p, uint64_t gfn)
 }
 
 /*
- * What came back since the last scan, by itself or after it was asked for; held.
+ * Pages that are back since the last scan, by a fault or used after a prefetch;
+ * both locks held.
  */
 static void find_heads(struct engine *e, struct prefetch *p)
 {
@@ -121,7 +122,7 @@ static int compare_heads(const void *a, const void *b)
 	return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
-/* The region of a head, if it is still there. */
+/* The region of a head, if it still exists. */
 static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 {
 	struct rmap_mm *mm = rmap_mm_find(map, h->mm);
@@ -134,7 +135,7 @@ static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 	return desc.start == h->vma_start ? vma : NULL;
 }
 
-/* Pages of the head's region in [from, to) that are away, up to max in all. */
+/* Evicted pages of the head's region in [from, to), max in all. */
 static size_t gather(struct engine *e, const struct head *head, uint64_t from,
 		     uint64_t to, size_t nr, size_t max)
 {
@@ -156,7 +157,7 @@ static size_t gather(struct engine *e, const struct head *head, uint64_t from,
 	return nr;
 }
 
-/* Twice as much as came back, ahead; behind where nothing ahead is away. */
+/* Twice the run's length ahead of it; else behind it. */
 static size_t follow(struct engine *e, const struct head *first,
 		     const struct head *last, size_t nr_heads, size_t nr,
 		     size_t max)
@@ -168,7 +169,7 @@ static size_t follow(struct engine *e, const struct head *first,
 	nr = gather(e, first, from, from + span, nr, max);
 	if (nr > before || !first->addr)
 		return nr;
-	/* The nearest ones, where not all may be asked for. */
+	/* The nearest ones, where not all fit. */
 	if (span > (max - nr) * RMAP_PAGE_SIZE)
 		span = (max - nr) * RMAP_PAGE_SIZE;
 	from = first->addr > span ? first->addr - span : 0;
@@ -181,7 +182,7 @@ static bool is_next(const struct head *h)
 	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
 }
 
-/* What to ask for, into e->pass.candidates, sorted. */
+/* Frames to prefetch, into e->pass.candidates, sorted. */
 static size_t choose(struct engine *e, struct prefetch *p)
 {
 	size_t nr = 0, max = p->limit, i = 0, end;
@@ -210,8 +211,8 @@ static size_t choose(struct engine *e, struct prefetch *p)
 }
 
 /*
- * Of those that were asked for, what has come.  A sink that fails, or stops early,
- * says so by leaving them away; the host's swap is only told, and reads ahead.
+ * Which of the requested frames are back.  A sink that fails, or stops early,
+ * leaves the rest evicted; the host's swap only gets a hint, and reads ahead.
  */
 static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 {
@@ -269,7 +270,7 @@ static void fetch_neighbours(struct engine *e)
 	hold_begin(e);
 	find_heads(e, p);
 	hold_end(e);
-	/* By what the last ones came to, before there are more. */
+	/* By the results of earlier prefetches, before making new ones. */
 	judge_limit(p, e->scan_policy.prefetch_pages);
 	nr = choose(e, p);
 	if (!engine_begin_move(e, false))
@@ -280,8 +281,8 @@ static void fetch_neighbours(struct engine *e)
 }
 
 /*
- * A batch of frames from *at on that are away and were used.  Pages that the
- * guest made while residency was read may look swapped, and are not away.
+ * A batch of evicted frames that were used, from *at on.  Pages that the guest
+ * created while residency was read may look swapped, but are not evicted.
  */
 static size_t find_used(struct engine *e, uint64_t *at)
 {
@@ -294,7 +295,7 @@ static size_t find_used(struct engine *e, uint64_t *at)
 	return nr;
 }
 
-/* So that this scan sees them as they are now: back, and so refaults. */
+/* So that this scan sees them as they are now: resident, so refaults. */
 static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 {
 	uint64_t back = 0;

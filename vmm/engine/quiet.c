@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames that do nothing are a scan older, and that is all there is to say of
- * them: 64 at a time, most of them alike.
+ * Frames that nothing happened to only grow a scan older, so they are aged 64
+ * at a time; most such groups have one age in common.
  *
- * Locks: the caller has engine lock and view lock, and lets neither go here.
+ * Locks: the caller holds engine lock and view lock; neither is released here.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 
 static bool all_alike(const uint8_t *bytes)
 {
-	/* Each is as the one before it. */
+	/* Each byte equals the one before it. */
 	return !memcmp(bytes, bytes + 1, NR - 1);
 }
 
@@ -44,7 +44,7 @@ static void age_one(struct engine_census *c, struct frame_table *t,
 		c->nr_idle_clean++;
 }
 
-/* All of them resident, and alike. */
+/* All of them resident, and of one age. */
 static void age_alike(struct engine_census *c, struct engine_history *h,
 		      uint64_t w, unsigned int min_idle)
 {
@@ -58,7 +58,7 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
-/* In swap, from one on; alike where they went in one scan and are as old. */
+/* In swap; all alike if evicted in one scan and of one age. */
 static void count_away(struct engine_census *c, const struct engine_history *h,
 		       uint64_t gfn, uint64_t end)
 {
@@ -95,7 +95,7 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 		age_alike(c, &e->history, w, min_idle);
 		return true;
 	}
-	/* In order, as the counter of the working set wants them. */
+	/* In ascending order, as the counter of the working set requires. */
 	for (; g < end; g = next) {
 		next = g + 1;
 		if (here >> g % NR & 1) {

@@ -2,17 +2,17 @@
 /*
  * One pass of reclaim, a batch at a time, until there is nothing left to do:
  *
- *   1. for the target or the host, less what the guest was asked for
+ *   1. for the target or the host, less what was requested from the guest
  *   2. for the targets of single nodes (nodes.c)
  *   3. for a hard target, what is not idle (SPARE_... in reclaim.h)
  *   4. proactively: what is idle for so long that nobody will miss it
  *
  *   a batch:  candidates.c --> evict.c's last look --> huge.c --> evict.c
  *
- * What goes first, see class.h and enum reclaim_stage; what the guest can give
- * by itself, ask.c; how much is to go, goal.c.  When nothing is idle for long
- * enough the target is missed; the guest's working set comes first, unless the
- * target is hard.
+ * The order of eviction is in class.h and enum reclaim_stage; what the guest
+ * can give by itself, in ask.c; how much to evict, in goal.c.  When nothing is
+ * idle for long enough the target is missed; the guest's working set comes
+ * first, unless the target is hard.
  *
  * Locks: engine lock, for counters; none is held while a batch is under way.
  */
@@ -26,7 +26,7 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-/* One batch.  How many pages went; 0: no use going on; or -errno. */
+/* One batch.  Pages evicted; 0: going on is useless; or -errno. */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
 	size_t max = goal_io(e, min_u64(over, e->pass.batch)), nr;
@@ -48,14 +48,14 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	return rc ? evict_candidates(e, rc) : RECLAIM_NONE_WENT;
 }
 
-/* By what became of it, or as the scan has used its CPU time. */
+/* By the batch's result, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine_pass *pass, ssize_t rc)
 {
 	return (rc <= 0 && rc != RECLAIM_NONE_WENT) ||
 	       clock_thread_cpu_ns() >= pass->cpu_limit_ns;
 }
 
-/* Each batch shortens the list that it takes from, or looks further up it. */
+/* Each batch shortens the list that it takes from, or gets further up it. */
 static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 {
 	uint64_t over;
@@ -100,7 +100,6 @@ static uint64_t anything_idle(struct engine *e)
 	return goal_proactive(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
 }
 
-/* What is idle for so long that nobody will miss it, target or not. */
 static ssize_t reclaim_proactively(struct engine *e)
 {
 	unsigned int scans = goal_proactive(e);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One thread: waits for a connection, reads, decodes, applies.  Others talk to
- * it through `next_fd` and what is wanted under the mutex and an eventfd.
+ * One thread: waits for a connection, reads, decodes, applies.  Other threads
+ * pass it `next_fd` and requests under the mutex, and wake it by an eventfd.
  *
- * A message of a few bytes can tell of all frames, or end a process that has
- * them all.  So what each costs is counted, and a connection has so much a second
- * and what it has saved up: more than an honest agent needs.  In debt it is not
- * read: its socket fills, and it waits.
+ * A message of a few bytes can describe all frames, or end a process that maps
+ * them all.  So the cost of each message is counted, and a connection has a
+ * budget: so much a second, saved up to a bound, more than an honest agent
+ * needs.  An agent that is in debt is not read: its socket fills, and it waits.
  *
  *     poll --[bytes]--> buf --decode--> message --apply, charge--+
  *      ^                 ^                                       |
  *      |                 +-- there is more, and no debt ---------+
- *      +-- all taken, a debt (then with a timeout), or somebody asks
+ *      +-- buf empty, a debt (then with a timeout), or a request of a thread
  */
 #include "config.h"
 
@@ -32,22 +32,22 @@
 #include "vmm/util/log.h"
 
 /*
- * Work is counted in flags of frames that are set, each about 10 ns.  A picture
- * of all memory, where it replaces another, comes to some 50 a frame.
+ * The unit of work is setting the flags of one frame, about 10 ns.  A complete
+ * report of all memory that replaces another costs some 50 a frame.
  */
-#define RECEIVE_WORK 256	/* a system call, whatever it brings */
+#define RECEIVE_WORK 256	/* a system call, whatever it reads */
 #define MESSAGE_WORK 64
-#define RUN_WORK     8		/* a record, whatever is in it */
-#define MAPPING_WORK 16		/* made, replaced or gone */
-#define VMA_WORK     64		/* gone */
-#define MM_WORK	     16		/* gone; without its regions */
-#define STEP_WORK    4		/* of the map's: it may miss the cache */
-#define WORK_BYTES   8		/* received and decoded: 1 */
-#define WORK_FRAMES  1024	/* of the bitmap that a look at flags clears: 1 */
+#define RUN_WORK     8		/* a record, whatever it contains */
+#define MAPPING_WORK 16		/* added, replaced or removed */
+#define VMA_WORK     64		/* removed */
+#define MM_WORK	     16		/* removed; without its regions */
+#define STEP_WORK    4		/* of the map; may miss the cache */
+#define WORK_BYTES   8		/* bytes received and decoded: 1 */
+#define WORK_FRAMES  1024	/* bits cleared to read flags: 1 */
 
 /*
- * A second: a picture of all memory every other one, but no more than a third
- * of a core.  At once: a whole picture, whatever the guest's size.
+ * Rate: a complete report every other second, but no more than a third of a
+ * core.  Burst: one complete report, whatever the guest's size.
  */
 #define RATE_PER_FRAME	32
 #define MIN_RATE	(UINT64_C(4) << 20)
@@ -55,9 +55,9 @@
 #define BURST_PER_FRAME 64
 #define MIN_BURST	(2 * MIN_RATE)
 
-#define RESTS_A_SECOND 8	/* at most, of an agent in debt */
-#define MAX_WAIT_NS NSEC_PER_SEC	/* then it is looked again */
-#define ROUND_WORK (UINT64_C(1) << 20)	/* until others are looked after */
+#define RESTS_A_SECOND 8	/* of an agent in debt, at most */
+#define MAX_WAIT_NS NSEC_PER_SEC	/* then the debt is checked again */
+#define ROUND_WORK (UINT64_C(1) << 20)	/* then requests are handled first */
 
 struct agent_server {
 	struct view *view;	/* not owned */
@@ -65,16 +65,16 @@ struct agent_server {
 	int event_fd;		/* owned: wakes the thread */
 	pthread_mutex_t lock;	/* guards all up to `connected` */
 	int next_fd;		/* owned; -1: none */
-	uint64_t want_drop_bytes;	/* 0: not wanted */
+	uint64_t want_drop_bytes;	/* requested; 0: none */
 	bool want_rescan, connected;
 	atomic_bool stop;	/* set once */
-	/* the thread's own */
+	/* the thread only */
 	int fd;			/* owned; -1: no agent */
 	struct log_limit limit, throttle_limit;
 	struct protocol_decoder decoder;
 	struct work_budget budget;	/* of this connection */
 	bool throttled;
-	size_t at, len;		/* of buf: read and not decoded yet */
+	size_t at, len;		/* of buf: read and not yet decoded */
 	uint8_t buf[65536];
 };
 
@@ -129,7 +129,7 @@ static uint64_t between(uint64_t least, uint64_t n, uint64_t most)
 	return n < least ? least : n > most ? most : n;
 }
 
-/* A debt outlives the connection, or to call again would pay it. */
+/* A debt outlives the connection: reconnecting does not clear it. */
 static void begin_budget(struct agent_server *as)
 {
 	uint64_t frames = guest_mem_nr_frames(as->view->mem);
@@ -159,13 +159,13 @@ static void send_request(struct agent_server *as,
 	uint8_t frame[PROTOCOL_HEADER_SIZE + 8];
 	size_t len = protocol_encode(msg, frame, sizeof(frame));
 
-	/* An agent that leaves its socket full must not hold us up. */
+	/* An agent that does not read its socket must not block us. */
 	if (as->fd >= 0 && send(as->fd, frame, len,
 				MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
 		disconnect(as);
 }
 
-/* Does what others asked for; false: the end. */
+/* Handles requests of other threads; false: the thread is to end. */
 static bool serve_requests(struct agent_server *as)
 {
 	struct protocol_message msg = { 0 };
@@ -208,7 +208,7 @@ static void reject(struct agent_server *as, int rc)
 	disconnect(as);
 }
 
-/* What a message may change, and its cost is known by. */
+/* What a message may change; the difference gives its cost. */
 struct state {
 	struct rmap_stats map;
 	uint64_t steps;
@@ -245,7 +245,7 @@ static uint64_t less_than_before(uint64_t before, uint64_t now)
 	return before > now ? before - now : 0;
 }
 
-/* The frames that were gone through for their flags. */
+/* The cost of frames visited for their flags. */
 static uint64_t flags_work(struct agent_server *as,
 			   const struct protocol_message *msg,
 			   const struct state *before, const struct state *now)
@@ -261,7 +261,7 @@ static uint64_t flags_work(struct agent_server *as,
 	return work;
 }
 
-/* What a message did to the map. */
+/* The cost of changes to the map. */
 static uint64_t map_work(const struct protocol_message *msg,
 			 const struct state *before, const struct state *now)
 {
@@ -273,7 +273,7 @@ static uint64_t map_work(const struct protocol_message *msg,
 	work += MAPPING_WORK * less_than_before(b->nr_mappings, n->nr_mappings);
 	work += VMA_WORK * less_than_before(b->nr_vmas, n->nr_vmas);
 	work += MM_WORK * less_than_before(b->nr_mms, n->nr_mms);
-	/* The table of processes is gone through once, or half of it moves. */
+	/* The table of processes was scanned once, or half of it moved. */
 	if (msg->type == PROTOCOL_EPOCH_END)
 		work += b->nr_mms;
 	else if (n->nr_mms != b->nr_mms)
@@ -281,7 +281,7 @@ static uint64_t map_work(const struct protocol_message *msg,
 	return work;
 }
 
-/* Says what it cost. */
+/* Returns the cost. */
 static uint64_t apply(struct agent_server *as,
 		      const struct protocol_message *msg)
 {
@@ -298,7 +298,7 @@ static uint64_t apply(struct agent_server *as,
 	       map_work(msg, &before, &now);
 }
 
-/* More into the buffer, which is empty. */
+/* Reads more into the buffer, which is empty. */
 static void receive(struct agent_server *as)
 {
 	ssize_t n = recv(as->fd, as->buf, sizeof(as->buf), MSG_DONTWAIT);
@@ -317,7 +317,7 @@ static void receive(struct agent_server *as)
 	view_unlock(as->view);
 }
 
-/* Some of what is in the buffer: as much as there is budget, and a round has. */
+/* Handles messages in the buffer, as budget and round allow. */
 static void serve_agent(struct agent_server *as)
 {
 	struct protocol_message msg;
@@ -340,14 +340,14 @@ static void serve_agent(struct agent_server *as)
 		reject(as, rc);
 }
 
-/* Until there is something to do for the agent, in ms; -1: it has to say so. */
+/* Until the agent can be served, in ms; -1: when it sends something. */
 static int wait_ms(struct agent_server *as)
 {
 	uint64_t ns;
 
 	if (as->fd < 0)
 		return -1;
-	/* Once it has to wait it does so for a while, not message by message. */
+	/* Once in debt it waits for a while, not message by message. */
 	ns = work_budget_wait_ns(&as->budget, as->throttled ?
 				 as->budget.rate / RESTS_A_SECOND : 0,
 				 clock_now_ns());
@@ -365,7 +365,7 @@ static void *server_thread(void *arg)
 		int ms = wait_ms(as);
 		struct pollfd p[2] = {
 			{ .fd = as->event_fd, .events = POLLIN },
-			/* Not while there is a reason not to read it. */
+			/* Not read while messages are left, or in debt. */
 			{ .fd = ms < 0 ? as->fd : -1, .events = POLLIN },
 		};
 
@@ -378,7 +378,7 @@ static void *server_thread(void *arg)
 		}
 		if (p[1].revents)
 			receive(as);
-		/* What it may spend by now, wait_ms() says: see there. */
+		/* wait_ms() has updated `throttled`. */
 		if (!as->throttled)
 			serve_agent(as);
 	}

@@ -2,9 +2,9 @@
 /*
  * The host end of the agent protocol: reads one connection at a time, decodes,
  * applies to the view.  A message that the decoder rejects ends the connection
- * with a rate-limited warning; the picture so far stays until the agent's next
- * full one.  An agent whose messages cost more than its share of time is not read
- * for a while (docs/protocol.md).
+ * with a rate-limited warning; the view stays as it is until the agent's next
+ * full report.  An agent whose messages cost more than its share of time is not
+ * read for a while (docs/protocol.md).
  */
 #ifndef VMM_GUEST_AGENT_SERVER_H
 #define VMM_GUEST_AGENT_SERVER_H
@@ -23,11 +23,11 @@ void agent_server_free(struct agent_server *as);
  */
 void agent_server_accept(int fd, void *as);
 
-/* Ask the guest for a full picture; -ENOTCONN without an agent. */
+/* Requests a full report from the guest; -ENOTCONN without an agent. */
 int agent_server_rescan(struct agent_server *as);
 /*
- * Ask the guest to drop so many bytes of clean page cache, and to tell then what
- * of its memory is free; -ENOTCONN without an agent, -EINVAL: of 0 bytes.
+ * Asks the guest to drop this many bytes of clean page cache, and then to
+ * report its free memory; -ENOTCONN without an agent, -EINVAL for 0 bytes.
  */
 int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes);
 

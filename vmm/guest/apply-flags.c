@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What frames are, by the agent.  It reads the flags of all frames, and then,
- * process by process, who maps what:
+ * Flags of frames, as the agent reports them.  It reads the flags of all
+ * frames, and then, process by process, the mappings:
  *
  *	EPOCH_BEGIN  FLAGS ... FLAGS  MM ... MM_END  MM ... MM_END  EPOCH_END
- *	             |-------------- one look ----------------------|
+ *	             |---------- one reading of flags --------------|
  *
- * In most epochs it reads no flags.  What those mappings contradict, or made
- * old, the map no longer says (rmap_page_flags()).
+ * In most epochs it reads no flags.  Flags that those mappings contradict, or
+ * made obsolete, the map no longer returns (rmap_page_flags()).
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 
 #define PIECE 4096	/* frames */
 
-/* The agent reads all flags, and then who maps what; it tells what changed. */
+/* The agent reads all flags, then the mappings; it reports changes. */
 static void begin_flags(struct view *view)
 {
 	if (view->telling)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the agent says, applied to the map.  Messages are within their own
- * bounds already (the decoder's work); here they meet the picture so far, and
- * what does not fit it is dropped: a region unknown to the host, or what would
- * pass the view's bounds.  The next full picture mends it.
+ * Applies the agent's messages to the map.  The decoder has checked that each
+ * is within its own bounds; here messages are checked against the current map,
+ * and what does not fit is dropped: a region unknown to the host, or what would
+ * exceed the view's limits.  The next full report corrects that.
  */
 #include "config.h"
 
@@ -15,9 +15,9 @@
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* A hold of the lock: well under 1 ms. */
+/* Limits of one hold of the lock: well under 1 ms. */
 #define BATCH	   4096		/* pages */
-#define BATCH_WORK 16384	/* steps of the map's */
+#define BATCH_WORK 16384	/* steps of the map */
 
 _Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
 	RMAP_VM_EXEC | RMAP_VM_SHARED | RMAP_VM_LOCKED | RMAP_VM_STACK |
@@ -69,8 +69,8 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 }
 
 /*
- * Page by page first: a region may have more pages than a batch.  False: it was
- * not brought to its end.
+ * Unmaps page by page first: a region may have more pages than a batch.  False:
+ * stopped before the end.
  */
 static bool remove_vma(struct view *view, struct view_mm *m,
 		       struct rmap_vma *vma, uint64_t *work)
@@ -104,7 +104,7 @@ static bool remove_all_vmas(struct view *view, struct view_mm *m,
 	return true;
 }
 
-/* All but its entry; false: it stays. */
+/* Removes all but its entry; false: stopped, and the entry stays. */
 static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
 {
 	if (!remove_all_vmas(view, m, work))
@@ -126,11 +126,12 @@ static void forget(struct view *view, uint32_t pid)
 }
 
 /*
- * Those that a full picture did not name.  Each entry is moved once, over the
- * gap that the ones before it have left; at a breath readers find a whole table,
- * with the gap in it.  False: not brought to its end.
+ * Removes the processes that a full report did not name.  Each remaining entry
+ * is moved once, over the gap that removed ones have left; when the lock is
+ * released in between, readers find a complete table, with the gap in it.
+ * False: stopped before the end.
  *
- *	| stay | gap | not looked at yet |
+ *	| stay | gap | not checked yet |
  *	       gap_at
  */
 static bool forget_missing(struct view *view)
@@ -149,7 +150,7 @@ static bool forget_missing(struct view *view)
 		}
 		go_on = go_on && view_breathe(view, &work);
 	}
-	/* Only where the service ends is there anything behind the gap. */
+	/* Entries are left behind the gap only if the service is stopping. */
 	if (view->gap_at < view->nr_mms)
 		memmove(&view->mms[view->gap_at],
 			&view->mms[view->gap_at + view->gap],
@@ -185,7 +186,7 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 }
 
 /*
- * A process calls itself what it likes.  This ends in JSON, which must be
+ * Processes choose their own names.  This one ends up in JSON, which must be
  * UTF-8, and on terminals, which obey control characters.
  */
 static void copy_comm(char to[16], const char from[16])
@@ -267,7 +268,7 @@ static bool unmap_run(struct view *view, struct view_mm *m,
 	return true;
 }
 
-/* A page that the map can't take is not where another frame was, either. */
+/* If the map cannot take the new frame, the old one is unmapped, too. */
 static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 		     uint64_t gfn)
 {
@@ -391,7 +392,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	case PROTOCOL_FORGET: forget(view, msg->pid); break;
 	default: break;
 	}
-	/* Now: the lock was let go now and then, and what counts is applied. */
+	/* Counted last, as the lock was released in between. */
 	view->stats.nr_messages++;
 	view_unlock(view);
 }

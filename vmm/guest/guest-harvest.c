@@ -9,12 +9,12 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/stop-flag.h"
 
-/* Page tables that take an eighth of the guest's memory. */
+/* Page tables as large as an eighth of the guest's memory. */
 #define ENTRIES_PER_FRAME 64
-/* A reverse-map walk a frame costs as much as a look at so many entries. */
+/* The cost of a reverse-map walk of one frame, in table entries. */
 #define WALK_COST 64
 
-/* In one hold of the lock: pages of regions, and frames asked of the map. */
+/* In one hold of the lock: pages of regions; frames looked up in the map. */
 #define PIECE	     16384
 #define VMA_COST     16
 #define PIECE_FRAMES 32
@@ -23,7 +23,7 @@ struct harvest {
 	struct view *view;
 	struct gfn_range range;
 	uint64_t *young, *looked;
-	uint64_t budget;	/* of guest_walk_harvest() */
+	uint64_t budget;	/* for guest_walk_harvest() */
 	const atomic_bool *stopping;	/* or NULL */
 };
 
@@ -32,7 +32,7 @@ static bool is_in(const struct harvest *h, uint64_t gfn)
 	return gfn >= h->range.start.v && gfn - h->range.start.v < h->range.nr;
 }
 
-/* A leaf of a live table.  Huge ones stand for all of their frames. */
+/* A leaf of a live page table.  A huge one covers all of its frames. */
 static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
 {
 	struct harvest *h = arg;
@@ -50,8 +50,8 @@ static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
 }
 
 /*
- * Of a process whose tables are not known nobody can say what it used.  A piece,
- * from address *from on; false: that was the last.
+ * For a process whose page tables are not known: its frames count as not
+ * observed.  One part, from address *from on; false: that was the last.
  */
 static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
 		       uint64_t *from)
@@ -82,21 +82,21 @@ static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
 	return false;
 }
 
-/* A process, looked at a piece at a time; the lock is free between. */
+/* A process, harvested a part at a time; the lock is released in between. */
 struct process {
-	uint32_t pid;		/* after the last one; the one it is now */
+	uint32_t pid;		/* the last one, or the current one */
 	uint64_t pgd, from;
-	bool more;		/* it is not done */
+	bool more;		/* it is not finished */
 };
 
-/* The tables of p->pid; false: not all of them could be looked at. */
+/* The page tables of p->pid; false: some could not be read. */
 static bool one_piece(struct harvest *h, struct process *p,
 		      const struct rmap_mm *mm, bool known)
 {
 	bool has_pgd = rmap_mm_pgd(mm) != RMAP_NO_PGD;
 	int rc = 0;
 
-	/* Other tables than it began with: what was before is not known. */
+	/* Its page tables were replaced: the part done so far is void. */
 	if (p->from && rmap_mm_pgd(mm) != p->pgd) {
 		p->more = false;
 		return false;
@@ -112,8 +112,8 @@ static bool one_piece(struct harvest *h, struct process *p,
 }
 
 /*
- * A piece of a process, or of the next one; false at the end.  known: of those
- * whose root is, or of the others.
+ * One part of a process, or of the next one; false at the end.  known:
+ * processes whose PGD is known, or the others.
  */
 static bool next_piece(struct harvest *h, struct process *p, bool known,
 		       bool *complete)
@@ -129,7 +129,7 @@ static bool next_piece(struct harvest *h, struct process *p, bool known,
 	}
 	p->more = false;
 	mm = p->pid ? rmap_mm_find(h->view->map, p->pid) : NULL;
-	/* One that has ended meanwhile maps nothing. */
+	/* A process that has ended meanwhile maps nothing. */
 	if (mm)
 		*complete &= one_piece(h, p, mm, known);
 	view_unlock(h->view);

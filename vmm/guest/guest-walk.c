@@ -12,10 +12,10 @@
 #define PTE_ACCESSED (UINT64_C(1) << 5)
 #define PTE_DIRTY    (UINT64_C(1) << 6)
 #define PTE_LARGE    (UINT64_C(1) << 7)
-/* Linux: mapped without any right of access; elsewhere the global bit. */
+/* In Linux: mapped without any access rights; else the global bit. */
 #define PTE_PROTNONE (UINT64_C(1) << 8)
 #define PTE_FRAME    UINT64_C(0x000ffffffffff000)
-/* Of a large leaf; in a small one the bit is address, and no bit is inside. */
+/* In a large leaf; in a small one this bit is part of the address. */
 #define PTE_LARGE_PAT (UINT64_C(1) << 12)
 
 #define MAX_LEAF_LEVEL 3	/* 1 GiB */
@@ -25,7 +25,7 @@ struct leaf {
 	unsigned int index;	/* of its entry in the table */
 	uint64_t table_gfn;
 	unsigned int level;	/* also of an entry that maps nothing */
-	uint64_t gfn;		/* of the address asked for */
+	uint64_t gfn;		/* of the address that was looked up */
 };
 
 static unsigned int shift_of(unsigned int level)
@@ -33,13 +33,13 @@ static unsigned int shift_of(unsigned int level)
 	return 12 + 9 * (level - 1);
 }
 
-/* Of an entry, or of a PGD. */
+/* The frame of an entry, or of a PGD. */
 static uint64_t frame_of(uint64_t entry)
 {
 	return (entry & PTE_FRAME) >> VMM_PAGE_SHIFT;
 }
 
-/* Tables are read under the view's lock: what a sink has is not waited for. */
+/* Tables are read under the view's lock, so this never waits for a sink. */
 static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
 {
 	void *p;
@@ -57,7 +57,7 @@ static void put_table(const struct guest_walk *w, uint64_t gfn)
 
 /*
  * 1: found; 0: nothing is mapped there; -ENOENT: a table is not in memory.  A
- * table that names itself ends, too: the walk is as deep as there are levels.
+ * table that refers to itself is harmless: the walk ends after the last level.
  */
 static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		     struct leaf *leaf)
@@ -69,7 +69,7 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 
 		if (get_table(w, table, &t))
 			return -ENOENT;
-		/* Once: the guest may change it at any instant. */
+		/* Read once: the guest may change it at any time. */
 		v = __atomic_load_n(&t[index], __ATOMIC_RELAXED);
 		put_table(w, table);
 		leaf->value = v;
@@ -80,7 +80,7 @@ static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 			table = frame_of(v);
 			continue;
 		}
-		/* Reserved: a leaf above 1 GiB, or one that is not aligned. */
+		/* Reserved: a leaf above 1 GiB, or a misaligned one. */
 		inside = (UINT64_C(1) << 9 * (level - 1)) - 1;
 		if (level > MAX_LEAF_LEVEL ||
 		    (v & PTE_FRAME & ~PTE_LARGE_PAT) >> VMM_PAGE_SHIFT & inside)
@@ -126,9 +126,9 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 }
 
 /*
- * What the processor ignores is the guest kernel's.  Linux has zero where
- * nothing is mapped, and where a small or 2 MiB page went to swap, or is being
- * moved, tells where to.
+ * The processor ignores a non-present entry; its contents are the guest
+ * kernel's.  Linux has zero where nothing is mapped; for a small or 2 MiB page
+ * in swap, or being migrated, it stores the location.
  */
 static void look_absent(const struct leaf *leaf, struct guest_walk_entry *e)
 {
@@ -164,9 +164,9 @@ int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
 }
 
 /*
- * Compare and swap: between the look and the clearing the guest may have put
- * another frame there, whose accessed bit is not ours to clear.  One try: an
- * entry that changes under us is in use.
+ * Compare and swap: between reading and clearing the guest may have put another
+ * frame there, whose accessed bit must stay.  One try: an entry that changes
+ * meanwhile is in use.
  */
 static void clear_accessed(const struct guest_walk *w, uint64_t *entry,
 			   uint64_t value, uint64_t table_gfn)
@@ -185,7 +185,7 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	struct leaf leaf;
 	uint64_t *t;
 
-	/* Where it can't be had any more, or has gone, the bit stays set. */
+	/* At the limit, or where the entry is gone, the bit stays set. */
 	if (!walk_limit_allows())
 		return 1;
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
@@ -208,8 +208,8 @@ const struct rmap_pte_ops guest_walk_ops = {
 struct table_walk {
 	const struct guest_walk *walk;
 	uint64_t *budget;
-	int64_t left;		/* of this piece */
-	uint64_t from;		/* the first address of this piece, or the next */
+	int64_t left;		/* entries left in this part */
+	uint64_t from;		/* where this part begins, or the next one */
 	void (*fn)(void *arg, uint64_t gfn, uint64_t nr, bool accessed);
 	void *arg;
 };
@@ -244,7 +244,7 @@ static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
 static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
 		      uint64_t base);
 
-/* table: of frame gfn; base: its first address. */
+/* table: in frame gfn; base: the first address that it maps. */
 static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
 			unsigned int level, uint64_t base)
 {
@@ -256,7 +256,7 @@ static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
 		uint64_t addr = base + ((uint64_t)i << shift);
 		int rc = 0;
 
-		/* A table of small pages is gone through to its end. */
+		/* A table of small pages is walked to its end. */
 		if (level > 1 && t->left <= 0) {
 			t->from = addr;
 			return 1;
@@ -275,14 +275,14 @@ static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
 	return 0;
 }
 
-/* As deep as there are levels, and as wide as the budget allows. */
+/* Depth is bounded by the levels, width by the budget. */
 static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
 		      uint64_t base)
 {
 	uint64_t *table;
 	int rc = get_table(t->walk, gfn, &table);
 
-	/* The processor did not go through it either, since it went. */
+	/* Evicted, so the processor has not used it since then. */
 	if (rc == -EAGAIN)
 		return 0;
 	if (rc)

@@ -17,7 +17,7 @@
 
 enum run_kind { RUN_NONE, RUN_MAP, RUN_UNMAP, RUN_FLAGS };
 
-/* Pages addr, addr + 1, ... (or frames from gfn on) which one line tells. */
+/* Pages addr, addr + 1, ... (or frames from gfn on), one line. */
 struct run {
 	enum run_kind kind;
 	uint32_t pid, flags;
@@ -29,7 +29,7 @@ struct record {
 	char *path;		/* owned */
 	uint64_t max_bytes;
 	uint64_t written;	/* bytes in the file */
-	uint64_t complete;	/* of these, up to the last whole picture */
+	uint64_t complete;	/* of these, up to the last complete report */
 	struct run run;		/* not written yet */
 	size_t fill;
 	char buf[65536];
@@ -39,7 +39,7 @@ static void stop(struct record *rec, const char *why)
 {
 	log_warn("--agent-record %s: %s; recording stops, the guest goes on",
 		 rec->path, why);
-	/* A device can't be cut, and needs it not. */
+	/* A device cannot be truncated, and need not be. */
 	if (ftruncate(rec->fd, (off_t)rec->complete))
 		log_debug("--agent-record %s: not cut back", rec->path);
 	close(rec->fd);
@@ -99,7 +99,7 @@ static void end_run(struct record *rec)
 	rec->run.kind = RUN_NONE;
 }
 
-/* Another page: it lengthens the run, or begins the next. */
+/* Another page: it extends the run, or begins the next. */
 static void add_page(struct record *rec, const struct run *page)
 {
 	struct run *r = &rec->run;
@@ -128,7 +128,7 @@ int record_open(struct record **recp, const char *path, uint64_t nr_frames,
 	rec->path = strdup(path);
 	if (!rec->path)
 		goto err_rec;
-	/* A pipe that nobody reads must not hold the guest up. */
+	/* A pipe that nobody reads must not block the guest. */
 	rec->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 		       O_NONBLOCK, 0600);
 	if (rec->fd < 0) {

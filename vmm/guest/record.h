@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A history of a guest's processes and their memory, written while the agent
- * tells it: each change of the reverse map as it is made, as text (the format
- * is in tests/bench/rmap-trace.h), to be replayed through every scheme by
- * tests/unit/rmap-replay.
+ * A recording of a guest's processes and their memory, written as the agent
+ * reports them: each change of the reverse map as it is made, as text (the
+ * format is in tests/bench/rmap-trace.h), to be replayed through every scheme
+ * by tests/unit/rmap-replay.
  *
- * A recording never disturbs the guest: when the file can't be written any
- * more, or has become as large as allowed (the agent decides how much it says),
- * that is said once, the file is cut back to the last complete picture, and
- * nothing more is recorded.
+ * A recording never disturbs the guest: when the file can no longer be written,
+ * or has reached the size limit (the agent decides how much it sends), that is
+ * logged once, the file is truncated to the last complete report, and nothing
+ * more is recorded.
  *
- * Not thread-safe: under the view's lock, for writing.  What is written goes
- * to the file while that lock is held, so the file should be on a local disk.
- * All functions but record_open() take NULL: no recording.
+ * Not thread-safe: under the view's lock, for writing.  The file is written
+ * while that lock is held, so it should be on a local disk.  All functions but
+ * record_open() accept NULL: no recording.
  */
 #ifndef VMM_GUEST_RECORD_H
 #define VMM_GUEST_RECORD_H
@@ -26,7 +26,7 @@
 
 struct record;
 
-/* The file is made, or emptied if it is there; -errno of opening it. */
+/* Creates the file, or truncates it; -errno of opening it. */
 int record_open(struct record **recp, const char *path, uint64_t nr_frames,
 		uint64_t max_bytes);
 /* Writes the rest and closes. */
@@ -38,14 +38,14 @@ void record_mmap(struct record *rec, uint32_t pid,
 		 const struct rmap_vma_desc *desc);
 /* The region that begins at start, with its pages. */
 void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
-/* Neighbours are joined: a run of pages is one line. */
+/* Neighbouring pages are joined: a run of pages is one line. */
 void record_map(struct record *rec, uint32_t pid, uint64_t addr, uint64_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, uint64_t gfn, uint32_t flags);
-/* A look at the flags of all frames begins, or ends. */
+/* A reading of the flags of all frames begins, or ends. */
 void record_look(struct record *rec, bool begins);
 
-/* A picture is complete: to the file with it. */
+/* A report is complete: writes it to the file. */
 void record_sync(struct record *rec);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The view's lock, table of processes and statistics.
  *
- * Bounds, in proportion to guest frames, so that a lying agent costs the host
- * no more than a fixed share of what the guest has: processes (a real one has
+ * Limits, in proportion to guest frames, so that a lying agent costs the host
+ * no more than a fixed share of the guest's memory: processes (a real one has
  * some page tables: 1 for 4 frames), mappings (64 a frame) and the bytes of
  * regions and mappings (128 a frame, and 16 MiB).
  */
@@ -27,7 +27,7 @@ static int lock_init(pthread_rwlock_t *lock)
 	pthread_rwlockattr_t attr;
 	int rc;
 
-	/* Else an engine that reads all the time would keep updates out. */
+	/* Else an engine that reads all the time would keep writers out. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr,
 		PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -95,7 +95,7 @@ bool view_take_changed(struct view *view, uint64_t w)
 {
 	uint64_t bit = UINT64_C(1) << w % 64;
 
-	/* Readers may run beside us, and set nothing; writers do not. */
+	/* Other readers may run meanwhile, but only writers set bits. */
 	if (!(view->changed[w / 64] & bit))
 		return false;
 	view->changed[w / 64] &= ~bit;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host's picture of one guest: the reverse map with its lock, and what
- * the agent said of processes and memory pressure.  Filled by the agent
+ * The host's picture of one guest: the reverse map with its lock, and the
+ * agent's reports on processes and memory pressure.  Filled by the agent's
  * stream (agent-server.h), read by the engine, the socket and `vmm inspect`.
  *
- * The picture is a hint.  A lying agent makes it wrong, never unsafe: whatever
- * is built on it still checks the second-level bits.
+ * The view is a hint.  A lying agent makes it wrong, never unsafe: whatever
+ * uses it still checks the second-level accessed bits.
  *
  * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
  * lock order: engine -> view.
@@ -27,8 +27,8 @@ int view_new(struct view **viewp, struct guest_mem *mem);
 void view_free(struct view *view);
 
 /*
- * From now on what the agent tells is also written to a file (record.h).
- * -errno of opening it; -EEXIST when a recording is being made.  Before the
+ * From now on the agent's reports are also written to a file (record.h).
+ * -errno of opening it; -EEXIST when there is a recording already.  Before the
  * agent server starts.
  */
 int view_record(struct view *view, const char *path);
@@ -40,8 +40,8 @@ void view_unlock(struct view *view);
 struct rmap *view_map(struct view *view);
 
 /*
- * Whether the agent has told flags of any of the 64 frames from 64 * w on since
- * this was last asked.  Under a lock; of one thread.
+ * Whether the agent has changed flags of any of the 64 frames from 64 * w on
+ * since the last call.  Under a lock; from one thread.
  */
 bool view_take_changed(struct view *view, uint64_t w);
 
@@ -49,7 +49,7 @@ struct view_process {
 	uint32_t pid;
 	char comm[16];
 	uint64_t nr_vmas;
-	uint64_t nr_mapped;	/* pages, by the last full picture */
+	uint64_t nr_mapped;	/* pages, by the last full report */
 	bool has_pgd;
 };
 
@@ -66,7 +66,7 @@ bool view_find_process(const struct view *view, uint32_t pid,
 int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
 	      struct guest_walk_entry *entry);
 
-struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
+struct view_guest_info {	/* as last reported; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	double psi_some_avg10, psi_full_avg10;
 	uint64_t clean_cache;		/* that the guest could drop */
@@ -75,11 +75,11 @@ struct view_guest_info {	/* as the agent last told; bytes, and PSI in % */
 
 struct view_stats {
 	bool agent_connected;
-	bool drops_cache;		/* it does on agent_server_drop_cache() */
-	/* The last complete picture of this connection; 0: none came yet. */
+	bool drops_cache;		/* on agent_server_drop_cache() */
+	/* The last complete report of this connection; 0: none yet. */
 	uint64_t epoch;
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
-	/* The agent costs too much: it is not read now; times so far. */
+	/* The agent costs too much, and is not read now; times so far. */
 	bool throttled;
 	uint64_t nr_throttled;
 	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */

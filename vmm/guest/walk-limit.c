@@ -7,15 +7,15 @@
 
 static _Thread_local struct {
 	unsigned int nr_looks;	/* in this hold */
-	long from;		/* major faults at the first of them */
-	bool used_up;		/* so many page-ins */
+	long from;		/* major faults at the first lookup */
+	bool used_up;		/* the limit of page-ins is reached */
 } hold;
 
 static long nr_page_ins(void)
 {
 	struct rusage usage;
 
-	/* Where it can't be had nothing is held back, as without it. */
+	/* If it cannot be read, there is no limit. */
 	return getrusage(RUSAGE_THREAD, &usage) ? 0 : usage.ru_majflt;
 }
 
@@ -27,7 +27,7 @@ void walk_limit_begin(void)
 
 bool walk_limit_allows(void)
 {
-	/* A system call, so not at each. */
+	/* A system call, so not at each lookup. */
 	if (!hold.nr_looks)
 		hold.from = nr_page_ins();
 	else if (hold.nr_looks % WALK_LOOKS_EACH == 0 && !hold.used_up)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What walks of the guest's page tables may cost while a thread holds the view's
- * lock.  One frame may be at 1,024 places, each of them behind four tables or
- * five, in no cache; and what the host's kernel has swapped out is brought back
- * by whoever reads it.
+ * Limits for walks of the guest's page tables while a thread holds the view's
+ * lock.  One frame may be mapped at 1,024 places, each behind four or five
+ * tables, none of them cached; and what the host's kernel has swapped out is
+ * swapped in by whoever reads it.
  *
- * In one hold of the lock a thread causes so many page-ins (major faults) and no
- * more; after that tables count as not known until it takes the lock again.  What
- * that leaves out is little: the processor did not go through a table either,
- * since it went.  Bits that were set before are seen when it is back.
+ * In one hold of the lock a thread causes so many page-ins (major faults) and
+ * no more; after that tables count as not known until it takes the lock again.
+ * That misses little: the processor has not walked a table since it was
+ * evicted.  Bits that were set before are seen when it is back.
  *
- * Who makes many walks looks between two of them whether to let the lock go.
+ * A thread that makes many walks checks between two of them whether to release
+ * the lock.
  *
  * The counts are the thread's own; no lock, no memory.
  */
@@ -20,18 +21,18 @@
 #include <stdbool.h>
 
 #define WALK_PAGE_INS	64
-/* Looks of up to five tables each, until page-ins are counted again. */
+/* Lookups, of up to five tables each, between two counts of page-ins. */
 #define WALK_LOOKS_EACH 8
-/* Looks in a hold, before it should end: below a millisecond. */
+/* Lookups in a hold, before it should end: below a millisecond. */
 #define WALK_LOOKS	1024
 
-/* The thread has just got the view's lock. */
+/* The thread has just taken the view's lock. */
 void walk_limit_begin(void);
-/* Before a look into tables: whether it may be. */
+/* Before a lookup: whether it is allowed. */
 bool walk_limit_allows(void);
 /*
- * Between two walks: this hold has had its share of looks, or of page-ins.  To let
- * the lock go and take it again begins another.
+ * Between two walks: this hold has used up its lookups, or its page-ins.
+ * Releasing the lock and taking it again begins another hold.
  */
 bool walk_limit_reached(void);
 

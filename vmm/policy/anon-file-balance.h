@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether to take from the guest's page cache or from the rest: from where the
- * pages that were taken are missed less.  Pure.
+ * Whether to reclaim from the guest's page cache or from the rest: from the
+ * kind with fewer refaults.  Pure.
  *
  * After Linux' mm/vmscan.c, get_scan_count(), and mm/swap.c, lru_note_cost():
- * each page that had to come back is a cost to its kind; costs fade as memory
- * is turned over; pressure goes to each kind by the inverse of its cost, and
- * neither is left out wholly, for costs are only learned where one takes.
+ * each refault is a cost to its kind; costs fade as memory is turned over;
+ * pressure on each kind is by the inverse of its cost, and neither is left out
+ * wholly, as the cost of a kind is only learned by reclaiming from it.
  */
 #ifndef VMM_POLICY_ANON_FILE_BALANCE_H
 #define VMM_POLICY_ANON_FILE_BALANCE_H
@@ -17,13 +17,13 @@ struct balance {	/* all zero: nothing is known */
 	double anon_cost, file_cost;	/* pages */
 };
 
-/* Pages that came back since the last call, of so many resident ones. */
+/* Refaulted pages since the last call, and the number of resident ones. */
 void balance_note(struct balance *b, uint64_t anon, uint64_t file,
 		  uint64_t nr_resident);
 
 /*
- * The share, 0 to 1, of what is to be taken that the page cache should give.  As
- * long as nothing of it is missed, all: it costs no write, and no room.
+ * The share, 0 to 1, of reclaim that the page cache should give.  1 as long as
+ * it has no refaults: dropping it costs neither writes nor space.
  */
 double balance_file_share(const struct balance *b);
 

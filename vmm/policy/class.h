@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a frame is to its guest, and so what it costs to take it: cheapest first.
- * By what the agent tells of frames; without an agent all are CLASS_UNKNOWN,
- * which go by their age alone.  Pure.
+ * What a frame is used for in its guest, and so what it costs to evict it:
+ * cheapest first.  By the agent's reports; without an agent all frames are
+ * CLASS_UNKNOWN, and are evicted by their age alone.  Pure.
  *
- * Pages of one value are no class of their own: to find out one must read the
- * page, which the sinks do anyway of what goes (zram and the store keep none of
- * its bytes), and of what stays it would be wasted.
+ * Pages filled with one value are no class of their own: to find them one must
+ * read each page.  The sinks do that anyway with what they evict (zram and the
+ * store keep none of its bytes); for pages that stay it would be wasted.
  */
 #ifndef VMM_POLICY_CLASS_H
 #define VMM_POLICY_CLASS_H
@@ -22,8 +22,8 @@ enum frame_class {
 	CLASS_DIRTY_FILE,	/* the guest is about to write it to its disk */
 	/*
 	 * On the guest's disk as well.  The guest drops it when asked
-	 * (engine_guest); it is never written to a place of ours, unless the
-	 * guest can't be asked.
+	 * (engine_guest); it is never written to the host's swap or store,
+	 * unless the guest cannot be asked.
 	 */
 	CLASS_CLEAN_FILE,
 	CLASS_NEVER,		/* locked, reserved, page tables, kernel data */
@@ -38,7 +38,7 @@ static inline enum frame_class frame_class_of(uint32_t flags)
 		return CLASS_NEVER;
 	if (flags & RMAP_PG_FREE)
 		return CLASS_FREE;
-	/* tmpfs is "file" to some, but has no disk behind it. */
+	/* tmpfs pages may be marked as file, but have no disk behind them. */
 	if (flags & (RMAP_PG_ANON | RMAP_PG_SWAPBACKED | RMAP_PG_KSM))
 		return CLASS_ANON;
 	if (flags & RMAP_PG_FILE)

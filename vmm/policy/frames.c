@@ -15,7 +15,7 @@
 #define LEVEL_SHIFT	 4
 #define LEVEL_MAX	 7
 
-/* A refault within so many times its idle time was an eviction too early. */
+/* A refault within this multiple of its idle time is an early one. */
 #define EARLY_FACTOR	 16
 
 static void *lazy_array(uint64_t nr, size_t size)
@@ -180,7 +180,7 @@ static unsigned int saturate(uint64_t age)
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
 }
 
-/* Of one that is on no list `next` is the scan in which it went. */
+/* For a frame on no list `next` is the scan that evicted it. */
 unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
 		       uint32_t scan)
 {
@@ -197,14 +197,14 @@ unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->lag[gfn]);
 }
 
-/* proven_age: if this is not seen, but only assumed. */
+/* proven_age: it keeps this one if the access is only assumed. */
 static void touch(struct frame_table *t, uint64_t gfn, bool proven,
 		  unsigned int proven_age)
 {
 	unsigned int lag = proven ? 0 : saturate(proven_age);
 
 	t->age[gfn] = 0;
-	/* What is 0 already is not written: it costs no memory. */
+	/* Not written where it is 0 already, so that it uses no memory. */
 	if (t->lag[gfn] != lag)
 		t->lag[gfn] = lag;
 }
@@ -244,7 +244,7 @@ static enum frame_event arrive(struct frame_table *t, uint64_t gfn,
 {
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, look, scan, min_idle);
-	/* Where it was before, if it was, nobody kept its age. */
+	/* It may have existed before, but nobody kept its age. */
 	touch(t, gfn, look->proven, FRAME_AGE_MAX);
 	t->state[gfn] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
@@ -257,11 +257,11 @@ static enum frame_event leave(struct frame_table *t, uint64_t gfn,
 	enum frame_event event = frame_list_of(t, gfn) == FRAME_NONE ?
 					 FRAME_SAME : FRAME_GONE;
 
-	/* Neither here nor in swap: discarded, its past is over. */
+	/* Neither resident nor in swap: discarded, so its history is void. */
 	if (!look->swapped)
 		t->state[gfn] &= STATE_LIST;
 	unlink_frame(t, gfn);
-	/* The host took it, in this scan or the one before: say the latter. */
+	/* The host took it, in this scan or the last: assume the latter. */
 	if (event == FRAME_GONE)
 		t->next[gfn] = scan - 1;
 	return event;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the engine remembers of each frame, in thirteen bytes: idle age, state,
- * the links of the list that it is on, and how often it went and came back.
+ * the links of its list, and how often it was evicted and refaulted.
  * Pure; the engine locks.
  *
  *               new, old refault             used twice, by several, or code
@@ -15,17 +15,18 @@
  *
  * Second chance as in Linux's mm/vmscan.c, folio_check_references(): a frame on
  * the inactive list that is found accessed once is only marked; found accessed
- * again, it is active.  A frame used through several mappings, or as code, goes
- * to the active list at once.
+ * again, it becomes active.  A frame used through several mappings, or as code,
+ * becomes active at once.
  *
- * A frame that was evicted is on no list: its `next` link holds the scan in
- * which it went, and `prev` its shadow entry (rmap/workingset.h).  One that comes
- * back soon is protected: it must be idle for twice as long the next time; and it
- * is active, as one is whose refault distance is short.
+ * A frame that was evicted is on no list: its `next` link holds the scan that
+ * evicted it, and `prev` its shadow entry (rmap/workingset.h).  One that
+ * refaults early is protected: it must be idle for twice as long the next time;
+ * it becomes active, as does one whose refault distance is short.
  *
- * A frame can be taken for used though no source saw it used: because it came,
- * because a scan failed, because a source could not look.  Its age begins anew
- * then; its proven age goes on from when it was last seen.
+ * A frame can be assumed to be used though no source saw an access: because it
+ * became resident, because a scan failed, because a source could not observe
+ * it.  Its age begins anew then; its proven age still counts from when an
+ * access was last seen.
  */
 #ifndef VMM_POLICY_FRAMES_H
 #define VMM_POLICY_FRAMES_H
@@ -49,11 +50,11 @@ enum frame_list {
 
 struct frame_table {
 	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
-	uint8_t *age;			/* scans since last taken for used */
+	uint8_t *age;			/* scans since last assumed used */
 	uint8_t *state;
-	/* Proven age less age; bytes that cost nothing until they differ. */
+	/* Proven age minus age; no memory is used until they differ. */
 	uint8_t *lag;
-	/* In its life, saturating; bytes that cost nothing until one is. */
+	/* Ever, saturating; no memory is used until there is one. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
 	uint64_t *busy;			/* bits: active or unevictable */
@@ -61,9 +62,9 @@ struct frame_table {
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
 	/*
-	 * How far somebody is who goes through the inactive list, from the tail:
-	 * the next frame, or FRAME_NIL.  When that one leaves its place, it is
-	 * the one after it.
+	 * The position of a walk through the inactive list, from the tail: the
+	 * next frame, or FRAME_NIL.  When that frame leaves its place, the one
+	 * after it becomes the cursor.
 	 */
 	uint32_t cursor;
 };
@@ -73,16 +74,17 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames);
 void frame_table_destroy(struct frame_table *t);
 
 enum frame_list frame_list_of(const struct frame_table *t, uint64_t gfn);
-/* Moves to the head; FRAME_NONE takes it off. */
+/* Moves it to the head of a list; FRAME_NONE takes it off its list. */
 void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to);
 
-/* What one scan saw of a frame. */
+/* What one scan observed of a frame. */
 struct frame_look {
 	bool resident, swapped, young;
 	bool proven;		/* young because a source saw an access */
 	/*
-	 * By the reverse map, of a young frame on the inactive list: how many
-	 * mappings used it (0: not known), and whether one of them is code.
+	 * From the reverse map, for a young frame on the inactive list: through
+	 * how many mappings it was used (0: not known), and whether one of them
+	 * is code.
 	 */
 	unsigned int nr_referenced;
 	bool exec;
@@ -96,18 +98,18 @@ enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 			       unsigned int min_idle);
 
 /*
- * Whether to observe 64 frames, from 64 * w on, would change nothing but ages, if
- * none of them is young, has come or gone: none is active, unevictable, marked or
- * protected.
+ * Whether observing 64 frames, from 64 * w on, would change nothing but ages,
+ * if none of them is young or has changed residency: none is active,
+ * unevictable, marked or protected.
  */
 bool frames_are_quiet(const struct frame_table *t, uint64_t w);
 
-/* Found used between two scans, the last of which aged it. */
+/* Found used after the last scan aged it, and before the next. */
 void frame_touch(struct frame_table *t, uint64_t gfn, bool proven);
 
 /*
- * Scans since it was last taken for used, and since it was last seen used, up
- * to FRAME_AGE_MAX.  Frames in swap age on; scan: the last one.
+ * Scans since it was last assumed used, and since it was last seen used, up to
+ * FRAME_AGE_MAX.  Frames in swap age, too; scan: the last one.
  */
 unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
 		       uint32_t scan);
@@ -116,11 +118,11 @@ unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
 
 /* It has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);
-/* It is being brought back unasked: its return will be no refault. */
+/* It is being prefetched: its return will be no refault. */
 void frame_set_fetched(struct frame_table *t, uint64_t gfn);
 bool frame_is_evicted(const struct frame_table *t, uint64_t gfn);
 
-/* Scans that this frame must be idle for, with its protection. */
+/* Scans for which this frame must be idle, with its protection. */
 unsigned int frame_min_idle(const struct frame_table *t, uint64_t gfn,
 			    unsigned int min_idle);
 

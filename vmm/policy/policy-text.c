@@ -51,7 +51,7 @@ const struct key engine_policy_keys[] = {
 	  .can_be_off = true, .unit = "of time",
 	  .json = "psi_limit_centipercent" },
 	{ "hard", KEY_FLAG, MEMBER(hard), .json = "hard" },
-	/* An array of all nodes. */
+	/* In JSON, one array of all nodes. */
 	NODE_KEY(0, .json = "node_target_bytes"), NODE_KEY(1), NODE_KEY(2),
 	NODE_KEY(3), NODE_KEY(4), NODE_KEY(5), NODE_KEY(6), NODE_KEY(7),
 	{ .name = NULL },

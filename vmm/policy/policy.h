@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a policy of reclaim says, and its text: the engine acts on it. */
+/* A reclaim policy, which the engine follows, and its text form. */
 #ifndef VMM_POLICY_POLICY_H
 #define VMM_POLICY_POLICY_H
 
@@ -12,7 +12,7 @@
 
 /* What PUT /policy and --reclaim set; see vmm-policy(1). */
 struct engine_policy {
-	bool enabled;		/* evict at all; else only ages are kept */
+	bool enabled;		/* evict at all; else only age */
 	uint64_t target_bytes;	/* resident guest memory to reach; 0: none */
 	unsigned int scan_period_ms;
 	unsigned int min_idle_scans;	/* scans untouched before eviction */
@@ -20,23 +20,23 @@ struct engine_policy {
 	bool hard;		/* the target goes before the working set */
 	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
 	/*
-	 * Proactive reclaim: millionths of the working set that may come back a
-	 * minute; 0: off.
+	 * Proactive reclaim: budget of refaults a minute, in millionths of the
+	 * working set; 0: off.
 	 */
 	unsigned int proactive_ppm;
 	/*
-	 * Memory pressure of host or guest (PSI some, 10 s) above which nothing is
-	 * taken proactively, and for the target a quarter as fast; 1/100 %; 0: it
-	 * is not asked.
+	 * Memory pressure of host or guest (PSI some, 10 s) above which nothing
+	 * is evicted proactively, and for the target a quarter as fast; in
+	 * 1/100 %; 0: pressure is ignored.
 	 */
 	unsigned int psi_limit;
 	uint64_t io_bytes;	/* evicted a second, at most; 0: no limit */
 	/*
-	 * Memory available on the host: below low what is idle goes until there
-	 * is high; above high nothing does.  0: the host is not asked.
+	 * Available memory of the host: below low, idle pages are evicted until
+	 * it reaches high; above high nothing is.  0: it is ignored.
 	 */
 	uint64_t low_bytes, high_bytes;
-	/* As target_bytes, of single nodes of the guest. */
+	/* As target_bytes, for single nodes of the guest. */
 	uint64_t node_target_bytes[GUEST_NUMA_NODES];
 };
 
@@ -50,8 +50,8 @@ struct engine_policy {
 extern const struct key engine_policy_keys[];
 
 /*
- * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a
- * word not named keeps its value.  -EINVAL with why.
+ * "off", "on", or "target=1G,period=1s,idle=2,cpu=10": comma-separated; a key
+ * that is not named keeps its value.  -EINVAL with why.
  */
 int engine_policy_parse(const char *text, struct engine_policy *policy,
 			char *why, size_t len);

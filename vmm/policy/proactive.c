@@ -32,7 +32,7 @@ uint64_t proactive_promotions(const struct proactive *p, unsigned int age)
 	return sum;
 }
 
-/* The lowest threshold that would have kept to the budget of a minute. */
+/* The lowest threshold that would have stayed within a minute's budget. */
 static unsigned int find_best(const struct proactive *p, double budget,
 			      unsigned int min_idle)
 {
@@ -41,7 +41,7 @@ static unsigned int find_best(const struct proactive *p, double budget,
 	unsigned int best = PROACTIVE_NEVER;
 	double sum = 0;
 
-	/* 255 is "255 or more": what is that old is the last to be given up. */
+	/* Age 255 means "255 or more": evicting such pages is given up last. */
 	for (unsigned int a = PROACTIVE_AGES; a-- > min_idle;) {
 		for (int i = 0; i < PROACTIVE_WINDOWS; i++)
 			sum += p->touched[i][a];

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How long must memory be idle, so that taking it costs no more than a budget?
+ * How long must memory be idle, so that evicting it costs no more than a
+ * budget?
  *
- * Each access to a page that had been idle for `a` scans would have been a page
- * to bring back (a promotion), if pages went after `a` scans or fewer.  Counted by
- * age, they say what each threshold would have cost; the lowest that keeps to the
- * budget is taken.  After Lagar-Cavilla et al., "Software-defined far memory in
- * warehouse-scale computers" (ASPLOS 2019), section 4, whose budget is 0.2 % of
- * the working set a minute.
+ * Each access to a page that had been idle for `a` scans would have been a
+ * refault (a promotion), if pages were evicted after `a` scans or fewer.
+ * Counted by age, these accesses give the cost of each threshold; the lowest
+ * that keeps to the budget is taken.  After Lagar-Cavilla et al.,
+ * "Software-defined far memory in warehouse-scale computers" (ASPLOS 2019),
+ * section 4, whose budget is 0.2 % of the working set a minute.
  *
- * Counts are kept for a minute, in windows of ten seconds; at the end of each the
- * threshold is found anew.  The highest of the last six is in force, so that a
- * burst is remembered for a minute.  Pages that really came back count like the
- * others, and once they alone exceed the budget of the minute nothing more goes.
+ * Counts are kept for a minute, in windows of ten seconds; at the end of each
+ * the threshold is computed anew.  The highest of the last six is in force, so
+ * that a burst is remembered for a minute.  Real refaults count like the
+ * others, and once they alone exceed the budget of the minute nothing more is
+ * evicted.
  *
- * Pure; the caller serialises, and tells the time.
+ * Pure; the caller serialises, and passes the time.
  */
 #ifndef VMM_POLICY_PROACTIVE_H
 #define VMM_POLICY_PROACTIVE_H
@@ -28,7 +30,7 @@
 #define PROACTIVE_NEVER	    PROACTIVE_AGES	/* no threshold is cheap enough */
 
 struct proactive {	/* all zero: a new one */
-	uint64_t window_start_ns;	/* of the current one; 0: none yet */
+	uint64_t window_start_ns;	/* of the current window; 0: none yet */
 	uint32_t touched[PROACTIVE_WINDOWS][PROACTIVE_AGES];
 	uint32_t refaults[PROACTIVE_WINDOWS];
 	unsigned int best[PROACTIVE_WINDOWS];
@@ -36,21 +38,21 @@ struct proactive {	/* all zero: a new one */
 	uint64_t budget;		/* pages a minute */
 };
 
-/* A page idle for `age` scans was accessed; came_back: it had been evicted. */
+/* An access to a page idle for `age` scans; came_back: a refault. */
 void proactive_count(struct proactive *p, unsigned int age, bool came_back);
 
 /*
- * At the end of a scan, of a guest whose working set (the last minute's) is so
- * many pages; ppm: the budget, millionths of it a minute.
+ * Called at the end of a scan; wss_pages: the guest's working set of the last
+ * minute; ppm: the budget, millionths of it a minute.
  */
 void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
 		    unsigned int ppm, unsigned int min_idle);
 
-/* Pages idle for so many scans may go; PROACTIVE_NEVER: none. */
+/* Pages idle for this many scans may be evicted; PROACTIVE_NEVER: none. */
 unsigned int proactive_threshold(const struct proactive *p);
-/* Pages that came back in the last minute. */
+/* Refaults of the last minute. */
 uint64_t proactive_refaults(const struct proactive *p);
-/* Pages that would have, for that threshold. */
+/* Refaults that this threshold would have caused. */
 uint64_t proactive_promotions(const struct proactive *p, unsigned int age);
 
 #endif

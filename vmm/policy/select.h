@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which frames to evict, and how to hand them to sources and sinks. Pure. */
+/* Selects frames to evict, and groups frames into ranges.  Pure. */
 #ifndef VMM_POLICY_SELECT_H
 #define VMM_POLICY_SELECT_H
 
@@ -10,23 +10,24 @@
 #include "vmm/policy/frames.h"
 
 /*
- * Looks at up to nr_look frames of the inactive list, from t->cursor on, oldest
- * first, and takes up to max of them that are idle for long enough and that
- * accept() takes (NULL: all) into gfns[].  Returns how many.  The list is not
+ * Examines up to nr_look frames of the inactive list, from t->cursor on, oldest
+ * first, and puts up to max of them that are idle for long enough and that
+ * accept() accepts (NULL: all) into gfns[].  Returns how many.  The list is not
  * changed; the cursor is, to FRAME_NIL at the end of it.
  */
 size_t select_idle(struct frame_table *t, unsigned int min_idle,
 		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
 		   unsigned int nr_look, uint32_t *gfns, size_t max);
 
-/* In the order of their numbers. */
+/* By frame number. */
 void select_sort(uint32_t *gfns, size_t nr);
 
 /*
- * Huge pages go whole: what of their frames is idle as well joins those that
- * were chosen.  gfns[] is sorted, and so is the result, in out[] of max entries;
- * of what does not fit, whole huge pages are left out.  huge: frames that are in
- * one.  accept: as above, and the inactive list and the age must be right.
+ * Huge pages are evicted whole: their other idle frames are added to those that
+ * were chosen.  gfns[] is sorted, and so is the result, in out[] of max
+ * entries; huge pages that do not fit whole are left out.  huge: frames that
+ * are in huge pages.  accept: as above; a frame must also be inactive and old
+ * enough.
  */
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    bool (*accept)(uint64_t gfn, void *arg), void *arg,
@@ -34,8 +35,8 @@ size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    uint32_t *out, size_t max);
 
 /*
- * Whether to break a huge page up to evict nr of its frames: that costs the
- * others their huge page, so only for half of them or more.
+ * Whether to split a huge page to evict nr of its frames: the others lose their
+ * huge page, so only for half of them or more.
  */
 bool select_is_worth_it(uint64_t nr);
 

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How large the working set was: the frames that were accessed within a window
+ * The size of the working set: the frames that were accessed within a window
  * of time that ends with the last scan.  Pure; the engine locks.
  *
- * A scan i looks at every frame between its start s(i) and its end e(i).  A
+ * A scan i observes every frame between its start s(i) and its end e(i).  A
  * frame of age a after scan n was seen accessed by scan n - a, and so was
- * accessed between its looks in scan n - a - 1 and in scan n - a:
+ * accessed between its observations in scan n - a - 1 and in scan n - a:
  *
  *        s   e          s   e          s   e         s   e
  *     ---|n-3|----------|n-2|----------|n-1|---------| n |  T = e(n)
  *        <---- age 2 ------><-- ...
  *                                      <---- age 0 ----->
  *
- * A window [T - W, T] has those for certain whose interval begins in it:
- * s(n - a - 1) >= T - W; and it may have those whose interval ends in it:
- * e(n - a) >= T - W.  The estimate has those with the middle in it.
+ * A window [T - W, T] certainly includes frames whose interval begins in it:
+ * s(n - a - 1) >= T - W; and it may include those whose interval ends in it:
+ * e(n - a) >= T - W.  The estimate counts those whose middle is in it.
  *
- * That a frame was seen is not always known.  Its "proven age" counts scans
- * since the source did see it; see struct frame_table.  And a source that sees
- * huge pages only can't tell which of their frames was used: one at least.
+ * Not every age rests on an observed access.  A frame's "proven age" counts
+ * scans since the source did see one; see struct frame_table.  And a source
+ * that sees only huge pages cannot tell which of their frames was used: one at
+ * least.
  */
 #ifndef VMM_POLICY_WSS_H
 #define VMM_POLICY_WSS_H
@@ -39,11 +40,11 @@ struct wss_clock {
 void wss_clock_add(struct wss_clock *clock, uint64_t start_ns,
 		   uint64_t end_ns);
 
-/* A window in ages: frames are in it when their age is below the limit. */
+/* A window in ages: a frame is in it when its age is below the limit. */
 struct wss_window {
-	unsigned int certain;	/* of the proven age */
+	unsigned int certain;	/* compared with the proven age */
 	unsigned int likely, possible;
-	uint64_t covered_ns;	/* from the first look of `likely` ages to T */
+	uint64_t covered_ns;	/* from the start of `likely` ages to T */
 	uint64_t end_ns;	/* T, by clock_now_ns() */
 };
 
@@ -55,17 +56,17 @@ struct wss_window wss_window(const struct wss_clock *clock,
 struct wss_pages {
 	uint64_t by_age[WSS_AGES];
 	uint64_t by_proven_age[WSS_AGES];
-	/* The least of these that must have been used: one a granule. */
+	/* The fewest that can have been used: one a granule. */
 	uint64_t by_least[WSS_AGES];
 };
 
 /* Counts frames in ascending order into wss_pages. */
 struct wss_counter {
 	struct wss_pages *pages;
-	uint64_t granule;	/* frames that a source can't tell apart */
-	uint64_t block;		/* of the frames before; its proven age, and */
-	unsigned int age;	/* how many have it, as long as all have */
-	uint64_t nr_alike;	/* 0: they differ, or there are none */
+	uint64_t granule;	/* frames that a source cannot tell apart */
+	uint64_t block;		/* of the previous frames */
+	unsigned int age;	/* their proven age, while all have the same */
+	uint64_t nr_alike;	/* how many; 0: they differ, or none */
 	uint64_t *alike;	/* a bit a block: all its frames are; or NULL */
 };
 
@@ -77,13 +78,13 @@ void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
 		     uint64_t granule, uint64_t *alike);
 void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 	       unsigned int proven_age);
-/* Of nr neighbours, in one go where that makes no difference. */
+/* nr neighbouring frames, counted at once where the result is the same. */
 void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
 		   unsigned int age, unsigned int proven_age);
 void wss_count_end(struct wss_counter *c);
 
 /*
- * In pages; low <= pages <= high.  What was subtracted, and added:
+ * In pages; low <= pages <= high.  The components of the bounds:
  *
  *   low = pages - edge_low - assumed - unresolved
  *   high = pages + edge_high
@@ -91,7 +92,7 @@ void wss_count_end(struct wss_counter *c);
 struct wss_estimate {
 	uint64_t pages, low, high;
 	uint64_t edge_low, edge_high;	/* at the window's beginning */
-	uint64_t assumed;	/* counted as used though nobody saw it */
+	uint64_t assumed;	/* assumed used, but no access was seen */
 	uint64_t unresolved;	/* in granules of which a part was used */
 	struct wss_window window;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What run and attach let the user choose of what serves a guest. */
+/* Options that run and attach share: how a guest is served. */
 #ifndef VMM_SERVICE_SERVICE_OPTIONS_H
 #define VMM_SERVICE_SERVICE_OPTIONS_H
 
@@ -10,13 +10,13 @@
 struct service_options {
 	char *name, *socket, *abits, *sink, *agent_record;
 	char *reclaim_text, *backing_text;
-	/* Meaningful when backing_text is set: else what the source needs. */
+	/* Valid if backing_text is set: else what the source needs. */
 	enum guest_mem_backing backing;
 	int no_agent;
 	struct engine_policy policy;
 };
 
-/* --sink and --reclaim: VMM_EXIT_OK, or VMM_EXIT_USAGE having told the user. */
+/* --sink and --reclaim: VMM_EXIT_OK, or VMM_EXIT_USAGE, reported. */
 int service_options_check(struct service_options *o);
 void service_options_free(struct service_options *o);
 

@@ -23,8 +23,8 @@
 #include "vmm/util/rundir.h"
 
 /*
- * Without accessed bits or without swap a guest still runs; only who asked for
- * reclaim, or for a source by name, is refused.
+ * Without accessed bits or without swap a guest still runs; it is an error only
+ * if the user asked for reclaim, or for a source by name.
  */
 static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
@@ -49,7 +49,7 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 
 	if (backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G)
 		kind |= ACCESS_MEMORY_HUGETLB;
-	/* A name that is wrong is refused when the sink is opened. */
+	/* An unknown name is reported when the sink is opened. */
 	if (!sink_find(&ops, sink, &options, why, sizeof(why)) &&
 	    ops->serves_faults)
 		kind |= ACCESS_MEMORY_SERVED;
@@ -138,7 +138,7 @@ static int open_source(struct service *s, const struct service_options *o,
 	s->target->mem = parts->mem;
 	s->target->vm_fd = parts->vm_fd;
 	*s->guest = (struct access_guest){ guest_harvest, s->view };
-	/* Its tables can be read in our own memory only. */
+	/* Guest page tables can be read only in our own memory. */
 	s->target->guest = o->no_agent || !parts->vm ? NULL : s->guest;
 	rc = access_open(&s->source, strcmp(o->abits, "auto") ? o->abits :
 			 s->ops->name, s->target, reasons, sizeof(reasons));
@@ -154,7 +154,7 @@ static int open_sink(struct service *s, const struct service_options *o,
 
 	if (!rc)
 		rc = ops->open(&s->sink, parts->mem, options, why, len);
-	/* The store was asked for, swap is the default. */
+	/* An error for a store, as that was requested; swap is the default. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
 	log_warn("ages are kept, but nothing can be evicted: %s (all about "
@@ -195,7 +195,7 @@ static int start_engine(struct service *s, const struct service_options *o,
 	}
 	*s->asks = (struct engine_guest){
 		.drop_cache = drop_cache,
-		/* Pages of the host's pool can't be given back. */
+		/* Pages of the host's hugetlb pool cannot be discarded. */
 		.take_free = s->balloon && !guest_mem_is_hugetlb(parts->mem) ?
 				     take_free : NULL,
 		.ctx = s,
@@ -268,7 +268,7 @@ int service_start(struct service *s, const struct service_options *o,
 		return rc;
 	}
 	rc = o->no_agent ? 0 : start_agent_server(s, parts->vsock, why, len);
-	/* Before the source: both may want to see the faults of a memfd. */
+	/* Before the source: both may have to handle faults of a memfd. */
 	if (!rc && s->ops)
 		rc = open_sink(s, o, parts, why, len);
 	if (!rc)
