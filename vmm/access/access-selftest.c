@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Has a tiny VM touch two pages, then only one of them, and asks the source.
+ * A tiny VM touches two pages, then only one of them; the source must tell the
+ * hot page from the cold one.
  *
  * A source without TLB flushes may miss the hot page in one window, so a few
- * windows are tried; the cold page must be cold in that same window.
+ * windows are tried; the cold page must be reported cold in the same window.
  */
 #include "config.h"
 

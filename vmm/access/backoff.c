@@ -8,9 +8,9 @@
 #include "vmm/util/bitmap.h"
 
 struct block {
-	uint8_t idle;		/* looks in a row that found nothing */
-	uint8_t wait;		/* harvests until the next look */
-	bool skipped;		/* in this harvest */
+	uint8_t idle;		/* scans in a row that found nothing young */
+	uint8_t wait;		/* harvests until the next scan */
+	bool skipped;		/* left out of this harvest */
 };
 
 struct backoff {
@@ -33,7 +33,7 @@ void backoff_free(struct backoff *b)
 	free(b);
 }
 
-/* What of the range is in this block. */
+/* The part of the range that is in this block. */
 static struct gfn_range part_of(struct gfn_range range, uint64_t block)
 {
 	uint64_t start = block * BACKOFF_BLOCK, end = start + BACKOFF_BLOCK;
@@ -75,9 +75,9 @@ void backoff_begin(struct backoff *b, struct gfn_range range, bool at_rest,
 }
 
 /*
- * Harvests to sit out after so many idle looks.  Each time that this doubles,
- * half of the blocks that had the same turn keep it, and the others get the one
- * that became free.
+ * Number of harvests to skip after `idle` scans without a young page.  Each
+ * time it doubles, half of the blocks scanned in the same harvest keep that
+ * slot, and the others move to the new one.
  */
 static uint8_t wait_after(uint8_t idle, uint64_t place)
 {
@@ -108,7 +108,9 @@ void backoff_end(struct backoff *b, struct gfn_range range,
 			block->idle = block->wait = 0;
 			continue;
 		}
-		/* Looks at parts of it do not tell of the whole. */
+		/*
+		 * A scan of part of a block says nothing about the whole block.
+		 */
 		if (part.nr < BACKOFF_BLOCK && i + 1 < b->nr_blocks)
 			continue;
 		if (block->idle < UINT8_MAX)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For sources that pay for each page they look at: memory that is not used is
- * looked at less often, so that the cost falls with the share that is.
+ * For sources with a cost for each scanned page: memory that is not used is
+ * scanned less often, so that the cost follows the share in use.
  *
  * A block (2 MiB of the guest) in which nothing was young in BACKOFF_AFTER
- * harvests is skipped every other time, after as many more three times of four,
- * and so on; one young page, and it is looked at each time again.  Accessed bits
- * wait: what was used in a block that is skipped is found when its turn comes,
- * late by less than BACKOFF_MAX harvests.  Blocks take turns, so that a harvest
- * costs about as much as the next.
+ * harvests is skipped in every second harvest, after as many more in three of
+ * four, and so on; after one young page it is scanned in each harvest again.
+ * Accessed bits stay set until they are cleared: accesses to a skipped block
+ * are found at its next scan, less than BACKOFF_MAX harvests late.  Scans of
+ * idle blocks are spread evenly over the harvests.
  *
- * That is for times when nobody waits for the answer, access_source.at_rest;
- * else nothing is skipped.
+ * This applies only while reclaim is at rest (access_source.at_rest); otherwise
+ * nothing is skipped.
  *
  * Locking: the source's thread.
  */
@@ -24,8 +24,8 @@
 #include "vmm/mem/addr.h"
 
 #define BACKOFF_BLOCK 512	/* frames */
-#define BACKOFF_AFTER 4		/* idle harvests for each step */
-#define BACKOFF_MAX   32	/* harvests between two looks, at most */
+#define BACKOFF_AFTER 4		/* idle scans for each step */
+#define BACKOFF_MAX   32	/* harvests between two scans, at most */
 
 struct backoff;
 
@@ -35,11 +35,11 @@ void backoff_free(struct backoff *b);
 
 /*
  * A harvest of range begins.  Calls skip() for each part of it that need not be
- * looked at; none when not at rest.
+ * scanned; for none when not at rest.
  */
 void backoff_begin(struct backoff *b, struct gfn_range range, bool at_rest,
 		   void (*skip)(void *arg, struct gfn_range part), void *arg);
-/* It ended, and these are its young frames. */
+/* The harvest ended; `young` holds its young frames. */
 void backoff_end(struct backoff *b, struct gfn_range range,
 		 const uint64_t *young);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Looks at nothing and calls every page untouched: ages are the time since a
- * page came.  For sinks that look by themselves, and for the comparison with
- * reclaim that knows nothing.
+ * Scans nothing and reports every page untouched: a page's age is the time
+ * since it became resident.  For sinks that check accesses themselves, and as
+ * the baseline of reclaim without access information.
  */
 #include "config.h"
 

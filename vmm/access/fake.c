@@ -16,15 +16,15 @@ struct fake {
 	uint64_t nr_frames;
 	uint64_t **windows;		/* owned, and so is each */
 	size_t nr_windows, current;
-	uint64_t *accessed;		/* owned: the bits, as a KVM has them */
-	uint64_t *blind, *guessed;	/* owned: not looked at; without reason */
+	uint64_t *accessed;		/* owned: simulated accessed bits */
+	uint64_t *blind, *guessed;	/* owned: unscanned; assumed */
 	int fail_err;
 	unsigned int nr_fail, nr_harvests;
 };
 
 static const struct access_source_ops fake_ops;
 
-/* "12" or "3-15" or "-"; the character after it, or NULL. */
+/* Parses "12", "3-15" or "-".  Returns the character after it, or NULL. */
 static const char *parse_range(const char *text, uint64_t nr_frames,
 			       uint64_t *bits)
 {
@@ -192,7 +192,7 @@ static int fake_probe(const struct access_target *target, char *why, size_t len)
 	return 0;
 }
 
-/* A trace is needed: access_fake_open() is the way. */
+/* Not possible without a trace: use access_fake_open(). */
 static int fake_open(struct access_source **srcp,
 		     const struct access_target *target, char *why, size_t len)
 {

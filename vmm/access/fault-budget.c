@@ -13,18 +13,18 @@
 #include "vmm/util/key-value.h"
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
-#define GROUP_CHUNKS 8u		/* looked at, then armed */
-#define REST_SHARE   5		/* of the budget is used when nothing is to go */
-#define MAX_SAVED_S  10		/* a budget not used is kept for so long */
+#define GROUP_CHUNKS 8u		/* scanned, then armed */
+#define REST_SHARE   5		/* of the budget is used when at rest */
+#define MAX_SAVED_S  10		/* unused budget is kept for so long */
 #define MAX_DEBT_S   1		/* a guest that fills its memory overdraws it */
-#define FIRST_COST   128	/* faults that a chunk costs, for a beginning */
+#define FIRST_COST   128	/* faults a chunk costs, first estimate */
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
 
 struct chunk {
-	uint16_t marked;	/* pages, after the last look */
-	bool known;		/* looked at before */
-	bool armed;		/* in the last look */
-	bool assumed;		/* what was marked was so before that look */
+	uint16_t marked;	/* pages, after the last scan */
+	bool known;		/* scanned before */
+	bool armed;		/* at the last scan */
+	bool assumed;		/* the marks are older than that scan */
 	bool pending;		/* has not been armed in this round */
 };
 
@@ -121,7 +121,7 @@ int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 	return 0;
 }
 
-/* The budget grows with time. */
+/* Adds budget for the time that has passed. */
 static void earn(struct fault_budget *b, bool at_rest)
 {
 	uint64_t now = clock_now_ns();
@@ -130,7 +130,7 @@ static void earn(struct fault_budget *b, bool at_rest)
 	int64_t most = b->per_second * MAX_SAVED_S;
 	int64_t least = -(int64_t)b->per_second * MAX_DEBT_S;
 
-	/* Less than one is left to the next time. */
+	/* A fraction of a fault is left for the next time. */
 	if (earned < 1)
 		return;
 	b->last_ns = now;
@@ -146,7 +146,7 @@ static void begin_round(struct fault_budget *b)
 	b->nr_pending = b->nr_known;
 }
 
-/* Pays for the faults of a chunk of which nr pages are marked now. */
+/* Charges the faults of a chunk in which nr pages are marked now. */
 static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
 {
 	if (!chunk->known) {
@@ -156,7 +156,7 @@ static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
 	} else if (nr > chunk->marked) {
 		b->left -= (nr - chunk->marked) / b->fault_pages;
 	}
-	/* Those marked since the look before are not told from the others. */
+	/* Marks made since the previous scan can't be told from older ones. */
 	chunk->assumed = !chunk->armed && chunk->marked;
 	if (chunk->armed)
 		b->cost += ((double)nr / b->fault_pages - b->cost) /
@@ -165,7 +165,10 @@ static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
 	chunk->armed = false;
 }
 
-/* Whether the chunk is to be armed now.  *left: of the budget, if costs stay. */
+/*
+ * Whether the chunk is to be armed now.  *left: budget left if costs stay the
+ * same.
+ */
 static bool take_turn(struct fault_budget *b, struct chunk *chunk, double *left)
 {
 	if (!chunk->pending || (chunk->marked && *left <= 0))
@@ -173,7 +176,7 @@ static bool take_turn(struct fault_budget *b, struct chunk *chunk, double *left)
 	chunk->pending = false;
 	b->nr_pending--;
 	if (!chunk->marked)
-		return false;	/* it is as it would be */
+		return false;	/* it is armed already */
 	chunk->armed = true;
 	*left -= b->cost;
 	return true;
@@ -234,7 +237,7 @@ int fault_budget_harvest(struct fault_budget *b,
 	return rc;
 }
 
-/* A chunk that was looked at in part only is as it was before. */
+/* A chunk that was scanned only in part keeps its state. */
 void fault_budget_assumed(struct fault_budget *b, struct gfn_range range,
 			  uint64_t *assumed)
 {

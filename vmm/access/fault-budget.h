@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For sources that see accesses by page faults: memory is armed, so that the
- * next touch of a page faults, and a fault leaves a mark on its page.
+ * For sources that detect accesses by page faults: memory is armed, so that the
+ * next access to a page faults, and the fault marks the page.
  *
- * A page that is armed and not touched costs nothing however often it is looked
- * at, so the cost is that of the pages in use only, and a budget of faults a
- * second bounds it: memory is armed again a chunk of 2 MiB at a time, round and
- * round, as far as the budget goes by what chunks cost of late.  A page of a
- * chunk that has not had its turn keeps its mark and counts as young.  So a
- * budget makes the source slow to see that a hot page became cold, but never
- * calls a touched page idle; and it can say which pages it called young without
- * knowing.
+ * An armed page that is not touched costs nothing however often it is scanned,
+ * so only pages in use cost anything, and a budget of faults per second bounds
+ * that cost: memory is rearmed in chunks of 2 MiB, round-robin, as far as the
+ * budget goes by the recent cost of chunks.  A page of a chunk that has not
+ * been rearmed keeps its mark and counts as young.  So with a budget the source
+ * notices late that a hot page became cold, but never reports a touched page as
+ * idle; and it can report which pages it only assumed to be young.
  *
  * Locking: none; one thread, the source's.
  */
@@ -23,12 +22,12 @@
 #include "vmm/access/source.h"
 #include "vmm/mem/guest-mem.h"
 
-/* How a source arms memory, and where it sees the marks.  0 or -errno. */
+/* How a source arms memory and reads the marks.  0 or -errno. */
 struct fault_budget_ops {
 	/* Sets the bit of each marked frame of the range, clears the others. */
 	int (*look)(void *ctx, struct gfn_range range, uint64_t *marked);
 	/*
-	 * Arms all pages of the range, in one step of the kernel's: each step
+	 * Arms all pages of the range, with one system call: each call
 	 * interrupts the vCPUs once, whatever its length.
 	 */
 	int (*arm)(void *ctx, struct gfn_range range);
@@ -37,8 +36,8 @@ struct fault_budget_ops {
 struct fault_budget;
 
 /*
- * mem and ops outlive it.  per_second: faults that the guest may be made to
- * take.  fault_pages: pages of 4 KiB that one fault marks.  0 or -ENOMEM.
+ * mem and ops must outlive it. per_second: faults that the guest may be made to
+ * take. fault_pages: pages of 4 KiB that one fault marks.  0 or -ENOMEM.
  */
 int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 		     uint64_t per_second, uint64_t fault_pages,
@@ -51,10 +50,10 @@ void fault_budget_free(struct fault_budget *budget);
  */
 int fault_budget_parse(const char *options, uint64_t *per_second, char *why,
 		       size_t len);
-/* The same for access_source_ops.check_options. */
+/* The same check as access_source_ops.check_options. */
 int fault_budget_check(const char *options, char *why, size_t len);
 
-/* What the source's functions of these names do; see source.h. */
+/* Implement the source operations of the same names; see source.h. */
 int fault_budget_arm(struct fault_budget *budget, struct gfn_range range);
 int fault_budget_harvest(struct fault_budget *budget,
 			 const struct access_source *src, struct gfn_range range,

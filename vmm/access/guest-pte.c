@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The accessed bits of the guest's own page tables, through the reverse map.
+ * The accessed bits of the guest's own page tables, found through the reverse
+ * map.
  *
- * What it tells is what processes did with their mappings.  What the guest's
- * kernel does by its own mappings (reading and writing files, DMA) leaves no
- * trace there, so frames that no process maps are called young always, and so
- * are those of processes whose tables are not known: such frames stay.
+ * These bits show accesses of processes through their own mappings.  Accesses
+ * of the guest's kernel through its own mappings (reading and writing files,
+ * DMA) leave no trace there, so frames that no process maps are always reported
+ * young, and so are those of processes whose page tables are not known: such
+ * frames are never evicted.
  */
 #include "config.h"
 
@@ -19,7 +21,7 @@
 struct guest_pte {
 	struct access_source base;	/* first */
 	const struct access_guest *guest;	/* not owned */
-	uint64_t *looked;		/* owned; of the last harvest */
+	uint64_t *looked;		/* owned; scanned by the last harvest */
 };
 
 static int pte_probe(const struct access_target *target, char *why, size_t len)
@@ -89,7 +91,7 @@ static int pte_arm(struct access_source *src, struct gfn_range range)
 {
 	struct guest_pte *s = (struct guest_pte *)src;
 
-	/* What it finds there is thrown away. */
+	/* The bits found there are discarded. */
 	return s->guest->harvest(s->guest->ctx, range, s->looked, s->looked,
 				 src->stopping);
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The kvm-young module: accessed bits straight from the VM's second-level
- * page tables.  One ioctl a guest memory slot of the range; the module works
- * on host virtual addresses, we on frames:
+ * page tables.  One ioctl for each memory slot in the range; the module works
+ * on host virtual addresses, this file on frames:
  *
  *   range, gfns     |------ slot 0 ------|   hole   |--- slot 1 ---|
  *   ioctls, hvas    |--------------------|          |--------------|
  *
- * Bits are taken with a TLB flush, so that a page in use is young again in the
- * next window.  A leaf entry has one bit for all its pages; a huge one is
- * cleared only by a harvest that covers it, so single pages of it may look
- * young for longer, never for shorter.
+ * Bits are cleared with a TLB flush, so that a page in use is young again in
+ * the next window.  A leaf entry has one bit for all its pages; a huge leaf is
+ * cleared only by a harvest that covers all of it, so its pages may look young
+ * for too long, but never idle too early.
  */
 #include "config.h"
 
@@ -39,7 +39,7 @@ struct kvm_young {
 	uint64_t cap_words;
 };
 
-/* The device, opened and asked who it is.  A descriptor, or -errno. */
+/* Opens the device and reads its info.  A descriptor, or -errno. */
 static int open_device(char *why, size_t len, struct kvm_young_info *info)
 {
 	int fd = open(KVM_YOUNG_PATH, O_RDWR | O_CLOEXEC), err;
@@ -116,7 +116,10 @@ static int kvm_young_open(struct access_source **srcp,
 	return 0;
 }
 
-/* Takes the bits of [gfn, gfn + nr) at hva; into `young` unless NULL. */
+/*
+ * Reads and clears the bits of [gfn, gfn + nr) at hva; into `young` unless
+ * NULL.
+ */
 static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 		uint64_t *young)
 {
@@ -135,7 +138,7 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 		}
 		bits = ky->bits;
 	}
-	/* A call stops after a while, where a word of the bitmap begins. */
+	/* A call returns after a time limit, at the start of a bitmap word. */
 	while (done < nr) {
 		struct kvm_young_scan scan = {
 			.size = sizeof(scan), .flags = TAKE,

@@ -4,18 +4,18 @@
  * page frame in words of 64.
  *
  *   write 1  clears the accessed bits of the page in all tables that map it,
- *            the guest's second level too, and marks it idle
- *   read     looks at those bits: 1 when still idle; else the mark is gone
+ *            the second-level page tables too, and marks it idle
+ *   read     checks those bits: 1 if still idle; else the mark is removed
  *
  *             arm: write       harvest: read, write those not idle
  *   page      |--- window 1 ---|--- window 2 ---
  *
  * Only the words that hold pages of the guest are read and written, in order
- * of PFN and up to WORDS_MAX at a time; zero bits of a write change nothing.
+ * of PFN and up to WORDS_MAX at a time; zero bits in a write have no effect.
  *
- * A compound page (a transparent huge page, say) is tracked by its head alone,
- * and its tails read as 0.  /proc/kpageflags tells heads and tails; each frame
- * of the guest takes its answer from the head.
+ * A compound page (such as a transparent huge page) is tracked by its head
+ * alone, and its tails read as 0. /proc/kpageflags identifies heads and tails;
+ * each frame of the guest takes its result from the head.
  *
  * Unlike other sources this one also sees accesses by our own process.
  */
@@ -51,11 +51,11 @@ struct page_idle {
 	struct backoff *backoff;	/* owned */
 	int bitmap_fd;			/* owned */
 	int flags_fd;			/* owned */
-	/* By PFN from `first` on, of the range being looked at: */
+	/* For the range being scanned, indexed by PFN - first: */
 	uint64_t first, nr_pfns;
 	uint64_t cap_words;
 	uint64_t *tail;			/* owned: part of a compound page */
-	uint64_t *track;		/* owned: pages to look at (no tails) */
+	uint64_t *track;		/* owned: pages to scan (no tails) */
 	uint64_t *idle;			/* owned: as read */
 };
 
@@ -158,7 +158,7 @@ static int grow(struct page_idle *pi, uint64_t nr_words)
 	return 0;
 }
 
-/* Nr flags from pfn on.  How many were read (at least one), or -errno. */
+/* Reads nr flags from pfn on.  The number read (at least one), or -errno. */
 static int64_t read_flags(struct page_idle *pi, uint64_t pfn, uint64_t nr,
 			  uint64_t *flags)
 {
@@ -192,8 +192,8 @@ static int track_head_before(struct page_idle *pi, uint64_t pfn)
 }
 
 /*
- * Which pages of the run are tails, and which are to be tracked: heads and
- * single pages, but not the kernel's page of zeros, which is always idle.
+ * Finds which pages of the run are tails and which are to be tracked: heads and
+ * single pages, but not the kernel's zero page, which is always idle.
  */
 static int find_tracked(struct page_idle *pi, const struct pfn_run *run)
 {
@@ -226,8 +226,8 @@ static int find_tracked(struct page_idle *pi, const struct pfn_run *run)
 }
 
 /*
- * Moves the words of `track` that are not zero between the kernel and buf,
- * neighbours together.
+ * Transfers the nonzero words of `track` between the kernel and buf, adjacent
+ * words in one call.
  */
 static int transfer(struct page_idle *pi, bool write_it, uint64_t *buf)
 {
@@ -267,8 +267,8 @@ static void leave_out(void *arg, struct gfn_range part)
 }
 
 /*
- * Finds the pages of range, but for those of blocks that may wait.  The number
- * of resident ones, or -errno.
+ * Finds the pages of range, except in blocks that the backoff skips.  The
+ * number of resident pages, or -errno.
  */
 static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range,
 			      bool may_wait)
@@ -334,7 +334,10 @@ static int harvest_piece(struct access_source *src, struct gfn_range range,
 			bitmap_set(young, range.start.v + i);
 	}
 	backoff_end(pi->backoff, range, young);
-	/* Those that lost their mark get it again: the next window begins. */
+	/*
+	 * Pages that lost their idle mark are marked again: the next window
+	 * begins.
+	 */
 	for (uint64_t w = 0; nr && w < BITMAP_WORDS(pi->nr_pfns); w++)
 		pi->track[w] &= ~pi->idle[w];
 	return nr ? transfer(pi, true, pi->track) : 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * PFNs are sorted by setting bits in a bitmap that spans the lowest to the
- * highest of them: one pass to set, one to read runs.  A terabyte of host
+ * highest of them: one pass to set bits, one to read runs.  A terabyte of host
  * memory is 32 MiB of bitmap; comparing sorts of 262,144 PFNs took 25 ms.
  */
 #include "config.h"
@@ -52,7 +52,10 @@ int pfn_map_probe(pid_t pid, char *why, size_t len)
 	uint64_t entry;
 	off_t off = ((uintptr_t)&touched >> VMM_PAGE_SHIFT) * sizeof(entry);
 
-	/* Our stack is resident: a PFN of 0 there means that they are hidden. */
+	/*
+	 * Our stack is resident: a PFN of 0 there means that PFNs are hidden
+	 * from us.
+	 */
 	if (fd < 0 || target_fd < 0 ||
 	    pread(fd, &entry, sizeof(entry), off) != sizeof(entry) ||
 	    !(entry & PM_PFN)) {
@@ -106,7 +109,7 @@ void pfn_map_free(struct pfn_map *map)
 	free(map);
 }
 
-/* Reads entries of one slot's part of the range into out. */
+/* Reads the PFNs of one slot's part of the range into out. */
 static int read_part(struct pfn_map *map, uint64_t hva, uint64_t nr,
 		     uint64_t *out)
 {

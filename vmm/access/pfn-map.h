@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the host has a range of guest frames right now: their host page
- * frames (PFNs), as /proc/PID/pagemap tells them.
+ * The host page frames (PFNs) that back a range of guest frames right now, from
+ * /proc/PID/pagemap.
  *
- * A snapshot: the host may move, evict or fault pages any time, so take one
- * for each harvest.  Needs CAP_SYS_ADMIN, since PFNs are told to nobody else.
+ * A snapshot: the host may move, evict or fault pages any time, so take one for
+ * each harvest.  Needs CAP_SYS_ADMIN, without which the kernel hides PFNs.
  */
 #ifndef VMM_ACCESS_PFN_MAP_H
 #define VMM_ACCESS_PFN_MAP_H
@@ -23,12 +23,12 @@ struct pfn_run {
 };
 
 /*
- * For the kernel's page tracking by physical address, which looks at pages on
- * its LRU lists only.  -EOPNOTSUPP with why: guest memory is on none of them.
+ * For the kernel's page tracking by physical address, which sees only pages on
+ * its LRU lists.  -EOPNOTSUPP with why: guest memory is on no LRU list.
  */
 int pfn_map_check_backing(const struct guest_mem *mem, char *why, size_t len);
 
-/* 0, -ENOMEM, or what opening pagemap says, with why. */
+/* 0, -ENOMEM, or the error of opening pagemap, with why. */
 int pfn_map_new(struct pfn_map **mapp, const struct guest_mem *mem, char *why,
 		size_t len);
 void pfn_map_free(struct pfn_map *map);
@@ -36,8 +36,10 @@ void pfn_map_free(struct pfn_map *map);
 /* Looks up range.  0, -EPERM (PFNs are hidden from us), -errno. */
 int pfn_map_read(struct pfn_map *map, struct gfn_range range);
 
-/* Of the range last read: resident frames, and the PFN of the i-th frame
- * of the range or 0 when it is not resident. */
+/*
+ * For the range last read: the number of resident frames, and the PFN of the
+ * i-th frame, or 0 if it is not resident.
+ */
 uint64_t pfn_map_nr_resident(const struct pfn_map *map);
 uint64_t pfn_map_pfn(const struct pfn_map *map, uint64_t i);
 
@@ -45,8 +47,8 @@ uint64_t pfn_map_pfn(const struct pfn_map *map, uint64_t i);
 void pfn_map_forget(struct pfn_map *map, struct gfn_range part);
 
 /*
- * The PFNs as sorted runs.  Gaps of up to gap_pages foreign pages are included
- * in a run; the gap is widened until there are at most max_runs runs.
+ * The PFNs as sorted runs.  Gaps of up to gap_pages pages of others are
+ * included in a run; the gap is widened until there are at most max_runs runs.
  * *runsp belongs to the map, until the next call.  The number of runs or
  * -ENOMEM.
  */
@@ -54,26 +56,25 @@ int pfn_map_runs(struct pfn_map *map, uint64_t gap_pages, size_t max_runs,
 		 const struct pfn_run **runsp);
 
 /*
- * Copies of runs, from *pos on, what has max_pages pages together, into part,
- * which has room for as many runs; *pos, zeros at first, is where the next part
- * begins.  No huge page is cut, where that can be.  The number of runs; 0: that
- * was all.
+ * Copies the runs from *pos on, max_pages pages in total, into part, which has
+ * room for as many runs, and advances *pos, which starts as zeros.  Huge pages
+ * are not split if possible.  The number of runs; 0: the end was reached.
  */
 struct pfn_pos {
 	size_t run;
-	uint64_t done;		/* pages of it */
+	uint64_t done;		/* pages of that run */
 };
 size_t pfn_runs_part(const struct pfn_run *runs, size_t nr,
 		     struct pfn_pos *pos, uint64_t max_pages,
 		     struct pfn_run *part);
 
-/* Can we read PFNs?  0 or -errno with why. */
+/* Whether we can read PFNs.  0 or -errno with why. */
 int pfn_map_probe(pid_t pid, char *why, size_t len);
 
 /*
- * Sorts bits of PFNs into runs: bitmap has a bit for each PFN from base on,
- * nr_bits of them.  Pure, for tests.  runs has room for max_runs; the number
- * of runs, or -E2BIG when there are more.
+ * Converts a bitmap of PFNs to runs: it has nr_bits bits, one for each PFN from
+ * base on.  Pure, for tests.  runs has room for max_runs; the number of runs,
+ * or -E2BIG when there are more.
  */
 int pfn_runs_from_bitmap(const uint64_t *bitmap, uint64_t base,
 			 uint64_t nr_bits, uint64_t gap_pages,

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Accesses by the read-write protection of userfaultfd (Linux 7.3): a protected
- * page stays where it is, and its first touch, by the guest or by us, takes the
- * protection off inside the kernel (UFFD_FEATURE_RWP_ASYNC: nobody is asked, and
+ * page stays resident, and its first access, by the guest or by us, removes the
+ * protection inside the kernel (UFFD_FEATURE_RWP_ASYNC: no message is sent, and
  * no thread waits).  Neither privilege nor a module is needed; the price is a
  * minor fault for each touched page, within a budget (fault-budget.h).
  *
- *   arm:      UFFDIO_RWPROTECT: present pages become inaccessible, for KVM too
- *   touch:    the fault gives the page its access back
- *   harvest:  PAGEMAP_SCAN lists what is accessible (PAGE_IS_ACCESSED)
+ *   arm:      UFFDIO_RWPROTECT: present pages become inaccessible, to KVM too
+ *   touch:    the fault makes the page accessible again
+ *   harvest:  PAGEMAP_SCAN lists accessible pages (PAGE_IS_ACCESSED)
  *
- * A page touched between the look at its group and its protection (some 100 us)
- * is lost to both windows.  To protect only those pages that were found accessed
- * would lose none, and costs an interruption of the vCPUs for each run of them:
- * tried, and dearer by a factor of 70 where a hundredth of the pages is in use, one
- * by one (tests/bench/abits in the lab).
+ * An access between the scan of its group and its protection (some 100 us) is
+ * missed by both windows.  Protecting only the pages that were found accessed
+ * would miss none, but interrupts the vCPUs for each run of them: measured, and
+ * more expensive by a factor of 70 if scattered single pages, a hundredth of
+ * all, are in use (tests/bench/abits in the lab).
  *
- * A page that comes newly (the first touch, or after a discard) is not protected,
- * so it is young once.  A page that is evicted takes its protection along
- * into swap.  Huge pages of shared memory lose it when they are split: their
- * pages are young once more.
+ * A newly allocated page (first touch, or after a discard) is not protected, so
+ * it is young once.  An evicted page keeps its protection in swap.  Huge pages
+ * of shared memory lose it when they are split: their pages are then young
+ * once.
  *
- * The kernel maps no neighbours of a fault in registered memory.  Memory can't
- * be protected in this way and for writes only, so the store, which serves
+ * The kernel does no fault-around in registered memory.  Memory can't be
+ * registered for both this and write protection, so the store, which serves
  * write-protect faults, excludes this source.
  */
 #include "config.h"
@@ -40,7 +40,7 @@
 #include "vmm/access/sources.h"
 #include "vmm/access/userfaultfd-rwp.h"
 
-/* How often, and after what pause, what was refused for a moment is tried. */
+/* Number of retries after a temporary failure, and the pause before each. */
 #define NR_TRIES 100
 #define RETRY_US 1000
 
@@ -51,7 +51,7 @@ struct rwp {
 	int uffd;			/* owned */
 };
 
-/* A userfaultfd; its features are still to be asked for.  Or -errno. */
+/* Opens a userfaultfd whose features are not yet negotiated, or -errno. */
 static int open_uffd(void)
 {
 	int fd = syscall(SYS_userfaultfd,
@@ -61,8 +61,8 @@ static int open_uffd(void)
 }
 
 /*
- * A request for features that are not there would fail without saying which, so
- * a descriptor of its own is asked what there is.
+ * A request for missing features would fail without saying which are missing,
+ * so a separate descriptor is used to query the kernel's features.
  */
 static int kernel_features(uint64_t *features)
 {
@@ -148,7 +148,7 @@ static int look(void *ctx, struct gfn_range range, uint64_t *marked)
 	return guest_mem_accessed(r->mem, range, marked);
 }
 
-/* A run within one slot. */
+/* Protects a run within one slot. */
 static int protect_run(const struct rwp *r, uint64_t gfn, uint64_t nr)
 {
 	struct uffdio_rwprotect arg = { .mode = UFFDIO_RWPROTECT_MODE_RWP };
@@ -167,7 +167,7 @@ static int protect_run(const struct rwp *r, uint64_t gfn, uint64_t nr)
 	return 0;
 }
 
-/* Slots may follow each other, as their host addresses need not. */
+/* Slots may be adjacent in guest memory but not in host addresses. */
 static int protect(void *ctx, struct gfn_range range)
 {
 	const struct rwp *r = ctx;
@@ -195,7 +195,7 @@ static const struct fault_budget_ops budget_ops = {
 	.arm = protect,
 };
 
-/* Closing the descriptor gives all pages their access back. */
+/* Closing the descriptor makes all pages accessible again. */
 static void rwp_close(struct access_source *src)
 {
 	struct rwp *r = (struct rwp *)src;

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Accesses without any accessed bit: guest memory in a memfd is unmapped, and
- * what is mapped again was touched.  Neither privilege nor a module nor a
- * feature of KVM is needed; the price is a minor fault for each touched page,
+ * pages that are mapped again were touched.  Neither privilege nor a module nor
+ * a feature of KVM is needed; the price is a minor fault for each touched page,
  * within a budget (fault-budget.h).
  *
- *   arm:      MADV_DONTNEED: page table entries go, ours and by KVM's notifier
- *             the guest's; the pages stay in the page cache
+ *   arm:      MADV_DONTNEED clears page table entries, ours and by KVM's MMU
+ *             notifier the guest's; the pages stay in the page cache
  *   touch:    the fault finds the page and maps it
- *   harvest:  pagemap says what is mapped
+ *   harvest:  pagemap shows which pages are mapped
  *
- * Pages of the host's pool of 2 MiB (hugetlb) work the same, a fault for each.
+ * Hugetlb pages of 2 MiB work the same, with one fault for each.
  *
- * A page touched between the look at its group and the unmapping of it (some
- * 100 us) is lost to both windows.
+ * An access between the scan of its group and the unmapping (some 100 us) is
+ * missed by both windows.
  *
  * The kernel maps up to 64 KiB around a page that a read fault finds in the
- * page cache (mm/memory.c, do_fault_around).  It does not where a userfaultfd
- * is registered for write-protect faults; ours never protects anything.
+ * page cache (mm/memory.c, do_fault_around), but not where a userfaultfd is
+ * registered for write-protect faults.  Ours is registered for that only, and
+ * never protects anything.
  */
 #include "config.h"
 
@@ -72,7 +73,7 @@ static int soft_probe(const struct access_target *target, char *why, size_t len)
 
 /*
  * Keeps the kernel from mapping around faults.  The descriptor, or -errno;
- * -EALREADY: somebody does.
+ * -EALREADY: another userfaultfd does so already.
  */
 static int stop_fault_around(const struct guest_mem *mem)
 {

@@ -15,7 +15,10 @@
 
 #define WHY_LEN 512
 
-/* Looked up in pagemap in some 0.3 s; huge pages end at the ends of pieces. */
+/*
+ * A pagemap lookup of one piece takes some 0.3 s; pieces end on huge page
+ * boundaries.
+ */
 #define PIECE_FRAMES (UINT64_C(1) << 21)
 
 const struct access_source_ops *const access_sources[] = {

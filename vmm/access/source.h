@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Access sources: which guest frames were touched?
+ * Access sources: find out which guest frames were accessed.
  *
  * A source reads and clears the accessed bits of the second-level page tables
  * (EPT, NPT, or a KVM's shadow tables), or finds out in another way.  All
- * sources have one meaning:
+ * sources have the same semantics:
  *
  *   harvest(range, young) sets in `young` the bit of every frame of the range
  *   that was accessed since that frame was last harvested (or armed), clears
@@ -26,70 +26,71 @@
 #include "vmm/mem/guest-mem.h"
 #include "vmm/util/stop-flag.h"
 
-/* The guest's own page tables, of processes whose root is known. */
+/* The guest's own page tables, for processes whose page table root is known. */
 struct access_guest {
 	/*
-	 * Sets in `young` the frames of the range that a process has used since
-	 * this was last asked, and in `looked` those of which all mappings that
-	 * are known of could be looked at.  Other bits stay.  0, -ECANCELED as
-	 * soon as *stopping is set (NULL: never), or -errno.
+	 * Sets in `young` the frames of the range that a process has accessed
+	 * since the last call, and in `looked` those of which all known
+	 * mappings could be scanned.  Other bits are unchanged.  0, -ECANCELED
+	 * as soon as *stopping is set (NULL: never), or -errno.
 	 */
 	int (*harvest)(void *ctx, struct gfn_range range, uint64_t *young,
 		       uint64_t *looked, const atomic_bool *stopping);
 	void *ctx;
 };
 
-/* What to look at.  Must outlive the source. */
+/* The guest to scan.  Must outlive the source. */
 struct access_target {
 	struct guest_mem *mem;
-	int vm_fd;		/* KVM VM, or -1 when it is not known */
+	int vm_fd;		/* KVM VM, or -1 if unknown */
 	const struct access_guest *guest;	/* NULL: there is no agent */
 	const char *options;	/* after the comma of "NAME,OPTIONS", or NULL */
 };
 
-enum access_cost {		/* order of magnitude a 4 KiB page */
+enum access_cost {		/* order of magnitude per 4 KiB page */
 	ACCESS_COST_WALK,	/* ~10 ns: reads page table entries */
-	ACCESS_COST_RMAP,	/* ~1 us: a host reverse-map walk a page */
-	ACCESS_COST_FAULT,	/* ~10 us: a fault a page */
+	ACCESS_COST_RMAP,	/* ~1 us: a host reverse-map walk per page */
+	ACCESS_COST_FAULT,	/* ~10 us: a fault per page */
 };
 
 struct access_source;
 
 struct access_source_ops {
 	const char *name;	/* as in --abits NAME */
-	const char *what;	/* one line for people */
-	enum guest_mem_backing backing;	/* that it needs; ANON: any */
-	bool lru_only;		/* it does not see hugetlb pages */
-	bool protects;		/* not where a sink serves page faults */
+	const char *what;	/* one-line description */
+	enum guest_mem_backing backing;	/* required backing; ANON: any */
+	bool lru_only;		/* does not see hugetlb pages */
+	bool protects;		/* excluded if a sink serves page faults */
 	/*
-	 * Of --abits NAME,OPTIONS: whether they could be given to open().  0 or
-	 * -errno with why.  NULL: it has no options.
+	 * Whether the OPTIONS of --abits NAME,OPTIONS are valid for open(). 0
+	 * or -errno with why.  NULL: the source has no options.
 	 */
 	int (*check_options)(const char *options, char *why, size_t len);
-	const char *by_name_only;	/* why "auto" never means it, or NULL */
+	const char *by_name_only;	/* why "auto" skips it, or NULL */
 
 	/*
-	 * Can this source serve on this host?  0, or -errno with one sentence
-	 * in why that names the obstacle and its remedy.  No side effects.
+	 * Whether this source works on this host.  0, or -errno with one
+	 * sentence in why that names the obstacle and its remedy.  No side
+	 * effects.
 	 */
 	int (*probe)(const struct access_target *target, char *why, size_t len);
 	/* 0 or -errno (why as for probe). */
 	int (*open)(struct access_source **srcp,
 		    const struct access_target *target, char *why, size_t len);
-	/* Starts a window: forget what was accessed until now. 0 or -errno. */
+	/* Starts a window: discards all accesses until now.  0 or -errno. */
 	int (*arm)(struct access_source *src, struct gfn_range range);
 	/*
 	 * 0 or -errno; on error `young` says nothing about the range.  The range
-	 * may be all memory of a large guest, and take minutes.  So what a
-	 * source does at a time is bounded, to some 0.1 s on an idle machine,
-	 * and before each piece it asks access_is_stopping(): -ECANCELED.
+	 * may be all memory of a large guest, and take minutes.  So a source
+	 * works in pieces of bounded time, some 0.1 s on an idle machine, and
+	 * checks access_is_stopping() before each: -ECANCELED.
 	 */
 	int (*harvest)(struct access_source *src, struct gfn_range range,
 		       uint64_t *young);
 	/*
-	 * Of a range just harvested: sets in `assumed` the bit of every frame
-	 * that the source could not look at, so that what it says is a guess,
-	 * and clears the others of the range.  NULL: it always looks.
+	 * For a range just harvested: sets in `assumed` the bit of every frame
+	 * that the source could not scan, so that its result is a guess, and
+	 * clears the range's other bits.  NULL: the source scans every frame.
 	 */
 	void (*assumed)(struct access_source *src, struct gfn_range range,
 			uint64_t *assumed);
@@ -99,19 +100,19 @@ struct access_source_ops {
 /* Must come first in every source's own struct. */
 struct access_source {
 	const struct access_source_ops *ops;
-	unsigned int granule_pages;	/* smallest unit it tells apart */
-	bool lossy;	/* no TLB flush: a page hot in the TLB may look cold */
+	unsigned int granule_pages;	/* smallest unit it can resolve */
+	bool lossy;	/* no TLB flush: pages cached in it may look idle */
 	enum access_cost cost;
 	/*
 	 * Set by the engine before each harvest: reclaim is on and has reached
-	 * its target, so a source that slows the guest down may see less.
+	 * its target, so a source that slows down the guest may scan less.
 	 */
 	bool at_rest;
 	/* Set by the engine once, before the first harvest, or NULL. */
 	const atomic_bool *stopping;
 };
 
-/* Nobody waits for the harvest under way any more. */
+/* Whether the harvest in progress is to be cancelled. */
 static inline bool access_is_stopping(const struct access_source *src)
 {
 	return stop_flag_is_set(src->stopping);
@@ -120,17 +121,17 @@ static inline bool access_is_stopping(const struct access_source *src)
 /* Best first; ends with NULL. */
 extern const struct access_source_ops *const access_sources[];
 
-/* Memory that some sources can't serve: a set of these. */
+/* Kinds of memory that some sources do not support: a set of flags. */
 enum access_memory {
 	ACCESS_MEMORY_PLAIN = 0,
-	ACCESS_MEMORY_HUGETLB = 1,	/* in pages of the host's pool */
+	ACCESS_MEMORY_HUGETLB = 1,	/* in hugetlb pages */
 	ACCESS_MEMORY_SERVED = 2,	/* a sink serves its page faults */
 };
 
 /*
- * Has each source pass or fail access_selftest(), best first, and tells each
- * result, err 0 or -errno with why, to tried(), until that returns false.
- * *opsp is the first that passed.  0, or -ENODEV: none did.
+ * Runs access_selftest() on each source, best first, and passes each result,
+ * err 0 or -errno with why, to tried(), until that returns false.  *opsp is the
+ * first that passed.  0, or -ENODEV: none did.
  */
 typedef bool access_tried_fn(const struct access_source_ops *ops, int err,
 			     const char *why, void *arg);
@@ -139,33 +140,33 @@ int access_survey(const struct access_source_ops **opsp,
 
 /*
  * The source that "auto" means here: the first that passes access_selftest().
- * It needs no VM of the caller's, so that memory can be made as ops->backing
- * says.  0 or -ENODEV with why filled in: the reason of each source, separated
- * by "; ".
+ * It needs no VM of the caller, so that guest memory can then be allocated with
+ * ops->backing.  0 or -ENODEV with why filled in: the reason of each source,
+ * separated by "; ".
  */
 int access_choose(const struct access_source_ops **opsp,
 		  enum access_memory memory, char *why, size_t len);
 
 /*
- * Finds the source of "NAME" or "NAME,OPTIONS", whose options are checked.  0 or
+ * Finds the source of "NAME" or "NAME,OPTIONS" and checks the options.  0 or
  * -EINVAL with why filled in.
  */
 int access_find(const struct access_source_ops **opsp, const char *name,
 		char *why, size_t len);
 
 /*
- * Opens the source called `name`, with options after a comma where it has any,
- * or with "auto" the one that access_choose() gives.  0 or -errno with why
- * filled in.
+ * Opens the source called `name`, with options after a comma if it has any, or
+ * for "auto" the one that access_choose() returns.  0 or -errno with why filled
+ * in.
  */
 int access_open(struct access_source **srcp, const char *name,
 		const struct access_target *target, char *why, size_t len);
 void access_close(struct access_source *src);
 
 /*
- * For sources whose harvest looks memory up first: calls part() for one piece of
- * the range after the other.  0, -ECANCELED (see harvest), or what part() said
- * other than 0.
+ * For sources whose harvest first looks up the pages behind the range: calls
+ * part() for one piece of the range after the other.  0, -ECANCELED (see
+ * harvest), or the first nonzero result of part().
  */
 int access_in_pieces(struct access_source *src, struct gfn_range range,
 		     uint64_t *young,
@@ -173,9 +174,9 @@ int access_in_pieces(struct access_source *src, struct gfn_range range,
 				 struct gfn_range piece, uint64_t *young));
 
 /*
- * Makes a tiny VM of its own whose guest touches one page and leaves another,
- * and looks whether the source tells them apart.  0, -ENODATA (it does not;
- * why says what it saw) or -errno.
+ * Makes a tiny VM whose guest touches one page and leaves another, and checks
+ * that the source tells them apart.  0, -ENODATA (it does not; why says what it
+ * reported) or -errno.
  */
 int access_selftest(const struct access_source_ops *ops, char *why,
 		    size_t len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sources there are, each in the file of its name; see source.c. */
+/* All sources, each in the file of its name; see source.c. */
 #ifndef VMM_ACCESS_SOURCES_H
 #define VMM_ACCESS_SOURCES_H
 
@@ -14,8 +14,8 @@ extern const struct access_source_ops access_source_guest_pte;
 extern const struct access_source_ops access_source_blind;
 
 /*
- * rwp and soft: faults a second that they may cost the guest, unless options say
- * otherwise.  With 7 us a fault (tests/bench/abits, soft on shadow paging) it is
+ * rwp and soft: the default limit of faults per second that they cause in the
+ * guest.  At 7 us per fault (tests/bench/abits, soft on shadow paging) this is
  * 3.5 % of a CPU.
  */
 #define SOURCE_FAULTS_PER_SECOND 5000u

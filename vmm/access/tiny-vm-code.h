@@ -7,8 +7,8 @@
 
 /* The page that %rdi points to; the program knows the offsets. */
 struct tiny_vm_shared {
-	uint64_t list;		/*  0: address of the list to go round */
-	uint64_t list_seen;	/*  8: the one it went round last */
+	uint64_t list;		/*  0: address of the list to visit */
+	uint64_t list_seen;	/*  8: the list it visited last */
 	uint64_t nr_rounds;	/* 16 */
 	uint64_t stop;		/* 24 */
 };

@@ -49,7 +49,7 @@ struct tiny_vm {
 	struct kvm_run *run;		/* owned mapping */
 	size_t run_len;
 	pthread_t thread;
-	pid_t tid;			/* its; 0 until it runs */
+	pid_t tid;			/* of the vCPU; 0 until it runs */
 	bool started;
 };
 
@@ -70,7 +70,10 @@ static uint64_t huge_up(uint64_t frames)
 	return (frames + HUGE_PAGES - 1) / HUGE_PAGES * HUGE_PAGES;
 }
 
-/* Sizes do not depend on each other: page tables for 4 GiB cost 4 MiB. */
+/*
+ * The page tables have a fixed size, independent of the memory: for 4 GiB they
+ * take 4 MiB.
+ */
 static void lay_out(struct tiny_vm *vm)
 {
 	uint64_t list_frames = (vm->nr_pages * 8 + 16) / VMM_PAGE_SIZE + 1;
@@ -132,9 +135,9 @@ static int set_registers(const struct tiny_vm *vm)
 		.rip = ADDR(vm->code),
 		.rdi = ADDR(vm->data),
 		/*
-		 * I/O privilege for ring 3.  Interrupts on: none comes, but
-		 * Bochs 2.7 keeps the host's, its timer's too, from a guest
-		 * that it enters with interrupts off.
+		 * I/O privilege for ring 3.  Interrupts are enabled: the guest
+		 * gets none, but Bochs 2.7 blocks those of the host, even its
+		 * timer's, while it runs a guest with interrupts disabled.
 		 */
 		.rflags = 0x3202,
 	};
@@ -161,8 +164,8 @@ static int set_registers(const struct tiny_vm *vm)
 /* --- the VM ------------------------------------------------------------ */
 
 /*
- * KVM_RUN lets SIGUSR1 in, which is blocked elsewhere: one that is sent ends
- * KVM_RUN with EINTR and runs no handler.
+ * KVM_RUN unblocks SIGUSR1, which is blocked elsewhere: the signal ends KVM_RUN
+ * with EINTR and runs no handler.
  */
 static int set_signal_mask(const struct tiny_vm *vm)
 {
@@ -207,7 +210,7 @@ static int create_kvm(struct tiny_vm *vm)
 	region.guest_phys_addr = gfn_to_gpa(slot->base).v;
 	region.memory_size = slot->nr_pages << VMM_PAGE_SHIFT;
 	region.userspace_addr = slot->hva;
-	/* Intel KVM wants a place for its TSS, outside guest memory. */
+	/* KVM on Intel needs an address for its TSS, outside guest memory. */
 	if (ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, 0xfffbd000UL) ||
 	    ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
 		return -errno;
@@ -261,7 +264,10 @@ int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages,
 	err = guest_mem_new(&vm->mem, ADDR(vm->nr_frames), backing);
 	if (!err) {
 		vm->ram = guest_mem_ptr(vm->mem, GPA(0), ADDR(vm->nr_frames));
-		/* Resident and not all alike: no page merging, no zero page. */
+		/*
+		 * Make pages resident and different: no page merging, no zero
+		 * page.
+		 */
 		for (uint64_t i = vm->first; i < vm->nr_frames; i++)
 			*(uint64_t *)(vm->ram + ADDR(i)) = i + 1;
 		write_guest(vm);
@@ -332,7 +338,7 @@ uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm)
 							   clock_read_ns(clock);
 }
 
-/* Until *p is in [from, to]. */
+/* Waits until *p is in [from, to]. */
 static int poll_shared(const uint64_t *p, uint64_t from, uint64_t to)
 {
 	for (int i = 0; i < MAX_POLLS; i++) {
@@ -363,7 +369,7 @@ int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
 	for (uint64_t i = 0; i < nr; i++)
 		if (gfns[i] < vm->first || gfns[i] - vm->first >= vm->nr_pages)
 			return -EINVAL;
-	/* The guest is in the other list, if in any. */
+	/* The guest now visits the other list, if any. */
 	vm->next_list ^= 1;
 	addr = ADDR(vm->lists[vm->next_list]);
 	list = (struct tiny_vm_list *)(vm->ram + addr);

@@ -3,9 +3,9 @@
  * A tiny VM whose guest touches exactly the pages it is told to: the ground
  * truth for access sources (self-test, tests, benchmarks).
  *
- * Its program runs in ring 3, at full speed also where KVM emulates ring 0
- * (hosts without hardware virtualization).  It goes round a list of pages,
- * reads one byte of each, counts the round, and begins anew.
+ * Its program runs in ring 3, at full speed even where KVM emulates ring 0
+ * (hosts without hardware virtualization).  In a loop it reads one byte of each
+ * page of a list and counts the round.
  *
  * Locking: one thread, besides the vCPU's own.
  */
@@ -20,14 +20,13 @@
 struct tiny_vm;
 
 /*
- * nr_pages pages to be touched, all of them resident.  With GUEST_MEM_THP
- * the guest maps huge pages too.
- * The guest runs on return, and touches nothing.  0 or -errno (-EINVAL: more
- * than 2 GiB).
+ * nr_pages pages to be touched, all of them resident.  With GUEST_MEM_THP the
+ * guest maps huge pages too.  On return the guest runs, and touches none of
+ * them.  0 or -errno (-EINVAL: more than 2 GiB).
  */
 int tiny_vm_new(struct tiny_vm **vmp, uint64_t nr_pages,
 		enum guest_mem_backing backing);
-/* Stops the guest, bounded in time. */
+/* Stops the guest, in bounded time. */
 void tiny_vm_free(struct tiny_vm *vm);
 
 struct guest_mem *tiny_vm_mem(struct tiny_vm *vm);
@@ -36,14 +35,14 @@ int tiny_vm_fd(const struct tiny_vm *vm);
 struct gfn_range tiny_vm_range(const struct tiny_vm *vm);
 
 /*
- * From now on the guest touches these (nr may be 0).  Returns when it does
- * nothing else any more.  0, -EINVAL (a gfn outside of the range), -ETIMEDOUT.
+ * From now on the guest touches these (nr may be 0).  Returns when it touches
+ * no other page.  0, -EINVAL (a gfn outside of the range), -ETIMEDOUT.
  */
 int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr);
 
 /*
- * The same; of page i the cache line i * line_step modulo 64.  once: each page
- * one time, and nothing more; all are touched on return.
+ * The same, but in page i it touches cache line i * line_step modulo 64. once:
+ * each page one time only; all have been touched on return.
  */
 struct tiny_vm_how {
 	bool once;
@@ -53,9 +52,11 @@ struct tiny_vm_how {
 int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
 		      struct tiny_vm_how how);
 
-/* Waits until the guest went round its list `rounds` times. -ETIMEDOUT. */
+/*
+ * Waits until the guest has completed `rounds` rounds of its list.  -ETIMEDOUT.
+ */
 int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds);
-/* Rounds it went until now, and CPU time of its vCPU, KVM's work included. */
+/* Rounds completed so far, and CPU time of its vCPU, including KVM's work. */
 uint64_t tiny_vm_rounds(const struct tiny_vm *vm);
 uint64_t tiny_vm_cpu_ns(const struct tiny_vm *vm);
 /* The vCPU's thread. */

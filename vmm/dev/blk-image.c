@@ -37,7 +37,10 @@ int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 	int rc;
 
 	img->read_only = read_only;
-	/* A FIFO is refused below, not waited for; a disk never blocks so. */
+	/*
+	 * O_NONBLOCK: a FIFO is refused below instead of blocking in open();
+	 * disks ignore it.
+	 */
 	img->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			     O_NONBLOCK);
 	if (img->fd < 0 || fstat(img->fd, &st) < 0) {
@@ -50,7 +53,7 @@ int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 	rc = find_size(img, &st, path, why, len);
 	if (rc)
 		goto fail;
-	/* File systems without locks are used without. */
+	/* On a file system without locks the image is used unlocked. */
 	if (!flock(img->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) ||
 	    errno != EWOULDBLOCK)
 		return 0;
@@ -107,7 +110,10 @@ int blk_image_transfer(const struct blk_image *img, bool write, uint64_t sector,
 	return 0;
 }
 
-/* A hole reads as zeros; without one, extents marked zero do as well. */
+/*
+ * A hole reads as zeros; if holes are not supported, extents marked zero do
+ * too.
+ */
 static int zero_piece(const struct blk_image *img, bool keep, off_t off,
 		      off_t len)
 {

@@ -2,8 +2,8 @@
 /*
  * A disk image: a file or block device, locked against other VMs.
  *
- * What is long is done in pieces, between which the caller is asked whether to
- * go on: a stop waits for one piece, not for a request.
+ * Long operations are done in pieces, and between pieces `stopped` is checked:
+ * a stop waits for one piece, not for a request.
  *
  * Locking: none; one thread at a time.
  */
@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 
 #define BLK_SECTOR	  512
-/* Pieces: of a transfer, and of what is made a hole. */
+/* Piece sizes: of a transfer, and of hole punching. */
 #define BLK_PIECE_BYTES	  (UINT64_C(1) << 20)
 #define BLK_DISCARD_PIECE (UINT64_C(64) << 20)
 
@@ -24,14 +24,14 @@ struct blk_image {
 	int fd;			/* owned */
 	uint64_t nr_sectors;
 	bool read_only;
-	/* Whether to give up what is under way: -ECANCELED. */
+	/* Whether to cancel the operation in progress: -ECANCELED. */
 	bool (*stopped)(void *arg);
 	void *arg;
 };
 
 /*
- * Opens and locks path; stopped and arg are the caller's to set.  0 or -errno
- * with why; then nothing is open.
+ * Opens and locks path; the caller sets stopped and arg.  0 or -errno with why;
+ * then nothing is open.
  */
 int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 		   char *why, size_t len);
@@ -41,13 +41,13 @@ void blk_image_close(struct blk_image *img);
 bool blk_image_has(const struct blk_image *img, uint64_t sector,
 		   uint64_t bytes);
 /*
- * Bytes [skip, skip + bytes) of iov, at most VIRTQUEUE_MAX_SEGS entries, to or
- * from sectors that are on the disk.  All of it, or -errno.
+ * Transfers bytes [skip, skip + bytes) of iov, at most VIRTQUEUE_MAX_SEGS
+ * entries, to or from sectors that are on the disk.  All of it, or -errno.
  */
 int blk_image_transfer(const struct blk_image *img, bool write, uint64_t sector,
 		       const struct iovec *iov, unsigned int nr, size_t skip,
 		       size_t bytes);
-/* What reads as zeros then; keep: its room stays taken.  0 or -errno. */
+/* Zeroes a range; keep: its disk space stays allocated.  0 or -errno. */
 int blk_image_zero(const struct blk_image *img, bool keep, uint64_t sector,
 		   uint64_t bytes);
 int blk_image_flush(const struct blk_image *img);

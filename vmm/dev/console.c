@@ -25,11 +25,11 @@ struct console {
 	bool raw;
 	struct termios saved;
 	bool escaped;
-	uint8_t backlog[256];		/* what the guest has not taken yet */
+	uint8_t backlog[256];		/* input the guest has not read yet */
 	size_t start, len;
 };
 
-/* Returns what is left for the guest after the escape sequences. */
+/* Handles escape sequences; returns the number of bytes left for the guest. */
 static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 {
 	size_t kept = 0;
@@ -40,7 +40,7 @@ static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 			continue;
 		}
 		if (c->escaped && (buf[i] == 'x' || buf[i] == 'X'))
-			kill(getpid(), SIGTERM); /* bounded like that */
+			kill(getpid(), SIGTERM); /* a stop with a deadline */
 		else
 			buf[kept++] = buf[i];
 		c->escaped = false;
@@ -48,7 +48,10 @@ static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 	return kept;
 }
 
-/* While the guest does not read, we don't either: the writer waits. */
+/*
+ * While the guest does not read, we don't read either, so that the writer
+ * waits.
+ */
 static void deliver(struct console *c)
 {
 	const struct timeval soon = { 0, RETRY_MS * 1000 };
@@ -70,7 +73,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n <= 0) {
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			event_add(c->readable, NULL);
-		return;		/* end of input: the guest goes on without */
+		return;		/* end of input: the guest keeps running */
 	}
 	c->start = 0;
 	c->len = c->raw ? take_escapes(c, c->backlog, n) : (size_t)n;
@@ -95,7 +98,7 @@ static void set_raw(struct console *c)
 	c->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-/* A regular file and /dev/null can't be waited for, and have no keys. */
+/* A regular file and /dev/null can't be polled, and have no escape keys. */
 static bool can_wait_for_input(void)
 {
 	struct stat st;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makers of devices.  Each adds itself to the VM's buses before vm_start() and
- * is freed by its own _free after vm_wait().  0 or -errno; on failure why says
- * what is wrong and the remedy (a missing disk image, a tap one may not open).
+ * Constructors of devices.  Each adds its device to the VM's buses before
+ * vm_start(); it is freed by its own _free after vm_wait().  0 or -errno; on
+ * failure why names the problem and the remedy (such as a missing disk image,
+ * or a tap that may not be opened).
  */
 #ifndef VMM_DEV_DEVICE_H
 #define VMM_DEV_DEVICE_H
@@ -31,24 +32,24 @@ int virtio_rng_new(struct virtio_rng **rngp, struct vm *vm, char *why,
 void virtio_rng_free(struct virtio_rng *rng);
 
 /*
- * Inflated and reported-free pages are given back to the host through
+ * Inflated pages and pages reported free are returned to the host by
  * guest_mem_discard().
  */
 int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 		       size_t len);
 void virtio_balloon_free(struct virtio_balloon *balloon);
 /*
- * Asks the guest to give up nr_bytes of its memory; any thread, and at once: the
- * I/O thread tells the guest.
+ * Requests that the guest give up nr_bytes of its memory; any thread; returns
+ * at once: the I/O thread notifies the guest.
  */
 void virtio_balloon_set_target(struct virtio_balloon *balloon,
 			       uint64_t nr_bytes);
 /*
- * Takes so much of the guest's memory and gives it back at once: what the guest
- * had free, the host has now.  Ends by itself after some seconds, with what the
- * guest could give.  0: it began; -EBUSY: the balloon is on its way, or at work
- * just now; -ENODEV: the guest has no driver; -EINVAL: that is nothing, or more
- * than there is.
+ * Inflates the balloon by nr_bytes and deflates it at once, which returns the
+ * guest's free memory to the host.  It ends after some seconds at the latest,
+ * with what the guest could give up. 0: started; -EBUSY: the balloon is
+ * changing its size, or is busy right now; -ENODEV: the guest has no driver;
+ * -EINVAL: nr_bytes is 0, or more than the guest has.
  */
 int virtio_balloon_cycle(struct virtio_balloon *balloon, uint64_t nr_bytes);
 
@@ -64,10 +65,10 @@ void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
  * Stream sockets between guest and host, as Firecracker and Cloud Hypervisor
  * map them to unix sockets:
  *  - guest connects to CID 2 port P: we connect to `<path>_P`, unless a
- *    listener in this process took the port (virtio_vsock_listen);
+ *    listener in this process has the port (virtio_vsock_listen);
  *  - a host program connects to `path` and sends "CONNECT P\n"; we answer
  *    "OK <our port>\n" and pass bytes to the guest's listener on P.
- * path may be NULL: then only in-process listeners exist.
+ * path may be NULL: then there are only in-process listeners.
  */
 int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 		     uint64_t guest_cid, char *why, size_t len);

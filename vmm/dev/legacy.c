@@ -19,7 +19,7 @@
 
 struct legacy {
 	struct vm *vm;
-	uint8_t pm1_enable[2];		/* atomic bytes: no event ever comes */
+	uint8_t pm1_enable[2];		/* atomic bytes: events never occur */
 };
 
 static uint16_t first_word(const void *data, unsigned int len)
@@ -37,7 +37,7 @@ static void read_zero(void *dev, uint64_t off, void *data, unsigned int len)
 
 /*
  * No event ever happens, so status is 0; but the enable register, the upper
- * half, keeps what is written: ACPICA looks.
+ * half, keeps its value: ACPICA checks that.
  */
 static void pm1_event_read(void *dev, uint64_t off, void *data,
 			   unsigned int len)
@@ -76,7 +76,7 @@ static void pm1_control_write(void *dev, uint64_t off, const void *data,
 {
 	uint16_t v = first_word(data, len);
 
-	/* A write of the upper byte alone carries all that matters. */
+	/* A write of the upper byte alone has all bits that matter. */
 	if (off)
 		v <<= 8;
 	if ((v & PM1_SLEEP_ENABLE) &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few ports by which a PC is switched off, reset, or says that its kernel
- * panicked: ACPI PM1 registers, the reset register, the keyboard controller's
- * reset line, and QEMU's pvpanic device.
+ * The few ports to power off or reset a PC, or to report a kernel panic: ACPI
+ * PM1 registers, the reset register, the keyboard controller's reset line, and
+ * QEMU's pvpanic device.
  */
 #ifndef VMM_DEV_LEGACY_H
 #define VMM_DEV_LEGACY_H

@@ -37,12 +37,13 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
 
 #define RX_MAX	      4096
 /*
- * Output waiting for its reader.  Busy is told while less than TX_ROOM is free:
- * drivers ask before they fill a FIFO of 16 bytes, or write a line at once.
+ * Output waiting for its reader.  The transmitter reports busy while less than
+ * TX_ROOM is free: drivers check it before they fill a FIFO of 16 bytes, or
+ * write a whole line.
  */
 #define TX_MAX	      (64 * 1024)
 #define TX_ROOM	      4096
-#define TX_PIECE      4096	/* a write() */
+#define TX_PIECE      4096	/* size of one write() */
 
 struct serial {
 	struct tx_out out;		/* owned */
@@ -88,7 +89,7 @@ static bool tx_is_ready(const struct serial *s)
 	return TX_MAX - s->tx_len >= TX_ROOM;
 }
 
-/* The I/O thread writes; it is woken for the first byte only. */
+/* The I/O thread writes the output; only the first byte wakes it. */
 static void transmit(struct serial *s, uint8_t c)
 {
 	if (s->tx_len == TX_MAX) {
@@ -101,7 +102,7 @@ static void transmit(struct serial *s, uint8_t c)
 		event_active(s->writable, EV_TIMEOUT, 0);
 }
 
-/* Once: what can't be written now can hardly be later. */
+/* Keep the first error only: it is unlikely that later writes succeed. */
 static void note_error(struct serial *s, int rc)
 {
 	if (s->out_error)
@@ -110,7 +111,7 @@ static void note_error(struct serial *s, int rc)
 	s->tell_error = true;
 }
 
-/* Writing a line can wait for who reads standard error: not under the lock. */
+/* Logging can block on the reader of standard error: not under the lock. */
 static void unlock_and_tell(struct serial *s)
 {
 	int error = s->tell_error ? s->out_error : 0;
@@ -128,7 +129,7 @@ static void unlock_and_tell(struct serial *s)
 			    "output");
 }
 
-/* Moves one piece out, as far as it goes.  False: not now. */
+/* Writes one piece, as much as possible.  False: retry later. */
 static bool write_piece(struct serial *s)
 {
 	bool was_ready = tx_is_ready(s);
@@ -143,7 +144,7 @@ static bool write_piece(struct serial *s)
 	if (rc == -EAGAIN)
 		return false;
 	if (rc < 0) {
-		/* Nobody will ever read it: a pipe without an end, a full disk. */
+		/* Permanent error: a pipe without a reader, a full disk. */
 		note_error(s, rc);
 		s->nr_dropped += n;
 		rc = n;
@@ -158,8 +159,8 @@ static bool write_piece(struct serial *s)
 }
 
 /*
- * In the I/O thread, a piece a turn.  What can't be waited for, such as a file,
- * takes everything at once.
+ * In the I/O thread, one piece per turn.  A descriptor that can't be polled,
+ * such as a file, takes all output at once.
  */
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -211,7 +212,10 @@ static uint8_t read_register(struct serial *s, uint64_t reg)
 		return (tx_is_ready(s) ? LSR_TX_IDLE : 0) |
 		       (s->rx_len ? LSR_RX : 0);
 	case REG_MSR:
-		/* In loop mode the outputs come back: drivers probe for it. */
+		/*
+		 * In loop mode the outputs are read back as inputs: drivers
+		 * probe with it.
+		 */
 		if (s->mcr & MCR_LOOP)
 			return (s->mcr & 0x0c) << 4 | (s->mcr & 0x02) << 3 |
 			       (s->mcr & 0x01) << 5;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A 16550A at COM1, as far as drivers use it: both FIFOs, no modem lines, any
- * baud rate.
+ * A 16550A at COM1, with the parts that drivers use: both FIFOs, no modem
+ * lines, any baud rate.
  *
  * Output goes to a buffer, and from there to a file descriptor as fast as that
- * takes it: nobody waits for a reader.  While the buffer is nearly full the line
- * status says that the transmitter is busy, for which drivers wait; what is
- * written nevertheless is dropped and counted.
+ * accepts it: no thread waits for a reader.  While the buffer is nearly full,
+ * the line status reports a busy transmitter, for which drivers wait; bytes
+ * written nevertheless are dropped and counted when it is full.
  *
- * Locking: one mutex, never held while something is waited for; vCPU threads and
- * the I/O thread meet here.
+ * Locking: one mutex, used by vCPU threads and the I/O thread, and never held
+ * while blocking.
  */
 #ifndef VMM_DEV_SERIAL_H
 #define VMM_DEV_SERIAL_H
@@ -34,8 +34,8 @@ void serial_free(struct serial *serial);
 size_t serial_input(struct serial *serial, const void *data, size_t len);
 
 /*
- * After vm_wait(): what is still in the buffer, as long as somebody takes it, at
- * most limit_ms.  Says on stderr how much output was lost in all, if any.
+ * After vm_wait(): writes the rest of the buffer while the reader accepts it,
+ * for at most limit_ms.  Logs how much output was lost in all, if any.
  */
 void serial_finish(struct serial *serial, unsigned int limit_ms);
 /* Bytes of output lost so far; any thread. */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio-balloon (virtio 1.2, section 5.5): the guest gives pages up, either
- * because we asked (inflate) or because they are free anyway (free page
- * reporting).  Both end in guest_mem_discard(), a run of frames at a time.
+ * virtio-balloon (virtio 1.2, section 5.5): the guest gives up pages, either on
+ * our request (inflate) or because they are free anyway (free page reporting).
+ * Both use guest_mem_discard(), a run of frames at a time.
  *
- * One request can name all of memory, or in 256 buffers the same frames again
- * and again.  So a request may take several turns (VIRTIO_TURN_COST), between
- * which the lock is free: done[] says how much of it is behind us.  The guest may
- * change the request meanwhile; then other frames of its own go, or stay.
+ * One request can name all of memory, or the same frames in 256 buffers.  So a
+ * request may take several turns (VIRTIO_TURN_COST), with the lock released in
+ * between: done[] is the progress.  The guest may change the request meanwhile;
+ * that only affects which of its own frames are discarded.
  *
- * A turn reads the guest's memory, and where a page of it is in a store whose
- * device does not answer, it takes as long.  So who serves others, the control
- * socket and the engine, never waits for the lock.
+ * A turn reads the guest's memory; if a page of it is in a store whose device
+ * does not answer, the turn takes until its timeout.  So the control socket and
+ * the engine, which serve others, never wait for the lock.
  *
- * A deflated page needs nothing from us: it is filled with zeros when the
- * guest touches it.  Therefore MUST_TELL_HOST is not offered.
+ * A deflated page needs no action: it is filled with zeros when the guest
+ * touches it.  Therefore MUST_TELL_HOST is not offered.
  */
 #include "config.h"
 
@@ -32,17 +32,20 @@
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/guest-mem.h"
 
-/* Linux numbers the queues it has; statistics and hinting are not offered. */
+/*
+ * Linux numbers only the queues that are offered; statistics and hinting are
+ * not.
+ */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 
 /* Frames sorted at a time, a step of a turn; Linux sends at most 256. */
 #define BATCH 256
 /* Frames of a free range discarded in one call: also a step. */
 #define PIECE 1024
-/* Of a call to discard, beside its frames. */
+/* Cost of a discard call, besides its frames. */
 #define COST_DISCARD 3
 
-/* A cycle that takes longer is given up: the guest has less to give. */
+/* A cycle that takes longer is ended: the guest has less free memory. */
 #define CYCLE_S 5
 
 struct virtio_balloon {
@@ -51,14 +54,15 @@ struct virtio_balloon {
 	/* Set by any thread, at any time: atomic. */
 	uint32_t base;		/* the target that was set, pages */
 	/*
-	 * Locked by dev.lock.  The statistics read the next two without, so
-	 * that they wait for no turn: written atomically.
+	 * Locked by dev.lock.  The statistics read the next two without the
+	 * lock, so as not to wait for a turn; hence they are written
+	 * atomically.
 	 */
 	struct virtio_balloon_config config; /* of it: actual */
 	uint64_t nr_reported;
-	uint64_t done[NR_QUEUES]; /* bytes of the request under way */
+	uint64_t done[NR_QUEUES]; /* bytes done of the current request */
 	bool cycling;		/* beyond it, for a moment */
-	struct event *to_base;	/* owned: the moment is over, or base is new */
+	struct event *to_base;	/* owned: cycle is over, or base has changed */
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_device *dev)
@@ -96,7 +100,7 @@ static void discard_pfns(struct virtio_balloon *b, uint32_t *pfns, size_t nr)
 		pfns[i] = le32toh(pfns[i]);
 	qsort(pfns, nr, sizeof(pfns[0]), compare_pfns);
 	for (size_t i = 1; i <= nr; i++) {
-		/* A frame named twice continues the run, too. */
+		/* A frame named twice also continues the run. */
 		if (i < nr && pfns[i] - pfns[i - 1] <= 1)
 			continue;
 		discard(b, pfns[start],
@@ -131,7 +135,10 @@ static int64_t deflate(struct virtio_device *dev,
 	return 0;
 }
 
-/* Whole frames only, anything else is still in use; and no more than there is. */
+/*
+ * Only whole frames, as the rest of a partial frame is in use; and no more than
+ * guest memory has.
+ */
 static bool report_is_good(const struct virtio_balloon *b,
 			   const struct virtqueue_chain *chain)
 {
@@ -146,7 +153,7 @@ static bool report_is_good(const struct virtio_balloon *b,
 	       guest_mem_nr_pages(b->dev.mem);
 }
 
-/* The buffers are the free pages themselves. */
+/* The buffers of a report are the free pages themselves. */
 static int64_t report(struct virtio_device *dev, struct virtqueue_chain *chain)
 {
 	struct virtio_balloon *b = to_balloon(dev);
@@ -155,7 +162,7 @@ static int64_t report(struct virtio_device *dev, struct virtqueue_chain *chain)
 
 	if (!report_is_good(b, chain))
 		return -EINVAL;
-	/* The first of the slice is a piece of one buffer. */
+	/* The first entry of the slice is part of one buffer. */
 	while (iov_slice(chain->iov + chain->nr_out, chain->nr_in, *done,
 			 PIECE << VMM_PAGE_SHIFT, slice, NULL)) {
 		uint64_t nr = slice[0].iov_len >> VMM_PAGE_SHIFT;
@@ -202,7 +209,7 @@ static uint32_t base_of(const struct virtio_balloon *b)
 static void end_cycle(struct virtio_balloon *b)
 {
 	b->cycling = false;
-	/* Not waiting for the callback, which may be waiting for us. */
+	/* Don't wait for the callback, which may be waiting for our lock. */
 	event_del_noblock(b->to_base);
 	aim(b, base_of(b));
 }
@@ -216,7 +223,7 @@ static void on_to_base(evutil_socket_t fd, short what, void *arg)
 	virtio_device_unlock(&b->dev);
 }
 
-/* The driver tells how much it gave; the target is ours. */
+/* The driver writes how much it gave up; the target is ours. */
 static void config_write(struct virtio_device *dev, size_t off,
 			 const void *data, size_t len)
 {
@@ -273,7 +280,7 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 	uint32_t actual;
 	int rc = 0;
 
-	/* The engine has its lock now: it waits for no turn. */
+	/* The engine holds its lock here, so it must not wait for a turn. */
 	if (pthread_mutex_trylock(&b->dev.lock))
 		return -EBUSY;
 	actual = le32toh(b->config.actual);
@@ -318,7 +325,7 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 	b->dev.id = VIRTIO_ID_BALLOON;
 	b->dev.nr_queues = NR_QUEUES;
 	b->dev.features = UINT64_C(1) << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
-	/* Free pages are of use only where they can be given back. */
+	/* Free page reports are useful only if the pages can be discarded. */
 	if (!guest_mem_is_hugetlb(vm_mem(vm)))
 		b->dev.features |= UINT64_C(1) << VIRTIO_BALLOON_F_REPORTING;
 	b->dev.config = &b->config;

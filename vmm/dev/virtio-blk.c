@@ -2,15 +2,16 @@
 /*
  * virtio-blk on a file or block device (virtio 1.2, section 5.2).
  *
- * One thread a device takes requests in order and does them with preadv() and
- * pwritev() straight on guest memory, without the lock, so that a slow disk
- * delays neither registers nor other devices.  A reset waits for the request
- * under way (`busy`), since its buffers are then the guest's again; it is given
- * up (`abandon`) after the piece that it is at.  What is read into is held for as
- * long: a file system may write to the pages past all page tables.
+ * One thread per device takes requests in order and executes them with preadv()
+ * and pwritev() directly on guest memory, without the lock, so that a slow disk
+ * delays neither registers nor other devices.  A reset waits for the request in
+ * progress (`busy`), since afterwards its buffers belong to the guest again;
+ * the request is cancelled (`abandon`) after its current piece.  Memory that is
+ * read into is held meanwhile: a file system may write to the pages by their
+ * physical address.
  *
- * Buffers of one request may add up to much more than there is memory, naming
- * the same again and again: what is over MAX_TRANSFER is refused.
+ * The buffers of one request may add up to much more than guest memory, naming
+ * the same frames repeatedly: requests over MAX_TRANSFER are refused.
  */
 #include "config.h"
 
@@ -32,9 +33,9 @@
 /* Header and status take two descriptors, an indirect table one more. */
 #define SEG_MAX		128
 #define SIZE_MAX_SEG	(UINT32_C(512) << 10)
-/* What a driver that keeps to both can ask for: 64 MiB. */
+/* The largest request of a driver that respects both limits: 64 MiB. */
 #define MAX_TRANSFER	((size_t)SEG_MAX * SIZE_MAX_SEG)
-#define MAX_DISCARD	(UINT32_C(1) << 21) /* sectors: 1 GiB a request */
+#define MAX_DISCARD	(UINT32_C(1) << 21) /* sectors: 1 GiB per request */
 
 struct virtio_blk {
 	struct virtio_device dev; /* must come first */
@@ -45,7 +46,7 @@ struct virtio_blk {
 	pthread_t thread;
 	/* Locked by dev.lock: */
 	bool quit, busy;
-	bool abandon;		/* the request under way; read atomically */
+	bool abandon;		/* the current request; read atomically */
 	pthread_cond_t idle;	/* busy became false */
 };
 
@@ -54,7 +55,7 @@ static struct virtio_blk *to_blk(struct virtio_device *dev)
 	return (struct virtio_blk *)dev;
 }
 
-/* Asked by the thread between two pieces. */
+/* Called by the thread between two pieces. */
 static bool stopped(void *arg)
 {
 	const struct virtio_blk *blk = arg;
@@ -108,7 +109,7 @@ static int write_sectors(struct virtio_blk *blk, uint64_t sector,
 	return !rc && through ? blk_image_flush(&blk->image) : rc;
 }
 
-/* Discard and write-zeroes: one range, as the config space says. */
+/* Discard and write-zeroes: one range per request, as the config space says. */
 static int discard(struct virtio_blk *blk, bool zeroes,
 		   const struct virtqueue_chain *chain)
 {
@@ -170,7 +171,10 @@ static int execute(struct virtio_blk *blk, const struct virtqueue_chain *chain,
 	}
 }
 
-/* Does the request; returns the bytes written to the guest, status included. */
+/*
+ * Executes the request; returns the bytes written to the guest, including
+ * status.
+ */
 static uint32_t complete(struct virtio_blk *blk,
 			 const struct virtqueue_chain *chain, bool through)
 {
@@ -183,7 +187,10 @@ static uint32_t complete(struct virtio_blk *blk,
 	return rc || chain->in_bytes > UINT32_MAX ? 1 : chain->in_bytes;
 }
 
-/* One request, with the lock dropped while it lasts.  As virtqueue_pop(). */
+/*
+ * Serves one request, with the lock released meanwhile.  Returns as
+ * virtqueue_pop().
+ */
 static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 {
 	bool through = !virtio_device_has(&blk->dev, VIRTIO_BLK_F_FLUSH);
@@ -202,7 +209,10 @@ static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 	virtio_device_lock(&blk->dev);
 	blk->busy = false;
 	pthread_cond_broadcast(&blk->idle);
-	/* Nobody's any more; and a guest that ends sees no error of ours. */
+	/*
+	 * The request was cancelled: it is not completed, and a guest that is
+	 * ending must see no error.
+	 */
 	if (stopped(blk))
 		return 0;
 	virtqueue_push(vq, &chain, written);
@@ -240,7 +250,7 @@ static void *blk_thread(void *arg)
 	while (!blk->quit) {
 		virtio_device_unlock(&blk->dev);
 		if (eventfd_read(blk->dev.kick_fd[0], &count) < 0)
-			count = 0; /* a signal: looking once more is harmless */
+			count = 0; /* a signal: checking again is harmless */
 		virtio_device_lock(&blk->dev);
 		if (may_serve(blk))
 			serve_queue(blk);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio over MMIO.  Registers below 0x100 are 32 bits wide and answer only
+ * virtio over MMIO.  Registers below 0x100 are 32 bits wide and respond only to
  * aligned 32-bit accesses; the device's config space follows.
  */
 #include "config.h"
@@ -16,7 +16,7 @@
 #define MMIO_VERSION	2
 #define MMIO_VENDOR	0x204d4d56	/* "VMM " */
 
-/* The queue QueueSel names, or NULL. */
+/* The queue selected by QueueSel, or NULL. */
 static struct virtqueue *selected(struct virtio_device *dev)
 {
 	return dev->queue_sel < dev->nr_queues ? &dev->queues[dev->queue_sel] :
@@ -78,7 +78,7 @@ static void mmio_read(void *arg, uint64_t off, void *data, unsigned int len)
 	if (len != 4 || off % 4)
 		return;
 	if (off == VIRTIO_MMIO_INTERRUPT_STATUS) {
-		/* In the interrupt path: does not wait for a busy device. */
+		/* Interrupt path: must not wait for a busy device. */
 		v = __atomic_load_n(&dev->isr, __ATOMIC_SEQ_CST);
 	} else {
 		virtio_device_lock(dev);
@@ -98,12 +98,14 @@ static void set_high(gpa_t *gpa, uint32_t v)
 	gpa->v = (gpa->v & 0xffffffff) | (uint64_t)v << 32;
 }
 
-/* Size and addresses: only while the queue is not ready. */
+/* Size and addresses can be written only while the queue is not ready. */
 static void write_queue_reg(struct virtqueue *vq, uint64_t off, uint32_t v)
 {
 	switch (off) {
 	case VIRTIO_MMIO_QUEUE_NUM:
-		/* What does not fit 16 bits is refused when made ready. */
+		/*
+		 * A value over 16 bits is refused when the queue is made ready.
+		 */
 		vq->num = v > UINT16_MAX ? 0 : v;
 		break;
 	case VIRTIO_MMIO_QUEUE_DESC_LOW:

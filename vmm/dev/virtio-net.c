@@ -3,14 +3,14 @@
  * virtio-net on a tap (virtio 1.2, section 5.1): one queue pair, checksum
  * offload both ways, segmentation offload from the guest.
  *
- * The kernel's tap speaks virtio's packet header itself (IFF_VNET_HDR), so
- * packets go between tap and guest buffers in one readv() or writev(), and the
- * kernel checks what the guest wrote into the header.  Large receive offload
- * is not offered: without merged buffers the guest would pin 64 KiB for each
+ * The kernel's tap uses virtio's packet header itself (IFF_VNET_HDR), so
+ * packets are passed between tap and guest buffers by one readv() or writev(),
+ * and the kernel checks the header that the guest wrote.  Large receive offload
+ * is not offered: without merged buffers the guest would need 64 KiB for each
  * of 256 buffers.
  *
- * The tap is watched only while the guest has buffers; what it cannot take
- * waits, and is dropped, in the tap's own queue.
+ * The tap is polled only while the guest has buffers; other packets wait in the
+ * tap's own queue, and are dropped there when it is full.
  */
 #include "config.h"
 
@@ -36,7 +36,7 @@
 enum { RX, TX, NR_QUEUES };
 
 #define HDR_BYTES sizeof(struct virtio_net_hdr_v1)
-/* 64 KiB of payload to be cut into segments, and room for headers. */
+/* 64 KiB of payload to be segmented, and room for headers. */
 #define MAX_FRAME (68 * 1024)
 
 struct virtio_net {
@@ -52,7 +52,7 @@ static struct virtio_net *to_net(struct virtio_device *dev)
 	return (struct virtio_net *)dev;
 }
 
-/* 1: a packet was delivered; 0: none there; -errno: the buffer is bad. */
+/* 1: a packet was delivered; 0: no packet; -errno: invalid buffer. */
 static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 		       struct virtqueue_chain *chain)
 {
@@ -67,7 +67,7 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 		return 0;
 	}
 	virtio_device_charge(&net->dev, n / VMM_PAGE_SIZE);
-	/* The tap knows nothing of this field. */
+	/* The tap does not set this field. */
 	virtqueue_copy_in(chain, offsetof(struct virtio_net_hdr_v1,
 					  num_buffers), &one, sizeof(one));
 	virtqueue_push(vq, chain, n);
@@ -89,7 +89,7 @@ static bool receive(struct virtio_net *net)
 		if (!rc && virtqueue_allow_notify(vq))
 			continue;
 		if (rc <= 0)
-			break; /* no buffers: the guest kicks us, not the tap */
+			break; /* no buffers: wait for the guest's kick */
 		rc = receive_one(net, vq, &chain);
 		if (!rc)
 			event_add(net->tap, NULL);
@@ -109,7 +109,7 @@ static int64_t transmit(struct virtio_device *dev,
 
 	if (chain->out_bytes <= HDR_BYTES)
 		return -EINVAL;
-	/* What the tap does not take is lost, as on a wire. */
+	/* A packet that the tap does not accept is lost, as on a wire. */
 	if (chain->out_bytes > HDR_BYTES + MAX_FRAME) {
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
 			    "virtio-net: a packet of %zu bytes was dropped",
@@ -143,7 +143,7 @@ static void on_tap(evutil_socket_t fd, short what, void *arg)
 	virtio_device_unlock(&net->dev);
 }
 
-/* Packets with a checksum still to be made only for a guest that knows them. */
+/* Pass packets with partial checksums only to a guest that negotiated that. */
 static void start(struct virtio_device *dev)
 {
 	unsigned int offload = virtio_device_has(dev, VIRTIO_NET_F_GUEST_CSUM) ?
@@ -160,7 +160,9 @@ static const struct virtio_device_ops net_ops = {
 	.start = start,
 };
 
-/* The same address at each start, so that the guest knows its interface. */
+/*
+ * The same address at each start, so that the guest recognizes its interface.
+ */
 static void make_mac(uint8_t mac[6], const char *vm, const char *tap)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */

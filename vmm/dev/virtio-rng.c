@@ -14,7 +14,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 
-#define MAX_BYTES 256 /* getrandom() neither fails nor stops short of it */
+#define MAX_BYTES 256 /* getrandom() always returns this many */
 
 struct virtio_rng {
 	struct virtio_device dev; /* must come first */

@@ -28,7 +28,10 @@ bool virtio_device_queue_ok(const struct virtio_device *dev, unsigned int q)
 	       !dev->queues[q].broken;
 }
 
-/* Only a counter about to overflow makes this fail, and it then is signalled. */
+/*
+ * This fails only if the counter would overflow, and then it is signalled
+ * already.
+ */
 static void eventfd_signal(int fd)
 {
 	if (eventfd_write(fd, 1) < 0)
@@ -81,7 +84,10 @@ bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 
 	do {
 		virtqueue_forbid_notify(vq);
-		/* A guest that moves avail->idx to and fro pays for it, too. */
+		/*
+		 * Charge this too, for a guest that moves avail->idx back and
+		 * forth.
+		 */
 		virtio_device_charge(dev, 1);
 		while (dev->turn_left && (rc = virtqueue_pop(vq, &chain)) > 0) {
 			int64_t written;
@@ -130,7 +136,9 @@ static void reset(struct virtio_device *dev)
 	__atomic_store_n(&dev->isr, 0, __ATOMIC_SEQ_CST);
 }
 
-/* FEATURES_OK stays set only for a subset of ours, of a modern driver. */
+/*
+ * FEATURES_OK stays set only if a modern driver chose a subset of our features.
+ */
 static bool features_ok(const struct virtio_device *dev)
 {
 	return !(dev->driver_features & ~dev->features) &&
@@ -150,7 +158,7 @@ void virtio_device_set_status(struct virtio_device *dev, uint32_t status)
 	if ((set & VIRTIO_CONFIG_S_DRIVER_OK) &&
 	    !((dev->status | set) & VIRTIO_CONFIG_S_FEATURES_OK))
 		set &= ~VIRTIO_CONFIG_S_DRIVER_OK;
-	set &= ~VIRTIO_CONFIG_S_NEEDS_RESET; /* ours to set */
+	set &= ~VIRTIO_CONFIG_S_NEEDS_RESET; /* only the device sets it */
 	dev->status |= set;
 	if ((set & VIRTIO_CONFIG_S_DRIVER_OK) && dev->ops->start)
 		dev->ops->start(dev);
@@ -184,7 +192,9 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		q++;
 	if (eventfd_read(fd, &count) < 0)
 		return;
-	/* The VM's end waits for vCPUs, and these perhaps for our lock. */
+	/*
+	 * The end of the VM waits for vCPUs, which may be waiting for our lock.
+	 */
 	if (vm_stopping(dev->vm))
 		return;
 	virtio_device_lock(dev);
@@ -228,7 +238,10 @@ static int add_window(struct virtio_device *dev)
 	if (!dev->window.v)
 		return -ENOSPC;
 	for (unsigned int q = 0; q < dev->nr_queues; q++) {
-		/* Without it the register write does the same, slower. */
+		/*
+		 * Without an ioeventfd the register write does the same,
+		 * slower.
+		 */
 		int rc = vm_ioeventfd(dev->vm,
 				      GPA(dev->window.v +
 					  VIRTIO_MMIO_QUEUE_NOTIFY),

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What all virtio devices share: status, features, queues, interrupt, and the
- * eventfds by which the driver kicks.  A device embeds struct virtio_device as
+ * Common parts of all virtio devices: status, features, queues, interrupt, and
+ * the eventfds for the driver's kicks.  A device embeds struct virtio_device as
  * its first member and gives it a table of operations.
  *
- * Threads: registers are touched by vCPU threads; queues are served by the I/O
- * thread, or by the device's own thread (own_thread).  One lock a device,
+ * Threads: registers are accessed by vCPU threads; queues are served by the I/O
+ * thread, or by the device's own thread (own_thread).  One lock per device,
  * taken by virtio_device_lock(): every operation below is called with it held.
  *
- * A kick travels by ioeventfd where KVM has it, else by the register write; in
- * both cases through the queue's eventfd, so queues are served outside vCPU
- * threads.
+ * A kick arrives by ioeventfd if KVM supports it, else by the register write;
+ * in both cases it signals the queue's eventfd, so queues are served outside
+ * vCPU threads.
  */
 #ifndef VMM_DEV_VIRTIO_H
 #define VMM_DEV_VIRTIO_H
@@ -25,15 +25,15 @@
 #define VIRTIO_MAX_QUEUES 8
 
 /*
- * What one turn of the I/O thread at one queue may cost, so that a guest that
- * never stops asking, or asks for much at once, neither keeps the other devices
- * waiting nor the lock from others.  The unit is a page copied or discarded,
- * some tenths of a microsecond; what is left is done in later turns, after the
- * other devices had theirs.  A turn exceeds it by at most one step of its
- * device, which has a bound of its own.
+ * Maximum cost of one turn of the I/O thread at one queue, so that a guest that
+ * never stops sending requests, or sends large ones, neither delays the other
+ * devices nor keeps the lock from other threads.  The unit is a page copied or
+ * discarded, some tenths of a microsecond; remaining work is done in later
+ * turns, after those of the other devices.  A turn exceeds it by at most one
+ * step of its device, which has its own bound.
  */
 #define VIRTIO_TURN_COST    4096
-#define VIRTIO_COST_REQUEST 16	/* of any request, whatever is in it */
+#define VIRTIO_COST_REQUEST 16	/* of any request, whatever its contents */
 
 struct event;
 struct event_base;
@@ -43,16 +43,16 @@ struct vm;
 struct virtio_device_ops {
 	/*
 	 * The driver kicked queue q, which is ready.  Returns true when it
-	 * stopped with work left: it is called again.  Costs at most what is
-	 * left of the turn.
+	 * stopped with work left: it is called again.  It may use at most the
+	 * rest of the turn.
 	 */
 	bool (*serve)(struct virtio_device *dev, unsigned int q);
 	/* The driver is ready; driver_features are final.  May be NULL. */
 	void (*start)(struct virtio_device *dev);
 	/*
-	 * Reset, or queue q was taken away (q < nr_queues).  On return nothing
-	 * of the rings and buffers is touched any more.  May drop the lock to
-	 * wait.  May be NULL.
+	 * Reset, or queue q was disabled (q < nr_queues).  After the return no
+	 * ring or buffer may be accessed.  May release the lock to wait.  May
+	 * be NULL.
 	 */
 	void (*stop)(struct virtio_device *dev, unsigned int q);
 	/* The driver wrote len (1, 2, 4 or 8) bytes of config; may be NULL. */
@@ -66,14 +66,14 @@ struct virtio_device {
 	const char *name;	/* not copied */
 	uint32_t id;		/* VIRTIO_ID_* */
 	unsigned int nr_queues;
-	uint64_t features;	/* the device's own; common ones are added */
+	uint64_t features;	/* device-specific; common ones are added */
 	void *config;		/* part of the device; read under lock */
 	size_t config_bytes;
 	bool own_thread;	/* waits for kick_fd[] itself */
 
 	struct vm *vm;		/* borrowed */
 	struct guest_mem *mem;	/* borrowed */
-	gpa_t window;		/* where its registers are */
+	gpa_t window;		/* address of its registers */
 	unsigned int gsi;
 	int irq_fd;		/* owned; written: an edge on gsi */
 	int kick_fd[VIRTIO_MAX_QUEUES];		/* owned */
@@ -95,9 +95,9 @@ struct virtio_device {
 void *virtio_device_alloc(size_t bytes, char *why, size_t len);
 
 /*
- * Gives the device its interrupt, window, eventfds and place on the bus.
- * 0 or -errno with the reason in why; then nothing is left behind but the
- * window and interrupt numbers, which die with the VM.
+ * Gives the device its interrupt, window and eventfds, and adds it to the bus.
+ * 0 or -errno with the reason in why; then only the window and interrupt
+ * numbers stay allocated, until the VM is freed.
  */
 int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 		      size_t len);
@@ -111,10 +111,10 @@ static inline bool virtio_device_has(const struct virtio_device *dev,
 }
 
 /*
- * The device's lock, such that a server that takes it again and again does not
- * starve others: who waits for the lock holds the turnstile, so that who had the
- * lock last stands behind him.  A waiter waits for one turn for each that waits
- * already, not longer.
+ * Takes the device's lock, such that a thread that takes it repeatedly does not
+ * starve others: the waiter for the lock holds the turnstile, so that the
+ * previous holder queues behind it.  A thread waits at most one turn for each
+ * thread that is waiting already.
  */
 static inline void virtio_device_lock(struct virtio_device *dev)
 {
@@ -128,7 +128,7 @@ static inline void virtio_device_unlock(struct virtio_device *dev)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-/* A turn begins; what is done in it is charged, until nothing is left. */
+/* Starts a turn; work in it is charged until the turn is used up. */
 static inline void virtio_device_begin_turn(struct virtio_device *dev)
 {
 	dev->turn_left = VIRTIO_TURN_COST;
@@ -140,34 +140,34 @@ static inline void virtio_device_charge(struct virtio_device *dev,
 	dev->turn_left -= cost < dev->turn_left ? cost : dev->turn_left;
 }
 
-/* Whether the driver is set up and nothing is broken. */
+/* Whether the driver is ready and no queue is broken. */
 bool virtio_device_running(const struct virtio_device *dev);
 /* Whether queue q can be served. */
 bool virtio_device_queue_ok(const struct virtio_device *dev, unsigned int q);
 
-/* Interrupts the driver for what was pushed to queue q, if it wants that. */
+/* Interrupts the driver for requests pushed to queue q, if it wants that. */
 void virtio_device_used(struct virtio_device *dev, unsigned int q);
 /* The config space changed: a new generation, and an interrupt. */
 void virtio_device_config_changed(struct virtio_device *dev);
 /* Tells the driver that the device needs a reset. */
 void virtio_device_needs_reset(struct virtio_device *dev);
-/* Makes queue q be served again soon; any thread. */
+/* Schedules queue q to be served again; any thread. */
 void virtio_device_kick(struct virtio_device *dev, unsigned int q);
 
 /*
- * The loop every queue shares: hands each request of queue q to handle(),
+ * The common loop of all queues: passes each request of queue q to handle(),
  * which returns the bytes it wrote; -EAGAIN to leave the request in the ring
- * and stop (the device kicks the queue when it can go on); -EINPROGRESS to be
- * given the same request again in the next turn, since this one is used up (the
- * device knows how far it got; the guest may have changed the request, so all of
- * it is checked again); another -errno when the request breaks the queue's
- * protocol.  Returns as ops->serve does.
+ * and stop (the device kicks the queue when it can go on); -EINPROGRESS to get
+ * the same request again in the next turn, since this one is used up (the
+ * device keeps its progress; the guest may have changed the request, so all of
+ * it is checked again); another -errno if the request violates the protocol.
+ * Returns as ops->serve does.
  */
 bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 			 int64_t (*handle)(struct virtio_device *dev,
 					   struct virtqueue_chain *chain));
 
-/* The status register's write, with all it entails. */
+/* A write of the status register, with all its effects. */
 void virtio_device_set_status(struct virtio_device *dev, uint32_t status);
 void virtio_device_queue_ready(struct virtio_device *dev, unsigned int q,
 			       bool ready);

@@ -2,11 +2,11 @@
 /*
  * Split virtqueues, device side.
  *
- *   driver: desc[] filled, avail->ring[i] = head, wmb, avail->idx++
- *   device: acquire avail->idx, copy head, copy desc[], ... do it ...
+ *   driver: fill desc[], avail->ring[i] = head, wmb, avail->idx++
+ *   device: acquire avail->idx, copy head, copy desc[], ... execute ...
  *           used->ring[j] = {head, written}, release used->idx++
  *
- * The indexes run freely through 16 bits; num is a power of two.
+ * The indexes are free-running 16-bit counters; num is a power of two.
  */
 #include "config.h"
 
@@ -16,13 +16,13 @@
 
 #include "vmm/dev/virtqueue.h"
 
-/* Exactly one access each: a second fetch could find something else. */
+/* Exactly one access each: a second fetch could return another value. */
 #define READ_ONCE(x)	 __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 
 /*
- * An instruction, not __atomic_thread_fence(): the other side is a guest, of
- * which ThreadSanitizer, which refuses fences, knows nothing anyway.
+ * An instruction, not __atomic_thread_fence(): ThreadSanitizer does not support
+ * fences, and does not see the other side, the guest, anyway.
  */
 static inline void full_barrier(void)
 {
@@ -38,7 +38,7 @@ int virtqueue_break(struct virtqueue *vq, const char *why)
 	return -EIO;
 }
 
-/* The fields event indexes live in, past the end of each ring. */
+/* The event index fields, after the end of each ring. */
 static uint16_t *used_event(struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->num];
@@ -49,7 +49,9 @@ static uint16_t *avail_event(struct virtqueue *vq)
 	return (uint16_t *)&vq->used->ring[vq->num];
 }
 
-/* The three parts of the ring: devices and driver are at them all the time. */
+/*
+ * Holds the three parts of the ring: device and driver use them all the time.
+ */
 static void hold_ring(const struct virtqueue *vq,
 		      void (*change)(struct guest_mem *mem, gpa_t gpa,
 				     uint64_t len))
@@ -130,9 +132,9 @@ static const char *chain_add(struct virtqueue *vq,
 }
 
 /*
- * Follows the chain from `head`.  The count of descriptors, empty ones
- * included, is what ends a loop; it also keeps iov[] in bounds.  One that names
- * a table is not counted: there is at most one.
+ * Follows the chain from `head`.  The limit on the number of descriptors,
+ * including empty ones, terminates loops and keeps iov[] in bounds.  A
+ * descriptor of an indirect table is not counted: there is at most one.
  */
 static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 				 struct virtqueue_chain *chain)
@@ -140,7 +142,7 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 	const struct vring_desc *table = vq->desc;
 	size_t nr_table = vq->num, i = head;
 	unsigned int nr_seen = 0;
-	bool in_table = false;	/* an indirect one, which may be the ring's own */
+	bool in_table = false;	/* indirect; may overlap the ring */
 	const char *err;
 
 	for (;;) {
@@ -213,7 +215,7 @@ void virtqueue_push(struct virtqueue *vq, const struct virtqueue_chain *chain,
 	WRITE_ONCE(e->id, chain->head);
 	WRITE_ONCE(e->len, written);
 	vq->used_idx++;
-	/* Pairs with the driver's read barrier after it saw idx move. */
+	/* Pairs with the driver's read barrier after it reads the new idx. */
 	__atomic_store_n(&vq->used->idx, vq->used_idx, __ATOMIC_RELEASE);
 }
 
@@ -225,9 +227,9 @@ bool virtqueue_wants_interrupt(struct virtqueue *vq)
 		return false;
 	vq->signalled_used = new;
 	/*
-	 * used->idx must be out before we read what the driver wants.  Pairs
-	 * with the driver's full barrier between enabling its callback and
-	 * looking at used->idx once more.
+	 * used->idx must be visible before we read whether the driver wants an
+	 * interrupt.  Pairs with the driver's full barrier between enabling its
+	 * callback and checking used->idx again.
 	 */
 	full_barrier();
 	if (vq->event_idx)
@@ -237,7 +239,9 @@ bool virtqueue_wants_interrupt(struct virtqueue *vq)
 
 void virtqueue_forbid_notify(struct virtqueue *vq)
 {
-	/* With event indexes a stale avail_event is enough to keep it quiet. */
+	/*
+	 * With event indexes a stale avail_event is enough to suppress kicks.
+	 */
 	if (vq->ready && !vq->event_idx)
 		WRITE_ONCE(vq->used->flags, VRING_USED_F_NO_NOTIFY);
 }
@@ -252,7 +256,8 @@ bool virtqueue_allow_notify(struct virtqueue *vq)
 		WRITE_ONCE(vq->used->flags, 0);
 	/*
 	 * Pairs with the driver's full barrier between raising avail->idx and
-	 * reading flags or avail_event: one of us sees the other.
+	 * reading flags or avail_event: at least one side sees the other's
+	 * write.
 	 */
 	full_barrier();
 	return READ_ONCE(vq->avail->idx) != vq->last_avail;

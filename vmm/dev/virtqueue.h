@@ -5,11 +5,11 @@
  *
  * Rings and descriptors live in guest memory and may change at any moment:
  * each is copied once and only the copy is checked and used.  A chain's length
- * is bounded, and every address goes through guest_mem_ptr().  A ring that
- * makes no sense is marked broken and stays so until the transport resets it;
- * no function crashes, spins or reads outside guest RAM for it.
+ * is bounded, and every address goes through guest_mem_ptr().  An invalid ring
+ * is marked broken and stays so until the transport resets it; no function
+ * crashes, spins or reads outside guest RAM for it.
  *
- * Locking: the owner's; one thread in a queue at a time.
+ * Locking: by the owner; one thread in a queue at a time.
  */
 #ifndef VMM_DEV_VIRTQUEUE_H
 #define VMM_DEV_VIRTQUEUE_H
@@ -47,7 +47,7 @@ struct virtqueue {
 	struct vring_used *used;
 
 	uint16_t last_avail;	/* next entry to take */
-	uint16_t used_idx;	/* next entry to give back */
+	uint16_t used_idx;	/* next entry to return */
 	uint16_t signalled_used;/* used_idx at the last interrupt decision */
 	struct log_limit limit;
 };
@@ -66,9 +66,9 @@ struct virtqueue_chain {
  * -EFAULT: it stays not ready.
  */
 int virtqueue_start(struct virtqueue *vq);
-/* Not ready any more; the addresses stay. */
+/* Makes the queue not ready; the addresses are kept. */
 void virtqueue_stop(struct virtqueue *vq);
-/* Back to the state before the transport's first write. */
+/* Resets it to the state before the transport's first write. */
 void virtqueue_reset(struct virtqueue *vq);
 
 /*
@@ -78,16 +78,19 @@ void virtqueue_reset(struct virtqueue *vq);
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
 /* Undoes the last virtqueue_pop(), whose chain must not have been pushed. */
 void virtqueue_unpop(struct virtqueue *vq);
-/* Gives a request back, with the number of bytes written to it. */
+/* Returns a request to the driver, with the number of bytes written to it. */
 void virtqueue_push(struct virtqueue *vq, const struct virtqueue_chain *chain,
 		    uint32_t written);
-/* Whether the driver wants an interrupt for what was pushed since last asked. */
+/*
+ * Whether the driver wants an interrupt for requests pushed since the last
+ * call.
+ */
 bool virtqueue_wants_interrupt(struct virtqueue *vq);
 
 /*
- * The driver need not notify while we look at the ring anyway.  _allow returns
- * true when requests arrived before it took effect: then the caller must look
- * again, nobody will tell it.
+ * The driver need not kick while we check the ring anyway. _allow returns true
+ * if requests arrived before it took effect: then the caller must check again,
+ * as no kick follows.
  */
 void virtqueue_forbid_notify(struct virtqueue *vq);
 bool virtqueue_allow_notify(struct virtqueue *vq);
@@ -106,9 +109,9 @@ size_t virtqueue_copy_in(const struct virtqueue_chain *chain, size_t off,
 			 const void *buf, size_t len);
 
 /*
- * While the kernel is given the writable part of a chain to read a file into, it
- * is held (guest_mem_hold()): a file system may pin the pages and write to them
- * by their physical address, which no page table shows.  The cost goes with
+ * Holds the writable part of a chain (guest_mem_hold()) while the kernel reads
+ * a file into it: a file system may pin the pages and write to them by their
+ * physical address, which no page table shows.  The cost is proportional to
  * chain->in_bytes, which the caller has bounded.
  */
 void virtqueue_hold_in(struct virtqueue *vq,
@@ -117,8 +120,8 @@ void virtqueue_release_in(struct virtqueue *vq,
 			  const struct virtqueue_chain *chain);
 
 /*
- * Fills slice[] with bytes [off, off + len) of iov[0 .. nr), clipped to what
- * there is, for readv() and the like.  slice has room for nr entries.  Returns
+ * Fills slice[] with bytes [off, off + len) of iov[0 .. nr), clipped to its
+ * length, for readv() and the like.  slice has room for nr entries.  Returns
  * the entries used; *bytes, unless NULL, is their total.
  */
 unsigned int iov_slice(const struct iovec *iov, unsigned int nr, size_t off,

@@ -4,12 +4,12 @@
  *
  *   host connects:   GREETING --CONNECT--> REQUESTED --RESPONSE--> OPEN
  *   guest connects:                                    REQUEST --> OPEN
- *   guest is done:   OPEN --SHUTDOWN both, or RST--> [DRAINING] --> freed
- *   host is done:    OPEN, fd -1, SHUTDOWN sent --RST from guest--> freed
+ *   guest closes:    OPEN --SHUTDOWN both, or RST--> [DRAINING] --> freed
+ *   host closes:     OPEN, fd -1, SHUTDOWN sent --RST from guest--> freed
  *
- * A host program that closes only its writing end is seen as such and the
- * guest may go on sending; that it then closes the rest, too, we learn when
- * the guest sends again or ends.
+ * If a host program closes only its writing end, the guest may continue to
+ * send; we notice that it closes the rest as well only when the guest sends
+ * again or ends.
  */
 #include "config.h"
 
@@ -70,7 +70,7 @@ void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int owed)
 	conn->waiting = true;
 }
 
-/* The host's end goes; what it did not read is lost, as with any socket. */
+/* Closes the host's end; data it did not read are lost, as with any socket. */
 static void close_host(struct vsock_conn *conn)
 {
 	event_del(conn->readable);
@@ -124,7 +124,7 @@ uint32_t vsock_conn_shutdown_flags(const struct vsock_conn *conn)
 	       (conn->host_no_send ? VIRTIO_VSOCK_SHUTDOWN_SEND : 0);
 }
 
-/* The host program takes no more bytes; those of the guest are dropped. */
+/* The host program accepts no more bytes; those from the guest are dropped. */
 static void host_stopped_reading(struct vsock_conn *conn)
 {
 	conn->host_no_recv = true;
@@ -139,13 +139,18 @@ static void host_stopped_sending(struct vsock_conn *conn)
 
 	conn->has_input = false;
 	conn->host_no_send = true;
-	/* POLLHUP: both directions are shut, nobody is there any more. */
+	/*
+	 * POLLHUP: both directions are shut, the host program has closed the
+	 * socket.
+	 */
 	if (conn->host_no_recv || poll(&p, 1, 0) < 0 || (p.revents & POLLHUP))
 		close_host(conn);
 	vsock_conn_wait_turn(conn, VSOCK_OWES_SHUTDOWN);
 }
 
-/* Bytes left for the host: the guest learns of it before it runs dry. */
+/*
+ * Bytes were passed to the host: update the guest's credit before it runs out.
+ */
 static void forwarded(struct vsock_conn *conn, size_t bytes)
 {
 	conn->fwd_cnt += bytes;
@@ -166,7 +171,7 @@ static ssize_t host_write(struct vsock_conn *conn, const struct iovec *iov,
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 }
 
-/* The buffer is empty: what waited for that happens.  May free conn. */
+/* The buffer is empty: does what was deferred until then.  May free conn. */
 static void drained(struct vsock_conn *conn)
 {
 	if (conn->state == VSOCK_DRAINING)
@@ -205,7 +210,7 @@ void vsock_conn_send(struct vsock_conn *conn, const struct iovec *iov,
 	ssize_t n = 0;
 
 	if (conn->guest_no_send || bytes > room) {
-		vsock_conn_reset(conn); /* beyond its credit or its word */
+		vsock_conn_reset(conn); /* beyond credit, or after shutdown */
 		return;
 	}
 	if (!evbuffer_get_length(conn->buf) && !conn->host_no_recv && bytes)

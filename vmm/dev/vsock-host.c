@@ -3,11 +3,11 @@
  * The host's side of vsock.
  *
  *   guest -> host port P:  a listener in this process, else `path`_P
- *   host -> guest port P:  connect to `path`, say "CONNECT P\n", be told
+ *   host -> guest port P:  connect to `path`, send "CONNECT P\n", receive
  *                          "OK <port>\n" when the guest accepts
  *
- * The greeting is read byte by byte, so that what follows it stays in the
- * socket for the guest.
+ * The greeting is read byte by byte, so that data after it stay in the socket
+ * for the guest.
  */
 #include "config.h"
 
@@ -60,11 +60,11 @@ int vsock_host_connect(struct virtio_vsock *vs, uint32_t port)
 	if (!vs->path)
 		return -ECONNREFUSED;
 	snprintf(path, sizeof(path), "%s_%u", vs->path, port);
-	/* A full backlog is refused too: the guest sees what a client sees. */
+	/* A full backlog is refused too, as for any other client. */
 	return unix_connect(path);
 }
 
-/* The port in "CONNECT <port>", the whole line and nothing else. */
+/* Parses the port of "CONNECT <port>", which must be the whole line. */
 static int parse_greeting(const char *line, uint32_t *port)
 {
 	static const char word[] = "CONNECT ";
@@ -82,7 +82,7 @@ static int parse_greeting(const char *line, uint32_t *port)
 	return 0;
 }
 
-/* A host port that no connection to guest_port has. */
+/* Finds a host port that no connection to guest_port uses. */
 static uint32_t free_host_port(struct virtio_vsock *vs, uint32_t guest_port)
 {
 	uint32_t port;
@@ -102,7 +102,7 @@ static void request(struct vsock_conn *conn)
 	uint32_t port;
 
 	conn->line[conn->line_len] = '\0';
-	/* A guest without a driver: closed at once, the client may retry. */
+	/* No driver in the guest: close at once, the client may retry. */
 	if (parse_greeting(conn->line, &port) < 0 ||
 	    !virtio_device_running(&vs->dev)) {
 		vsock_conn_reset(conn);
@@ -141,7 +141,9 @@ bool vsock_host_welcome(struct vsock_conn *conn)
 	char line[32];
 	int n = snprintf(line, sizeof(line), "OK %u\n", conn->host_port);
 
-	/* The first bytes into an empty socket: they fit, or nobody is there. */
+	/*
+	 * The first bytes into an empty socket: they fit, or the peer is gone.
+	 */
 	return send(conn->fd, line, n, MSG_DONTWAIT | MSG_NOSIGNAL) == n;
 }
 
@@ -156,7 +158,10 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM &&
 		    errno != ENOBUFS)
 			return;
-		/* It stays readable: look away for a while, do not spin. */
+		/*
+		 * The socket stays readable: stop polling it for a while
+		 * instead of spinning.
+		 */
 		log_limited(&vs->limit, LOG_LEVEL_WARN,
 			    "vsock: cannot accept on %s: %s; "
 			    "raise the limit of open files",

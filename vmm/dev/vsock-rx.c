@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Packets to the guest.  RSTs for connections that do not exist go first; then
- * connections with something to send stand in turns: each gets one packet and
- * goes to the end of the line.
+ * connections with data to send are queued: each sends one packet and goes to
+ * the end of the queue.
  */
 #include "config.h"
 
@@ -37,7 +37,7 @@ static bool next_reset(struct virtio_vsock *vs, struct virtio_vsock_hdr *hdr)
 	return true;
 }
 
-/* A packet that must go before data, or 0. */
+/* The type of a packet that must be sent before data, or 0. */
 static uint16_t urgent_op(struct vsock_conn *conn)
 {
 	static const struct { unsigned int owed; uint16_t op; } order[] = {
@@ -57,7 +57,7 @@ static uint16_t urgent_op(struct vsock_conn *conn)
 	return 0;
 }
 
-/* Bytes of the host program straight into the guest's buffer. */
+/* Reads bytes of the host program directly into the guest's buffer. */
 static size_t fill_data(struct vsock_conn *conn,
 			const struct virtqueue_chain *chain)
 {
@@ -68,7 +68,10 @@ static size_t fill_data(struct vsock_conn *conn,
 	if (!conn->has_input || conn->state != VSOCK_OPEN)
 		return 0;
 	if (!credit) {
-		/* It tells us when it has read; asking once is for safety. */
+		/*
+		 * The guest sends credit updates when it has read; one request
+		 * is for safety.
+		 */
 		if (!conn->asked_credit)
 			conn->owed |= VSOCK_OWES_CREDIT_REQUEST;
 		conn->asked_credit = true;
@@ -88,8 +91,8 @@ static bool more_to_send(const struct vsock_conn *conn)
 }
 
 /*
- * One packet of the first connection in line.  False: it had nothing to say
- * after all.  May free the connection.
+ * Sends one packet of the first connection in the queue.  False: it had nothing
+ * to send after all.  May free the connection.
  */
 static bool next_packet(struct virtio_vsock *vs,
 			const struct virtqueue_chain *chain,
@@ -111,7 +114,7 @@ static bool next_packet(struct virtio_vsock *vs,
 			flags = vsock_conn_shutdown_flags(conn);
 			op = VIRTIO_VSOCK_OP_SHUTDOWN;
 		} else {
-			op = urgent_op(conn); /* asking for credit */
+			op = urgent_op(conn); /* a credit request */
 		}
 	}
 	if (op) {

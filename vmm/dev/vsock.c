@@ -3,10 +3,10 @@
  * virtio-vsock (virtio 1.2, section 5.10): the device, and packets from the
  * guest.
  *
- * A packet names a connection by its two ports.  One that belongs to none is
- * answered with a RST, kept in resets[] until the guest gives a buffer; when
- * that ring is full, TX waits: only the guest that does not take its answers
- * is slowed down.
+ * A packet names a connection by its two ports.  One without a connection is
+ * answered with a RST, kept in resets[] until the guest provides a buffer; when
+ * that ring is full, TX waits: this slows down only a guest that does not read
+ * its answers.
  */
 #include "config.h"
 
@@ -69,7 +69,7 @@ static void take_request(struct virtio_vsock *vs,
 	vsock_conn_wait_turn(conn, VSOCK_OWES_RESPONSE);
 }
 
-/* A packet before the guest's answer to our REQUEST. */
+/* Handles a packet before the guest's answer to our REQUEST. */
 static void take_answer(struct vsock_conn *conn, uint16_t op)
 {
 	if (op == VIRTIO_VSOCK_OP_RESPONSE && vsock_host_welcome(conn))
@@ -102,7 +102,7 @@ static void take_packet(struct vsock_conn *conn,
 		return;
 	}
 	if (conn->owed & VSOCK_OWES_RST)
-		return; /* it will learn */
+		return; /* a RST is pending */
 	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
 	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
 	if (conn->state == VSOCK_REQUESTED) {
@@ -146,7 +146,7 @@ static int64_t take_tx(struct virtio_device *dev,
 	    le32toh(hdr.len) > chain->out_bytes - sizeof(hdr))
 		return -EINVAL;
 	if (hdr.src_cid != vs->config.guest_cid)
-		return 0; /* not its address: nobody to answer */
+		return 0; /* not its address: no one to answer */
 	guest_port = le32toh(hdr.src_port);
 	host_port = le32toh(hdr.dst_port);
 	conn = vsock_conn_find(vs, guest_port, host_port);
@@ -175,7 +175,7 @@ static bool has_packets(const struct virtio_vsock *vs)
 	return vs->nr_resets || !TAILQ_EMPTY(&vs->turns);
 }
 
-/* What follows from new connections, credit or buffers. */
+/* Does the work that new connections, credit or buffers allow. */
 static void settle(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {

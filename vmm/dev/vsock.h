@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside of virtio-vsock: what its files share.
+ * Internals of virtio-vsock, shared by its files.
  *
  *   vsock.c       the device, and packets from the guest
  *   vsock-rx.c    packets to the guest
- *   vsock-conn.c  a connection: its life, its buffer, its credit
+ *   vsock-conn.c  a connection: states, buffer, credit
  *   vsock-host.c  the host's side: unix sockets and in-process listeners
  *
- * Threads: connections belong to the I/O thread.  A vCPU thread that resets
- * the device only leaves reset_pending; the I/O thread clears up before it
- * does anything else (vsock_enter).  Everything is under dev.lock.
+ * Threads: connections belong to the I/O thread.  A vCPU thread that resets the
+ * device only sets reset_pending; the I/O thread cleans up before it does
+ * anything else (vsock_enter).  Everything is under dev.lock.
  *
- * Nobody waits for anybody: bytes for a host program that does not read stay
- * in the connection's buffer, whose size is the credit the guest was given;
- * bytes for a guest that does not read stay in the host's socket; and
- * connections with something to say take turns in the receive queue, which is
- * served as any other queue, one turn at a time: what happens to connections
- * only kicks it.
+ * No peer blocks another: bytes for a host program that does not read stay in
+ * the connection's buffer, whose size is the guest's credit; bytes for a guest
+ * that does not read stay in the host's socket; and connections with data to
+ * send take turns in the receive queue, which is served as any other queue, one
+ * turn at a time: events of connections only kick it.
  */
 #ifndef VMM_DEV_VSOCK_H
 #define VMM_DEV_VSOCK_H
@@ -30,12 +29,12 @@
 
 #define VSOCK_HOST_CID	   2
 #define VSOCK_BUF_BYTES	   (64 * 1024)	/* credit given to the guest */
-#define VSOCK_MAX_CONNS	   512	/* fewer if descriptors are few */
-#define VSOCK_CONN_FDS	   2	/* of one, with an in-process listener's */
-#define VSOCK_COST_CONNECT 64	/* to the host: sockets are made */
+#define VSOCK_MAX_CONNS	   512	/* fewer if the descriptor limit is low */
+#define VSOCK_CONN_FDS	   2	/* per connection, including a listener's */
+#define VSOCK_COST_CONNECT 64	/* cost of a connect: it makes sockets */
 #define VSOCK_MAX_RESETS   64
 #define VSOCK_NR_BUCKETS   256
-#define VSOCK_HOST_PORT0   (1u << 30)	/* ports of host programs, from here */
+#define VSOCK_HOST_PORT0   (1u << 30)	/* first port of host programs */
 #define VSOCK_ANSWER_SECS  10	/* for CONNECT, and for the guest's answer */
 
 enum vsock_queue { VSOCK_RX, VSOCK_TX, VSOCK_EVENT, VSOCK_NR_QUEUES };
@@ -44,12 +43,12 @@ enum vsock_state {
 	VSOCK_GREETING,		/* the host program has yet to say CONNECT */
 	VSOCK_REQUESTED,	/* the guest has yet to answer */
 	VSOCK_OPEN,
-	VSOCK_DRAINING,		/* the guest is done; the buffer is not empty */
+	VSOCK_DRAINING,		/* the guest has closed; buffer not empty */
 };
 
-/* Packets a connection owes the guest, most urgent first. */
+/* Packets to be sent to the guest, most urgent first. */
 enum vsock_owed {
-	VSOCK_OWES_RST = 1,	/* and is freed when it is sent */
+	VSOCK_OWES_RST = 1,	/* freed when it is sent */
 	VSOCK_OWES_REQUEST = 2,
 	VSOCK_OWES_RESPONSE = 4,
 	VSOCK_OWES_CREDIT_UPDATE = 8,
@@ -72,8 +71,8 @@ struct vsock_conn {
 	uint32_t guest_port, host_port;
 	unsigned int owed;		/* enum vsock_owed */
 
-	int fd;				/* owned; -1: the host's end is gone */
-	struct event *readable;		/* owned; armed while nothing is known */
+	int fd;				/* owned; -1: host's end is closed */
+	struct event *readable;		/* owned; armed if !has_input */
 	struct event *writable;		/* owned; armed while buf is not empty */
 	struct event *timer;		/* owned; for the two answers */
 	bool has_input;			/* fd may have bytes for the guest */
@@ -84,7 +83,7 @@ struct vsock_conn {
 
 	/* Guest to host. */
 	struct evbuffer *buf;		/* owned; at most VSOCK_BUF_BYTES */
-	uint32_t fwd_cnt;		/* bytes that left for the host */
+	uint32_t fwd_cnt;		/* bytes passed to the host */
 	uint32_t fwd_told;		/* fwd_cnt in the last packet */
 	/* Host to guest. */
 	uint32_t peer_buf_alloc, peer_fwd_cnt;
@@ -127,7 +126,7 @@ struct virtio_vsock {
 	bool reset_pending;
 	LIST_HEAD(, vsock_conn) conns;
 	LIST_HEAD(, vsock_conn) buckets[VSOCK_NR_BUCKETS];
-	TAILQ_HEAD(, vsock_conn) turns;	/* those with something to send */
+	TAILQ_HEAD(, vsock_conn) turns;	/* connections with data to send */
 	unsigned int nr_conns;
 	unsigned int max_conns;		/* constant */
 	uint32_t next_host_port;
@@ -144,8 +143,8 @@ struct virtio_vsock {
 /* vsock.c */
 
 /*
- * Brackets what the I/O thread does with connections.  False: the guest has
- * reset the device meanwhile and no connection is left.
+ * Called before and after the I/O thread works on connections.  False: the
+ * guest has reset the device meanwhile and no connection is left.
  */
 bool vsock_enter(struct virtio_vsock *vs);
 void vsock_leave(struct virtio_vsock *vs);
@@ -153,14 +152,14 @@ void vsock_leave(struct virtio_vsock *vs);
 /* vsock-rx.c */
 
 /*
- * Fills the guest's receive buffers for what is left of the turn; true when it
+ * Fills the guest's receive buffers for the rest of the turn; true if it
  * stopped with work left.
  */
 bool vsock_rx_pump(struct virtio_vsock *vs);
 
 /* vsock-conn.c */
 
-/* A connection on fd, which it owns from now on, or NULL (fd closed). */
+/* A new connection that owns fd from now on, or NULL (fd closed). */
 struct vsock_conn *vsock_conn_new(struct virtio_vsock *vs, int fd);
 void vsock_conn_free(struct vsock_conn *conn);
 void vsock_conn_free_all(struct virtio_vsock *vs);
@@ -170,37 +169,37 @@ struct vsock_conn *vsock_conn_find(struct virtio_vsock *vs,
 				   uint32_t guest_port, uint32_t host_port);
 /* Puts it in the queue for a receive buffer; `owed` may be 0. */
 void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int owed);
-/* Ends it, with a RST to the guest; the connection may be freed later only. */
+/* Ends it, with a RST to the guest; the connection may be freed only later. */
 void vsock_conn_reset(struct vsock_conn *conn);
 /* The connection is up: bytes may flow. */
 void vsock_conn_open(struct vsock_conn *conn);
-/* Bytes the guest lets us send now. */
+/* Bytes we may send to the guest now. */
 uint32_t vsock_conn_credit(const struct vsock_conn *conn);
 /*
- * Reads at most `max` bytes for the guest into iov.  Returns the bytes; 0 when
- * there are none now, or no more (then a SHUTDOWN is owed).
+ * Reads at most `max` bytes for the guest into iov.  Returns the bytes; 0 if
+ * there are none now, or at the end (then a SHUTDOWN is to be sent).
  */
 size_t vsock_conn_recv(struct vsock_conn *conn, const struct iovec *iov,
 		       unsigned int nr, size_t max);
-/* Bytes from the guest; may end the connection. */
+/* Handles bytes from the guest; may end the connection. */
 void vsock_conn_send(struct vsock_conn *conn, const struct iovec *iov,
 		     unsigned int nr, size_t bytes);
 /* The guest sent SHUTDOWN with these flags, or RST; both may free conn. */
 void vsock_conn_guest_shutdown(struct vsock_conn *conn, uint32_t flags);
 void vsock_conn_guest_reset(struct vsock_conn *conn);
-/* What our SHUTDOWN packet says. */
+/* The flags of our SHUTDOWN packet. */
 uint32_t vsock_conn_shutdown_flags(const struct vsock_conn *conn);
 
 /* vsock-host.c */
 
-/* Makes and listens on vs->path. */
+/* Creates vs->path and listens on it. */
 int vsock_host_listen(struct virtio_vsock *vs, char *why, size_t len);
 void vsock_host_close(struct virtio_vsock *vs);
-/* The host's end of a guest connection to `port`: a socket, or -errno. */
+/* Makes the host's end of a guest connection to `port`: a socket, or -errno. */
 int vsock_host_connect(struct virtio_vsock *vs, uint32_t port);
 /* fd has a byte of the CONNECT line; may free conn. */
 void vsock_host_greet(struct vsock_conn *conn);
-/* Tells the host program that the guest took its connection. */
+/* Tells the host program that the guest accepted its connection. */
 bool vsock_host_welcome(struct vsock_conn *conn);
 
 #endif

@@ -3,10 +3,9 @@
  * Roots and entries of KVM's TDP MMU (EPT, NPT).
  *
  * Under mmu_lock for read, page faults and zaps change entries at the same
- * time, each by compare-and-exchange from the value it saw, and so do we: a
- * plain clear_bit() could hit an entry that was just frozen (REMOVED_SPTE,
- * FROZEN_SPTE), which has the accessed bits' positions set, and make it
- * something else.
+ * time, each by compare-and-exchange from the value read, and so do we: a plain
+ * clear_bit() could hit an entry that was just frozen (REMOVED_SPTE,
+ * FROZEN_SPTE), which has the accessed bits' positions set, and corrupt it.
  */
 #include "kvm-young.h"
 

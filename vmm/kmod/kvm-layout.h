@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the walk relies on and KVM does not promise: the format of the TDP
- * MMU's page table entries and where its roots are.
+ * KVM internals that the walk depends on: the format of the TDP MMU's page
+ * table entries and where its roots are.
  *
- * Linux 6.1, 6.12 and 7.3 are those whose arch/x86/kvm/mmu/ was read for this.
- * A kernel of another version is not walked at all; one of these is compared at
- * run time with KVM's own answers first (verify.c).  A kernel whose structures
- * differ from the headers the module was built with does not load it: the
- * checksums of the exported functions (CONFIG_MODVERSIONS) cover struct kvm; where
- * there are none (7.3) the name of the release decides, as for all modules.
+ * They were taken from arch/x86/kvm/mmu/ of Linux 6.1, 6.12 and 7.3.  On other
+ * kernel versions nothing is walked; on these, the walk is first compared at
+ * run time with KVM's own results (verify.c).  A kernel whose structures differ
+ * from the headers the module was built with does not load it: the checksums of
+ * the exported functions (CONFIG_MODVERSIONS) cover struct kvm; without these
+ * (7.3) the release string decides, as for all modules.
  */
 #ifndef VMM_KMOD_KVM_LAYOUT_H
 #define VMM_KMOD_KVM_LAYOUT_H
@@ -76,9 +76,10 @@ static inline int ky_nr_address_spaces(struct kvm *kvm)
 }
 
 /*
- * Whether the TDP MMU is used is a variable of KVM's own now; it is if there
- * are roots of it.  A VM that is without, for example before it ran, is served
- * by the notifier.  Frames of private memory have no host address.
+ * In newer kernels the variable that says whether the TDP MMU is used is
+ * private to KVM; it is used if it has roots.  A VM without roots, for example
+ * before it runs, is served by the notifier.  Frames of private memory have no
+ * host address.
  */
 static inline bool ky_has_tdp_mmu(struct kvm *kvm)
 {

@@ -5,25 +5,26 @@
  * One ioctl scans a range of host virtual addresses of the process that owns
  * a VM: it sets a bit in `young` for every page whose stage-2 leaf entry has
  * its accessed bit set and, with KVM_YOUNG_CLEAR, clears that bit.  Pages that
- * are not mapped in stage 2, or are no guest memory at all, are not young.
+ * are not mapped in stage 2, or are not guest memory, are not young.
  *
  * Granule.  A leaf entry is 4 KiB, 2 MiB or 1 GiB, and has one bit: if it is
  * set, all its pages are young.  The walk clears a leaf only if all of it lies
- * in the range; a leaf that sticks out is reported and left alone, so it can
- * look hot for too long but never cold too early.
+ * in the range; a leaf that extends beyond it is reported but not cleared, so
+ * it can look hot for too long but never cold too early.
  *
- * Skipping.  A page table that the entry above says was not used since the last
- * time is not looked into.  Entries above page tables are cleared only with
- * KVM_YOUNG_FLUSH: without it little is skipped.
+ * Skipping.  A page table is not scanned if the accessed bit of the entry above
+ * it says that it was not used since the last scan.  Entries above page tables
+ * are cleared only with KVM_YOUNG_FLUSH: without it little is skipped.
  *
  * TLB.  A processor that has the translation cached does not set the bit
  * again.  KVM_YOUNG_FLUSH ends every batch (128 MiB) in which a bit was
- * cleared with a flush of the VM's TLBs (two, if page tables were in use); without it a page in use may look
- * cold for as long as its translation stays cached.  An access between the
- * clearing and the flush, by a cached translation, is not seen in either case.
+ * cleared with a flush of the VM's TLBs (two, if page tables were in use);
+ * without it a page in use may look cold for as long as its translation stays
+ * cached.  An access between the clearing and the flush, by a cached
+ * translation, is missed in either case.
  *
- * Others look at these bits too (the host's own reclaim, DAMON): each set bit
- * is seen by whoever clears it.
+ * These bits are shared with other users (the host's own reclaim, DAMON): a set
+ * bit is seen only by the one that clears it.
  *
  * The header is used by the kernel module and by user space.
  */
@@ -37,9 +38,9 @@
 #define KVM_YOUNG_PATH "/dev/kvm-young"
 
 /*
- * A call ends when so many milliseconds have passed, at the end of a batch
- * (128 MiB by walk, one part of 2 MiB by notifier) and returns 0 with
- * nr_scanned below nr_pages: the rest is for the next call.
+ * After this many milliseconds a call ends at the end of a batch (128 MiB by
+ * walk, one part of 2 MiB by notifier) and returns 0 with nr_scanned below
+ * nr_pages: scan the rest in the next call.
  */
 #define KVM_YOUNG_CALL_MS 100
 
@@ -49,11 +50,11 @@
 
 struct kvm_young_info {
 	__u32 abi_version;	/* KVM_YOUNG_ABI_VERSION */
-	__u32 flags;		/* flags of a scan that are understood */
+	__u32 flags;		/* supported flags of a scan */
 	/*
-	 * Best way this kernel and processor allow.  A VM with legacy shadow
-	 * page tables (nested guests, no TDP MMU) is served by the notifier
-	 * whatever stands here; each scan says which way it went.
+	 * Best method that this kernel and processor allow.  A VM with legacy
+	 * shadow page tables (nested guests, no TDP MMU) is always served by
+	 * the notifier; each scan reports the method used.
 	 */
 	__u32 method;
 	__u32 reserved;
@@ -61,8 +62,8 @@ struct kvm_young_info {
 
 #define KVM_YOUNG_CLEAR		(1u << 0)
 #define KVM_YOUNG_FLUSH		(1u << 1)	/* needs KVM_YOUNG_CLEAR */
-#define KVM_YOUNG_NOTIFIER	(1u << 2)	/* not by walking, for tests */
-#define KVM_YOUNG_ALL_LEAVES	(1u << 3)	/* skip no table, for tests */
+#define KVM_YOUNG_NOTIFIER	(1u << 2)	/* don't walk; for tests */
+#define KVM_YOUNG_ALL_LEAVES	(1u << 3)	/* skip no table; for tests */
 
 struct kvm_young_scan {
 	__u32 size;		/* sizeof(struct kvm_young_scan) */
@@ -73,8 +74,8 @@ struct kvm_young_scan {
 	__u64 nr_pages;		/* of 4 KiB; at least 1 */
 	/*
 	 * Bitmaps of (nr_pages + 63) / 64 64-bit words, bit 0 of word 0 is the
-	 * first page; 0: not wanted.  Every bit of the words of
-	 * the pages scanned is written.
+	 * first page; 0: not wanted.  Every bit of the words of the scanned
+	 * pages is written.
 	 */
 	__u64 young;
 	__u64 huge;		/* pages mapped by a leaf of more than 4 KiB;
@@ -83,9 +84,9 @@ struct kvm_young_scan {
 	__u64 nr_scanned;	/* pages whose bits were written; see
 				 * KVM_YOUNG_CALL_MS */
 	__u64 nr_young;
-	__u64 nr_leaves[3];	/* entries seen present: 4 KiB, 2 MiB, 1 GiB */
-	__u64 nr_skipped;	/* pages below entries that were not used */
-	__u32 method;		/* KVM_YOUNG_BY_*, the slowest way used */
+	__u64 nr_leaves[3];	/* present leaves: 4 KiB, 2 MiB, 1 GiB */
+	__u64 nr_skipped;	/* pages below entries not used */
+	__u32 method;		/* KVM_YOUNG_BY_*, the slowest one used */
 	__u32 nr_flushes;
 };
 
@@ -93,19 +94,19 @@ struct kvm_young_scan {
 #define KVM_YOUNG_GET_INFO	_IOR(KVM_YOUNG_IOC, 0x00, struct kvm_young_info)
 /*
  * 0, or
- *   EINVAL   unknown flag or size, not aligned, no pages, vm_fd is no VM
+ *   EINVAL   unknown flag or size, not aligned, no pages, vm_fd not a VM
  *   EBADF    vm_fd is not open
  *   EFAULT   a pointer cannot be written
- *   ESRCH    the VM's process is gone
+ *   ESRCH    the VM's process has exited
  *   EINTR    killed
  *   ENOMEM
  */
 #define KVM_YOUNG_SCAN		_IOWR(KVM_YOUNG_IOC, 0x01, struct kvm_young_scan)
 
 /*
- * Where the VM's process has the frame that its guest sees at gfn (not in system
- * management mode), and how many follow it without a gap in the same slot.  Slots
- * may change at once after the answer.
+ * Finds the host virtual address, in the VM's process, of the frame that its
+ * guest has at gfn (not in system management mode), and how many frames follow
+ * it in the same slot.  Slots may change right after the call.
  */
 struct kvm_young_find {
 	__u32 size;		/* sizeof(struct kvm_young_find) */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside the module: what its files share.  The ABI is kvm-young-abi.h. */
+/* Internals shared by the module's files.  The ABI is kvm-young-abi.h. */
 #ifndef VMM_KVM_YOUNG_H
 #define VMM_KVM_YOUNG_H
 
@@ -9,7 +9,7 @@
 #include "kvm-layout.h"
 #include "kvm-young-abi.h"
 
-/* 128 MiB: one page of bitmap, and what one TLB flush is good for. */
+/* 128 MiB: one page of bitmap; the amount scanned per TLB flush. */
 #define KY_BATCH_PAGES 32768UL
 /* Pages below one table of 4 KiB entries. */
 #define KY_TABLE_PAGES 512UL
@@ -28,17 +28,17 @@ struct ky_scan {
 	u64 batch_start, batch_end;
 	unsigned long *young;	/* KY_BATCH_PAGES bits each */
 	unsigned long *huge;
-	/* Tables that had been used, by (page in the batch) / KY_TABLE_PAGES */
+	/* Tables that were used, by (page in the batch) / KY_TABLE_PAGES */
 	DECLARE_BITMAP(used_tables, KY_BATCH_TABLES);
-	bool cleared;		/* a bit, and no flush since */
+	bool cleared;		/* a bit was cleared, no flush since */
 	cpumask_var_t kick;	/* scratch of a flush; owned */
 	u32 nr_flushes;
 	/*
-	 * The leaf that reaches beyond what was walked under one hold of
-	 * mmu_lock: its bit is gone when the rest of it comes.
+	 * The leaf that extends beyond the part walked under one hold of
+	 * mmu_lock: its bit is already cleared when the rest is walked.
 	 */
 	struct {
-		struct kvm_memory_slot *slot;	/* a name only */
+		struct kvm_memory_slot *slot;	/* only compared */
 		gfn_t base;
 		bool young;
 	} straddling;
@@ -47,7 +47,7 @@ struct ky_scan {
 	u64 nr_skipped;
 };
 
-/* A run of a slot's frames, and the bit of the first. */
+/* A run of a slot's frames, and the bit index of the first. */
 struct ky_run {
 	struct kvm_memory_slot *slot;
 	gfn_t gfn, end;
@@ -56,11 +56,11 @@ struct ky_run {
 
 /* --- kvm.c: what KVM does --------------------------------------------------- */
 
-/* The VM that the file is, or NULL.  It lives as long as the file. */
+/* The VM of a file, or NULL.  It lives as long as the file. */
 struct kvm *ky_vm_of(struct file *file);
 /*
- * Flushes the TLBs of all vCPUs; returns when none uses a translation from
- * before.  kick is scratch.  Does not sleep; no lock is needed.
+ * Flushes the TLBs of all vCPUs; returns when none uses an older translation.
+ * kick is scratch.  Does not sleep; no lock is needed.
  */
 void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick);
 
@@ -69,17 +69,17 @@ void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick);
 void ky_scan_init(void);
 bool ky_may_walk(void);
 /*
- * Scans; fills in the results of req.  0 also when the time was up, with
- * req->nr_scanned short of req->nr_pages; or -errno.
+ * Scans; fills in the results of req.  0, also at the time limit, with
+ * req->nr_scanned below req->nr_pages; or -errno.
  */
 int ky_scan_range(struct ky_scan *scan, struct kvm_young_scan *req);
-/* Flushes the VM's TLBs if a bit was cleared since the last time. */
+/* Flushes the VM's TLBs if a bit was cleared since the last flush. */
 void ky_flush(struct ky_scan *scan);
 
 /* --- table-walk.c: the memory slots of a batch ---------------------------- */
 
 #if KY_WALK_KNOWN
-/* Walks the batch.  0, or -EOPNOTSUPP (an entry it does not understand). */
+/* Walks the batch.  0, or -EOPNOTSUPP (an entry of unknown format). */
 int ky_walk_batch(struct ky_scan *scan);
 #else
 static inline int ky_walk_batch(struct ky_scan *scan)
@@ -99,33 +99,33 @@ struct ky_roots {
 	hpa_t hpa[KY_MAX_ROOTS];
 };
 
-/* The accessed bit's place in an entry. */
+/* The mask of the accessed bit in an entry. */
 extern u64 ky_accessed;
 
-/* The processor's stage-2 format is one we know. */
+/* Whether the processor's stage-2 format is known. */
 bool ky_walk_init(void);
 /*
- * Can this VM be walked now?  False: legacy shadow pages exist, or an unknown
- * kind of root.
+ * Whether this VM can be walked now.  False: it has legacy shadow pages, or an
+ * unknown kind of root.
  */
 bool ky_walk_serves(struct kvm *kvm);
 /*
- * The roots in use: vCPUs in the same mode share one; system management mode
- * and nested guests without paging of their own have others.  mmu_lock held.
+ * Finds the roots in use: vCPUs in the same mode share one; system management
+ * mode and nested guests without their own paging have others.  mmu_lock held.
  * 0 or -EOPNOTSUPP.
  */
 int ky_find_roots(struct kvm *kvm, struct ky_roots *roots);
 /*
- * The entry of level `lowest` or above that leads to gfn: the first that is a
- * leaf or not present, or that of level `lowest`.  mmu_lock and rcu held.
+ * The entry of level `lowest` or above for gfn: the first that is a leaf or not
+ * present, or that of level `lowest`.  mmu_lock and rcu held.
  */
 u64 *ky_descend(hpa_t root, int root_level, gfn_t gfn, int lowest, int *level,
 		u64 *value);
-/* The table behind a present entry that is no leaf. */
+/* The table that a present non-leaf entry points to. */
 u64 *ky_table(u64 entry);
 /*
- * Clears the accessed bit, if the entry still leads to the same page.  If it
- * does not, it was taken away meanwhile, and its bit with it: false.
+ * Clears the accessed bit if the entry still points to the same page.  False:
+ * the entry was removed meanwhile, and its bit with it.
  */
 bool ky_clear(u64 *entry, u64 value);
 #else
@@ -146,12 +146,15 @@ static inline bool ky_walk_serves(struct kvm *kvm)
 /* Both: [gfn, end) of the run.  mmu_lock and rcu held.  0 or -EOPNOTSUPP. */
 int ky_walk_root(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
 		 int root_level, gfn_t gfn, gfn_t end);
-/* Takes the bits of tables that lie in the run as a whole. */
+/* Reads and clears the bits above tables that lie completely in the run. */
 int ky_take_tables(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
 		   int root_level, gfn_t gfn, gfn_t end);
-/* Tables without accessed bit may be skipped, as far as we know. */
+/* Whether tables without accessed bit may be skipped, as far as is known. */
 bool ky_may_skip(void);
-/* After an error between taking tables and walking them: never skip again. */
+/*
+ * Called after an error between taking tables and walking them: disables
+ * skipping permanently.
+ */
 void ky_never_skip(const char *why);
 #endif
 
@@ -159,9 +162,9 @@ void ky_never_skip(const char *why);
 
 #if KY_WALK_KNOWN
 /*
- * Compares some entries of the batch with what KVM and the process' own page
- * tables say, before anything was cleared.  False: the walk is wrong about
- * this kernel and must not be used.
+ * Compares some entries of the batch with KVM's results and the process's own
+ * page tables, before anything is cleared.  False: the walk does not match this
+ * kernel and must not be used.
  */
 bool ky_walk_verify(struct ky_scan *scan);
 #else

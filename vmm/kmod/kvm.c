@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the module needs KVM to do: to tell a VM's file from others, and to flush
- * a VM's TLBs.  Linux 6.18 and newer export these functions to KVM's own modules
- * alone (EXPORT_SYMBOL_FOR_KVM_INTERNAL); there the same is done with what KVM's
- * headers define.
+ * KVM functions that the module needs: to identify a VM's file, and to flush a
+ * VM's TLBs.  Linux 6.18 and newer export them only to KVM's own modules
+ * (EXPORT_SYMBOL_FOR_KVM_INTERNAL); there the same is implemented with the
+ * definitions in KVM's headers.
  */
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -27,7 +27,10 @@ void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick)
 
 #else
 
-/* Only the kernel names files of this file system, and no other is so named. */
+/*
+ * Only the kernel names files of this file system, and no others have this
+ * name.
+ */
 struct kvm *ky_vm_of(struct file *file)
 {
 	static const char name[] = "kvm-vm";
@@ -38,7 +41,10 @@ struct kvm *ky_vm_of(struct file *file)
 	    dentry->d_name.len != strlen(name) ||
 	    memcmp(dentry->d_name.name, name, strlen(name)))
 		return NULL;
-	/* Of KVM's modules; none: KVM is built in. */
+	/*
+	 * The file must belong to one of KVM's modules; no owner: KVM is built
+	 * in.
+	 */
 	if (owner && strcmp(owner->name, "kvm_amd") &&
 	    strcmp(owner->name, "kvm_intel"))
 		return NULL;
@@ -51,7 +57,7 @@ static void ky_kicked(void *unused)
 
 /*
  * As kvm_flush_remote_tlbs(): each vCPU flushes before it enters the guest
- * again, and those in the guest, or reading its tables, are waited for.
+ * again, and we wait for those in the guest or reading its tables.
  */
 void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick)
 {
@@ -59,7 +65,7 @@ void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick)
 	unsigned long i;
 	int cpu, me;
 
-	/* The loop's end is one below the number. */
+	/* The loop ends at online_vcpus - 1, which must not underflow. */
 	if (!atomic_read(&kvm->online_vcpus))
 		return;
 	me = get_cpu();

@@ -3,7 +3,7 @@
  * The entries of a run below one root: those of 2 MiB and above first, then
  * the tables of 4 KiB entries that were used.
  *
- *   1 GiB    [ leaf ] [ .......... ]     a leaf stands for all its pages
+ *   1 GiB    [ leaf ] [ .......... ]     one bit for all pages of a leaf
  *                          |
  *   2 MiB    [ leaf ] [ A=0 ] [ A=1 ]    A=0: not used, so skipped
  *                                |
@@ -11,25 +11,26 @@
  *
  * Skipping a table by the accessed bit of the entry above it.  The processor
  * sets that bit when it reads the entry; a walk that starts from a cached copy
- * of the entry does not.  So clearing it and the leaves in one go would be
- * wrong: below a clear entry with a warm cache leaves become young unseen.
- * Therefore a batch goes thus (table-walk.c):
+ * of the entry does not.  So clearing it and the leaves in one pass would be
+ * wrong: below a clear entry that is still cached, leaves would become young
+ * unnoticed.  Therefore a batch has these steps (table-walk.c):
  *
  *   1. clear the bits above the tables, remember which were set
  *   2. flush the TLBs, and with them the paging-structure caches
  *   3. walk, and clear, the leaves of the remembered tables
  *   4. flush, for the leaves
  *
- * A leaf that becomes young after 2 does so by a walk that read the entry
- * above it after 1, and set its bit; one that did before 2 is found by 3.  So,
- * outside of a batch: a table whose entry is clear has no young leaf.  Batches
- * of one VM exclude each other.  Only tables that lie in the run as a whole
- * are treated so, and only if the caller pays for flushes.
+ * A leaf that becomes young after step 2 does so by a walk that read the entry
+ * above it after step 1, and set its bit; one that became young before step 2
+ * is found in step 3.  So, outside of a batch, a table whose entry is clear has
+ * no young leaf.  Batches of one VM exclude each other.  This applies only to
+ * tables that lie completely in the run, and only if the caller requests
+ * flushes.
  *
- * KVM itself makes entries above tables with the bit set, and leaves with the
- * bit set for an access that it then lets the processor do again.  All of this
- * is what processors document, and still is tried: tables that would be
- * skipped are looked into, all in the beginning and then some.
+ * KVM itself creates entries above tables with the bit set, and creates leaves
+ * with the bit set for an access that the processor then repeats.  Processors
+ * document all of this, and still it is verified: tables that could be skipped
+ * are scanned, all at first and then a sample.
  */
 #include <linux/moduleparam.h>
 
@@ -41,10 +42,14 @@ static bool ky_skip = true;
 module_param_named(skip_tables, ky_skip, bool, 0644);
 MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
 
-/* Looks into tables to be skipped: all of the first, then one of so many. */
+/*
+ * Scans of tables that could be skipped: all of the first, then one in so many.
+ */
 #define KY_TRY_FIRST	256
 #define KY_TRY_EACH	64
-/* Young leaves found by that: more than an access that was just being done. */
+/*
+ * Limit of young leaves found by that: more than accesses in progress explain.
+ */
 #define KY_TOO_MANY_LIES 8
 static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
 static atomic_long_t ky_nr_lies = ATOMIC_LONG_INIT(0);
@@ -112,8 +117,8 @@ static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 }
 
 /*
- * Leaves of 4 KiB: the inner loop, over at most one table.  Bits are gathered
- * in a register, a word of the bitmap at a time.
+ * Leaves of 4 KiB: the inner loop, over at most one table.  Bits are collected
+ * in a register, one word of the bitmap at a time.
  */
 static int ky_walk_table(struct ky_scan *scan, u64 *entry, unsigned long nr,
 			 unsigned long bit, bool *found)
@@ -238,7 +243,10 @@ int ky_take_tables(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
 		unsigned long first, last;
 
 		pages = KY_LEVEL_PAGES(level);
-		/* Of a part the entry stays set, and so is used next time. */
+		/*
+		 * If only part of the table is scanned, its entry stays set,
+		 * and so counts as used the next time.
+		 */
 		if (level == 2 && (value & KY_PRESENT) &&
 		    !(value & KY_LARGE) && (value & ky_accessed) &&
 		    !(gfn & (pages - 1)) && gfn + pages <= end) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * kvm-young: reads and clears the accessed bits of a VM's second-level page
- * tables.  kvm-young-abi.h is the manual; here is the device.  scan.c goes
- * through a range, table-walk.c, leaf.c and entry.c read page table entries.
+ * tables.  kvm-young-abi.h is the manual; this file is the device. scan.c scans
+ * a range, table-walk.c, leaf.c and entry.c read page table entries.
  *
- * The VM is kept alive by its file, held for the ioctl.
+ * Its file, held during the ioctl, keeps the VM alive.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -97,7 +97,7 @@ static long ky_find(struct kvm *kvm, struct kvm_young_find *req)
 	int idx = srcu_read_lock(&kvm->srcu);
 
 	slot = __gfn_to_memslot(kvm_memslots(kvm), req->gfn);
-	/* One that is being deleted or moved has no frames. */
+	/* A slot that is being deleted or moved has no frames. */
 	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID)) {
 		u64 at = req->gfn - slot->base_gfn;
 

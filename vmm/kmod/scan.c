@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A scan: batches, the way by the walk or by KVM's own mmu-notifier
+ * A scan: batches, the choice between the walk and KVM's own mmu-notifier
  * operations, which serve every VM that cannot be walked, and the limits.
  *
- * The VM's memory map is held by mmget() for a batch.  A process that dies
- * meanwhile waits for us to let go; the work of tearing it down is left to a
- * kernel thread then, so that it is not on the caller's time.
+ * mmget() pins the process's address space for a batch.  If the process dies
+ * meanwhile, its teardown waits for us; it is then done by a kernel thread, so
+ * that it does not delay the caller.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -56,17 +56,16 @@ static bool ky_time_is_up(const struct ky_scan *scan)
 	return ktime_get_ns() >= scan->deadline;
 }
 
-/* The process is gone but for our hold of its memory. */
+/* Whether the process has exited and only our reference keeps its memory. */
 static bool ky_is_dead(const struct ky_scan *scan)
 {
 	return atomic_read(&scan->kvm->mm->mm_users) == 1;
 }
 
 /*
- * By KVM's operations.  First asks for every page, then clears those that
- * were young: clearing by page as one goes would take the bit of a huge page
- * with its first 4 KiB, and clearing a range would lose accesses that come
- * between.
+ * By KVM's operations.  First tests every page, then clears those that were
+ * young: clearing page by page at once would clear the bit of a huge page with
+ * its first 4 KiB, and clearing a range would lose accesses in between.
  */
 static void ky_notifier_chunk(struct ky_scan *scan, u64 start, u64 end)
 {
@@ -92,8 +91,8 @@ static void ky_notifier_chunk(struct ky_scan *scan, u64 start, u64 end)
 }
 
 /*
- * May end the batch early, at a page whose bit begins a word; not so if the
- * walk went first: it took bits from all of the batch.
+ * May end the batch early, at a page whose bit begins a word, unless the walk
+ * was tried first: it may have cleared bits in all of the batch.
  */
 static int ky_notifier_batch(struct ky_scan *scan, bool walked)
 {
@@ -135,8 +134,8 @@ static int ky_batch(struct ky_scan *scan)
 			if (!err)
 				return KVM_YOUNG_BY_WALK;
 			/*
-			 * What was cleared before the entry that it did not
-			 * understand is in `young` and stays there.
+			 * Bits cleared before the entry of unknown format are
+			 * in `young` and are kept.
 			 */
 		}
 	}
@@ -156,8 +155,8 @@ static int ky_copy_bitmap(u64 to, u64 page, const unsigned long *bitmap,
 }
 
 /*
- * The end of the batch that starts at hva.  At a page whose bit begins a word;
- * and where the caller's range allows that, between huge pages.
+ * The end of the batch that starts at hva.  At a page whose bit begins a word
+ * and, if the caller's range allows it, between huge pages.
  */
 static u64 ky_batch_end(const struct ky_scan *scan, u64 hva)
 {

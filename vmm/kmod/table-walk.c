@@ -3,7 +3,7 @@
  * Walking the page tables of KVM's TDP MMU: the memory slots of a batch, a
  * bounded number of entries under one hold of mmu_lock.
  *
- *   kvm->srcu            the memory slots stay
+ *   kvm->srcu            keeps the memory slots
  *     mmu_lock (read)    roots are not freed: a vCPU drops its root under
  *                        mmu_lock, and a root found in a vCPU now was not
  *                        invalidated, which takes mmu_lock for write
@@ -18,13 +18,13 @@
 
 #if KY_WALK_KNOWN
 
-/* Entries looked at under one hold of mmu_lock. */
+/* Entries scanned under one hold of mmu_lock. */
 #define KY_HOLD_PAGES	4096UL
 
 typedef int ky_root_fn(struct ky_scan *scan, const struct ky_run *run,
 		       hpa_t root, int root_level, gfn_t gfn, gfn_t end);
 
-/* One hold of mmu_lock. */
+/* Walks a part under one hold of mmu_lock. */
 static int ky_hold(struct ky_scan *scan, const struct ky_run *run, gfn_t gfn,
 		   gfn_t end, ky_root_fn *fn)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Is the walk right about this kernel?  Before it is believed, entries are
- * compared with what KVM answers about the same page (is it young?) and with
- * the process' own page tables (is it the same frame?).
+ * Checks that the walk matches this kernel.  Before its results are used,
+ * entries are compared with KVM's result for the same page (is it young?) and
+ * with the process's own page tables (is it the same frame?).
  */
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
@@ -12,8 +12,8 @@
 #if KY_WALK_KNOWN
 
 /*
- * The entry for hva, present or not; false: there is not exactly one, so
- * nothing to compare.
+ * Finds the entry for hva, present or not; false: there is not exactly one, so
+ * there is nothing to compare.
  */
 static bool ky_peek(struct kvm *kvm, u64 hva, u64 *value, int *level,
 		    gfn_t *gfn)
@@ -49,7 +49,7 @@ static bool ky_peek(struct kvm *kvm, u64 hva, u64 *value, int *level,
 	return found;
 }
 
-/* The frame behind hva by the process' own page tables, or 0. */
+/* The frame at hva in the process's own page tables, or 0. */
 static unsigned long ky_host_pfn(struct mm_struct *mm, u64 hva)
 {
 	unsigned long pfn = 0;
@@ -67,7 +67,7 @@ static unsigned long ky_host_pfn(struct mm_struct *mm, u64 hva)
 
 enum ky_verdict { KY_AGREES, KY_DIFFERS, KY_CANNOT_TELL };
 
-/* One page, judged only if its entry was the same before and after. */
+/* Verifies one page; the result counts only if its entry did not change. */
 static enum ky_verdict ky_verify_page(struct kvm *kvm, u64 hva)
 {
 	struct mmu_notifier *mn = &kvm->mmu_notifier;
@@ -102,7 +102,9 @@ static enum ky_verdict ky_verify_page(struct kvm *kvm, u64 hva)
 	return KY_CANNOT_TELL;
 }
 
-/* Agreements, over all VMs, after which the format counts as proven. */
+/*
+ * Number of matches, over all VMs, after which the format counts as verified.
+ */
 #define KY_PROVEN 64
 static atomic_t ky_nr_agreed = ATOMIC_INIT(0);
 

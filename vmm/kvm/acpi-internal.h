@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files that write ACPI tables share. */
+/* Shared by the files that write ACPI tables. */
 #ifndef VMM_KVM_ACPI_INTERNAL_H
 #define VMM_KVM_ACPI_INTERNAL_H
 
@@ -10,13 +10,16 @@
 
 struct vm;
 
-/* A header at the next 64 bytes; *gpa is where.  Returns it for _end_table(). */
+/*
+ * Writes a header at the next multiple of 64 bytes; *gpa is its address.
+ * Returns its offset for acpi_end_table().
+ */
 size_t acpi_begin_table(struct aml *a, const char *signature,
 			unsigned int revision, uint64_t *gpa);
 /* Sets length and checksum. */
 void acpi_end_table(struct aml *a, size_t start);
 
-/* SRAT and SLIT, of a guest with nodes: vm_numa(). */
+/* Writes SRAT and SLIT for a guest with NUMA nodes: see vm_numa(). */
 void acpi_write_srat(struct aml *a, struct vm *vm, uint64_t *gpa);
 void acpi_write_slit(struct aml *a, struct vm *vm, uint64_t *gpa);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Nodes for the guest (ACPI 6.4): the SRAT, 5.2.16, says on which node each CPU
- * and each range of memory is, the SLIT, 5.2.17, how far apart nodes are.
+ * NUMA nodes of the guest (ACPI 6.4): the SRAT, 5.2.16, gives the node of each
+ * CPU and memory range, the SLIT, 5.2.17, the distances between nodes.
  */
 #include "config.h"
 

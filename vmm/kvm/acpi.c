@@ -46,7 +46,7 @@ static uint8_t checksum(const uint8_t *p, size_t len)
 	return -sum;
 }
 
-/* Tables start on 64 bytes, as the FACS must. */
+/* Tables are aligned to 64 bytes, as the FACS must be. */
 size_t acpi_begin_table(struct aml *a, const char *signature,
 			unsigned int revision, uint64_t *gpa)
 {
@@ -164,7 +164,7 @@ static void write_facs(struct tables *t)
 	aml_bytes(a, facs, sizeof(facs));
 }
 
-/* A generic address: an I/O port of so many bits. */
+/* Writes a generic address: an I/O port with that number of bits. */
 static void put_gas(struct aml *a, uint64_t port, unsigned int bits)
 {
 	aml_u8(a, GAS_IO);

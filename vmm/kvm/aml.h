@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes into a buffer, and the few AML terms (ACPI 6.4, chapter 20) that our
- * DSDT needs.  What does not fit is dropped and `full` says so.
+ * Writes bytes to a buffer, and the few AML terms (ACPI 6.4, chapter 20) that
+ * our DSDT needs.  Bytes that do not fit are dropped and `full` is set.
  */
 #ifndef VMM_KVM_AML_H
 #define VMM_KVM_AML_H
@@ -23,7 +23,7 @@ void aml_uint(struct aml *a, uint64_t v, unsigned int nr_bytes);
 
 /*
  * A term with a PkgLength: aml_begin() writes the opcode (one or two bytes) and
- * returns where the term starts; aml_end() puts the length in.
+ * returns where the term starts; aml_end() fills in the length.
  */
 size_t aml_begin(struct aml *a, unsigned int opcode);
 void aml_end(struct aml *a, size_t start);

@@ -10,7 +10,7 @@
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/layout.h"
 
-/* Where Linux may put an initrd for a kernel that does not say itself. */
+/* Highest initrd address for a kernel whose header gives no limit. */
 #define INITRD_MAX 0x7fffffff
 
 static bool inside(size_t size, uint64_t off, uint64_t len)

@@ -14,12 +14,12 @@ struct boot_kernel {
 	uint64_t entry;			/* gpa */
 	uint64_t end;			/* first byte after it */
 	bool start_all;
-	struct setup_header header;	/* of a bzImage, or what we claim */
+	struct setup_header header;	/* of a bzImage, or made up by us */
 };
 
 /*
- * Each copies the kernel to guest memory.  -ENOEXEC: not of that kind, and
- * why says why; other errors are of a file that is.
+ * Each copies the kernel to guest memory.  -ENOEXEC: not of that kind, with
+ * why; other errors are those of a file of that kind.
  */
 int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 		      struct boot_kernel *kernel, char *why, size_t len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Puts a kernel into guest memory and CPU 0 at its start.
+ * Loads a kernel into guest memory and sets CPU 0 to its entry point.
  *
  * Kernels: a bzImage (Linux boot protocol 2.12 or newer, 64-bit entry) or an
  * ELF64 executable for x86-64, for example vmlinux.  Both start in 64-bit mode
@@ -29,8 +29,8 @@ struct boot_config {
 };
 
 /*
- * After all devices are added, before vm_start().  0 or -errno, and why names
- * the file and what is wrong with it.
+ * Call it after all devices are added, before vm_start().  0 or -errno; why
+ * names the file and the problem.
  */
 int boot_load(struct vm *vm, const struct boot_config *config, char *why,
 	      size_t len);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Port and MMIO buses: an exit of a vCPU finds its device here.
+ * Port and MMIO buses: map the address of a vCPU exit to its device.
  *
  * Locking: bus_add() before the first vCPU runs; lookups are lock-free.
- * Handlers are called from vCPU threads, several at once: devices lock
- * themselves.
+ * Handlers are called from vCPU threads, several at once: devices do their own
+ * locking.
  */
 #ifndef VMM_KVM_BUS_H
 #define VMM_KVM_BUS_H
@@ -27,8 +27,8 @@ void bus_free(struct bus *bus);
 int bus_add(struct bus *bus, uint64_t base, uint64_t len, const char *name,
 	    const struct bus_ops *ops, void *dev);
 /*
- * False where no device answers; a read then yields all ones.  An access that
- * crosses the end of a device's range is nobody's.
+ * False if no device has the address; a read then returns all ones.  An access
+ * that crosses the end of a device's range belongs to no device.
  */
 bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned int len);
 bool bus_write(struct bus *bus, uint64_t addr, const void *data,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the guest's CPUs say of themselves: all that KVM supports, renumbered, but
- * for the virtualization of guests of its own.  For such a guest KVM pins pages of
- * ours, a virtual APIC's and posted interrupts', to which the processor writes by
- * their physical address: no accessed bit and no notifier shows it, so that an
- * idle one would be evicted, and what is written there from then on lost.
+ * The CPUID of the guest's CPUs: all features that KVM supports, with the
+ * topology adapted, except virtualization of nested guests.  For a nested guest
+ * KVM pins pages of guest memory (virtual APIC, posted interrupts), to which
+ * the processor writes by their physical address: neither an accessed bit nor
+ * the MMU notifier shows this, so that a page that looks idle would be evicted,
+ * and later writes to it would be lost.
  */
 #include "config.h"
 
@@ -30,13 +31,13 @@
 #define EDX1_HTT	  (1u << 28)
 #define ECX80000001_SVM	  (1u << 2)
 
-/* Bits of an APIC id that number the CPUs of the one package. */
+/* Number of APIC id bits that number the CPUs of the single package. */
 static unsigned int id_bits(unsigned int nr_cpus)
 {
 	return nr_cpus > 1 ? 32 - __builtin_clz(nr_cpus - 1) : 0;
 }
 
-/* One thread a core, all cores in one package. */
+/* One thread per core, all cores in one package. */
 static void set_topology(struct kvm_cpuid_entry2 *e, unsigned int cpu,
 			 unsigned int nr_cpus)
 {

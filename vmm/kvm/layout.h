@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where things are in a guest's physical memory and on its port bus.
+ * Layout of a guest's physical memory and port bus.
  *
  *   0x00000500  GDT
  *   0x00007000  boot_params ("zero page")
- *   0x00009000  page tables: PML4, PDPT, then a PD a GiB below 4 GiB
+ *   0x00009000  page tables: PML4, PDPT, then a PD per GiB below 4 GiB
  *   0x00020000  kernel command line
  *   0x0009fc00  reserved up to 1 MiB
  *   0x000e0000  ACPI tables, RSDP first

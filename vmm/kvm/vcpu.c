@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A vCPU's thread: KVM_RUN, exit reason, bus, again.
+ * A vCPU's thread, a loop: KVM_RUN, exit reason, bus.
  *
  * Kicking: `immediate_exit` in the shared page is set, then the thread gets
- * SIGRTMIN.  Either the signal interrupts KVM_RUN or KVM_RUN sees the flag; it
- * is never cleared, since a kick is for good.
+ * SIGRTMIN.  Either the signal interrupts KVM_RUN or KVM_RUN sees the flag; the
+ * flag is never cleared, since a kick is permanent.
  */
 #include "config.h"
 
@@ -32,7 +32,7 @@ struct vcpu {
 	int fd;				/* owned */
 	struct kvm_run *run;		/* mapped, run_bytes */
 	size_t run_bytes;
-	pthread_mutex_t lock;		/* of the two below */
+	pthread_mutex_t lock;		/* guards the next two */
 	pthread_t thread;
 	bool started;
 	struct log_limit limit;
@@ -129,7 +129,10 @@ int vcpu_set_start(struct vcpu *v, uint64_t entry, uint64_t boot_params)
 	    ioctl(v->fd, KVM_SET_FPU, &fpu) ||
 	    ioctl(v->fd, KVM_SET_REGS, &regs))
 		return -errno;
-	/* With an in-kernel APIC other CPUs would wait for a start-up IPI. */
+	/*
+	 * With an in-kernel APIC, the other CPUs would otherwise wait for a
+	 * start-up IPI.
+	 */
 	if (v->index && ioctl(v->fd, KVM_SET_MP_STATE, &running))
 		return -errno;
 	return 0;
@@ -171,7 +174,10 @@ static void exit_mmio(struct vcpu *v)
 	const struct gfn_range page = { gpa_to_gfn(GPA(run->mmio.phys_addr)),
 					1 };
 
-	/* What KVM emulates and can't have of memory it takes for a device. */
+	/*
+	 * KVM treats memory as a device if it emulates the access and can't get
+	 * the page.
+	 */
 	if (guest_mem_is_ram(vm_mem(v->vm), page)) {
 		crash(v, "the host can't give it memory");
 		return;
@@ -264,7 +270,7 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-/* Only there to interrupt KVM_RUN. */
+/* Needed only to interrupt KVM_RUN. */
 static void on_kick(int sig)
 {
 }
@@ -276,7 +282,7 @@ int vcpu_start(struct vcpu *v)
 	int rc;
 
 	sigaction(SIGRTMIN, &sa, NULL);
-	/* Signals for the process are the main thread's. */
+	/* Signals for the process are handled by the main thread. */
 	sigfillset(&all);
 	sigdelset(&all, SIGRTMIN);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

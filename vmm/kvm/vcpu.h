@@ -22,7 +22,7 @@ void vcpu_free(struct vcpu *vcpu);
 int vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t boot_params);
 
 int vcpu_start(struct vcpu *vcpu);
-/* Makes it leave KVM_RUN for good; any thread, also the vCPU's own. */
+/* Makes it leave KVM_RUN permanently; any thread, even the vCPU's own. */
 void vcpu_kick(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
 

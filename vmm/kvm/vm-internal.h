@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of kvm/ share about a VM beyond vm.h. */
+/* Internals of a VM, shared by the files of kvm/, beyond vm.h. */
 #ifndef VMM_KVM_VM_INTERNAL_H
 #define VMM_KVM_VM_INTERNAL_H
 

@@ -33,18 +33,18 @@ struct vm {
 	bool io_started;
 	struct vcpu *vcpus[VM_MAX_CPUS];	/* owned */
 	unsigned int nr_cpus;
-	unsigned int nr_gsis;		/* handed out of free_gsis */
+	unsigned int nr_gsis;		/* allocated from free_gsis */
 	unsigned int window_gsi[VM_MAX_WINDOWS];
 	unsigned int nr_windows;
 
 	int ended_fd;			/* owned; readable when it has ended */
-	pthread_mutex_t lock;		/* of the two below */
+	pthread_mutex_t lock;		/* guards the next two */
 	pthread_cond_t ended;
 	bool stopping;			/* also read without the lock */
 	enum vm_end end;
 };
 
-/* Lines of the I/O APIC that no legacy device has. */
+/* I/O APIC lines not used by legacy devices. */
 static const unsigned int free_gsis[] = { 16, 17, 18, 19, 20, 21, 22, 23,
 					  5, 6, 7, 10, 11, 12 };
 
@@ -97,7 +97,7 @@ static int check_cpus(struct vm *vm, unsigned int nr, char *why, size_t len)
 	return -EINVAL;
 }
 
-/* Before any CPU is made.  The addresses matter on Intel only. */
+/* Called before any vCPU is created.  The addresses matter on Intel only. */
 static int make_irqchip(struct vm *vm, char *why, size_t len)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -217,7 +217,7 @@ void vm_free(struct vm *vm)
 		close(vm->kvm_fd);
 	if (vm->ended_fd >= 0)
 		close(vm->ended_fd);
-	/* After the VM: KVM must not find the memory gone. */
+	/* Free it after the VM: KVM must not access freed memory. */
 	guest_mem_free(vm->mem);
 	if (vm->base)
 		event_base_free(vm->base);
@@ -400,7 +400,10 @@ enum vm_end vm_wait(struct vm *vm)
 	for (unsigned int i = 0; i < vm->nr_cpus; i++)
 		vcpu_join(vm->vcpus[i]);
 	if (vm->io_started) {
-		/* Unlike loopbreak it also ends a loop that is yet to start. */
+		/*
+		 * Unlike loopbreak it also ends a loop that has not started
+		 * yet.
+		 */
 		event_base_loopexit(vm->base, NULL);
 		pthread_join(vm->io_thread, NULL);
 		vm->io_started = false;

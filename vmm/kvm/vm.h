@@ -8,8 +8,8 @@
  *   vm_new -> devices added -> boot_load -> vm_start -> vm_wait -> vm_free
  *                                              vm_stop (any thread) --^
  *
- * Threads: one a vCPU, and one I/O thread that runs vm_event_base(), where
- * devices put their eventfds, taps and sockets.
+ * Threads: one per vCPU, and one I/O thread that runs vm_event_base(), to which
+ * devices add their eventfds, taps and sockets.
  */
 #ifndef VMM_KVM_VM_H
 #define VMM_KVM_VM_H
@@ -35,7 +35,8 @@ struct vm_config {
 
 /*
  * Opens /dev/kvm, makes the VM, its memory, in-kernel irqchip (where KVM has
- * one) and vCPUs.  On failure: -errno, and why says what and the remedy.
+ * one) and vCPUs.  On failure: -errno, and why names the problem and the
+ * remedy.
  */
 int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	   size_t len);
@@ -48,7 +49,7 @@ struct event_base *vm_event_base(struct vm *vm);
 int vm_fd(const struct vm *vm);
 const char *vm_name(const struct vm *vm);
 unsigned int vm_nr_cpus(const struct vm *vm);
-/* NULL: the guest is told of no nodes. */
+/* NULL: the guest has no NUMA nodes. */
 const struct guest_numa *vm_numa(const struct vm *vm);
 
 /* A free interrupt line (GSI) for a device, or -ENOSPC. */
@@ -62,8 +63,8 @@ int vm_irqfd(struct vm *vm, unsigned int gsi, int fd);
 int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t datamatch, int fd);
 
 /*
- * A free MMIO window of len bytes for a virtio device, or 0 when full; the
- * window and its gsi are described to the guest in the DSDT.
+ * A free MMIO window of len bytes for a virtio device, or 0 if there is none;
+ * the window and its gsi are described to the guest in the DSDT.
  */
 gpa_t vm_alloc_virtio_window(struct vm *vm, unsigned int gsi);
 #define VM_VIRTIO_WINDOW_BYTES 0x1000
@@ -77,20 +78,28 @@ enum vm_end {
 };
 
 int vm_start(struct vm *vm);
-/* Ends the VM from any thread, also from a signal-handling one; first wins. */
+/*
+ * Ends the VM; any thread, even one that handles signals; the first call
+ * counts.
+ */
 void vm_stop(struct vm *vm, enum vm_end end);
-/* True from the first vm_stop() on: for devices that wait on a vCPU's thread. */
+/*
+ * True from the first vm_stop() on: for devices that block in a vCPU's thread.
+ */
 bool vm_stopping(const struct vm *vm);
-/* For poll(): readable as soon as vm_wait_end() does not block.  The VM's. */
+/*
+ * For poll(): readable as soon as vm_wait_end() does not block.  Owned by the
+ * VM.
+ */
 int vm_ended_fd(const struct vm *vm);
 /*
- * Blocks until the VM has ended: its vCPUs run no more, or are about to stop.  Any
+ * Blocks until the VM has ended: its vCPUs have stopped, or are about to.  Any
  * thread.
  */
 enum vm_end vm_wait_end(struct vm *vm);
 /*
- * Likewise, and until its threads are joined: one that waits for memory which a
- * device does not give back is waited for without end.
+ * Likewise, and until its threads are joined: if one waits for a page that a
+ * device never returns, this blocks for ever.
  */
 enum vm_end vm_wait(struct vm *vm);
 

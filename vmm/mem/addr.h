@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kinds of address.  Each is its own struct, so that handing one where
- * another is meant does not compile.
+ * Kinds of address.  Each is its own struct, so that passing one where another
+ * is expected does not compile.
  *
  *   gpa  guest physical address, bytes
  *   gfn  guest frame number: gpa >> PAGE_SHIFT

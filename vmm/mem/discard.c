@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Pages that are given back for good, and those that a sink has meanwhile. */
+/* Discarded pages, and pages that a sink has evicted. */
 #include "config.h"
 
 #include <errno.h>
@@ -8,13 +8,13 @@
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* Our pointer to all of a range that can be dropped.  0, -EFAULT, -EOPNOTSUPP. */
+/* Finds our pointer to a range that can be dropped. 0, -EFAULT, -EOPNOTSUPP. */
 static int range_to_drop(const struct guest_mem *mem, struct gfn_range range,
 			 void **p)
 {
 	uint64_t hva;
 
-	/* Before the shifts: a guest's frame number can be anything. */
+	/* Check before shifting: the guest can pass any frame number. */
 	if (!guest_mem_gfn_to_hva(mem, range.start, &hva) ||
 	    range.nr > SIZE_MAX >> VMM_PAGE_SHIFT)
 		return -EFAULT;
@@ -32,7 +32,7 @@ int guest_mem_drop(struct guest_mem *mem, struct gfn_range range)
 
 	if (rc)
 		return rc;
-	/* What others could map too is freed in the file. */
+	/* Shared memory must be freed in the file. */
 	return madvise(p, range.nr << VMM_PAGE_SHIFT,
 		       mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
 		       MADV_DONTNEED) ? -errno : 0;
@@ -47,7 +47,7 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 		return rc;
 	rc = mem->discard ? mem->discard(mem->discard_arg, range) :
 			    guest_mem_drop(mem, range);
-	/* Some may have gone, also where the others could not. */
+	/* Some pages may have been dropped even if others failed. */
 	guest_mem_residency_stale(mem, range);
 	if (rc)
 		return rc;
@@ -68,7 +68,7 @@ void guest_mem_set_owner(struct guest_mem *mem,
 	mem->discard = discard;
 }
 
-/* The order is for guest_mem_hold_page(): see there. */
+/* The memory order is needed by guest_mem_hold_page(): see there. */
 static void set_bit(uint64_t *map, gfn_t gfn, bool on)
 {
 	uint64_t bit = UINT64_C(1) << gfn.v % 64;
@@ -87,7 +87,9 @@ static bool has_bit(const struct guest_mem *mem, const uint64_t *map,
 	       gfn.v % 64 & 1;
 }
 
-/* The bitmaps are made before there is a second thread: when a sink opens. */
+/*
+ * The bitmaps are allocated when a sink opens, before there is a second thread.
+ */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
 {
 	if (!mem->away)

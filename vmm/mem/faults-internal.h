@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Of faults.c (threads, life) and faults-pages.c (what is done to pages). */
+/* Shared by faults.c (threads, setup) and faults-pages.c (page operations). */
 #ifndef VMM_MEM_FAULTS_INTERNAL_H
 #define VMM_MEM_FAULTS_INTERNAL_H
 
@@ -18,8 +18,10 @@ struct faults_shard {
 	int fd;			/* owned */
 	pthread_t thread;
 	bool has_thread;
-	uint64_t again_ns;	/* of its thread; when; 0: never */
-	/* Of its thread: those from next_msg on are still to be served. */
+	uint64_t again_ns;	/* its thread's: next retry; 0: none */
+	/*
+	 * Used by its thread: messages from next_msg on are still to be served.
+	 */
 	struct uffd_msg msgs[FAULTS_BATCH];
 	unsigned int nr_msgs, next_msg;
 	uint64_t nr_missing, nr_write_protected;	/* atomic */
@@ -31,10 +33,11 @@ struct guest_faults {
 	void *arg;
 	int stop_fd;			/* owned; an eventfd */
 	bool stopping;			/* atomic */
-	int empty_fd;			/* owned; a file without a byte */
+	int empty_fd;			/* owned; an empty file */
 	/*
-	 * Memory is watched in blocks: a power of two of 2 MiB, within a shard.
-	 * Each costs a mapping or two, where its neighbours are not watched.
+	 * Memory is watched in blocks: 2 MiB times a power of two, within a
+	 * shard.  Each costs a mapping or two if its neighbours are not
+	 * watched.
 	 */
 	uint64_t block_pages;
 	uint8_t *watched;	/* owned; by gfn / block_pages; atomic */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the owner of faults does to pages: one ioctl each, or one mapping. */
+/*
+ * Page operations of the fault handler's owner: one ioctl each, or one mapping.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -11,7 +13,7 @@
 
 #define BUSY_TRIES 16
 
-/* Where the host has a range that is in RAM, all of it. */
+/* The host address of a range, all of which must be guest RAM. */
 static bool host_range(const struct guest_faults *f, struct gfn_range r,
 		       struct uffdio_range *out)
 {
@@ -32,8 +34,9 @@ static int fd_of(const struct guest_faults *f, gfn_t gfn)
 }
 
 /*
- * EAGAIN: the address space is changing (a fork, an mremap).  Mostly that is over
- * at once; what lasts longer is for the caller, who can do other things meanwhile.
+ * EAGAIN: the address space is changing (a fork, an mremap).  This is usually
+ * over at once; if it lasts longer, the caller retries later and can do other
+ * work meanwhile.
  */
 static int ask(const struct guest_faults *f, gfn_t gfn, unsigned long request,
 	       void *arg)
@@ -65,7 +68,9 @@ static int watch(struct guest_faults *f, struct gfn_range range)
 					 UFFDIO_REGISTER_MODE_WP);
 }
 
-/* What of the block is RAM: a slot may begin or end in it. */
+/*
+ * Registers the part of the block that is RAM: a slot may begin or end in it.
+ */
 static int watch_block(struct guest_faults *f, uint64_t first, uint64_t end)
 {
 	int rc = 0;
@@ -144,7 +149,7 @@ void guest_faults_wake(struct guest_faults *f, struct gfn_range range)
 		ioctl(fd_of(f, range.start), UFFDIO_WAKE, &host);
 }
 
-/* At the address of a frame, instead of what is there. */
+/* Replaces the mapping at the address of a frame. */
 static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 		    off_t offset)
 {
@@ -162,9 +167,9 @@ static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 }
 
 /*
- * UFFDIO_POISON would do nearly the same, but takes Linux 6.6, is refused where a
- * write-protect marker stands, and KVM answers it with a signal, which threads
- * of vCPUs block, instead of an error.
+ * UFFDIO_POISON would do nearly the same, but needs Linux 6.6, fails on a
+ * write-protect marker, and KVM reports it by a signal, which vCPU threads
+ * block, instead of an error.
  */
 int guest_faults_lose(struct guest_faults *f, gfn_t gfn)
 {
@@ -188,6 +193,6 @@ int guest_faults_renew(struct guest_faults *f, gfn_t gfn)
 			      at.start - f->mem->file_hva);
 	else
 		rc = map_page(f, gfn, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	/* Who touches it before it is watched has the kernel's zeros. */
+	/* An access before the range is watched gets zeros from the kernel. */
 	return rc ? rc : watch(f, range);
 }

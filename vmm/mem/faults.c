@@ -45,7 +45,7 @@ gfn_t guest_faults_shard_end(gfn_t gfn)
 	return GFN((gfn.v / FAULTS_SHARD_PAGES + 1) * FAULTS_SHARD_PAGES);
 }
 
-/* Faults of the kernel too: KVM's are such. */
+/* Kernel faults too: KVM's are kernel faults. */
 static int open_fd(void)
 {
 	int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), fd = -1;
@@ -155,8 +155,8 @@ static void take_messages(struct faults_shard *s)
 }
 
 /*
- * Once something is to be tried again, no more of them than a turn's time allows:
- * each may take a slow device's.
+ * If a retry is pending, serves only as many faults as the time of a turn
+ * allows: each may have to wait for a slow device.
  */
 static void serve_some(struct faults_shard *s)
 {
@@ -171,7 +171,7 @@ static void serve_some(struct faults_shard *s)
 	}
 }
 
-/* Faults and what is to be tried again take turns: neither starves the other. */
+/* Faults and retries take turns, so that neither starves the other. */
 static void *shard_thread(void *arg)
 {
 	struct faults_shard *s = arg;
@@ -202,7 +202,7 @@ static int start_thread(struct faults_shard *s)
 }
 
 /*
- * So large that in the worst case, of two neighbours only one is watched, the
+ * Large enough that in the worst case (every second block is watched) the
  * blocks take half of the mappings that a process may have (vm.max_map_count).
  */
 static uint64_t choose_block(const struct guest_mem *mem)
@@ -269,7 +269,7 @@ void guest_faults_free(struct guest_faults *f)
 		return;
 	__atomic_store_n(&f->stopping, true, __ATOMIC_RELEASE);
 	if (f->stop_fd >= 0 && write(f->stop_fd, &one, sizeof(one)) < 0)
-		abort();	/* an eventfd that takes no 1: memory is corrupt */
+		abort();	/* can't fail: memory is corrupt */
 	for (unsigned int i = 0; i < f->nr; i++) {
 		if (f->shards[i].has_thread)
 			pthread_join(f->shards[i].thread, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory that devices hold: a count for each frame, changed by any thread. */
+/* Memory held by devices: a count for each frame, changed by any thread. */
 #include "config.h"
 
 #include <errno.h>
@@ -7,7 +7,10 @@
 #include "vmm/mem/guest-mem.h"
 #include "vmm/mem/guest-mem-internal.h"
 
-/* Never seen: see GUEST_MEM_MAX_HOLDS.  To hold for good would lose no data. */
+/*
+ * Never reached: see GUEST_MEM_MAX_HOLDS.  A frame that stayed held for ever
+ * would lose no data.
+ */
 #define MOST UINT16_MAX
 
 _Static_assert(GUEST_MEM_MAX_HOLDS < MOST, "a count never gets there");
@@ -47,16 +50,18 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
 	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_SEQ_CST);
 }
 
-/* By a sink, and to a place from which it takes long to come back. */
+/*
+ * Whether a sink can evict frames to a place from which a refault takes long.
+ */
 static bool can_go(const struct guest_mem *mem)
 {
 	return mem->away && !mem->away_stays;
 }
 
 /*
- * We hold it, then look whether it is away; a sink says that it is away, then
- * looks whether it is held.  In one order for all threads (SEQ_CST) at least one
- * of the two sees what the other did.
+ * We hold the frame, then check whether it is marked evicted; a sink marks it
+ * evicted, then checks whether it is held.  As all threads see these in one
+ * order (SEQ_CST), at least one of the two sees what the other did.
  */
 int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
 {

@@ -4,25 +4,26 @@
 
 #include "vmm/mem/guest-mem.h"
 
-/* Bytes of a page of the pool, or 0: not from the pool. */
+/* Bytes of a hugetlb page, or 0: not a hugetlb backing. */
 uint64_t hugetlb_page_bytes(enum guest_mem_backing backing);
 /*
- * A memfd of nr_bytes; to map it reserves the pages.  The descriptor, -EINVAL
- * (no whole number of pages), -ENOENT (no such pages) or -errno.
+ * Makes a memfd of nr_bytes; mapping it reserves the pages.  The descriptor,
+ * -EINVAL (not a whole number of pages), -ENOENT (no pages of this size) or
+ * -errno.
  */
 int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes);
-/* Takes the pages that are reserved.  0 or -errno. */
+/* Allocates the reserved pages.  0 or -errno. */
 int hugetlb_fill(int fd, uint64_t nr_bytes);
 
 
-/* A slot of another process, as far as it is a shared file. */
+/* A memory slot of another process, if it maps a shared file. */
 struct remote_file {
 	int fd;				/* owned; -1: no file */
-	uint8_t *map;			/* owned: all of the slot, ours to ask */
+	uint8_t *map;			/* owned: our mapping of the slot */
 	uint64_t offset;		/* of the slot's start in the file */
 };
 
-/* Opens what of the slots is a file. 0 or -errno. */
+/* Opens the files behind the slots that have one.  0 or -errno. */
 int remote_open(struct guest_mem *mem);
 void remote_close(struct guest_mem *mem);
 
@@ -35,9 +36,9 @@ struct guest_mem {
 	void *map;			/* owned */
 	size_t map_bytes;
 	int fd;				/* owned: memfd, or -1 */
-	uint64_t file_hva;		/* where the memfd's offset 0 is */
+	uint64_t file_hva;		/* address of the memfd's offset 0 */
 	int pagemap_fd;			/* owned */
-	bool no_scan;			/* tests: as before Linux 6.7 */
+	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
 	uint16_t *held;			/* owned; atomic counts: see guest-mem-hold.c */
@@ -45,8 +46,8 @@ struct guest_mem {
 	uint64_t *stale, *scratch, *mapped;
 	bool look_at_all;
 	uint64_t *away;			/* owned; words are atomic; or NULL */
-	uint64_t *lost;			/* owned; likewise; is there with away */
-	bool away_stays;		/* in RAM */
+	uint64_t *lost;			/* owned; likewise; made with away */
+	bool away_stays;		/* evicted pages stay in RAM */
 	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
 	void *discard_arg;
 };
@@ -58,7 +59,7 @@ int residency_until(const struct guest_mem *mem, struct gfn_range range,
 int mapped_until(const struct guest_mem *mem, struct gfn_range range,
 		 uint64_t *mapped, const atomic_bool *stopping);
 
-/* What all of our mappings of guest memory are to be. */
+/* Sets the advice that all our mappings of guest memory need. */
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);
 
 #endif

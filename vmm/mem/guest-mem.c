@@ -33,7 +33,7 @@ static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
 	};
 }
 
-/* It starts on a page of its own size. */
+/* Its address is aligned to the huge page size. */
 static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
 {
 	mem->fd = hugetlb_open(mem->backing, nr_bytes);
@@ -45,7 +45,7 @@ static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
 	return mem->map == MAP_FAILED ? -errno : hugetlb_fill(mem->fd, nr_bytes);
 }
 
-/* Reserves address space and puts the memory there.  0 or -errno. */
+/* Reserves address space and maps the memory there.  0 or -errno. */
 static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -67,7 +67,7 @@ static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len)
 {
-	/* Fails only where the kernel has no huge pages at all. */
+	/* Fails only if the kernel does not support huge pages. */
 	madvise(p, len, mem->backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
 		MADV_NOHUGEPAGE);
 	madvise(p, len, MADV_DONTFORK);
@@ -107,7 +107,7 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	add_slot(mem, 0, low, start);
 	if (rounded > low)
 		add_slot(mem, HOLE_END, rounded - low, start + low);
-	/* Of a large guest this costs what is touched of it. */
+	/* For a large guest this costs memory only for the parts used. */
 	mem->held = calloc(guest_mem_nr_frames(mem),
 			   sizeof(*mem->held));
 	if (!mem->held) {
@@ -131,7 +131,7 @@ static bool slots_are_good(const struct guest_memslot *slots, unsigned int nr)
 	for (unsigned int i = 0; i < nr; i++) {
 		uint64_t next = slots[i].base.v + slots[i].nr_pages;
 
-		/* 52 bits of address are what x86 has. */
+		/* x86 addresses have 52 bits. */
 		if (slots[i].base.v < end || next <= slots[i].base.v ||
 		    next > UINT64_C(1) << 40 ||
 		    slots[i].hva & (VMM_PAGE_SIZE - 1))
@@ -236,7 +236,9 @@ void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
 	return (void *)(uintptr_t)(s->hva + off);
 }
 
-/* Slots never touch in this layout, so a range in RAM is in one of them. */
+/*
+ * Slots are never adjacent in this layout, so a range in RAM is in one of them.
+ */
 int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
 		   size_t len)
 {
@@ -307,7 +309,7 @@ bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range)
 	uint64_t g = range.start.v, end = g + range.nr;
 	const struct guest_memslot *s;
 
-	/* Slots may follow each other. */
+	/* Slots may be adjacent. */
 	for (; g < end; g = s->base.v + s->nr_pages) {
 		s = find_slot(mem, GFN(g));
 		if (!s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest memory: which guest frames exist and where the host has them.
+ * Guest memory: which guest frames exist, and their host addresses.
  *
  * The guest's physical memory is a few slots, each a contiguous run of frames
  * backed by a contiguous run of host virtual addresses.  On x86 RAM lies below
@@ -40,22 +40,25 @@ enum guest_mem_backing {
 	GUEST_MEM_THP,		/* the same in transparent huge pages */
 	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages: see _unmap() */
 	/*
-	 * The same in pages of the host's pool, 2 MiB or 1 GiB, all of them
-	 * taken at once.  They stay: the kernel can't swap them, and giving one
-	 * back would only put it into the pool.
+	 * A memfd in hugetlb pages of 2 MiB or 1 GiB, all allocated at the
+	 * start.  They stay resident: the kernel can't swap them, and freeing
+	 * one would only return it to the hugetlb pool.
 	 */
 	GUEST_MEM_HUGETLB,
 	GUEST_MEM_HUGETLB_1G,
 };
 
 /*
- * Allocates nr_bytes of memory (a multiple of 2 MiB is rounded up to) in the
- * layout above.  Errors: -EINVAL (0 bytes; for pages of 1 GiB no multiple of
- * these), -ENOMEM, -ENOSPC, -EMFILE, -ENOENT (no such pages on this host).
+ * Allocates nr_bytes of memory (rounded up to a multiple of 2 MiB) in the
+ * layout above.  Errors: -EINVAL (0 bytes; with pages of 1 GiB, not a multiple
+ * of 1 GiB), -ENOMEM, -ENOSPC, -EMFILE, -ENOENT (no pages of this size on this
+ * host).
  */
 int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		  enum guest_mem_backing backing);
-/* Why that failed with rc, in one sentence, with the remedy. */
+/*
+ * Explains in one sentence why guest_mem_new() failed with rc, with the remedy.
+ */
 void guest_mem_explain(int rc, uint64_t nr_bytes,
 		       enum guest_mem_backing backing, char *why, size_t len);
 void guest_mem_free(struct guest_mem *mem);
@@ -63,38 +66,39 @@ void guest_mem_free(struct guest_mem *mem);
 #define GUEST_MEM_MAX_SLOTS 64
 
 /*
- * The memory that another process has for its guest, as slots in rising order
- * of frames that don't overlap; copied.  What of it is a mapped file is opened,
- * so that its pages can be asked for; nothing of it is touched, and nothing
- * changes for the process.  backing tells how the pages are had; GUEST_MEM_MEMFD
- * is for a file of any kind that is shared.
+ * The guest memory of another process, as slots that don't overlap, in rising
+ * order of frames; copied.  Files mapped there are opened, so that the
+ * residency of their pages can be queried; no page is touched, and nothing
+ * changes for the process. backing says how the pages are allocated;
+ * GUEST_MEM_MEMFD stands for a shared file of any kind.
  *
  * Such memory has no guest_mem_ptr(), and can neither be discarded nor unmapped.
- * Needs what ptrace needs, and for a file CAP_SYS_ADMIN.  -EINVAL (no slots, too
- * many, not in order), -ESRCH, -EACCES, -ENOENT (not mapped there), ...
+ * Needs the permissions of ptrace, and for a file CAP_SYS_ADMIN.  -EINVAL (no
+ * slots, too many, not in order), -ESRCH, -EACCES, -ENOENT (not mapped there),
+ * ...
  */
 int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 		     const struct guest_memslot *slots, unsigned int nr,
 		     enum guest_mem_backing backing);
 /*
- * For a sink: takes out of RAM the pages of a remote file that are resident and
- * mapped by nobody; a hint.
+ * For a sink: pages out the resident pages of a remote file that no process
+ * maps; a hint.
  */
 void guest_mem_page_out_unmapped(const struct guest_mem *mem,
 				 struct gfn_range range);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
-/* Frames of the largest page that this backing can have. */
+/* Frames of the largest page of this backing. */
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
-/* In pages of the host's pool, of either size. */
+/* Whether memory is in hugetlb pages, of either size. */
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
 
 /*
- * Memory that devices work with all the time, such as the rings of a virtqueue, or
- * that the kernel is about to write to, as it reads a file into it: held once more
- * for each call, until as many releases.  It is not reclaimed.
- * [gpa, gpa + len) is guest RAM; what is not is left out.
+ * Holds memory that devices use all the time, such as the rings of a virtqueue,
+ * or that the kernel is about to write to while it reads a file: each call adds
+ * a hold, each release removes one.  Held memory is not reclaimed.  Parts of
+ * [gpa, gpa + len) that are not guest RAM are left out.
  *
- * A guest may name one page in all buffers that it gives us, so all our devices
+ * A guest may name the same page in all its buffers; even then all our devices
  * together hold a page at most GUEST_MEM_MAX_HOLDS times at once.
  */
 #define GUEST_MEM_MAX_HOLDS 32768
@@ -103,31 +107,32 @@ void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
 
 /*
- * For a thread that others wait for, as it holds a lock: a frame that can be read
- * without waiting for the device of a sink.  *page points to it, and no sink takes
- * it to such a device until guest_mem_release_page(); where there is no such sink
- * both cost nothing.  -EFAULT: it is not RAM of ours; -EAGAIN: a sink has it, or
+ * For a thread that holds a lock others wait for: a frame that can be read
+ * without waiting for a sink's device.  *page points to it, and no sink evicts
+ * it to such a device until guest_mem_release_page(); without such a sink both
+ * cost nothing.  -EFAULT: not RAM of ours; -EAGAIN: a sink has evicted it, or
  * it is lost.
  *
- * What can still take a while is a frame that a sink watches and does not have: one
- * that was discarded is filled with zeros at the first touch, and a write to one
- * that is being evicted ends that.  Both are quick, but done by the thread that
- * serves the sink's faults, after those that came before: for each of them it may
- * have to read a page first, which takes no longer than the timeout of the store
- * (store.h), and is refused at once when the device is known to be stalled.  And
- * what the host's kernel has swapped out, the kernel brings back: whoever reads
- * many pages under a lock has to bound that (vmm/guest/walk-limit.h).
+ * Two kinds of frame in watched memory can still take a while: a discarded one
+ * is filled with zeros at the first touch, and a write to one that is being
+ * evicted cancels the eviction.  Both are quick, but are done by the thread
+ * that serves the sink's faults, after the faults queued before: for each of
+ * these it may have to read a page, which takes at most the timeout of the
+ * store (store.h), and fails at once while the device is known to be stalled.
+ * And a page that the host kernel has swapped out is read from swap: whoever
+ * reads many pages under a lock has to bound that (vmm/guest/walk-limit.h).
  */
 int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page);
 void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
- * The one checked translator.  Our pointer to [gpa, gpa + len), or NULL unless
- * all of it is guest RAM inside one slot.  len 0 is refused too.
+ * The only translator from guest addresses to pointers, fully checked.  Our
+ * pointer to [gpa, gpa + len), or NULL unless all of it is guest RAM inside one
+ * slot.  NULL also for len 0.
  */
 void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len);
 
-/* Copies; may cross slots that touch.  0 or -EFAULT (nothing copied). */
+/* Copies; may cross adjacent slots.  0 or -EFAULT (nothing copied). */
 int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
 		   size_t len);
 int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
@@ -141,12 +146,12 @@ const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
 					    unsigned int *nr);
 pid_t guest_mem_pid(const struct guest_mem *mem);
 
-/* False where the frame is not RAM. */
+/* False if the frame is not RAM. */
 bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
 			  uint64_t *hva);
 bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 			  gfn_t *gfn);
-/* Of one frame or more, and all of them. */
+/* Whether the range has at least one frame, and all are RAM. */
 bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range);
 
 /*
@@ -158,40 +163,46 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped);
 
 /*
- * Sets the bit of each frame that is in a transparent huge page mapped whole,
- * and clears the others of range.  0, -EOPNOTSUPP (before Linux 6.7) or -errno.
+ * Sets the bit of each frame in a transparent huge page that is mapped as a
+ * whole, and clears the range's other bits.  0, -EOPNOTSUPP (before Linux 6.7)
+ * or -errno.
  */
 int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
 
 /*
- * The same for all frames, and cheaper, for who asks again and again: the bitmaps
- * are as the last call left them, with what the caller has found out since.
- * `turn` counts the calls.  Exact, but where the kernel by itself takes pages of
- * a memfd that are not mapped, or brings them back before they are touched: that
- * is seen within 64 calls, and in the next one when it is much.  One thread.
+ * The same for all frames, and cheaper for repeated calls: the bitmaps must be
+ * as the last call left them, updated with evictions the caller knows of.
+ * `turn` counts the calls.  Exact, except when the kernel by itself evicts
+ * unmapped pages of a memfd, or reads them in before they are touched: this is
+ * noticed within 64 calls, or in the next one if many pages are affected.  One
+ * thread.
  *
- * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are partly
- * new.  It is looked at every GUEST_MEM_LOOK_PAGES; but to find what of a memfd is in
- * swap, the kernel may walk all of its pages in one go.
+ * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are
+ * partly updated.  The flag is checked every GUEST_MEM_LOOK_PAGES; but to find
+ * the pages of a memfd that are in swap, the kernel may walk all of its pages
+ * in one call.
  */
 #define GUEST_MEM_LOOK_PAGES (UINT64_C(1) << 16)
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			       uint64_t *swapped, unsigned int turn,
 			       const atomic_bool *stopping);
-/* Something was done that may bring these frames back, or take them; any thread. */
+/*
+ * Notes that these frames may have been evicted or made resident; any thread.
+ */
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * Mapped: a page table entry of our process leads to the frame.  Anonymous
- * memory is mapped where it is resident.  The pages of a memfd stay in RAM when
+ * Mapped: a page table entry of our process points to the frame.  Anonymous
+ * memory that is resident is mapped.  The pages of a memfd stay in RAM when
  * they are unmapped; the next touch, the guest's or our own, finds and maps
- * them by a minor fault.  KVM maps nothing for a guest that is not mapped here.
+ * them by a minor fault.  KVM maps a frame for the guest only if it is mapped
+ * here.
  */
 
 /*
- * Page faults of this memory are served (faults.h).  Of a memfd all is registered
- * then, so faults map nothing around them.
+ * Whether page faults of this memory are served (faults.h).  All of a memfd is
+ * registered then, so the kernel does no fault-around.
  */
 bool guest_mem_has_faults(const struct guest_mem *mem);
 
@@ -200,17 +211,19 @@ int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 		     uint64_t *mapped);
 
 /*
- * As guest_mem_residency(), of memory of ours that a userfaultfd has registered
- * for read-write protection: sets the bit of each frame that was touched since it
- * was protected, or came since.  -EOPNOTSUPP: before Linux 7.3.
+ * As guest_mem_residency(), for memory of ours that a userfaultfd has
+ * registered for read-write protection: sets the bit of each frame that was
+ * touched since it was protected, or allocated since.  -EOPNOTSUPP: before
+ * Linux 7.3.
  */
 int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
 		       uint64_t *accessed);
 
 /*
- * Unmaps frames of a memfd from us, and by KVM's notifiers from the guest;
- * their contents stay.  -EINVAL: another backing, which would lose them, or
- * part of a page of the host's pool.  -EFAULT: not all of it is RAM of one slot.
+ * Unmaps frames of a memfd from our page tables, and by KVM's MMU notifier from
+ * the guest's; their contents are kept.  -EINVAL: another backing, which would
+ * lose them, or part of a hugetlb page.  -EFAULT: not all of the range is RAM
+ * of one slot.
  */
 int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range);
 /* Maps the frames; those that are not resident become so.  Errors as above. */
@@ -224,40 +237,40 @@ int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * The drop itself, and nothing else: of the owner below, who decides whether
- * the page may go.  Errors as above.
+ * Drops the pages, and nothing else: for the owner below, which decides whether
+ * they may be dropped.  Errors as above.
  */
 int guest_mem_drop(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * For a sink that keeps something of pages itself: it owns what becomes of
- * them.  guest_mem_discard() calls it, in its caller's thread, with a range that
- * is RAM of one slot, and does nothing more: the owner forgets what it has of
- * the range and calls guest_mem_drop(), both under the lock by which it evicts,
- * so that no eviction comes in between and stores what was given back.  0 or
- * -errno.  One owner at a time; NULL: none any more.  Set and removed while
- * nobody discards.
+ * For a sink that stores pages itself: it becomes the owner of discards.
+ * guest_mem_discard() calls it, in the caller's thread, with a range that is
+ * RAM of one slot, and does nothing more: the owner drops its copies of the
+ * range and calls guest_mem_drop(), both under the lock it evicts under, so
+ * that no eviction in between stores discarded pages.  0 or -errno.  One owner
+ * at a time; NULL removes it.  Set and removed while nobody discards.
  */
 void guest_mem_set_owner(struct guest_mem *mem,
 			 int (*discard)(void *arg, struct gfn_range range),
 			 void *arg);
 /*
- * Such a page counts as swapped in guest_mem_residency().  A sink whose pages
- * must be fetched sets it first, then looks whether the page is held, and drops
- * it only if not: see guest_mem_hold_page().  -ENOMEM, and only the first time.
+ * Marks a page as evicted by a sink: it counts as swapped in
+ * guest_mem_residency().  A sink that has to read pages back sets the mark
+ * first, then checks whether the page is held, and drops it only if not: see
+ * guest_mem_hold_page().  -ENOMEM, in the first call only.
  */
 int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
 bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn);
 /*
- * A page that can't be had any more, so that to touch it is a memory error.  By
- * the sink that has called guest_mem_set_away(): it says so before the page is no
- * longer away.
+ * Marks a page as lost, so that an access is a memory error.  For the sink that
+ * has called guest_mem_set_away(): it sets this mark before it clears the
+ * other.
  */
 void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost);
 bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn);
 /*
- * Pages that are away are in RAM all the same, only not where they should be:
- * then they do not count as resident.
+ * With `stays`, pages marked as evicted are still in RAM, but on the wrong
+ * node: they do not count as resident.
  */
 void guest_mem_away_stays(struct guest_mem *mem, bool stays);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Guest memory in the pages that the host has put aside.  A page that can't be
- * had at its first touch is a SIGBUS for the guest, so all are taken at the
- * start, where their lack can be told.
+ * Guest memory in hugetlb pages.  If a page can't be allocated at its first
+ * touch, the guest gets SIGBUS, so all are allocated at the start, where a
+ * shortage can be reported.
  */
 #include "config.h"
 
@@ -50,7 +50,7 @@ int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes)
 		return -EINVAL;
 	fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_HUGETLB |
 			  shift << MFD_HUGE_SHIFT);
-	/* ENODEV: the kernel knows no pages of this size. */
+	/* ENODEV: the kernel does not support pages of this size. */
 	if (fd < 0)
 		return errno == ENODEV ? -ENOENT : -errno;
 	if (!ftruncate(fd, nr_bytes))
@@ -70,7 +70,7 @@ int hugetlb_fill(int fd, uint64_t nr_bytes)
 	return rc ? -errno : 0;
 }
 
-/* A number of the pool's directory; -errno. */
+/* Reads a number from the directory of the hugetlb pool, or -errno. */
 static long long pool_number(unsigned int shift, const char *name)
 {
 	char path[128];

@@ -18,7 +18,7 @@
 #define NODE_STEP (UINT64_C(2) << 20)
 #define MAX_HOST  63
 
-/* A number up to max, and what must follow it. */
+/* Parses a number up to max and the character that must follow. */
 static const char *parse_number(const char *text, unsigned long max,
 				unsigned int *n)
 {
@@ -35,7 +35,7 @@ static const char *parse_number(const char *text, unsigned long max,
 	return end;
 }
 
-/* "0-3+8": bits.  False: it is not. */
+/* Parses "0-3+8" into bits.  False: malformed. */
 static bool parse_cpus(const char *text, uint64_t *cpus)
 {
 	unsigned int from, to;
@@ -212,7 +212,10 @@ static uint8_t distance(const struct guest_numa_node *a,
 	int d = a->host >= 0 && b->host >= 0 ? numa_distance(a->host, b->host) :
 					       REMOTE;
 
-	/* Only a node and itself may be local, or guests take none of it. */
+	/*
+	 * Only the distance of a node to itself may be local, or guests reject
+	 * all distances.
+	 */
 	return d > LOCAL && d < 255 ? d : REMOTE;
 }
 
@@ -291,8 +294,9 @@ int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 			int rc;
 
 			/*
-			 * The kernel reads one bit less than it is told.  Pages
-			 * of a pool are there already: they move, or fail.
+			 * The kernel reads one bit less than maxnode.  Hugetlb
+			 * pages are allocated already: they are moved, or the
+			 * call fails.
 			 */
 			if (p && !mbind(p, bytes, MPOL_BIND, &mask,
 					MAX_HOST + 2,

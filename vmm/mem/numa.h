@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * NUMA nodes of a guest: which part of its memory and which CPUs each has, and
- * on which node of the host that memory is to be.
+ * NUMA nodes of a guest: the memory and CPUs of each, and the host node that
+ * the memory is bound to.
  *
- * Memory is dealt out in order: node 0 has the lowest frames.  A node can lie on
+ * Memory is assigned in order: node 0 has the lowest frames.  A node can lie on
  * both sides of the hole below 4 GiB, and has two ranges then.
  */
 #ifndef VMM_MEM_NUMA_H
@@ -19,51 +19,51 @@
 #define GUEST_NUMA_RANGES 2
 
 struct guest_numa_node {
-	uint64_t nr_bytes;	/* a multiple of 2 MiB; 0: not told of */
+	uint64_t nr_bytes;	/* a multiple of 2 MiB; 0: not given */
 	uint64_t cpus;		/* bit i: CPU i */
 	int host;		/* -1: anywhere */
 };
 
 struct guest_numa {
-	unsigned int nr;	/* 0: the guest is told of no nodes */
+	unsigned int nr;	/* 0: no nodes are described to the guest */
 	struct guest_numa_node nodes[GUEST_NUMA_NODES];
 	/* As in ACPI: 10 to itself.  Set by guest_numa_check(). */
 	uint8_t distance[GUEST_NUMA_NODES][GUEST_NUMA_NODES];
 };
 
 /*
- * "node=N,mem=SIZE[,cpus=A[-B][+C...]][,host=N]": one more node.  -EINVAL with
+ * Adds the node "node=N,mem=SIZE[,cpus=A[-B][+C...]][,host=N]".  -EINVAL with
  * why.
  */
 int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 		     size_t len);
 
-/* Of all nodes. */
+/* Memory of all nodes together. */
 uint64_t guest_numa_bytes(const struct guest_numa *numa);
 
 /*
- * That the nodes are 0 .. nr - 1, have all of the memory and each CPU once, and
- * that the host has the nodes that are named; finds the distances: the host's
- * where both nodes are placed, else 20.  0 or -EINVAL with why.
+ * Checks that the nodes are 0 .. nr - 1, that they have all of the memory and
+ * each CPU once, and that the host nodes named exist; sets the distances: the
+ * host's if both nodes have a host node, else 20.  0 or -EINVAL with why.
  */
 int guest_numa_check(struct guest_numa *numa, uint64_t mem_bytes,
 		     unsigned int nr_cpus, char *why, size_t len);
 
-/* The frames of a node: returns how many ranges. */
+/* The frames of a node; returns the number of ranges. */
 unsigned int guest_numa_ranges(const struct guest_numa *numa,
 			       const struct guest_mem *mem, unsigned int node,
 			       struct gfn_range ranges[GUEST_NUMA_RANGES]);
 
 /*
- * Before the memory is first touched: binds what has a `host` to it.  -errno
- * with why.
+ * Binds the memory of each node with a `host` to that host node, before it is
+ * first touched.  -errno with why.
  */
 int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 		    char *why, size_t len);
 
 /*
- * Nodes of this host that we may have memory of, as bits; 0: its kernel knows
- * no NUMA.  Nodes from 64 up are left out.
+ * Host nodes that we may allocate memory on, as bits; 0: the kernel has no NUMA
+ * support.  Nodes from 64 up are left out.
  */
 uint64_t host_numa_nodes(void);
 /* "0, 2" */

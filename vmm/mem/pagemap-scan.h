@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The part of Linux 6.7's <linux/fs.h> that asks /proc/PID/pagemap for pages by
+ * The part of Linux 6.7's <linux/fs.h> for querying /proc/PID/pagemap by page
  * category; older headers lack it.
  */
 #ifndef VMM_MEM_PAGEMAP_SCAN_H

@@ -25,7 +25,7 @@ static int open_proc(FILE **fp, pid_t pid, const char *name)
 	return errno == ENOENT ? -ESRCH : -errno;
 }
 
-/* The line that a mapping begins with. */
+/* Parses the first line of a mapping. */
 static bool parse_vma(const char *line, struct proc_vma *v)
 {
 	unsigned long inode;
@@ -41,7 +41,7 @@ static bool parse_vma(const char *line, struct proc_vma *v)
 	return true;
 }
 
-/* The lines that follow it in smaps. */
+/* Parses the lines that follow it in smaps. */
 static void parse_detail(const char *line, struct proc_vma *v)
 {
 	unsigned long long kib;
@@ -83,7 +83,7 @@ int proc_maps_read(pid_t pid, uint64_t min_bytes, bool details,
 	return nr;
 }
 
-/* Only hugetlbfs has other page tables, and all its mappings have a file. */
+/* Only hugetlbfs has other page sizes, and all its mappings have a file. */
 int proc_maps_page_bytes(pid_t pid, struct proc_vma *vma)
 {
 	struct statfs fs;
@@ -101,7 +101,10 @@ int proc_maps_page_bytes(pid_t pid, struct proc_vma *vma)
 	return 0;
 }
 
-/* /dev/vfio/vfio alone and KVM's own device say nothing yet of its use. */
+/*
+ * An open /dev/vfio/vfio alone, or KVM's own VFIO device, does not mean that a
+ * device is assigned.
+ */
 static bool is_device(const char *target)
 {
 	return (!strncmp(target, "/dev/vfio/", 10) &&
@@ -110,7 +113,9 @@ static bool is_device(const char *target)
 	       !strncmp(target, "anon_inode:[vfio", 16);
 }
 
-/* 1: the process has a descriptor of VFIO, by which devices pin all memory. */
+/*
+ * 1: the process has a VFIO descriptor, so assigned devices pin all its memory.
+ */
 static int has_device(pid_t pid)
 {
 	char path[40], target[128];

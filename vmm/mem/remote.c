@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Files that another process has its guest's memory in: /proc/PID/map_files
- * opens what is mapped at an address, whether or not it has a name.
+ * Files that hold the guest memory of another process: /proc/PID/map_files
+ * opens the file mapped at an address, even if it has no name.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
 
-/* What is mapped at an address of the process. */
+/* The mapping at an address of the process. */
 struct mapping {
 	uint64_t start, end, offset;
 	bool is_file;		/* and shared */
@@ -46,7 +46,7 @@ static int find_mapping(pid_t pid, uint64_t hva, struct mapping *m)
 	return -ENOENT;
 }
 
-/* A file is one mapping for all of a slot, or it is not asked for. */
+/* A file is opened only if one mapping of it covers the whole slot. */
 static int open_slot(struct guest_mem *mem, unsigned int i)
 {
 	const struct guest_memslot *s = &mem->slots[i];

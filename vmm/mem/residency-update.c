@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Residency again and again, cheaply.  For a memfd the kernel must be asked page
- * by page (mincore, SEEK_DATA), which for 8 GiB takes a third of a second.  But
- * little can have changed since the last time:
+ * Cheap repeated residency queries.  For a memfd the kernel must be queried
+ * page by page (mincore, SEEK_DATA), which for 8 GiB takes a third of a second.
+ * But little can have changed since the last time:
  *
- *   came            by a touch, and then it is mapped: one scan of page tables
- *   went, by us     the caller's bitmaps know
- *   discarded       or asked back: noted here, and looked at exactly
- *   went, by the    it was mapped, and no longer is: those are looked at.  What
- *   kernel          nobody had mapped is looked for in a 64th of memory each
- *                   time; and in all of it the next time, when that finds that
- *                   a quarter of it went.  What is gone unseen meanwhile does no
- *                   harm: to evict it does nothing, and then it is seen
+ *   faulted in      then it is mapped: found by one scan of page tables
+ *   evicted by us   the caller has updated its bitmaps
+ *   discarded or    noted here, and queried exactly
+ *   prefetched
+ *   evicted by      if it was mapped and no longer is, it is queried.  Unmapped
+ *   the kernel      pages are checked in 1/64 of memory in each call; and in
+ *                   all of it in the next call, if a quarter of them was found
+ *                   evicted.  Missing some meanwhile is harmless: evicting
+ *                   them does nothing, and then it is noticed
  */
 #include "config.h"
 
@@ -23,8 +24,8 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/stop-flag.h"
 
-#define BLOCK 512u	/* frames for which one bit says "look again" */
-#define SWEEP 64u	/* calls in which all of memory has had its turn */
+#define BLOCK 512u	/* frames covered by one "stale" bit */
+#define SWEEP 64u	/* calls after which all memory has been checked */
 
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range)
 {
@@ -50,8 +51,8 @@ static bool take_stale(struct guest_mem *mem, uint64_t b)
 }
 
 /*
- * Only what was taken for resident can have gone without our knowing.  Counts
- * what did.
+ * Only frames believed resident can have been evicted unnoticed.  Counts those
+ * that were.
  */
 static int sweep(const struct guest_mem *mem, struct gfn_range r,
 		 uint64_t *resident, uint64_t *swapped, uint64_t *nr_gone)
@@ -95,13 +96,14 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 }
 
 /*
- * What came, and what went of that which was mapped.  By words of the bitmaps:
- * a word with a page that is not mapped any more is looked at exactly.
+ * Finds frames that became mapped, and evicted frames that were mapped.  Works
+ * on words of the bitmaps: a word with a page that is no longer mapped is
+ * queried exactly.
  */
 static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 			 uint64_t *swapped, const atomic_bool *stopping)
 {
-	uint64_t nr_gone = 0;	/* expected: no reason to look at more */
+	uint64_t nr_gone = 0;	/* expected: no reason to check more */
 	int rc = mapped_until(mem, (struct gfn_range){ GFN(0), nr },
 			      mem->scratch, stopping);
 
@@ -122,7 +124,7 @@ static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 	return rc;
 }
 
-/* Owned by mem from here on, also where some are missing. */
+/* Owned by mem from here on, even if some could not be allocated. */
 static int get_bitmaps(struct guest_mem *mem)
 {
 	uint64_t nr = guest_mem_nr_frames(mem);
@@ -147,7 +149,10 @@ static int look_at_all(struct guest_mem *mem, uint64_t *resident,
 	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
 	int rc;
 
-	/* First: what is discarded from now on is looked at once more. */
+	/*
+	 * Clear these first: frames discarded from now on are checked again
+	 * next time.
+	 */
 	for (uint64_t b = 0; mem->stale && b <= (all.nr - 1) / BLOCK; b++)
 		take_stale(mem, b);
 	rc = residency_until(mem, all, resident, swapped, stopping);
@@ -164,8 +169,8 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	int rc;
 
 	/*
-	 * A sink of ours keeps pages behind the kernel's back; and of another
-	 * process' memory we know only what it has mapped.
+	 * A sink of ours evicts pages without the kernel's knowledge; and for
+	 * another process' memory we know only what it has mapped.
 	 */
 	if (mem->backing != GUEST_MEM_MEMFD || mem->away ||
 	    guest_mem_pid(mem) != getpid())
@@ -175,7 +180,7 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 		return rc;
 	if (mem->look_at_all)
 		return look_at_all(mem, resident, swapped, stopping);
-	mem->look_at_all = true;	/* where this fails half-way */
+	mem->look_at_all = true;	/* if this fails half-way */
 	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,

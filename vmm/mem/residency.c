@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the host has of guest memory, and where.
+ * Which guest frames are resident, mapped or in swap.
  *
- *   anonymous   present in pagemap, and not the kernel's page of zeroes:
- *               resident and mapped; swap entry: swapped
+ *   anonymous   present in pagemap, and not the kernel's zero page: resident
+ *               and mapped; swap entry: swapped
  *   memfd       present in pagemap: mapped; incore in the page cache
  *               (mincore): resident; data of the file (SEEK_DATA) that is not
  *               incore: swapped
@@ -32,24 +32,24 @@
 #define MADV_POPULATE_READ 22		/* Linux 5.14 */
 #endif
 
-/* /proc/PID/pagemap; bits 62 and 63 are told to everybody. */
+/* /proc/PID/pagemap; bits 62 and 63 need no privilege. */
 #define PM_PRESENT (UINT64_C(1) << 63)
 #define PM_SWAP	   (UINT64_C(1) << 62)
 #define PM_BATCH   8192
 
-#define SCAN_REGIONS 256	/* of pages alike, in one ioctl */
+#define SCAN_REGIONS 256	/* regions of equal pages, in one ioctl */
 #define LOOK_BYTES   (GUEST_MEM_LOOK_PAGES << VMM_PAGE_SHIFT)
 
 #define OFF_MAX	    INT64_MAX
 #define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
 
-/* Part of one slot; its pages of a file, as we have them mapped. */
+/* Part of one slot, and our mapping of its file, if any. */
 struct run {
 	uint64_t gfn, nr, hva;
 	uint8_t *map;		/* NULL: no file */
 	int fd;
 	off_t offset;		/* of its first page in the file */
-	const atomic_bool *stopping;	/* nobody wants to know any more */
+	const atomic_bool *stopping;	/* set to cancel the query */
 };
 
 static void set_bit_to(uint64_t *map, uint64_t i, bool on)
@@ -66,7 +66,7 @@ struct wanted {
 	uint64_t *map;
 };
 
-/* Sets bits only.  -EOPNOTSUPP: before Linux 6.7. */
+/* Only sets bits.  -EOPNOTSUPP: before Linux 6.7. */
 static int run_scan(const struct guest_mem *mem, struct run r,
 		    const struct wanted *wanted, size_t nr_wanted)
 {
@@ -107,7 +107,7 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 					((found->end - r.hva) >>
 					 VMM_PAGE_SHIFT));
 		}
-		/* It stops where the regions are full. */
+		/* The scan stops when the regions are full. */
 		if (arg.walk_end <= arg.start)
 			break;
 		arg.start = arg.walk_end;
@@ -115,7 +115,7 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 	return 0;
 }
 
-/* Page by page: what every kernel has.  swapped may be NULL. */
+/* Reads pagemap page by page, for every kernel. swapped may be NULL. */
 static int run_read(const struct guest_mem *mem, struct run r,
 		    uint64_t *present, uint64_t *swapped)
 {
@@ -136,7 +136,7 @@ static int run_read(const struct guest_mem *mem, struct run r,
 		if (got < 0)
 			return -errno;
 		n = got / sizeof(*entries);
-		/* So a process reads that has given its memory back. */
+		/* The read returns 0 if the process has freed its memory. */
 		if (!n)
 			return mem->pid ? -ESRCH : -EIO;
 		for (uint64_t i = 0; i < n; i++) {
@@ -155,9 +155,9 @@ static int run_read(const struct guest_mem *mem, struct run r,
 }
 
 /*
- * Bits are clear before.  The scan takes a 19th of the time of reading where
- * nothing is mapped, a quarter where a tenth of the pages is, one by one, and a
- * fifth where all are (Linux 6.18).
+ * All bits must be clear.  The scan takes 1/19 of the time of reading if
+ * nothing is mapped, 1/4 if a tenth of the pages is, scattered one by one, and
+ * 1/5 if all are (Linux 6.18).
  */
 static int run_pagemap(const struct guest_mem *mem, struct run r,
 		       uint64_t *present, uint64_t *swapped)
@@ -198,7 +198,7 @@ static int run_incore(struct run r, uint64_t *resident)
 	return 0;
 }
 
-/* Where data (or a hole) begins at or after `at`; the file's end: OFF_MAX. */
+/* The start of data (or a hole) at or after `at`; OFF_MAX at the file's end. */
 static off_t seek(int fd, off_t at, int whence)
 {
 	off_t found = lseek(fd, at, whence);
@@ -207,9 +207,9 @@ static off_t seek(int fd, off_t at, int whence)
 }
 
 /*
- * The file's data that is not resident.  To find the end of data the kernel
- * walks all of it, which pays for a large part of the file only; in a small one
- * each page that is not resident is asked for.
+ * Finds data of the file that is not resident.  To find the end of data the
+ * kernel walks all of it, which pays off only for a large part of the file; in
+ * a small one, each page that is not resident is queried.
  */
 static int run_swapped(const struct guest_mem *mem, struct run r,
 		       const uint64_t *resident, uint64_t *swapped)
@@ -276,7 +276,7 @@ static struct run with_file(const struct guest_mem *mem, unsigned int i,
 	return r;
 }
 
-/* The part of range that is in slot i; nr 0 where there is none. */
+/* The part of range that is in slot i; nr is 0 if there is none. */
 static struct run slot_run_until(const struct guest_mem *mem, unsigned int i,
 				 struct gfn_range range,
 				 const atomic_bool *stopping)
@@ -304,7 +304,7 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 	return slot_run_until(mem, i, range, NULL);
 }
 
-/* What a sink of ours has is away as what is in swap.  swapped may be NULL. */
+/* Pages evicted by a sink of ours count as swapped. swapped may be NULL. */
 static void add_away(const struct guest_mem *mem, struct gfn_range range,
 		     uint64_t *resident, uint64_t *swapped)
 {
@@ -400,10 +400,13 @@ static int advise(struct guest_mem *mem, struct gfn_range range, int advice)
 	if (mem->pid ||
 	    (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem)))
 		return -EINVAL;
-	/* Part of a huge page the kernel would round down to nothing. */
+	/*
+	 * For a part of a huge page the kernel would round the length down to
+	 * 0.
+	 */
 	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
 		return -EINVAL;
-	/* Before the shifts: see guest_mem_discard(). */
+	/* Check before shifting: see guest_mem_discard(). */
 	if (range.nr > SIZE_MAX >> VMM_PAGE_SHIFT ||
 	    !guest_mem_gfn_to_hva(mem, range.start, &hva))
 		return -EFAULT;
@@ -424,8 +427,9 @@ int guest_mem_map(struct guest_mem *mem, struct gfn_range range)
 }
 
 /*
- * Our mapping of the file is for asking: pages that are mapped nowhere are
- * mapped here for a moment, since the kernel takes out what is mapped once.
+ * Our mapping of the file is normally only for queries: pages that are mapped
+ * nowhere are mapped here for a moment, since the kernel pages out only pages
+ * that are mapped once.
  */
 static void page_out_unmapped(struct run r)
 {

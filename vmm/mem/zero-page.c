@@ -45,8 +45,8 @@ static bool scan_tells(int fd, const volatile uint8_t *page)
 }
 
 /*
- * The mapping stays: the kernel frees the huge one with the last who has it, and
- * the next is another.
+ * The mapping is kept: the kernel frees the huge zero page with its last user
+ * and would then allocate another.
  */
 static void find(void)
 {
@@ -68,7 +68,7 @@ static void find(void)
 	found.pfn = pfn_of(fd, small);
 	found.huge_pfn = pfn_of(fd, huge);
 	found.scan_tells = scan_tells(fd, huge) && scan_tells(fd, small);
-	/* Without huge pages that was the small one again. */
+	/* Without huge pages this found the small zero page again. */
 	if (found.huge_pfn & (HUGE_PAGES - 1) || found.huge_pfn == found.pfn)
 		found.huge_pfn = 0;
 }

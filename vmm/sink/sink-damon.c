@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel looks and evicts in one go: DAMON's action `pageout`, with a filter
- * that rejects young pages, over the host pages behind the ranges.
+ * The kernel checks accessed bits and evicts in one pass: DAMON's action
+ * `pageout`, with a filter that rejects young pages, over the host pages behind
+ * the ranges.
  *
  *   ranges --pagemap--> PFNs --sorted--> regions --> kdamond, for each page:
  *                         accessed since the last pass?  clear the bit, keep it
  *                         else: unmap it and write it to swap
  *
- * Between the look and the eviction there is no way through user space, and a
- * source of accessed bits is not needed: a page that went through two passes
- * untouched is gone (`--abits blind`).  What a pass finds young stays, and the
- * engine begins to count its age anew.
+ * There is no round trip to user space between the check and the eviction, and
+ * no access source is needed: a page is evicted if two passes find it untouched
+ * (`--abits blind`).  A page that a pass finds young stays resident, and the
+ * engine restarts its age.
  *
  * DAMON clears the bit of one page of each region before the pass, to sample it
- * (see damon.c): that page goes unless it is touched again at once.
+ * (see damon.c): that page is evicted unless it is touched again at once.
  *
- * No other page may be in a region: it would go, too.  So there are no gaps, and
- * what is scattered takes many regions.
+ * No other page may be in a region: it would be evicted too.  So regions span
+ * no gaps, and scattered pages take many regions.
  */
 #include "config.h"
 
@@ -38,10 +39,10 @@
 struct damon_sink {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
-	struct reclaim_sink *swap;	/* these are owned; what brings back */
+	struct reclaim_sink *swap;	/* these are owned; does the prefetch */
 	struct pfn_map *map;
 	struct damon_ctl *ctl;
-	struct aging *aging;		/* tells when a pass is complete */
+	struct aging *aging;		/* detects when a pass is complete */
 	struct sink_census census;
 	uint64_t *pfns;			/* to evict */
 	size_t nr_pfns, cap_pfns;
@@ -139,7 +140,7 @@ static int by_pfn(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Passes over all of the PFNs, as many runs at a time as there is room for. */
+/* Does passes over all the PFNs, as many runs at a time as fit. */
 static int page_out(struct damon_sink *s)
 {
 	size_t nr_runs = 0;

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Another NUMA node as a sink: cold pages move to slower memory of this host
- * and stay usable there; nobody waits for them.
+ * and stay accessible there, without faults.
  *
  *	on node `from` --evict: move_pages()--> on node `to`, "away"
  *	      ^                                     |
- *	      +---- prefetch: seen used again ------+
+ *	      +---- prefetch: found young again ----+
  *
- * To the rest of the program a page that is away counts as one in swap, so that
- * a target means memory on the fast node, and one that has come back counts as
- * a refault.  What differs is that no fault tells of a touch: the engine asks
- * for pages back that its source saw used (`stays_usable`).
+ * To the rest of the program a page on node `to` ("away") counts as in swap, so
+ * that a target means memory on the fast node, and a page moved back counts as
+ * a refault.  The difference is that an access causes no fault: the engine
+ * prefetches pages that its source found young (`stays_usable`).
  *
- * The kernel moves a page while its mappings wait, so no write is lost.  It
- * moves what is mapped: pages of a memfd that an access source had unmapped are
- * mapped for it, and unmapped again, lest they look used.
+ * While the kernel moves a page, accesses to it wait, so no write is lost.  It
+ * moves only mapped pages: pages of a memfd that an access source had unmapped
+ * are mapped for the move and unmapped again, so that they do not look
+ * accessed.
  */
 #include "config.h"
 
@@ -42,12 +43,12 @@ struct sink_numa {
 	struct guest_mem *mem;		/* not owned */
 	int to, from;
 	struct sink_census census;
-	pthread_mutex_t lock;		/* a page's place, and its "away" */
+	pthread_mutex_t lock;		/* a page's node and its "away" mark */
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
-	size_t nr;			/* in the three */
-	/* Up to there it is known what was moved before. */
+	size_t nr;			/* entries in the three arrays */
+	/* Pages up to here have been checked for earlier moves. */
 	unsigned int looked_slot;
 	uint64_t looked_page;		/* of that slot */
 };
@@ -138,7 +139,7 @@ static void numa_close(struct reclaim_sink *sink)
 	free(s);
 }
 
-/* What is given back is nowhere any more; so it is not moved meanwhile. */
+/* A discarded page must not be moved or marked meanwhile, hence the lock. */
 static int discard(void *arg, struct gfn_range r)
 {
 	struct sink_numa *s = arg;
@@ -160,10 +161,11 @@ static int discard(void *arg, struct gfn_range r)
 }
 
 /*
- * What is on node `to` already, because an engine before us moved it there: away,
- * so that it is not counted as being on the fast node, and comes back when it is
- * used.  By the process' page tables; what is not mapped is not seen.  The lock, for
- * the page must not be given back between the look and the note.
+ * Marks as away the pages that an earlier engine has moved to node `to`, so
+ * that they do not count as being on the fast node, and are moved back when
+ * used.  It uses the process' page tables; pages that are not mapped are not
+ * found.  It takes the lock, so that a page is not discarded between check and
+ * mark.
  */
 static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 {
@@ -189,7 +191,7 @@ static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 	return rc;
 }
 
-/* 64 GiB take seconds, which nobody is to wait for before the guest runs. */
+/* 64 GiB take seconds, which must not delay the start of the guest. */
 static int numa_find_away(struct reclaim_sink *sink)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
@@ -210,7 +212,7 @@ static int numa_find_away(struct reclaim_sink *sink)
 	return rc;
 }
 
-/* Whether we may ask at all: the first pages. */
+/* Checks with the first pages whether we have the permission. */
 static int begin_to_look(struct sink_numa *s)
 {
 	unsigned int nr;
@@ -235,7 +237,9 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	s->mem = mem;
 	pthread_mutex_init(&s->lock, NULL);
 	rc = parse_options(s, options, why, len);
-	/* The first call makes the bitmap, before there is another thread. */
+	/*
+	 * The first call allocates the bitmap, before there is another thread.
+	 */
 	if (!rc && (sink_census_init(&s->census, mem) ||
 		    guest_mem_set_away(mem, GFN(0), false))) {
 		snprintf(why, len, "no memory for the sink");
@@ -257,7 +261,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return 0;
 }
 
-/* Moves the pages that were gathered; those that are there now, are away or not. */
+/* Moves the gathered pages; marks those now on the node as away or not. */
 static int flush(struct sink_numa *s, int node, bool away)
 {
 	size_t nr = s->nr;
@@ -271,7 +275,7 @@ static int flush(struct sink_numa *s, int node, bool away)
 		s->status[i] = -ENOENT;
 	}
 	pthread_mutex_lock(&s->lock);
-	/* Positive: so many could not be moved; the status tells which. */
+	/* Positive: the number of pages not moved; the status says which. */
 	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, s->nodes,
 		       s->status, MPOL_MF_MOVE) < 0 && errno != ENOENT)
 		rc = -errno;
@@ -293,7 +297,10 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
 	return s->nr == BATCH ? flush(s, node, away) : 0;
 }
 
-/* Runs of pages that are resident, and so may be mapped without filling holes. */
+/*
+ * Calls back for runs of resident pages, which may be mapped without filling
+ * holes.
+ */
 static int each_run(struct sink_numa *s, struct gfn_range r,
 		    int (*fn)(struct guest_mem *mem, struct gfn_range run))
 {
@@ -309,7 +316,10 @@ static int each_run(struct sink_numa *s, struct gfn_range r,
 
 static int evict_range(struct sink_numa *s, struct gfn_range r)
 {
-	/* Another process' source unmaps nothing: what is not mapped stays. */
+	/*
+	 * For another process no source unmaps pages: unmapped pages are not
+	 * moved.
+	 */
 	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
 			guest_mem_pid(s->mem) == getpid();
 	uint64_t end = r.start.v + r.nr;
@@ -338,7 +348,7 @@ static int numa_evict(struct reclaim_sink *sink,
 	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
-/* Of what is away only; where the fast node is full it stays away. */
+/* Moves only pages that are away; they stay away if the fast node is full. */
 static int numa_prefetch(struct reclaim_sink *sink,
 			 const struct gfn_range *ranges, size_t nr)
 {

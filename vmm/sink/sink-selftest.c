@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sends some memory of our own through a sink and back. */
+/* Evicts some memory of our own through a sink and reads it back. */
 #include "config.h"
 
 #include <errno.h>
@@ -12,8 +12,8 @@
 #define WORDS (VMM_PAGE_SIZE / sizeof(uint64_t))
 
 /*
- * No two pages are the same, and none is zero.  Words come in eights, for a
- * store that compresses and has no more room than there is memory.
+ * No two pages are equal, and none is zero.  Each word is repeated eight times,
+ * for a compressing store that has no more room than there is memory.
  */
 static uint64_t word_of(uint64_t i)
 {
@@ -30,7 +30,7 @@ static bool is_whole(const volatile uint64_t *words)
 {
 	bool whole = true;
 
-	/* All of it: a page that is not looked at does not come back. */
+	/* Check all of it: only a page that is read is faulted in. */
 	for (uint64_t i = 0; i < NR * WORDS; i++)
 		whole &= words[i] == word_of(i);
 	return whole;
@@ -45,13 +45,19 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 
 	fill(words);
 	rc = sink->ops->evict(sink, &all, 1, &res);
-	/* It has looked now: what is used no more goes the next time. */
+	/*
+	 * It has cleared the accessed bits now: pages not accessed since are
+	 * evicted in the next call.
+	 */
 	if (!rc && sink->ops->looks)
 		rc = sink->ops->evict(sink, &all, 1, &res);
 	if (rc)
 		snprintf(why, len, "self-test: evicting fails: %s",
 			 strerror(-rc));
-	/* Looked at in any case: a sink that failed must not have lost any. */
+	/*
+	 * Check even after a failure: a sink that failed must not have lost any
+	 * page.
+	 */
 	if (!is_whole(words)) {
 		snprintf(why, len, "self-test: pages came back damaged: do not "
 			 "use this sink");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The store sink: pages that the guest gives back.  They go from the store and
- * from guest memory in one step, under the lock by which they are evicted:
+ * The store sink: pages that the guest discards.  They are removed from the
+ * store and from guest memory in one step, under the lock that eviction takes:
  *
  *	forget, unlock, drop	an eviction in between puts what is about to be
  *				dropped into the store, and the guest reads it
@@ -12,10 +12,13 @@
 
 #include "vmm/sink/sink-store-internal.h"
 
-/* In one hold of the lock, aligned: a huge page goes whole. */
+/*
+ * Pages per hold of the lock, aligned, so that a huge page is dropped as a
+ * whole.
+ */
 #define PART_PAGES 512u
 
-/* Under the lock.  True: somebody may wait for the page. */
+/* Under the lock.  True: a thread may be waiting for the page. */
 static bool forget(struct sink_store *s, gfn_t gfn, int *rc)
 {
 	enum page_state state = s->states[gfn.v];
@@ -55,7 +58,7 @@ int sink_store_discard(void *arg, struct gfn_range r)
 	uint64_t g = r.start.v, end = g + r.nr, next;
 	int rc = 0;
 
-	/* The end of a shard's block is the end of a part. */
+	/* A part ends where a shard's block ends. */
 	for (; !rc && g < end; g = next) {
 		next = (g / PART_PAGES + 1) * PART_PAGES;
 		if (next > end)

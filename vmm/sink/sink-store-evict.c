@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The store sink: pages on their way out.  The engine's thread. */
+/* The store sink: eviction, in the engine's thread. */
 #include "config.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "vmm/sink/sink-store-internal.h"
 
-/* Resident pages of the range that are not on their way: EVICTING. */
+/* Sets resident pages of the range in state NONE to EVICTING. */
 static uint64_t begin(struct sink_store *s, struct gfn_range r)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
@@ -23,7 +23,7 @@ static uint64_t begin(struct sink_store *s, struct gfn_range r)
 	return nr;
 }
 
-/* Not evicted after all; under the lock. */
+/* Cancels the eviction of a page; under the lock. */
 static void let_go(struct sink_store *s, gfn_t gfn)
 {
 	sink_store_set_state(s, gfn, PAGE_NONE);
@@ -41,7 +41,9 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 		if (sink_store_peek(s, g) != PAGE_EVICTING)
 			continue;
-		/* A copy: when a write gets in between, ours still holds. */
+		/*
+		 * Copy the page, so that a write meanwhile does not change it.
+		 */
 		memcpy(s->page, p, VMM_PAGE_SIZE);
 		rc = store_put(s->store, s->coder, g, s->page);
 		sink_store_note_put(s, rc);
@@ -52,8 +54,8 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 }
 
 /*
- * Under the lock: from now on the page is away.  False: somebody reads it right
- * now who can't wait for it (guest_mem_hold_page()), so it is not.
+ * Under the lock: marks the page as evicted.  False: it is not, since a reader
+ * that can't wait for a refault holds it right now (guest_mem_hold_page()).
  */
 static bool set_stored(struct sink_store *s, gfn_t gfn)
 {
@@ -65,8 +67,8 @@ static bool set_stored(struct sink_store *s, gfn_t gfn)
 }
 
 /*
- * Under the lock: pages that are STORED, of which a copy has been put and that
- * nobody wrote to since.
+ * Under the lock: drops STORED pages, of which a copy is in the store and which
+ * were not written to since.
  */
 static void take(struct sink_store *s, struct gfn_range r)
 {
@@ -74,13 +76,15 @@ static void take(struct sink_store *s, struct gfn_range r)
 
 	if (!guest_mem_drop(s->mem, r))
 		return;
-	/* Some may be gone: one by one, so that it is known which. */
+	/* Some may have been dropped: retry one by one, to know which. */
 	for (uint64_t g = r.start.v; g < end; g++)
 		if (guest_mem_drop(s->mem, (struct gfn_range){ GFN(g), 1 }))
 			let_go(s, GFN(g));
 }
 
-/* The pages that are EVICTING still and have been put go; the others stay. */
+/*
+ * Drops the pages that are still EVICTING and have been put; the others stay.
+ */
 static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
@@ -90,7 +94,10 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 	for (uint64_t g = r.start.v, next; g < end; g = next) {
 		next = g + 1;
 		if (s->states[g] != PAGE_EVICTING) {
-			/* A copy may have been put of what was taken back. */
+			/*
+			 * A copy may have been put of a page whose eviction was
+			 * cancelled.
+			 */
 			if (s->states[g] == PAGE_NONE)
 				store_drop(s->store, g);
 			continue;
@@ -111,7 +118,7 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 	pthread_mutex_unlock(lock);
 }
 
-/* A run of resident pages of one shard. */
+/* Evicts a run of resident pages of one shard. */
 int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 {
 	uint64_t put_end = r.start.v + r.nr;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The store sink, by job: sink-store.c (states, faults; begin there),
- * sink-store-evict.c, sink-store-discard.c, sink-store-trouble.c (what can't be
- * read, and errors), sink-store-open.c (options, life).
+ * The store sink by task: sink-store.c (states, faults; start reading there),
+ * sink-store-evict.c, sink-store-discard.c, sink-store-trouble.c (unreadable
+ * pages, errors), sink-store-open.c (options, open and close).
  */
 #ifndef VMM_SINK_SINK_STORE_INTERNAL_H
 #define VMM_SINK_SINK_STORE_INTERNAL_H
@@ -15,10 +15,12 @@
 #include "vmm/util/log.h"
 
 enum page_state {
-	PAGE_NONE,	/* in guest memory, or nowhere: then it is zeros */
+	PAGE_NONE,	/* in guest memory, or never written: zeros */
 	PAGE_EVICTING,	/* being copied; write-protected */
-	PAGE_LOST,	/* damaged in the store; a touch is an error */
-	/* From here on it is in the store, and not in guest memory: */
+	PAGE_LOST,	/* damaged in the store; access is an error */
+	/*
+	 * In the states below the page is in the store and not in guest memory:
+	 */
 	PAGE_STORED,
 	PAGE_LOADING,	/* being read */
 };
@@ -28,20 +30,23 @@ struct sink_shard {
 	struct page_coder *coder;	/* owned; of the shard's thread */
 	uint8_t page[STORE_PAGE_SIZE];	/* of the shard's thread */
 	/* Under the lock: */
-	uint64_t *waiting;	/* owned; frames that can't be had, yet wanted */
+	uint64_t *waiting;	/* owned; touched frames that can't be read */
 	uint64_t nr_waiting;	/* of this shard */
-	/* Of the shard's thread: the pass over them, see sink-store-trouble.c */
+	/*
+	 * Of the shard's thread: its pass over these frames, see
+	 * sink-store-trouble.c
+	 */
 	uint64_t next_waiting, pass_delay_ns;
 	bool pass_helped;
 };
 
-/* What failed last; see sink_store_note(). */
+/* The last failure; see sink_store_note(). */
 struct sink_trouble {
 	pthread_mutex_t lock;	/* guards text, when_ns and said_waiting */
 	char text[128];
 	uint64_t when_ns;
-	bool said_waiting;	/* the last line logged of it was that pages wait */
-	int put_error;		/* that was logged, and when: engine's thread */
+	bool said_waiting;	/* last log line on it: pages wait */
+	int put_error;		/* last logged, and when: engine's thread */
 	uint64_t put_said_ns;
 	struct log_limit put_limit, read_limit, lost_limit;
 };
@@ -56,7 +61,7 @@ struct sink_store {
 	struct page_coder *coder;	/* owned; of the engine's thread */
 	uint8_t page[STORE_PAGE_SIZE];
 	uint64_t put_failed;		/* the frame */
-	struct reclaim_sink_stats stats;	/* its own counts; atomic */
+	struct reclaim_sink_stats stats;	/* of the sink; atomic */
 	struct sink_trouble trouble;
 	unsigned int nr_shards;
 	struct sink_shard shards[];
@@ -70,7 +75,7 @@ static inline struct sink_shard *sink_store_shard(struct sink_store *s,
 	return &s->shards[guest_faults_shard(s->faults, gfn)];
 }
 
-/* A look without the lock: what it says may be over. */
+/* Reads the state without the lock: it may be outdated. */
 static inline enum page_state sink_store_peek(const struct sink_store *s,
 					      uint64_t gfn)
 {
@@ -82,53 +87,61 @@ static inline void sink_store_count(uint64_t *counter, uint64_t n)
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
-/* Under the lock.  A page that leaves the store waits no more. */
+/*
+ * Under the lock.  A page that leaves the store is no longer in the waiting
+ * set.
+ */
 void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 			  enum page_state state);
 
-struct load_times {	/* when a page was asked for, had been read, was in place */
+struct load_times {	/* times: requested, read, in place */
 	uint64_t start, read, end;
 };
 
 /*
- * A page that is STORED, back into guest memory; whoever waits for it goes on.
- * The lock is held before and after, not meanwhile.  0: it is there, or was
- * discarded.  -EBADMSG: it is LOST.  Else it is STORED as before and may be
- * asked for again, and nobody is woken.
+ * Loads a STORED page into guest memory and wakes the threads that wait for it.
+ * The lock is held before and after, not meanwhile. 0: it is resident, or was
+ * discarded.  -EBADMSG: it is LOST.  Any other error: it is STORED as before,
+ * the load may be retried, and no thread is woken.
  */
 int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 		    void *page, struct load_times *t);
 
-/* An owner of guest memory, see guest_mem_set_owner(). */
+/* The owner's function for discards, see guest_mem_set_owner(). */
 int sink_store_discard(void *arg, struct gfn_range range);
-/* Resident pages, and within one shard. */
+/* Evicts resident pages within one shard. */
 int sink_store_evict_run(struct sink_store *s, struct gfn_range r);
-/* Begins with no page at until_ns or later, which is no error. */
+/* Starts no page at until_ns or later, which is no error. */
 int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
 			uint64_t until_ns);
 
 /*
- * sink-store-trouble.c.  The text becomes `last_error`, now.  Nothing is logged.
+ * sink-store-trouble.c.  Sets `last_error` to the text, with the current time.
+ * Does not log.
  */
 void sink_store_note(struct sink_store *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* What store_put() said; 0 is no trouble.  Logged, but not over and over. */
+/*
+ * Notes the result of store_put(); 0 is no error.  Errors are logged,
+ * rate-limited.
+ */
 void sink_store_note_put(struct sink_store *s, int rc);
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc);
 /*
- * Under the lock: a page that is damaged for good, and LOADING.  0: it is LOST.
- * -errno: it could not be made so, and is as before.
+ * Under the lock: makes a LOADING page LOST, as it is permanently damaged. 0:
+ * it is LOST.  -errno: this failed, and the page is as before.
  */
 int sink_store_lose(struct sink_store *s, gfn_t gfn);
 /*
- * Under the lock, in the shard's thread: a page that is STORED, and touched, and
- * could not be read for rc, or one that is NONE and could not be made usable.  It is
- * tried again until it can, or is discarded.
+ * Under the lock, in the shard's thread: adds a touched page to the waiting
+ * set: one that is STORED and could not be read because of rc, or one that is
+ * NONE and could not be made accessible.  It is retried until it succeeds or
+ * the page is discarded.
  */
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
 /* Under the lock. */
 void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn);
-/* Of guest_faults_ops. */
+/* The `again` of guest_faults_ops. */
 void sink_store_again(void *arg, unsigned int shard);
 
 #endif

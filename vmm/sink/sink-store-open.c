@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The store sink's options, its life, and what the engine asks of it. */
+/* The store sink: options, open and close, and the engine's operations. */
 #include "config.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "vmm/util/size.h"
 
 #define MAX_SHARDS 8
-#define RUN_PAGES  64		/* evicted at once: one protection, one drop */
+#define RUN_PAGES  64		/* evicted together: one protection, one drop */
 
 struct options {
 	uint64_t mem_bytes, device_bytes;
@@ -69,7 +69,7 @@ static const struct key keys[] = {
 	{ .name = NULL },
 };
 
-/* text is cut into words; the names point into it. */
+/* text is split into words in place; the names point into it. */
 static int parse_options(char *text, struct options *o, char *why, size_t len)
 {
 	int rc = *text ? key_list_cut(keys, text, o, why, len) : 0;
@@ -245,7 +245,7 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return rc;
 }
 
-/* Calls fn for each run of set bits that is short enough and of one shard. */
+/* Calls fn for runs of set bits, each within the size limit and one shard. */
 static int each_run(struct sink_store *s, const uint64_t *map,
 		    struct gfn_range range,
 		    int (*fn)(struct sink_store *s, struct gfn_range r))
@@ -273,13 +273,13 @@ static int sink_store_evict(struct reclaim_sink *sink,
 				  sink_store_evict_run);
 	if (!rc)
 		rc = sink_census_after(&s->census, ranges, nr, res);
-	/* Full: the rest is kept, as the counts say. */
+	/* Full: the rest stays resident, and is counted as kept. */
 	return rc ? rc : failed == -ENOSPC ? 0 : failed;
 }
 
 /*
- * The engine waits meanwhile: for a slow device not longer than for one that
- * does not answer.  What is left then stays away until it is touched.
+ * The engine waits meanwhile, so a slow device gets no more time than one that
+ * does not respond.  Pages left then stay evicted until they are touched.
  */
 static int sink_store_bring(struct reclaim_sink *sink,
 			    const struct gfn_range *ranges, size_t nr)
@@ -295,7 +295,7 @@ static int sink_store_bring(struct reclaim_sink *sink,
 	return rc;
 }
 
-/* Its counts are of 64 bits each. */
+/* All counters have 64 bits. */
 #define NR_COUNTS (offsetof(struct reclaim_sink_stats, last_error_ns) / 8)
 
 static void sink_store_get_stats(struct reclaim_sink *sink,
@@ -305,7 +305,9 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 	const uint64_t *from = (const uint64_t *)&s->stats;
 	uint64_t *to = (uint64_t *)stats;
 
-	/* Each once: what the guest has seen by now is counted by then. */
+	/*
+	 * Take each lock once, so that all faults completed by now are counted.
+	 */
 	for (unsigned int i = 0; i < s->nr_shards; i++) {
 		pthread_mutex_lock(&s->shards[i].lock);
 		pthread_mutex_unlock(&s->shards[i].lock);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The store sink: what goes wrong, and pages that can't be read for the moment.
+ * The store sink: errors, and pages that can't be read at the moment.
  *
- * Whoever touches such a page waits.  Each shard's thread goes over the waiting
- * pages of its shard again and again, in passes:
+ * A thread that touches such a page waits.  Each shard's thread retries the
+ * waiting pages of its shard in passes:
  *
  *	wait ... pass: [turn] faults [turn] faults ... [turn]   wait ...   pass
- *	 100 ms to 1 s: twice as long after a pass in which no page came back
+ *	 100 ms to 1 s: doubled after a pass in which no page was loaded
  *
- * A turn is a few pages; between two of them the shard's other faults are
- * served.  So each page is tried again a second after the last time at the
- * latest, plus what the pass takes, whatever else happens in the shard; and
- * pages that stay unreadable keep no other from being tried.
+ * A turn is a few pages; between two turns the shard's other faults are served.
+ * So each page is retried at most a second plus the duration of the pass after
+ * the last attempt, whatever else happens in the shard; and pages that stay
+ * unreadable do not prevent others from being retried.
  */
 #include "config.h"
 
@@ -63,8 +63,8 @@ static const char *reason(int rc)
 }
 
 /*
- * The store itself logs what is the matter with its device.  A full one may be
- * so for days: once a minute is enough.
+ * The store itself logs errors of its device.  A store may be full for days:
+ * once a minute is enough.
  */
 void sink_store_note_put(struct sink_store *s, int rc)
 {
@@ -115,10 +115,10 @@ int sink_store_lose(struct sink_store *s, gfn_t gfn)
 }
 
 /*
- * One line for all pages, until none is waited for.  Under one lock, so that
- * lines are in the order in which that was so, and the last one is true.  The
- * line that it is over follows each line that it began, and so needs no limit of
- * its own; when too many begin, the others are not logged, unless they last.
+ * One line for all pages until none is waited for.  Written under one lock, so
+ * that lines are in the order of events and the last one is true.  Each "begin"
+ * line is followed by one "end" line, which so needs no rate limit of its own;
+ * "begin" lines over the limit are not logged unless the condition lasts.
  */
 static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
 {
@@ -168,8 +168,9 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 }
 
 /*
- * Under the lock: a page of zeros, or one that is protected, which is not in the
- * store.  Who waits for it touches it again, and is served by what it is by then.
+ * Under the lock: a zero page, or a protected one, that is not in the store.
+ * The waiting threads retry their access, and the new faults are served by the
+ * page's state at that time.
  */
 static void retouch(struct sink_store *s, gfn_t gfn)
 {
@@ -192,7 +193,7 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 		if (g == nr)
 			return true;
 		sh->next_waiting = g + 1;
-		/* Not where another thread loads it. */
+		/* Not if another thread is loading it. */
 		if (s->states[g] == PAGE_STORED) {
 			rc = sink_store_load(s, GFN(g), sh->coder, sh->page,
 					     &times);
@@ -200,7 +201,7 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 		} else if (s->states[g] == PAGE_NONE) {
 			retouch(s, GFN(g));
 		}
-		/* Once a pass, for what was not logged when it began. */
+		/* Once per pass, in case the first failure was not logged. */
 		if (rc && begins)
 			say_waiting(s, GFN(g), rc);
 		begins = false;

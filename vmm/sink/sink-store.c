@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The store as a sink: pages leave guest memory for a store of ours and come
- * back when they are touched (userfaultfd).
+ * The store as a sink: pages are evicted from guest memory to a store in this
+ * process and faulted in when they are touched (userfaultfd).
  *
  *	NONE --protect, copy--> EVICTING --drop from memory--> STORED
  *	  ^                        |                            |  ^
@@ -12,21 +12,22 @@
  *	  +--- discarded (from all states) --- LOST <- damaged -+
  *
  * A page is write-protected before it is copied.  A vCPU that writes meanwhile
- * waits; its fault takes EVICTING back to NONE and lifts the protection, and
- * the copy is thrown away.  Pages are dropped under the shard's lock and only
- * if still EVICTING, so no write is ever lost; and what is missing is served
- * by its state, so nobody reads a zero page in its place.
+ * waits; its fault changes EVICTING back to NONE and removes the protection,
+ * and the copy is discarded.  Pages are dropped under the shard's lock and only
+ * if still EVICTING, so no write is ever lost; and a fault on a missing page is
+ * served by its state, so no access finds a zero page in its place.
  *
- * Only the engine's thread takes a page from NONE.  So what a discard made NONE
- * while somebody works on it without the lock is never EVICTING or LOADING anew
- * when they look again: an eviction or a prefetch is that thread itself, and to
- * evict what a shard's thread loads, the page must be touched first, which that
- * shard's thread would have to serve.
+ * Only the engine's thread changes a page from NONE.  So if a discard sets a
+ * page to NONE while a thread works on it without the lock, that thread will
+ * not find it EVICTING or LOADING again when it rechecks: an eviction or a
+ * prefetch runs in the engine's thread itself, and a page that a shard's thread
+ * is loading can be evicted only after another touch, which that same thread
+ * would have to serve.
  *
  * Locking: a shard's lock guards the states of its frames, and their drop from
  * guest memory.  Order: shard -> store.  It is not held while pages are
- * compressed, decompressed, or read from a device.  Nobody touches guest memory
- * with it: the fault would need it.
+ * compressed, decompressed, or read from a device.  Guest memory is not touched
+ * with it held: serving the fault needs it.
  */
 #include "config.h"
 
@@ -74,7 +75,7 @@ static void wake(struct sink_store *s, gfn_t gfn)
 	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
 }
 
-/* Under the lock: the page's first touch, or what a discard left. */
+/* Under the lock: a first touch of a page, or of one that was discarded. */
 static void serve_zero(struct sink_store *s, gfn_t gfn)
 {
 	int rc = guest_faults_zero(s->faults, gfn);
@@ -86,7 +87,7 @@ static void serve_zero(struct sink_store *s, gfn_t gfn)
 		wake(s, gfn);	/* -EEXIST: two threads touched it at once */
 }
 
-/* What was read, or failed to be; the page is LOADING. */
+/* Completes a read, or a failed one; the page is LOADING. */
 static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
 			int rc)
 {
@@ -121,7 +122,7 @@ int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	rc = store_get(s->store, coder, gfn.v, page);
 	t->read = t->end = clock_now_ns();
 	pthread_mutex_lock(lock);
-	/* Discarded meanwhile, and who waited was woken then. */
+	/* Discarded meanwhile; the waiting threads were woken then. */
 	if (s->states[gfn.v] != PAGE_LOADING)
 		return 0;
 	rc = put_in_place(s, gfn, page, rc);
@@ -136,7 +137,10 @@ static void serve_stored(struct sink_store *s, struct sink_shard *sh, gfn_t gfn)
 	struct load_times times;
 	int rc;
 
-	/* Not once more for each who touches it: it is tried again in time. */
+	/*
+	 * No extra attempt for each thread that touches it: retries are
+	 * scheduled.
+	 */
 	if (bitmap_test(sh->waiting, gfn.v))
 		return;
 	rc = sink_store_load(s, gfn, sh->coder, sh->page, &times);
@@ -154,7 +158,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 	pthread_mutex_lock(&sh->lock);
 	switch ((enum page_state)s->states[gfn.v]) {
 	case PAGE_EVICTING:
-		/* Discarded before it was begun with, when it was resident. */
+		/* Was resident; discarded before its eviction started. */
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		serve_zero(s, gfn);
 		break;
@@ -168,7 +172,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 		serve_stored(s, sh, gfn);
 		break;
 	case PAGE_LOADING:
-		break;		/* who loads it wakes */
+		break;		/* the loading thread wakes */
 	}
 	pthread_mutex_unlock(&sh->lock);
 }
@@ -183,7 +187,7 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		sink_store_count(&s->stats.nr_cancelled, 1);
 	}
-	/* STORED: it has gone meanwhile, and is missed when they try again. */
+	/* STORED: evicted meanwhile; the retried access is a missing fault. */
 	if (s->states[gfn.v] == PAGE_NONE)
 		rc = guest_faults_protect(s->faults,
 					  (struct gfn_range){ gfn, 1 }, false);
@@ -200,7 +204,10 @@ const struct guest_faults_ops sink_store_faults = {
 	.again = sink_store_again,
 };
 
-/* 0, -EBADMSG (the page is lost: others may not be), or why none can be read. */
+/*
+ * 0, -EBADMSG (this page is lost; others may be readable), or why no page can
+ * be read.
+ */
 static int prefetch_page(struct sink_store *s, gfn_t gfn)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, gfn)->lock;
@@ -212,7 +219,10 @@ static int prefetch_page(struct sink_store *s, gfn_t gfn)
 	pthread_mutex_lock(lock);
 	if (s->states[gfn.v] == PAGE_STORED) {
 		rc = sink_store_load(s, gfn, s->coder, s->page, &times);
-		/* Who came while it was LOADING, and waits for its own turn. */
+		/*
+		 * Threads that touched it while it was LOADING wait for a retry
+		 * of their own.
+		 */
 		if (rc)
 			wake(s, gfn);
 	}

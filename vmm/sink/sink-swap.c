@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages from everybody,
- * guest included, and writes them to swap; the next touch brings them back.
- * The kernel keeps the data: whatever becomes of us, nothing is lost.
+ * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages from all page
+ * tables, the guest's included, and writes them to swap; the next touch faults
+ * them in.  The kernel keeps the data: nothing is lost if this process dies.
  *
- * The kernel (mm/madvise.c) does not look at accessed bits for MADV_PAGEOUT;
- * whoever calls evict() has.
+ * The kernel (mm/madvise.c) ignores accessed bits for MADV_PAGEOUT; the caller
+ * of evict() has checked them.
  */
 #include "config.h"
 
@@ -41,7 +41,7 @@ static bool is_remote(const struct sink_swap *s)
 	return guest_mem_pid(s->mem) != getpid();
 }
 
-/* Bytes of swap that are free, or -errno. */
+/* Bytes of free swap, or -errno. */
 static int64_t swap_free(void)
 {
 	uint64_t bytes = 0;
@@ -61,7 +61,7 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 			 "huge pages that can go");
 		return -EOPNOTSUPP;
 	}
-	/* Of no bytes: only asks whether the kernel knows the advice. */
+	/* With zero bytes this only checks that the kernel knows the advice. */
 	if (madvise(NULL, 0, MADV_PAGEOUT)) {
 		snprintf(why, len, "this kernel has no MADV_PAGEOUT: Linux 5.4 "
 			 "or later is needed, with CONFIG_ADVISE_SYSCALLS");
@@ -121,9 +121,9 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 }
 
 /*
- * Another process'.  The call stops at a range that it refuses (locked, huge
- * pages of hugetlbfs): that one is left and the others go on; what it did, the
- * residency tells.
+ * For another process.  The call stops at a range that it refuses (locked,
+ * hugetlb pages): that range is skipped and the others are continued; the
+ * number of evicted pages is taken from the residency.
  */
 static int advise_process(struct sink_swap *s, const struct iovec *iov,
 			  size_t nr, int advice)
@@ -149,9 +149,9 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 }
 
 /*
- * One advice for many ranges.  Our own process takes madvise(), which needs no
- * privilege and knows all advice in every kernel; a range that it refuses stays
- * resident and counts as kept.
+ * One advice for many ranges.  For our own process it uses madvise(), which
+ * needs no privilege and supports all advice in every kernel; a range that it
+ * refuses stays resident and counts as kept.
  */
 static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 		  int advice)
@@ -164,8 +164,8 @@ static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 }
 
 /*
- * Where the host has the first part of a range, which is taken off it: slots may
- * follow each other in the guest and not here.  False: that is no RAM.
+ * Takes the first part of a range off it, as host addresses: slots may be
+ * adjacent in the guest but not in the host.  False: it is not RAM.
  */
 static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
 		     struct iovec *iov)
@@ -217,8 +217,8 @@ static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 }
 
 /*
- * MADV_PAGEOUT takes what is mapped.  What of a memfd is resident and not
- * mapped is mapped first; the holes between must not be filled.
+ * MADV_PAGEOUT evicts only mapped pages.  Resident pages of a memfd that are
+ * not mapped are mapped first; holes between them must not be filled.
  */
 static int map_resident(const struct sink_swap *s, struct gfn_range r)
 {
@@ -233,7 +233,7 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	return rc;
 }
 
-/* Of a file: pages that the guest's process has not mapped just now. */
+/* For a file: pages that the guest's process does not map at the moment. */
 static void page_out_unmapped(const struct sink_swap *s,
 			      const struct gfn_range *ranges, size_t nr)
 {

@@ -80,7 +80,7 @@ static int look(const struct sink_census *c, const struct gfn_range *ranges,
 int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
 		       size_t nr)
 {
-	/* All of them first: the bitmaps end where guest memory does. */
+	/* Check all ranges first: the bitmaps end where guest memory ends. */
 	for (size_t i = 0; i < nr; i++)
 		if (!guest_mem_is_ram(c->mem, ranges[i]))
 			return -EFAULT;

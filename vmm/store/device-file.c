@@ -19,16 +19,17 @@ struct file_device {
 	int fd;			/* owned */
 	bool is_block;
 	/*
-	 * O_DIRECT: errors are told by the write that meets them, and memory
-	 * that was saved does not become page cache.  Atomic.
+	 * O_DIRECT: a write reports its own I/O errors, and evicted memory does
+	 * not end up in the page cache.  Atomic.
 	 */
 	bool is_direct;
 	char name[];
 };
 
 /*
- * A file system that took O_DIRECT at open() can still not have it.  True: it is
- * given up, by us or by another thread, and the caller may try again, once.
+ * A file system that accepts O_DIRECT at open() may still not support it.
+ * True: O_DIRECT was turned off, by us or by another thread, and the caller may
+ * retry once.
  */
 static bool give_up_direct(struct file_device *f, bool *tried)
 {
@@ -82,7 +83,7 @@ static int write_all(struct file_device *f, const void *buf, size_t len,
 	return 0;
 }
 
-/* Through the page cache, an error would be told by nobody but fdatasync(). */
+/* Through the page cache, only fdatasync() would report an error. */
 static int file_write(struct store_device *dev,
 		      const struct store_worker *worker, const void *buf,
 		      size_t len, uint64_t offset)
@@ -127,7 +128,7 @@ static const struct store_device_ops file_ops = {
 	.close = file_close,
 };
 
-/* A file that is there is somebody's: only block devices may be. */
+/* An existing file belongs to somebody: only block devices may exist. */
 static int open_path(struct file_device *f, const char *path)
 {
 	struct stat st;
@@ -139,7 +140,7 @@ static int open_path(struct file_device *f, const char *path)
 	f->is_direct = true;
 	f->fd = open(path, flags | O_DIRECT, 0600);
 	if (f->fd < 0 && errno == EINVAL) {
-		/* Some kernels have made the file before they refuse. */
+		/* Some kernels create the file before they fail. */
 		if (!f->is_block)
 			unlink(path);
 		f->is_direct = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Each worker has a connection of its own, which is made anew when it has
- * broken; a server that allows only one has one worker.  libnbd's asynchronous
- * calls are used, so that a request can be given up: by closing its connection.
+ * Each worker has its own connection and reconnects when it breaks; a server
+ * that allows only one connection has one worker. libnbd's asynchronous calls
+ * are used, so that a request can be abandoned by closing its connection.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 
 #define CONNECT_NS   (5 * NSEC_PER_SEC)
 #define CONNECT_AGAIN_MS 100
-#define TCP_GONE_MS  10000	/* a host that does not even acknowledge */
+#define TCP_GONE_MS  10000	/* a host that sends no acknowledgements */
 #define TCP_PROBE_S  3
 
 struct nbd_device {
@@ -53,8 +53,8 @@ static void drop(struct nbd_device *d, unsigned int i)
 }
 
 /*
- * Lets libnbd go on with what it has to do, once.  0; -ETIMEDOUT: nothing until
- * then; -ECANCELED; or -errno: the connection is broken.
+ * Lets libnbd make progress once.  0; -ETIMEDOUT: no event until then;
+ * -ECANCELED; or -errno: the connection is broken.
  */
 static int step(struct nbd_handle *nbd, const struct store_worker *w,
 		uint64_t until_ns)
@@ -88,13 +88,15 @@ static int step(struct nbd_handle *nbd, const struct store_worker *w,
 	return rc ? error_of() : 0;
 }
 
-/* A host that is gone is found out in seconds, not in a quarter of an hour. */
+/*
+ * An unreachable host is detected in seconds, not after a quarter of an hour.
+ */
 static void watch_peer(struct nbd_handle *nbd)
 {
 	int fd = nbd_aio_get_fd(nbd), on = 1, s = TCP_PROBE_S;
 	unsigned int ms = TCP_GONE_MS;
 
-	/* Each fails on a Unix socket, where it is not needed. */
+	/* These fail on a Unix socket, where they are not needed. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
@@ -123,8 +125,8 @@ static int connect_once(struct nbd_handle **nbdp, const char *uri,
 }
 
 /*
- * The worker may be NULL.  A Unix socket whose server takes no connections, and
- * has as many waiting as it may, says EAGAIN: that is no answer, either.
+ * The worker may be NULL.  A Unix socket with a full backlog, whose server
+ * accepts no connections, returns EAGAIN: that counts as no response, too.
  */
 static int connect_to(struct nbd_handle **nbdp, const char *uri,
 		      const struct store_worker *w)
@@ -142,7 +144,7 @@ static int connect_to(struct nbd_handle **nbdp, const char *uri,
 	return rc;
 }
 
-/* What has been read from the start is what the server has to have still. */
+/* After a reconnect the server must still have what we read at the start. */
 static bool is_usable(const struct nbd_device *d, struct nbd_handle *nbd)
 {
 	int64_t size = nbd_get_size(nbd);
@@ -151,7 +153,7 @@ static bool is_usable(const struct nbd_device *d, struct nbd_handle *nbd)
 	       !nbd_is_read_only(nbd);
 }
 
-/* A connection that the server has closed meanwhile is found out here. */
+/* Detects that the server has closed the connection meanwhile. */
 static int get_connection(struct nbd_device *d, const struct store_worker *w)
 {
 	struct nbd_handle **nbd = &d->conns[w->index];
@@ -171,8 +173,8 @@ static int get_connection(struct nbd_device *d, const struct store_worker *w)
 }
 
 /*
- * Over the worker's connection, which is dropped when it is of no more use.
- * *sent: the server may have heard of it.
+ * Tries a request over the worker's connection, which is dropped when it is
+ * unusable.  *sent: the server may have received the request.
  */
 static int try(struct nbd_device *d, const struct store_worker *w,
 	       enum request what, void *buf, size_t len, uint64_t offset,
@@ -203,7 +205,7 @@ static int try(struct nbd_device *d, const struct store_worker *w,
 			rc = is_broken(nbd) ? -ECONNRESET :
 					      step(nbd, w, UINT64_MAX);
 	}
-	/* An error that the server answered: all is well with the connection. */
+	/* An error returned by the server: the connection is fine. */
 	if (done < 0 && !is_broken(nbd))
 		*sent = false;
 	else if (rc)
@@ -218,7 +220,7 @@ static int nbd_read(struct store_device *dev, const struct store_worker *w,
 	bool sent;
 	int rc = try(d, w, READ, buf, len, offset, &sent);
 
-	/* Once more over a new connection, as the old one has broken. */
+	/* Retry once over a new connection, as the old one has broken. */
 	if (rc && sent && rc != -ECANCELED)
 		rc = try(d, w, READ, buf, len, offset, &sent);
 	return rc;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Chunks of lines in a list.  When the last is full, a hand looks at the next
- * three chunks for stale lines, and joins a chunk to the one before where both
- * have room in one:
+ * Chunks of lines in a list.  When the last is full, the hand scans the next
+ * three chunks for stale lines, and merges a chunk into the one before if both
+ * fit in one:
  *
  *     head                  hand                      tail
  *     [..abc]->[abcdefg.]->[abcde...]->[a-b--cd-]->[ab-cdefg]
- *     pop               behind: looked at    ahead: the next
+ *     pop               behind: scanned      ahead: the next
  *
- * So a push looks at some thousand lines at most, and at three on average.  The
- * hand is done with a round before half as many lines were pushed as there were
- * when it began, so that no more than about half of all lines are stale.
+ * So a push scans some thousand lines at most, and three on average.  The hand
+ * completes a round before half as many lines are pushed as there were at its
+ * start, so that no more than about half of all lines are stale.
  */
 #include "config.h"
 
@@ -31,7 +31,7 @@ struct chunk {
 
 struct fifo {
 	struct chunk *head, *tail;	/* owned, with all between; never NULL */
-	struct chunk *hand;		/* the last looked at; NULL: none is */
+	struct chunk *hand;		/* the last scanned; NULL: none */
 };
 
 static struct chunk *new_chunk(void)
@@ -84,7 +84,7 @@ static void throw_out(struct chunk *c,
 	c->nr = nr;
 }
 
-/* The lines of the next one, and then that is freed. */
+/* Appends the lines of the next chunk, and frees that. */
 static void join_next(struct fifo *f, struct chunk *c)
 {
 	struct chunk *next = c->next;
@@ -100,7 +100,7 @@ static void join_next(struct fifo *f, struct chunk *c)
 	free(next);
 }
 
-/* At the chunk after the hand; in the end the hand begins anew. */
+/* Scans the chunk after the hand; at the end the hand starts over. */
 static void look_at_next(struct fifo *f,
 			 bool (*is_stale)(struct fifo_line line, void *arg),
 			 void *arg)
@@ -139,7 +139,7 @@ int fifo_push(struct fifo *f, struct fifo_line line,
 	return 0;
 }
 
-/* The head, with a line in it, unless there is none. */
+/* The head; it has a line unless the queue is empty. */
 static struct chunk *first_chunk(struct fifo *f)
 {
 	while (!f->head->nr && f->head->next) {
@@ -153,7 +153,7 @@ static struct chunk *first_chunk(struct fifo *f)
 	return f->head;
 }
 
-/* An empty chunk is left for fifo_unpop(). */
+/* An empty chunk is kept for fifo_unpop(). */
 bool fifo_pop(struct fifo *f, struct fifo_line *line)
 {
 	struct chunk *c = first_chunk(f);

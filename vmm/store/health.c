@@ -15,9 +15,9 @@
 
 #define TELL_AGAIN_NS (60 * NSEC_PER_SEC)
 
-/* Failing reads, failing writes, (discards: not told), and no answers. */
+/* Failing reads, failing writes, (discards: not reported), and a stall. */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
-/* A line for the begin of each of them, and then for the end of each. */
+/* A log line for the begin of each of them, then one for the end of each. */
 enum {
 	LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, LINE_SEGMENT,
 	NR_LINES
@@ -30,14 +30,14 @@ struct health {
 	int errors[NR_HEALTH_KINDS];	/* of the last request; 0 */
 	bool stalled;
 	uint64_t stalled_ns;	/* since when */
-	enum health_kind stalled_kind;	/* the first without an answer */
+	enum health_kind stalled_kind;	/* the first without a response */
 	bool has_news;		/* atomic */
 	struct {
-		bool is_told;	/* it has begun, and so the end will be */
-		uint64_t told_ns;	/* the last time; 0: never */
+		bool is_told;	/* the begin is logged, so the end will be */
+		uint64_t told_ns;	/* last time logged; 0: never */
 	} troubles[NR_TROUBLES];
 	struct {
-		char text[256];	/* "": nothing to say */
+		char text[256];	/* "": nothing to log */
 		enum log_level level;
 		struct log_limit limit;
 	} lines[NR_LINES];
@@ -49,7 +49,7 @@ static const char *const verbs[NR_HEALTH_KINDS] = {
 	[HEALTH_DISCARD] = "discard",
 };
 
-/* What it means for pages, as the reader of the log wants to know that. */
+/* What each means for pages, for the reader of the log. */
 static const char *const effects[NR_HEALTH_KINDS] = {
 	[HEALTH_READ] = "whoever needs a page that is on it waits",
 	[HEALTH_WRITE] = "pages stay in memory",

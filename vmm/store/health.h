@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How the device of a store is: counters, the last error, and the log lines.
- * A trouble has one line when it begins and one when it is over, however many
- * requests it meets, and with whichever errors.  Of a device that comes and goes
- * that is told once a minute, and if it lasts.
+ * The health of a store's device: counters, the last error, and the log lines.
+ * A problem has one line when it begins and one when it is over, however many
+ * requests fail, and with whichever errors.  For a device that keeps failing
+ * and recovering, they are logged once a minute, and when a problem lasts.
  *
- * Locking: any thread; a lock of its own, below all others.  Lines are written by
- * health_say() alone, as that can take any time when nobody reads them.
+ * Locking: any thread; a lock of its own, below all others.  Only health_say()
+ * writes lines, as that can block for any time if nobody reads them.
  */
 #ifndef VMM_STORE_HEALTH_H
 #define VMM_STORE_HEALTH_H
@@ -16,21 +16,21 @@
 enum device_state {
 	DEVICE_NONE,		/* there is no device */
 	DEVICE_OK,
-	DEVICE_STALLED,		/* a request has no answer for too long */
+	DEVICE_STALLED,		/* a request is past its timeout */
 	DEVICE_FAILED,		/* the last read or the last write failed */
 };
 
 struct health_stats {
 	enum device_state state;
 	/*
-	 * Without an answer in time.  Discards are counted with writes, where
-	 * they stall the device: if it does one request at a time.
+	 * Not answered before the timeout.  Discards that stall the device (one
+	 * that does one request at a time) count as writes.
 	 */
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;
 	uint64_t nr_no_space;		/* of the write errors: ENOSPC, EDQUOT */
-	uint64_t nr_disconnected;	/* of both: the server is not reached */
-	uint64_t nr_damaged;		/* pages lost: not what was written */
+	uint64_t nr_disconnected;	/* of both: the server is unreachable */
+	uint64_t nr_damaged;		/* pages lost: contents differ */
 	uint64_t nr_wrong_segments;	/* by health_wrong_segment() */
 	char last_error[128];		/* "": none so far */
 	uint64_t last_error_ns;		/* clock_now_ns() */
@@ -40,29 +40,31 @@ enum health_kind { HEALTH_READ, HEALTH_WRITE, HEALTH_DISCARD, NR_HEALTH_KINDS };
 
 struct health;
 
-/* name: of the device, copied.  NULL: no memory.  With one user. */
+/* name: of the device, copied.  NULL: no memory.  It has one user. */
 struct health *health_new(const char *name);
-/* One user more, and one less: the last one frees it. */
+/* Adds a user; removes one: the last one frees it. */
 struct health *health_get(struct health *h);
 void health_put(struct health *h);
 
 /* A read or write ended: rc is 0 or -errno. */
 void health_result(struct health *h, enum health_kind kind, int rc);
-/* What was kept of a page is not what was put: lost for good. */
+/*
+ * The stored data of a page differ from what was put: it is lost permanently.
+ */
 void health_damaged(struct health *h, uint64_t page);
 /*
- * In the segment at that place not all was found that should be there.  It is
- * left as it is: a get may read it right.
+ * The segment at that offset does not have all records that should be there.
+ * It is left as it is: a get may read them correctly.
  */
 void health_wrong_segment(struct health *h, uint64_t at);
-/* A request has had no answer for ns: the device is stalled. */
+/* A request was not answered for ns: the device is stalled. */
 void health_late(struct health *h, enum health_kind kind, uint64_t ns);
-/* It is so still; to be called now and then. */
+/* The device is still stalled; to be called periodically. */
 void health_is_late(struct health *h);
-/* No request is late any more. */
+/* No request is late now. */
 void health_answers(struct health *h);
 
-/* Whether there are lines to write, and writing them: hold no lock for that. */
+/* Whether there are lines to write; writes them: call it without locks held. */
 bool health_has_news(const struct health *h);
 void health_say(struct health *h);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One page as few bytes: pages of one repeated 8-byte word need none, others
- * are compressed by LZ4 or Zstandard, and what does not get smaller stays as it
- * is.  One coder a thread; the coders share nothing.
+ * Encodes one page in few bytes: pages of one repeated 8-byte word need none,
+ * others are compressed by LZ4 or Zstandard, and incompressible pages are kept
+ * as they are.  One coder per thread; coders share nothing.
  */
 #ifndef VMM_STORE_PAGE_CODE_H
 #define VMM_STORE_PAGE_CODE_H
@@ -22,7 +22,7 @@ enum page_kind {		/* in stored records: never renumber */
 struct page_coder;
 
 /*
- * how: PAGE_LZ4, PAGE_ZSTD, or PAGE_RAW (no compression).  level is of
+ * how: PAGE_LZ4, PAGE_ZSTD, or PAGE_RAW (no compression).  level is for
  * Zstandard, 0 for its default.  0, -EINVAL or -ENOMEM.
  */
 int page_coder_new(struct page_coder **coderp, enum page_kind how, int level);
@@ -30,7 +30,7 @@ void page_coder_free(struct page_coder *coder);
 
 struct page_code {
 	enum page_kind kind;
-	uint64_t word;		/* PAGE_SAME: what the page is full of */
+	uint64_t word;		/* PAGE_SAME: the repeated word */
 	size_t len;		/* of data; 0 for PAGE_SAME */
 	const void *data;	/* the page itself or the coder's own buffer */
 };
@@ -41,13 +41,13 @@ struct page_code {
  */
 void page_encode(struct page_coder *coder, const void *page,
 		 struct page_code *code);
-/* 0, or -EBADMSG: the data are no page of that kind. */
+/* 0, or -EBADMSG: the data are not a page of that kind. */
 int page_decode(struct page_coder *coder, const struct page_code *code,
 		void *page);
 
-/* Of a whole page, to find out damage. */
+/* Of a whole page, to detect damage. */
 uint32_t page_checksum(const void *page);
-/* Of what a page is kept as. */
+/* Of the encoded data of a page. */
 uint32_t page_code_checksum(const void *data, size_t len);
 
 #endif

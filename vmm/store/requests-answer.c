@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What follows from an answer, and from there being none. */
+/* Handles answers of the device, and missing ones. */
 #include "config.h"
 
 #include <errno.h>
@@ -7,10 +7,13 @@
 #include "vmm/store/requests-internal.h"
 #include "vmm/util/clock.h"
 
-#define FIRST_DELAY   5		/* timeouts, until writes are tried again */
+#define FIRST_DELAY   5		/* timeouts, until writes are retried */
 #define MOST_DELAY_NS (300 * NSEC_PER_SEC)
 
-/* Nobody waits for a probe, nor for a discard that leaves a worker for reads. */
+/*
+ * No thread waits for a probe, nor for a discard that leaves a worker for
+ * reads.
+ */
 static bool is_waited_for(const struct requests *q, const struct request *r)
 {
 	return r->kind == KIND_READ || r->kind == KIND_WRITE ||
@@ -31,7 +34,7 @@ static enum health_kind health_kind(const struct request *r)
 	       r->kind == KIND_DISCARD ? HEALTH_DISCARD : HEALTH_READ;
 }
 
-/* Nobody waits for it any more. */
+/* The device is stalled: waiting threads stop waiting. */
 static void stall(struct requests *q)
 {
 	q->is_stalled = true;
@@ -40,7 +43,7 @@ static void stall(struct requests *q)
 		pthread_cond_broadcast(&r->done);
 }
 
-/* Writes that wait for a discard, which was to be done before them. */
+/* Completes writes that were queued behind a discard of their range. */
 static void complete_writes_behind(struct requests *q,
 				   const struct request *discard, int rc)
 {
@@ -59,7 +62,7 @@ void request_set_late(struct requests *q, struct request *r, uint64_t now)
 	r->is_late = true;
 	if (r->kind == KIND_DISCARD)
 		complete_writes_behind(q, r, -ETIMEDOUT);
-	/* It may be the place alone: others may have answered. */
+	/* Only this place may be affected: others may have answered. */
 	if (!is_waited_for(q, r))
 		return;
 	health_late(q->health, health_kind(r), now - r->start_ns);
@@ -72,8 +75,8 @@ static bool was_given_up(const struct request *r, int rc)
 }
 
 /*
- * A server that reads and never writes costs a segment each time it is tried:
- * less and less often.
+ * Each attempt costs a segment if the server serves reads but never writes: so
+ * writes are retried less and less often.
  */
 static void put_off_writes(struct requests *q)
 {
@@ -95,7 +98,10 @@ static void remove_queued_discards(struct requests *q)
 	}
 }
 
-/* It can still be done, over whatever is written there by then. */
+/*
+ * The request may still be executed later, over whatever is written there by
+ * then.
+ */
 static void lost_answer(struct requests *q, const struct request *r)
 {
 	if (r->kind == KIND_WRITE)
@@ -103,7 +109,7 @@ static void lost_answer(struct requests *q, const struct request *r)
 	if (r->kind != KIND_DISCARD)
 		return;
 	complete_writes_behind(q, r, -ENOLINK);
-	/* Each could cost a segment, and nothing depends on them. */
+	/* Each discard could cost a segment, and nothing depends on them. */
 	q->never_discards = true;
 	remove_queued_discards(q);
 }
@@ -115,8 +121,8 @@ static void say_if_well(struct requests *q)
 }
 
 /*
- * An error is an answer, unless the request was given up.  That of a discard can
- * come from this host, which does not know how to do it.
+ * An error is an answer, unless the request was abandoned.  An error of a
+ * discard is not: it can come from this host, if it does not support discards.
  */
 static bool is_answer(const struct request *r, int rc)
 {
@@ -146,6 +152,6 @@ void request_end(struct requests *q, struct request *r, int rc)
 		lost_answer(q, r);
 	request_complete(q, r, rc);
 	say_if_well(q);
-	/* One that waited for this one's range. */
+	/* Wake a worker for a request that waited for this one's range. */
 	pthread_cond_signal(&q->work);
 }

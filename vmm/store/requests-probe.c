@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Probes: small reads that find out whether a stalled device answers again.
+ * Probes: small reads that check whether a stalled device answers again.
  *
  * A device can have one place that never answers while the others do.  So each
- * probe asks another place, of those that have been written and not discarded
- * since (one that was never written can be answered without the medium).  The
- * places are multiples of the golden ratio, modulo the part in use: any few of
- * them in a row are far apart, and none is left out.
+ * probe reads another place, among those that were written and not discarded
+ * since (a read of one that was never written may not reach the medium).  The
+ * places are multiples of the golden ratio, modulo the part in use: consecutive
+ * ones are far apart, and none is left out.
  *
- * A MiB with such a place takes one worker and no more: nothing else in it is
- * read while it has no answer.
+ * A MiB with such a place blocks only one worker: nothing else in it is read
+ * while a request there is without an answer.
  */
 #include "config.h"
 
@@ -20,7 +20,7 @@
 
 #define UNIT_BYTES (UINT64_C(1) << 20)
 #define UNIT_BLOCKS (UNIT_BYTES / STORE_DEVICE_BLOCK)
-#define GROUP_UNITS 4096	/* counted together, not to go through all */
+#define GROUP_UNITS 4096	/* counted together, to search faster */
 #define GOLDEN	   UINT32_C(2654435769)	/* 2^32 / 1.618... */
 
 bool requests_probe_init(struct requests *q, uint64_t bytes)
@@ -50,7 +50,7 @@ static void count_again(struct requests *q, uint64_t first, uint64_t end)
 	}
 }
 
-/* Only units that are inside the range as a whole are no more in use. */
+/* Only units completely inside the range are marked as no longer in use. */
 void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
 			 bool in_use)
 {
@@ -70,7 +70,7 @@ void requests_set_in_use(struct requests *q, size_t len, uint64_t offset,
 	count_again(q, first, end);
 }
 
-/* The n-th unit that is in use: by groups, then words, then bits. */
+/* Finds the n-th unit in use: by groups, then words, then bits. */
 static uint64_t nth_in_use(const struct requests *q, uint64_t n)
 {
 	uint64_t group = 0, unit, nr;
@@ -100,7 +100,7 @@ static uint64_t next_place(struct requests *q)
 				     STORE_DEVICE_BLOCK : 0;
 }
 
-/* One that is late has told what it can: another may be sent meanwhile. */
+/* A late probe does not count: another may be sent meanwhile. */
 static bool is_probing(const struct requests *q)
 {
 	for (const struct request *r = q->list; r; r = r->next)

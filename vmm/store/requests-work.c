@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The threads: workers, which do what is asked, and the watcher. */
+/* The threads: workers, which execute requests, and the watcher. */
 #include "config.h"
 
 #include <errno.h>
@@ -12,14 +12,17 @@
 
 #define CANCEL_FACTOR	5		/* timeouts */
 /*
- * A write or discard that is given up costs a segment: not while a server that
- * is slow, or is started again, may answer.
+ * Abandoning a write or discard costs a segment: wait long enough for a server
+ * that is slow, or is being restarted.
  */
 #define GIVE_UP_NS	(30 * NSEC_PER_SEC)
 #define LOOKS_A_TIMEOUT 4
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
-/* One discard at a time, and what changes a range after what changes it now. */
+/*
+ * One discard at a time; a change of a range must wait for a running change of
+ * it.
+ */
 static bool may_start(const struct requests *q, const struct request *r)
 {
 	if (r->phase != QUEUED)
@@ -81,7 +84,7 @@ static void start(struct requests *q, struct request *r,
 	r->worker = w;
 	r->start_ns = clock_now_ns();
 	q->nr_started++;
-	/* What was meant for the request before. */
+	/* Clear a cancellation meant for the previous request. */
 	while (!eventfd_read(w->cancel_fd, &none))
 		;
 	if (q->watcher_sleeps)
@@ -93,7 +96,7 @@ static void start(struct requests *q, struct request *r,
 	say_news(q);
 }
 
-/* Gives the lock back.  The last to leave turns off the light. */
+/* Releases the lock.  The last user frees the resources. */
 static void leave(struct requests *q, bool is_thread)
 {
 	bool last = !--q->nr_users;
@@ -153,7 +156,7 @@ static void cancel(struct request *r)
 	eventfd_write(r->worker->cancel_fd, 1);
 }
 
-/* Of a request that runs: when to look at it again. */
+/* Checks a running request's deadlines; returns when to check it again. */
 static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 {
 	uint64_t late_ns = r->start_ns + q->timeout_ns;
@@ -170,13 +173,13 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 	return UINT64_MAX;
 }
 
-/* When to look again. */
+/* Checks all requests; returns when to check again. */
 static uint64_t look(struct requests *q)
 {
 	uint64_t now = clock_now_ns();
 	uint64_t next = now + q->timeout_ns / LOOKS_A_TIMEOUT;
 
-	/* requests_cancel_queued() does not remove what runs. */
+	/* requests_cancel_queued() does not remove running requests. */
 	for (struct request *r = q->list; r; r = r->next) {
 		uint64_t again = UINT64_MAX;
 
@@ -215,7 +218,10 @@ static void *watch(void *arg)
 
 	pthread_mutex_lock(&q->lock);
 	while (!q->is_stopping) {
-		/* Asleep only after a time without requests: they come dense. */
+		/*
+		 * Sleep only after a period without requests: they come in
+		 * bursts.
+		 */
 		q->watcher_sleeps = !q->is_stalled && !q->writes_delay_ns &&
 				    q->nr_started == seen && !anything_runs(q);
 		seen = q->nr_started;
@@ -223,7 +229,7 @@ static void *watch(void *arg)
 			pthread_cond_wait(&q->watch, &q->lock);
 		} else {
 			until = look_and_say(q);
-			/* That may have been without the lock. */
+			/* The lock may have been released meanwhile. */
 			if (!q->is_stopping)
 				cond_wait_until(&q->watch, &q->lock, until);
 		}

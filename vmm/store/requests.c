@@ -30,7 +30,7 @@ bool requests_is_stalled(struct requests *q)
 	return is_stalled;
 }
 
-/* Writes and discards. */
+/* Whether writes and discards are refused. */
 static bool refuses_changes(const struct requests *q)
 {
 	return q->is_stalled || q->writes_from_ns;
@@ -46,7 +46,10 @@ bool requests_refuses_writes(struct requests *q)
 	return refuses;
 }
 
-/* False: it is not done, and is late, or time is up, or nothing is answered. */
+/*
+ * False: it is not done, and it is late, the deadline has passed, or the device
+ * is stalled.
+ */
 static bool wait_for(struct requests *q, struct request *r, uint64_t until_ns)
 {
 	while (r->phase != DONE && !q->is_stalled && !r->is_late &&
@@ -55,7 +58,7 @@ static bool wait_for(struct requests *q, struct request *r, uint64_t until_ns)
 	return r->phase == DONE;
 }
 
-/* Of each kind by itself: hints that wait must not keep anybody from reading. */
+/* Limits each kind separately: queued hints must not block reads. */
 static bool too_many(const struct requests *q, enum request_kind kind)
 {
 	unsigned int nr = 0;
@@ -65,7 +68,7 @@ static bool too_many(const struct requests *q, enum request_kind kind)
 	return nr >= REQUESTS_MAX_WAITING;
 }
 
-/* The same read, which somebody else waits for, or that came too late. */
+/* Finds the same read, in flight for another thread or completed late. */
 static struct request *find_read(struct requests *q, size_t len,
 				 uint64_t offset)
 {
@@ -121,7 +124,10 @@ int requests_read(struct requests *q, void *buf, size_t len, uint64_t offset,
 	return rc;
 }
 
-/* What is read of a range that is written now is of no use to others. */
+/*
+ * Data of reads in a range that is now written must not be shared with later
+ * reads.
+ */
 static void outdate_reads(struct requests *q, size_t len, uint64_t offset)
 {
 	struct request *next;
@@ -142,8 +148,9 @@ static bool bars_writes(const struct request *r)
 }
 
 /*
- * Discards that have not begun need not be.  -ENOLINK: the range is barred;
- * -ETIMEDOUT: it is being discarded, which may take for ever.
+ * Removes discards of the range that have not been started.  -ENOLINK: the
+ * range can't be used any more; -ETIMEDOUT: it is being discarded, which may
+ * take for ever.
  */
 static int settle_discards(struct requests *q, size_t len, uint64_t offset)
 {

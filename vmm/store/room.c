@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Room in the store.  The oldest pages in memory go to the device, a segment at
- * a time; and on the device, what is left in segments that are mostly dropped
- * goes to new ones.  Both take copies under the lock, write without it, and
- * then move those pages that are still where they were.
+ * Makes room in the store.  The oldest pages in memory are moved to the device,
+ * a segment at a time; and on the device, the live records of segments that are
+ * mostly dropped are moved to new ones.  Both take copies under the lock, write
+ * without it, and then move those pages that have not changed meanwhile.
  *
  * There may be any number of stale lines in the queue, and thousands of records
- * in a segment: faults, which need the lock, are let through every MAX_ITEMS.
- * Meanwhile pages may change, as they may while a segment is written.
+ * in a segment: the lock is released for faults every MAX_ITEMS.  Meanwhile
+ * pages may change, as they may while a segment is written.
  *
- * A write that has no answer in time is left to end; the pages stay where they
- * are, and who makes room next settles it, or fails at once while it runs.
+ * A write past its timeout continues in the background; the pages stay where
+ * they are, and the next thread that makes room completes it, or fails at once
+ * while it runs.
  */
 #include "config.h"
 
@@ -24,22 +25,22 @@
 #define MAX_RECORDS (LOG_SEGMENT_BYTES / 32)
 #define MAX_VICTIMS 16
 #define MAX_CLEANINGS 4
-/* Lines and records that are gone through in one hold of the lock. */
+/* Lines and records processed in one hold of the lock. */
 #define MAX_ITEMS     2048
 
 struct moving {
 	struct log_record to;
-	uint64_t from;		/* TIER_FAR: its place until now */
-	uint8_t seq;		/* TIER_MEM: of the put that it is */
+	uint64_t from;		/* TIER_FAR: its old place */
+	uint8_t seq;		/* TIER_MEM: seq of its put */
 };
 
 struct room {
 	size_t nr;		/* records of the segment being made */
-	enum store_tier tier;	/* where they come from */
-	bool is_written;	/* no answer of the device so far */
-	unsigned int nr_items;	/* gone through since others had the lock */
+	enum store_tier tier;	/* tier they come from */
+	bool is_written;	/* written, no answer so far */
+	unsigned int nr_items;	/* processed since others had the lock */
 	unsigned int nr_victims;
-	unsigned int nr_whole;	/* of them: all that is live was to be moved */
+	unsigned int nr_whole;	/* of these: all live records were collected */
 	uint64_t victims[MAX_VICTIMS];	/* pinned segments they come from */
 	struct moving moving[MAX_RECORDS];
 	uint8_t victim[LOG_SEGMENT_BYTES];
@@ -61,8 +62,8 @@ void room_free(struct room *room)
 }
 
 /*
- * Before each line or record, with no pointer into what the lock guards.  Only of
- * the thread that makes room.
+ * Called before each line or record, with no pointer into data that the lock
+ * guards.  Only for the thread that makes room.
  */
 static void take_turn(struct store *s)
 {
@@ -73,7 +74,10 @@ static void take_turn(struct store *s)
 	s->scratch->nr_items = 1;
 }
 
-/* Objects in memory move, too, when holes are filled: there the put counts. */
+/*
+ * Objects in memory are also moved when holes are filled: there the seq is
+ * compared.
+ */
 static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 			 enum store_tier tier)
 {
@@ -82,8 +86,9 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 }
 
 /*
- * The pages that have not changed move; the others' copies are dropped.  Those
- * still to come count as live: the segment is not freed before.
+ * Moves the pages that have not changed and drops the copies of the others.
+ * Pages not yet processed count as live, so that the segment is not freed
+ * before.
  */
 static void settle(struct store *s)
 {
@@ -118,8 +123,9 @@ static bool never_stale(struct fifo_line line, void *arg)
 }
 
 /*
- * After a write that failed they are still in memory, and still to go.  Where
- * there is no memory for the line, the page stays until it is put again.
+ * After a failed write the pages are still in memory and are queued again.  If
+ * there is no memory for the line, the page stays in memory until it is put
+ * again.
  */
 static void queue_again(struct store *s)
 {
@@ -135,7 +141,7 @@ static void queue_again(struct store *s)
 	}
 }
 
-/* What is live in them still was not where it should be, or was wrong. */
+/* Records still live in them were missing or wrong. */
 static void check_victims(struct store *s)
 {
 	const struct room *r = s->scratch;
@@ -145,7 +151,7 @@ static void check_victims(struct store *s)
 			health_wrong_segment(s->health, r->victims[i]);
 }
 
-/* The device's answer, or that there was nothing to write. */
+/* Ends the segment with the device's result, or with nothing to write. */
 static void end_segment(struct store *s, int rc)
 {
 	struct room *r = s->scratch;
@@ -167,7 +173,7 @@ static void end_segment(struct store *s, int rc)
 
 /*
  * Without the lock, which is held before and after.  -ETIMEDOUT: no answer so
- * far (is_written), or the request was cancelled before it began.
+ * far (is_written), or the request was cancelled before it was started.
  */
 static int wait_for_write(struct store *s, uint64_t until_ns)
 {
@@ -242,7 +248,7 @@ static void collect_oldest(struct store *s)
 	}
 }
 
-/* STORE_FULL: there is no segment, or nothing to write. */
+/* STORE_FULL: there is no free segment, or nothing to write. */
 static int demote(struct store *s, uint64_t until_ns)
 {
 	int rc = begin_segment(s, TIER_MEM);
@@ -264,8 +270,8 @@ static bool is_right(const struct store_entry *e, const struct log_record *r,
 }
 
 /*
- * What is live of a victim's bytes; false when the new segment is full.  What
- * is wrong stays where it is: whoever needs the page may read it right.
+ * Collects the live records of a victim; false when the new segment is full.
+ * Wrong records stay where they are: a get of the page may read it correctly.
  */
 static bool collect_live(struct store *s, uint64_t at)
 {
@@ -289,7 +295,7 @@ static bool collect_live(struct store *s, uint64_t at)
 	return true;
 }
 
-/* Of some victims, as many as fit, while there is time. */
+/* Collects the records of as many victims as fit, while there is time. */
 static int collect_victims(struct store *s, uint64_t until_ns)
 {
 	struct room *r = s->scratch;
@@ -312,7 +318,10 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 	return rc;
 }
 
-/* Some victims' live records become one segment.  STORE_FULL: no victims. */
+/*
+ * Writes the live records of some victims to one segment.  STORE_FULL: no
+ * victims.
+ */
 static int clean(struct store *s, uint64_t until_ns)
 {
 	int rc = begin_segment(s, TIER_FAR), wrote = 0;

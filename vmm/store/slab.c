@@ -3,8 +3,8 @@
  * Blocks of 64 KiB in one arena.  A slot begins with the key of its object, or
  * SLAB_NONE and the index of the next free slot.  Blocks with a free slot are
  * in a list of their class, one of NR_FILLS by how full they are, so that the
- * fullest and the emptiest are found without going through all; the others are
- * in none, and an empty one goes back.
+ * fullest and the emptiest are found without scanning all; full blocks are in
+ * no list, and empty ones are freed.
  */
 #include "config.h"
 
@@ -17,15 +17,15 @@
 
 #define BLOCK_BYTES 65536u
 #define STEP	    64u
-#define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* the key needs room, too */
+#define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* includes the key */
 #define NR_FILLS    16u
-#define LOOKS	    16	/* into a list of blocks, for the emptiest */
+#define LOOKS	    16	/* blocks of a list, to find the emptiest */
 #define NO_BLOCK    UINT32_MAX
 #define NO_SLOT	    UINT16_MAX
 #define SLOT_BITS   10		/* of a handle; a block has 1024 slots at most */
 
 struct block {
-	uint32_t next, prev;	/* of those with holes, or of the free ones */
+	uint32_t next, prev;	/* in a list: holes, or free blocks */
 	uint16_t class, nr_used, nr_slots, first_free;
 };
 
@@ -33,7 +33,7 @@ struct slot {
 	uint64_t key;		/* SLAB_NONE: free */
 	union {
 		uint16_t next_free;
-		uint8_t data[8];	/* and more */
+		uint8_t data[8];	/* variable length */
 	};
 };
 
@@ -115,7 +115,7 @@ static void list_del(struct slab *s, uint32_t *head, uint32_t block)
 		s->blocks[b->next].prev = b->prev;
 }
 
-/* The list that a block with holes belongs in. */
+/* The list for a block with holes. */
 static uint32_t *list_of(struct slab *s, const struct block *b)
 {
 	return &s->holes[b->class][b->nr_used * NR_FILLS / b->nr_slots];
@@ -149,7 +149,7 @@ static uint32_t new_block(struct slab *s, unsigned int class)
 	return block;
 }
 
-/* An empty one, in no list. */
+/* Frees an empty block that is in no list. */
 static void drop_block(struct slab *s, uint32_t block)
 {
 	const struct block *b = &s->blocks[block];
@@ -161,7 +161,9 @@ static void drop_block(struct slab *s, uint32_t block)
 	s->stats.block_bytes -= BLOCK_BYTES;
 }
 
-/* Of a block with holes: nr_used changes, and with it perhaps the list. */
+/*
+ * Sets nr_used of a block with holes, and moves it to another list if needed.
+ */
 static void set_nr_used(struct slab *s, uint32_t block, unsigned int nr_used)
 {
 	struct block *b = &s->blocks[block];
@@ -191,7 +193,7 @@ static uint64_t take_slot(struct slab *s, uint32_t block, uint64_t key)
 	return (uint64_t)block << SLOT_BITS | i;
 }
 
-/* Of the class' blocks with holes, one of the fullest; or NO_BLOCK. */
+/* One of the fullest of the class' blocks with holes, or NO_BLOCK. */
 static uint32_t fullest(const struct slab *s, unsigned int class)
 {
 	for (unsigned int f = NR_FILLS; s->nr_holes[class] && f-- > 0;)
@@ -250,7 +252,7 @@ void slab_get_stats(const struct slab *s, struct slab_stats *stats)
 	*stats = s->stats;
 }
 
-/* Of the class' blocks with holes, one of the emptiest; or NO_BLOCK. */
+/* One of the emptiest of the class' blocks with holes, or NO_BLOCK. */
 static uint32_t emptiest(const struct slab *s, unsigned int class)
 {
 	uint32_t best = NO_BLOCK, b = NO_BLOCK;
@@ -266,7 +268,7 @@ static uint32_t emptiest(const struct slab *s, unsigned int class)
 	return best;
 }
 
-/* Its objects go to the holes of the others, which have room for them. */
+/* Moves its objects to holes of the other blocks, which have room for them. */
 static void empty_block(struct slab *s, uint32_t block,
 			void (*moved)(uint64_t key, uint64_t from, uint64_t to,
 				      void *arg), void *arg)
@@ -300,7 +302,9 @@ uint64_t slab_compact(struct slab *s, unsigned int max_moves,
 		const struct block *b;
 		uint32_t block;
 
-		/* The others' holes must take it. */
+		/*
+		 * The holes of the other blocks must have room for its objects.
+		 */
 		if (s->nr_holes[class] < BLOCK_BYTES / slot_size(class))
 			continue;
 		block = emptiest(s, class);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Memory for compressed pages: objects of 1 to 4096 bytes in size classes, each
- * class in blocks of its own.  Objects are told by handles and may be moved, so
- * that blocks with holes can be emptied and given back.
+ * class in blocks of its own.  Objects are identified by handles and may be
+ * moved, so that blocks with holes can be emptied and freed.
  *
  * Not thread-safe: the store serialises.
  */
@@ -17,18 +17,18 @@
 
 struct slab;
 
-/* At most max_bytes of blocks; address space only, until it is used. */
+/* At most max_bytes of blocks; only address space until they are used. */
 int slab_new(struct slab **slabp, uint64_t max_bytes);
 void slab_free(struct slab *slab);
 
-/* The handle of a new object of key, or SLAB_NONE when all is in use. */
+/* The handle of a new object of key, or SLAB_NONE if all memory is in use. */
 uint64_t slab_alloc(struct slab *slab, size_t size, uint64_t key);
 void slab_release(struct slab *slab, uint64_t handle);
 /* Valid until the next slab_alloc() or slab_compact(). */
 void *slab_data(struct slab *slab, uint64_t handle);
 
 struct slab_stats {
-	uint64_t block_bytes;	/* of blocks in use: what it costs */
+	uint64_t block_bytes;	/* of blocks in use: memory taken */
 	uint64_t slot_bytes;	/* of slots in use */
 	uint64_t nr_objects, nr_moved;
 };
@@ -37,8 +37,8 @@ void slab_get_stats(const struct slab *slab, struct slab_stats *stats);
 
 /*
  * Empties blocks by moving at most max_moves objects into holes of others;
- * moved() is told the object's key and its new handle.  Returns how many bytes
- * were given back.
+ * moved() gets the object's key and its new handle.  Returns the number of
+ * bytes freed.
  */
 uint64_t slab_compact(struct slab *slab, unsigned int max_moves,
 		      void (*moved)(uint64_t key, uint64_t from, uint64_t to,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where the slow tier of a store keeps its bytes: a file or block device here,
- * or any block service through NBD (nbdkit, qemu-nbd, Ceph).  What is on it is
- * of no use once the store is gone: it is not read at the start.
+ * or any block service through NBD (nbdkit, qemu-nbd, Ceph).  Its contents are
+ * useless after the store ends and are not read at the start.
  *
- * These operations do the I/O and may take any time, or for ever: nobody calls
- * them but the worker threads of requests.h, which gives requests a deadline.
+ * These operations do the I/O and may block for any time, or for ever: they are
+ * called only by the worker threads of requests.h, which gives requests a
+ * deadline.
  *
- * Locking: one request of each worker at a time; writes never overlap others.
+ * Locking: one request of each worker at a time; a write never overlaps another
+ * write.
  */
 #ifndef VMM_STORE_STORE_DEVICE_H
 #define VMM_STORE_STORE_DEVICE_H
@@ -24,26 +26,26 @@ struct store_device;
 struct store_worker {
 	unsigned int index;	/* below the device's nr_workers */
 	/*
-	 * Readable when the result is not wanted any more; a device that can
-	 * should give up then, with -ECANCELED.  Emptied by the caller.
+	 * Readable when the request is cancelled; a device that can abort
+	 * should do so, with -ECANCELED.  Cleared by the caller.
 	 */
 	int cancel_fd;
 };
 
 struct store_device_ops {
-	/* All of it: 0 or -errno. */
+	/* Reads all of the range.  0 or -errno. */
 	int (*read)(struct store_device *dev, const struct store_worker *worker,
 		    void *buf, size_t len, uint64_t offset);
 	/*
-	 * What is written is read from then on.  -ENOLINK: it was sent and no
-	 * answer came; it may be written at any later time, or never.
+	 * Later reads return the data written.  -ENOLINK: the write was sent
+	 * and its answer lost; it may be executed at any later time, or never.
 	 */
 	int (*write)(struct store_device *dev,
 		     const struct store_worker *worker, const void *buf,
 		     size_t len, uint64_t offset);
 	/*
-	 * The range is of no more use; a hint, so that all errors but -ENOLINK
-	 * are nobody's business.  May be NULL.
+	 * The range is no longer in use; a hint, so that all errors but
+	 * -ENOLINK are ignored.  May be NULL.
 	 */
 	int (*discard)(struct store_device *dev,
 		       const struct store_worker *worker, size_t len,
@@ -51,25 +53,25 @@ struct store_device_ops {
 	void (*close)(struct store_device *dev);
 };
 
-/* First in every device's own struct. */
+/* Must come first in every device's own struct. */
 struct store_device {
 	const struct store_device_ops *ops;
 	uint64_t bytes;
 	const char *name;	/* for messages */
-	unsigned int nr_workers;	/* requests at once; 0: as many as may */
+	unsigned int nr_workers;	/* requests at once; 0: maximum */
 };
 
 /*
- * A regular file is made, with nobody else allowed to read it, and unlinked at
- * once, so that nothing is left behind; bytes is how large it may grow.  Of a
- * block device bytes may be 0: all of it.  The host's page cache is passed by
- * where the file system allows that.  -errno with why.
+ * A regular file is created, readable by its owner only, and unlinked at once,
+ * so that nothing is left behind; bytes is its maximum size.  For a block
+ * device bytes may be 0: all of it.  The host's page cache is bypassed if the
+ * file system supports that.  -errno with why.
  */
 int store_file_open(struct store_device **devp, const char *path,
 		    uint64_t bytes, char *why, size_t len);
 /*
- * nbd://host/export, nbd+unix:///export?socket=PATH ...; bytes as above.  A
- * connection that breaks is made anew for the next request.
+ * nbd://host/export, nbd+unix:///export?socket=PATH ...; bytes as above.  After
+ * a connection breaks, the next request reconnects.
  */
 int store_nbd_open(struct store_device **devp, const char *uri, uint64_t bytes,
 		   char *why, size_t len);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Segments, a list for each state that somebody looks for, so that nobody goes
- * through all of a device under the owner's lock:
+ * Segments, with a list for each state that is searched for, so that no search
+ * under the owner's lock covers a whole device:
  *
  *     free --begin--> none --commit--> a list by how much is live --+
  *      ^              (made)           (3/4 and more: none)         |
@@ -9,9 +9,9 @@
  *      |                            unpin |  v                      |
  *      +--nothing is live, no reader----- none (being read) <-------+
  *
- * and one for those that failed to be cleaned.  Each list is a ring through a
- * head, in the order in which segments came: the next free one is that which
- * has been free for longest, whose discard is most likely done.
+ * and one for those that could not be cleaned.  Each list is a ring through a
+ * head, in order of insertion: the next free segment is the one that has been
+ * free for longest, whose discard is most likely done.
  */
 #include "config.h"
 
@@ -29,22 +29,22 @@
 #define MAX_SEGMENTS	 (UINT32_MAX - NR_LISTS)	/* almost 4 PiB */
 #define RESERVE_SEGMENTS 2	/* for cleaning */
 #define NONE		 UINT64_MAX
-/* Worth cleaning: not more is live than that. */
+/* Worth cleaning if at most so many bytes are live. */
 #define MAX_LIVE	 (LOG_SEGMENT_BYTES / 4 * 3)
 #define LIVE_STEP	 (LOG_SEGMENT_BYTES / 64)
-#define LOOKS		 32	/* into a list by what is live, for the least */
-/* Between two segments that are tried again, so that not each put reads some. */
+#define LOOKS		 32	/* segments of a list, to find the least live */
+/* Between retries of two failed segments, so that not every put reads some. */
 #define FAILED_AGAIN_NS	 NSEC_PER_SEC
 
 enum list {
 	LIST_FREE,
 	LIST_FAILED,
-	LIST_LIVE,		/* and on, one for each LIVE_STEP */
+	LIST_LIVE,		/* and following, one for each LIVE_STEP */
 	NR_LISTS = LIST_LIVE + MAX_LIVE / LIVE_STEP + 1,
 	LIST_NONE = NR_LISTS,
 };
 
-struct header {			/* before each record; the rest is zeros */
+struct header {			/* before each record; otherwise zeros */
 	uint64_t key;
 	uint32_t sum;
 	uint16_t len;
@@ -61,16 +61,16 @@ struct segment {
 	uint8_t list;
 	bool in_use : 1;	/* written, being made, or lost */
 	bool is_lost : 1;
-	bool has_failed : 1;	/* a cleaning left something in it */
-	bool is_wrong : 1;	/* it was read, and did not have all of it */
+	bool has_failed : 1;	/* cleaning left records in it */
+	bool is_wrong : 1;	/* it was read, and records were missing */
 };
 
 struct log {
 	struct requests *requests;	/* owned */
 	struct segment *segments;	/* owned; nr, and a head for each list */
 	uint64_t nr, nr_free;
-	uint8_t *buffer;		/* owned; of the segment being made */
-	struct request *writing;	/* has the buffer meanwhile; or NULL */
+	uint8_t *buffer;		/* owned; for the segment being made */
+	struct request *writing;	/* owns the buffer meanwhile; or NULL */
 	uint64_t making;		/* NONE: none */
 	uint64_t failed_again_ns;	/* clock_now_ns(); of LIST_FAILED */
 	size_t fill;
@@ -83,7 +83,7 @@ static void list_del(struct log *log, struct segment *s)
 	log->segments[s->next].prev = s->prev;
 }
 
-/* At the end. */
+/* Appends to the list. */
 static void list_add(struct log *log, enum list list, uint64_t i)
 {
 	struct segment *head = &log->segments[log->nr + list];
@@ -107,7 +107,7 @@ static enum list list_of(const struct log *log, uint64_t i)
 	return s->has_failed ? LIST_FAILED : LIST_LIVE + s->live / LIVE_STEP;
 }
 
-/* After each change of it: to the list where it belongs now. */
+/* After each change of a segment: moves it to the list where it belongs now. */
 static void relist(struct log *log, uint64_t i)
 {
 	struct segment *s = &log->segments[i];
@@ -122,7 +122,7 @@ static void relist(struct log *log, uint64_t i)
 		list_add(log, list, i);
 }
 
-/* All are free. */
+/* Makes all segments, free. */
 static int make_segments(struct log *log, uint64_t nr)
 {
 	if (nr < MIN_SEGMENTS)
@@ -226,7 +226,7 @@ int log_write(struct log *log)
 {
 	int rc;
 
-	/* Not what an older segment left there. */
+	/* Clear data of an older segment. */
 	memset(log->buffer + log->fill, 0, LOG_SEGMENT_BYTES - log->fill);
 	rc = requests_write(log->requests, log->buffer, LOG_SEGMENT_BYTES,
 			    log->making * LOG_SEGMENT_BYTES, &log->writing);
@@ -248,7 +248,7 @@ int log_write_result(struct log *log, uint64_t until_ns)
 	return rc;
 }
 
-/* Free once nothing in it is live, and nobody reads it. */
+/* Frees a segment once nothing in it is live and it has no reader. */
 static void segment_changed(struct log *log, uint64_t i)
 {
 	struct segment *s = &log->segments[i];
@@ -329,7 +329,7 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 	return 0;
 }
 
-/* Those that failed are tried in turn, after all others. */
+/* Failed segments are retried in turn, after all others. */
 static enum list best_list(const struct log *log)
 {
 	enum list list = LIST_LIVE;

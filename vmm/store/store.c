@@ -10,7 +10,7 @@
 
 #define MIN_MEM	    (UINT64_C(1) << 20)
 #define MAX_KEYS    (UINT64_C(1) << 56)
-#define ROOM_TRIES  8	/* others may take the room that was made */
+#define ROOM_TRIES  8	/* other threads may take the room that was made */
 #define RELEASES_A_LOOK 256
 #define MOVES_A_LOOK	512
 
@@ -77,7 +77,7 @@ static void object_moved(uint64_t key, uint64_t from, uint64_t to, void *arg)
 	s->entries[key].where = to;
 }
 
-/* Holes are filled when they are a fifth of the memory; a little at a time. */
+/* Holes are filled when they are a fifth of the memory, a few at a time. */
 void store_release(struct store *s, uint64_t handle)
 {
 	struct slab_stats slab;
@@ -174,7 +174,7 @@ uint64_t store_timeout_ns(const struct store *s)
 	return s->log ? log_timeout_ns(s->log) : 0;
 }
 
-/* When a call that begins now is to end, whatever the device does. */
+/* The deadline of a call that starts now. */
 static uint64_t end_of_call(const struct store *s)
 {
 	return clock_now_ns() + store_timeout_ns(s);
@@ -219,7 +219,7 @@ int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 	return -ENOSPC;
 }
 
-/* Takes what is needed to read it later without the lock. */
+/* Copies what is needed to read the page later without the lock. */
 static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		   void *data)
 {
@@ -265,7 +265,7 @@ static int read_far(struct store *s, uint64_t key, const struct store_entry *e,
 	return rc;
 }
 
-/* *e: what was read, also when that is not what was put (-EBADMSG). */
+/* *e: the entry that was read, even if its data are damaged (-EBADMSG). */
 static int get(struct store *s, struct page_coder *coder, uint64_t key,
 	       void *page, struct store_entry *e, uint64_t until_ns)
 {
@@ -284,8 +284,9 @@ static int get(struct store *s, struct page_coder *coder, uint64_t key,
 }
 
 /*
- * What was read of e is wrong: it is lost, counted once.  False: the page has
- * been dropped, put again, or moved since, and is to be looked up again.
+ * The data read for e are wrong: marks the page as lost and counts it once.
+ * False: the page was dropped, put again, or moved since, and must be looked up
+ * again.
  */
 static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
 {
@@ -306,8 +307,9 @@ static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
 }
 
 /*
- * What a device gives can be wrong once and right the next time, as where another
- * copy of a mirror answers: a page that is there is lost when it was wrong twice.
+ * A device can return wrong data once and right data the next time, as when
+ * another copy of a mirror answers: a page counts as lost if it was wrong
+ * twice.
  */
 int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 	      void *page)

@@ -4,16 +4,17 @@
  * of them in a log on a slower device when there is one.  It knows nothing of
  * guests.
  *
- * What is put is there until it is dropped: nothing is lost when a device is
- * full or fails to write (the put fails, or the page stays in memory), and what
- * comes back is what was put, by a checksum of the whole page, or an error.
+ * A page that was put is kept until it is dropped: nothing is lost when a
+ * device is full or fails to write (the put fails, or the page stays in
+ * memory), and a get returns the page that was put, verified by a checksum of
+ * the whole page, or an error.
  *
- * Locking: any thread; calls for one key are the caller's to serialise.  No
- * lock is held during I/O or while a page is compressed.
+ * Locking: any thread; the caller serialises calls for one key.  No lock is
+ * held during I/O or while a page is compressed.
  *
- * Time: whatever the device does, put and get return within timeout_ns and what
- * the CPU needs, at once while the device is stalled (requests.h), and drop at
- * once; store_free() within half a second.
+ * Time: whatever the device does, put and get return within timeout_ns plus the
+ * CPU time needed, at once while the device is stalled (requests.h); drop
+ * returns at once; store_free() within half a second.
  */
 #ifndef VMM_STORE_STORE_H
 #define VMM_STORE_STORE_H
@@ -31,28 +32,28 @@ struct store;
 struct store_config {
 	uint64_t nr_keys;	/* keys are below */
 	uint64_t mem_bytes;	/* of compressed pages in memory; 1 MiB or more */
-	struct store_device *device;	/* NULL: memory only; taken over */
-	uint64_t timeout_ns;	/* of each request to it; 0: a second */
+	struct store_device *device;	/* NULL: memory only; becomes owned */
+	uint64_t timeout_ns;	/* of each request; 0: a second */
 };
 
 /* -EINVAL, -ENOMEM, -EAGAIN, -EFBIG (the device is smaller than 4 MiB). */
 int store_new(struct store **storep, const struct store_config *config);
 void store_free(struct store *store);
-/* For how long a get or put waits for the device, at most; 0: there is none. */
+/* How long a get or put waits for the device, at most; 0: no device. */
 uint64_t store_timeout_ns(const struct store *store);
 
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
- * there.  0; -ENOSPC: no room in any tier; else what the device said to a write
- * that was needed to make room, -ETIMEDOUT when it said nothing.  After an
- * error the key has nothing.
+ * there.  0; -ENOSPC: no room in any tier; else the error of a write that was
+ * needed to make room, -ETIMEDOUT without an answer.  After an error the key
+ * has no page.
  */
 int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
 /*
- * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT when it said
- * nothing: try again; -EBADMSG: it is damaged for good, so that nothing
- * of it is kept, which it says until the key is dropped or put again.
+ * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT without an answer:
+ * retry later; -EBADMSG: the page is permanently damaged and its data are
+ * dropped; returned until the key is dropped or put again.
  */
 int store_get(struct store *store, struct page_coder *coder, uint64_t key,
 	      void *page);
@@ -66,10 +67,10 @@ struct store_stats {
 	uint64_t nr_far, far_live_bytes, far_used_bytes, far_bytes;
 	uint64_t nr_puts, nr_gets_mem, nr_gets_far;
 	uint64_t nr_demoted;		/* from memory to the device */
-	uint64_t nr_cleaned;		/* moved on the device, to make room */
-	uint64_t nr_full;	/* puts refused as there was no room anywhere */
-	uint64_t far_lost_bytes;	/* may be written to at any time */
-	/* Of the device, as in health.h; with none, of memory. */
+	uint64_t nr_cleaned;		/* moved on the device by cleaning */
+	uint64_t nr_full;	/* puts refused: no room in any tier */
+	uint64_t far_lost_bytes;	/* lost: a late write may hit them */
+	/* Of the device, as in health.h; without one, of memory. */
 	enum device_state device_state;
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;

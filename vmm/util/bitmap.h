@@ -61,7 +61,7 @@ static inline void bitmap_clear_range(uint64_t *map, uint64_t start,
 		map[w] &= ~bitmap_word_mask(w, start, end);
 }
 
-/* to's bits [start, end) become from's; no others change. */
+/* Copies bits [start, end) from `from` to `to`; other bits are unchanged. */
 static inline void bitmap_copy_range(uint64_t *to, const uint64_t *from,
 				     uint64_t start, uint64_t end)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Conditions that are waited for until a time of clock_now_ns(). */
+/* Condition variables with deadlines in clock_now_ns() time. */
 #ifndef VMM_UTIL_COND_H
 #define VMM_UTIL_COND_H
 
@@ -17,7 +17,7 @@ static inline void cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-/* 0, also when nothing has happened; ETIMEDOUT.  cond is by cond_init(). */
+/* 0, possibly spurious; or ETIMEDOUT. cond must be set up by cond_init(). */
 static inline int cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock,
 				  uint64_t ns)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the server of the control socket and its clients agree on about answers,
- * apart from the names of members.
+ * Constants of answers that the server of the control socket and its clients
+ * share, besides the names of members.
  */
 #ifndef VMM_UTIL_CONTROL_ANSWERS_H
 #define VMM_UTIL_CONTROL_ANSWERS_H
 
 /*
- * Regions of one process that are told one by one; the others count in the
- * process, and "nr_vmas_left_out" says how many there are.
+ * Maximum number of regions listed for one process; the others count in the
+ * process's totals, and "nr_vmas_left_out" is their number.
  */
 #define STAT_MAX_REGIONS 16384
 
@@ -19,7 +19,7 @@
 #define STAT_AGES	 256
 #define STAT_AGE_CLASSES 10
 
-/* Scans of a class: at most this. */
+/* The largest age of a class, in scans. */
 static inline unsigned int stat_age_class_max(unsigned int class)
 {
 	if (class < 2)
@@ -40,14 +40,14 @@ static inline unsigned int stat_age_class(unsigned int age)
 /* "bits" of the answer of /map, in the order of their names there. */
 enum stat_map_bit {
 	STAT_MAP_REGION,	/* in a region */
-	STAT_MAP_MAPPED,	/* as the agent says, and no page table denies */
-	STAT_MAP_PRESENT,	/* this and below: by the page table */
+	STAT_MAP_MAPPED,	/* by the agent, no page table denies it */
+	STAT_MAP_PRESENT,	/* this and below: from the page table */
 	STAT_MAP_ACCESSED,
 	STAT_MAP_DIRTY,
 	STAT_MAP_HUGE,		/* 2 MiB or 1 GiB */
 	STAT_MAP_GUEST_SWAP,
 	STAT_MAP_NO_ACCESS,
-	STAT_MAP_NOT_RAM,	/* this and below: of the frame, by the host */
+	STAT_MAP_NOT_RAM,	/* this and below: by the host */
 	STAT_MAP_RESIDENT,
 	STAT_MAP_HOST_SWAP,
 	STAT_MAP_NR_BITS

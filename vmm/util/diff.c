@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The longest common subsequence by the textbook's table, of what is left when
- * the common head and tail are taken off:
+ * The longest common subsequence by the textbook table, after removing the
+ * common head and tail:
  *
  *   lcs[i][j] = a[i] == b[j] ? lcs[i+1][j+1] + 1
  *			      : max(lcs[i+1][j], lcs[i][j+1])
  *
- * From it a script, a character a line: ' ' common, '-' only before, '+' only
- * after; and from the script the hunks.
+ * From it a script with one character per line: ' ' common, '-' only before,
+ * '+' only after; and from the script the hunks.
  */
 #include "config.h"
 
@@ -55,7 +55,7 @@ static bool same(const struct text *a, size_t i, const struct text *b, size_t j)
 	       !memcmp(a->line[i], b->line[j], n);
 }
 
-/* The script of a[head..a->nr-tail) and b[...), added at *out. */
+/* Appends the script of a[head..a->nr-tail) and b[...) at *out. */
 static int middle(const struct text *a, const struct text *b, size_t head,
 		  size_t tail, char **out)
 {
@@ -124,7 +124,7 @@ static void put_line(FILE *f, char how, const struct text *t, size_t i)
 		fprintf(f, "\n\\ No newline at end of file\n");
 }
 
-/* Of an empty range the line before it is told. */
+/* For an empty range the line before it is printed. */
 static void put_range(FILE *f, char sign, size_t first, size_t nr)
 {
 	fprintf(f, " %c%zu", sign, nr ? first + 1 : first);
@@ -132,7 +132,9 @@ static void put_range(FILE *f, char sign, size_t first, size_t nr)
 		fprintf(f, ",%zu", nr);
 }
 
-/* script[from..to) as one hunk; i and j are the lines where it begins. */
+/*
+ * Prints script[from..to) as one hunk; i and j are the lines where it begins.
+ */
 static void put_hunk(FILE *f, const char *script, size_t from, size_t to,
 		     const struct text *a, size_t i, const struct text *b,
 		     size_t j)
@@ -157,7 +159,7 @@ static void put_hunk(FILE *f, const char *script, size_t from, size_t to,
 	}
 }
 
-/* Where the hunk ends that has its first change at k. */
+/* The end of the hunk whose first change is at k. */
 static size_t hunk_end(const char *script, size_t k)
 {
 	size_t last = k;
@@ -173,7 +175,7 @@ static size_t hunk_end(const char *script, size_t k)
 static void put_hunks(FILE *f, const char *script, const struct text *a,
 		      const struct text *b)
 {
-	size_t i = 0, j = 0, k = 0;	/* lines, and place in the script */
+	size_t i = 0, j = 0, k = 0;	/* lines, and index in the script */
 	size_t change, from, to;
 
 	while (script[k]) {

@@ -4,9 +4,9 @@
 
 /*
  * The unified difference of two texts, line by line, with three lines of
- * context: what diff -u prints below its two first lines.  "" where they are
- * alike.  malloc'ed; NULL: no memory.  The differing parts may have up to some
- * thousand lines; of more, all are told as changed.
+ * context: what diff -u prints below its first two lines.  "" if they are
+ * equal. malloc'ed; NULL: no memory.  Differing parts of more than some
+ * thousand lines are shown as changed entirely.
  */
 char *diff_unified(const char *before, const char *after);
 

@@ -9,9 +9,9 @@ enum vmm_exit {
 	VMM_EXIT_USAGE = 2,	/* the command line is wrong */
 	VMM_EXIT_RESET = 3,	/* run: the guest asked for a reset */
 	VMM_EXIT_PANIC = 4,	/* run: the guest kernel panicked */
-	VMM_EXIT_CRASH = 5,	/* run: KVM could not go on (triple fault, ...) */
+	VMM_EXIT_CRASH = 5,	/* run: the guest crashed (triple fault, ...) */
 	VMM_EXIT_SIGNAL = 6,	/* run: stopped by SIGTERM, SIGINT or the escape key */
-	VMM_EXIT_KILLED = 137,	/* what a shell makes of SIGKILL */
+	VMM_EXIT_KILLED = 137,	/* as a shell reports SIGKILL */
 };
 
 #endif

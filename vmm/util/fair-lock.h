@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A mutex for a thread that has much to do under it, a piece at a time.  Whoever
- * unlocks an ordinary mutex and locks it again mostly wins against one that has
- * yet to wake up.  That thread takes it by fair_lock_after_others() instead: all
- * who have asked by then are served first.
+ * A mutex for a thread that does much work under it, a piece at a time.  A
+ * thread that unlocks an ordinary mutex and locks it again usually wins against
+ * waiters that have yet to wake up.  That thread uses fair_lock_after_others()
+ * instead: all threads already waiting get the lock first.
  *
  * `mutex` may be given to pthread_cond_wait() and the like while it is held.
  */
@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 struct fair_lock {
-	_Atomic uint64_t nr_asked;	/* that want it, or have had it */
+	_Atomic uint64_t nr_asked;	/* that wait for it, or got it */
 	pthread_mutex_t mutex;		/* guards the rest */
-	uint64_t nr_served;		/* of nr_asked, those that have had it */
+	uint64_t nr_served;		/* of nr_asked, those that got it */
 	bool gives_way;			/* a thread waits for: */
 	pthread_cond_t served;
 };
@@ -30,7 +30,9 @@ void fair_lock_destroy(struct fair_lock *lock);
 void fair_lock(struct fair_lock *lock);
 void fair_unlock(struct fair_lock *lock);
 
-/* Without it, and one thread at a time: takes it after the others. */
+/*
+ * Called without the lock, by one thread at a time: takes it after all waiters.
+ */
 void fair_lock_after_others(struct fair_lock *lock);
 
 #endif

@@ -47,7 +47,7 @@ unsigned int fd_limit_left(void)
 		nr++;
 	if (d) {
 		closedir(d);
-		nr -= 3;	/* "." and "..", and that of d */
+		nr -= 3;	/* ".", "..", and the descriptor of d */
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > FD_LIMIT_MOST)
 		limit.rlim_cur = FD_LIMIT_MOST;

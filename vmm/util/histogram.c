@@ -6,7 +6,10 @@
 #define SUB_SHIFT 3
 #define SUBS	  (1u << SUB_SHIFT)
 
-/* Below 8 each value has its own; [8, 16) is the first octave in eight. */
+/*
+ * Below 8 each value has its own bucket; [8, 16) is the first power of two with
+ * eight buckets.
+ */
 unsigned int histogram_index(uint64_t value)
 {
 	unsigned int exponent, index;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Counts of values by size, for quantiles: eight buckets from each power of two
- * to the next, so that a quantile is known to a sixteenth.  Whoever counts from
- * several threads adds atomically to the bucket of histogram_index().
+ * to the next, so that a quantile is exact to a sixteenth.  To count from
+ * several threads, add atomically to the bucket of histogram_index().
  */
 #ifndef VMM_UTIL_HISTOGRAM_H
 #define VMM_UTIL_HISTOGRAM_H
@@ -13,7 +13,7 @@
 #define HISTOGRAM_BUCKETS 256
 
 unsigned int histogram_index(uint64_t value);
-/* The middle of the bucket. */
+/* The middle value of the bucket. */
 uint64_t histogram_value(unsigned int index);
 /* percent: 0 to 100; 50 is the median.  0: nothing was counted. */
 uint64_t histogram_quantile(const uint64_t counts[HISTOGRAM_BUCKETS],

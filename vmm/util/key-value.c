@@ -14,7 +14,7 @@
 #include "vmm/util/size.h"
 
 #define EXPECTS_LEN 160
-/* Where a type has no maximum of its own, it is not worth a word. */
+/* A type's implicit maximum, which is not mentioned in messages. */
 #define NO_MAX	    ((uint64_t)INT64_MAX)
 
 static uint64_t max_of(const struct key *k)
@@ -47,7 +47,7 @@ static void append(char *buf, size_t len, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* A limit as somebody would write it. */
+/* A limit as a user would write it. */
 static const char *limit_text(const struct key *k, uint64_t v, char *buf,
 			      size_t len)
 {
@@ -237,12 +237,12 @@ static int parse_duration(const char *text, uint64_t *ms)
 
 	if (rc || !strcmp(end, "ms"))
 		return rc;
-	/* A bare number would leave the unit to be guessed. */
+	/* A number without a unit would be ambiguous. */
 	return strcmp(end, "s") ? -EINVAL :
 	       __builtin_mul_overflow(*ms, 1000, ms) ? -ERANGE : 0;
 }
 
-/* "0.2" or "0.2%"; whole numbers only, where these are stored. */
+/* Parses "0.2" or "0.2%"; whole numbers only if whole numbers are stored. */
 static int parse_percent(const char *text, unsigned int scale, uint64_t *v)
 {
 	size_t digits = strspn(text, scale > 1 ? "0123456789." : "0123456789");

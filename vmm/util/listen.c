@@ -15,21 +15,22 @@
 #include "vmm/util/listen.h"
 
 /*
- * Of those that connect while others are answered, or while a busy host has no
- * time for who accepts them: where it is full, connecting fails at once for those
- * who don't wait, as curl.
+ * For clients that connect while others are served, or while a busy host delays
+ * the accepting thread: if the backlog is full, a non-blocking connect fails at
+ * once, such as curl's.
  */
 #define BACKLOG SOMAXCONN
 
-/* How long another vmm is waited for that is about to listen. */
+/* How long to wait for another vmm that is about to listen. */
 #define LOCK_MS	  5000
 #define RETRY_MS  5
 
 /*
- * Locks the directory of path, against another vmm that looks for, removes or
- * makes a socket there at the same time: without it both find the one that is
- * left behind, and the second removes the socket that the first has just made.
- * Returns what to close, or -1: where it can't be locked, one goes on without.
+ * Locks the directory of path, against another vmm that checks, removes or
+ * makes a socket there at the same time: without it both find the same stale
+ * socket, and the second removes the socket that the first has just made.
+ * Returns the descriptor to close, or -1: if it can't be locked, the caller
+ * continues without.
  */
 static int lock_directory(const char *path)
 {
@@ -49,7 +50,7 @@ static int lock_directory(const char *path)
 }
 
 /*
- * A socket file that a killed vmm left behind may go; nothing else may, such as
+ * A stale socket file of a killed vmm may be removed; nothing else may, such as
  * a socket of another type, or one that we may not connect to.
  */
 static int clear_stale(const struct sockaddr_un *sun, const char *option,
@@ -65,7 +66,7 @@ static int clear_stale(const struct sockaddr_un *sun, const char *option,
 			 "another path with %s", sun->sun_path, option);
 		return -EEXIST;
 	}
-	/* Not to wait where many are waiting already, who is in use too. */
+	/* Non-blocking: with a full backlog the socket is in use too. */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		rc = -errno;
@@ -103,7 +104,10 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	if (rc)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Between bind and listen nobody can connect: the mode is in time. */
+	/*
+	 * Nobody can connect between bind and listen, so the mode is set in
+	 * time.
+	 */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
 	    chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;

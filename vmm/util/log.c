@@ -29,15 +29,15 @@ void log_set_level(enum log_level level)
 }
 
 /*
- * One write() a line, where it fits, so that lines of several threads do not
- * mix.  What nobody reads must not hold up a device or a stop: a terminal may
- * have room for a part of the line only, and write() would wait for more.
- * line[0] is a line end, for the one before where that was cut.
+ * One write() per line if it fits, so that lines of several threads do not mix.
+ * A reader that does not read must not delay a device or a stop: a terminal may
+ * have room for part of the line only, and write() would wait for more. line[0]
+ * is a newline, to end the previous line if that was cut.
  */
 static void write_line(const char *line, size_t len)
 {
 	uint64_t now = clock_now_ns(), end = now + READER_MS * NSEC_PER_MSEC;
-	static atomic_bool is_cut;	/* the line before */
+	static atomic_bool is_cut;	/* the previous line */
 	bool was_cut = atomic_exchange(&is_cut, false);
 	size_t start = was_cut ? 0 : 1, at = start;
 	struct tx_out out;
@@ -49,7 +49,7 @@ static void write_line(const char *line, size_t len)
 		if (n > 0)
 			at += n;
 		else if (n != -EAGAIN)
-			break; /* nowhere left to complain to */
+			break; /* nowhere to report it */
 		else
 			tx_out_wait(&out, (end - now) / NSEC_PER_MSEC + 1);
 		now = clock_now_ns();
@@ -87,12 +87,12 @@ static size_t put_time(char *buf, size_t len)
 }
 
 /*
- * What goes before a line where stderr leads; returns its length.  Asked for
- * each line, as stderr may be another one by then.
+ * Writes the prefix of a line for the kind of file that stderr is; returns its
+ * length.  Checked for each line, as stderr may change.
  */
 static size_t put_context(enum log_level level, char *buf, size_t len)
 {
-	/* Of syslog(3), which journald takes from "<N>". */
+	/* Of syslog(3); journald reads them from "<N>". */
 	static const int priority[] = {
 		[LOG_LEVEL_ERROR] = 3, [LOG_LEVEL_WARN] = 4,
 		[LOG_LEVEL_INFO] = 6, [LOG_LEVEL_DEBUG] = 7,

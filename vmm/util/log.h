@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages to a person, on stderr, one line each: "vmm: text".  Where stderr is
- * systemd's journal (JOURNAL_STREAM names it), "<3>" or the like comes first, by
- * which journald knows how grave it is; where it is a regular file, the time.
+ * Messages for the user, on stderr, one line each: "vmm: text".  If stderr is
+ * systemd's journal (JOURNAL_STREAM names it), the line starts with the
+ * priority, such as "<3>"; if it is a regular file, with the time.
  *
  * All functions keep errno, add the newline themselves and may be called by
- * any thread.  A line, or the rest of one, that nobody makes room for within
- * 0.1 s is lost: a pipe or terminal that is full holds nobody up.  Control
- * characters become '?': what is in a message may be a guest's or another
- * process's, and it may go to a terminal.
- * Whatever a guest can trigger goes through log_limited(), so that a hostile
- * guest cannot fill the host's disk with our messages.
+ * any thread.  A line, or the rest of one, is dropped if there is no room for
+ * it within 0.1 s: a full pipe or terminal blocks no caller longer.  Control
+ * characters become '?': a message may contain text of a guest or another
+ * process, and may go to a terminal.  Whatever a guest can trigger goes through
+ * log_limited(), so that a hostile guest cannot fill the host's disk with our
+ * messages.
  */
 #ifndef VMM_UTIL_LOG_H
 #define VMM_UTIL_LOG_H
@@ -39,8 +39,8 @@ struct log_limit {
 };
 
 /*
- * At most 5 messages a limit every 10 seconds; says how many it swallowed.  False:
- * this one was.
+ * At most 5 messages per limit every 10 seconds; reports how many were
+ * suppressed.  False: this one was.
  */
 bool log_limited(struct log_limit *limit, enum log_level level,
 		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));

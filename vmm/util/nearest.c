@@ -9,10 +9,13 @@
 #include "vmm/util/min-max.h"
 #include "vmm/util/nearest.h"
 
-#define MAX_LEN    40	/* longer ones are near nothing */
-#define MIN_PREFIX 3	/* letters that tell what they begin */
+#define MAX_LEN    40	/* longer words have no match */
+#define MIN_PREFIX 3	/* letters that identify a name by its prefix */
 
-/* Letters added, lost, replaced or swapped with the next to make b of a. */
+/*
+ * Number of letters added, removed, replaced or swapped with the next to turn a
+ * into b.
+ */
 static unsigned int edit_distance(const char *a, const char *b)
 {
 	unsigned int rows[3][MAX_LEN + 1];

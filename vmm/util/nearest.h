@@ -16,14 +16,14 @@
 
 struct nearest {
 	const char *word;
-	const char *name;	/* the nearest so far; NULL: none is near */
+	const char *name;	/* the nearest so far; NULL: none */
 	unsigned int distance;
 };
 
 /*
  * Remembers `name`, which must outlive `n`, if it is nearer than those before:
- * few letters were added, lost, replaced or swapped, or it begins with the word.
- * Upper and lower case are alike.
+ * few letters were added, removed, replaced or swapped, or it begins with the
+ * word.  Case is ignored.
  */
 void nearest_try(struct nearest *n, const char *name);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How this host is doing for memory; each call reads /proc anew. */
+/* Memory pressure of this host; each call reads /proc again. */
 #ifndef VMM_UTIL_PRESSURE_H
 #define VMM_UTIL_PRESSURE_H
 
@@ -7,13 +7,13 @@
 
 /*
  * Share of the last ten seconds in which some task waited for memory, in 1/100 %;
- * -errno: a kernel without PSI, say.
+ * -errno: for example, a kernel without PSI.
  */
 int pressure_memory(void);
 /* MemAvailable in bytes, or -errno. */
 int64_t pressure_available(void);
 
-/* The same of texts, for tests: -EINVAL. */
+/* The same from given text, for tests.  -EINVAL: malformed. */
 int pressure_parse_psi(const char *text);
 int64_t pressure_parse_available(const char *text);
 

@@ -3,9 +3,9 @@
 #define VMM_UTIL_PRINTABLE_H
 
 /*
- * For text of others (a guest, another process) that may go to a terminal: puts
- * '?' in place of control characters, of both blocks (U+0000 to U+001F and
- * U+007F to U+009F in UTF-8).
+ * For text of a guest or another process that may go to a terminal: replaces
+ * control characters of both blocks by '?' (U+0000 to U+001F and U+007F to
+ * U+009F in UTF-8).
  */
 void printable_make(char *text);
 

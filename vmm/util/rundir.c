@@ -56,14 +56,14 @@ int rundir_socket_path(const char *name, char *buf, size_t len)
 	return socket_path(dir, name, buf, len);
 }
 
-/* A socket file that nobody listens on is what a killed VM leaves behind. */
+/* A socket file without a listener was left behind by a killed VM. */
 static bool is_alive(const char *path)
 {
 	int fd = unix_connect(path);
 
 	if (fd >= 0)
 		close(fd);
-	/* -EAGAIN: somebody listens, and has many waiting already. */
+	/* -EAGAIN: there is a listener with a full backlog. */
 	return fd >= 0 || fd == -EAGAIN;
 }
 
@@ -116,7 +116,7 @@ static void note_found(const char *name, const char *path, void *arg)
 	snprintf(f->names + used, sizeof(f->names) - used, " %s", name);
 }
 
-/* The only VM in dir; with several, why lists them. */
+/* Finds the only VM in dir; if there are several, why lists them. */
 static int find_only(const char *dir, char *buf, size_t len, char *why,
 		     size_t why_len)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where running VMs have their sockets: /run/vmm/NAME.sock for root, else
+ * Where the sockets of running VMs are: /run/vmm/NAME.sock for root, else
  * $XDG_RUNTIME_DIR/vmm/NAME.sock.
  */
 #ifndef VMM_UTIL_RUNDIR_H
@@ -10,22 +10,22 @@
 
 /*
  * Writes the socket path of the VM called name to buf and makes the directory
- * (mode 0700) when it is missing.  -EINVAL: a name with '/' or an empty one;
+ * (mode 0700) if it is missing.  -EINVAL: a name with '/' or an empty one;
  * -ENOENT: no XDG_RUNTIME_DIR; -ENAMETOOLONG; or mkdir()'s error.
  */
 int rundir_socket_path(const char *name, char *buf, size_t len);
 
 /*
  * The socket a command talks to: of the VM called name, or, with name NULL, of
- * the only VM that runs.  0 or -errno, and why says what to do: there is none,
- * or which names there are to choose from.
+ * the only VM that runs.  0 or -errno with why: there is none, or the names to
+ * choose from.
  */
 int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
 		       size_t why_len);
 
 /*
- * Calls fn for each VM with a socket in the usual place that somebody listens
- * on, in no order.
+ * Calls fn for each VM that listens on a socket in the usual place, in no
+ * particular order.
  */
 void rundir_each(void (*fn)(const char *name, const char *path, void *arg),
 		 void *arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A flag that one thread sets, once, to end what another does. */
+/* A flag that one thread sets, once, to stop another's work. */
 #ifndef VMM_UTIL_STOP_FLAG_H
 #define VMM_UTIL_STOP_FLAG_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* NULL: nothing is ever stopped.  It orders no other memory. */
+/* NULL: never stopped.  It orders no other memory accesses. */
 static inline bool stop_flag_is_set(const atomic_bool *flag)
 {
 	return flag && atomic_load_explicit(flag, memory_order_relaxed);

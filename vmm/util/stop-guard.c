@@ -23,7 +23,7 @@ static struct {
 	timer_t timer;
 	pthread_t thread;
 	int fd;
-	bool ending;		/* by itself, with status; atomic */
+	bool ending;		/* on its own, with status; atomic */
 	int status;
 	void (*on_stop)(void);
 	const struct termios *terminal;	/* atomic */
@@ -43,7 +43,7 @@ static void restore_terminal(void)
 		tcsetattr(STDIN_FILENO, TCSANOW, t);
 }
 
-/* Nothing here may lock or allocate: any thread may have been stopped. */
+/* Nothing here may lock or allocate: any thread may be blocked. */
 static void last_words(bool ending)
 {
 	const char *text = ending ?
@@ -72,17 +72,17 @@ static void *guard_thread(void *arg)
 	ending = __atomic_load_n(&guard.ending, __ATOMIC_ACQUIRE);
 	timer_settime(guard.timer, 0, &limit, NULL);
 	if (eventfd_write(guard.fd, 1) < 0)
-		wait = in_ms(0);	/* nobody learns of it: be quick */
+		wait = in_ms(0);	/* nobody is notified: be quick */
 	if (guard.on_stop)
 		guard.on_stop();
-	/* Early: later this thread may get no processor in time. */
+	/* Do it early: later this thread may get no CPU in time. */
 	restore_terminal();
 	nanosleep(&wait, NULL);
 	last_words(ending);
 	if (ending)
 		syscall(SYS_exit_group, guard.status);
 	nanosleep(&last, NULL);
-	syscall(SYS_exit_group, VMM_EXIT_KILLED);	/* the kernel's SIGKILL did not */
+	syscall(SYS_exit_group, VMM_EXIT_KILLED);	/* SIGKILL did not work */
 	return NULL;
 }
 
@@ -105,7 +105,7 @@ void stop_guard_on_stop(void (*fn)(void))
 	guard.on_stop = fn;
 }
 
-/* A signal that is blocked comes to sigwait() though it is ignored. */
+/* sigwait() also returns blocked signals that are ignored. */
 static void take_unless_ignored(int sig)
 {
 	struct sigaction now;
@@ -133,7 +133,10 @@ int stop_guard_start(void)
 		goto fail;
 	}
 	pthread_sigmask(SIG_BLOCK, &guard.set, NULL);
-	/* SIGTTOU, too, must not stop it when it has the last word. */
+	/*
+	 * SIGTTOU, too, must not stop this thread while it writes its last
+	 * message.
+	 */
 	rc = thread_start(&guard.thread, guard_thread, NULL);
 	if (!rc) {
 		pthread_detach(guard.thread);
@@ -148,7 +151,7 @@ fail:
 
 void stop_guard_keep_terminal(const struct termios *settings)
 {
-	/* Pairs with the read before the end. */
+	/* Pairs with the read in the guard's thread. */
 	__atomic_store_n(&guard.terminal, settings, __ATOMIC_RELEASE);
 }
 

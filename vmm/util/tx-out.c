@@ -13,9 +13,9 @@
 #include "vmm/util/tx-out.h"
 
 /*
- * A pipe or terminal opened once more has flags of its own; a file has a
- * position of its own as well, so that one is written to as it is, and never
- * waits for a reader.
+ * A pipe or terminal that is opened again has its own flags.  A file opened
+ * again would also have its own position, so a file is written through the
+ * given descriptor; it never waits for a reader.
  */
 void tx_out_open(struct tx_out *out, int fd)
 {
@@ -45,8 +45,9 @@ void tx_out_close(struct tx_out *out)
 }
 
 /*
- * Where it may not be opened (somebody else's, behind sudo): as much as poll()
- * promises room for, PIPE_BUF bytes in a pipe, and one in a terminal.
+ * If it may not be opened again (owned by another user, as with sudo): writes
+ * only as much as poll() guarantees room for, PIPE_BUF bytes in a pipe, and one
+ * in a terminal.
  */
 static ssize_t write_promised(const struct tx_out *out, const void *data,
 			      size_t len)

@@ -5,8 +5,7 @@
 /*
  * Connects to the unix stream socket at path, without waiting.  Returns a
  * non-blocking descriptor, close-on-exec, or -errno: -ENAMETOOLONG,
- * -ECONNREFUSED (nobody listens any more), -EAGAIN (somebody listens, and has
- * many waiting already), ...
+ * -ECONNREFUSED (no listener), -EAGAIN (the listener's backlog is full), ...
  */
 int unix_connect(const char *path);
 

@@ -7,8 +7,10 @@
 
 #define AGING_MAX_WINDOWS 4
 
-/* Bytes.  Regions from here on hold no memory: it is above any that a machine can
- * have, whose physical addresses have 52 bits. */
+/*
+ * Bytes.  Regions from here on hold no memory: physical addresses have 52 bits,
+ * and no machine has memory this high.
+ */
 #define AGING_NOWHERE (1ULL << 51)
 
 /* A run of guest frames: len bytes of host virtual memory from hva are the

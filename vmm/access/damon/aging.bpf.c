@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Watches DAMON's kernel thread age the pages of one guest.
+ * Records which pages of one guest DAMON's kernel thread found accessed.
  *
  * Within one turn of its loop a kdamond first clears the accessed bit of one
  * page in each region (it samples), and later applies the scheme: then, with
  * the young filter, it clears the bit of exactly those pages that have it set.
- * KVM's tracepoint tells each clearing with its host virtual address, and
- * DAMON's tells when a region is about to have the scheme applied:
+ * KVM's tracepoint reports the host virtual address of each clearing, and
+ * DAMON's fires before the scheme is applied to a region:
  *
  *   kvm_age_hva ....  damos_before_apply  kvm_age_hva ....  before_apply ...
  *   |-- sampling --|  |------------- the scheme: young pages ------------|
  *
- * A page that was sampled has lost what was known about it; `sampled` says
- * which, so that user space can do better than to guess.  The last regions hold
- * no memory (AGING_NOWHERE): when the turn of the first of them comes, the scheme
- * is done.  How many regions there are can't tell, for Linux 7.3 makes two more
- * than it was given.  A short pass may be followed by another turn before DAMON
- * is stopped; its sampling then clears bits of pages that were judged just before,
- * and is nothing to us.
+ * Sampling clears the accessed bit of a page before the scheme tests it;
+ * `sampled` lists these pages, so that user space can handle them separately.
+ * The last regions hold no memory (AGING_NOWHERE): when the scheme reaches the
+ * first of them, the pass is complete.  The number of regions can't be used for
+ * this: Linux 7.3 makes two more than configured.  A short pass may be followed
+ * by another turn before DAMON is stopped; its sampling then clears bits of
+ * pages that the pass has already tested, and is ignored.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -34,7 +34,7 @@ const volatile __u64 nr_words;	/* of each map below */
 bool active;
 /* Written here, reset by user space: */
 __u64 nr_sampled;	/* ages before the first scheme */
-__u64 nr_passes;	/* schemes that have been through all memory */
+__u64 nr_passes;	/* schemes that have covered all memory */
 bool in_scheme;
 
 #define BITS_MAP(name)						\
@@ -49,7 +49,10 @@ bool in_scheme;
 BITS_MAP(young);
 BITS_MAP(sampled);
 
-/* Only kernel threads of that name, and only ours runs while active. */
+/*
+ * Other kernel threads have this name too, but while active only our kdamond
+ * runs.
+ */
 static __always_inline bool is_kdamond(void)
 {
 	char comm[16] = "";
@@ -61,7 +64,7 @@ static __always_inline bool is_kdamond(void)
 	       comm[6] == 'd';
 }
 
-/* Frames [first, first + nr), nr at most those of a 2 MiB page. */
+/* Frames [first, first + nr), nr at most the frames of a 2 MiB page. */
 static __always_inline void mark(void *map, __u64 first, __u64 nr)
 {
 	__u64 end = first + nr;
@@ -112,7 +115,7 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 
 /*
  * damos_before_apply(context, scheme, target, struct damon_region *, ...): a region
- * begins with its first byte's address, in all versions.
+ * begins with the address of its first byte, in all kernel versions.
  */
 SEC("raw_tp/damos_before_apply")
 int apply(struct bpf_raw_tracepoint_args *ctx)

@@ -33,10 +33,10 @@ static int aging_libbpf_print(enum libbpf_print_level level, const char *fmt,
 {
 	char line[256];
 
-	/* Below a warning it narrates its work, in hundreds of lines. */
+	/* Below LIBBPF_WARN libbpf logs each step, in hundreds of lines. */
 	if (level > LIBBPF_WARN)
 		return 0;
-	/* Its warnings repeat what we say with the remedy. */
+	/* Our own message covers its warnings, with the remedy. */
 	vsnprintf(line, sizeof(line), fmt, ap);
 	line[strcspn(line, "\n")] = '\0';
 	log_debug("libbpf: %s", line);

@@ -5,8 +5,9 @@
  *
  * Needs CAP_BPF and CAP_PERFMON (or root), and a kernel with BPF on raw
  * tracepoints (CONFIG_BPF_EVENTS), those of KVM and, since 6.7, of DAMOS.
- * The frames are told by host virtual address: a foreign page inside a DAMON
- * region counts only if its process has it at an address of the guest's.
+ * Frames are identified by host virtual address: a page of another process
+ * inside a DAMON region is counted only if that process maps it at an address
+ * that guest memory has in ours.
  *
  * Locking: one thread; aging_begin() to aging_end() while no other kdamond
  * can run.
@@ -22,7 +23,10 @@
 
 struct aging;
 
-/* Can it be loaded here?  0, or -errno with the obstacle and remedy in why. */
+/*
+ * Whether it can be loaded here.  0, or -errno with the obstacle and remedy in
+ * why.
+ */
 int aging_probe(char *why, size_t len);
 
 /* 0 or -errno with why.  mem must outlive the recorder. */
@@ -35,15 +39,17 @@ void aging_close(struct aging *aging);
 void aging_begin(struct aging *aging);
 void aging_end(struct aging *aging);
 
-/* Since aging_begin(): has the kdamond entered its loop?  Has it applied its
- * scheme to all regions with memory? */
+/*
+ * Whether, since aging_begin(), the kdamond entered its loop; and whether it
+ * applied its scheme to all regions with memory.
+ */
 bool aging_has_started(const struct aging *aging);
 bool aging_is_complete(const struct aging *aging);
 
 /*
- * Takes what was recorded of range out of the recorder: frames found young,
- * and frames of which nothing can be said since DAMON sampled them before.
- * With the pointers not NULL it sets the range's bits there and clears the
+ * Takes the records of range out of the recorder: frames found young, and
+ * frames whose state is unknown since DAMON sampled them before the scheme.  In
+ * each bitmap that is not NULL it sets the bits of these frames and clears the
  * range's other bits.
  */
 void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young,

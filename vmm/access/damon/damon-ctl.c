@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How one exact pass is had out of DAMON.
+ * How DAMON is made to do exactly one pass over every page.
  *
  * A scheme with a filter of type `young` tests every page of every region and
  * clears the accessed bit of those that are young, whenever the scheme is
  * applied: at the end of each turn of the kdamond's loop here, since all
- * intervals are one.  It looks whether it should stop between turns only.  So
- * the kdamond is told to stop as soon as it is inside its first turn, and the
- * write that tells it returns after that turn's end:
+ * intervals are one.  It checks for a request to stop only between turns.  So
+ * the kdamond is turned off as soon as it is inside its first turn, and the
+ * write that turns it off returns after that turn's end:
  *
  *   on        off (waits ........................)
  *   | sample a page a region | interval | the pass | end
  *
- * What has more pages than a turn should take is done in several, with a pause
- * in which other vmm get theirs.
+ * If there are more pages than one turn should cover, the pass is split into
+ * several turns, with a pause between them for other vmm processes.
  *
- * Whether a turn was complete the recorder knows: it saw the scheme come to the
- * first region without memory.
+ * The recorder knows whether a turn was complete: the scheme must have reached
+ * the first region without memory.
  *
  * Regions are the guest's runs of page frames.  Each region costs two small
- * writes and a sample, a foreign page inside a region about half a
- * microsecond: hence small gaps are swallowed.  Only values that changed are
- * written, and spare regions lie where no memory is, so that a few runs more
- * or less do not make all directories anew.
+ * writes and a sample, a page of somebody else inside a region about half a
+ * microsecond: hence regions span small gaps.  Only values that changed are
+ * written, and spare regions are placed where there is no memory, so that a few
+ * runs more or less do not recreate all directories.
  */
 #include "config.h"
 
@@ -48,12 +48,15 @@
 #define START_MS    1000	/* for a kdamond to enter its loop */
 #define NR_TRIES    3
 
-/* A small page takes a kdamond some 0.5 us. */
+/* A kdamond takes some 0.5 us for a small page. */
 #define MIN_TURN_PAGES (UINT64_C(1) << 14)
 #define MAX_TURN_PAGES (UINT64_C(1) << 19)
 #define FAST_NS	       (NSEC_PER_SEC / 10)
 #define SLOW_NS	       (NSEC_PER_SEC / 2)
-/* Other vmm get their turn between two of ours: they look more often than this. */
+/*
+ * Other vmm processes get a turn between two of ours: they try for the lock
+ * more often than this.
+ */
 #define OTHERS_US      3000
 /* So long somebody may take to configure DAMON: a script, on a busy machine. */
 #define NR_CHANGES     10
@@ -67,11 +70,11 @@ struct region {
 
 struct damon_ctl {
 	struct damon_owner owner;
-	struct region *regions;	/* owned; what sysfs has, while it is ours */
+	struct region *regions;	/* owned; as in sysfs, while it is ours */
 	size_t nr_regions;
-	uint64_t turn_pages;	/* in one turn of the kdamond's, at most */
+	uint64_t turn_pages;	/* in one turn of the kdamond, at most */
 	struct damon_guard guard;
-	bool refused;		/* and said why */
+	bool refused;		/* and reported why */
 };
 
 /* --- regions ----------------------------------------------------------- */
@@ -101,7 +104,10 @@ static int resize_regions(struct damon_ctl *ctl, size_t nr)
 	if (!ctl->regions)
 		return -ENOMEM;
 	err = damon_sysfs_put_u64(ctl->owner.dir_fd, DAMON_TARGET "/regions/nr_regions", want);
-	/* max: so many, so that DAMON does not split them. min: no merging. */
+	/*
+	 * As max, so that DAMON does not split regions; as min, so that it does
+	 * not merge them.
+	 */
 	if (!err)
 		err = damon_sysfs_put_u64(ctl->owner.dir_fd,
 			      DAMON_CONTEXT "/monitoring_attrs/nr_regions/max", want);
@@ -133,7 +139,7 @@ static int put_regions(struct damon_ctl *ctl, const struct pfn_run *runs,
 			*have = want;
 	}
 	if (err)
-		ctl->nr_regions = 0;	/* unknown: write all the next time */
+		ctl->nr_regions = 0;	/* unknown: write all next time */
 	return err;
 }
 
@@ -148,8 +154,9 @@ static void wait_started(const struct aging *aging)
 }
 
 /*
- * The write that ends a turn can't be interrupted, not even by SIGKILL, before the
- * turn has ended.  So turns are bounded by what they took.
+ * The write that turns the kdamond off can't be interrupted before the turn has
+ * ended, not even by SIGKILL.  So the size of turns is bounded by their
+ * measured duration.
  */
 static void bound_turns(struct damon_ctl *ctl, const struct pfn_run *runs,
 			size_t nr, uint64_t took_ns)
@@ -174,11 +181,14 @@ static int run_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 {
 	int err, dir_fd = ctl->owner.dir_fd;
 
-	/* A kdamond told to stop before its first turn does none. */
+	/* A kdamond turned off before its first turn does no pass. */
 	for (int i = 0; i < NR_TRIES; i++) {
 		uint64_t began = clock_now_ns();
 
-		/* Setting up takes a while, and nobody else knows our lock. */
+		/*
+		 * Setup takes a while, and programs other than vmm do not take
+		 * our lock.
+		 */
 		if (!damon_owner_is_ours(&ctl->owner))
 			return -EBUSY;
 		aging_begin(aging);
@@ -241,7 +251,7 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		}
 		damon_owner_unlock(&ctl->owner);
 	}
-	/* As long as it lasts, once. */
+	/* Report it once for as long as it lasts. */
 	if (err == -EBUSY && !ctl->refused)
 		log_warn("%s", why);
 	ctl->refused = err == -EBUSY;
@@ -271,7 +281,7 @@ int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 
 /* --- open and close ---------------------------------------------------- */
 
-/* Now, so that what this kernel lacks is told at once. */
+/* At open, so that a feature missing in this kernel is reported at once. */
 static int configure_first(struct damon_ctl *ctl, char *why, size_t len)
 {
 	int err = damon_owner_lock(&ctl->owner, NULL, why, len);

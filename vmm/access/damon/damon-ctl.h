@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes DAMON walk over given host pages once, now, testing and clearing the
- * accessed bit of each; and, where that is asked for, evicting those that had
- * it clear.
+ * Makes DAMON walk once over given host pages, at once, testing and clearing
+ * the accessed bit of each and, if requested, evicting those whose bit was
+ * clear.
  *
- * DAMON is shared with other vmm, and others: see damon-owner.h.
+ * DAMON is shared with other vmm processes and other programs: see
+ * damon-owner.h.
  *
  * Locking: an object belongs to one thread.
  */
@@ -20,26 +21,28 @@
 
 struct damon_ctl;
 
-/* Where damon_owner_probe() found no obstacle.  0 or -errno with why. */
+/*
+ * Call it only if damon_owner_probe() found no obstacle.  0 or -errno with why.
+ */
 int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 		   size_t len);
-/* Puts back what was configured before, if no other vmm uses DAMON. */
+/* Restores the previous configuration if no other vmm uses DAMON.  */
 void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
  * One complete pass over runs (sorted, not touching), recorded by aging.
- * Returns after it ended, or soon after *stopping was set (it may be NULL), with
- * -ECANCELED.  -EBUSY, told: somebody else's kdamond runs, or another vmm does not
- * end its pass; -errno.
+ * Returns after it ended, or soon after *stopping was set (it may be NULL),
+ * with -ECANCELED.  -EBUSY, logged: another program's kdamond runs, or another
+ * vmm does not end its pass; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		   size_t nr, struct aging *aging,
 		   const atomic_bool *stopping);
 
 /*
- * The files below dir that can be written, as lines "path<TAB>value" (counts
- * first, since writing those makes the directories that follow), to the file
- * path; and back.  0 or -errno.
+ * Saves the writable files below dir to the file path, as lines
+ * "path<TAB>value" (counts first, since writing them creates the directories
+ * that follow), and restores them.  0 or -errno.
  */
 int damon_tree_save(const char *dir, const char *path);
 int damon_tree_restore(const char *dir, const char *path);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A shell that reads from a socket of which we hold the other end.  A line means
- * that we ended well.  Without one we died, perhaps inside a pass, and it does what
- * an orderly end does (damon-owner.c), in the same order: once it has the lock it
- * turns off a kdamond of ours, and if no other vmm uses DAMON, puts back what was
- * configured before.
+ * A shell that reads from a socket of which we hold the other end.  A line
+ * means an orderly exit.  End of file without a line means that we died,
+ * perhaps inside a pass; the shell then does the same cleanup as an orderly
+ * exit (damon-owner.c), in the same order: once it has the lock it turns off a
+ * kdamond of ours and, if no other vmm uses DAMON, restores the previous
+ * configuration.
  */
 #include "config.h"
 
@@ -23,12 +24,12 @@
 extern char **environ;
 
 static const char guard_script[] =
-	/* Who ends us may end all processes of a service. */
+	/* Whoever ends us may signal all processes of a service. */
 	"trap '' TERM INT HUP\n"
 	"read -r bye && exit 0\n"
 	"exec 9>>" DAMON_LOCK_PATH " && flock 9 || exit 1\n"
 	"[ -e " DAMON_SAVE_PATH " ] && cd " DAMON_CTL_SYSFS " || exit 0\n"
-	/* Each may be refused for a moment: see damon-sysfs.c. */
+	/* Each access may fail temporarily: see damon-sysfs.c. */
 	"get() {\n"
 	"	for i in $(seq 100); do\n"
 	"		read -r value <\"$1\" && return\n"
@@ -57,7 +58,7 @@ static const char guard_script[] =
 	"fi\n"
 	"exec 8>>" DAMON_USERS_PATH " && flock -n 8 || exit 0\n"
 	"if running; then\n"
-	"	:\n"	/* somebody else's, and newer */
+	"	:\n"	/* another program's, and newer */
 	"elif [ \"$mark\" = " DAMON_MARK " ] || [ ! -s " DAMON_LOCK_PATH " ]; then\n"
 	"	put nr_kdamonds 0 || exit 1\n"
 	"	tab=$(printf '\\t')\n"
@@ -75,7 +76,7 @@ int damon_guard_start(struct damon_guard *guard)
 	posix_spawnattr_t attr;
 	int pair[2], err;
 
-	/* A socket, since writing to a pipe nobody reads raises a signal. */
+	/* A socket, since writing to a pipe without a reader raises SIGPIPE. */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	posix_spawn_file_actions_init(&actions);
@@ -103,7 +104,7 @@ void damon_guard_stop(struct damon_guard *guard)
 {
 	if (!guard->pid)
 		return;
-	/* A watchdog that died already makes this fail: nothing is lost. */
+	/* This fails if the watchdog has died already, which is harmless. */
 	if (send(guard->fd, "bye\n", 4, MSG_NOSIGNAL) < 0)
 		log_debug("damon: the watchdog is gone");
 	close(guard->fd);

@@ -18,9 +18,9 @@
 #include "vmm/util/log.h"
 #include "vmm/util/stop-flag.h"
 
-/* A pass of another vmm takes a fraction of this, also on a busy machine. */
+/* A pass of another vmm takes a fraction of this, even on a busy machine. */
 #define LOCK_NS	 (10 * NSEC_PER_SEC)
-/* At the end there is less time: a stop has its limit (stop-guard.h). */
+/* When stopping there is less time: a stop has a deadline (stop-guard.h). */
 #define CLOSE_NS NSEC_PER_SEC
 #define POLL_US	 1000
 
@@ -71,14 +71,14 @@ static bool is_saved(void)
 	return !access(DAMON_SAVE_PATH, F_OK);
 }
 
-/* A vmm's, with or without pageout. */
+/* Whether the configuration is one of a vmm, with or without pageout. */
 static bool is_a_vmms(int dir_fd)
 {
 	return is_saved() && (damon_sysfs_is_configured(dir_fd, false) ||
 			      damon_sysfs_is_configured(dir_fd, true));
 }
 
-/* Somebody else's kdamond runs.  Its number, or -1. */
+/* The number of a running kdamond of another program, or -1. */
 static int running_of_others(int dir_fd)
 {
 	int i = damon_sysfs_running(dir_fd);
@@ -103,7 +103,7 @@ int damon_owner_probe(char *why, size_t len)
 			 "as root");
 		return -EACCES;
 	}
-	/* Who has the lock is a vmm inside a pass: we wait for our turn. */
+	/* If the lock is held, a vmm is inside a pass: we wait for our turn. */
 	if (lock_fd < 0 || !flock(lock_fd, LOCK_SH | LOCK_NB)) {
 		i = running_of_others(fd);
 		if (i >= 0)
@@ -131,7 +131,7 @@ static int lock_within(int fd, uint64_t limit_ns, const atomic_bool *stopping)
 	}
 }
 
-/* Who has configured DAMON last; "" is nobody, or it is not whole. */
+/* Who configured DAMON last; "": nobody, or the configuration is incomplete. */
 static void read_id(char *id, size_t len)
 {
 	if (damon_sysfs_get(AT_FDCWD, DAMON_LOCK_PATH, id, len))
@@ -164,8 +164,8 @@ void damon_owner_unlock(struct damon_owner *o)
 /* --- the configuration ------------------------------------------------- */
 
 /*
- * While it is empty, what is configured is nobody's: who dies meanwhile leaves it
- * half done.
+ * While the id is empty, the configuration belongs to nobody: a vmm that dies
+ * meanwhile leaves it incomplete.
  */
 static int write_id(struct damon_owner *o, const char *id)
 {
@@ -176,7 +176,7 @@ static int write_id(struct damon_owner *o, const char *id)
 
 static int turn_off(struct damon_owner *o)
 {
-	/* Ours has one. */
+	/* Only a configuration of a vmm has this mark. */
 	log_info("damon: stopping the kdamond of a vmm that died");
 	return damon_sysfs_put(o->dir_fd, "0/state", "off");
 }
@@ -185,7 +185,9 @@ static int replace(struct damon_owner *o, const char *last_id)
 {
 	int err = 0;
 
-	/* Somebody's, who may have put it there while ours was. */
+	/*
+	 * The configuration of another program, which may have replaced ours.
+	 */
 	if (!is_saved() || (*last_id && !is_a_vmms(o->dir_fd)))
 		err = damon_tree_save(DAMON_CTL_SYSFS, DAMON_SAVE_PATH);
 	if (!err)
@@ -281,7 +283,7 @@ int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
 		close_files(o);
 		return err;
 	}
-	/* Nobody holds it alone for longer than he holds the lock. */
+	/* Nobody holds it exclusively for longer than the damon.lock. */
 	if (flock(o->users_fd, LOCK_SH))
 		err = -errno;
 	damon_owner_unlock(o);
@@ -292,7 +294,7 @@ int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
 	return err;
 }
 
-/* The last of us has the lock. */
+/* By the last vmm that uses DAMON, with the lock held. */
 static void put_back(struct damon_owner *o)
 {
 	char id[sizeof(o->id)];
@@ -300,7 +302,10 @@ static void put_back(struct damon_owner *o)
 	if (!is_saved())
 		return;
 	read_id(id, sizeof(id));
-	/* What is there now is ours, or half ours; or else newer than the saved. */
+	/*
+	 * Restore only if the current configuration is ours or incomplete; any
+	 * other is newer than the saved one.
+	 */
 	if (running_of_others(o->dir_fd) < 0 &&
 	    (!*id || is_a_vmms(o->dir_fd))) {
 		if (damon_sysfs_running(o->dir_fd) >= 0 && turn_off(o))

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whose is DAMON's configuration?  Its sysfs directory is one resource of the
- * whole machine, which several vmm share, and others use, too:
+ * Ownership of DAMON's configuration.  Its sysfs directory is one resource of
+ * the whole machine, which several vmm processes share and other programs use
+ * too:
  *
  *   damon.lock		flock()ed while a pass is set up and runs: vmm take
- *			turns.  Its content names who configured DAMON last;
- *			empty: somebody of us began to, and did not end.
- *   damon.saved	exists while DAMON holds our configuration: what
- *			somebody had configured (but not running) before, or
- *			since.
+ *			turns.  Its content names the vmm that configured DAMON
+ *			last; empty: a vmm began to and did not finish.
+ *   damon.saved	exists while DAMON holds our configuration: the
+ *			configuration (not running) that another program had
+ *			before, or made since.
  *   damon.users	each vmm that uses DAMON holds a shared flock() as long
- *			as it lives.  Who gets it alone is the last, and puts
- *			damon.saved back: an orderly end, or the watchdog of a
- *			vmm that died (damon-guard.c).
+ *			as it lives.  Whoever gets it exclusively is the last
+ *			user and restores damon.saved: a vmm that exits, or the
+ *			watchdog of one that died (damon-guard.c).
  *
- * Ours is what is configured in every setting as we do it, with DAMON_MARK among
+ * A configuration is ours if every setting has our value, DAMON_MARK among
  * them.  A kdamond that runs such a configuration, while nobody holds the lock,
- * was left by a vmm that died inside a pass: the next of us turns it off, if the
- * watchdog does not.  Any other that runs is somebody else's, and stays.
+ * was left by a vmm that died inside a pass: the next vmm turns it off, if the
+ * watchdog does not.  Any other running kdamond belongs to another program and
+ * is left alone.
  *
  * Lock order: damon.lock, then damon.users.  An object belongs to one thread.
  */
@@ -32,8 +34,8 @@ struct damon_owner {
 	int dir_fd;		/* owned: DAMON_CTL_SYSFS */
 	int lock_fd, users_fd;	/* owned */
 	bool pageout;		/* of damon_sysfs_configure() */
-	bool in_doubt;		/* configure anew the next time */
-	char id[48];		/* what the lock file says when we configured */
+	bool in_doubt;		/* configure again the next time */
+	char id[48];		/* in the lock file, if we were last */
 };
 
 /* 0, or -errno with the obstacle and its remedy.  No side effects. */
@@ -43,8 +45,8 @@ int damon_owner_probe(char *why, size_t len);
 int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
 		     size_t len);
 /*
- * Puts back what was configured before if we are the last.  -EBUSY, told: another
- * vmm holds the lock, and what is left to do is the watchdog's; else 0.
+ * Restores the previous configuration if we are the last user.  -EBUSY, logged:
+ * another vmm holds the lock, and the cleanup is left to the watchdog; else 0.
  */
 int damon_owner_close(struct damon_owner *o);
 
@@ -58,8 +60,9 @@ void damon_owner_unlock(struct damon_owner *o);
 
 /*
  * --- with the lock held ---
- * Makes the configuration ours; 1: it was not, and has no regions now; 0: it was.
- * -EBUSY with why: somebody else's kdamond runs, or another -errno with why.
+ * Makes the configuration ours; 1: it was not, and has no regions now; 0: it
+ * was already.  -EBUSY with why: another program's kdamond runs, or another
+ * -errno with why.
  */
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len);
 /* 0, or -EBUSY with why: somebody else's kdamond runs. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* DAMON's files, and what we write into them once. */
+/* DAMON's sysfs files, and the settings that we write once. */
 #include "config.h"
 
 #include "vmm/access/damon/damon-sysfs.h"
@@ -20,10 +20,10 @@
 #define INTERVAL_US "100"
 
 /*
- * All of DAMON's files share a lock that the kernel only tries to take, and that
- * each kdamond takes for a moment after each sample (Linux 6.12): to read or write
- * one is refused with EBUSY every so often.  So it is asked for again: for so long,
- * and where processors are busy at least so often.
+ * All of DAMON's files share a lock that the kernel takes with trylock and that
+ * each kdamond takes briefly after each sample (Linux 6.12): reads and writes
+ * fail with EBUSY every so often.  So they are retried for BUSY_NS and, on busy
+ * processors, at least the given number of times.
  */
 #define BUSY_NS	   (NSEC_PER_SEC / 2)
 #define BUSY_TRIES 200
@@ -34,7 +34,7 @@ struct patience {
 	unsigned int nr_tries;
 };
 
-/* Waits a moment.  False: it is refused for good. */
+/* Waits a moment before a retry.  False: out of retries. */
 static bool try_again(struct patience *p)
 {
 	uint64_t now = clock_now_ns();
@@ -126,7 +126,7 @@ struct setting {
 	const char *value;
 };
 
-/* Writes, or compares. */
+/* Writes the value, or compares with it. */
 typedef int setting_fn(int dir_fd, const char *path, const char *value);
 
 static int put_told(int dir_fd, const char *path, const char *value)
@@ -146,7 +146,7 @@ static int compare(int dir_fd, const char *path, const char *value)
 	return err ? err : strcmp(now, value) ? -EINVAL : 0;
 }
 
-/* dir: what stands for the %s of a path. */
+/* dir: replaces the %s in a path. */
 static int for_all(int dir_fd, const struct setting *s, const char *dir,
 		   setting_fn *fn)
 {
@@ -182,7 +182,10 @@ static const struct setting base_settings[] = {
 	{ NULL, NULL },
 };
 
-/* Since 6.14 the action `stat` asks the filters, and filters can allow. */
+/*
+ * Since Linux 6.14 the action `stat` evaluates the filters, and filters can
+ * allow pages.
+ */
 static const struct setting stat_settings[] = {
 	{ DAMON_SCHEME "/action", "stat" },
 	{ DAMON_SCHEME "/%s/nr_filters", "1" },
@@ -193,9 +196,9 @@ static const struct setting stat_settings[] = {
 };
 
 /*
- * From 6.10 on, where all actions but `stat` ask the filters: any page-wise
- * action, and filters that let no page through.  The first one tests and
- * clears, the other two reject what it did not.
+ * Since Linux 6.10, where all actions but `stat` evaluate the filters: any
+ * page-wise action, with filters that let no page through.  The first filter
+ * tests and clears, the other two reject the pages that it did not reject.
  */
 static const struct setting reject_settings[] = {
 	{ DAMON_SCHEME "/action", "lru_deprio" },
@@ -210,8 +213,8 @@ static const struct setting reject_settings[] = {
 };
 
 /*
- * A filter of type `young` alone, which rejects: what was accessed since the
- * last pass stays, and its bit is cleared.
+ * A single rejecting filter of type `young`: pages accessed since the last pass
+ * stay resident, and their bit is cleared.
  */
 static const struct setting pageout_settings[] = {
 	{ DAMON_SCHEME "/action", "pageout" },
@@ -221,14 +224,14 @@ static const struct setting pageout_settings[] = {
 	{ NULL, NULL },
 };
 
-/* Since 6.15 the filters that need a look at the page have their own directory. */
+/* Since Linux 6.15 the filters that examine pages have their own directory. */
 static const char *filters_dir(int dir_fd)
 {
 	return faccessat(dir_fd, DAMON_SCHEME "/ops_filters", F_OK, 0) ?
 		       "filters" : "ops_filters";
 }
 
-/* There is a filter. */
+/* The settings of this kernel's filter. */
 static const struct setting *filter_settings(int dir_fd, bool pageout)
 {
 	char path[PATH_MAX];

@@ -22,7 +22,7 @@
 
 /*
  * Marks a configuration as ours: as the largest size of a region it means no
- * limit, and nobody else would write just this number.
+ * limit, and no other program would write exactly this number.
  */
 #define DAMON_MARK_PATH DAMON_SCHEME "/access_pattern/sz/max"
 #define DAMON_MARK	"18446744073709551557"
@@ -37,12 +37,15 @@ int damon_sysfs_get_u64(int dir_fd, const char *path, uint64_t *value);
 int damon_sysfs_running(int dir_fd);
 
 /*
- * Replaces whatever is configured by one kdamond that applies the young filter
- * to every page of its regions, of which there are none yet; with pageout it
- * evicts those that are not young.
+ * Replaces any configuration by one kdamond that applies the young filter to
+ * every page of its regions, of which there are none yet; with pageout it
+ * evicts pages that are not young.
  */
 int damon_sysfs_configure(int dir_fd, bool pageout);
-/* Is it still configured as that left it, whatever the regions? */
+/*
+ * Whether the configuration is still as damon_sysfs_configure() left it,
+ * whatever the regions are.
+ */
 bool damon_sysfs_is_configured(int dir_fd, bool pageout);
 
 #endif

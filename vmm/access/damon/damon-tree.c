@@ -23,7 +23,7 @@ static bool is_count(const char *name)
 	return !strncmp(name, "nr_", 3);
 }
 
-/* nr_accesses, as a directory, comes with the others. */
+/* nr_accesses is a directory and sorts with the others. */
 static int counts_first(const struct dirent **a, const struct dirent **b)
 {
 	int diff = is_count((*b)->d_name) - is_count((*a)->d_name);
@@ -66,7 +66,10 @@ static int save_dir(const char *root, const char *rel, FILE *out)
 		close(dirfd);
 		return err;
 	}
-	/* Files before directories: counts in both make what follows. */
+	/*
+	 * Files before directories: writing counts creates the entries that
+	 * follow.
+	 */
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < nr && !err; i++) {
 			const char *name = list[i]->d_name;
@@ -108,7 +111,7 @@ int damon_tree_save(const char *dir, const char *path)
 	err = save_dir(dir, "", out);
 	if (fclose(out) && !err)
 		err = -errno;
-	/* By rename, so that the file is whole or not there at all. */
+	/* By rename, so that the file is either complete or absent. */
 	if (!err && rename(tmp, path))
 		err = -errno;
 	if (err)

@@ -3,7 +3,7 @@
  * DAMON as an access source, exact to the page.
  *
  * DAMON (damon-ctl.c) makes the kernel test and clear the accessed bit of each
- * of the guest's resident pages; the recorder (aging.c) sees which were set.
+ * of the guest's resident pages; the recorder (aging.c) records which were set.
  *
  *   pagemap --PFNs--> runs --> DAMON: one pass --> KVM's bits are cleared
  *                                                    | tracepoint, for each
@@ -11,14 +11,14 @@
  *
  * Page frame numbers change when pages are evicted, faulted or moved, so they
  * are looked up for every harvest.  A page that moves between the lookup and
- * the pass keeps its bit and is found the next time.
+ * the pass keeps its accessed bit and is found by the next harvest.
  *
  * Before the pass DAMON clears the bit of one random page in each region, to
- * sample it.  If that page is accessed again before the pass reaches it, it
- * is found; else we cannot know, and it takes its answer of the last harvest
- * (none after arm): wrong only if it just began or ceased to be used.  The source
- * says of which pages that is so (assumed).  There are few regions to the page,
- * and the next harvest samples others.
+ * sample it.  If that page is accessed again before the pass reaches it, it is
+ * found; otherwise its state is unknown, and its result of the last harvest is
+ * repeated (idle after arm): wrong only if its use just began or ended.
+ * ops->assumed() reports these pages.  They are few, one a region, and the next
+ * harvest samples others.
  */
 #include "config.h"
 
@@ -37,8 +37,8 @@
 #include "vmm/util/bitmap.h"
 
 /*
- * A region costs about 30 us to set up and to sample, a foreign page inside a
- * region about 0.5 us to walk.
+ * A region costs about 30 us to set up and to sample, a page of somebody else
+ * inside a region about 0.5 us to walk.
  */
 #define GAP_PAGES 32
 #define MAX_RUNS  8192
@@ -120,8 +120,8 @@ static void leave_out(void *arg, struct gfn_range part)
 }
 
 /*
- * Has every resident page of range aged once, but for those of blocks that may
- * wait.
+ * Ages every resident page of range once, except in blocks that the backoff
+ * skips.
  */
 static int damon_age(struct damon_source *damon, struct gfn_range range,
 		     bool may_wait)
@@ -167,7 +167,7 @@ static int harvest_piece(struct access_source *src, struct gfn_range range,
 
 		young[w] |= damon->unknown[w] & damon->last[w] & mask;
 	}
-	/* Recorded while it was here, but gone since. */
+	/* Recorded while resident, but evicted since. */
 	for (uint64_t i = bitmap_next(young, start, end); i < end;
 	     i = bitmap_next(young, i + 1, end))
 		if (!pfn_map_pfn(damon->map, i - start))
@@ -178,8 +178,8 @@ static int harvest_piece(struct access_source *src, struct gfn_range range,
 }
 
 /*
- * What a later piece's pass finds of an earlier piece, in a gap, stays with the
- * recorder until the next harvest.
+ * If the pass over a later piece finds young pages of an earlier piece, in a
+ * gap, they stay in the recorder until the next harvest.
  */
 static int damon_harvest(struct access_source *src, struct gfn_range range,
 			 uint64_t *young)
