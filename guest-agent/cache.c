@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Clean page cache goes on the host's wish.  The kernel knows which of it is
- * cold, so it is asked to reclaim so much, where it can be asked:
+ * Drops clean page cache at the host's request.  The kernel knows which of it
+ * is cold, so if possible it is made to reclaim a given amount:
  *
- *   memory.reclaim of control groups (Linux 5.19), without swapping: each of the
- *   outermost ones by its share of page cache
+ *   memory.reclaim of control groups (Linux 5.19), without swapping: each
+ *   top-level group in proportion to its page cache
  *
- * Else there is /proc/sys/vm/drop_caches, which drops all that is clean and
- * mapped nowhere, hot or cold: done only when half of it or more is wanted.
+ * Otherwise /proc/sys/vm/drop_caches is used, which drops everything that is
+ * clean and unmapped, hot or cold: only if at least half of that is requested.
  */
 #include "config.h"
 
@@ -29,10 +29,16 @@ uint64_t cache_clean_bytes(const char *meminfo)
 {
 	uint64_t all = proc_bytes(meminfo, "\nCached:") +
 		       proc_bytes(meminfo, "\nBuffers:");
-	/* What ramfs has, as an initramfs, stays; what is locked is mapped. */
+	/*
+	 * Pages of ramfs, such as an initramfs, can't be dropped; locked pages
+	 * are mapped.
+	 */
 	uint64_t stays = proc_bytes(meminfo, "\nUnevictable:");
 	uint64_t locked = proc_bytes(meminfo, "\nMlocked:");
-	/* Shmem is in Cached; Mapped has it too, but mapped is mapped. */
+	/*
+	 * Shmem is part of Cached.  Mapped shmem is counted twice, which errs
+	 * low.
+	 */
 	uint64_t not = proc_bytes(meminfo, "\nShmem:") +
 		       proc_bytes(meminfo, "\nMapped:") +
 		       proc_bytes(meminfo, "\nDirty:") +
@@ -60,7 +66,7 @@ static int write_text(const char *path, const char *text)
 	return rc;
 }
 
-/* Page cache of the group whose memory.reclaim this is. */
+/* Page cache of the group that this memory.reclaim file belongs to. */
 static uint64_t file_bytes(const char *reclaim_path)
 {
 	char path[512], buf[8192];
@@ -85,7 +91,7 @@ static bool has_swap(void)
 	return line && line[1];
 }
 
-/* False: this kernel would swap instead, or knows no such thing. */
+/* False: this kernel would swap instead, or does not support it. */
 static bool reclaim_from(const char *path, uint64_t nr_bytes)
 {
 	char text[64];
@@ -94,15 +100,18 @@ static bool reclaim_from(const char *path, uint64_t nr_bytes)
 	snprintf(text, sizeof(text), "%" PRIu64 " swappiness=0", nr_bytes);
 	rc = write_text(path, text);
 	if (rc == -EINVAL && !has_swap()) {
-		/* Before Linux 6.9: but there is nothing to swap to. */
+		/*
+		 * Linux before 6.9 has no swappiness here; without swap none is
+		 * needed.
+		 */
 		snprintf(text, sizeof(text), "%" PRIu64, nr_bytes);
 		rc = write_text(path, text);
 	}
-	/* EAGAIN: not as much as was asked for. */
+	/* EAGAIN: reclaimed less than requested. */
 	return !rc || rc == -EAGAIN;
 }
 
-/* How much of it the groups could be asked for. */
+/* How much was requested from the groups. */
 static uint64_t reclaim_from_groups(uint64_t nr_bytes)
 {
 	uint64_t total = 0, asked = 0;

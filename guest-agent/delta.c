@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Two sorted lists of regions are merged; in a region that both have, so are
- * the two lists of runs:
+ * Merges two sorted lists of regions; for a region that is in both, also the
+ * two lists of runs:
  *
  *   before  [aaaaaaaa][bbbb]      [cccc]
  *   now     [aaaa]    [bbbb][dddd][cc][e]
@@ -50,7 +50,7 @@ static bool same_region(const struct region *a, const struct region *b)
 	       a->inode == b->inode && a->flags == b->flags;
 }
 
-/* A place in a list of runs; the rest of the run there. */
+/* A position in a list of runs, and the rest of the run there. */
 struct cursor {
 	const struct protocol_run *run, *end;
 	struct protocol_run rest;
@@ -80,7 +80,7 @@ static void advance(struct cursor *c, uint32_t nr)
 		c->rest = *c->run;
 }
 
-/* The kept region is announced with its first change. */
+/* A kept region is sent before its first change. */
 struct writer {
 	struct stream *s;
 	const struct region *region;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The stream as text, for people who want to see what the agent tells. */
+/* Prints the stream as text, to show what the agent sends. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * An epoch is one complete picture of the guest.  The first of a connection,
- * and every FULL_EVERY-th, tells everything; those between tell what changed:
+ * and every FULL_EVERY-th, sends everything; those between send what changed:
  *
- *   /proc/PID/stat as before?  yes: not even its maps are read
+ *   /proc/PID/stat unchanged?  yes: not even its maps are read
  *                              no:  read, compared, the difference sent
  *
- * "As before" means: no fault, no change of size or RSS.  What that misses
- * (pages the kernel moved, merged or swapped one for one) the next full epoch
- * mends; until then the host finds such entries not confirmed.
+ * "Unchanged" means: no fault, same size and RSS.  Changes that this misses
+ * (pages the kernel moved, merged or swapped one for one) are sent with the
+ * next full epoch; until then the host finds such entries unconfirmed.
  */
 #include "config.h"
 
@@ -25,10 +25,10 @@
 struct process {
 	pid_t pid;
 	struct proc_stat stat;
-	struct picture picture;		/* as the host has it */
+	struct picture picture;		/* as sent to the host */
 	uint64_t pgd;
 	uint64_t seen;			/* epoch */
-	bool told;			/* the host knows this process */
+	bool told;			/* known to the host */
 };
 
 void agent_init(struct agent *a)
@@ -88,7 +88,7 @@ static size_t lower_bound(const struct agent *a, pid_t pid)
 	return low;
 }
 
-/* The record of pid, made if there is none; NULL without memory. */
+/* The entry of pid, created if necessary; NULL: out of memory. */
 static struct process *get_process(struct agent *a, pid_t pid)
 {
 	size_t at = lower_bound(a, pid);
@@ -129,7 +129,7 @@ static void put_mm(struct agent *a, const struct process *p, bool delta)
 	stream_put(a->stream, &m);
 }
 
-/* -errno: the process went away, or can't be read; others go on. */
+/* -errno: the process ended, or can't be read; continue with the others. */
 static int look_at(struct agent *a, pid_t pid, bool full)
 {
 	struct picture now = { 0 };
@@ -141,13 +141,13 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 
 	if (rc)
 		return rc;
-	/* Kernel threads; and who has ended, and waits to be waited for. */
+	/* Kernel threads and zombies. */
 	if (!st.nr_bytes)
 		return -ESRCH;
 	p = get_process(a, pid);
 	if (!p)
 		return -ENOMEM;
-	/* exec() makes a new address space, so also a new page table. */
+	/* exec() makes a new address space, hence a new page table. */
 	same_process = p->told && p->stat.start_time == st.start_time &&
 		       !strcmp(p->stat.comm, st.comm) && p->pgd == pgd;
 	if (same_process && !full && p->stat.signature == st.signature) {
@@ -165,7 +165,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	}
 	p->seen = a->epoch;
 	p->pgd = pgd;
-	/* It may have ended since: the host need not hear of it. */
+	/* If it has ended and the host does not know it, nothing is sent. */
 	if (now.nr_regions || p->told) {
 		p->stat = st;
 		put_mm(a, p, same_process && !full);
@@ -182,7 +182,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	return 0;
 }
 
-/* Who was not seen in this epoch is gone. */
+/* Processes not seen in this epoch have ended. */
 static void forget_gone(struct agent *a)
 {
 	size_t kept = 0;
@@ -232,10 +232,16 @@ int agent_epoch(struct agent *a, bool with_flags)
 	a->nr_looked_at = a->nr_unchanged = 0;
 	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
 	put_pressure(a);
-	/* Before the pages: the host wants to know what it is told to map. */
+	/*
+	 * Before the pages: the host needs the flags of frames that it will
+	 * map.
+	 */
 	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);
-	/* Right before the processes: what starts in between has none yet. */
+	/*
+	 * Right before the processes: those that start in between have none
+	 * yet.
+	 */
 	pgds_read(&a->pgds);
 	proc = opendir("/proc");
 	while (proc && (de = readdir(proc)) && !a->stream->error) {

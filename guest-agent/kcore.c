@@ -51,7 +51,7 @@ static uint32_t half_in(const uint8_t *bytes, uint32_t offset)
 	return half;
 }
 
-/* An address of RAM as the kernel maps it, at the start of a page. */
+/* A page-aligned address in the kernel's direct map of RAM. */
 static bool is_table(const struct kcore *k, uint64_t address, uint64_t frames)
 {
 	return address >= k->direct_map &&
@@ -74,7 +74,7 @@ int kcore_read_segments(struct kcore *k)
 	return 0;
 }
 
-/* The only offset in init_mm that has the kernel's own page table. */
+/* The only offset in init_mm that holds the kernel's own page table. */
 static uint32_t find_pgd(const struct kcore *k, uint64_t swapper_pg_dir)
 {
 	uint32_t found = NONE;
@@ -103,7 +103,7 @@ static uint32_t find_comm(const uint8_t *task)
 
 struct tasks {
 	uint8_t init[KCORE_TASK_BYTES], kthreadd[KCORE_TASK_BYTES];
-	uint8_t own[MAX_NAMESAKES][KCORE_TASK_BYTES];	/* with our name */
+	uint8_t own[MAX_NAMESAKES][KCORE_TASK_BYTES];	/* our namesakes */
 	unsigned int nr_own, nr_kthreadd;
 };
 
@@ -114,8 +114,8 @@ static bool has_name(const struct kcore *k, const uint8_t *task,
 }
 
 /*
- * Whether a list through `offset` leads from init_task through tasks, and back
- * to it; among them is process 2, and at least one with our name.
+ * Whether the list at `offset` leads from init_task through tasks and back to
+ * it; among them process 2, and at least one with our name.
  */
 static bool follow(const struct kcore *k, uint32_t offset, const char *name,
 		   struct tasks *t)
@@ -168,9 +168,9 @@ static uint32_t find_tgid(const struct tasks *t, uint32_t pid,
 }
 
 /*
- * NULL in init_task and in kthreadd, and in ours a structure that has a table
- * at pgd.  active_mm follows it and is the same in a process; elsewhere it may
- * be NULL as well.
+ * NULL in init_task and in kthreadd, and in our task a structure that has a
+ * table at pgd.  active_mm follows it and is equal in a process; elsewhere it
+ * may also be NULL.
  */
 static uint32_t find_mm(const struct kcore *k, const struct tasks *t,
 			const uint8_t *own, uint64_t frames)
@@ -195,7 +195,7 @@ static uint32_t find_mm(const struct kcore *k, const struct tasks *t,
 static bool find_list(struct kcore *k, const char *name, struct tasks *t)
 {
 	for (uint32_t o = 0; o + 16 <= KCORE_TASK_BYTES; o += 8) {
-		/* A list that is not empty, and whose first one names us. */
+		/* A list that is not empty, whose first task has our name. */
 		if (word_in(t->init, o) < k->direct_map ||
 		    word_in(t->init, o) == k->init_task + o ||
 		    kcore_word(k, word_in(t->init, o) + 8) != k->init_task + o)

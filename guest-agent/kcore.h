@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tasks and their page table roots in the kernel's memory, by an image of it in
- * ELF such as /proc/kcore.  Where members lie in task_struct and mm_struct
- * differs from kernel to kernel and is not told anywhere.  It is found out on
- * tasks whose values are known, and taken only if all of this comes out:
+ * Finds tasks and their page table roots in an ELF image of kernel memory such
+ * as /proc/kcore.  The offsets of members of task_struct and mm_struct differ
+ * between kernels and are not documented anywhere.  They are derived from tasks
+ * with known values, and used only if all of this holds:
  *
  *   mm->pgd	the only place in init_mm that has swapper_pg_dir
  *   comm	"swapper" in init_task, "kthreadd" in one, our own name in ours
  *   tasks	the list that leads from init_task, through tasks, back to it,
- *		each of which names the one before
- *   tgid	pid and tgid lie together: 0, 0 in init_task, 2, 2 in kthreadd,
+ *		with correct backward links
+ *   tgid	pid and tgid are adjacent: 0, 0 in init_task, 2, 2 in kthreadd,
  *		ours in ours, and in no other place
  *   mm		NULL in init_task and in kthreadd, and in ours a structure that
- *		has at pgd a page-aligned address of the direct map; no other
- *		place but active_mm, which follows it, is like this
+ *		has at pgd a page-aligned address of the direct map; this holds
+ *		nowhere else but for active_mm, which follows it
  */
 #ifndef GUEST_AGENT_KCORE_H
 #define GUEST_AGENT_KCORE_H
@@ -24,19 +24,19 @@
 #include <sys/types.h>
 
 #define KCORE_MAX_SEGMENTS 256
-#define KCORE_TASK_BYTES   4096	/* of a task_struct that are looked at */
+#define KCORE_TASK_BYTES   4096	/* bytes of a task_struct examined */
 #define KCORE_MM_BYTES	   1024
 
 struct kcore {
 	int fd;			/* owned by who opened it */
 	Elf64_Phdr segments[KCORE_MAX_SEGMENTS];
 	unsigned int nr;
-	uint64_t init_task, init_mm;	/* addresses, by the caller */
-	uint64_t direct_map;		/* where RAM is mapped; by the caller */
-	uint32_t tasks, tgid, mm, pgd, comm;	/* offsets, found out */
+	uint64_t init_task, init_mm;	/* addresses, set by the caller */
+	uint64_t direct_map;		/* its start; set by the caller */
+	uint32_t tasks, tgid, mm, pgd, comm;	/* offsets found */
 };
 
-/* What a layout is proved by. */
+/* Known values, against which a layout is verified. */
 struct kcore_known {
 	uint64_t swapper_pg_dir;
 	uint64_t nr_frames;
@@ -44,16 +44,16 @@ struct kcore_known {
 	char name[17];		/* ours, as in /proc/self/comm */
 };
 
-/* By k->fd.  0 or -errno. */
+/* From k->fd.  0 or -errno. */
 int kcore_read_segments(struct kcore *k);
-/* 0 where it can't be read. */
+/* 0 if it can't be read. */
 uint64_t kcore_word(const struct kcore *k, uint64_t address);
-/* NULL, or the name of what can't be made sure of. */
+/* NULL, or the name of the member that could not be verified. */
 const char *kcore_find_layout(struct kcore *k, const struct kcore_known *known);
 /*
  * Calls fn with each process and the kernel's address of its page table, until
- * it returns non-zero, which is returned.  -EAGAIN: a task ended under the
- * walk; what was told until then is true.
+ * it returns non-zero, which is returned.  -EAGAIN: a task ended during the
+ * walk; the results until then are valid.
  */
 int kcore_each(const struct kcore *k,
 	       int (*fn)(void *arg, pid_t pid, uint64_t pgd), void *arg);

@@ -18,7 +18,7 @@ int kernel_symbols(struct kernel_symbol *symbols, size_t nr)
 	while (missing && fgets(line, sizeof(line), f)) {
 		unsigned long long address;
 
-		/* A fourth word is a module's name. */
+		/* The fourth word is the name of a module. */
 		if (strchr(line, '[') ||
 		    sscanf(line, "%llx %*c %127s", &address, name) != 2)
 			continue;

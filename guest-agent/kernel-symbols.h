@@ -7,7 +7,7 @@
 
 struct kernel_symbol {
 	const char *name;
-	uint64_t address;	/* 0: there is none, or we may not know */
+	uint64_t address;	/* 0: unknown, or hidden from us */
 };
 
 /* Looks them up in /proc/kallsyms.  0 or -errno. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm-guest-agent: tells the host which process maps which page.
+ * vmm-guest-agent: sends the host which process maps which page.
  *
- * Connects, says hello, sends an epoch each interval, does what the host asks
- * in between, and connects again when the host goes away.
+ * Connects, says hello, sends an epoch each interval, handles the host's
+ * requests in between, and reconnects when the connection is lost.
  */
 #include "config.h"
 
@@ -24,14 +24,14 @@
 #define MIN_INTERVAL_MS	    100
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
-#define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
-#define FLAGS_SHARE	    100	/* and only 1/100 of a CPU */
+#define FLAGS_EVERY	    5	/* epochs; all flags cost more to read */
+#define FLAGS_SHARE	    100	/* and use at most 1/100 of a CPU */
 
 struct options {
 	struct transport transport;
-	char *pgd;		/* which way to find page tables, or NULL */
+	char *pgd;		/* how to find page tables, or NULL */
 	int interval_ms, once, dump, verbose, port;
-	char *unix_path, *serial_path;	/* owned by popt's caller: us */
+	char *unix_path, *serial_path;	/* owned (popt leaves them to us) */
 };
 
 struct session {
@@ -60,7 +60,7 @@ static void obey(struct session *s, const struct protocol_message *m)
 		break;
 	case PROTOCOL_DROP_CACHE:
 		cache_drop(m->drop_bytes);
-		/* The host wants to know what came of it. */
+		/* Sends the host the result. */
 		s->want_epoch = s->want_flags = true;
 		break;
 	default:
@@ -68,7 +68,10 @@ static void obey(struct session *s, const struct protocol_message *m)
 	}
 }
 
-/* Reads what the host sent.  False: it is gone, or talks nonsense. */
+/*
+ * Reads requests.  False: the connection is lost, or the host broke the
+ * protocol.
+ */
 static bool listen_to_host(struct session *s, int fd)
 {
 	struct protocol_message m;
@@ -94,7 +97,10 @@ static bool listen_to_host(struct session *s, int fd)
 	return true;
 }
 
-/* Until the next epoch is due or wanted.  False: the host is gone. */
+/*
+ * Waits until the next epoch is due or requested.  False: the connection is
+ * lost.
+ */
 static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 {
 	while (!s->want_epoch) {
@@ -165,7 +171,7 @@ static void say_what_is_missing(const struct frames *f)
 			"told\n");
 }
 
-/* Not a fault: all else is told without. */
+/* No error: everything else is sent without page tables. */
 static int find_pgds(struct session *s)
 {
 	const char *way = s->o->pgd;
@@ -196,11 +202,11 @@ static int run(struct session *s)
 			last[0] = 0;
 			serve(s, fd);
 			close(fd);
-			/* What was handed to us can't be had again. */
+			/* An inherited descriptor can't be reopened. */
 			if (s->o->once || s->o->transport.fd >= 0)
 				return s->stream.error ? 1 : 0;
 		} else {
-			/* The same trouble again and again is said once. */
+			/* The same error in a row is logged once. */
 			if (strcmp(why, last))
 				fprintf(stderr, "vmm-guest-agent: %s\n", why);
 			strcpy(last, why);
@@ -211,7 +217,7 @@ static int run(struct session *s)
 	}
 }
 
-/* --dump: our own stream through a pipe to a child that prints it. */
+/* --dump: sends the stream through a pipe to a child that prints it. */
 static int run_dump(struct session *s)
 {
 	int fds[2], status;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames: /proc/PID/pagemap says which frame is behind a page,
- * /proc/kpageflags what each frame is
- * (Documentation/admin-guide/mm/pagemap.rst).
+ * Frames: /proc/PID/pagemap has the frame of each page, /proc/kpageflags the
+ * flags of each frame (Documentation/admin-guide/mm/pagemap.rst).
  */
 #include "config.h"
 
@@ -20,7 +19,7 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
 
-/* A larger region is address space put aside, not memory: not read. */
+/* A larger region is reserved address space, not memory: not read. */
 #define MAX_REGION_PAGES (UINT64_C(1) << 24)
 
 #define PM_PRESENT (UINT64_C(1) << 63)
@@ -43,8 +42,8 @@
 #define KPF_MLOCKED	(UINT64_C(1) << 33)
 
 /*
- * The highest frame of RAM + 1.  kpageflags itself goes on to the end of a
- * section of the kernel's memory map, beyond what the guest has.
+ * The highest frame of RAM + 1.  kpageflags itself extends to the end of a
+ * section of the kernel's memory map, beyond the guest's memory.
  */
 static int highest_frame(uint64_t *nr)
 {
@@ -59,14 +58,14 @@ static int highest_frame(uint64_t *nr)
 		    strstr(line, ": System RAM") && end > top)
 			top = end;
 	fclose(f);
-	/* Without privilege all addresses are told as 0. */
+	/* Without privilege all addresses read as 0. */
 	if (!top)
 		return -EPERM;
 	*nr = (top + 1) >> PAGE_SHIFT;
 	return 0;
 }
 
-/* Unprivileged, we at least know how much memory there is. */
+/* Without privilege, the amount of memory is still known. */
 static uint64_t frames_by_size(void)
 {
 	return (uint64_t)sysconf(_SC_PHYS_PAGES);
@@ -244,14 +243,14 @@ static int read_region(const struct frames *f, int fd, struct picture *pic,
 		ssize_t got = pread(fd, entries, n * sizeof(*entries),
 				    vpn * sizeof(*entries));
 
-		/* 0: the process is exiting; its memory is gone. */
+		/* 0: the process is exiting and has no memory any more. */
 		if (got <= 0)
 			return got ? -errno : 0;
 		n = got / sizeof(*entries);
 		for (uint64_t i = 0; i < n && !rc; i++) {
 			uint64_t gfn = entries[i] & PM_PFN;
 
-			/* No frame number, or memory of a device. */
+			/* No frame number, or device memory. */
 			if (!(entries[i] & PM_PRESENT) || !gfn ||
 			    gfn >= f->nr || is_zero_page(f, gfn))
 				continue;

@@ -29,7 +29,7 @@
 
 struct state {
 	struct pgd_bpf *skel;	/* owned */
-	uint64_t base;		/* where the kernel maps RAM */
+	uint64_t base;		/* start of the direct map */
 };
 
 #define NR_TRIES 3
@@ -74,9 +74,9 @@ static int bpf_read(struct pgds *p)
 	return rc;
 }
 
-/* --- where the kernel maps RAM -------------------------------------------- */
+/* --- the start of the direct map of RAM ----------------------------------- */
 
-/* The frame of a page of ours.  0: not told, or none. */
+/* The frame of one of our pages.  0: hidden, or none. */
 static uint64_t frame_of(const volatile char *page)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -91,7 +91,7 @@ static uint64_t frame_of(const volatile char *page)
 	return entry >> 63 ? entry & ((UINT64_C(1) << 55) - 1) : 0;
 }
 
-/* The two are so far apart that they have no table but the upper in common. */
+/* The pages are so far apart that they share only the top-level table. */
 static int touch_probes(char *area, struct pgd_probe *probe)
 {
 	for (int i = 0; i < PGD_NR_PROBES; i++) {
@@ -128,9 +128,9 @@ static int ask(struct pgd_bpf *skel, const struct pgd_probe *probe,
 }
 
 /*
- * From the lowest base on that our own table could have.  So until the right
- * one is found, the reads are below the end of RAM as the kernel maps it: there
- * are no devices there.
+ * Starts at the lowest base that our own table allows.  So until the right one
+ * is found, the reads are below the end of RAM in the direct map, where no
+ * devices are mapped.
  */
 static int search(struct pgd_bpf *skel, uint64_t nr_frames,
 		  struct pgd_probe *probe, struct pgd_base *answer)
@@ -138,7 +138,7 @@ static int search(struct pgd_bpf *skel, uint64_t nr_frames,
 	uint64_t span = nr_frames * PROTOCOL_PAGE_SIZE, pgd, lowest;
 	int rc;
 
-	/* No base to try: the answer is our own table. */
+	/* No base to try: only reads our own table. */
 	probe->first_base = probe->end_base = 0;
 	rc = ask(skel, probe, answer);
 	if (rc)
@@ -173,9 +173,9 @@ static int find_base(struct pgd_bpf *skel, uint64_t nr_frames,
 
 	if (area == MAP_FAILED)
 		return -errno;
-	/* The page itself has to be in the lowest table. */
+	/* The pages must be mapped by the lowest level. */
 	madvise(area, len, MADV_NOHUGEPAGE);
-	/* The kernel may have moved a page meanwhile. */
+	/* The kernel may have migrated a page meanwhile. */
 	for (int i = 0; rc == -ENOENT && i < NR_TRIES; i++) {
 		rc = touch_probes(area, &probe);
 		if (!rc)
@@ -185,7 +185,7 @@ static int find_base(struct pgd_bpf *skel, uint64_t nr_frames,
 	return rc;
 }
 
-/* --- life ------------------------------------------------------------------ */
+/* --- setup and use -------------------------------------------------------- */
 
 static void bpf_close(struct pgds *p)
 {

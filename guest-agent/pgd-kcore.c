@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page table roots from the kernel's memory, /proc/kcore, on kernels without
- * BTF; see kcore.h.
+ * Page table roots from kernel memory, /proc/kcore, for kernels without BTF;
+ * see kcore.h.
  */
 #include "config.h"
 
@@ -79,7 +79,7 @@ static int open_kcore(struct kcore *k, uint64_t frames, char *why, size_t len)
 	k->init_task = symbols[1].address;
 	k->init_mm = symbols[2].address;
 	k->direct_map = kcore_word(k, symbols[0].address);
-	/* On x86-64 the first is a macro for the second. */
+	/* On x86-64 the first name is a macro for the second. */
 	known.swapper_pg_dir = symbols[3].address ? symbols[3].address :
 						    symbols[4].address;
 	read_own_name(known.name, sizeof(known.name));

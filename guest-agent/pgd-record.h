@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the BPF programs read and write.  Included by both sides. */
+/* Data exchanged with the BPF programs.  Included by both sides. */
 #ifndef GUEST_AGENT_PGD_RECORD_H
 #define GUEST_AGENT_PGD_RECORD_H
 
-/* Of a process: its page table root, where the kernel maps RAM. */
+/* A process's page table root, an address in the direct map. */
 struct pgd_record {
 	unsigned long long pgd;
 	unsigned int pid;
@@ -16,22 +16,22 @@ struct pgd_record {
 #define PGD_KERNEL_HALF_5_LEVELS 0xff00000000000000ULL
 
 #define PGD_NR_PROBES	 2
-#define PGD_STEP_BASES	 16	/* tried in a run of the program */
-/* The kernel maps RAM from a multiple of this on, also where it is random. */
+#define PGD_STEP_BASES	 16	/* tried in one run of the program */
+/* The direct map starts at a multiple of this, even if randomized. */
 #define PGD_BASE_ALIGN	 (1ULL << 30)
 
-/* Pages of ours whose frames are known, and the bases to try on them. */
+/* Pages of ours with known frames, and the range of bases to try. */
 struct pgd_probe {
 	unsigned long long address[PGD_NR_PROBES];
 	unsigned long long frame[PGD_NR_PROBES];
 	unsigned long long first_base;
-	unsigned long long end_base;	/* after the last one */
+	unsigned long long end_base;	/* exclusive */
 };
 
-/* The answer: by which of them the walk led to all of the frames. */
+/* The base with which the walk leads to all of the frames. */
 struct pgd_base {
-	unsigned long long base;	/* 0: by none */
-	struct pgd_record own;		/* of the process that asked */
+	unsigned long long base;	/* 0: none */
+	struct pgd_record own;		/* of the requesting process */
 };
 
 #endif

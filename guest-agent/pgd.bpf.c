@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Iterates over tasks and writes the page table root of each process.  Only the
- * members named here are looked up in the guest kernel's BTF, by the loader
- * program that bpftool puts around this one; so one object serves all kernels.
+ * members named here are resolved with the guest kernel's BTF, by the loader
+ * program that bpftool generates around this one; so one object serves all
+ * kernels.
  *
- * The roots are addresses where the kernel maps all RAM; where that begins is
- * in a variable of the kernel that not each kernel names in /proc/kallsyms.  So
- * it is found out, and proved: by the right base, and by no other, a walk of
- * our own page tables leads to the frames that our pages are known to have.
+ * The roots are addresses in the kernel's direct map of RAM.  Its start is in a
+ * kernel variable that /proc/kallsyms does not have on every kernel.  So it is
+ * found by search, and verified: only with the right base does a walk of our
+ * own page tables lead to the known frames of our pages.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -47,12 +48,12 @@ struct bpf_iter__task {
 /* Written by user space before each run of find_base. */
 struct pgd_probe probe;
 
-/* What has no memory is a kernel thread. */
+/* A task without mm is a kernel thread. */
 static __always_inline bool fill(struct pgd_record *r, struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
 
-	/* A leader may end before its threads. */
+	/* A group leader may end before its threads. */
 	if (!mm || (task->pid != task->tgid && task->group_leader->mm))
 		return false;
 	r->pgd = (unsigned long)mm->pgd;
@@ -71,7 +72,7 @@ int each_task(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* A base that is wrong leads anywhere: such reads fail, or tell rubbish. */
+/* With a wrong base addresses are arbitrary: reads fail or return garbage. */
 static __always_inline bool leads_to(__u64 pgd, __u64 base, __u64 address,
 				     __u64 frame)
 {
@@ -101,7 +102,7 @@ int find_base(struct bpf_iter__task *ctx)
 {
 	struct pgd_base answer = { 0 };
 
-	/* Once, after the last task: here the reader is the current one. */
+	/* Once, after the last task: then the reader is the current task. */
 	if (ctx->task || !fill(&answer.own, bpf_get_current_task_btf()))
 		return 0;
 	for (int i = 0; i < PGD_STEP_BASES; i++) {

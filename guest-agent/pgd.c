@@ -34,7 +34,7 @@ void pgds_read(struct pgds *p)
 	int rc = p->way ? -EAGAIN : 0;
 
 	p->nr = 0;
-	/* Processes come and go while they are read. */
+	/* Processes start and end while they are read. */
 	for (int i = 0; rc == -EAGAIN && i < NR_TRIES; i++) {
 		p->nr = 0;
 		rc = p->way->read(p);
@@ -54,7 +54,7 @@ uint64_t pgds_find(const struct pgds *p, pid_t pid)
 	return found ? found->pgd : PROTOCOL_NO_PGD;
 }
 
-/* Serves, and knows us: also how many levels there are is known then. */
+/* Works, and finds our own process: then the number of levels is known. */
 static bool try_way(struct pgds *p, const struct pgd_way *way, char *why,
 		    size_t len)
 {

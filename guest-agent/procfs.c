@@ -48,7 +48,7 @@ int proc_read_stat(pid_t pid, struct proc_stat *st)
 	n = proc_read_file(path, buf, sizeof(buf));
 	if (n < 0)
 		return n;
-	/* The command can hold anything: it ends at the last parenthesis. */
+	/* The command may contain anything: it ends at the last parenthesis. */
 	open_paren = strchr(buf, '(');
 	close_paren = strrchr(buf, ')');
 	if (!open_paren || !close_paren ||
@@ -88,7 +88,7 @@ void picture_free(struct picture *pic)
 	memset(pic, 0, sizeof(*pic));
 }
 
-/* Pages of the kernel's own that every process sees: no memory of theirs. */
+/* The kernel's own pages that every process maps: not the process's memory. */
 static bool is_kernels(const char *name)
 {
 	return !strncmp(name, "[vvar", 5) || !strncmp(name, "[vdso", 5) ||
@@ -116,7 +116,7 @@ static bool parse_region(const char *line, struct region *r)
 	else if (!strncmp(line + at, "[stack]", 7))
 		r->flags |= PROTOCOL_VM_STACK;
 	r->dev = r->inode ? (uint64_t)major << 20 | minor : 0;
-	/* Anonymous memory has its address as its offset: see rmap(3). */
+	/* Anonymous memory uses its address as its offset: see rmap(3). */
 	r->pgoff = (r->inode ? offset : r->start) >> PAGE_SHIFT;
 	r->first_run = r->nr_runs = 0;
 	return r->start < r->end && r->end <= PROTOCOL_MAX_ADDR &&
@@ -124,8 +124,8 @@ static bool parse_region(const char *line, struct region *r)
 }
 
 /*
- * Only who has locked memory pays for reading smaps.  By lines: the list of
- * groups, before it, can be longer than any buffer of ours.
+ * smaps is slow: only read for processes with locked memory.  Read by lines:
+ * the list of groups, before it, can be longer than any buffer of ours.
  */
 static bool has_locked(pid_t pid)
 {
@@ -174,7 +174,7 @@ int proc_read_regions(pid_t pid, struct picture *pic)
 		in_region = parse_region(line, &r);
 		if (!in_region)
 			continue;
-		/* The kernel may show a region twice that grew meanwhile. */
+		/* The kernel may list a region twice if it grew meanwhile. */
 		if (pic->nr_regions &&
 		    r.start < pic->regions[pic->nr_regions - 1].end) {
 			in_region = false;

@@ -6,8 +6,8 @@
  *   epoch := begin ( flags | pressure | forget | mm )* end
  *   mm    := MM ( gone* ) ( vma runs* )* MM_END
  *
- * The length and type of a frame are judged as soon as its header is there, so
- * that nothing is buffered for a frame that will be rejected.
+ * The length and type of a frame are checked as soon as its header is received,
+ * so that nothing is buffered for a frame that will be rejected.
  */
 #include "guest-agent/protocol.h"
 
@@ -132,7 +132,7 @@ static int decode_epoch(struct protocol_decoder *d, uint32_t type,
 		return PROTOCOL_E_FLAGS;
 	if (begin ? e->number <= d->epoch_nr : e->number != d->epoch_nr)
 		return PROTOCOL_E_EPOCH_NR;
-	/* The first picture of a connection has nothing to add to. */
+	/* The first epoch of a connection has no picture to change. */
 	if (begin && !d->epoch_nr && !(e->flags & PROTOCOL_EPOCH_FULL))
 		return PROTOCOL_E_DELTA;
 	d->epoch = begin;
@@ -343,7 +343,7 @@ static int decode_payload(struct protocol_decoder *d, uint32_t type,
 	return PROTOCOL_E_TYPE;
 }
 
-/* Takes bytes until buf holds `want`; true when it does. */
+/* Copies bytes until buf holds `want`; true when it does. */
 static bool take(struct protocol_decoder *d, const uint8_t *data, size_t len,
 		 size_t *used, uint32_t want)
 {

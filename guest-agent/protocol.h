@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The wire protocol between the guest agent and the host; every byte is in
- * docs/protocol.md.
+ * The wire protocol between the guest agent and the host; every byte is
+ * documented in docs/protocol.md.
  *
  * Pure: no I/O, no allocation, no C library calls, so that the same code runs
  * in the agent, in the host and in a guest without an operating system.  All
- * buffers are the caller's.  Not thread-safe; one decoder a connection and
- * direction.
+ * buffers are the caller's.  Not thread-safe; one decoder for each connection
+ * and direction.
  */
 #ifndef GUEST_AGENT_PROTOCOL_H
 #define GUEST_AGENT_PROTOCOL_H
@@ -21,7 +21,7 @@
 #define PROTOCOL_VERSION     1
 #define PROTOCOL_PAGE_SIZE   4096
 #define PROTOCOL_HEADER_SIZE 8
-#define PROTOCOL_MAX_RECORDS 1024	/* of a RUNS or FLAGS message */
+#define PROTOCOL_MAX_RECORDS 1024	/* per RUNS or FLAGS message */
 #define PROTOCOL_MAX_PAYLOAD (PROTOCOL_MAX_RECORDS * 24)
 #define PROTOCOL_MAX_FRAME   (PROTOCOL_HEADER_SIZE + PROTOCOL_MAX_PAYLOAD)
 #define PROTOCOL_MAX_ADDR    (UINT64_C(1) << 56)	/* user half, 5 levels */
@@ -44,18 +44,18 @@ enum protocol_type {
 	PROTOCOL_DROP_CACHE = 65,
 };
 
-/* hello.features: what the agent can tell. */
+/* hello.features: what the agent can send. */
 #define PROTOCOL_FEAT_PFN   0x01u	/* frame numbers (pagemap as root) */
 #define PROTOCOL_FEAT_FLAGS 0x02u	/* kpageflags */
 #define PROTOCOL_FEAT_COUNT 0x04u	/* kpagecount */
 #define PROTOCOL_FEAT_PSI   0x08u
 #define PROTOCOL_FEAT_PGD   0x10u	/* mm.pgd is filled in */
 #define PROTOCOL_FEAT_LA57  0x20u	/* page tables have five levels */
-#define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE does something */
+#define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE has an effect */
 #define PROTOCOL_FEAT_ALL   0x7fu
 
-#define PROTOCOL_EPOCH_FULL 0x1u	/* what is not told is gone */
-#define PROTOCOL_MM_DELTA   0x1u	/* changes to the section before */
+#define PROTOCOL_EPOCH_FULL 0x1u	/* what is not sent does not exist */
+#define PROTOCOL_MM_DELTA   0x1u	/* changes to the previous section */
 
 enum protocol_vma_op {
 	PROTOCOL_VMA_NEW = 0,
@@ -124,9 +124,9 @@ struct protocol_pressure {	/* bytes; PSI in 1/100 % and us */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	uint64_t some_total_us, full_total_us;
 	uint32_t some_avg10, full_avg10;
-	/* Page cache that the guest could drop: clean, and mapped nowhere. */
+	/* Page cache that the guest could drop: clean and unmapped. */
 	uint64_t clean_cache;
-	/* Since boot: pages it evicted and had to have back. */
+	/* Since boot: evicted pages that were read back. */
 	uint64_t nr_refaults_file, nr_refaults_anon;
 };
 
@@ -147,15 +147,15 @@ struct protocol_message {
 };
 
 /*
- * Writes one frame to buf and returns its length; 0 when it does not fit or
- * has too many records (or none).  Checks nothing else: that is the decoder's.
+ * Writes one frame to buf and returns its length; 0 if it does not fit or has
+ * too many records (or none).  Does no other checks: the decoder does.
  */
 size_t protocol_encode(const struct protocol_message *msg, void *buf,
 		       size_t len);
 
 enum protocol_error {
 	PROTOCOL_OK = 0,
-	PROTOCOL_E_TYPE,	/* unknown, or of the other direction */
+	PROTOCOL_E_TYPE,	/* unknown, or wrong direction */
 	PROTOCOL_E_LENGTH,	/* payload length wrong for the type */
 	PROTOCOL_E_RESERVED,	/* a field that must be zero is not */
 	PROTOCOL_E_MAGIC,
@@ -163,17 +163,17 @@ enum protocol_error {
 	PROTOCOL_E_PAGE_SIZE,
 	PROTOCOL_E_FEATURES,
 	PROTOCOL_E_NR_FRAMES,
-	PROTOCOL_E_NO_HELLO,	/* something came before the hello */
+	PROTOCOL_E_NO_HELLO,	/* a message before the hello */
 	PROTOCOL_E_HELLO_TWICE,
 	PROTOCOL_E_NO_EPOCH,	/* outside an epoch */
-	PROTOCOL_E_IN_EPOCH,	/* epoch in an epoch */
+	PROTOCOL_E_IN_EPOCH,	/* an epoch within an epoch */
 	PROTOCOL_E_EPOCH_NR,	/* not above the last, or end unlike begin */
-	PROTOCOL_E_NO_MM,	/* outside a process' section */
-	PROTOCOL_E_IN_MM,	/* only outside a process' section */
+	PROTOCOL_E_NO_MM,	/* outside a process's section */
+	PROTOCOL_E_IN_MM,	/* only outside a process's section */
 	PROTOCOL_E_PID,		/* zero, too large, or end unlike start */
-	PROTOCOL_E_PGD,		/* unaligned or out of guest memory */
+	PROTOCOL_E_PGD,		/* unaligned or not in guest memory */
 	PROTOCOL_E_COMM,
-	PROTOCOL_E_DELTA,	/* needs a delta, or none allowed here */
+	PROTOCOL_E_DELTA,	/* needs a delta, or not allowed here */
 	PROTOCOL_E_ORDER,	/* not ascending */
 	PROTOCOL_E_OVERLAP,
 	PROTOCOL_E_ALIGN,
@@ -181,12 +181,12 @@ enum protocol_error {
 	PROTOCOL_E_FLAGS,	/* unknown bits */
 	PROTOCOL_E_NO_VMA,	/* runs without a region */
 	PROTOCOL_E_OUTSIDE_VMA,
-	PROTOCOL_E_GFN,		/* out of guest memory */
-	PROTOCOL_E_VALUE,	/* a number out of its bounds */
+	PROTOCOL_E_GFN,		/* not in guest memory */
+	PROTOCOL_E_VALUE,	/* a number out of bounds */
 	PROTOCOL_NR_ERRORS,
 };
 
-/* For people; never NULL. */
+/* A message for people; never NULL. */
 const char *protocol_error_text(int error);
 
 enum protocol_sender { PROTOCOL_FROM_GUEST, PROTOCOL_FROM_HOST };
@@ -194,14 +194,14 @@ enum protocol_sender { PROTOCOL_FROM_GUEST, PROTOCOL_FROM_HOST };
 struct protocol_decoder {
 	enum protocol_sender sender;
 	uint64_t max_frames;	/* limit of hello.nr_frames */
-	uint64_t nr_frames;	/* by the hello */
+	uint64_t nr_frames;	/* from the hello */
 	int error;		/* sticky */
 	bool hello, epoch, full, mm, delta, vma, vma_gone;
 	uint64_t epoch_nr;
 	uint32_t pid;
 	uint64_t vma_start, vma_end, run_next;
 	uint64_t gone_next, vma_next;
-	uint32_t fill;		/* bytes of buf */
+	uint32_t fill;		/* bytes in buf */
 	uint8_t buf[PROTOCOL_MAX_FRAME];
 	union {
 		struct protocol_run runs[PROTOCOL_MAX_RECORDS];
@@ -209,14 +209,14 @@ struct protocol_decoder {
 	} rec;
 };
 
-/* max_frames: frames of the guest; ignored for messages of the host. */
+/* max_frames: frames of the guest; ignored for messages from the host. */
 void protocol_decoder_init(struct protocol_decoder *d,
 			   enum protocol_sender sender, uint64_t max_frames);
 
 /*
- * Consumes bytes of data, *used of them, until a message is whole.
- * 1: *msg is one (its records live in the decoder until the next call);
- * 0: all bytes taken, more are needed; < 0: -enum protocol_error, for good.
+ * Consumes bytes of data, *used of them, until a message is complete.
+ * 1: *msg is set (its records are in the decoder until the next call);
+ * 0: all bytes used, more are needed; < 0: -enum protocol_error, permanently.
  */
 int protocol_decode(struct protocol_decoder *d, const void *data, size_t len,
 		    size_t *used, struct protocol_message *msg);

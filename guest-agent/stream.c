@@ -18,8 +18,9 @@ void stream_init(struct stream *s, int fd)
 }
 
 /*
- * A port of virtio-serial does not fail when the host's end goes: writing waits
- * for another, who would be told the rest of what he has not heard begin.
+ * A virtio-serial port does not fail when the host closes its end: a write
+ * waits for the next connection, which would receive the rest of a session that
+ * it did not see begin.
  */
 static bool is_gone(int fd)
 {
@@ -28,7 +29,7 @@ static bool is_gone(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-/* What begins a session may wait until there is somebody. */
+/* The first data of a session may wait until a host connects. */
 static void write_all(struct stream *s)
 {
 	size_t done = 0;

@@ -13,7 +13,7 @@
 
 #include "guest-agent/agent.h"
 
-/* The port that a host gives its agent, where udev names ports. */
+/* The port that a host provides for the agent, where udev names ports. */
 #define DEFAULT_SERIAL "/dev/virtio-ports/org.vmm.agent.0"
 
 static int connect_unix(const char *path, char *why, size_t len)
@@ -36,7 +36,7 @@ static int connect_unix(const char *path, char *why, size_t len)
 	return rc;
 }
 
-/* A character device of virtio-serial: bytes as they are. */
+/* A virtio-serial character device: a plain byte stream. */
 static int open_serial(const char *path, char *why, size_t len)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY), rc;

@@ -1,7 +1,7 @@
 # Shell helpers for tests that print TAP.  Source it; end with `done_testing`.
 # shellcheck shell=sh
 
-# Others than root may have no sbin in it: libvirtd, mke2fs and sshd are there.
+# PATH of other users may lack sbin, where libvirtd, mke2fs and sshd are.
 PATH=$PATH:/usr/sbin:/sbin
 nr=0
 nr_failed=0
@@ -55,8 +55,9 @@ skip() { # NAME REASON...
   echo "ok $nr - $_skipped # SKIP $*"
 }
 
-# prove NAME PROGRAM...: one that prints TAP itself, which is kept as comments, and in
-# $tmp/proved.  A skip of it is one here, unless it failed; skipped: why, or ''.
+# prove NAME PROGRAM...: one that prints TAP itself, which is kept as comments,
+# and in $tmp/proved. Its skips are skips here, unless it failed; skipped: why,
+# or ''.
 prove() {
   _name=$1
   shift
@@ -71,7 +72,8 @@ prove() {
   fi
 }
 
-# What the machine or its kernel has not, or what only root may, is skipped.
+# A test is skipped for what the machine or its kernel lacks, or only root may
+# do.
 skip_all() { # REASON
   echo "1..0 # SKIP $*"
   exit 0
@@ -98,8 +100,9 @@ require_root() { # WHY
   [ "$(id -u)" = 0 ] || skip_all "$*: run as root"
 }
 
-# The store serves page faults of guests, which the kernel allows root, and others
-# only as vm.unprivileged_userfaultfd or /dev/userfaultfd's permissions say.
+# The store serves page faults of guests, which the kernel allows root, and
+# others depending on vm.unprivileged_userfaultfd or the permissions of
+# /dev/userfaultfd.
 may_serve_faults() {
   [ "$(id -u)" = 0 ] ||
     [ "$(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null)" = 1 ] ||
@@ -126,7 +129,7 @@ require_headers() {
     "./bootstrap --deps"
 }
 
-# Left out on purpose it is skipped, otherwise libvirt-dev was not there.
+# If it was excluded on purpose, skip; otherwise libvirt-dev was missing.
 require_libvirt_build() {
   "$vmm" libvirt show x --connect test:///default 2>&1 |
     grep -q 'built without libvirt' || return 0
@@ -136,7 +139,8 @@ require_libvirt_build() {
     "libvirt-dev and run configure again"
 }
 
-# require_swap MIB: so much of it must be free.  Other tests have some for a while.
+# require_swap MIB: so much of it must be free. Other tests use some
+# temporarily.
 has_swap() { # Total|Free MIB
   [ "$(awk "/^Swap$1/ { print int(\$2 / 1024) }" /proc/meminfo)" -ge "$2" ]
 }
@@ -147,8 +151,8 @@ require_swap() {
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; 1 when it never does.  In the
-# lab, whose processors are emulated, three times as long.  A test that has failed
-# once does not wait so long for what follows.
+# lab, whose processors are emulated, three times as long. After a failure a
+# test does not wait so long for what follows.
 poll_pause=0.1
 [ -z "${LAB-}" ] || poll_pause=0.3
 _now() { read -r _uptime _ </proc/uptime; } # starts no process, which is dear there
@@ -165,8 +169,9 @@ wait_for() {
   done
 }
 
-# value_of SOCKET PATH JQ-EXPRESSION: of what a control socket answers to GET PATH;
-# empty without an answer.  Keys alone need no jq (tests/query.c says what that saves).
+# value_of SOCKET PATH JQ-EXPRESSION: of a control socket's answer to GET PATH;
+# empty without an answer.  Keys alone need no jq (tests/query.c says what that
+# saves).
 query() { "${abs_top_builddir:-build}/tests/query" "$@" 2>/dev/null; }
 value_of() {
   case $3 in
@@ -176,7 +181,7 @@ value_of() {
 }
 
 # machine_lock FD NAME: until the test ends, or FD is closed, no other test of
-# any check on this machine has what there is once, under that name.
+# any check on this machine has the unique resource of that name.
 machine_lock() {
   _lock=${VMM_TESTS_LOCK_DIR:-/run}/vmm-tests-$2.lock
   require flock:util-linux
@@ -188,11 +193,11 @@ machine_lock() {
   flock "$1"
 }
 
-# Free memory may be in pieces: the kernel puts them together into huge pages.
+# Free memory may be fragmented: the kernel compacts it into huge pages.
 compact_memory() { echo 1 2>/dev/null >/proc/sys/vm/compact_memory || :; }
 
-# at_free_port COMMAND...: runs it with $port set to one that nobody has, as far
-# as is known; again with another one while it fails.
+# at_free_port COMMAND...: runs it with $port set to one that is free, as far as
+# is known; again with another one while it fails.
 at_free_port() {
   port=$((20000 + $$ % 12000))
   for _try in 1 2 3 4 5 6 7 8 9 10; do
@@ -213,16 +218,17 @@ guest_hung() {
   exit 1
 }
 
-# DAMON serves one user at a time, and the kernel adds no kdamond while one runs.
-# A kdamond that somebody else turned on, for example to reclaim this machine's
-# memory, is its owner's: a test that needs DAMON skips then.  Only an owner who
-# says so, by VMM_TESTS_BORROW_DAMON=1, has it paused while the test runs; with
-# its own settings it goes on at the test's end, however that comes about.
+# DAMON serves one user at a time, and the kernel adds no kdamond while one
+# runs. A kdamond that somebody else turned on, for example to reclaim this
+# machine's memory, belongs to its owner: a test that needs DAMON skips then.
+# Only if the owner allows it, by VMM_TESTS_BORROW_DAMON=1, is it paused while
+# the test runs; it is resumed with its own settings at the test's end, however
+# that happens.
 damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
 damon_run=${VMM_TESTS_DAMON_RUN:-/run/vmm}
 damon_paused=
 
-# damon_unused COMMAND...: runs it while no vmm changes what DAMON is told to do,
+# damon_unused COMMAND...: runs it while no vmm changes DAMON's configuration,
 # nor has changed it; fails without running it while one has (see
 # vmm/access/damon/damon-ctl.h).
 damon_unused() {
@@ -241,7 +247,7 @@ damon_foreign() { # prints the state files of kdamonds that run
 
 damon_borrow() {
   [ -w "$damon_dir/nr_kdamonds" ] || return 0
-  # One test at a time, also after this: none sees another's pause as idle.
+  # One test at a time, also after this: none takes another's pause for idle.
   machine_lock 7 damon
   _running=$(damon_foreign)
   [ -n "$_running" ] || return 0
@@ -250,7 +256,7 @@ damon_borrow() {
     "set VMM_TESTS_BORROW_DAMON=1: it goes on when the test ends"
   for _state in $_running; do
     echo "# pausing $_state, as VMM_TESTS_BORROW_DAMON=1 allows"
-    # Noted first: a signal between the two must not lose it.
+    # Recorded first: a signal between the two must not lose it.
     damon_paused="$damon_paused $_state"
     echo off >"$_state" || fail_all "$_state cannot be turned off, though" \
       "VMM_TESTS_BORROW_DAMON=1 allows it"
@@ -261,7 +267,7 @@ damon_turn_on() { # STATE-FILE
   [ "$(cat "$1")" = on ] || echo on >"$1"
 }
 
-# A vmm, of this test or of somebody else's, may have DAMON for a while yet.
+# A vmm, of this test or another program's, may use DAMON for a while yet.
 damon_return() {
   [ -n "$damon_paused" ] || return 0
   trap '' HUP INT TERM # an impatient second one must not leave it off

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For tests that count what the kernel evicts.  New pages wait in a batch of the
- * CPU that touched them, from which only that CPU takes them: where toucher and
- * evicter run on different ones, up to a batch stays.
+ * For tests that count what the kernel evicts.  New pages wait in a batch of
+ * the CPU that touched them, which only that CPU can drain: if touching and
+ * evicting threads run on different CPUs, up to a batch stays.
  */
 #ifndef TESTS_ONE_CPU_H
 #define TESTS_ONE_CPU_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * query SOCKET PATH [.KEY.KEY...]: prints what a control socket answers to
- * GET PATH, or of its JSON the one value that the keys lead to: a string
- * without quotes, as jq -r prints it, null where there is none.  Exit status 1
- * when nothing answers in 20 s, or with another status than 200.
+ * query SOCKET PATH [.KEY.KEY...]: prints a control socket's answer to GET
+ * PATH, or the one value of its JSON that the keys select: a string without
+ * quotes, as jq -r prints it, null if there is none.  Exit status 1 if there is
+ * no answer in 20 s, or the status is not 200.
  *
- * Tests ask every 0.1 s for many things.  In an emulated machine to start curl
+ * Tests query many values every 0.1 s.  In an emulated machine starting curl
  * and jq takes two seconds of its CPU; a static program takes a twentieth.
  */
 #include <jansson.h>

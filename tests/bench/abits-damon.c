@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * DAMON as its documentation has it: it samples regions of our address space,
- * which it splits and merges by itself, and tells how often each was found
- * accessed.  All pages of a region that ever was are called young.
+ * DAMON used as documented: it samples regions of our address space, which it
+ * splits and merges by itself, and reports how often each was found accessed.
+ * All pages of a region that was ever accessed count as young.
  *
- * sysfs is put back as it was; somebody else's kdamond is left alone, and ours
- * does not outlive us (damon-guard.h).
+ * sysfs is restored; another program's kdamond is left alone, and ours does not
+ * outlive us (damon-guard.h).
  */
 #include "config.h"
 

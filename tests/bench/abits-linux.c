@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Idle page tracking a page at a time, and clear_refs. */
+/* Idle page tracking, one page at a time, and clear_refs. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a scan a second takes from a guest that goes round its hot pages: rounds
- * a second with scans, against rounds a second of the same guest without, the
- * one right after the other and in turns the other way about.
+ * How much one scan a second slows down a guest that loops over its hot pages:
+ * rounds a second with scans, compared to the same guest without, measured
+ * right after each other and in alternating order.
  *
- * A machine that others use too takes more from a guest than a scan does: so
- * besides rounds by the clock there are rounds by the CPU time of the vCPU
- * thread, in which its faults and its waiting for KVM's locks are, and other
- * people's work is not, but for what they do to caches and to the core that two
- * hardware threads share.  Free of these is the share of that CPU time which
- * the host's kernel took: faults and waiting, and nothing that a colder TLB
- * costs the guest itself.  Two scans go before those that are measured: a source
- * with a budget has spent then what it had saved.
+ * Other load on the machine slows down a guest more than a scan does: so
+ * besides rounds by wall time there are rounds by the CPU time of the vCPU
+ * thread.  That includes its faults and its waiting for KVM's locks, and of
+ * other programs only their effect on caches and on the core that two hardware
+ * threads share.  Free of the latter is the share of that CPU time spent in the
+ * host's kernel: faults and waiting, but not what a colder TLB costs the guest
+ * itself.  Two scans precede those that are measured: by then a source with a
+ * budget has spent what it had saved.
  */
 #include "config.h"
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a harvest costs, by source, page size and share of hot pages; and the
- * same of Linux's own ways, in the same run, in turn.
+ * same for Linux's own methods, in the same run, in turn.
  *
  *   abits [--abits NAME[,NAME...]] [--mem SIZE] [--runs N] [--json FILE]
  *	   [--rest] [--slowdown SECONDS [--hot PERCENT]]
  *
- * Of each harvest: wall time a 4 KiB page (it includes kernel threads that
- * work for the source), and CPU time of our own thread a GiB; how many of the
- * hot pages were found, and how many of the others were called young.  "last
+ * Of each harvest: wall time a 4 KiB page (it includes kernel threads that work
+ * for the source), and CPU time of our own thread a GiB; how many of the hot
+ * pages were found, and how many of the others were reported young.  "last
  * look" is the time of a harvest of 4096 neighbouring pages.  "guest" is what a
  * touch costs the guest in the two rounds after bits were cleared or pages
- * unmapped: half of it is the price of the first touch.  Sources that cannot
- * serve here are named with the reason.
+ * unmapped: half of it is the cost of the first touch.  Sources that do not
+ * work here are listed with the reason.
  *
- * --rest: also, what a harvest costs when reclaim is at rest, where sources may
- * look at idle memory less often: the mean of some, in a row, after as many as
- * it takes, of a guest whose first 0, 10 or 100 % of memory are hot.
+ * --rest: also, what a harvest costs when reclaim is at rest, and sources may
+ * scan idle memory less often: the mean of several in a row, once the backoff
+ * is complete, for a guest whose first 0, 10 or 100 % of memory are hot.
  *
- * --slowdown: instead, what a scan a second takes from a guest.
+ * --slowdown: instead, how much one scan a second slows down a guest.
  */
 #include "config.h"
 

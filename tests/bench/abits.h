@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What abits compares: vmm's sources of accessed bits, and the ways that Linux
- * has for everybody.  All have the interface of a source.
+ * What abits compares: vmm's sources of accessed bits, and the methods that
+ * Linux offers to all programs.  All have the interface of a source.
  */
 #ifndef TESTS_BENCH_ABITS_H
 #define TESTS_BENCH_ABITS_H

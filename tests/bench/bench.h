@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every benchmark needs: series of measured values, their median, min,
- * max and spread, as a table for people and JSON for programs.
+ * Shared by all benchmarks: series of measured values, their median, min, max
+ * and spread, as a table for people and JSON for programs.
  *
  *	struct bench *b = bench_new("rmap");
  *	for (round = 0; round < 7; round++) {		(interleave the cases)
@@ -12,7 +12,7 @@
  *	return bench_finish(b, json_path);
  *
  * The spread is (max - min) / median.  Machines are shared and noisy: a
- * difference smaller than the spread is no difference.  Cases to be compared
+ * difference smaller than the spread is not significant.  Cases to be compared
  * are measured in turn, never one after the other.
  *
  * Header only; link with jansson ($(JANSSON_LIBS)).  Out of memory aborts.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How fast the host takes back memory that a guest has free, once the guest says
- * where: guest_mem_discard(), as free page reporting (runs of 2 and 4 MiB, what
- * Linux guests report) and the balloon (256 pages a call, which Linux guests hand
- * out one by one) cause it.
+ * How fast the host frees memory that a guest does not use, once the guest has
+ * reported it: guest_mem_discard(), as free page reporting (runs of 2 and 4
+ * MiB, what Linux guests report) and the balloon (256 pages a call, which Linux
+ * guests hand out one by one) cause it.
  *
  *   discard [--mem SIZE] [--runs N] [--json FILE]
  *
- * Memory is touched before, or, in the cases "untouched", not: then there is
- * nothing to take, and the price is that of asking.
+ * Memory is touched before, except in the cases "untouched": then there is
+ * nothing to free, and the cost is that of the request.
  */
 #include "config.h"
 

@@ -6,8 +6,9 @@
  *   kvm-young [--mem SIZE] [--runs N] [--json FILE]
  *
  * The three ways take the bits of the same guest in turn, each after the guest
- * went through its list of pages again; "times" is the notifier's time by the
- * walk's of the same turn.  The time is that of the calls, with their flushes.
+ * went through its list of pages again; "times" is the notifier's time divided
+ * by the walk's of the same turn.  The time is that of the calls, including
+ * their TLB flushes.
  */
 #include "config.h"
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What prefetch by neighbourhood is good for: a process of a guest walks, page
- * by page, through memory that is away, with and without it.
+ * The gain of prefetching neighbours: a process of a guest walks, page by page,
+ * through evicted memory, with and without it.
  *
  *   prefetch [--mem SIZE] [--runs N] [--pace US] [--json FILE]
  *
  * The engine, its reverse map and the sinks are the real ones.  The guest is a
  * thread that touches "guest memory" in the order of its virtual addresses and
  * works for --pace microseconds on each page; frames are shuffled, so that
- * physical neighbours are of no use.  The source is a recorded one: nothing is
- * used until all is away, then everything is.  Each touch is timed; cases take
- * turns.  "hits" are pages that were asked back and then touched.
+ * physical neighbours are of no use.  The source replays a trace: nothing is
+ * used until everything is evicted, then everything is.  Each touch is timed;
+ * cases take turns.  "hits" are pages that were prefetched and then touched.
  */
 #include "config.h"
 
@@ -88,7 +88,7 @@ static uint64_t *page(const struct guest *g, uint64_t i)
 	return guest_mem_ptr(g->mem, gfn_to_gpa(GFN(frame_of[i])), PAGE);
 }
 
-/* One process with one region, as an agent would have told. */
+/* One process with one region, as an agent would have reported it. */
 static void make_map(struct guest *g)
 {
 	const struct rmap_vma_desc desc = {

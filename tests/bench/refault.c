@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What it costs to touch a page that is away.
+ * The cost of touching an evicted page.
  *
  *   refault [--mem SIZE] [--runs N] [--json FILE]
  *
- * plain       pages that a process sent to the host's swap itself (MADV_PAGEOUT)
- * plain-memfd the same, in a memfd: the kernel's way back is longer
+ * plain       pages that a process itself evicted to the host's swap
+ * (MADV_PAGEOUT) plain-memfd the same, in a memfd: its refault path is longer
  * swap        the same contents as guest memory, sent by the swap sink
- * swap-memfd  the same, in a memfd as --abits soft has it
- * store-lz4, store-zstd  sent to the store: who touches waits for a thread of ours
+ * swap-memfd  the same, in a memfd as --abits soft has it store-lz4, store-zstd
+ * sent to the store: who touches waits for a thread of ours
  *
  * Each run sends all pages of each case away and touches them once, in a random
  * order, by one thread; each touch is timed.  The cases take turns, and which is

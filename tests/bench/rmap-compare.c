@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The three schemes of the reverse map beside each other:
+ * Compares the three schemes of the reverse map:
  *
  *	history/NAME/SCHEME/...	  recorded histories: ns of each kind of event,
  *				  and the most memory held, by mapping
@@ -11,8 +11,8 @@
  *	guest-64G/SCHEME/...	  16.7 million frames in 10,000 regions
  *
  * Times are CPU time, since others share the machine; calls a second are not.
- * Schemes take turns in each round.  But for live/, without a PTE provider, so
- * that the map is measured and not somebody's page tables.
+ * Schemes take turns in each round.  Except for live/ there is no PTE provider,
+ * so that the map is measured and not page tables.
  *
  * usage: rmap-compare [--quick] [--rounds N] [--only GROUP] [--json FILE]
  *		       [--plot]

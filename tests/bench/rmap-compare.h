@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of rmap-compare share. */
+/* Declarations shared by the files of rmap-compare. */
 #ifndef TESTS_BENCH_RMAP_COMPARE_H
 #define TESTS_BENCH_RMAP_COMPARE_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Histories that reverse maps were judged by, at any scale.  All processes
- * have the same layout; frames are never reused, so that a trace says by
- * itself which page is meant.
+ * Histories commonly used to compare reverse maps, at any scale.  All processes
+ * have the same layout; frames are never reused, so that a frame in a trace
+ * always means the same page.
  */
 #include "tests/bench/rmap-trace.h"
 

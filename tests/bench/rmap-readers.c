@@ -11,9 +11,9 @@
  * rwlock for 256 calls, as the engine takes the view's for many frames; "each",
  * a hold for every call, which is how not to do it.
  *
- * The rate is by the clock on the wall: what others take of the CPUs is
- * missing in it.  The CPU time is not touched by them, but for their use of the
- * caches; it grows with readers that disturb each other.
+ * The rate is by wall time, so other load on the CPUs reduces it.  The CPU time
+ * is not affected by other load, except through the caches; it grows when
+ * readers slow down each other.
  */
 #include "config.h"
 

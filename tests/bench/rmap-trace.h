@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Recorded histories of processes and their memory, to be replayed through
- * each scheme of the reverse map: by tests/unit/rmap-replay beside an oracle,
- * by tests/bench/rmap-compare beside a clock.
+ * Recorded histories of processes and their memory, to be replayed through each
+ * scheme of the reverse map: tests/unit/rmap-replay compares them with an
+ * oracle, tests/bench/rmap-compare measures their time.
  *
  * As text, one event a line, numbers in decimal or 0x hex, "#" starts a
  * comment:

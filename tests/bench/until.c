@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Runs a command and tells when its output first had a word in it.
+ * Runs a command and measures the time until a word appears in its output.
  *
  * usage: until SECONDS WORD COMMAND [ARG...]
  *

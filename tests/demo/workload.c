@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The two kinds of process that a guest is made of, for the demonstration and
- * for lab tests.  Runs in the guest, static.
+ * The two kinds of guest process for the demonstration and for lab tests.  Runs
+ * in the guest, static.
  *
  *   workload hot MIB    touches every page of MIB over and over; prints how
  *                       many pages a second, each second

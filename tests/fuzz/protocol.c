@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Any bytes: the decoder never reads past them, every message it lets through
- * is within its bounds and encodes to the frame it came from, and an error
- * stays.  With -DVMM_LIBFUZZER -fsanitize=fuzzer (clang) a libFuzzer target;
- * else a test with frames of a fixed seed, mostly right so as to get deep.
+ * For any input the decoder never reads past its end, every message it accepts
+ * is within its bounds and encodes to the same frame, and errors are sticky.
+ * With -DVMM_LIBFUZZER -fsanitize=fuzzer (clang) a libFuzzer target; else a
+ * test with frames from a fixed seed, mostly valid so as to reach deep states.
  */
 #include "config.h"
 

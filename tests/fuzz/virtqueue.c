@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Hostile rings: the input is what a guest may write to its memory.  Whatever
- * it is, every chain taken lies inside guest RAM and within its bounds, and
- * taking ends.
+ * Hostile rings: the input is what a guest may write to its memory.  For any
+ * input, every chain taken lies inside guest RAM and within its bounds, and the
+ * loop that takes chains ends.
  *
- * With libFuzzer (VMM_LIBFUZZER) the input comes from it.  Else this is a test
- * of its own: good rings with a few fields spoilt, from a fixed seed, so that
- * most inputs get past the first check.
+ * With libFuzzer (VMM_LIBFUZZER) the input comes from it.  Otherwise this is a
+ * standalone test: valid rings with a few corrupted fields, from a fixed seed,
+ * so that most inputs pass the first check.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * agent-truth: two processes with memory of each kind, and the kernel's word
- * on what they map, for a guest whose agent's picture is to be checked.
+ * agent-truth: two processes with memory of each kind, and the kernel's data on
+ * what they map, for a guest whose agent's picture is checked.
  *
  * The parent maps, writes and forks; the child writes half of the private
  * memory.  Commands are lines on stdin; answers, all in decimal:
@@ -74,7 +74,7 @@ static void read_pages(int pagemap, int flags, const struct vma *vma)
 	for (uint64_t a = vma->start; a < vma->end; a += PAGE) {
 		uint64_t e = read_entry(pagemap, a / PAGE), gfn = e & PFN;
 
-		/* The page of zeros is nobody's. */
+		/* The zero page belongs to no process. */
 		if (!(e & PRESENT) || (read_entry(flags, gfn) & ZERO_PAGE))
 			continue;
 		if (nr_pages == MAX_PAGES)
@@ -99,7 +99,7 @@ static void read_process(pid_t pid)
 	while (fgets(line, sizeof(line), maps)) {
 		struct vma v = { .pid = pid };
 
-		/* The kernel's own pages in every process are not told. */
+		/* The kernel's own pages in every process are not reported. */
 		if (strstr(line, "[v") ||
 		    sscanf(line, "%" SCNx64 "-%" SCNx64, &v.start, &v.end) != 2)
 			continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-qemu ram|memfd: the module and a guest of QEMU's.
+ * kmod-qemu ram|memfd: the module and a QEMU guest.
  *
  * QEMU runs, with KVM, a guest that writes every third page of 32 MiB, again
  * and again, and counts its rounds.  We are another process: we find its VM in

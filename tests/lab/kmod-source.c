@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The access source over the kvm-young module: frames instead of addresses,
- * ranges of any alignment, frames that are no memory.  `kmod-source absent`
- * tests what it says when the module is not loaded.
+ * ranges of any alignment, frames that are not memory.  `kmod-source absent`
+ * tests its message when the module is not loaded.
  */
 #include "config.h"
 

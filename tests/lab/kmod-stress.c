@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * kmod-stress SECONDS: scans while everything under them changes, for so long at
- * least.
+ * kmod-stress SECONDS: scans while everything that they use changes, for at
+ * least that long.
  *
  *   a guest that writes some of its pages, two scanners (one taking, one
  *   looking), memory slots that come and go, dirty logging, huge pages that
  *   form and split, pages that are swapped out, VMs of other processes that
  *   are killed in a scan, and requests of random bytes.
  *
- * At the end the guest's memory must hold what the guest wrote.  What the
- * kernel says to all this is for the caller: kvm-young.sh reads dmesg.
+ * At the end the guest's memory must hold what the guest wrote.  The caller
+ * checks for kernel messages: kvm-young.sh reads dmesg.
  */
 #include <err.h>
 #include <errno.h>

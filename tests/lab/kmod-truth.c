@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Does /dev/kvm-young tell the truth?  A guest touches a known, random set of
- * pages; a scan must name these and no other.  The module flushes the TLBs,
- * so each touch after an arming scan sets the bit: 100 % is what is asked.
+ * Are the results of /dev/kvm-young correct?  A guest touches a known, random
+ * set of pages; a scan must report these and no other.  The module flushes the
+ * TLBs, so each touch after an arming scan sets the bit: 100 % is required.
  * The control: with the guest stopped the same scan must find nothing.
  */
 #include <err.h>

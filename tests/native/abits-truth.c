@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ground truth for access sources: a guest touches pages we chose, and the
- * source must say which.
+ * Ground truth for access sources: a guest touches chosen pages, and the source
+ * must report these.
  *
  *   abits-truth [--abits NAME] [--mem SIZE] [--huge | --hugetlb]
  *		 [--pattern NAME[=ARG],... | all] [--rounds N] [--window MS]
  *		 [--json FILE]
  *
- * What is touched, and when, is the pattern's (truth-patterns.c); --help lists
- * them.  Control windows, in which the guest touches nothing, show what a
- * source reports of its own.
+ * Patterns (truth-patterns.c) define what is touched, and when; --help lists
+ * them.  Control windows, in which the guest touches nothing, show a source's
+ * false reports.
  *
  * Threshold: precision and recall over all windows of a pattern at least 95 %,
  * in control windows at most 1 % young.  Exact sources give 100 % and 0.  Less
  * is allowed since DAMON and page_idle do not flush the TLB: a page that stayed
- * in it looks cold.  Wrong answers that the source itself calls guesses are not
- * scored, but may be one in ten at most: DAMON samples one page of each region
- * right before it looks, which a guest without a processor does not touch again in
- * between.  The pattern "tlb" is made of nothing but pages that may stay in it:
- * a source that says it is lossy is excused there, and the recall is told.
+ * in it looks cold.  Wrong answers that the source itself marks as guesses are
+ * not scored, but at most one in ten may be such: DAMON samples one page of
+ * each region right before it reports, which a guest that gets no CPU time does
+ * not touch again in between.  The pattern "tlb" consists only of pages that
+ * may stay in the TLB: a source that is declared lossy may fail it, and the
+ * recall is printed.
  */
 #include "config.h"
 

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `vmm run --agent-record`: the history of a live guest, replayed through the
-# three schemes beside a plain list of mappings; and files that can't be
-# written, of which the guest notices nothing.
+# three schemes and compared with a plain list of mappings; and files that can't
+# be written, which must not affect the guest.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 replay=${abs_top_builddir:-build}/tests/unit/rmap-replay
 
-# record FILE: a guest that tells one picture, to its end
+# record FILE: a guest that sends one picture, to its end
 record() {
   : >"$tmp/stderr"
   payload_start "pattern=shared shared=2M seconds=100000 agent=1" \

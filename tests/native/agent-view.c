@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The real agent reads this machine; the view it fills must equal our own
+ * The real agent reads this machine; the resulting view must equal our own
  * reading of pagemap, for a process whose memory we lay out and change.
  */
 #include "config.h"

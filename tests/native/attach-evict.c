@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attach-evict PID [PAGES]: takes a guest of QEMU's out of RAM, a random part at a
- * time, hot or cold, until so many pages have gone.  For attach-evict.sh, which
- * kills it.
+ * attach-evict PID [PAGES]: evicts the memory of a QEMU guest, a random part at
+ * a time, hot or cold, until that many pages are evicted.  For attach-evict.sh,
+ * which kills it.
  */
 #include "config.h"
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is taken from a running guest of QEMU's comes back as it was, and whoever
-# takes it may be killed in the middle: a Linux guest, emulated, writes, and
-# checks all it has, while random parts of its memory go to swap and what takes
-# them is killed 200 times.  For private memory and for shared.
+# Pages evicted from a running QEMU guest are read back unchanged, even if the
+# evicting process is killed at any point: a Linux guest, emulated, writes, and
+# checks all its data, while random parts of its memory are swapped out and the
+# evicting process is killed 200 times. For private memory and for shared.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require qemu-system-x86_64:qemu-system-x86 cpio busybox:busybox-static
 require_root "the memory of others is root's to take"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vmm attach with libvirt's QEMU driver and emulated guests: by domain, with what
-# its metadata says; and all of them, through starts, stops, kills of what serves
-# them, and a restart of libvirt.
+# vmm attach with libvirt's QEMU driver and emulated guests: one domain,
+# configured by its metadata; and all domains, through starts, stops, kills of
+# the serving processes, and a restart of libvirt.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 libvirt_require

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Memory that libvirt plugs into a running domain is served without a monitor of
-# QEMU's, also two DIMMs of one size, and until it is plugged out again.
+# Memory that libvirt plugs into a running domain is served without QEMU's
+# monitor, including two DIMMs of one size, and until it is unplugged.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 libvirt_require

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A domain of libvirt's is saved and started again, with vmm attach on both sides:
-# reclaim pauses, the ages are written when it goes, and known when it is back.
-# The guest is emulated, with nothing but firmware; ages are the time since a page
-# came.
+# A libvirt domain is saved and restored, with vmm attach before and after:
+# reclaim pauses, the ages are written at the save, and known after the restore.
+# The guest is emulated, with nothing but firmware; ages are the time since a
+# page became resident.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 libvirt_require

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vmm attach finds the memory of QEMU's guests: by monitor and by process, of
-# each kind, below and above 4 GiB, also what is plugged in later; says no where
-# nothing can be taken; and QEMU runs on whatever becomes of it.  QEMU emulates
-# here: it needs no KVM.  What is reclaimed, tests/lab/attach.sh looks at.
+# vmm attach finds the memory of QEMU guests: by monitor and by process, of each
+# kind, below and above 4 GiB, including memory plugged in later; refuses memory
+# that can't be reclaimed; and QEMU keeps running whatever happens to vmm
+# attach. QEMU emulates here: no KVM is needed. tests/lab/attach.sh checks what
+# is reclaimed.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 require qemu-system-x86_64:qemu-system-x86 socat curl jq

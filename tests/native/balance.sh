@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `vmm balance` over two guests of one size, one idle and one that uses most of
-# its memory: what both have held to comes from the idle one.  Beside them are a
-# socket that nobody listens on and one that never answers.  Nothing depends on
-# speed: what is waited for is the state that must come about.
+# its memory: the memory to be saved is taken from the idle one. In addition
+# there are a socket that nobody listens on and one that never answers. Nothing
+# depends on speed: the test waits for the expected state.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require

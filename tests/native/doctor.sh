@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vmm doctor on this machine: what it says is sound, and true as far as `vmm
-# run` and the kernel's own files can tell.
+# vmm doctor on this machine: its output is well-formed, and agrees with `vmm
+# run` and the kernel's own files.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 require jq curl
 # Nobody of another test pauses DAMON meanwhile.
 [ ! -w "$damon_dir/nr_kdamonds" ] || machine_lock 7 damon
 
-# What DAMON is told to do, nothing that changes by itself, in FILE.  Fails while
-# it is told so by a vmm, whose pass may begin or end at any time.
+# DAMON's configuration, without what changes by itself, in FILE. Fails while a
+# vmm configures it, whose pass may begin or end at any time.
 damon_config() { # FILE
   damon_unused find "$damon_dir" -type f \( -name 'nr_*' -o \
     -name state -o -name action -o -name operations \) \

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `virsh dommemstat` says of a domain and what `vmm stat` says are of one
-# piece, as docs/libvirt.md has it: a Linux guest, emulated, with a balloon.
-# VMM_TEST_SHOW=1 prints all of both.
+# The values of `virsh dommemstat` and of `vmm stat` for a domain are
+# consistent, as docs/libvirt.md describes: a Linux guest, emulated, with a
+# balloon. VMM_TEST_SHOW=1 prints all of both.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
 require jq cpio busybox:busybox-static
@@ -82,7 +82,7 @@ ok $? "rss ($rss) is resident_bytes ($resident) and QEMU's own"
 at_target() { [ "$(kib .memory.resident_bytes)" -le $((104 << 10)) ]; }
 wait_for 300 at_target
 ok $? "memory comes down to a target"
-# Two looks, while pages may still go.
+# Two samples, while pages may still be evicted.
 fall_alike() {
   gone=$((resident - $(kib .memory.resident_bytes)))
   fell=$((rss - $(theirs rss)))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `vmm experiment` with real guests: what it counts makes sense, what goes wrong
-# is told, and nothing is left behind.  Nothing here compares speeds.
+# `vmm experiment` with real guests: its counts are plausible, failures are
+# reported, and nothing is left behind. Speeds are not compared.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 require_swap 300

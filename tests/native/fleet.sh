@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Hosts elsewhere: libvirt's domains by qemu+ssh, and sockets of VMs forwarded by
-# ssh.  The other host is this one, by a sshd of the test's own.
+# Remote hosts: libvirt's domains over qemu+ssh, and sockets of VMs forwarded by
+# ssh. The remote host is this one, through the test's own sshd.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
 require jq socat curl ssh:openssh-client ssh-keygen:openssh-client \

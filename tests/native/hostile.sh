@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Guests that flood the devices or ask them for more than there is: the statistics
-# answer meanwhile, and a signal ends the VM.  How fast is printed, not judged: on
-# a busy machine it says little.  What is judged is that nothing hangs, and that the
-# VM ends in good order, if not at the first try; how much a turn of a device does
-# is counted in tests/unit/device-turns.c.
+# Guests that flood the devices or make excessive requests: statistics are still
+# answered, and a signal ends the VM. Times are printed but not tested: on a
+# busy machine they mean little. The test requires that nothing hangs, and that
+# the VM stops regularly, if not at the first try; tests/unit/device-turns.c
+# counts how much a device does in a row.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require
@@ -40,7 +40,7 @@ slowest() {
   echo "$_worst"
 }
 
-# A zombie is gone, but only for who waits.
+# A zombie has ended, but remains until it is waited for.
 has_ended() {
   _state=$(sed 's/.*) //; s/ .*//' "/proc/$vmm_pid/stat" 2>/dev/null)
   [ -z "$_state" ] || [ "$_state" = Z ]

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Guest memory in the host's pool of huge pages: it is in these, the guest's
-# data is right, ages are seen a huge page at a time, and what can't be is
-# refused with the reason.  The pool is made larger for the test, and what came
-# is given back at its end.
+# Guest memory in the host's pool of huge pages: the memory really comes from
+# it, the guest's data is right, ages are tracked per huge page, and what is
+# impossible is refused with the reason. The pool is enlarged for the test, and
+# restored at its end.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB
 nr_before=
-# The pool is the machine's: nobody else may take of it what this test counts.
+# The pool is the machine's: no other program may use what this test counts.
 [ ! -w $pool/nr_hugepages ] || machine_lock 9 hugetlb
 on_exit() {
   payload_cleanup

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The channel that `vmm libvirt enable` plugs into a running domain carries the
-# agent's stream: a Linux guest of libvirt's, emulated, finds the port, its agent
-# opens it by its name, and the host reads what the protocol begins with.
+# agent's stream: an emulated Linux guest in libvirt finds the port, its agent
+# opens it by its name, and the host reads the start of the protocol.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
 require_kernel

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# A libvirt of the test's own, with QEMU's emulator: a session daemon in $tmp,
-# which knows nothing of this machine's libvirt.  Sources ../functions.sh.
+# The test's own libvirt, with QEMU's emulator: a session daemon in $tmp,
+# independent of this machine's libvirt.  Sources ../functions.sh.
 
 # Elsewhere $tmp may be too long for libvirt's sockets, or closed to its user.
 TMPDIR=/tmp

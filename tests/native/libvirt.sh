@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vmm libvirt against libvirt's QEMU driver, with emulated guests: what it adds
-# to a domain comes, works, and goes without a trace.
+# to a domain appears, works, and is removed without a trace.
 . "${abs_top_srcdir:-.}/tests/native/libvirt-functions.sh"
 libvirt_require
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vmm metrics: two VMs and a socket that hangs, printed and by HTTP.
+# vmm metrics: two VMs and a socket that hangs, printed and over HTTP.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A guest that QEMU emulates migrates to another QEMU, is saved and restored, with
-# the ages of its pages; these are the time since a page came, as nobody sees the
-# guest's accesses here.  tests/lab/migrate.sh does it with a KVM guest.
+# A guest that QEMU emulates migrates to another QEMU, is saved and restored,
+# with the ages of its pages; these are the time since a page became resident,
+# as no source detects the guest's accesses here. tests/lab/migrate.sh does the
+# same with a KVM guest.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require qemu-system-x86_64:qemu-system-x86 socat curl jq cpio \
   busybox:busybox-static

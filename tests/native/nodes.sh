@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A guest with two nodes, and a target for one of them: that one gives memory,
-# the other none; every page of both is right.  The guest is the payload, which
-# looks at no SRAT; Linux does in tests/lab/numa.sh.
+# A guest with two nodes, and a target for one of them: only that node is
+# reclaimed; every page of both is right. The guest is the payload, which
+# ignores the SRAT; tests/lab/numa.sh uses a Linux guest, which reads it.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \

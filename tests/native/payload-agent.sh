@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The host's picture of the payload's processes is the truth, and accessed bits
-# tell who touched a page: of the shared region both processes use the first
-# third, only the first process the second, and nobody the last.
+# The host's picture of the payload's processes is correct, and accessed bits
+# show which process touched a page: of the shared region both processes use the
+# first third, only the first process the second, and none the last.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 

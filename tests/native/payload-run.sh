@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The payload guest under `vmm run`: each pattern runs, reports, verifies its
-# pages and powers off; and damage done to its memory from outside is noticed.
+# pages and powers off; and corruption of its memory from outside is detected.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 

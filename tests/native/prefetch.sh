@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Prefetch under a guest that sweeps over its memory and has an agent: pages are
-# asked back before the guest gets to them, and used then; all are right.  By
-# swap, and by the store.  How many come in time depends on the machine's speed,
-# so no number of them is asked for.
+# prefetched before the guest reaches them, and then used; all are right. With
+# swap, and with the store. How many arrive in time depends on the machine's
+# speed, so no number is required.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 "$vmm" run --kernel "$payload" --cmdline "seconds=0 check=0" --mem 32M \

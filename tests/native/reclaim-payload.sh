@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Reclaim under a running guest keeps its data: the payload writes and verifies
-# its hot pages all the while, cold ones go to swap, and in the end every page
-# is what was last written to it.  Nothing here depends on speed: the guest runs
-# until it is told to stop, which is when what was waited for has happened.
+# Reclaim under a running guest keeps its data: the payload keeps writing and
+# verifying its hot pages, cold ones are swapped out, and at the end every page
+# has what was last written to it. Nothing here depends on speed: the guest is
+# stopped when the awaited state is reached.
 #
 # Where no source of accessed bits works on this machine, the same test runs in
 # a lab machine with the kvm-young module.  VMM_TEST_RECLAIM names others:
-# options of vmm run, and VMM_TEST_MEM how many MiB an emulated machine has the time
-# for (tests/lab/linux-inside.sh).
+# options of vmm run, and VMM_TEST_MEM how many MiB an emulated machine can
+# handle in time (tests/lab/linux-inside.sh).
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-payload.sh
 

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Reclaim of a guest in transparent huge pages: those without a hot page go,
-# and go whole; those with one stay whole.  The payload's hot pages lie together,
-# 2 MiB at a time, so that there are such.  Nothing here depends on speed: the
-# guest runs until what was waited for has happened.
+# Reclaim of a guest in transparent huge pages: those without a hot page are
+# evicted as a whole; those with one stay whole. The payload's hot pages are
+# clustered, 2 MiB at a time, so that both kinds exist. Nothing here depends on
+# speed: the guest runs until the awaited state is reached.
 #
-# Needs a source of accessed bits that serves huge pages, and huge pages; where
-# there is none, or free memory is in pieces, the same test runs in a lab machine
-# with the kvm-young module.
+# Needs a source of accessed bits that supports huge pages, and huge pages; if
+# there is none, or free memory is fragmented, the same test runs in a lab
+# machine with the kvm-young module.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/native/reclaim-thp.sh
 thp=/sys/kernel/mm/transparent_hugepage/enabled

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `vmm run` refuses: with which status, naming the thing and the remedy.
+# What `vmm run` refuses: the status, and a message with the cause and the
+# remedy.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 payload=${abs_top_builddir:-build}/tests/payload/payload.elf
 
@@ -59,7 +60,7 @@ else
   skip 'no /dev/kvm' 'no permission to make a mount namespace: run as root'
 fi
 # A user who may read the program, but is not in the group kvm.  The build
-# directory may be in a home of root's; the node is one that nobody may open.
+# directory may be in root's home; the node is one that nobody may open.
 if [ "$(id -u)" = 0 ]; then
   chmod 755 "$tmp"
   cp "$vmm" "$payload" "$tmp"

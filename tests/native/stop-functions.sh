@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# For tests that stop a vmm.  It has two seconds of wall time to end in good order,
-# and is killed then (vmm/util/stop-guard.h): status 137.  On a busy machine it may
-# have had no processor for so long, so one such end says nothing of vmm; but a
-# stop that hangs ends so every time.  Source it after ../functions.sh.
+# For tests that stop a vmm. It has two seconds of wall time to stop regularly,
+# and then is killed (vmm/util/stop-guard.h): status 137. On a busy machine it
+# may get no CPU time for that long, so one such end does not prove a fault of
+# vmm; but a stop that hangs ends so every time. Source it after
+# ../functions.sh.
 
 status=
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `vmm run`, `vmm attach`, `vmm metrics --listen`, `vmm balance` and `vmm top` end by a
-# signal even where they wait for something that never comes: a kernel that is a FIFO
-# nobody writes to, a libvirt that takes connections and never answers, a reader.
+# `vmm run`, `vmm attach`, `vmm metrics --listen`, `vmm balance` and `vmm top`
+# are ended by a signal even while they wait for something that never happens: a
+# kernel that is a FIFO nobody writes to, a libvirt that takes connections and
+# never answers, a reader.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require socat script:bsdutils
 pid=

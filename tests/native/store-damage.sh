@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The file behind the store is overwritten while a guest runs: the guest gets
-# none of that to read, nor waits for ever.  It ends, and why is told.
+# The file behind the store is overwritten while a guest runs: the guest never
+# reads the wrong data, nor waits for ever. It is ended, and the reason is
+# reported.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 require_faults

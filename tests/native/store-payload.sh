@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The store under a guest: cold pages go to it, by each codec and to a file, the
-# hot ones stay, and every page of the guest is right at the end.
+# The store with a guest: cold pages are evicted to it, with each codec and to a
+# file, the hot ones stay, and every page of the guest is right at the end.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require
 require_faults

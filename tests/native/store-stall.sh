@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The store's NBD server stands still under a guest: that is told, the service
-# goes on by itself when the server does, no page is lost; and while it stands
-# still vmm ends when it is asked to.
+# The store's NBD server stalls while a guest runs: the stall is reported,
+# operation resumes by itself when the server does, no page is lost; and during
+# the stall vmm can be stopped.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require

@@ -183,7 +183,7 @@ is "$(cat "$tmp/stty2")" "$(cat "$tmp/stty1")" "with its settings"
 command_in_pane 'fg; echo status $?'
 see "^$a .* 48.0 MiB " "fg brings it back"
 
-# One that hangs is silent, what it said last stays, and it may come back.
+# One that hangs is silent, its last values stay, and it may recover.
 kill -STOP $pid_b
 see "^$b .* 64.0 MiB .* silent [0-9]+s" "a stopped guest is silent"
 see "^$a .* (on|paused)" "and the other one goes on"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Patterns in which the same pages are touched all through a window, so that
- * the host need not know when.
+ * Patterns in which the same pages are touched throughout a window, so that the
+ * host need not know when.
  */
 #include "config.h"
 

@@ -2,19 +2,19 @@
 /*
  * Pages that are touched once in a period near the length of a window.
  *
- * A thread has the guest touch one group of pages after the other, each group
- * with a period of its own, and notes when it asked and when the guest had
- * done it; meanwhile the source is harvested once a window:
+ * A thread makes the guest touch one group of pages after the other, each group
+ * with its own period, and records when it made the request and when the guest
+ * had done it; meanwhile the source is harvested once a window:
  *
  *   harvests  |##|           |##|           |##|
  *   group 0      .    ==     .      ==      .=        sure, sure, grey
  *   group 1   =          .     ==                     grey, sure, ...
  *
- * A touch that lies between two harvests as a whole makes its group hot in
- * that window.  One that meets a harvest may be seen in either window: where
- * no other touch makes it sure, the group is grey there, and not scored.  A
- * window lasts until it has a touch that is sure: on a busy machine the guest may
- * not get to one in the time meant for it.
+ * A touch entirely between two harvests makes its group hot in that window. One
+ * that overlaps a harvest may be reported in either window: unless another
+ * touch is certain, the group is grey there, and not scored.  A window lasts
+ * until it has a certain touch: on a busy machine the guest may not reach one
+ * in the intended time.
  */
 #include "config.h"
 

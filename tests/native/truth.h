@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Patterns of touching for abits-truth.c: a guest touches pages in a way of
- * which the host knows exactly what was touched in which window, and the
- * source's answers are scored against it.
+ * Access patterns for abits-truth.c: the host knows exactly which pages the
+ * guest touched in which window, and the source's answers are scored against
+ * that.
  */
 #ifndef TESTS_NATIVE_TRUTH_H
 #define TESTS_NATIVE_TRUTH_H

@@ -135,7 +135,7 @@ static void guest_new(struct guest *g, int kernel_fd)
 		tap_bail("%s", why);
 }
 
-/* A guest that does not end is ended, and told of. */
+/* A guest that does not end is ended, and reported. */
 static void *watch(void *arg)
 {
 	struct guest *g = arg;
@@ -260,8 +260,8 @@ static void fill_pipe(int fd)
 }
 
 /*
- * A console that nobody reads keeps no guest waiting: what it said is there
- * for who reads later, and is counted as lost if nobody does.
+ * An unread console does not block its guest: the output can be read later, and
+ * is counted as lost if it never is.
  */
 static void test_full_console(int fd, bool read_later)
 {

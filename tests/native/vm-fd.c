@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finding the VM of another process: a child that has none, one, one under two
- * numbers, two, and one that is gone.
+ * Finding the VM of another process: a child that has none, one, one with two
+ * descriptors, two, and a child that has ended.
  */
 #include "config.h"
 

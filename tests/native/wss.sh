@@ -6,7 +6,7 @@
 # tables that the host reads when it fills the tables of the guest: they are
 # part of the truth, and known only within bounds.
 #
-# Nothing depends on speed: the window is as long as the guest takes to use its
+# Nothing depends on speed: the window is as long as the guest needs to use its
 # hot pages, and begins when enough scans were made after the fill.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 payload_require

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The little of ACPI that is needed: how many processors there are (MADT) and
- * how to power off (FADT, and the _S5_ package in the DSDT).
+ * The parts of ACPI that are needed: the number of processors (MADT) and how to
+ * power off (FADT, and the _S5_ package in the DSDT).
  */
 #include "tests/payload/payload.h"
 

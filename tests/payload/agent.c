@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The payload is its own agent: it tells the host its address spaces as a
- * Linux agent would tell processes, once, and again when the host asks.  What
- * it tells is the truth by construction, which is what tests compare with.
+ * The payload is its own agent: it sends the host its address spaces as a Linux
+ * agent would send processes, once, and again on request.  This data is correct
+ * by construction, and tests compare with it.
  */
 #include "guest-agent/protocol.h"
 #include "tests/payload/payload.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Time by the TSC.  Its frequency, in order of trust: the command line
- * (tsc_khz=), the hypervisor's CPUID leaf 0x40000010, CPUID leaf 0x15, and the
- * PIT's second channel as a ruler.
+ * (tsc_khz=), the hypervisor's CPUID leaf 0x40000010, CPUID leaf 0x15, and a
+ * measurement by the PIT's second channel.
  */
 #include "tests/payload/payload.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Hostile guests.  Requests are chains in an indirect table, the longest that
- * devices take, whose buffers name the same memory again and again; and all
- * entries of the ring are that one request.
+ * devices accept, whose buffers refer to the same memory again and again; and
+ * all entries of the ring are that one request.
  */
 #include "guest-agent/protocol.h"
 #include "tests/payload/hostile.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest may do to the devices out of malice: floods and huge requests. */
+/* What a malicious guest can do to devices: floods and huge requests. */
 #ifndef TESTS_PAYLOAD_HOSTILE_H
 #define TESTS_PAYLOAD_HOSTILE_H
 

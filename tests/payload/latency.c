@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How long operations took, counted in classes that are an eighth of a power of
- * two wide: a percentile is told 12.5 % too high at most, whatever its size.
+ * two wide: a percentile is reported at most 12.5 % too high, whatever its
+ * size.
  *
- * Counts only grow, so that vCPU 0 can take the difference of two moments
- * without stopping anybody: a count that it misses is in the next difference.
+ * Counts only grow, so that vCPU 0 can compute the difference between two
+ * points in time without stopping other vCPUs: a count that it misses is in the
+ * next difference.
  */
 #include "tests/payload/payload.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Numbers that the assembler and the C part of the payload share. */
+/* Constants shared by the assembler and the C part of the payload. */
 #ifndef TESTS_PAYLOAD_LAYOUT_H
 #define TESTS_PAYLOAD_LAYOUT_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the operations took: in each interval, and from the end of the warm-up
- * to the end of the run.  All of it is vCPU 0's.
+ * The durations of operations: in each interval, and from the end of the
+ * warm-up to the end of the run.  Only used by vCPU 0.
  */
 #include "tests/payload/payload.h"
 

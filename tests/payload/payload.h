@@ -3,9 +3,9 @@
  * The payload: a bare-metal guest with known access patterns.  It has
  * "processes": address spaces with their own page tables (4 KiB pages), each
  * with a private region and, if asked, a region whose frames they all share.
- * Every page's content is a function of its number and a counter; the counter
- * expected of each page is kept apart, so that a page that comes back lost,
- * mixed up or old is an error counted.
+ * Every page's content is a function of its number and a counter; the expected
+ * counter of each page is kept separately, so that a page whose content is
+ * lost, of another page, or old is counted as an error.
  *
  * All C code runs in ring 3 on an identity map of guest memory and the MMIO
  * hole, which every address space contains below 512 GiB.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the compiler may call; string instructions are quick everywhere. */
+/*
+ * Functions that the compiler may call; string instructions are fast
+ * everywhere.
+ */
 #include "tests/payload/payload.h"
 
 void *memcpy(void *to, const void *from, size_t len)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reads the ACPI tables as a guest does: from the RSDP, table by table, and
- * the DSDT's terms one inside the other.  The tables depend on memory, CPUs and
- * windows alone, so this program is the VM: it needs no KVM.
+ * Reads the ACPI tables as a guest does: from the RSDP, table by table, and the
+ * DSDT's nested terms.  The tables depend only on memory, CPUs and windows, so
+ * this program acts as the VM: it needs no KVM.
  */
 #include "config.h"
 

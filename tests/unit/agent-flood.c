@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Agents that send what is cheap to say and dear to apply, as fast as they can:
- * the work done for them stays within a budget a second, however fast this
- * machine is; and others are served meanwhile.
+ * Agents that send messages that are cheap to send and expensive to apply, as
+ * fast as they can: the work done for them stays within a budget per second,
+ * however fast this machine is; and others are served meanwhile.
  *
- * What is checked is an upper bound for the time that went by, so a slow machine
- * can't make it fail.
+ * The test checks an upper bound for the elapsed time, so a slow machine can't
+ * make it fail.
  */
 #include "config.h"
 
@@ -333,7 +333,9 @@ static void test_call_again(void)
 	PUT(EPOCH_END, .epoch = { epoch, 0 });
 	while (nr_out && send_some())
 		;
-	/* The end of the epoch is told last; without it this would not end. */
+	/*
+	 * The end of the epoch is handled last; without it this would not end.
+	 */
 	while (stats_now().epoch != 1)
 		poll(NULL, 0, 1);
 	is_int(stats_now().guest.mem_total, 4711,
@@ -343,8 +345,8 @@ static void test_call_again(void)
 }
 
 /*
- * An agent that knows no flags makes old the ones that another has told: all
- * frames are gone through for a message of 24 bytes, on each connection.
+ * An agent without flags invalidates those that another has sent: all frames
+ * are gone through for a message of 24 bytes, on each connection.
  */
 static void test_flags_forgotten(void)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finds out the layout of tasks in images of kernels that never were:
+ * Derives the layout of tasks from made-up kernel images:
  *
  *   init_task <-> kthreadd <-> other <-> own <-> (init_task)
  *
- * each with its members at random-looking offsets.  What leaves room for doubt
- * must be refused, since a wrong offset makes a wrong address a page table.
+ * each with its members at random-looking offsets.  An ambiguous layout must be
+ * refused, since with a wrong offset a wrong address is taken for a page table.
  */
 #include "config.h"
 
@@ -313,7 +313,7 @@ static void test_doubts(struct world *w)
 	}
 }
 
-/* Tasks that end, and memory that goes, between the layout and the walk. */
+/* Tasks that end, and memory that is freed, between the layout and the walk. */
 static void test_torn(struct world *w)
 {
 	struct told told = { .stop = true };

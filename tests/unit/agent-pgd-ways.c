@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the agent makes of what the ways to page tables tell it: fake ways. */
+/*
+ * How the agent handles the results of the ways to find page tables: fake ways.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -35,7 +37,7 @@ static int fake_open(struct pgds *p, int i, char *why, size_t len)
 
 static int fake_read(struct pgds *p, int i)
 {
-	/* As told by tasks in no order. */
+	/* As found from tasks in no order. */
 	static const struct pgd_entry told[] = {
 		{ 900, 5 * PAGE }, { 3, 7 * PAGE }, { 77, 8 * PAGE + 8 },
 		{ 78, NR_FRAMES * PAGE }, { 79, (NR_FRAMES - 1) * PAGE },

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The agent finds page tables on this machine's kernel, whichever it is: each
-# process has one of its own, and with exec another.  That they are right is
-# proved by the agent itself, on its own pages, before it tells any.
+# process has its own, and a new one after exec. The agent itself verifies them
+# with its own pages before it sends any.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
 require_root "only root may look into the kernel"

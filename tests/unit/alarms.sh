@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The alarms that operations.md offers ask for metrics that there are, and fire
-# for what they are about.
+# The alarms of operations.md use metrics that exist, and fire under their
+# conditions.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 rules=$srcdir/docs/prometheus-rules.yml
 cases=$srcdir/tests/unit/prometheus-rules-test.yml

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A guest gives free memory by its balloon, and drops page cache, which is then
- * free memory as well.  Whichever comes first, nothing of it is evicted.
+ * free memory as well.  Whichever happens first, none of it is evicted.
  *
  *   0-255 hot | 2048 free | 4096 clean page cache | rest anonymous
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Less looking at idle memory: how much less, how late, and never wrong. */
+/* Backoff for idle memory: fewer scans, bounded delay, never a wrong result. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -117,7 +117,7 @@ static void test_not_at_rest(struct backoff *b)
 		harvest(b, all, true);
 	is_int(harvest(b, all, false), NR_FRAMES,
 	       "when the answer counts nothing is skipped");
-	/* A last look at single frames teaches nothing of their blocks. */
+	/* A last check of single frames says nothing about their blocks. */
 	bitmap_set(accessed, 3 * BACKOFF_BLOCK + 9);
 	for (int i = 0; i < 100; i++)
 		harvest(b, (struct gfn_range){ GFN(3 * BACKOFF_BLOCK), 8 },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * `vmm balance` and its guests: what it is told of them on the command line and
- * in files, and sockets that answer, refuse, hang, and talk nonsense.
+ * `vmm balance` and its guests: its configuration on the command line and in
+ * files, and sockets that answer, refuse, hang, and send garbage.
  */
 #include "config.h"
 

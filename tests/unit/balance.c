@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Decisions of `vmm balance`, on guests that are formulas: groups of pages,
- * each touched again after a mean time, so that what any memory costs is known
- * and the best split can be found by trying all.
+ * Decisions of `vmm balance`, for guests simulated by formulas: groups of
+ * pages, each touched again after a mean time, so that the cost of any memory
+ * size is known and the best split can be found by trying all.
  */
 #include "config.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A disk image on a file system whose reads pin the buffer (FUSE with direct_io;
- * others are 9p, virtiofs and CIFS without a cache): what is read arrives in the
- * page that was there when the read began.  The store must not take that page
- * away meanwhile, or the guest has the old contents back and never what it read.
+ * A disk image on a file system whose reads pin the buffer (FUSE with
+ * direct_io; others are 9p, virtiofs and CIFS without a cache): the data
+ * arrives in the page that was mapped when the read began.  The store must not
+ * evict that page meanwhile, or the guest refaults the old contents and never
+ * gets what it read.
  */
 #include "config.h"
 

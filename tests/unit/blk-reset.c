@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A reset while the disk's thread is inside a request: it waits, since the
- * buffers are the guest's again afterwards, and the request is not given back.
- * The thread is held by userfaultfd: the page that it reads into is missing.
+ * A reset while the disk's thread is processing a request: the reset waits,
+ * since afterwards the buffers belong to the guest again, and the request is
+ * not completed.  The thread is blocked by userfaultfd: the page that it reads
+ * into is missing.
  */
 #include "config.h"
 

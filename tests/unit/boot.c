@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Kernel files: those that are kernels, those that are not, damaged ones. */
+/* Kernel files: valid ones, other files, damaged ones. */
 #include "config.h"
 
 #include <errno.h>

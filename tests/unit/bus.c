@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which device an access reaches:
+ * Which device an access is dispatched to:
  *
  *	  0x100      0x108  0x110 0x111    0x200           0x300   0x304
  *	    |--- a ----|      |b|            |------ c ------|-- d --|

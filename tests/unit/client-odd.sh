@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What vmm's commands do where something else than a VM listens: they end, say
-# so, and have status 1.  And output that is lost is no success.
+# vmm's commands when something other than a VM listens: they end, report it,
+# and exit with status 1. Lost output is not a success.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 odd=${abs_top_builddir:-build}/tests/unit/odd-server
 server=

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a guest's CPU says of itself.  KVM's answer is the real one; what this host
- * may not have, virtualization for guests of the guest, is added to it by our own
- * function, which stands before ioctl() (-Wl,--wrap) and sees what is set.
+ * The guest's CPUID.  KVM's answer is the real one; what this host may lack,
+ * nested virtualization, is added by our own function, which wraps ioctl()
+ * (-Wl,--wrap) and inspects what is set.
  */
 #include "config.h"
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The rule of tests/functions.sh for a kdamond that somebody else runs: never
-# touched unless its owner allows it, and then always returned.  On a directory
-# laid out like DAMON's, since no test may take a real one.
+# The rule of tests/functions.sh for another program's kdamond: never touched
+# unless its owner allows it, and then always returned.  On a directory laid out
+# like DAMON's, since no test may take a real one.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require flock:util-linux
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one turn of a device may do, counted, not timed: pages discarded, bytes
- * moved, requests taken; that the rest is done later; that others come between.
+ * How much a device may do in one turn, counted, not timed: pages discarded,
+ * bytes copied, requests taken; the rest is done later, after other devices'
+ * turns.
  */
 #include "config.h"
 
@@ -204,7 +205,7 @@ static void *wait_for_lock(void *arg)
 	return NULL;
 }
 
-/* Who waits for the lock has it before him who had it last. */
+/* A thread that waits for the lock gets it before its last owner. */
 static void test_lock(struct virtio_device *dev)
 {
 	unsigned int nr_good = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A host on which nothing is wrong, and the obstacles of others. */
+/* A host without any problem, and obstacles on other hosts. */
 #ifndef TESTS_UNIT_DOCTOR_CASES_H
 #define TESTS_UNIT_DOCTOR_CASES_H
 

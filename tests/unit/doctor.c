@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What doctor says of hosts that we make up: a tree with the files of one on
- * which nothing is wrong, and for each obstacle the same with a few changed.
- * The control is the unchanged tree, of which no fact may be but all right, and
- * the number of facts that each change makes worse.
+ * The doctor's report on made-up hosts: a tree with the files of a host without
+ * any problem, and for each obstacle the same with a few files changed.  The
+ * controls are the unchanged tree, where all facts must be OK, and the number
+ * of facts that each change makes worse.
  */
 #include "config.h"
 

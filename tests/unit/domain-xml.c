@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Changes of a domain's XML: what is ours comes and goes, the rest stays. */
+/* Edits of a domain's XML: ours is added and removed, the rest stays. */
 #include "config.h"
 
 #include <errno.h>

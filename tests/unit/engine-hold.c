@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An engine that is held, or told to evict nothing, in the middle of a batch: the
- * sink's calls for the rest of it are not made, and who holds the engine waits for
- * the one under way.  The sink is the test's: it drops pages, and its call ends when
- * engine has been told.
+ * An engine that is paused, or told to evict nothing, in the middle of a batch:
+ * the sink is not called for the rest of it, and the pausing thread waits for
+ * the call in progress.  The sink is the test's: it drops pages, and its call
+ * ends when the engine has been told.
  */
 #include "config.h"
 

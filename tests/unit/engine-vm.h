@@ -63,7 +63,7 @@ static inline unsigned int nr_wrong(struct vm *vm, uint64_t first, uint64_t last
 
 /*
  * The trace says that these are used, and so they are: a host that takes idle
- * pages by itself would take them else.  What is away stays away.
+ * pages by itself would take them else.  Evicted pages stay evicted.
  */
 __attribute__((no_sanitize("thread"))) static void use_hot(struct vm *vm)
 {

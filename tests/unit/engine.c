@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The engine with a recorded trace for accessed bits, and with real guest
- * memory and the host's real swap.  The trace says which frames are hot, so
- * what must go and what must stay is known to the page.
+ * memory and the host's real swap.  The trace says which frames are hot, so it
+ * is known for each page whether it must be evicted or stay.
  *
  * Nothing depends on speed: the tests wait for scans, not for time.  A window
  * of the trace ends in the engine's own callback, so one scan is one window.
@@ -154,7 +154,7 @@ static void test_hard_target(void)
 	vm_stop(&vm);
 }
 
-/* What the engine tells its source, read when it has ended. */
+/* What the engine passes to its source, read after it has ended. */
 static void test_at_rest(void)
 {
 	static const struct {
@@ -276,7 +276,7 @@ static void test_free_first(void)
 
 /*
  * Frame 500 is cold until the scan that would evict it: it is touched between
- * the harvest and the last look.  A source of our own stands before the fake.
+ * the harvest and the last check.  A source of our own wraps the fake.
  */
 struct late {
 	struct access_source base;	/* first */
@@ -383,10 +383,10 @@ static void test_last_look(void)
 }
 
 /*
- * The cold frames are two runs, far apart for one look.  In the first run
- * frame 260 is touched and seen; then the look at the second run fails.  What
- * was seen must not be forgotten with the failure: the bit is clear now, and
- * nothing else will ever tell.
+ * The cold frames are two runs, too far apart for one check.  In the first run
+ * frame 260 is touched and detected; then the check of the second run fails.
+ * What was seen must not be forgotten with the failure: the bit is clear now,
+ * and nothing else will ever tell.
  */
 static void see_260(struct vm *vm, const struct engine_stats *s)
 {
@@ -474,7 +474,9 @@ static int evict_fails(struct reclaim_sink *sink, const struct gfn_range *r,
 	return -evict_error;
 }
 
-/* Whatever the error is: it is told, and in one scan the sink fails once. */
+/*
+ * Whatever the error is: it is reported, and in one scan the sink fails once.
+ */
 static void test_sink_fails(int error)
 {
 	const struct reclaim_sink_ops ops = { .name = "full",
@@ -509,7 +511,7 @@ static void test_sink_fails(int error)
 	vm_stop(&vm);
 }
 
-/* A page that comes back soon is left alone for longer, twice as long. */
+/* A page that is refaulted soon is left alone for longer, twice as long. */
 static void see_600(struct vm *vm, const struct engine_stats *s)
 {
 	struct engine_page p;

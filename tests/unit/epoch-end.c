@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The end of a full picture that names only half of very many processes: the
- * others go in one pass over the table, in pieces, between which readers find a
- * whole table.  What is done in one hold of the lock is counted: our functions
- * stand before memmove(), rmap_mm_remove() and view_unlock() (-Wl,--wrap).
+ * others are removed in one pass over the table, in steps, between which
+ * readers find a consistent table.  The work done while the lock is held is
+ * counted: our functions wrap memmove(), rmap_mm_remove() and view_unlock()
+ * (-Wl,--wrap).
  */
 #include "config.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A sink that takes some of what it is given and then fails, as a store does whose
- * device fails in the middle of a call: what went is accounted, and what stays is
- * neither refused nor in use, since the sink may not have come to it.
+ * A sink that evicts some of the given pages and then fails, as a store does
+ * whose device fails during a call: evicted pages are accounted, and the others
+ * count neither as refused nor as in use, since the sink may not have tried
+ * them.
  */
 #include "config.h"
 
@@ -12,7 +13,7 @@
 
 static struct reclaim_sink *swap;
 
-/* The first half of it goes. */
+/* The first half of it is evicted. */
 static int evict_half(struct reclaim_sink *s, const struct gfn_range *r,
 		      size_t nr, struct reclaim_result *res)
 {

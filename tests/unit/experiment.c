@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The parts of `vmm experiment` that need no guest: what files are refused and
- * where, what guests are started with, what is made of their lines, statistics,
- * and cgroups of both versions in a made-up tree.
+ * The parts of `vmm experiment` that need no guest: which files are refused and
+ * at which line, the guests' arguments, the handling of their output,
+ * statistics, and cgroups of both versions in a made-up tree.
  */
 #include "config.h"
 
@@ -272,7 +272,7 @@ static void test_window(void)
 				   .nr_guests = 2 };
 	struct result_run run = { 0 };
 
-	/* A page a second comes back until 10 s, then 100 a second. */
+	/* A page a second is refaulted until 10 s, then 100 a second. */
 	for (int t = -5; t < 30; t++) {
 		struct result_sample s = {
 			.t_s = t, .memory_bytes = t < 10 ? 1000 :

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The sources that see accesses by page faults, soft and rwp, with our own
- * accesses to guest memory: what was touched is young, whatever the budget; what
- * was not is idle, once it had its turn.
+ * The sources that detect accesses by page faults, soft and rwp, with our own
+ * accesses to guest memory: what was touched is young, whatever the budget;
+ * what was not is idle, once it was its turn.
  *
  *   fault-sources [--require]
  *

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kernel refuses to put pages in place while the address space is changing
- * (EAGAIN), for as long as it likes.  Whoever touches such a page waits, nobody
- * asks without a pause, and in the end the page is right.  Our own ioctl() stands
- * before the kernel's (-Wl,--wrap).
+ * The kernel refuses to install pages while the address space is changing
+ * (EAGAIN), for any length of time.  A thread that touches such a page waits,
+ * retries are not made without a pause, and in the end the page is right.  Our
+ * own function wraps ioctl() (-Wl,--wrap).
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The frame table: each row of the table is a history of one frame, a letter a
- * scan, and where it must be at the end.
+ * The frame table: each row is a history of one frame, one letter for each
+ * scan, and its expected list at the end.
  */
 #include "config.h"
 
@@ -205,7 +205,8 @@ static void test_select(void)
 
 /*
  * Through the list a few frames at a time, while frames leave it, the next one
- * among them, and come back to its head: each is met once that was there.
+ * among them, and return to its head: each frame that was there is visited
+ * once.
  */
 static void test_cursor(void)
 {

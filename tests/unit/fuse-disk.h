@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file system of the test's own: one file, "disk", served by a thread over
- * /dev/fuse, which is there or is to be made.  Its reads wait while the gate is closed, and it can refuse O_DIRECT
- * as some file systems do: not when a file is opened, but when it is read.  One
- * a program; the kernel takes it away when the program ends.
+ * The test's own file system: one file, "disk", served by a thread over
+ * /dev/fuse, which exists or has to be created.  Its reads wait while the gate
+ * is closed, and it can refuse O_DIRECT as some file systems do: not when a
+ * file is opened, but when it is read.  One for each program; the kernel
+ * removes it when the program ends.
  */
 #ifndef TESTS_UNIT_FUSE_DISK_H
 #define TESTS_UNIT_FUSE_DISK_H

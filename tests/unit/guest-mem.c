@@ -233,7 +233,7 @@ static void test_scan(enum guest_mem_backing backing, const char *name)
 	guest_mem_free(mem);
 }
 
-/* What was only read is the kernel's page of zeroes, which nobody can take. */
+/* What was only read is the kernel's zero page, which can't be evicted. */
 static void test_zeroes(enum guest_mem_backing backing, const char *name)
 {
 	enum { NR = 4096 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The access source of the guest's own page tables: what it finds used, what it
- * can't look at, and tables without end.  The tables: frame 1 the top, 2 and 3
- * below it, 4 the last; frame 5 is its own next one.
+ * The access source that reads the guest's own page tables: pages found used,
+ * pages that it can't check, and cyclic tables.  The tables: frame 1 the top, 2
+ * and 3 below it, 4 the last; frame 5 is its own next one.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A harvest of a large guest takes long.  A stop does not wait for its end: the
- * engine tells the source, and says nothing about a harvest that ended so.
+ * engine cancels it in the source, and does not report it as an error.
  */
 #include "config.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How long the engine holds its locks, counted and not timed: calls of the
- * engine into the map and the frame table are counted here from one release of
- * a lock to the next, by functions that the linker puts before the real ones
- * (--wrap).  One frame is at many places of a region that all other frames may be
- * in, so that each walk is dear.
+ * How long the engine holds its locks, counted and not timed: the engine's
+ * calls into the map and the frame table between two releases of a lock are
+ * counted by functions that wrap the real ones (--wrap).  One frame has many
+ * candidate places in a region where all other frames may be too, so that each
+ * walk is expensive.
  */
 #include "config.h"
 
@@ -412,8 +412,8 @@ static void let_it_wait(void)
 }
 
 /*
- * How many holds the engine began while somebody waited; false: nobody had to
- * wait, the lock was free.
+ * How often the engine took the lock while another thread waited; false: none
+ * had to wait, the lock was free.
  */
 static bool wait_once(unsigned int *nr_before)
 {
@@ -452,7 +452,7 @@ static void test_fair(void)
 static atomic_bool reached;
 static atomic_uint after_stop;
 
-/* In the engine's thread: goes on when the engine has been told to stop. */
+/* In the engine's thread: continues when the engine has been told to stop. */
 static void wait_for_stop(void)
 {
 	after_stop++;

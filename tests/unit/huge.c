@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Huge pages in reclaim, with a recorded trace for accessed bits and the host's
- * real huge pages and swap.  Each 2 MiB of the guest has so many hot pages as
- * the table says, and must go or stay accordingly.
+ * real huge pages and swap.  Each 2 MiB of the guest has the number of hot
+ * pages in the table, and must be evicted or stay accordingly.
  *
  * Nothing depends on speed: the tests wait for scans, not for time.
  */
@@ -239,7 +239,7 @@ static void test_reclaim(void)
 	stop(&vm);
 }
 
-/* A page is asked for, and a huge page goes: not a hole in it. */
+/* A page is requested, and a huge page is evicted: not a hole in it. */
 static void test_whole(void)
 {
 	struct engine_stats s;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each folder includes what its row in the table of architecture.md names, which
-# is above it there: so no two include each other, not in a circle either.
+# is above it there: so there are no circular includes.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 cd "$srcdir" || exit 1
 

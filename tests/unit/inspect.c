@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * GET /map, asked for directly: page tables in guest memory and the agent's
- * word give the guest's side of each page, the host's pagemap the other.
- * Tables: frame 1 the top, 2 and 3 below it, 4 the last.
+ * GET /map, called directly: page tables in guest memory and the agent's data
+ * give the guest's side of each page, the host's pagemap the other.  Tables:
+ * frame 1 the top, 2 and 3 below it, 4 the last.
  */
 #include "config.h"
 
@@ -104,7 +104,7 @@ static json_t *map_of(uint32_t pid, uint64_t start, uint64_t end)
 				sizeof(why));
 }
 
-/* The bits of the page at `addr`, in an answer from `start`; ~0: not told. */
+/* The bits of the page at `addr`, in an answer from `start`; ~0: not in it. */
 static uint32_t bits_at(const json_t *map, uint64_t start, uint64_t addr)
 {
 	const json_t *run;

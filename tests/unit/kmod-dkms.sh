@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `make install-dkms` gives DKMS all that it needs: it adds, builds and removes
-# the module, in trees of our own.
+# `make install-dkms` installs all that DKMS needs: it adds, builds and removes
+# the module, in the test's own trees.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 require dkms

@@ -362,7 +362,7 @@ TESTS += tests/unit/includes.sh
 dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
 TESTS += tests/unit/kmod-dkms.sh
 
-# vmm balance: decisions, what it is told, and the sockets it talks to.
+# vmm balance: decisions, its configuration, and the sockets it uses.
 BALANCE_TESTS = tests/unit/balance tests/unit/balance-guests
 check_PROGRAMS += $(BALANCE_TESTS)
 TESTS += $(BALANCE_TESTS)

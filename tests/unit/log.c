@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What goes before a message, by what stderr is. */
+/* The prefix of a message, depending on the type of stderr. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# When tests/make-swap adds swap: by what is free, however much there is and in
-# however many devices.  It looks at files of ours in the place of /proc's, in a
-# mount namespace, and what would change this machine only writes down that it
-# was called.
+# When tests/make-swap adds swap: by the amount that is free, whatever the total
+# and the number of devices. It reads our files in place of /proc's, in a mount
+# namespace, and commands that would change this machine are replaced by ones
+# that record the call.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 require unshare:util-linux mount
 try='mount --bind "$1/meminfo" /proc/meminfo && mount --bind "$1/swaps" /proc/swaps'

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Targets of single nodes: two nodes of 2 MiB, all of it idle, the engine and the
- * host's real swap.  On one CPU, as pages that another CPU has just filled may
- * not go (see tests/unit/engine.c).
+ * Targets of single nodes: two nodes of 2 MiB, all of it idle, the engine and
+ * the host's real swap.  On one CPU, as pages that another CPU has just filled
+ * may not be evicted (see tests/unit/engine.c).
  */
 #include "config.h"
 

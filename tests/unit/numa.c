@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Nodes of a guest: what may be said of them, and where their memory is. */
+/* Nodes of a guest: their valid options, and where their memory is. */
 #include "config.h"
 
 #include <errno.h>

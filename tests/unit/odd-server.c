@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * odd-server SOCKET WHAT [SEED]: listens as a VM would, and answers as none:
+ * odd-server SOCKET WHAT [SEED]: listens like a VM, and answers in invalid
+ * ways:
  *
  *   rubbish   bytes that are no HTTP        text     HTTP, but no JSON
  *   half      less than it announces        big      an answer without end

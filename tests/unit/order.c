@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What goes first, what the guest is asked for, and what holds the engine back;
+ * The order of eviction, requests to the guest, and what throttles the engine;
  * with real memory and swap, as engine.c.
  *
  *   0-255 hot | 256-383 free | 384-511 dirty file | 512-767 clean | rest anon

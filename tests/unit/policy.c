@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policy's text: what it sets, what it leaves, and what it refuses. */
+/* The policy's text: what it sets, leaves unchanged, and refuses. */
 #include "config.h"
 
 #include <errno.h>

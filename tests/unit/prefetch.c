@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which pages the engine asks back, and when.  A sink between the engine and the
- * host's swap writes down what it is asked for.  What the guest does happens in
- * the engine's own callback, between two scans, so that each scan sees exactly
- * one step of the story.  Frames are shuffled: neighbours in the guest's
- * addresses are none in its memory.
+ * Which pages the engine prefetches, and when.  A sink between the engine and
+ * the host's swap records the requests.  The guest's actions happen in the
+ * engine's own callback, between two scans, so that each scan observes exactly
+ * one step.  Frames are shuffled: neighbours in the guest's addresses are not
+ * neighbours in its memory.
  */
 #include "config.h"
 
@@ -240,7 +240,7 @@ static void test_walks(void)
 {
 	struct engine_stats s = tell(walk, 4096);
 
-	/* Step 0 ends the scan that evicted the last: the next one looks. */
+	/* Step 0 ends the scan that evicted the last: the next one checks. */
 	check(0, 140, 204, "a walk: the 64 next pages by address");
 	check(1, 204, 332, "they are used: the next 128");
 	check(2, 0, 0, "it ends: nothing more");

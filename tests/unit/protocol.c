@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The codec: each message comes back as it was, whole or byte by byte, and
- * each field that can be wrong is refused with its own error.
+ * The codec: each message is decoded unchanged, at once or byte by byte, and
+ * each invalid field is refused with its own error.
  */
 #include "config.h"
 

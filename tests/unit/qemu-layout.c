@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What QEMU prints of its memory, and how it was started, as numbers. */
+/* Parsing QEMU's output about its memory, and its command line. */
 #include "config.h"
 
 #include <errno.h>

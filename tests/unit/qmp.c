@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The client of QEMU's monitor against one that is late, and against one that
- * sends events without end.  The server is a thread of the test: a real QEMU can't
- * be made to be late at a chosen command.
+ * The client of QEMU's monitor with a monitor that answers late, and with one
+ * that sends events without end.  The server is a thread of the test: a real
+ * QEMU can't be made to be late at a chosen command.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The memory of another process: a child that has private and shared memory,
- * fills it, and checks it when it is told to.
+ * fills it, and checks it on request.
  */
 #include "config.h"
 
@@ -164,7 +164,8 @@ static void test_evict(struct guest_mem *mem, struct child *c,
 	}
 	/*
 	 * The kernel keeps a page that it has in hand just then, for example to
-	 * compact memory for another test: then all come back, and go anew.
+	 * compact memory for another test: then all are refaulted, and evicted
+	 * again.
 	 */
 	for (int i = 0; i < 20; i++) {
 		res = (struct reclaim_result){ 0 };

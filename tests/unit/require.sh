@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The rule of tests/functions.sh: a test that lacks what can be had fails, and
-# says what to do.
+# The rule of tests/functions.sh: a test that lacks something that can be
+# installed fails, and says what to do.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 
 # try COMMAND: what a test that begins with it prints and its status, in $status
@@ -44,8 +44,8 @@ is "$(grep -rnE 'skip(_all)?[ (].*(install|not found)' "$srcdir/tests" \
   "no test is skipped for want of something to install"
 
 # Nor because something that should work did not: a skip's reason is what the
-# machine or its kernel has not, who one is not, or what one has asked for.  A
-# reason that comes from elsewhere was looked at before: it is one of these.
+# machine or its kernel lacks, for lack of privilege, or on request.  A reason
+# that comes from elsewhere was looked at before: it is one of these.
 cat >"$tmp/skips.awk" <<'EOT'
 function judge() {
   good = said ~ /(^|[^-a-z])root([^a-z]|$)|kernel|VMM_[A-Z]|CAP_[A-Z]/ ||

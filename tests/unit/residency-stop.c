@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * To ask for all pages of a large guest takes a second.  A stop does not wait for
- * the end of it, however the kernel is asked.  What is asked for is counted, by
- * functions of ours before the kernel's (-Wl,--wrap).
+ * Querying the residency of all pages of a large guest takes a second.  A stop
+ * does not wait for its end, whichever kernel interface is used.  Queries are
+ * counted by functions that wrap the system calls (-Wl,--wrap).
  */
 #include "config.h"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The cheap way to know what is resident tells what the exact one does. */
+/*
+ * The cheap query of what is resident gives the same result as the exact one.
+ */
 #include "config.h"
 
 #include <stdlib.h>
@@ -65,7 +67,7 @@ static void touch(struct gfn_range r, uint64_t step)
 		bytes[g * PAGE]++;
 }
 
-/* As the engine does: what it evicts it looks at again. */
+/* As the engine does: it checks again what it evicts. */
 static void evict(struct reclaim_sink *sink, struct gfn_range r)
 {
 	struct reclaim_result res = { 0 };

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The comparison of the schemes runs to its end on small histories (it stops at
-# the first wrong answer) and reports every case for every scheme.
+# The comparison of the schemes completes on small histories (it stops at the
+# first wrong answer) and reports every case for every scheme.
 out=$(mktemp) || exit 99
 trap 'rm -f "$out"' EXIT
 

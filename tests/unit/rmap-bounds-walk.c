@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The bounds of walks and searches: pages of files that very many map, the
+ * The bounds of walks and searches: file pages with very many mappings, the
  * limit itself in all schemes, VMAs that have to be searched, and operations on
- * VMAs, which cost what is in them and nothing by their size.
+ * VMAs, whose cost depends on their contents and not on their size.
  */
 #include "config.h"
 

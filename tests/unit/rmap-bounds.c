@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What one operation may cost, in steps and not in seconds: candidates that a
- * walk looks at (rmap_referenced.nr_visited) and what writers did
- * (rmap_work()).  However many mappings of a page an agent reports, each
- * operation is small, each walk ends, and walks to other pages take no longer.
+ * walk checks (rmap_referenced.nr_visited) and work of writers (rmap_work()).
+ * However many mappings of a page an agent reports, each operation is small,
+ * each walk ends, and walks to other pages take no longer.
  * RMAP_BOUNDS_PLACES=N: mappings.
  */
 #include "config.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A map, and what is done to it counted in steps.  Included once a program.
+ * A map, with the steps of its operations counted.  Included once per program.
  */
 #ifndef TESTS_UNIT_RMAP_COUNT_H
 #define TESTS_UNIT_RMAP_COUNT_H

@@ -2,10 +2,10 @@
 /*
  * An operation that fails leaves the map as it was.  Random histories, in which
  * each operation is tried with its first allocation failing, then its second,
- * and so on until it has them all.  After each failure the whole map, with what
- * the library keeps for itself, must equal what it was before: records, flags,
- * processes, VMAs, links, objects, candidates of each walk, statistics and
- * bytes held.  RMAP_FAILURES_STEPS=N: more steps.
+ * and so on until all succeed.  After each failure the whole map, including the
+ * library's internal state, must be as before: records, flags, processes, VMAs,
+ * links, objects, candidates of each walk, statistics and bytes held.
+ * RMAP_FAILURES_STEPS=N: more steps.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# librmap as somebody else would take it: install its files under a root of
-# their own, then build and run the example with what pkg-config says.
+# librmap as used by another project: install its files under a separate root,
+# then build and run the example with pkg-config's flags.
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
 cc=${CC:-cc}

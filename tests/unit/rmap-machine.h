@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small machine as a naive oracle has it: for each process one array of page
- * table entries and one of VMAs by page.  machine_check() reads all of it
- * and all of the map, and says where they differ.  Included once a program.
+ * A naive oracle: a small machine with, for each process, one array of page
+ * table entries and one of VMAs by page.  machine_check() compares all of it
+ * with all of the map, and reports differences.  Included once per program.
  */
 #ifndef TESTS_UNIT_RMAP_MACHINE_H
 #define TESTS_UNIT_RMAP_MACHINE_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A recording of the agent's stream, read back and applied to another map,
- * gives the map the view has: of every frame the same record, and the same
- * mappings of it.  And what ends a recording ends nothing else.
+ * reproduces the view's map: the same record of every frame, and the same
+ * mappings.  Whatever ends a recording affects nothing else.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Histories of processes, replayed through each scheme beside an oracle that
- * is a plain list of every mapping.  A history that fails is made smaller
+ * Histories of processes, replayed through each scheme and compared with an
+ * oracle, a plain list of all mappings.  A history that fails is made smaller
  * while it still fails, and printed as a trace to be replayed:
  *
  *	rmap-replay FILE	replays a trace (tests/bench/rmap-trace.h)

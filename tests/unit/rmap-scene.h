@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the tests of single rules share: a map, page tables of the "guest" which
- * may have other entries than were reported to the map, and short ways to build
- * processes and to look at what a walk finds.  Included once a program.
+ * Shared by the tests of single rules: a map, page tables of the "guest" which
+ * may differ from what was reported to the map, and helpers to build processes
+ * and to check what a walk finds.  Included once per program.
  */
 #ifndef TESTS_UNIT_RMAP_SCENE_H
 #define TESTS_UNIT_RMAP_SCENE_H

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# librmap is pure: of libc it may name memory and string functions only, so
-# that it can do no input or output, start no thread and take no lock.  And its
-# files are in layers (docs/internals-rmap.md, "Files"): none uses another that
-# uses it, by whatever detour.
+# librmap is pure: of libc it may use only memory and string functions, so that
+# it can do no input or output, start no thread and take no lock.  And its files
+# are in layers (docs/internals-rmap.md, "Files"): none uses another that uses
+# it, directly or indirectly.
 lib=$abs_top_builddir/rmap/librmap.a
 allowed='^(calloc|free|memcpy|memset|memmove|memcmp|__memcpy_chk|__memset_chk|__stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_)$'
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rules about finding mappings and what they tell of a page's use, one by
+ * The rules about finding mappings and what they say about a page's use, one by
  * one, by their numbers in docs/internals-rmap.md.
  */
 #include "config.h"

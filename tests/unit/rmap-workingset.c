@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rule of rmap/workingset.h against a machine small enough to see: pages
- * 0 .. n-1 are used round and round with room for `inactive` of them beside
- * `active` others that nobody uses.  Had the active pages made room, the
- * inactive list could hold inactive + active pages, and a round of up to so
- * many would not fault: exactly those rounds must be activated.
+ * The rule of rmap/workingset.h for a machine small enough to calculate: pages
+ * 0 .. n-1 are used in a loop with room for `inactive` of them in addition to
+ * `active` unused ones.  Had the active pages made room, the inactive list
+ * could hold inactive + active pages, and a round of up to so many would not
+ * fault: exactly those rounds must be activated.
  */
 #include "config.h"
 

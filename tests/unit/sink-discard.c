@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Pages that the guest gives back while the store sink evicts them, loads them,
- * or somebody touches them: afterwards they are zeros, and the store has
- * nothing.  The linker puts our functions before madvise(), store_put() and
- * store_get(), so that each of the steps in question can be made to happen just
- * then (-Wl,--wrap).
+ * or a thread touches them: afterwards they are zeros, and the store has
+ * nothing of them.  Our functions wrap madvise(), store_put() and store_get(),
+ * so that each step can be made to happen at that moment (-Wl,--wrap).
  */
 #include "config.h"
 
@@ -94,7 +93,10 @@ static void *read_it(void *arg)
 	return NULL;
 }
 
-/* Lets it go as far as it can: to its end, where nobody has the shard's lock. */
+/*
+ * Lets it run as far as it can: to its end, if no thread holds the shard's
+ * lock.
+ */
 static void let_other_run(void *(*fn)(void *))
 {
 	pthread_mutex_t *lock = &sink_store_shard(store_sink(&w), GFN(G))->lock;

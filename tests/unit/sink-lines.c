@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The lines about pages that are waited for.  They are limited, and yet the last
- * one is true: what began and was logged is logged when it is over; what began
- * and was not is logged later, if it lasts.  Our own function stands before
+ * Log lines about pages that threads wait for.  They are rate-limited, and yet
+ * the last one is true: if the beginning of a wait was logged its end is, too;
+ * if not, the wait is logged later, if it lasts.  Our own function wraps
  * clock_gettime() (-Wl,--wrap), so that the limit's ten seconds pass at once.
  */
 #include "config.h"

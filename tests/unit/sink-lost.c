@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pages that come back from the device different from what was put: whoever
- * touches one has a memory error, on every backing, whether or not a
- * write-protect marker stands in its place; nobody waits for it, and nothing
- * else is harmed.  The file behind the store is really overwritten.
+ * Pages that the device returns with other contents than were written: touching
+ * one raises a memory error, on every backing, with or without a write-protect
+ * marker in its place; no thread waits for it, and nothing else is affected.
+ * The file behind the store is really overwritten.
  */
 #include "config.h"
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A page that is given back while the NUMA sink moves it: it is nowhere
- * afterwards, neither "away" nor counted as in swap.  And pages that a sink before
- * it has moved.  Only the order of things, and what the sink knows, matter here, so a host of one node does: our own functions stand before those
- * that know of nodes and move pages (-Wl,--wrap).
+ * A page that is given back while the NUMA sink moves it: afterwards it is not
+ * allocated, neither evicted nor counted as in swap.  Also pages that a
+ * previous sink has moved.  Only the order of events and the sink's state
+ * matter here, so a host with one node suffices: our own functions wrap those
+ * that query nodes and move pages (-Wl,--wrap).
  */
 #include "config.h"
 

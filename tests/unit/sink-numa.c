@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Another node as a sink.  On a host of one node it must refuse, and say why;
- * with two, pages move there and back whole.
+ * Another node as a sink.  On a host with one node it must refuse, and say why;
+ * with two, pages move there and back intact.
  */
 #include "config.h"
 

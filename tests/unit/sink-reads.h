@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A sink whose reads fail as tests want it: our own function stands before
- * store_get() (-Wl,--wrap).  And many threads that wait for pages.
+ * A sink whose reads fail as a test requires: our own function wraps
+ * store_get() (-Wl,--wrap).  Also many threads that wait for pages.
  */
 #ifndef TESTS_UNIT_SINK_READS_H
 #define TESTS_UNIT_SINK_READS_H

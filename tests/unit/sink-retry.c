@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pages that can't be read for a while: who touched them waits, and goes on when
- * they can be read again, whatever else the shard has to do; and nobody else
- * waits for that.  With a server that fails, and where the exact order of things
- * matters, with reads that fail when the test says so.
+ * Pages that can't be read for a while: a thread that touched one waits, and
+ * continues when it can be read again, whatever else the shard has to do; no
+ * other thread waits for that.  With a server that fails, and where the exact
+ * order of events matters, with reads that fail on the test's command.
  */
 #include "config.h"
 

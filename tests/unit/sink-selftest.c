@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The self-test of sinks, on sinks that lie, fail, or take what they should. */
+/* The self-test of sinks, on sinks that report wrongly, fail, or work. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The states of the store sink's pages, one step after the other, by what is
- * made to happen while a page is put into the store or got from it, and while
- * it is dropped: our functions stand before these (-Wl,--wrap).
+ * The states of the store sink's pages, step by step, with events that are made
+ * to happen while a page is put into the store, read from it or dropped: our
+ * functions wrap these (-Wl,--wrap).
  */
 #include "config.h"
 
@@ -319,7 +319,7 @@ static void test_drop_fails(enum guest_mem_backing backing, const char *name)
 	world_close(&w);
 }
 
-/* A range that was resident when it was looked at, and is no more. */
+/* A range that was resident when it was checked, and is no longer. */
 static int discard_next(uint64_t key)
 {
 	set(&on_put, NULL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The sink ends while pages wait that can't be read, and while faults come in:
- * it waits for none of these.  And what many pages that wait say in the log.
+ * The sink ends while threads wait for pages that can't be read, and while
+ * faults arrive: it waits for none of these.  Also the log lines of many
+ * waiting pages.
  */
 #include "config.h"
 
@@ -73,7 +74,9 @@ static void stop_in_batch(uint64_t key)
 	}
 }
 
-/* Those who fault at once are not served one after the other any more, either. */
+/*
+ * Threads that fault at the same time are no longer served one by one, either.
+ */
 static void test_stop_batch(void)
 {
 	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");

@@ -2,7 +2,7 @@
 /*
  * The store as a sink, without a guest: threads that write to pages, check them
  * and give them back, while others of their pages are evicted and prefetched.
- * Each page holds a number in all of its words, and who writes knows which.
+ * Each page holds a number in all of its words, known to the writer.
  */
 #include "config.h"
 

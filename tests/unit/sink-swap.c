@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The swap sink: what it says happened is what the host's page tables say. */
+/* The swap sink: its results agree with the host's page tables. */
 #include "config.h"
 
 #include <errno.h>
@@ -57,7 +57,8 @@ static uint64_t nr_resident(uint64_t first, uint64_t end, uint64_t *swapped)
 
 /*
  * The kernel keeps a page that it has in hand just then, for example to compact
- * memory for another test.  Then all that was written comes back, and goes anew.
+ * memory for another test.  Then all that was written is refaulted, and evicted
+ * again.
  */
 static int evict_all(const struct gfn_range *r, size_t n,
 		     struct reclaim_result *res)

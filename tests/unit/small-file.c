@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Small files: as those of /proc are, empty, cut, and not there. */
+/* Small files: like those of /proc, empty, truncated, and missing. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A frame that some process maps is not free, whatever its flags said some
- * minutes ago: the engine neither takes it first nor counts it as free.
+ * minutes ago: the engine neither evicts it first nor counts it as free.
  *
  *   0-255 hot | 256-383 called free, mapped since; used until lately | rest anon
  */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The control socket while its clients do what they should not: all of its
- * connections held, requests that never end, answers that nobody reads.  Each
- * time somebody else asks, and is answered.
+ * The control socket with misbehaving clients: all of its connections occupied,
+ * requests that never end, answers that are never read.  Each time another
+ * client makes a request, and is answered.
  *
- * What is waited for has no limit below DEADLINE_S, which only ends a hang; how
- * quick an answer is, is measured in CPU time of this process, server and all.
+ * Waits have no limit but DEADLINE_S, which only ends a hang; the speed of
+ * answers is measured in CPU time of this process, which includes the server.
  */
 #include "config.h"
 
@@ -222,7 +222,10 @@ static void test_held(void)
 	ask_beside(held, 4 * NR_HELD, "four times as many");
 }
 
-/* The one that goes is told why, unless it has had a part of an answer. */
+/*
+ * The one that is closed gets the reason, unless it has had a part of an
+ * answer.
+ */
 static void test_evicted(void)
 {
 	int first = connect_client(), held[NR_HELD + 1];
@@ -352,7 +355,7 @@ static void test_pipelining(void)
 
 #define PROCESSES "GET /processes HTTP/1.1\r\nHost: x\r\n\r\n"
 
-/* The only one of them that has been answered; -1: nobody is. */
+/* The only one of them that has been answered; -1: none. */
 static int answered(const int held[], unsigned int nr)
 {
 	struct pollfd p[STAT_MAX_JOBS + 1];
@@ -371,7 +374,7 @@ static void test_long(void)
 {
 	int held[STAT_MAX_JOBS + 1], who, nr = 0;
 
-	/* Nobody can look at the guest's processes now. */
+	/* No thread can read the guest's processes now. */
 	view_wrlock(view);
 	hold(held, STAT_MAX_JOBS + 1, PROCESSES);
 	ask("/vms", "requests that take long");
@@ -469,7 +472,7 @@ static void test_end(void)
 	/* The lock is this thread's: the server must end in another one. */
 	if (pthread_create(&thread, NULL, stop_server, NULL))
 		tap_bail("no thread");
-	/* Mostly it waits by now for the one who waits for the lock. */
+	/* By now it mostly waits for the thread that waits for the lock. */
 	usleep(200000);
 	view_unlock(view);
 	pthread_join(thread, NULL);

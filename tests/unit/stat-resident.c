@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the statistics socket looks at to say how much memory is resident: pages
- * are counted, not time.  A gate in front of guest_mem_residency() holds up who
- * reads, so that it shows who waits for it.
+ * Which pages the statistics socket reads to find how much memory is resident:
+ * pages are counted, not time.  A gate in front of guest_mem_residency() blocks
+ * the reader, which shows who waits for it.
  */
 #include "config.h"
 
@@ -53,7 +53,7 @@ int __wrap_guest_mem_residency(const struct guest_mem *mem,
 	bool fails = false;
 	char name[32] = "";
 
-	/* What scans look at is not what is counted here. */
+	/* What scans read is not counted here. */
 	pthread_getname_np(pthread_self(), name, sizeof(name));
 	if (!strcmp(name, "vmm-engine"))
 		return __real_guest_mem_residency(mem, range, resident,
@@ -287,7 +287,7 @@ static void test_alone(void)
 	guest_mem_free(mem);
 }
 
-/* The engine keeps count: an answer looks at nothing. */
+/* The engine keeps count: an answer reads no pages. */
 static void test_with_engine(void)
 {
 	struct stat_server *server;

@@ -75,7 +75,7 @@ struct fixture {
 	struct stat_server *server;
 };
 
-/* As an agent tells it. */
+/* As an agent sends it. */
 static void fill_map(struct fixture *f)
 {
 	const struct protocol_run runs[] = {
@@ -219,7 +219,7 @@ static void test_wss(void)
 	ok(!json_object_get(o, "vmas"), "no regions unless asked for");
 	json_decref(j);
 
-	/* All frames came in the first scan: used, but nobody saw it. */
+	/* All frames appeared in the first scan: used, but not detected. */
 	j = get("/wss?window=86400&pid=42");
 	is_int(bytes(j, "low_bytes"), NR_YOUNG * 4096,
 	       "/wss of all time: at least what was seen");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What this process writes to stderr, to be counted. */
+/* Counts the lines that this process writes to stderr. */
 #ifndef TESTS_UNIT_STDERR_LINES_H
 #define TESTS_UNIT_STDERR_LINES_H
 
@@ -43,7 +43,7 @@ __attribute__((unused)) static unsigned int await_lines(const char *text)
 	return count_lines(text);
 }
 
-/* They are shown as remarks, for who reads the test's log. */
+/* They are shown as remarks, for readers of the test's log. */
 static void forget_lines(void)
 {
 	static char all[1 << 16];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The time limit that is set in the kernel for a stop: 2 s at most, as users are
- * promised, whatever the constant says, and before anybody learns of the signal.
- * The timer is not started, so that the test survives it; that it kills, the
- * test stop-guard shows.
+ * The time limit that is set in the kernel for a stop: 2 s at most, as users
+ * are promised, whatever the constant says, and before any thread is notified
+ * of the signal.  The timer is not started, so that the test survives it; the
+ * test stop-guard shows that it kills.
  */
 #include "config.h"
 

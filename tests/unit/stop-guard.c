@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The limit of a stop, on real processes: children that end in good order when
- * told to, and children that cannot.  How long it takes is not measured: a
- * child that is not killed would stay for ever, and the test ends it then.
+ * The time limit of a stop, on real processes: children that stop regularly
+ * when told to, and children that cannot.  The time is not measured: a child
+ * that is not killed would run for ever, and the test ends it then.
  */
 #include "config.h"
 

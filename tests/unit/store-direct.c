@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A store's file on a file system that takes O_DIRECT when a file is opened and
- * refuses it when it is read: two threads find that out at the same time, and
- * both read without it.
+ * A store's file on a file system that accepts O_DIRECT on open and refuses it
+ * on read: two threads find that out at the same time, and both read without
+ * it.
  */
 #include "config.h"
 

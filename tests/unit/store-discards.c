@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Discards on a device whose answers are held back, one by one: what waits for
+ * Discards on a device whose answers are delayed, one by one: what waits for
  * them, and what must not.
  */
 #include "config.h"

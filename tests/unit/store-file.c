@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The store on files: a file system that is full, one that stands still, a file
- * that may not grow, and one that somebody else writes to.
+ * The store on files: a file system that is full, one that hangs, a file that
+ * may not grow, and one that another program writes to.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests to a device whose answers are held back, one by one: memory with a
+ * Requests to a device whose answers are delayed, one by one: memory with a
  * gate before each kind of request.  Each block is full of its number.
  */
 #ifndef TESTS_UNIT_STORE_GATES_H

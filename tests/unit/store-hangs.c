@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests that hang: what a stalled device is asked to find out whether it
- * answers again, when writes are given up and tried again, and several that
- * wait for one read.  The device's requests hang where the test says so,
- * until they are released or given up; each MiB is full of its number.
+ * Requests that hang: the probe of a stalled device for whether it answers
+ * again, when writes time out and are retried, and several readers that wait
+ * for one read.  The device's requests hang where the test says so, until they
+ * are released or given up; each MiB is full of its number.
  */
 #include "config.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is logged of a device in trouble: one line when it begins and one when it
- * is over, whoever meets it, and not for each time that it comes and goes.
+ * What is logged about a failing device: one line when a failure begins and one
+ * when it is over, whichever thread finds it, and not for each time that it
+ * recurs.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How long the store holds its locks, counted and not timed: the store's files
- * are built anew for this test so that each basic block calls
+ * are built separately for this test so that each basic block calls
  * __sanitizer_cov_trace_pc(), and blocks are counted from the time a thread
  * locks a mutex until it has none (--wrap).  A device of a terabyte, a memory
  * of many blocks and a queue of many lines must not make that longer.

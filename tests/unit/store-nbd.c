@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The store on a real NBD server that stands still, is slow, fails, or is
- * killed and started again.  Times here end a hang; nothing depends on speed,
- * but that a stalled device is not waited for again: that would take longer
- * than the limit.
+ * The store on a real NBD server that hangs, is slow, fails, or is killed and
+ * restarted.  Timeouts here end a hang; nothing depends on speed, except that a
+ * stalled device is not waited for again: that would take longer than the
+ * limit.
  */
 #include "config.h"
 
@@ -130,7 +130,7 @@ static void test_slow(void)
 	forget_lines();
 }
 
-/* A server that has a disk, is killed, and comes back with it. */
+/* A server that has a disk, is killed, and is restarted with it. */
 static void test_killed(void)
 {
 	char disk[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Pages by number, and what the tests of the store do with them. */
+/* Pages by number, and operations on them for tests of the store. */
 #ifndef TESTS_UNIT_STORE_PAGES_H
 #define TESTS_UNIT_STORE_PAGES_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An NBD server that answers some requests and others never: what it answers
- * goes on.  The server is a script, in nbdkit.
+ * An NBD server that answers some requests and others never: the answered ones
+ * continue.  The server is a script, in nbdkit.
  */
 #include "config.h"
 

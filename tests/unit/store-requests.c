@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests to a device whose answers are held back, one by one: what is late,
+ * Requests to a device whose answers are delayed, one by one: which are late,
  * kept, and cancelled.  Discards are in store-discards.c; real devices in
  * store-nbd.c and store-file.c.
  */
@@ -109,7 +109,7 @@ static void *read_3m(void *arg)
 	return NULL;
 }
 
-/* A read of what is written meanwhile must not be given to who asks then. */
+/* A read of what is written meanwhile must not answer a later request. */
 static void test_old_read(void)
 {
 	struct setting t;

@@ -2,9 +2,9 @@
 /*
  * Which pages make room: the oldest of memory, in their order, a segment at a
  * time; not those that were dropped or put again since, whose lines in the
- * queue are stale.  And which segments make room on the device: not for ever
- * one that can't be read, or whose records are not there any more; and what is
- * damaged is not moved, nor lost before a get has met it.
+ * queue are stale.  And which segments make room on the device: not repeatedly
+ * one that can't be read, or whose records no longer exist; damaged pages are
+ * not moved, nor lost before a get has found them.
  */
 #include "config.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * No page is lost: threads put, get and drop pages of their own, each byte
- * verified, on a device that at random stands still for longer than anybody
- * waits, fails, writes half, or loses the answer to a write, which it then does
- * at any later time.  Then it is well, and all must be there.
+ * verified, on a device that at random hangs for longer than any timeout,
+ * fails, writes half, or loses the answer to a write, which it then performs at
+ * any later time.  Then the device recovers, and all pages must be there.
  *
- * The seed is of the time, and is printed: say it as the argument to have the
- * same choices again (not the same order of threads).
+ * The seed is derived from the time, and printed: give it as the argument to
+ * repeat the same choices (not the same order of threads).
  */
 #include "config.h"
 
@@ -202,7 +202,7 @@ struct worker {
 	int wrong;	/* what should not have come; 0 */
 };
 
-/* Who is refused comes back in a while. */
+/* A refused thread retries later. */
 static void wait_a_little(void)
 {
 	usleep(1000);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The far-memory store against an array of what should be in it: every coder,
- * memory alone, a device behind it that is far too small, one that fails, one
- * that lies, and threads.
+ * The far-memory store compared with an array of its expected contents: every
+ * coder, memory alone, a device behind it that is far too small, one that
+ * fails, one that returns wrong data, and threads.
  */
 #include "config.h"
 

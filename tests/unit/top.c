@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* vmm top but for its terminal: what is told, in which order, by which keys. */
+/* vmm top except its terminal: what is shown, in which order, by which keys. */
 #include "config.h"
 
 #include <errno.h>

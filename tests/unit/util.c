@@ -112,7 +112,7 @@ static void test_histogram(void)
 	   "what is beyond counts as well");
 }
 
-/* A log that nobody reads; alarm() ends the test if it is waited for. */
+/* A log that is not read; alarm() ends the test if it blocks. */
 static void test_full_log(void)
 {
 	int fds[2], keep = dup(STDERR_FILENO);

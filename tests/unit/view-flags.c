@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What frames are and who maps them are read at different times, and told in
- * any order: what the view says of a frame must fit the younger of both.  And
- * what a message costs is let go of in between.
+ * The flags of frames and their mappings are read at different times, and sent
+ * in any order: the view's class of a frame must match the newer of both.  And
+ * the lock is released during expensive messages.
  */
 #include "config.h"
 
@@ -145,7 +145,7 @@ static void test_mapped_then_free(void)
 	   class_of(50) == CLASS_ANON, "mapped, called free: mapped wins");
 	end();
 	ok(!flags_of(0), "and does after the picture");
-	/* The same look: the process had ended when the flags were read. */
+	/* The same epoch: the process had ended when the flags were read. */
 	begin(false);
 	tell(50, 50, PROTOCOL_PG_FREE);
 	SAY(FORGET, .pid = 1);
@@ -265,7 +265,9 @@ static void test_restart(void)
 	   "an agent that can't tell flags: those of the last one are gone");
 }
 
-/* Whoever counts classes is told where one has changed with the mappings. */
+/*
+ * Code that counts classes is notified when one has changed with the mappings.
+ */
 static void test_changed(void)
 {
 	new_view();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The view behind the real agent_server, with agents that tell the truth and
- * agents that lie: whatever comes, the host's memory is bounded and the next
- * honest agent gives a right picture.
+ * The view behind the real agent_server, with honest and lying agents: whatever
+ * they send, the host's memory use is bounded and the next honest agent
+ * produces a correct picture.
  */
 #include "config.h"
 
@@ -185,7 +185,7 @@ static void call(void)
 
 static unsigned int pids_of(uint64_t gfn);
 
-/* Two processes that share two frames; nobody else. */
+/* Two processes that share two frames; no others. */
 static bool honest(void)
 {
 	struct rmap_stats s;

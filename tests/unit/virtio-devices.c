@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The transport and rng, blk, balloon and net, as a driver sees them. */
+/* The transport and rng, blk, balloon and net, from the driver's side. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Rings as a good and as a hostile driver makes them. */
+/* Rings made by a correct and by a hostile driver. */
 #include "config.h"
 
 #include <errno.h>
@@ -138,7 +138,7 @@ static void test_longest(void)
 	}
 }
 
-/* Each breaks the ring for good, and no more. */
+/* Each breaks the ring permanently, and nothing else. */
 static void test_hostile(void)
 {
 	static const struct {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page tables that have gone to a store whose device does not answer: whoever
- * walks them holds the view's lock, and is not to wait.  Reads of the store hang
- * for as long as the test says so.
+ * Page tables evicted to a store whose device does not answer: a thread that
+ * walks them holds the view's lock, and must not wait.  Reads of the store hang
+ * for as long as the test requires.
  *
  * The tables: frame 1 the top, 2 and 3 below it, 4 and 5 the last, with the
  * frames 100 to 107 and 200 to 207.
@@ -153,7 +153,7 @@ static bool is_back(void *arg)
 	return !guest_mem_is_away(w.mem, GFN(*(uint64_t *)arg));
 }
 
-/* It comes back, by a touch, with its bits. */
+/* A touch reads it back, with its bits. */
 static void test_back(uint64_t gfn)
 {
 	struct rmap_referenced r;
@@ -172,7 +172,7 @@ static void test_back(uint64_t gfn)
 	ok(r.has_accessed_bits && !r.nr_referenced, "once");
 }
 
-/* Between the look whether a table is away, and the reading. */
+/* Between the check whether a table is evicted, and the reading. */
 static void test_held(void)
 {
 	void *p;

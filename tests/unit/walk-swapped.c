@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page tables that the host's kernel has swapped out.  A frame is at as many
- * places as a walk looks at, in as many processes, and each has tables of its
- * own: one walk would bring back 4,096 of them, with the view's lock held.
+ * Page tables that the host's kernel has swapped out.  A frame has as many
+ * candidate places as a walk checks, in as many processes, each with its own
+ * tables: one walk would swap in 4,096 of them, with the view's lock held.
  *
- * Tables that are read are counted, not timed: functions that the linker puts
- * before the real ones (--wrap) count them, and have the kernel say that each
- * was paged in; as if it swapped a table out as soon as nobody looks.
+ * Tables that are read are counted, not timed: functions that wrap the real
+ * ones (--wrap) count them, and report each as paged in; as if the kernel
+ * swapped a table out right after each use.
  */
 #include "config.h"
 

@@ -3,9 +3,9 @@
  * The working set by the engine, with a recorded trace for accessed bits: what
  * was used in each window is known to the page, so each estimate has a truth.
  *
- * Nothing depends on speed: after each scan the engine is asked for windows of
- * many lengths.  How many scans a length covers depends on the machine; the
- * engine says how many, and the truth is of so many.
+ * Nothing depends on speed: after each scan the engine is queried for windows
+ * of many lengths.  How many scans a length covers depends on the machine; the
+ * engine reports the number, and the truth is computed for that.
  */
 #include "config.h"
 
@@ -241,7 +241,9 @@ static void test_evicted(void)
 {
 	struct run run = { .target_pages = 256 };
 
-	/* What was used in the first scans goes, and still was used then. */
+	/*
+	 * What was used in the first scans is evicted, and was still used then.
+	 */
 	for (unsigned int i = 0; i < NR_SCANS; i++)
 		run.lines[i] = (struct range){ 0, i < 4 ? 600 : 100 };
 	if (!run_start(&run))
@@ -253,7 +255,7 @@ static void test_evicted(void)
 	   (int)run.last.reclaim.nr_evicted);
 }
 
-/* A scan that failed: its pages may all have been used, and nobody saw it. */
+/* A scan that failed: its pages may all have been used without detection. */
 static void test_failed(void)
 {
 	struct run run = { .fails = true };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * From scan times to ages, from ages to an interval, and the ages themselves:
- * histories of one frame, with what is proven of it.
+ * histories of one frame, with what can be proved about it.
  */
 #include "config.h"
 

@@ -65,7 +65,7 @@ int attach_ages_file(char **pathp, const char *name, bool *in_directory)
 		return 0;
 	if (asprintf(&file, "%s/%s.ages", *pathp, name) < 0)
 		return -ENOMEM;
-	/* A name of libvirt's has none; another's may. */
+	/* libvirt's names hold no '/'; other names may. */
 	for (char *c = file + strlen(*pathp) + 1; *c; c++)
 		if (*c == '/')
 			*c = '_';
@@ -74,7 +74,7 @@ int attach_ages_file(char **pathp, const char *name, bool *in_directory)
 	return 0;
 }
 
-/* When the process started, by the clock of files; 0: who knows? */
+/* The process's start time on the clock of file times; 0: unknown. */
 static time_t start_of(pid_t pid)
 {
 	char path[64], line[1024];
@@ -85,7 +85,7 @@ static time_t start_of(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (small_file_read(path, line, sizeof(line)) < 0)
 		return 0;
-	/* Field 22; the second one may have anything in it but ends by this. */
+	/* Field 22; field 2 may hold anything, but the last ')' ends it. */
 	comm_end = strrchr(line, ')');
 	if (!comm_end || sscanf(comm_end + 1, " %*c%*s%*s%*s%*s%*s%*s%*s%*s%*s"
 				"%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu", &ticks) != 1)
@@ -107,7 +107,7 @@ int attach_ages_save(const char *path, const uint8_t *ages, uint64_t nr)
 	FILE *f;
 	int rc = 0;
 
-	/* Whole or not at all: somebody may read it meanwhile. */
+	/* Replace the file atomically: another process may be reading it. */
 	if (asprintf(&name, "%s.new", path) < 0) {
 		name = NULL;
 		return -ENOMEM;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm attach --all: a process for each domain that runs, so that no guest's
- * trouble is another's.  libvirt's events and ends of processes wake the loop;
- * what to do follows from what runs, and not from the event.
+ * vmm attach --all: one process for each running domain, so that a failure with
+ * one guest does not affect the others.  libvirt events and exiting children
+ * wake the loop; what it does depends on which domains run, not on the event.
  */
 #include "config.h"
 
@@ -28,14 +28,15 @@
 
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
-#define AGAIN_LEAST_S 1		/* twice as long after each failure, */
-#define AGAIN_MOST_S  300	/* until one served for so long */
+#define AGAIN_LEAST_S 1		/* doubled after each failure, */
+#define AGAIN_MOST_S  300	/* until one ran for this long */
 #define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
 #define POLL_MS	      20
 
 /*
- * The children, for the guard's thread: the main one may wait for libvirt without
- * end.  0: free; of a child that has no place here the parent's death takes care.
+ * The children, for the stop guard's thread, as the main thread may block in
+ * libvirt for ever.  0: free.  A child that finds no entry here is ended by its
+ * parent-death signal.
  */
 #define MAX_PIDS 4096
 static pid_t pids[MAX_PIDS];	/* atomic */
@@ -43,30 +44,30 @@ static pid_t pids[MAX_PIDS];	/* atomic */
 struct child {
 	struct child *next;
 	char uuid[VIR_UUID_STRING_BUFLEN];
-	int id;			/* libvirt's, another one each start */
-	pid_t pid;		/* 0: it ended */
+	int id;			/* libvirt's domain id; new at each start */
+	pid_t pid;		/* 0: it exited */
 	uint64_t began_ns;
-	uint64_t again_ns;	/* not to be started before; 0: nor then */
-	unsigned int again_s;	/* what that was after the last failure */
+	uint64_t again_ns;	/* earliest next start; 0 with no pid: never */
+	unsigned int again_s;	/* the delay after the last failure */
 	bool seen;
 };
 
 struct all {
 	struct attach_options *o;
-	char **argv;		/* "attach", and the user's words */
+	char **argv;		/* "attach", and the user's arguments */
 	int argc;
-	virConnectPtr conn;	/* owned; NULL: broken */
+	virConnectPtr conn;	/* owned; NULL: disconnected */
 	struct child *children;	/* owned */
-	int child_fd;		/* owned: a child ended */
+	int child_fd;		/* owned: signalfd for SIGCHLD */
 	uint64_t retry_ns;
 	bool stopping, told;
 	struct log_limit limit;
 };
 
 /*
- * The user's words as they are, behind the option that says which domain: no
- * word is looked for in them, as -A may be one letter of several.  NULL: no
- * memory.
+ * The user's arguments unchanged, after the option that names the domain.  They
+ * are not searched for options, as -A may be one letter of a group of short
+ * options.  NULL: no memory.
  */
 static char **words_of_child(const struct all *a, struct child *c)
 {
@@ -92,7 +93,7 @@ static void stop_children(void)
 	}
 }
 
-/* By the main thread alone.  from 0: it has begun; to 0: it ended. */
+/* Main thread only.  from 0: it has started; to 0: it exited. */
 static void note_child(pid_t from, pid_t to)
 {
 	for (size_t i = 0; i < MAX_PIDS; i++) {
@@ -113,7 +114,7 @@ static void start_child(struct all *a, struct child *c)
 	if (pid < 0) {
 		log_limited(&a->limit, LOG_LEVEL_WARN, "domain %s is not served "
 			    "yet: no process: %s", c->uuid, strerror(errno));
-		c->id = -1;	/* to be tried again */
+		c->id = -1;	/* retried */
 	}
 	if (pid) {
 		c->pid = pid < 0 ? 0 : pid;
@@ -123,7 +124,7 @@ static void start_child(struct all *a, struct child *c)
 		free(words);
 		return;
 	}
-	/* It goes when we go: who comes after us starts it again. */
+	/* The child ends with us; whoever replaces us starts it again. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
@@ -197,8 +198,9 @@ static void see_domains(struct all *a)
 }
 
 /*
- * One that was told to end, or whose guest did, is not wanted again.  Any other end
- * may be of trouble that passes: libvirt was busy, or QEMU slow to start.
+ * A child that was told to end, or whose guest ended, is not restarted.  Any
+ * other exit may have a temporary cause: libvirt was busy, or QEMU slow to
+ * start.
  */
 static void plan_next(struct child *c, int status)
 {
@@ -225,7 +227,7 @@ static void reap(struct all *a)
 	siginfo_t info = { 0 };
 	int status;
 
-	/* Its number is nobody else's until it is waited for. */
+	/* The pid is not reused before the child is reaped. */
 	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) &&
 	       info.si_pid) {
 		struct child *c = a->children;
@@ -323,8 +325,8 @@ static bool any_child(const struct all *a)
 }
 
 /*
- * Each child has a limit of its own, of the same length as ours: who is not gone
- * a while before that is killed here, so that none stays when we are killed.
+ * Each child has a stop deadline as long as ours.  A child that still runs
+ * shortly before ours is killed here, so that none survives when we are killed.
  */
 static void end_children(struct all *a)
 {

@@ -15,7 +15,7 @@
 
 #define MISSING_LOOKS 5
 
-/* What is just being plugged in is found at the next look. */
+/* Memory that is just being plugged in is found at the next check. */
 static void tell_missing(struct attached *g, const struct qemu_memory *m)
 {
 	if (!m->missing_bytes)
@@ -28,7 +28,7 @@ static void tell_missing(struct attached *g, const struct qemu_memory *m)
 			 (unsigned long long)m->missing_bytes >> 20);
 }
 
-/* Anew on g->memory; what fails is tried again at the next look. */
+/* Restarts on g->memory; what fails is retried at the next check. */
 static int serve_memory(struct attached *g)
 {
 	int rc = attached_check_memory(g);
@@ -49,8 +49,8 @@ static int serve_memory(struct attached *g)
 }
 
 /*
- * Plugged memory is mapped first and seen by the guest later, without an event:
- * the monitor or libvirt is asked every now and then.
+ * Plugged memory is first mapped and later becomes visible to the guest,
+ * without an event: the monitor or libvirt is queried periodically.
  */
 int follow_memory(struct attached *g, bool look)
 {
@@ -70,7 +70,7 @@ int follow_memory(struct attached *g, bool look)
 		return 0;
 	rc = attached_find_memory(g, &now);
 	tell_missing(g, &now);
-	/* The firmware may be at work on it; the next look tells. */
+	/* The firmware may be setting it up: wait for the next check. */
 	if (rc == -EPROTO || rc == -ETIMEDOUT)
 		return 0;
 	if (rc)
@@ -116,7 +116,7 @@ void follow_policy(struct attached *g)
 		attached_set_policy(g, &policy);
 }
 
-/* A port of virtio-serial is a socket of QEMU's, which serves one at a time. */
+/* A virtio-serial port is a QEMU socket, which serves one client at a time. */
 void follow_agent(struct attached *g)
 {
 	struct view_stats stats;
@@ -132,7 +132,7 @@ void follow_agent(struct attached *g)
 		agent_server_accept(fd, g->service.agent);
 }
 
-/* True: something happened. */
+/* True: there were events. */
 bool follow_monitor(struct attached *g)
 {
 	int nr = g->qmp ? qmp_events(g->qmp) : 0;

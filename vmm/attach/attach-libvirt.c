@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A domain of libvirt's: its process, its metadata, its jobs.  Read only; the
- * connection may break, since the guest does not need it.
+ * A domain of libvirt: its process, its metadata, its jobs.  Read only; the
+ * connection may break, since the guest does not depend on it.
  */
 #include "config.h"
 
@@ -25,14 +25,14 @@
 #define LOOK_MS	    100
 
 struct attach_domain {
-	virConnectPtr conn;	/* owned; NULL: broken */
-	virDomainPtr dom;	/* owned; NULL with it */
+	virConnectPtr conn;	/* owned; NULL: disconnected */
+	virDomainPtr dom;	/* owned; NULL if conn is */
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	const char *uri;	/* not owned */
-	char *xml;		/* owned: as it was at the last look */
-	char *policy;		/* owned: as its metadata has it, or NULL */
-	struct engine_policy base;	/* what the command line says */
-	bool by_command;	/* and that is all that counts */
+	char *xml;		/* owned: as last read */
+	char *policy;		/* owned: as in its metadata, or NULL */
+	struct engine_policy base;	/* from the command line */
+	bool by_command;	/* the command line alone sets the policy */
 	enum qemu_motion motion;
 	bool was_seen;
 };
@@ -74,7 +74,7 @@ static int look(struct attach_domain *d, char *why, size_t len)
 	return 0;
 }
 
-/* The command line goes before the metadata. */
+/* The command line overrides the metadata. */
 static int take_settings(struct attach_domain *d, struct attach_options *o,
 			 char *why, size_t len)
 {
@@ -105,7 +105,7 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 	return rc;
 }
 
-/* libvirt says that a domain runs before there is its process. */
+/* libvirt reports a domain as running before its process exists. */
 static bool wait_for_process(struct attach_domain *d, pid_t *pid)
 {
 	const char *driver = virConnectGetType(d->conn);
@@ -178,7 +178,10 @@ void attach_domain_look(struct attach_domain *d)
 {
 	char why[256];
 
-	/* While it is being saved, its XML may have to wait for that. */
+	/*
+	 * While the domain is being saved, a request for its XML may block
+	 * until then.
+	 */
 	if (d->motion == QEMU_STAYS && !connect_to(d, d->uuid, why, sizeof(why)) &&
 	    look(d, why, sizeof(why)))
 		log_debug("%s", why);
@@ -190,7 +193,7 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 	return domain_memory_read(d->xml, parts, unknown_bytes, why, len);
 }
 
-/* Paused for it, after the last job and before the next. */
+/* Paused for a migration or save: after the last job, before the next. */
 static bool is_paused_to_move(struct attach_domain *d)
 {
 	int state, reason;
@@ -214,7 +217,7 @@ enum qemu_motion attach_domain_motion(struct attach_domain *d)
 		return was;
 	d->motion = QEMU_STAYS;
 	if (is_paused_to_move(d))
-		/* Here it was running before, or has not run yet. */
+		/* Either it ran here before, or it has not run here yet. */
 		d->motion = was == QEMU_COMES || !d->was_seen ? QEMU_COMES :
 								QEMU_LEAVES;
 	else if (job.type == VIR_DOMAIN_JOB_BOUNDED ||

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A guest that migrates, is saved, or comes by that: the engine is held while
- * QEMU itself reads or writes all memory, and the ages go along, as they were when
- * the guest was last known to stay.
+ * Migration, save and restore: the engine is paused while QEMU itself reads or
+ * writes all guest memory.  The ages are transferred too, as they were when the
+ * guest was last known not to be migrated or saved.
  */
 #include "config.h"
 
@@ -53,8 +53,8 @@ int attached_load_ages(struct attached *g)
 }
 
 /*
- * Files of a directory stay when guests end: that of one which has booted since is
- * of another life.
+ * Files in a directory outlive their guests: the file of a guest that has
+ * booted since describes its previous run.
  */
 int attached_begin_ages(struct attached *g)
 {
@@ -75,7 +75,7 @@ int attached_give_ages(struct attached *g)
 				       g->ages.nr) : 0;
 }
 
-/* --- moving ----------------------------------------------------------------- */
+/* --- migrating ------------------------------------------------------------ */
 
 static enum qemu_motion motion_of(struct attached *g)
 {
@@ -85,7 +85,10 @@ static enum qemu_motion motion_of(struct attached *g)
 	if (m == QEMU_STAYS && g->qmp &&
 	    qemu_guest_motion(g->qmp, &m, g->why, sizeof(g->why)))
 		m = g->motion;
-	/* Nobody tells any more: who has left will not be back. */
+	/*
+	 * Nothing reports its state any more; a guest that has left won't
+	 * return.
+	 */
 	if (!g->domain && !g->qmp)
 		m = g->motion;
 	return m;
@@ -103,7 +106,10 @@ static void hold(struct attached *g)
 	attached_set_policy(g, &policy);
 }
 
-/* What the guest did not use meanwhile is as old as before, or as elsewhere. */
+/*
+ * Pages that the guest did not use meanwhile keep their ages: those from
+ * before, or those from the source host.
+ */
 static void resume(struct attached *g, bool came)
 {
 	if (came && attached_load_ages(g))
@@ -129,7 +135,10 @@ static void tell(const struct attached *g, enum qemu_motion was)
 
 void follow_motion(struct attached *g)
 {
-	/* Before it is asked: what is seen then is not of a guest that moves. */
+	/*
+	 * Before the query: if no migration runs then, none affected these
+	 * ages.
+	 */
 	bool fresh = look_at_ages(g);
 	enum qemu_motion was = g->motion;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One guest: found, served by the same engine as those of `vmm run`, and watched
- * for what changes under us.
+ * One guest: found, served by the same engine as the guests of `vmm run`, and
+ * watched for changes.
  *
- *   poll: signals, end of QEMU (pidfd), monitor events; and now and then
- *     its mappings changed, or libvirt says that memory was plugged in
- *                               find its memory again, begin anew with the ages
- *     it migrates or is saved   ages written, no reclaim meanwhile
- *     its metadata changed      another policy
- *     the agent is away         connect to its channel
+ *   poll: signals, end of QEMU (pidfd), monitor events; and periodically
+ *     its mappings changed, or libvirt reports plugged memory
+ *                               find its memory again, restart with the ages
+ *     it migrates or is saved   write the ages, pause reclaim
+ *     its metadata changed      apply the new policy
+ *     no connection to agent    connect to its channel
  */
 #include "config.h"
 
@@ -32,14 +32,14 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* what QEMU has to be gone in */
-#define STARTING_NS (10 * NSEC_PER_SEC)	/* and what it has its memory in */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit in this */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* and must have memory in this */
 #define AGENT_TICKS   8
 #define LOOK_TICKS    4
 #define AGES_TICKS    120
 #define WATCHED_BYTES (UINT64_C(32) << 20)
 
-/* --- what it is ----------------------------------------------------------- */
+/* --- finding the guest ---------------------------------------------------- */
 
 static int find_process(struct attached *g)
 {
@@ -82,7 +82,10 @@ uint64_t attached_hash_mappings(const struct attached *g)
 	return h;
 }
 
-/* A guest of TCG has no VM; of KVM's, who may look at it may have it. */
+/*
+ * A TCG guest has no VM; with KVM, the permissions to inspect the process are
+ * enough to get its VM.
+ */
 static void find_vm(struct attached *g)
 {
 	char why[256];
@@ -92,7 +95,7 @@ static void find_vm(struct attached *g)
 		log_debug("%s", why);
 }
 
-/* libvirt knows what is plugged in, and where the guest sees it. */
+/* libvirt knows what is plugged in, and at which guest address. */
 int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 {
 	struct qemu_hints hints = { .qmp = g->qmp, .before = &g->memory };
@@ -122,7 +125,10 @@ void attached_stop(struct attached *g)
 	g->mem = NULL;
 }
 
-/* A domain's metadata may wish what its memory does not allow; then it is seen. */
+/*
+ * A domain's metadata may ask for what its kind of memory does not allow; this
+ * is known only now.
+ */
 static void drop_wish(struct attached *g)
 {
 	struct service_options *r = &g->o->service;
@@ -162,7 +168,7 @@ int attached_start(struct attached *g)
 	return rc;
 }
 
-/* It can be served, and how. */
+/* Can it be served, and how? */
 int attached_check_memory(struct attached *g)
 {
 	int rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
@@ -172,7 +178,7 @@ int attached_check_memory(struct attached *g)
 					    sizeof(g->why));
 }
 
-/* libvirt says that a domain runs before QEMU has made its memory. */
+/* libvirt reports a domain as running before QEMU has allocated its memory. */
 static int wait_for_memory(struct attached *g)
 {
 	uint64_t end = clock_now_ns() + STARTING_NS;
@@ -191,7 +197,7 @@ static int wait_for_memory(struct attached *g)
 		    poll(fds, 2, TICK_MS))
 			break;
 	}
-	/* There is a VM before there is memory, so not the other way round. */
+	/* QEMU creates the VM before the memory, so now the VM must exist. */
 	if (!rc && g->vm_fd < 0)
 		find_vm(g);
 	return rc;
@@ -248,9 +254,9 @@ static int attach(struct attached *g)
 
 static int watch(struct attached *g)
 {
-	uint64_t failed_ns = 0;		/* since when; 0: it goes well */
+	uint64_t failed_ns = 0;		/* time of the first failure; 0: none */
 
-	/* Before there can be a scan. */
+	/* Before the engine can scan. */
 	follow_motion(g);
 	for (unsigned int tick = 0;; tick++) {
 		struct pollfd fds[] = {
@@ -280,7 +286,7 @@ static int watch(struct attached *g)
 		if (look && g->domain)
 			attach_domain_look(g->domain);
 		rc = follow_memory(g, follow_monitor(g) || failed_ns || look);
-		/* It may just end, which takes a large process a while. */
+		/* It may be exiting, which takes a large process a while. */
 		if (!rc) {
 			failed_ns = 0;
 		} else if (!failed_ns) {
@@ -299,7 +305,10 @@ int attach_guest(struct attach_options *o)
 	struct attached g = { .o = o, .pidfd = -1, .vm_fd = -1 };
 	int status = VMM_EXIT_FAILURE;
 
-	/* It ends within a time, whatever it waits for: libvirt, QEMU, a lock. */
+	/*
+	 * Ends within the deadline, whatever it blocks on: libvirt, QEMU, a
+	 * lock.
+	 */
 	g.stop_fd = stop_guard_start_server();
 	if (g.stop_fd < 0) {
 		log_error("signals: %s", strerror(-g.stop_fd));

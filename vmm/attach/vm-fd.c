@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finds descriptors by their names in /proc/PID/fd and takes a copy by
+ * Finds descriptors by their names in /proc/PID/fd and duplicates one with
  * pidfd_getfd().  Between the two the process may close the descriptor and open
- * something else under its number, and the process' number may go to another
- * one; so the copy is looked at again, and the pidfd is opened first: while
- * what it names is alive, nobody else has that number.
+ * something else under its number, and the pid may be reused.  So the duplicate
+ * is checked again, and the pidfd is opened first: while its process is alive,
+ * no other process has that pid.
  */
 #include "config.h"
 
@@ -34,7 +34,7 @@ static bool names_vm(int dir_fd, const char *name)
 	return !strcmp(target, "anon_inode:kvm-vm");
 }
 
-/* A copy of the process' descriptor; -ENODEV: it is no VM (any more). */
+/* Duplicates the process's descriptor; -ENODEV: it is not a VM (any more). */
 static int copy_fd(int pidfd, const char *number)
 {
 	int fd = pidfd_getfd(pidfd, atoi(number), 0);
@@ -49,7 +49,7 @@ static int copy_fd(int pidfd, const char *number)
 	return -ENODEV;
 }
 
-/* Duplicates, of which a process may have some, are the same open file. */
+/* Duplicates, of which a process may have several, are the same open file. */
 static bool is_same_file(int a, int b)
 {
 	pid_t self = getpid();
@@ -57,7 +57,7 @@ static bool is_same_file(int a, int b)
 	return syscall(SYS_kcmp, self, self, KCMP_FILE, a, b) == 0;
 }
 
-/* Looks through the directory.  A descriptor or -errno. */
+/* Searches the directory.  A descriptor or -errno. */
 static int find(DIR *dir, int pidfd)
 {
 	const struct dirent *e;
@@ -127,7 +127,7 @@ int vm_fd_of_process(pid_t pid, char *why, size_t len)
 	DIR *dir;
 	int fd;
 
-	if (pidfd < 0) /* EINVAL: a number that no process can have */
+	if (pidfd < 0) /* EINVAL: not a valid pid */
 		return explain(errno == EINVAL ? -ESRCH : -errno, pid, why,
 			       len);
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
@@ -136,7 +136,7 @@ int vm_fd_of_process(pid_t pid, char *why, size_t len)
 		return explain(-errno, pid, why, len);
 	fd = find(dir, pidfd);
 	closedir(dir);
-	/* Not its directory, or not any more. */
+	/* The directory is, or has become, another process's. */
 	if (fd == -ENODEV && pidfd_send_signal(pidfd, 0, NULL, 0) &&
 	    errno == ESRCH)
 		fd = -ESRCH;

@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 /*
- * A descriptor, close-on-exec, of the one VM that process pid has; the caller
- * closes it.  While it is open the VM stays, without its memory, even when the
- * process ends.  KVM's own requests are answered to process pid only (EIO); the
- * module's are to us.  Needs what ptrace needs (root, or CAP_SYS_PTRACE).
+ * A descriptor (close-on-exec) of the only VM of process pid; the caller closes
+ * it.  While it is open the VM exists, without its memory, even after the
+ * process ends.  KVM's own ioctls are for process pid only (EIO); the module's
+ * work for us.  Needs the permission to ptrace (root, or CAP_SYS_PTRACE).
  *
  * Or -errno, and why says what to do:
  *   ESRCH    no such process

@@ -6,16 +6,16 @@
 #include "vmm/balance/balance.h"
 #include "vmm/util/min-max.h"
 
-#define SLICES_OF_TOTAL	256	/* a slice is so small a part of the total */
+#define SLICES_OF_TOTAL	256	/* total / slice size */
 #define MIN_SLICE	64	/* pages */
-#define STEP_SLICES	16	/* exchanged in one decision */
-#define LEAST_NS	(100 * 1000.0)	/* waiting a second; less is none */
+#define STEP_SLICES	16	/* moved in one decision, at most */
+#define LEAST_NS	(100 * 1000.0)	/* waiting a second; less is ignored */
 #define ALIKE		1.25
 #define UNDO		2.0
 #define UNDO_WITHIN	8	/* decisions */
-#define PART_SLACK	0.05	/* parts are kept to within this */
+#define PART_SLACK	0.05	/* tolerated deviation from parts */
 
-/* One decision under way. */
+/* A decision in progress. */
 struct round {
 	struct balance_guest *guests;
 	size_t nr;
@@ -31,7 +31,7 @@ static double price(const struct round *r, size_t i, double low, double high)
 		balance_curve_at(&g->curve, high));
 }
 
-/* Of a slice; infinite where there is none to take. */
+/* Of one slice; infinite if the guest can't lose any. */
 static double loss_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = x - r->guests[i].lowest;
@@ -42,7 +42,7 @@ static double loss_of(const struct round *r, size_t i)
 	return price(r, i, x - q, x) * r->slice / q;
 }
 
-/* Negative where there is no room for one. */
+/* Negative if the guest can't take more. */
 static double gain_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = r->guests[i].highest - x;
@@ -53,13 +53,13 @@ static double gain_of(const struct round *r, size_t i)
 	return price(r, i, x, x + q) * r->slice / q;
 }
 
-/* a is more than b, and not only by noise. */
+/* Is a greater than b by more than noise? */
 static bool is_above(double a, double b)
 {
 	return a > b * ALIKE + LEAST_NS;
 }
 
-/* How far above its part by shares: 1 is at it. */
+/* Its target relative to its part by shares. */
 static double fullness(const struct round *r, size_t i)
 {
 	const struct balance_guest *g = &r->guests[i];
@@ -67,7 +67,7 @@ static double fullness(const struct round *r, size_t i)
 	return g->part ? (double)g->target / g->part : g->target ? INFINITY : 1;
 }
 
-/* Who loses least, and of those alike is the fullest; nr: nobody can. */
+/* The guest with the least loss, among equals the fullest; nr: none. */
 static size_t find_loser(const struct round *r, size_t except)
 {
 	double least = INFINITY, full = -1;
@@ -88,7 +88,7 @@ static size_t find_loser(const struct round *r, size_t except)
 	return found;
 }
 
-/* Who gains most, and of those alike is the emptiest; nr: nobody can. */
+/* The guest with the greatest gain, among equals the emptiest; nr: none. */
 static size_t find_gainer(const struct round *r)
 {
 	double most = -1, full = INFINITY;
@@ -190,7 +190,7 @@ static uint64_t move_by_price(struct round *r)
 	return move(r, from, to);
 }
 
-/* Two slices must be worth nothing more: one is left then for the next time. */
+/* Even two slices must be worth no more: so one remains for the next time. */
 static bool can_spare(const struct round *r, size_t i, double gain)
 {
 	uint64_t x = r->guests[i].target;
@@ -228,8 +228,8 @@ static uint64_t move_by_shares(struct round *r)
 }
 
 /*
- * Parts by shares: those whose limit is nearer than their part get the limit,
- * and the rest is parted anew among the others, until nobody is limited.
+ * Parts by shares: a guest whose limits exclude its part gets the limit, and
+ * the rest is divided again among the others, until no part is outside limits.
  */
 static void find_parts(struct round *r)
 {
@@ -265,7 +265,7 @@ static void find_parts(struct round *r)
 	}
 }
 
-/* Limits that can all be kept: minima are cut alike where they can't. */
+/* Limits that can all be kept: if need be all minima are cut in proportion. */
 static bool find_limits(struct round *r)
 {
 	uint64_t minima = 0;
@@ -275,7 +275,7 @@ static bool find_limits(struct round *r)
 		struct balance_guest *g = &r->guests[i];
 
 		g->highest = g->max ? min_u64(g->max, g->memory) : g->memory;
-		/* A target of 0 would be none. */
+		/* A target of 0 would mean no target. */
 		g->lowest = min_u64(g->min ? g->min : 1, g->highest);
 		minima += g->fixed ? 0 : g->lowest;
 	}

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who gets how much of a host's memory: one decision.  Pure; no clock, no
- * sockets (guests.h has these).
+ * Divides a host's memory among its guests: one decision.  Pure; no clock, no
+ * sockets (see guests.h).
  *
- * A guest of x pages loses m(x) refaults a second (curve.h), each of c
- * nanoseconds as measured.  What a slice of q pages is worth to it, in
- * nanoseconds of waiting a second, by its shares w:
+ * A guest with x pages has m(x) refaults a second (curve.h), each costing c
+ * nanoseconds as measured.  The value of a slice of q pages to it, in
+ * nanoseconds of waiting a second, weighted by its shares w:
  *
  *	to lose it:   loss(x) = w * c * (m(x - q) - m(x))
  *	to get it:    gain(x) = w * c * (m(x) - m(x + q))
  *
- * The waiting of all is least where no move of a slice from the guest of the
- * least loss to the one of the greatest gain helps.  So, in slices:
+ * The total waiting is minimal when moving a slice from the guest with the
+ * least loss to the one with the greatest gain no longer helps.  So, in slices:
  *
- *	1. over the total: from whoever has the least loss
- *	2. under it:       to whoever has the greatest gain
+ *	1. over the total: take from the guest with the least loss
+ *	2. under it:       give to the guest with the greatest gain
  *	3. at it:          from least loss to greatest gain, at most `step`
  *
- * Prices that are alike are not told apart: then shares decide alone.  Each
- * guest's part by shares is w / (sum of w) of the total, what its limits refuse
- * going to the others; memory comes from who is farthest above its part and
- * goes to who is farthest below.
+ * Losses and gains that are about equal are not compared: then shares alone
+ * decide.  Each guest's part by shares is w / (sum of w) of the total; what its
+ * limits exclude goes to the others.  Memory is moved from the guest farthest
+ * above its part to the one farthest below.
  *
- * It does not swing: a gain must be greater than a loss by a quarter and by a
- * least amount, and by twice as much to undo a recent move.
+ * It does not oscillate: a gain must exceed a loss by a quarter and by a least
+ * amount, and by twice as much to undo a recent move.
  */
 #ifndef VMM_BALANCE_BALANCE_H
 #define VMM_BALANCE_BALANCE_H
@@ -35,24 +35,24 @@
 #include "vmm/balance/curve.h"
 
 struct balance_guest {
-	/* What was asked for it; pages. */
+	/* Requested; pages. */
 	double shares;			/* > 0 */
 	uint64_t min, max;		/* 0: no limit */
 
-	/* What it is like now; pages. */
-	bool fixed;			/* can't be changed: as it is */
-	uint64_t memory;		/* that it has in all */
+	/* Current state; pages. */
+	bool fixed;			/* can't be changed */
+	uint64_t memory;		/* in total */
 	uint64_t resident, swapped;
 	uint64_t ages[BALANCE_AGES];	/* resident, by idle scans */
-	uint64_t period_ns;		/* of a scan */
+	uint64_t period_ns;		/* of scans */
 	double refaults_per_s, refault_ns;
 
-	/* Decided; what was before goes in. */
-	uint64_t target;		/* 0: has none yet */
-	int direction;			/* of the last move: 1 it got, -1 lost */
+	/* The decision; the previous one is input. */
+	uint64_t target;		/* 0: none yet */
+	int direction;			/* of last move: 1 gained, -1 lost */
 	unsigned int since_move;	/* decisions */
 
-	/* Of the last decision, to be shown. */
+	/* Of the last decision, for display. */
 	uint64_t part;			/* by shares */
 	double loss, gain;
 
@@ -64,14 +64,14 @@ struct balance_guest {
 
 struct balance_result {
 	uint64_t moved;		/* pages from one guest to another */
-	uint64_t sum;		/* of all targets, and what fixed guests have */
+	uint64_t sum;		/* of targets, and fixed guests' memory */
 	bool minima_cut;	/* total too small for the minima: all were cut */
 };
 
 /*
  * total: pages for all guests.  Afterwards sum <= total, unless fixed guests
- * alone have more: then the others are at 0.  Every target is within its
- * guest's limits, unless minima_cut: then at most its minimum.
+ * alone have more: then the others have 0.  Every target is within its guest's
+ * limits, unless minima_cut: then at most its minimum.
  */
 void balance_decide(struct balance_guest *guests, size_t nr, uint64_t total,
 		    struct balance_result *result);

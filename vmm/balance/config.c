@@ -96,7 +96,7 @@ int balance_config_guest(struct balance_config *c, const char *text, char *why,
 	return rest ? key_list_cut(rule_keys, rest, r, why, len) : 0;
 }
 
-/* As in text; sizes may be bytes, and shares a number. */
+/* As in text; sizes may be numbers of bytes, and shares a number. */
 static int json_member(const struct key *keys, const char *name,
 		       const json_t *v, void *to, char *why, size_t len)
 {

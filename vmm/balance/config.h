@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `vmm balance` was told: the host's target, and each guest's limits. */
+/* The configuration of `vmm balance`: the host's target, and guests' limits. */
 #ifndef VMM_BALANCE_CONFIG_H
 #define VMM_BALANCE_CONFIG_H
 
@@ -10,10 +10,10 @@
 #define BALANCE_NAME_BYTES 64
 #define BALANCE_PATH_BYTES 108		/* of a unix socket's address */
 
-/* Of one guest; bytes, 0 where nothing was said. */
+/* For one guest; bytes, 0 if not set. */
 struct balance_rule {
 	char name[BALANCE_NAME_BYTES];
-	char socket[BALANCE_PATH_BYTES];	/* "": where it is by its name */
+	char socket[BALANCE_PATH_BYTES];	/* "": default for its name */
 	double shares;
 	uint64_t min_bytes, max_bytes;
 };
@@ -26,8 +26,8 @@ struct balance_config {
 };
 
 /*
- * "NAME[,shares=N][,min=SIZE][,max=SIZE][,socket=PATH]": one more rule, or
- * more about one.  -EINVAL with why.
+ * "NAME[,shares=N][,min=SIZE][,max=SIZE][,socket=PATH]": adds a rule, or
+ * extends one.  -EINVAL with why.
  */
 int balance_config_guest(struct balance_config *config, const char *text,
 			 char *why, size_t len);
@@ -35,7 +35,7 @@ int balance_config_guest(struct balance_config *config, const char *text,
 /*
  * {"target": SIZE, "keep_free": SIZE, "guests": {NAME: {"shares": NUMBER,
  * "min": SIZE, "max": SIZE, "socket": PATH}}}, where SIZE is a string like
- * "512M" or a number of bytes; every member may be missing.  -errno with why.
+ * "512M" or a number of bytes; every member is optional.  -errno with why.
  */
 int balance_config_file(struct balance_config *config, const char *path,
 			char *why, size_t len);
@@ -44,7 +44,7 @@ int balance_config_file(struct balance_config *config, const char *path,
 int balance_config_check(const struct balance_config *config, char *why,
 			 size_t len);
 
-/* NULL: nothing was said of it. */
+/* NULL: no rule for it. */
 const struct balance_rule *balance_config_find(
 	const struct balance_config *config, const char *name);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What this host's memory and swap are like. */
+/* Measures this host's memory and swap. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #endif
 
 #define NR_PAGES  512
-#define MIN_PAGES 64		/* that went, to say anything */
+#define MIN_PAGES 64		/* evicted, for a valid result */
 
 static int compare(const void *a, const void *b)
 {
@@ -26,7 +26,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Pages as they are in programs: half of each repeats. */
+/* Contents similar to those of programs: half of each page repeats. */
 static void fill(uint8_t *p)
 {
 	uint64_t *words = (uint64_t *)p;
@@ -35,7 +35,7 @@ static void fill(uint8_t *p)
 		words[i] = i % 2 ? 0 : i * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* Of pages that are away only; the kernel's readahead brings some unasked. */
+/* Of pages in swap only; the kernel's readahead has brought some back. */
 static double time_touches(volatile uint8_t *p)
 {
 	uint64_t ns[NR_PAGES], start;
@@ -43,7 +43,7 @@ static double time_touches(volatile uint8_t *p)
 	size_t nr = 0;
 
 	for (size_t i = 0; i < NR_PAGES; i++) {
-		/* In an order that readahead does not foresee. */
+		/* In an order that readahead does not predict. */
 		volatile uint8_t *at = p + i * 167 % NR_PAGES * VMM_PAGE_SIZE;
 
 		if (mincore((void *)at, VMM_PAGE_SIZE, &here) || (here & 1))

@@ -4,7 +4,7 @@
 #include "vmm/balance/curve.h"
 #include "vmm/util/clock.h"
 
-/* First age of each interval; the last holds what is BALANCE_AGES - 1. */
+/* First age of each interval; the last is for BALANCE_AGES - 1. */
 static const unsigned int first_age[] = { 0, 1, 2, 3, 5, 9, 17, 33, 65, 129,
 					  255, 256 };
 
@@ -12,7 +12,7 @@ static const unsigned int first_age[] = { 0, 1, 2, 3, 5, 9, 17, 33, 65, 129,
 
 static void add_point(struct balance_curve *c, double x, double m)
 {
-	/* An empty interval: what comes later holds for the same x. */
+	/* An empty interval: the later point replaces the one at the same x. */
 	if (c->nr && c->x[c->nr - 1] >= x)
 		c->nr--;
 	c->x[c->nr] = x;
@@ -20,9 +20,9 @@ static void add_point(struct balance_curve *c, double x, double m)
 }
 
 /*
- * Returns the last interval that counts.  Eviction ends the histogram anywhere,
- * within an age too: of that one, `last`, the flow is not taken; and an interval
- * that it leaves less than half of joins the one before.
+ * Returns the last interval used.  Eviction ends the histogram anywhere, also
+ * within an age: the flow of that one, `last`, is not used; and an interval of
+ * which less than half remains is merged with the one before.
  */
 static unsigned int make_flows(const uint64_t ages[BALANCE_AGES],
 			       unsigned int last, double scan_s,
@@ -50,7 +50,7 @@ static unsigned int make_flows(const uint64_t ages[BALANCE_AGES],
 		if (i && flow[i] > flow[i - 1])
 			flow[i] = flow[i - 1];
 	}
-	/* The last age of all has no end, so its pages tell of no flow. */
+	/* The last age has no upper bound, so its pages give no flow. */
 	if (last == BALANCE_AGES - 1)
 		flow[nr] = 0;
 	flow[nr + 1] = 0;
@@ -73,7 +73,7 @@ void balance_curve_make(struct balance_curve *c,
 	add_point(c, 0, m);
 	for (unsigned int i = 0; i <= nr; i++) {
 		if (i == nr)
-			end = 2 * flow[i] - m;	/* as it fell until here */
+			end = 2 * flow[i] - m;	/* the same slope */
 		else if (first_age[i + 2] - first_age[i + 1] == 1)
 			end = flow[i + 1];
 		else
@@ -82,7 +82,10 @@ void balance_curve_make(struct balance_curve *c,
 		x += pages[i];
 		add_point(c, x, m);
 	}
-	/* What reaches the end of the histogram leaves it, and is in r. */
+	/*
+	 * Pages that reach the end of the histogram are evicted, and counted in
+	 * r.
+	 */
 	for (unsigned int i = 0; i < c->nr; i++)
 		c->m[i] += refaults_per_s - m;
 	add_point(c, x + swapped + 1, 0);

@@ -4,30 +4,30 @@
  * from one histogram of idle ages.  Pure.
  *
  * Denning and Schwartz ("Properties of the working-set model", CACM 15(3),
- * 1972): the rate at which pages are missed under a window T is the slope of
- * the working set's size, m(T) = ds/dT.  The histogram has that slope: a scan
- * lasts p seconds, n(a) pages are idle for a scans, so n(a) / p pages a second
- * reach the age a, and where nothing changes in the long run as many come back
- * from beyond it.  A guest that keeps its x youngest pages has the window T
- * with s(T) = x, thus
+ * 1972): the miss rate for a window T is the slope of the working set's size,
+ * m(T) = ds/dT.  The histogram has that slope: a scan lasts p seconds, n(a)
+ * pages are idle for a scans, so n(a) / p pages a second reach the age a, and
+ * in a steady state as many older ones are used again.  A guest that keeps its
+ * x youngest pages has the window T with s(T) = x, thus
  *
  *	m(x) = n(T(x)) / p - n(T(R)) / p + r	for x below R, what is resident
  *	m(x) = r * (1 - (x - R) / S)		from there to R + S
  *
- * where r is the refaults a second that were measured and S is what is in
- * swap: that part of the curve is not seen, and is taken for straight.
+ * where r is the measured number of refaults a second and S is what is in swap:
+ * that part of the curve is not observed, and assumed to be linear.
  *
  *	m |*
  *	  | *
- *	  |  *  .						.: n(a) seen
+ *	  |  *  .						.: n(a) observed
  *	  |   **___						*: m(x)
  *	r |........`--*---.
  *	  |           |     `-----.
  *	  +-----------+------------*--------  x
  *	  0           R          R + S
  *
- * n is made not to rise with age: what came in one burst is not a flow.  Ages
- * are taken together in intervals that double, so that n is of many pages.
+ * n is forced not to increase with age: pages used in one burst are not a
+ * steady flow.  Ages are grouped in intervals of doubling length, so that n is
+ * computed from many pages.
  */
 #ifndef VMM_BALANCE_CURVE_H
 #define VMM_BALANCE_CURVE_H
@@ -39,7 +39,7 @@
 
 struct balance_curve {
 	unsigned int nr;
-	double x[BALANCE_POINTS], m[BALANCE_POINTS];	/* pages; a second */
+	double x[BALANCE_POINTS], m[BALANCE_POINTS];	/* pages; per second */
 };
 
 /* ages: resident pages by idle age in scans of period_ns. */

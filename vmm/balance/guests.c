@@ -14,10 +14,10 @@
 #include "vmm/util/rundir.h"
 
 #define ANSWER_MS      2000
-#define RESTORE_MS     1000	/* what a stop has time for */
-#define MAX_WAIT       16	/* looks */
-#define RATE_KEEPS     0.5	/* of the rate before, in each new one */
-#define FAULTS_ENOUGH  32	/* for a mean of a store's own */
+#define RESTORE_MS     1000	/* time available at a stop */
+#define MAX_WAIT       16	/* rounds */
+#define RATE_KEEPS     0.5	/* weight of the previous rate */
+#define FAULTS_ENOUGH  32	/* for a meaningful mean of a store */
 
 static uint64_t number(const json_t *j, const char *section, const char *name)
 {
@@ -43,13 +43,13 @@ static void read_ages(const json_t *j, uint64_t ages[BALANCE_AGES])
 	}
 }
 
-/* Counters start again with a guest of the same name. */
+/* Counters restart with a new guest of the same name. */
 static double rate(uint64_t now, uint64_t before, double seconds)
 {
 	return now > before && seconds > 0 ? (now - before) / seconds : 0;
 }
 
-/* By what the guest's own store measured, else as the host's swap. */
+/* From the guest's own store if measured, else the host's swap's. */
 static double refault_cost(const json_t *j, double swap_ns)
 {
 	uint64_t nr = number(j, "store", "nr_faults");
@@ -58,7 +58,7 @@ static double refault_cost(const json_t *j, double swap_ns)
 	return nr >= FAULTS_ENOUGH ? (double)ns / nr : swap_ns;
 }
 
-/* A guest that took the name of one that ended between two looks. */
+/* Detects a new guest that took over the name of one that ended. */
 static void note_pid(struct balance_member *m, struct balance_guest *g,
 		     long long pid)
 {
@@ -101,14 +101,14 @@ static void take_stats(struct balance_guests *all, size_t i, const json_t *j)
 		number(j, "policy", "target_bytes") : 0;
 	if (!g->target)
 		g->target = m->told >> VMM_PAGE_SHIFT;
-	/* Before its first scan nothing is known of it. */
+	/* Nothing is known of it before its first scan. */
 	g->fixed = m->refuses || !number(j, "engine", "nr_scans");
 	m->refaults = refaults;
 	m->seen_ns = now;
 	m->nr_looks++;
 }
 
-/* --- requests to all of them at once --------------------------------------- */
+/* --- requests to all guests in parallel ----------------------------------- */
 
 struct round;
 
@@ -122,7 +122,7 @@ typedef void answer_fn(struct balance_guests *all, size_t guest, int rc,
 
 struct round {
 	struct balance_guests *all;
-	struct stat_multi *multi;	/* owned; NULL: no memory */
+	struct stat_multi *multi;	/* owned; NULL: out of memory */
 	answer_fn *take;
 	size_t nr_pending;
 	struct request requests[BALANCE_MAX_GUESTS];
@@ -146,7 +146,7 @@ static void round_begin(struct round *r, struct balance_guests *all,
 	r->multi = stat_multi_new();
 }
 
-/* Once a guest and round. */
+/* One request a guest and round. */
 static void round_add(struct round *r, size_t guest, const char *path,
 		      const json_t *body, long timeout_ms)
 {
@@ -160,7 +160,7 @@ static void round_add(struct round *r, size_t guest, const char *path,
 		r->take(r->all, guest, -ENOMEM, NULL, "no memory");
 }
 
-/* Until all have answered, or stop_fd can be read; -1: none. */
+/* Waits until all have answered, or stop_fd is readable; -1: none. */
 static void round_end(struct round *r, int stop_fd)
 {
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
@@ -171,7 +171,7 @@ static void round_end(struct round *r, int stop_fd)
 	stat_multi_free(r->multi);
 }
 
-/* --- looking ---------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static bool has_ended(int rc)
 {
@@ -193,7 +193,7 @@ static void take_look(struct balance_guests *all, size_t i, int rc,
 	}
 	snprintf(m->why, sizeof(m->why), "%s", why);
 	m->present = !has_ended(rc);
-	/* What it has it keeps: nobody can be told otherwise. */
+	/* Its policy can't be changed, so it keeps its memory. */
 	all->guests[i].fixed = true;
 	m->wait = 1u << m->nr_silent;
 	if (m->wait < MAX_WAIT)
@@ -283,7 +283,7 @@ size_t balance_guests_look(struct balance_guests *all)
 	return all->nr;
 }
 
-/* --- telling ---------------------------------------------------------------- */
+/* --- setting targets ------------------------------------------------------ */
 
 static void add_policy(struct round *r, size_t guest, bool enabled,
 		       uint64_t target, long timeout_ms)
@@ -298,7 +298,7 @@ static void add_policy(struct round *r, size_t guest, bool enabled,
 	json_decref(body);
 }
 
-/* 0 would mean none. */
+/* 0 would mean no target. */
 static uint64_t wanted_bytes(const struct balance_guest *g)
 {
 	return (g->target ? g->target : 1) << VMM_PAGE_SHIFT;
@@ -336,7 +336,7 @@ size_t balance_guests_tell(struct balance_guests *all)
 	return all->nr_told;
 }
 
-/* Nothing follows from it any more. */
+/* The answers don't matter any more. */
 static void take_restored(struct balance_guests *all, size_t i, int rc,
 			  const json_t *answer, const char *why)
 {

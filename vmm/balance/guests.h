@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guests that run, as their sockets tell, for balance.h to decide about.
- * One thread.
+ * The running guests, known by their sockets, as input for balance.h.  One
+ * thread.
  *
- * A socket that refuses belongs to nobody: the guest has ended, and its memory
- * is free.  One that does not answer in time still holds its memory: the guest
- * is kept as it is, and is asked again less and less often.  All are asked and told
- * at once, so that together they delay a round by two seconds at most.
+ * If a socket refuses connections its guest has ended, and the memory is free.
+ * A guest that does not answer in time still has its memory: its entry stays as
+ * it is, and it is queried at growing intervals.  All requests are sent in
+ * parallel, so that together they delay a round by two seconds at most.
  */
 #ifndef VMM_BALANCE_GUESTS_H
 #define VMM_BALANCE_GUESTS_H
@@ -20,55 +20,55 @@
 struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];
 	const struct balance_rule *rule;	/* not owned; NULL: none */
-	bool present, answers;		/* in the last look */
-	unsigned int nr_looks;		/* that were answered */
-	long long pid;			/* another one: another guest */
-	bool refuses;			/* has no policy to change */
-	unsigned int nr_silent, wait;	/* in a row; looks to leave out */
-	uint64_t seen_ns, refaults;	/* at the last look */
-	bool had_enabled;		/* before we came */
+	bool present, answers;		/* in the last round */
+	unsigned int nr_looks;		/* rounds in which it answered */
+	long long pid;			/* changes with the guest */
+	bool refuses;			/* its policy can't be changed */
+	unsigned int nr_silent, wait;	/* in a row; rounds to skip */
+	uint64_t seen_ns, refaults;	/* in the last round */
+	bool had_enabled;		/* before our first change */
 	uint64_t had_target;
-	uint64_t told;			/* the target it has now, bytes */
-	char why[256];			/* of the last trouble; "" */
+	uint64_t told;			/* its present target, bytes */
+	char why[256];			/* the last error; "" */
 };
 
 struct balance_guests {
 	const struct balance_config *config;	/* not owned */
 	bool named_only;
-	double swap_ns;			/* a refault from the host's swap */
+	double swap_ns;			/* cost of a refault from host swap */
 	/*
-	 * Not owned; -1: none.  While it can be read nobody is waited for: who has
-	 * not answered is as it was before.
+	 * Not owned; -1: none.  Once readable, waits end: a guest that has not
+	 * answered keeps its entry.
 	 */
 	int stop_fd;
-	size_t nr, nr_told;		/* the last: by balance_guests_tell() */
-	/* Side by side: the i-th of both is the same guest. */
+	size_t nr, nr_told;		/* nr_told: by balance_guests_tell() */
+	/* Parallel arrays: the i-th of both is the same guest. */
 	struct balance_member members[BALANCE_MAX_GUESTS];
 	struct balance_guest guests[BALANCE_MAX_GUESTS];
 };
 
 /*
- * Finds the guests and asks each.  Those that have ended are taken out.  How
- * many are there.
+ * Finds the guests and queries each.  Those that have ended are removed.  The
+ * number of guests.
  */
 size_t balance_guests_look(struct balance_guests *all);
 
 /*
- * Tells each guest its target if that has changed.  Trouble is in its `why`.
- * How many were told.
+ * Sends each guest its target if that has changed.  Errors are in its `why`.
+ * The number of guests sent to.
  */
 size_t balance_guests_tell(struct balance_guests *all);
 
-/* The policies as they were found; within a second, whatever stop_fd says. */
+/* Restores the original policies; within a second, regardless of stop_fd. */
 void balance_guests_restore(struct balance_guests *all);
 
 /*
- * What a refault from this host's swap costs, in nanoseconds: the median of
- * pages of our own, sent out and touched.  0: there is no swap.
+ * What a refault from this host's swap costs, in nanoseconds: the median over
+ * pages of our own, evicted and touched.  0: there is no swap.
  */
 double balance_swap_cost_ns(void);
 
-/* What the host can still give, bytes; 0: not known. */
+/* The host's available memory, bytes; 0: unknown. */
 uint64_t balance_host_available(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who else in the kernel changes accessed bits, or the entries that hold them,
- * and which privilege is missing to look.
+ * What else in the kernel changes accessed bits or the page tables that hold
+ * them, and which privilege is missing to check.
  */
 #include "config.h"
 
@@ -36,7 +36,7 @@ static void check_lockdown(struct doctor *d)
 		     "lockdown= and without secure boot");
 }
 
-/* Bit 0 is the switch; the others say what its aging may clear. */
+/* Bit 0 is the switch; the others select in which tables aging clears bits. */
 static void check_mglru(struct doctor *d)
 {
 	struct doctor_fact *f;
@@ -83,7 +83,7 @@ static void check_numa(struct doctor *d)
 	}
 	f = doctor_add(d, GROUP_ABITS, "numa-balancing", "%s",
 		       mode ? "on" : "off");
-	/* With one node there is nothing to balance. */
+	/* With one node there is no NUMA balancing. */
 	if (!mode || nr < 2)
 		return;
 	doctor_detail(f, "it unmaps guest memory again and again to see who "
@@ -114,8 +114,8 @@ static void check_ksm(struct doctor *d)
 }
 
 /*
- * The kernel's own users of DAMON: some distributions turn on the first one.
- * Programs that use it are named by the source (damon_owner_probe()).
+ * DAMON modules of the kernel itself: some distributions turn on the first one.
+ * Programs that use DAMON are reported by the source (damon_owner_probe()).
  */
 static void check_damon(struct doctor *d)
 {

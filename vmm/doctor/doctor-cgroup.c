@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The memory limits of a process' cgroup.  A limit of any cgroup above counts,
- * so with version 2 all of them are read, up to where it is mounted:
+ * The memory limits of a process's cgroup.  The limits of all ancestors apply,
+ * so with version 2 all of them are read, up to the mount point:
  *
  *   /sys/fs/cgroup / machines / web     memory.max of web, of machines
  *
- * Version 1 keeps the outcome in memory.stat.
+ * Version 1 reports the effective limit in memory.stat.
  */
 #include "config.h"
 
@@ -17,21 +17,21 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
-#define UNLIMITED (UINT64_C(1) << 62)	/* version 1 writes a huge number */
+#define UNLIMITED (UINT64_C(1) << 62)	/* version 1 reports a huge number */
 
 struct limit {
-	uint64_t bytes;		/* UNLIMITED or more: none */
+	uint64_t bytes;		/* >= UNLIMITED: no limit */
 	bool known;
-	char where[128];	/* the cgroup that has it */
+	char where[128];	/* the cgroup that sets it */
 };
 
 struct cgroup {
 	int version;
-	char mount[128];	/* "" of a controller that is not mounted */
-	char path[256];		/* below mount; "" is the mount itself */
+	char mount[128];	/* "": the controller is not mounted */
+	char path[256];		/* below mount; "": the mount itself */
 };
 
-/* The line of /proc/PID/cgroup: version 1's with memory, else version 2's. */
+/* /proc/PID/cgroup: version 1's line with memory, else version 2's line. */
 static int find_cgroup(const struct doctor *d, const char *pid,
 		       struct cgroup *cg)
 {
@@ -82,7 +82,7 @@ static int find_mount(const struct doctor *d, struct cgroup *cg)
 		     !doctor_has_word(options, "memory", ",")))
 			continue;
 		strcpy(cg->mount, at);
-		/* A container may see only a part of the tree. */
+		/* A container may see only a subtree. */
 		len = strlen(root);
 		if (len > 1 && !strncmp(cg->path, root, len))
 			memmove(cg->path, cg->path + len,
@@ -102,11 +102,11 @@ static void lower(struct limit *limit, uint64_t bytes, const char *where)
 	snprintf(limit->where, sizeof(limit->where), "%.127s", where);
 }
 
-/* The smallest of the file in our cgroup and all above. */
+/* The lowest value of the file in our cgroup and all ancestors. */
 static struct limit smallest(const struct doctor *d, const struct cgroup *cg,
 			     const char *file)
 {
-	/* The mount itself may be the root of all, which has no limits. */
+	/* The mount may be the root cgroup, which has no limits. */
 	struct limit limit = { .bytes = UNLIMITED, .known = !*cg->path };
 	char path[sizeof(cg->path)];
 	uint64_t v;
@@ -117,7 +117,7 @@ static struct limit smallest(const struct doctor *d, const struct cgroup *cg,
 		int err = doctor_number(d, &v, "%s%s/%s", cg->mount, path,
 					file);
 
-		/* "max" is no number. */
+		/* "max" is not a number. */
 		limit.known |= !err || err == -EINVAL;
 		if (!err)
 			lower(&limit, v, path);

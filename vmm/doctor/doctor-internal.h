@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of doctor share.  Paths are of the host, without the root. */
+/* Shared by the doctor's files.  Paths are the host's, without the root. */
 #ifndef VMM_DOCTOR_DOCTOR_INTERNAL_H
 #define VMM_DOCTOR_DOCTOR_INTERNAL_H
 
@@ -20,7 +20,7 @@
 
 struct doctor {
 	char root[256];
-	uint64_t caps;		/* effective capabilities, a bit each */
+	uint64_t caps;		/* effective capabilities, one bit each */
 	bool pid_given;
 	const char *source, *sink;	/* see doctor_summary */
 	struct doctor_fact facts[DOCTOR_MAX_FACTS];
@@ -29,62 +29,62 @@ struct doctor {
 
 #define DOCTOR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* The new fact is all right until it is told otherwise. */
+/* The new fact is OK until doctor_blame(). */
 struct doctor_fact *doctor_add(struct doctor *d, const char *group,
 			       const char *name, const char *value_fmt, ...)
 	DOCTOR_PRINTF(4, 5);
 void doctor_detail(struct doctor_fact *f, const char *fmt, ...)
 	DOCTOR_PRINTF(2, 3);
-/* To the value. */
+/* Appends to the value. */
 void doctor_append(struct doctor_fact *f, const char *text);
-/* Sets the status, too: not OK. */
+/* Also sets the status to one that is not OK. */
 void doctor_blame(struct doctor_fact *f, enum doctor_status status,
 		  const char *remedy_fmt, ...) DOCTOR_PRINTF(3, 4);
 
-/* --- doctor-read.c: files below the root ------------------------------- */
+/* --- doctor-read.c: files below the root ---------------------------------- */
 
-/* The path with the root before it; -ENAMETOOLONG. */
+/* The path with the root prefix; -ENAMETOOLONG. */
 int doctor_path(const struct doctor *d, char path[DOCTOR_PATH_LEN],
 		const char *fmt, ...) DOCTOR_PRINTF(3, 4);
 bool doctor_has(const struct doctor *d, const char *fmt, ...)
 	DOCTOR_PRINTF(2, 3);
-/* NULL and errno. */
+/* NULL with errno. */
 FILE *doctor_fopen(const struct doctor *d, const char *fmt, ...)
 	DOCTOR_PRINTF(2, 3);
-/* The first line without its end.  0 or -errno (-ENODATA: no line). */
+/* The first line without its newline.  0 or -errno (-ENODATA: no line). */
 int doctor_line(const struct doctor *d, char *buf, size_t len, const char *fmt,
 		...) DOCTOR_PRINTF(4, 5);
-/* A file that begins with a number.  0 or -errno; -EINVAL: with none. */
+/* A file that begins with a number.  0 or -errno; -EINVAL: it does not. */
 int doctor_number(const struct doctor *d, uint64_t *v, const char *fmt, ...)
 	DOCTOR_PRINTF(3, 4);
 /* The word in brackets of "a [b] c".  0 or -errno. */
 int doctor_choice(const struct doctor *d, char *buf, size_t len,
 		  const char *fmt, ...) DOCTOR_PRINTF(4, 5);
 /*
- * The rest of the line that begins with key ("SwapFree:"), without blanks
- * before it.  0 or -errno (-ENOENT: no such line either).
+ * The rest of the line that begins with key ("SwapFree:"), without leading
+ * blanks.  0 or -errno (-ENOENT: also if there is no such line).
  */
 int doctor_field(const struct doctor *d, char *buf, size_t len,
 		 const char *key, const char *fmt, ...) DOCTOR_PRINTF(5, 6);
-/* The same, of "N kB", in bytes. */
+/* The same for "N kB", in bytes. */
 int doctor_field_kib(const struct doctor *d, uint64_t *bytes, const char *key,
 		     const char *fmt, ...) DOCTOR_PRINTF(4, 5);
-/* The word is one of text, whose words are parted by one of separators. */
+/* Is word one of the words in text, which are divided by any of separators? */
 bool doctor_has_word(const char *text, const char *word,
 		     const char *separators);
-/* cap: of <linux/capability.h> */
+/* cap: from <linux/capability.h> */
 bool doctor_can(const struct doctor *d, int cap);
 
-/* Descriptors of a process that matter to us. */
+/* The descriptors of a process that matter here. */
 struct doctor_fds {
 	unsigned int nr_vms, nr_vfio;
 };
 
-/* 0 or -errno (-EACCES: of somebody else's process; -ENOENT: it is gone). */
+/* 0 or -errno (-EACCES: another user's process; -ENOENT: it has ended). */
 int doctor_read_fds(const struct doctor *d, const char *pid,
 		    struct doctor_fds *fds);
 
-/* --- the checks, a file each ------------------------------------------- */
+/* --- the checks, one file each -------------------------------------------- */
 
 void doctor_check_kvm(struct doctor *d);
 void doctor_check_abits(struct doctor *d);

@@ -15,7 +15,7 @@
 
 enum vendor { VENDOR_NONE, VENDOR_INTEL, VENDOR_AMD };
 
-/* As of a host with one kind of processor, which all are. */
+/* Assumes that all CPUs are of one kind. */
 struct cpu {
 	enum vendor vendor;
 	bool virtual_machine;
@@ -85,7 +85,7 @@ static void check_device(struct doctor *d, const struct cpu *cpu)
 	doctor_blame(f, DOCTOR_FAIL, "load the kernel's own kvm module");
 }
 
-/* The name of a KVM that is neither Intel's nor AMD's, or "". */
+/* The name of a KVM module that is neither Intel's nor AMD's, or "". */
 static void other_module(const struct doctor *d, char *name, size_t len)
 {
 	char path[DOCTOR_PATH_LEN];
@@ -109,7 +109,7 @@ static void other_module(const struct doctor *d, char *name, size_t len)
 static void check_virtualization(struct doctor *d, const struct cpu *cpu)
 {
 	const struct doctor_fact *dev = doctor_find(d, GROUP_KVM, "/dev/kvm");
-	/* Closed to us it is there all the same. */
+	/* A device that we may not open exists all the same. */
 	bool serves = strcmp(dev->value, "absent") != 0;
 	struct doctor_fact *f;
 	char other[48];
@@ -133,7 +133,7 @@ static void check_virtualization(struct doctor *d, const struct cpu *cpu)
 			     "enable VT-x or AMD-V in the firmware");
 }
 
-/* The parameter says yes; *present unless there is no such parameter. */
+/* Is the parameter on?  *present: does it exist? */
 static bool is_on(const struct doctor *d, const char *module, const char *name,
 		  bool *present)
 {
@@ -177,7 +177,7 @@ static bool check_nested_paging(struct doctor *d, const struct cpu *cpu)
 	return false;
 }
 
-/* Only where nested paging is on: shadow tables are never of this kind. */
+/* Only with nested paging: the TDP MMU does not handle shadow page tables. */
 static void check_tdp_mmu(struct doctor *d)
 {
 	struct doctor_fact *f;
@@ -199,7 +199,7 @@ static void check_tdp_mmu(struct doctor *d)
 			     "kvm.tdp_mmu=1");
 }
 
-/* EPT has them since Haswell; NPT always. */
+/* EPT has accessed bits since Haswell; NPT always has them. */
 static void check_ad_bits(struct doctor *d)
 {
 	struct doctor_fact *f;

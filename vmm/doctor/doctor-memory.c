@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The host's memory: how much, in which pages, and who holds on to it. */
+/* The host's memory: size, page sizes, and what pins it. */
 #include "config.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 #include "vmm/util/size.h"
 
 #define THP "/sys/kernel/mm/transparent_hugepage/"
-/* Of memory that is free, in percent; of time lost, too. */
+/* Percent: of memory that is free, of time lost. */
 #define LOW_FREE      10
 #define HIGH_PRESSURE 10
 
@@ -63,7 +63,7 @@ static void check_pressure(struct doctor *d)
 		     "policy`");
 }
 
-/* Their settings never refuse us; some make reclaim or guests slower. */
+/* No setting of these prevents reclaim; some slow down reclaim or guests. */
 static void check_thp(struct doctor *d)
 {
 	struct doctor_fact *f;
@@ -99,7 +99,7 @@ static void check_thp(struct doctor *d)
 	}
 }
 
-/* Groups that are bound to VFIO, and processes that hold one. */
+/* Groups bound to VFIO, and processes that have one open. */
 static void check_vfio(struct doctor *d)
 {
 	unsigned int nr_bound = 0, nr_users = 0;

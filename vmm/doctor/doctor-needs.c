@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What single sources and sinks need beyond what their self-tests tell. */
+/* What some sources and sinks need beyond what their self-tests report. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 #include "vmm/doctor/doctor-internal.h"
 
-/* Where an installed module can be; with what distributions compress it. */
+/* Where an installed module may be, with the suffixes of compressed modules. */
 static bool is_installed(const struct doctor *d, const char *release)
 {
 	static const char *const dirs[] = { "updates", "updates/dkms", "extra",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One process that runs a VM: can its memory be reclaimed?  What is guest
- * memory the kernel does not tell; we take every writable mapping of at least
- * MIN_GUEST, which no VMM of today has for anything else but large heaps.
+ * One process that runs a VM: can its memory be reclaimed?  The kernel does not
+ * say which mappings are guest memory; we take every writable mapping of at
+ * least MIN_GUEST, which today's VMMs have for nothing else but large heaps.
  */
 #include "config.h"
 
@@ -32,7 +32,7 @@ static int read_areas(const struct doctor *d, const char *pid,
 	if (!f)
 		return -errno;
 	while (fgets(line, sizeof(line), f)) {
-		/* Of an area's lines the flags come last. */
+		/* The flags are the last line of each mapping. */
 		if (!strncmp(line, "VmFlags:", 8)) {
 			areas->all += size;
 			if (doctor_has_word(line + 8, "lo", " \n"))
@@ -65,7 +65,7 @@ static void refuse(struct doctor *d, const char *pid, int err)
 	doctor_blame(f, DOCTOR_FAIL, "run as root, or as its user");
 }
 
-/* Adds what was found; false when this is no VM, or nobody can tell. */
+/* Adds the facts; false: it is not a VM, or that can't be known. */
 static bool check_vm(struct doctor *d, const char *pid,
 		     struct doctor_fds *fds)
 {
@@ -122,7 +122,7 @@ static void check_memory(struct doctor *d, const char *pid,
 	doctor_field_kib(d, &vm_pin, "VmPin:", "/proc/%s/status", pid);
 	doctor_add(d, GROUP_PROCESS, "guest-memory", "%s in large areas",
 		   size_format(areas.all, size, sizeof(size)));
-	/* VFIO counts what it pins as locked, without marking the areas. */
+	/* VFIO counts what it pins as locked, without a flag on the VMAs. */
 	check_bytes(d, "locked", areas.locked ? areas.locked :
 		    fds->nr_vfio || vm_lck >= MIN_GUEST ? vm_lck : 0,
 		    "guest memory that is locked cannot be reclaimed",

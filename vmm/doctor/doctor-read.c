@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reads the small files of /proc and /sys, below the root that was given. */
+/* Reads small files in /proc and /sys, below the given root. */
 #include "config.h"
 
 #include <dirent.h>

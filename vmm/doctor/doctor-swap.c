@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where cold pages can go. */
+/* Where cold pages can be evicted to. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
-/* In percent: of swap, and of memory. */
+/* Percent: of swap, and of memory. */
 #define LOW_FREE 10
 #define SMALL	 10
 
@@ -27,7 +27,7 @@ static void read_swaps(const struct doctor *d, struct swap *s)
 	size_t len = 0;
 
 	*s = (struct swap){ 0 };
-	/* The first line has the titles, which are no numbers. */
+	/* The first line has the column titles. */
 	while (f && fgets(line, sizeof(line), f)) {
 		const char *base;
 

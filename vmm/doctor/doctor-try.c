@@ -12,8 +12,8 @@
 #include "vmm/sink/sink.h"
 
 /*
- * Sources and sinks say "obstacle: remedy".  What a self-test saw is no
- * obstacle with a remedy of its own.
+ * Sources and sinks report "obstacle: remedy".  The finding of a self-test
+ * comes with no remedy.
  */
 static void split(struct doctor_fact *f, enum doctor_status status,
 		  const char *why)
@@ -27,7 +27,7 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 		doctor_detail(f, "%s", why);
 		doctor_blame(f, status, "use another one");
 	} else if (!colon) {
-		/* Both in one, as in "this needs root". */
+		/* One phrase is both, as in "this needs root". */
 		doctor_blame(f, status, "%s", why);
 	} else {
 		doctor_detail(f, "%.*s", (int)(colon - why), why);
@@ -36,8 +36,8 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 }
 
 /*
- * What is better than the first that serves is worth having; what is worse is
- * not missed.  Which it is we know only when all were tried.
+ * A failed candidate preferred over the chosen one is worth a warning, a less
+ * preferred one only a note.  The choice is known only after all were tried.
  */
 static void grade(struct doctor *d, size_t first, size_t chosen)
 {
@@ -83,7 +83,7 @@ static void try_sources(struct doctor *d)
 	grade(d, first, chosen);
 }
 
-/* From the node that our memory comes from to another; where there is one. */
+/* From our memory's node to another, if there is one. */
 static const char *numa_options(char *buf, size_t len)
 {
 	uint64_t nodes = host_numa_nodes();

@@ -41,7 +41,7 @@ struct doctor_fact *doctor_add(struct doctor *d, const char *group,
 	struct doctor_fact *f = &d->facts[d->nr];
 	va_list ap;
 
-	/* The checks are as many as we wrote: none depends on input. */
+	/* The number of checks is fixed: it does not depend on input. */
 	assert(d->nr < DOCTOR_MAX_FACTS);
 	d->nr++;
 	f->group = group;

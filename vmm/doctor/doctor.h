@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What this host can do for reclaim, and what stands in the way.
+ * What this host can do for reclaim, and what prevents it.
  *
  *   doctor_check_host()     reads /proc, /sys and /dev
- *   doctor_check_process()  the same of one process, a VMM
- *   doctor_try()            tries the access sources and the sinks for real
+ *   doctor_check_process()  the same for one process, a VMM
+ *   doctor_try()            really tries the access sources and the sinks
  *
- * Each adds facts to one list.  A fact that is not all right names its remedy.
- * Only doctor_try() changes anything, and that only for a moment: what the
+ * Each adds facts to one list.  A fact that is not OK comes with a remedy.
+ * Only doctor_try() changes anything, and that only temporarily: what the
  * self-tests of vmm/access/source.h and vmm/sink/sink.h need.
  *
  * Locking: one thread.
@@ -21,16 +21,16 @@
 
 enum doctor_status {
 	DOCTOR_OK,	/* no obstacle; optional things may be absent */
-	DOCTOR_NOTE,	/* does not serve here, and is not missed */
-	DOCTOR_WARN,	/* something works less well for it */
-	DOCTOR_FAIL,	/* guests, or reclaim as a whole, fail for it */
+	DOCTOR_NOTE,	/* can't be used here, and is not needed */
+	DOCTOR_WARN,	/* something works less well because of it */
+	DOCTOR_FAIL,	/* guests, or all reclaim, fail because of it */
 };
 
-/* Groups, in the order for people; ends with NULL. */
+/* Groups, in the order of display; NULL-terminated. */
 extern const char *const doctor_groups[];
 
 struct doctor_fact {
-	const char *group;	/* of doctor_groups[] */
+	const char *group;	/* one of doctor_groups[] */
 	char name[24];		/* unique in its group */
 	enum doctor_status status;
 	char value[96];		/* what was found */
@@ -38,27 +38,31 @@ struct doctor_fact {
 	char remedy[384];	/* what to do, or empty */
 };
 
-/* What the facts come to. */
+/* Summary of all facts. */
 struct doctor_summary {
-	bool guests;		/* /dev/kvm serves */
-	bool process;		/* nothing of doctor_check_process() failed */
-	const char *source;	/* that `auto` takes; or NULL */
-	const char *sink;	/* the first that serves; or NULL */
-	bool good;		/* guests run and can be reclaimed from */
+	bool guests;		/* /dev/kvm can be used */
+	bool process;		/* no fact of doctor_check_process() failed */
+	const char *source;	/* that `auto` chooses; or NULL */
+	const char *sink;	/* the first that works; or NULL */
+	bool good;		/* guests run and can be reclaimed */
 };
 
 struct doctor;
 
 /*
- * root is put before every path of doctor_check_host() and _process(), so that
- * a test can show another host's files; NULL or "" is this host.  0 or -ENOMEM.
+ * root is a prefix for every path of doctor_check_host() and _process(), so
+ * that a test can use another host's files; NULL or "" is this host.  0 or
+ * -ENOMEM.
  */
 int doctor_new(struct doctor **dp, const char *root);
 void doctor_free(struct doctor *d);
 
 void doctor_check_host(struct doctor *d);
 void doctor_check_process(struct doctor *d, pid_t pid);
-/* Takes a fraction of a second a source; of this host, whatever the root. */
+/*
+ * Takes a fraction of a second for each source; always this host, whatever
+ * root.
+ */
 void doctor_try(struct doctor *d);
 
 /* In the order of the checks, not sorted by group. */

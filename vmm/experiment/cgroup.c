@@ -61,7 +61,7 @@ static bool file_has_word(const char *dir, const char *name, const char *word)
 
 /*
  * A line of mountinfo: ... mount-point options [tags] - type source options.
- * True for a version 2 tree (*v2) or the one of version 1 with memory.
+ * True for a version 2 tree (*v2), or for version 1's memory controller.
  */
 static bool parse_mount(char *line, char *point, size_t len, bool *v2)
 {
@@ -88,7 +88,7 @@ static bool parse_mount(char *line, char *point, size_t len, bool *v2)
 	return true;
 }
 
-/* The root of version 2 may have processes and children with limits. */
+/* Only version 2's root may have both processes and children with limits. */
 static bool use_v2(struct cgroup_parent *parent, const char *point)
 {
 	if (!file_has_word(point, "cgroup.controllers", "memory"))
@@ -101,7 +101,7 @@ static bool use_v2(struct cgroup_parent *parent, const char *point)
 	return true;
 }
 
-/* Below the cgroup we are in, so that its limits hold for us too. */
+/* Below our own cgroup, so that its limits apply too. */
 static bool use_v1(struct cgroup_parent *parent, const char *point,
 		   const char *self)
 {
@@ -117,7 +117,10 @@ static bool use_v1(struct cgroup_parent *parent, const char *point,
 		if (strlen(point) + strlen(path) >= sizeof(parent->path) - 64)
 			return false;
 		strcat(parent->path, path);
-		/* Another mount namespace may show less of the tree. */
+		/*
+		 * In another mount namespace only a part of the tree may be
+		 * visible.
+		 */
 		if (access(parent->path, F_OK))
 			snprintf(parent->path, sizeof(parent->path), "%s",
 				 point);
@@ -218,7 +221,7 @@ int cgroup_join(const struct cgroup *cg)
 	memcpy(path, cg->path, n);
 	memcpy(path + n, "/cgroup.procs", sizeof("/cgroup.procs"));
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	/* 0 is the process that writes it. */
+	/* 0 is the writing process. */
 	if (fd < 0 || write(fd, "0", 1) < 0)
 		rc = -errno;
 	if (fd >= 0)
@@ -246,7 +249,7 @@ int cgroup_read(const struct cgroup *cg, struct cgroup_usage *usage)
 			 "memory.usage_in_bytes", &usage->memory_bytes);
 	if (rc)
 		return rc;
-	/* Version 2 has it in a file that is missing without swap. */
+	/* In version 2 it is in a file that does not exist without swap. */
 	if (cg->v2)
 		read_number(cg->path, "memory.swap.current",
 			    &usage->swap_bytes);

@@ -14,12 +14,12 @@
 #define LEFT	   74
 #define RIGHT	   16
 #define TOP	   40
-#define HEIGHT	   290		/* of the plot */
+#define HEIGHT	   290		/* of the plot area */
 #define BELOW	   52
 #define LEGEND_ROW 20
 #define LEGEND_COLUMNS 3
 
-/* Tol's vibrant scheme, which colour-blind people can tell apart. */
+/* Paul Tol's vibrant scheme, distinguishable by colour-blind readers. */
 static const char *const colours[] = {
 	"#0077bb", "#ee7733", "#009988", "#cc3311", "#33bbee", "#ee3377",
 	"#997700", "#888888",
@@ -29,7 +29,7 @@ static const char *const dashes[] = { "", "7 3", "2 3", "9 3 2 3" };
 #define NR_COLOURS (sizeof(colours) / sizeof(colours[0]))
 #define NR_DASHES  (sizeof(dashes) / sizeof(dashes[0]))
 
-/* From values to places: value v is at (v - from) / (to - from). */
+/* Maps values to positions: value v is at (v - from) / (to - from). */
 struct axis {
 	double from, to, step;
 	bool log;
@@ -75,7 +75,7 @@ static bool usable(const struct chart *c, const struct chart_point *p)
 	return isfinite(p->x) && isfinite(p->y) && (!c->y_log || p->y > 0);
 }
 
-/* 1, 2 or 5 times a power of ten, for about n steps. */
+/* A step of 1, 2 or 5 times a power of ten, for about n steps. */
 static double nice_step(double range, int n)
 {
 	double step = pow(10, floor(log10(range / n)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Charts as SVG, readable on light and dark backgrounds: what tells series
- * apart is colour, dashes and markers, so that one of them suffices.
+ * Charts as SVG, readable on light and dark backgrounds.  Series differ in
+ * colour, dashes and markers, each of which suffices to tell them apart.
  */
 #ifndef VMM_EXPERIMENT_CHART_H
 #define VMM_EXPERIMENT_CHART_H
@@ -26,10 +26,10 @@ struct chart_series {
 struct chart {
 	const char *title, *x_label, *y_label;
 	bool y_log;
-	bool markers;			/* few points: show each */
+	bool markers;			/* few points: mark each */
 	const char *x_names[CHART_MAX_NAMES];	/* at x = 0, 1, ...; or none */
 	unsigned int nr_x_names;
-	double y_line;			/* a line across, 0: none */
+	double y_line;			/* a horizontal line, 0: none */
 	const char *y_line_name;
 	struct chart_series series[CHART_MAX_SERIES];
 	unsigned int nr_series;

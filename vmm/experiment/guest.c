@@ -46,7 +46,7 @@ uint64_t guest_share(const struct guest_launch *l, unsigned int index)
 	       ~UINT64_C(4095);
 }
 
-/* All times are the runner's, so that guests under all policies do the same. */
+/* The runner sets all times, so that guests under all policies do the same. */
 static bool make_cmdline(const struct guest *guest,
 			 const struct guest_launch *l, struct guest_args *a)
 {
@@ -101,7 +101,7 @@ int guest_make_args(const struct guest *guest, const struct guest_launch *l,
 		return -ENOSPC;
 	add(a, "vmm");
 	add(a, "run");
-	/* The file's own first: what the runner needs wins. */
+	/* The file's options come first: the runner's override them. */
 	for (unsigned int i = 0; i < g->nr_options; i++)
 		add(a, g->options[i]);
 	snprintf(a->mem, sizeof(a->mem), "%llu",
@@ -126,7 +126,7 @@ static void be_vmm(struct guest *guest, const struct guest_launch *l,
 	sigset_t none;
 	int in = open("/dev/null", O_RDONLY);
 
-	/* The terminal's Ctrl-C is the runner's; our end is the guest's. */
+	/* Ctrl-C in the terminal is for the runner, which ends the guest. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	stop_signals_reset();
@@ -317,7 +317,7 @@ void guest_read(struct guest *guest)
 	if (n > 0) {
 		guest_take(guest, buf, (size_t)n);
 	} else if (!n || (errno != EINTR && errno != EAGAIN)) {
-		/* It holds the pipe until it exits. */
+		/* The pipe is open until it exits. */
 		while (!reap(guest, 0) && errno == EINTR)
 			continue;
 		close_files(guest);

@@ -8,10 +8,10 @@
  *   check      the workload has ended; what follows is not measured
  *   summary    measured_ops_per_s and latencies after the warm-up, errors,
  *              pages_checked
- *   error, fault   the workload can't go on
+ *   error, fault   the workload can't continue
  *
- * Everything else is for people, and in the log.  The guest is not trusted:
- * lines, their number and the log are bounded, values are taken for numbers.
+ * Everything else is for people and only logged.  The guest is not trusted:
+ * lines, their number and the log are bounded, and values must be numbers.
  */
 #ifndef VMM_EXPERIMENT_GUEST_H
 #define VMM_EXPERIMENT_GUEST_H
@@ -38,14 +38,14 @@ struct guest {
 	char line[4096];
 	size_t len;
 	unsigned int nr_intervals, max_intervals;
-	bool runs, checks, told;	/* told: the summary came */
+	bool runs, checks, told;	/* told: the summary was received */
 	int status;		/* of waitpid, when pid is 0 again */
-	char why[160];		/* what is wrong with it; "": nothing yet */
+	char why[160];		/* its first error; "": none */
 	struct result_guest *result;	/* borrowed */
 	struct result_run *run;		/* borrowed */
 };
 
-/* The words of `vmm run` for one guest. */
+/* The arguments of `vmm run` for one guest. */
 struct guest_args {
 	const char *argv[GUEST_MAX_ARGS + 1];
 	unsigned int nr;
@@ -64,18 +64,18 @@ struct guest_launch {
 	const char *log_path;
 };
 
-/* guest->index and socket are set.  -ENOSPC: too many words. */
+/* guest->index and socket are set.  -ENOSPC: too many arguments. */
 int guest_make_args(const struct guest *guest, const struct guest_launch *l,
 		    struct guest_args *args);
-/* How much the guest may have: its share of the limit. */
+/* The guest's share of the limit. */
 uint64_t guest_share(const struct guest_launch *l, unsigned int index);
 /* -errno; result and run are set. */
 int guest_start(struct guest *guest, const struct guest_launch *l);
-/* Takes what it printed; when that ends, reaps it.  t_s: now. */
+/* Reads its output; at end of file, reaps it.  t_s: now. */
 void guest_read(struct guest *guest);
-/* What came on its console, as if read.  For tests, too. */
+/* Processes console output as if read.  Also for tests. */
 void guest_take(struct guest *guest, const char *data, size_t len);
-/* Ends it, at once if it must be. */
+/* Ends it, if necessary by SIGKILL. */
 void guest_stop(struct guest *guest);
 
 #endif

@@ -10,7 +10,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/small-file.h"
 
-/* The first line, or the rest of the first one that begins with key. */
+/* The first line, or the rest of the first line that begins with key. */
 static void add(json_t *facts, const char *name, const char *file,
 		const char *key)
 {

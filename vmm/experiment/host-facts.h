@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-/* What of the host a result depends on: an object of strings and numbers. */
+/* Host properties that influence results: an object of strings and numbers. */
 json_t *host_facts(void);
 
 #endif

@@ -14,7 +14,7 @@
 #include "vmm/experiment/keeper.h"
 #include "vmm/util/stop-guard.h"
 
-#define HELD_BYTES 65536	/* what a pipe takes without being asked to */
+#define HELD_BYTES 65536	/* the default capacity of a pipe */
 
 static int copy_file(const char *from, const char *to)
 {
@@ -28,14 +28,17 @@ static int copy_file(const char *from, const char *to)
 		if (n > 0 && write(out, buf, (size_t)n) != n)
 			n = -1;
 	}
-	/* Dirty pages can't be reclaimed, nor run by exec. */
+	/*
+	 * Dirty pages can't be reclaimed, and a file open for writing can't be
+	 * run.
+	 */
 	if (n < 0 || fsync(out) || close(out))
 		return -1;
 	close(in);
 	return 0;
 }
 
-/* Pages in a pipe are in use, so that reclaim finds them and can't take them. */
+/* Pages in a pipe are in use: reclaim scans them and can't free them. */
 static int hold(const char *copy)
 {
 	int fd = open(copy, O_RDONLY | O_CLOEXEC), pipe_fds[2];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The guests of a plan, and what their workloads say. */
+/* The guests of a plan, and the parameters of their workloads. */
 #include "config.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What the payload takes, but for what the runner sets. */
+/* The payload's parameters, except those that the runner sets. */
 static const char *const payload_words[] = {
 	"pattern", "mem", "shared", "hot", "procs", "cluster", "layout",
 	"write", "cold_ppm", "pace_us", "phase_ms", "verify", "check", "agent",

@@ -30,7 +30,7 @@ static const struct reader_member members[] = {
 	{ "quick", READER_OTHER, 0, 0, 0 },
 };
 
-/* --quick: the same, but for what would take long. */
+/* --quick: changes to everything that would take long. */
 static const struct reader_member quick_members[] = {
 	NUMBER(seconds, 1, DAY),
 	NUMBER(warmup_s, 0, DAY),
@@ -223,7 +223,7 @@ static int apply_quick(struct reader *r, struct plan *plan,
 					      "--quick") : 0;
 	if (!json_is_object(quick))
 		return reader_fail(r, r->root, "quick", "must be an object");
-	/* Read also when it is not asked for, so that mistakes are found. */
+	/* Read even if unused, so that errors are found. */
 	if (!o->quick) {
 		struct plan other = *plan;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an experiment is to do, read from its JSON file; docs/experiments.md
- * describes the members.  Everything is checked here: what a plan holds can be
- * run, as far as that is known without running it.
+ * The description of an experiment, read from its JSON file;
+ * docs/experiments.md describes the members.  Everything is checked here: a
+ * plan can be run, as far as can be known without running it.
  */
 #ifndef VMM_EXPERIMENT_PLAN_H
 #define VMM_EXPERIMENT_PLAN_H
@@ -13,14 +13,14 @@
 
 #include <jansson.h>
 
-#define PLAN_MAX_GUESTS	  64	/* in all, counts multiplied out */
+#define PLAN_MAX_GUESTS	  64	/* in total, counts multiplied out */
 #define PLAN_MAX_POLICIES 16
 #define PLAN_MAX_LIMITS	  32
 #define PLAN_MAX_OPTIONS  32	/* of vmm run, words */
 
 enum plan_guest_kind {
 	PLAN_PAYLOAD,	/* the bare-metal guest with known patterns */
-	PLAN_LINUX,	/* a kernel and initrd that speak the same lines */
+	PLAN_LINUX,	/* a kernel and initrd that print the same lines */
 };
 
 /* Strings of all structures here belong to the plan's JSON. */
@@ -35,9 +35,9 @@ struct plan_guest {
 };
 
 enum plan_policy_kind {
-	PLAN_NONE,		/* all memory, nobody scans */
+	PLAN_NONE,		/* all memory, no scans */
 	PLAN_LINUX_SWAP,	/* a memory cgroup's limit, the kernel reclaims */
-	PLAN_BALLOON,		/* the guest gives up what is over the limit */
+	PLAN_BALLOON,		/* the guest returns what is over the limit */
 	PLAN_VMM,		/* this project's engine */
 };
 
@@ -45,7 +45,7 @@ struct plan_policy {
 	const char *name;
 	enum plan_policy_kind kind;
 	const char *abits, *reclaim, *sink;	/* or NULL: the default */
-	bool no_target;		/* the limit is not told as target= */
+	bool no_target;		/* the limit is not passed as target= */
 	bool cgroup;		/* the limit is also the cgroup's */
 	bool high;		/* memory.high, not memory.max (cgroup v2) */
 	uint64_t target_percent;	/* of the limit */
@@ -70,7 +70,7 @@ struct plan {
 	bool quick;
 };
 
-/* What the command line says instead of the file; 0 and NULL: nothing. */
+/* Values from the command line that replace the file's; 0 and NULL: unset. */
 struct plan_override {
 	bool quick;
 	uint64_t repetitions, seconds;
@@ -78,8 +78,8 @@ struct plan_override {
 };
 
 /*
- * Reads and checks.  -errno with why, "FILE:LINE: ..." where there is a line;
- * the plan is then empty.
+ * Reads and checks.  -errno with why, "FILE:LINE: ..." if a line is known; the
+ * plan is then empty.
  */
 int plan_load(struct plan *plan, const char *file,
 	      const struct plan_override *override, char *why, size_t len);

@@ -61,7 +61,7 @@ void reader_close(struct reader *r)
 	r->text = NULL;
 }
 
-/* True when found; *nth counts the members that come before it in the text. */
+/* True when found; *nth is the number of members before it in the text. */
 static bool find_member(json_t *tree, const json_t *obj, const char *key,
 			unsigned int *nth)
 {

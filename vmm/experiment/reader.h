@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Members of JSON objects by a table, with errors that name file and line.
- * The JSON library forgets where a member stood; as it keeps their order, the
- * n-th member of the tree is the n-th key of the text.
+ * Reads members of JSON objects by a table, with errors that name file and
+ * line.  The JSON library does not keep positions; as it keeps the order of
+ * members, the n-th member of the tree is the n-th key of the text.
  */
 #ifndef VMM_EXPERIMENT_READER_H
 #define VMM_EXPERIMENT_READER_H
@@ -25,7 +25,7 @@ enum reader_kind {
 	READER_NUMBER,	/* uint64_t, from min to max */
 	READER_BOOL,	/* bool */
 	READER_SIZE,	/* uint64_t; "512M" */
-	READER_OTHER,	/* known, and somebody else's to read */
+	READER_OTHER,	/* known, but read elsewhere */
 };
 
 struct reader_member {
@@ -39,7 +39,7 @@ struct reader_member {
 int reader_open(struct reader *r, const char *file, char *why, size_t len);
 void reader_close(struct reader *r);
 
-/* Fills in the members that there are; refuses those not in the table. */
+/* Sets the members that are present; refuses those not in the table. */
 int reader_members(struct reader *r, const json_t *obj,
 		   const struct reader_member *members, size_t nr, void *to);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Charts over time show the first good run of each policy, under the tightest
- * limit: an average of several would smooth away what happens.  A policy that
- * takes more than its limit is called so in every legend.
+ * limit: an average of several would smooth out the details.  A policy that
+ * exceeds its limit is marked in every legend.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ struct charts {
 	char names[PLAN_MAX_POLICIES][96];
 };
 
-/* A chart without data is none; the report says why there is none. */
+/* A chart without data is left out; the report gives the reason. */
 static int finish(const struct charts *c, struct chart *chart, const char *name)
 {
 	char path[4096];
@@ -53,7 +53,7 @@ static const struct result_run *first_good(const struct charts *c,
 
 static double ops(const struct result_run *r) { return r->ops_per_s; }
 
-/* By limit where there are several, else a place a policy. */
+/* Over the limit if there are several, else one position for each policy. */
 static int throughput(const struct charts *c)
 {
 	const struct plan *plan = c->plan;
@@ -70,7 +70,7 @@ static int throughput(const struct charts *c)
 		if (plan->nr_limits == 1)
 			chart.x_names[chart.nr_x_names++] =
 				plan->policies[p].name;
-		/* Lines run from left to right, whatever the file's order. */
+		/* Lines run from left to right in whatever order the file is. */
 		for (unsigned int n = 0; s && n < plan->nr_limits; n++) {
 			double least = INFINITY, x;
 			struct result_spread v;
@@ -160,7 +160,7 @@ static int over_time(const struct charts *c, const char *name,
 			double y = value(&r->samples[i],
 					 i ? &r->samples[i - 1] : NULL);
 
-			/* What follows is the check of all pages. */
+			/* Afterwards all pages are checked. */
 			if (r->samples[i].t_s <= (double)(c->plan->warmup_s +
 							  c->plan->seconds))
 				chart_add(s, r->samples[i].t_s, y, y, y);
@@ -169,7 +169,7 @@ static int over_time(const struct charts *c, const char *name,
 	return finish(c, chart, name);
 }
 
-/* The first guest's: it tells its intervals by its own clock. */
+/* Of the first guest: its intervals are timed by its own clock. */
 static int throughput_over_time(const struct charts *c, const char *title)
 {
 	struct chart chart = {

@@ -8,14 +8,14 @@
 
 #include "vmm/experiment/result.h"
 
-/* A limit counts as kept up to this share of it. */
+/* A limit counts as kept up to this multiple of it. */
 #define REPORT_TOLERANCE 1.05
 
-/* cgroup: which version counted, for the reader; "none". -errno. */
+/* cgroup: the version used, to be reported; "none".  -errno. */
 int report_write(const char *dir, const struct plan *plan,
 		 const struct result_run *runs, size_t nr, const char *cgroup);
 
-/* The charts alone; writes a line of Markdown for each to f.  -errno. */
+/* Only the charts; writes a line of Markdown for each to f.  -errno. */
 int report_charts(FILE *f, const char *dir, const struct plan *plan,
 		  const struct result_run *runs, size_t nr);
 

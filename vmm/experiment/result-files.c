@@ -15,8 +15,8 @@ static const char head[] =
 	"ops_per_s,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns\n";
 
 /*
- * Rows of the host have no guest and none of the last columns; rows of a guest
- * have only these.
+ * Host rows have no guest and none of the last columns; guest rows have only
+ * these.
  */
 int result_write_csv(const char *dir, const struct plan *plan,
 		     const struct result_run *run, bool first)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What came of the runs of an experiment, and the files that tell it. */
+/* The results of an experiment's runs, and the files they are written to. */
 #ifndef VMM_EXPERIMENT_RESULT_H
 #define VMM_EXPERIMENT_RESULT_H
 
@@ -9,26 +9,26 @@
 
 #include "vmm/experiment/plan.h"
 
-/* Latencies, as guests tell them. */
+/* Latencies, as reported by guests. */
 enum { RESULT_P50, RESULT_P90, RESULT_P99, RESULT_P999, RESULT_P9999,
        RESULT_MAX, RESULT_NR_LATENCIES };
 extern const char *const result_latency_keys[RESULT_NR_LATENCIES];
 extern const char *const result_latency_names[RESULT_NR_LATENCIES];
 
-/* One look at the host's side, all guests together. */
+/* One sample on the host, all guests together. */
 struct result_sample {
-	double t_s;		/* since all guests ran; negative: before */
+	double t_s;		/* since all guests run; negative: before */
 	double memory_bytes, swap_bytes;
-	double brought_back;	/* pages, so far */
-	double evicted, refaults, scan_cpu_s;	/* of the engines, so far */
+	double brought_back;	/* pages, cumulative */
+	double evicted, refaults, scan_cpu_s;	/* of the engines, cumulative */
 	double balloon_bytes;
-	double cpu_s;			/* of the guests' processes, so far */
+	double cpu_s;			/* of guest processes, cumulative */
 };
 
-/* What one guest told of one interval. */
+/* One interval reported by one guest. */
 struct result_interval {
 	unsigned int guest;
-	double t_s;		/* since this guest ran */
+	double t_s;		/* since this guest runs */
 	double ops_per_s;
 	double latency_ns[RESULT_NR_LATENCIES];
 };
@@ -43,17 +43,17 @@ struct result_guest {
 struct result_run {
 	unsigned int policy, limit, repetition;
 	bool ok;
-	char why[256];		/* it is not */
+	char why[256];		/* why it failed */
 	struct result_guest guests[PLAN_MAX_GUESTS];
-	/* All guests; means and rates of the time after the warm-up. */
+	/* All guests together; means and rates after the warm-up. */
 	double ops_per_s;
 	double latency_ns[RESULT_NR_LATENCIES];	/* of the worst guest */
 	double memory_bytes, memory_max_bytes, swap_bytes;
 	double brought_back_per_s;
-	double cpus;		/* busy for the guests' processes */
-	double ops_per_cpu_s;	/* what a busy host leaves comparable */
+	double cpus;		/* CPUs used by the guests' processes */
+	double ops_per_cpu_s;	/* comparable even on a busy host */
 	double evicted, refaults, scan_cpu_s;
-	double cpu_s, load;	/* load: of the host, when it began */
+	double cpu_s, load;	/* load: the host's at the start */
 	uint64_t errors, pages_checked;
 	struct result_sample *samples;		/* owned */
 	size_t nr_samples, max_samples;
@@ -61,7 +61,7 @@ struct result_run {
 	size_t nr_intervals, max_intervals;
 };
 
-/* False without memory. */
+/* False: out of memory. */
 bool result_add_sample(struct result_run *run, const struct result_sample *s);
 bool result_add_interval(struct result_run *run,
 			 const struct result_interval *interval);
@@ -78,20 +78,20 @@ struct result_spread {
 /* Reorders values. */
 struct result_spread result_spread(double *values, unsigned int nr);
 
-/* Of the good runs of one policy under one limit. */
+/* Over the good runs of one policy under one limit. */
 struct result_spread result_of(const struct result_run *runs, size_t nr,
 			       unsigned int policy, unsigned int limit,
 			       double (*value)(const struct result_run *run));
 
 /*
- * As above, of value over the value of the first policy in the same repetition:
- * what ran next to each other is compared.
+ * As above, of the ratio of value to that of the first policy in the same
+ * repetition: this compares runs that took place next to each other.
  */
 struct result_spread result_ratio(const struct result_run *runs, size_t nr,
 				  unsigned int policy, unsigned int limit,
 				  double (*value)(const struct result_run *run));
 
-/* DIR/samples.csv: the run's rows; first: a new file, with a head. -errno. */
+/* DIR/samples.csv: the run's rows; first: new file, with a header.  -errno. */
 int result_write_csv(const char *dir, const struct plan *plan,
 		     const struct result_run *run, bool first);
 /* DIR/runs.json, all of it.  -errno. */

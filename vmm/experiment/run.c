@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The runner looks every sample_ms at what the guests take, by their cgroup,
- * and asks the engines' own counters of those that have one.  A VM without an
- * engine is not asked: it would have to walk its page tables for the answer,
- * on the CPUs that are measured.
+ * Every sample_ms the runner reads the guests' memory use from their cgroup,
+ * and queries the counters of engines.  A VM without an engine is not queried:
+ * it would have to walk its page tables for the answer, on the CPUs being
+ * measured.
  */
 #include "config.h"
 
@@ -73,7 +73,7 @@ static void ask_guest(struct run *r, const struct guest *guest,
 	json_t *stats = NULL;
 	char why[256];
 
-	/* One that is starting or ending does not answer; there is a next. */
+	/* One that starts or ends does not answer; the next sample may. */
 	if (guest->pid <= 0 ||
 	    stat_request(guest->socket, "/stats", NULL, &stats, why,
 			 sizeof(why)))
@@ -94,7 +94,7 @@ static void ask_guest(struct run *r, const struct guest *guest,
 	json_decref(stats);
 }
 
-/* All its threads: vCPUs, and what reclaims beside them. */
+/* All its threads: vCPUs, and those that reclaim. */
 static double cpu_of(const struct guest *guest)
 {
 	struct timespec t;
@@ -114,7 +114,7 @@ static void sample(struct run *r)
 	struct cgroup_usage usage;
 	uint64_t now = clock_now_ns();
 
-	/* conclude() makes it count from the time when all ran. */
+	/* conclude() makes it relative to the time when all ran. */
 	s.t_s = (double)(now - r->begun_ns) * 1e-9;
 	if (in_cgroup(r) && !cgroup_read(&r->cgroup, &usage)) {
 		s.memory_bytes = (double)usage.memory_bytes;
@@ -197,7 +197,7 @@ static void poll_guests(struct run *r)
 			guest_read(which[i]);
 }
 
-/* The first that goes wrong is the reason; what is stopped then is not. */
+/* The first failure is the reason; guests stopped because of it are not. */
 static bool find_failure(struct run *r)
 {
 	char text[256];
@@ -213,7 +213,7 @@ static bool find_failure(struct run *r)
 	return false;
 }
 
-/* Until all guests ended, one failed, time is up, or we are to stop. */
+/* Until all guests ended, one failed, time is up, or a stop is requested. */
 static void watch(struct run *r, const struct guest_launch *l)
 {
 	const struct plan *plan = l->plan;
@@ -289,7 +289,7 @@ static int start_guests(struct run *r, struct guest_launch *l, char *why,
 	return rc;
 }
 
-/* What the runner knows once all is over. */
+/* Fills in what the runner itself knows at the end. */
 static void conclude(struct run *r)
 {
 	double start = (double)((r->all_run_ns ? r->all_run_ns :

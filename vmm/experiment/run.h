@@ -13,18 +13,18 @@
 struct run_context {
 	const struct plan *plan;
 	const struct cgroup_parent *parent;	/* NULL: no cgroups here */
-	const char *dir;	/* of the results */
-	const char *work;	/* of sockets */
+	const char *dir;	/* for results */
+	const char *work;	/* for sockets */
 	const char *program;	/* this executable */
 	const char *payload;
-	unsigned int nr, nr_runs;	/* which of how many; for messages */
-	bool terminal;		/* a live line on stderr */
-	volatile sig_atomic_t *stop;	/* a signal that asks to end; 0: none */
+	unsigned int nr, nr_runs;	/* of runs; for messages */
+	bool terminal;		/* show a live line on stderr */
+	volatile sig_atomic_t *stop;	/* a signal to end; 0: none */
 };
 
 /*
- * result->policy, limit and repetition say what to do.  What goes wrong makes
- * the result not ok, with why; -EINTR: *stop was set.  Nothing is left behind.
+ * result->policy, limit and repetition select the run.  On failure the result
+ * is not ok, with why; -EINTR: *stop was set.  Nothing is left behind.
  */
 int run_once(const struct run_context *ctx, struct result_run *result);
 

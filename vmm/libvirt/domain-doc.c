@@ -18,7 +18,7 @@ struct parse {
 	struct domain_doc *doc;
 };
 
-/* Nodes have the number of their span, from 1 on, as their private data. */
+/* A node's private data is the number of its span, from 1 on. */
 static struct domain_span *span_of(struct domain_doc *d, xmlNodePtr node)
 {
 	uintptr_t i = (uintptr_t)node->_private;
@@ -44,7 +44,7 @@ static void add_span(struct domain_doc *d, xmlNodePtr node, size_t start)
 	node->_private = (void *)(uintptr_t)d->nr_spans;
 }
 
-/* How far the parser is; the text's length where that cannot be. */
+/* The parser's position; the text's length if it reports none in the text. */
 static size_t position(struct parse *p)
 {
 	long at = xmlByteConsumed(p->ctxt);
@@ -52,7 +52,7 @@ static size_t position(struct parse *p)
 	return at < 0 || (size_t)at > p->doc->len ? p->doc->len : (size_t)at;
 }
 
-/* Of the tag that ends at or after `at`: '<' can't be in its attributes. */
+/* Start of the tag that ends at or after `at`: attributes can't contain '<'. */
 static size_t tag_start(const struct domain_doc *d, size_t at)
 {
 	const char *p = memrchr(d->text, '<', at);
@@ -87,7 +87,7 @@ static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix,
 		s->is_empty = s->close == s->start;
 		if (s->is_empty)
 			s->close = s->end - 2;
-		/* Else the parser has not told what this relies on. */
+		/* Else the parser's positions were not what this relies on. */
 		if (s->end < s->start + 4 || d->text[s->end - 1] != '>' ||
 		    d->text[s->close] != (s->is_empty ? '/' : '<'))
 			d->failed = true;
@@ -196,7 +196,7 @@ const char *domain_doc_attr(xmlNodePtr node, const char *name)
 	return "";
 }
 
-/* Takes text, which may be NULL for want of memory. */
+/* Takes ownership of text; NULL: an allocation failed. */
 static void add_edit(struct domain_doc *d, size_t at, size_t len, char *text)
 {
 	if (!text || d->nr_edits == DOMAIN_MAX_EDITS) {
@@ -207,7 +207,7 @@ static void add_edit(struct domain_doc *d, size_t at, size_t len, char *text)
 	d->edits[d->nr_edits++] = (struct domain_edit){ at, len, text };
 }
 
-/* Spaces before the element, of its line; 0 if more is before it there. */
+/* The indentation of the element; 0 if it does not begin its line. */
 static size_t indent_of(const struct domain_doc *d, size_t start)
 {
 	size_t n = 0;
@@ -225,7 +225,7 @@ static size_t skip_blanks_back(const struct domain_doc *d, size_t at)
 	return at;
 }
 
-/* The element on lines of its own after another line, each indented. */
+/* The element with a newline before each of its lines, each indented. */
 static char *indented(const char *element, size_t indent)
 {
 	char *text = NULL;
@@ -255,7 +255,7 @@ void domain_doc_add_child(struct domain_doc *d, xmlNodePtr parent,
 	text = indented(element, indent + 2);
 	if (!s->is_empty) {
 		at = skip_blanks_back(d, s->close);
-		/* Something has to be between it and the closing tag. */
+		/* Put the closing tag on a line of its own. */
 		if (text && at == s->close) {
 			if (asprintf(&opened, "%s\n%*s", text, (int)indent,
 				     "") < 0)
@@ -295,7 +295,7 @@ void domain_doc_remove(struct domain_doc *d, xmlNodePtr node)
 	const struct domain_span *s = span_of(d, node);
 	size_t indent = indent_of(d, s->start), start = s->start - indent;
 
-	/* With the line that it begins, if that is its own. */
+	/* Including its indentation and newline, if it begins a line. */
 	if (start && d->text[start - 1] == '\n')
 		start--;
 	else

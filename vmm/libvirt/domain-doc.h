@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A domain's XML as a tree that knows where in the text each element is, and
- * changes of that text.  For domain-xml.c.
+ * A domain's XML as a tree that knows the position of each element in the text,
+ * and edits of that text.  For domain-xml.c.
  */
 #ifndef VMM_LIBVIRT_DOMAIN_DOC_H
 #define VMM_LIBVIRT_DOMAIN_DOC_H
@@ -19,8 +19,8 @@ struct domain_span {
 };
 
 struct domain_edit {
-	size_t at, len;		/* what goes */
-	char *text;		/* what comes; owned */
+	size_t at, len;		/* removed */
+	char *text;		/* inserted; owned */
 };
 
 #define DOMAIN_MAX_EDITS 32
@@ -33,23 +33,23 @@ struct domain_doc {
 	size_t nr_spans, max_spans;
 	struct domain_edit edits[DOMAIN_MAX_EDITS];
 	size_t nr_edits;
-	bool failed;		/* no memory, or too many edits */
+	bool failed;		/* out of memory, or too many edits */
 };
 
-/* 0, -ENOMEM, or -EINVAL with why.  text must stay as long as doc. */
+/* 0, -ENOMEM, or -EINVAL with why.  text must live as long as doc. */
 int domain_doc_open(struct domain_doc *doc, const char *text, char *why,
 		    size_t len);
 void domain_doc_close(struct domain_doc *doc);
 
-/* Elements only, and by name; NULL: none. */
+/* Elements only, by name; NULL: none. */
 xmlNodePtr domain_doc_child(xmlNodePtr parent, const char *name);
 xmlNodePtr domain_doc_next(xmlNodePtr node, const char *name);
-/* "" where it is missing; valid as long as the doc. */
+/* "" if it is missing; valid as long as the doc. */
 const char *domain_doc_attr(xmlNodePtr node, const char *name);
 
 /*
- * Edits, each of a place of its own.  Lines of an added element begin with the
- * spaces that its place asks for: element has the first without.
+ * Edits, which must not overlap.  The lines of an added element are indented to
+ * fit its place: in `element` the outermost have no indentation.
  */
 void domain_doc_add_child(struct domain_doc *doc, xmlNodePtr parent,
 			  const char *element);

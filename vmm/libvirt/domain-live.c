@@ -22,7 +22,10 @@ static bool has_device(const struct domain_settings *s, enum domain_agent agent)
 	return agent == DOMAIN_AGENT_CHANNEL ? s->has_channel : s->has_vsock;
 }
 
-/* The words of the running domain: what was plugged, not what was defined. */
+/*
+ * The `added` words of the running domain: what was plugged, not what was
+ * defined.
+ */
 static void plan_devices(struct domain_plan *p,
 			 const struct domain_settings *wanted,
 			 const struct domain_settings *has, char *added,
@@ -73,7 +76,7 @@ int domain_plan_make(struct domain_plan *plan,
 		return 0;
 	}
 	live.added = *added ? added : NULL;
-	/* One that was started so has the words of its definition. */
+	/* If it was started with them it has the words of its definition. */
 	if (p.plug == DOMAIN_AGENT_NONE && p.unplug == DOMAIN_AGENT_NONE)
 		live.added = has->added;
 	p.set_metadata = !has->is_enabled ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is to be done to a running domain so that it has what its definition
- * has.  No I/O.
+ * What has to be changed in a running domain so that it matches its definition.
+ * No I/O.
  */
 #ifndef VMM_LIBVIRT_DOMAIN_LIVE_H
 #define VMM_LIBVIRT_DOMAIN_LIVE_H
@@ -10,14 +10,14 @@
 
 struct domain_plan {
 	enum domain_agent plug, unplug;	/* DOMAIN_AGENT_NONE: nothing */
-	bool set_metadata;	/* to `metadata`; NULL: takes it away */
+	bool set_metadata;	/* to `metadata`; NULL: removes it */
 	char *metadata;		/* owned */
-	const char *later;	/* why it has to be started anew, or NULL */
+	const char *later;	/* why it needs a restart, or NULL */
 };
 
 /*
- * wanted is of the definition, not enabled where all is to go; has is of the
- * running domain.  0 or -ENOMEM.
+ * wanted is the definition's, not enabled if all is to be removed; has is the
+ * running domain's.  0 or -ENOMEM.
  */
 int domain_plan_make(struct domain_plan *plan,
 		     const struct domain_settings *wanted,

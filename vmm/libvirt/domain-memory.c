@@ -23,7 +23,7 @@ static uint64_t read_size(xmlNodePtr target)
 	return kib >> 44 ? 0 : kib << 10;
 }
 
-/* Of NVDIMMs and devices of SGX nothing is to be taken. */
+/* Memory of NVDIMMs and SGX devices can't be reclaimed. */
 static bool is_ram(const char *model)
 {
 	return !strcmp(model, "dimm") || !strcmp(model, "virtio-mem");

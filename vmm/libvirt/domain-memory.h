@@ -17,8 +17,8 @@
 #include "vmm/qemu/qemu-place.h"
 
 /*
- * parts has room for QEMU_MAX_PARTS.  *unknown_bytes are of devices whose place
- * the XML does not tell: virtio-mem, and a DIMM that is just being plugged in.
+ * parts has room for QEMU_MAX_PARTS.  *unknown_bytes is memory whose address
+ * the XML does not have: virtio-mem, and a DIMM that is just being plugged in.
  * The number of parts, -ENOMEM, -E2BIG or -EINVAL with why.
  */
 int domain_memory_read(const char *xml, struct qemu_part *parts,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What domain-xml.c and domain-remove.c look for in a domain's XML. */
+/* The elements that domain-xml.c and domain-remove.c need in a domain's XML. */
 #ifndef VMM_LIBVIRT_DOMAIN_PARTS_H
 #define VMM_LIBVIRT_DOMAIN_PARTS_H
 
 #include "vmm/libvirt/domain-doc.h"
 
-/* What of a domain matters to us; NULL: it is not there. */
+/* The elements that matter to us; NULL: absent. */
 struct domain_parts {
 	xmlNodePtr root, devices, metadata, ours, channel, vsock, controller;
 };
 
-/* As domain_doc_open(); besides -EINVAL where there are no <devices>. */
+/* As domain_doc_open(); also -EINVAL if there is no <devices>. */
 int domain_parts_open(struct domain_doc *d, struct domain_parts *p,
 		      const char *xml, char *why, size_t len);
 
@@ -19,18 +19,17 @@ xmlNodePtr domain_parts_controller(xmlNodePtr devices, const char *type,
 				   const char *index);
 
 /*
- * The element vmm:reclaim, malloc'ed; each may be NULL or
- * empty.  bare: without the
- * namespace, which libvirt puts there itself.
+ * The element vmm:reclaim, malloc'ed; each may be NULL or empty.  bare: without
+ * the namespace, which libvirt adds itself.
  */
 char *domain_parts_element(const char *policy, const char *abits,
 			   const char *added, bool bare);
 
-/* Lists of words, with spaces between them. */
+/* Lists of words, separated by spaces. */
 bool domain_has_word(const char *words, const char *word);
 void domain_add_word(char *words, size_t len, const char *word);
 
-/* NULL is as good as "". */
+/* NULL equals "". */
 bool domain_same_text(const char *a, const char *b);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What was added to a domain's XML: noted, and taken away again. */
+/* What we added to a domain's XML: recorded, and removed again. */
 #include "config.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "vmm/libvirt/domain-xml.h"
 #include "vmm/util/cleanup.h"
 
-/* Does a device other than `but` sit on this controller? */
+/* Is a device other than `but` attached to this controller? */
 static bool is_used(xmlNodePtr devices, const char *type, const char *index,
 		    xmlNodePtr but)
 {
@@ -30,7 +30,10 @@ static bool is_used(xmlNodePtr devices, const char *type, const char *index,
 	return false;
 }
 
-/* word: controller:TYPE:INDEX.  Of serial ones `on_it` goes as well. */
+/*
+ * word: controller:TYPE:INDEX.  `on_it` is being removed and does not count as
+ * a user of it.
+ */
 static xmlNodePtr remove_controller(struct domain_doc *d, const struct domain_parts *p,
 				    char *word, xmlNodePtr on_it)
 {
@@ -61,13 +64,13 @@ static void remove_added(struct domain_doc *d, const struct domain_parts *p)
 		domain_doc_remove(d, p->vsock);
 		on_it = p->vsock;
 	}
-	/* In order: the bus after the controller that is on it. */
+	/* In this order: a bus after the controller that is attached to it. */
 	while ((word = strsep(&rest, " ")))
 		if (!strncmp(word, "controller:", strlen("controller:")))
 			on_it = remove_controller(d, p, word, on_it);
 }
 
-/* Only us, and blanks. */
+/* Nothing else but blanks around it. */
 static bool is_alone(xmlNodePtr node)
 {
 	for (xmlNodePtr n = node->parent->children; n; n = n->next)

@@ -89,7 +89,7 @@ char *domain_xml_metadata(const struct domain_settings *s)
 	return domain_parts_element(s->policy, s->abits, s->added, true);
 }
 
-/* The element where there is none yet, or instead of the one there is. */
+/* Adds the element, or replaces the existing one. */
 static void put_element(struct domain_doc *d, const struct domain_parts *p,
 			const char *element)
 {
@@ -118,7 +118,7 @@ static void put_element(struct domain_doc *d, const struct domain_parts *p,
 	}
 }
 
-/* With a device of agent as well as with what is there. */
+/* Adds a device for agent; one that exists stays. */
 static int enable(const char *xml, const char *policy, const char *abits,
 		  enum domain_agent agent, char **out, char *why, size_t len)
 {
@@ -170,7 +170,7 @@ static int enable(const char *xml, const char *policy, const char *abits,
 	return rc;
 }
 
-/* The device that was added is another one than is wished now. */
+/* The device that was added is not of the kind now wanted. */
 static bool changes_agent(const struct domain_settings *s,
 			  enum domain_agent agent)
 {
@@ -196,7 +196,10 @@ int domain_xml_enable(const char *xml, const struct domain_wish *wish,
 	if (agent == DOMAIN_AGENT_KEEP)
 		agent = s.is_enabled ? DOMAIN_AGENT_NONE : DOMAIN_AGENT_CHANNEL;
 	if (agent == DOMAIN_AGENT_NONE && s.added && !without) {
-		/* One that was added, and was taken away by hand, comes back. */
+		/*
+		 * A device that was added, and was removed by hand, is added
+		 * again.
+		 */
 		if (domain_has_word(s.added, "channel"))
 			agent = DOMAIN_AGENT_CHANNEL;
 		else if (domain_has_word(s.added, "vsock"))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What we have in the XML of a libvirt domain: how its memory is to be
- * reclaimed, and the device by which the guest's agent reaches the host.
+ * Our parts of a libvirt domain's XML: how its memory is reclaimed, and the
+ * device through which the guest's agent reaches the host.
  *
  *   <metadata>
  *     <vmm:reclaim xmlns:vmm="urn:vmm:libvirt:1" policy="target=1G"
@@ -14,11 +14,11 @@
  *   </channel>
  *
  * policy is what --reclaim of vmm-run(1) takes, abits what --abits takes; both
- * may be missing.  added tells what is there on our account, so that just this
- * is taken away again, as words: "metadata" (the element itself), "channel",
- * "vsock", and "controller:TYPE:INDEX".
+ * may be missing.  added lists what we added, so that exactly this is removed
+ * again, as words: "metadata" (the element itself), "channel", "vsock", and
+ * "controller:TYPE:INDEX".
  *
- * Changes are made in the text: what is not ours stays as it is, byte for byte.
+ * Edits are made in the text: the rest of it stays unchanged, byte for byte.
  * No I/O.
  */
 #ifndef VMM_LIBVIRT_DOMAIN_XML_H
@@ -32,54 +32,54 @@
 #define DOMAIN_XML_CHANNEL "org.vmm.agent.0"
 
 enum domain_agent {
-	DOMAIN_AGENT_KEEP,	/* as it is; of a domain new to us, a channel */
+	DOMAIN_AGENT_KEEP,	/* no change; a channel if not yet enabled */
 	DOMAIN_AGENT_NONE,
 	DOMAIN_AGENT_CHANNEL,	/* a port of virtio-serial */
 	DOMAIN_AGENT_VSOCK,
 };
 
-/* What a domain has; malloc'ed strings, NULL where there is none. */
+/* A domain's settings; malloc'ed strings, NULL where absent. */
 struct domain_settings {
-	bool is_enabled;		/* the element vmm:reclaim is there */
+	bool is_enabled;		/* there is an element vmm:reclaim */
 	char *policy, *abits, *added;
 	bool has_channel, has_vsock;
-	bool has_virtio_serial;		/* a controller of channels */
-	char *channel_path;		/* the host's socket; while it runs */
+	bool has_virtio_serial;		/* a controller for channels */
+	char *channel_path;		/* host socket; if it runs */
 };
 
-/* 0, -ENOMEM, or -EINVAL with why: not the XML of a domain. */
+/* 0, -ENOMEM, or -EINVAL with why: not a domain's XML. */
 int domain_xml_read(const char *xml, struct domain_settings *settings,
 		    char *why, size_t len);
 void domain_settings_free(struct domain_settings *settings);
 
 struct domain_wish {
-	const char *policy, *abits;	/* NULL: as it is */
+	const char *policy, *abits;	/* NULL: no change */
 	enum domain_agent agent;
 };
 
 /*
- * The XML with what is wished, malloc'ed; the same text where there is nothing
- * to change.  Errors as above.
+ * The XML with the wanted settings, malloc'ed; unchanged if it has them.
+ * Errors as above.
  */
 int domain_xml_enable(const char *xml, const struct domain_wish *wish,
 		      char **out, char *why, size_t len);
-/* The XML without all that was added. */
+/* The XML without anything that was added. */
 int domain_xml_disable(const char *xml, char **out, char *why, size_t len);
 
 /*
- * libvirt adds the controllers that a device needs: notes in `now`, which
- * libvirt made of `given`, that those which given had not are ours.  *out is
- * NULL where there are none.
+ * libvirt adds the controllers that a device needs.  Records in `now`, which
+ * libvirt made of `given`, that those missing in `given` are ours.  *out is
+ * NULL if there are none.
  */
 int domain_xml_note_controllers(const char *given, const char *now, char **out,
 				char *why, size_t len);
 
-/* The element vmm:reclaim as virDomainSetMetadata() takes it; malloc'ed. */
+/* The element vmm:reclaim for virDomainSetMetadata(); malloc'ed. */
 char *domain_xml_metadata(const struct domain_settings *settings);
 
-/* Devices to plug: DOMAIN_AGENT_CHANNEL or DOMAIN_AGENT_VSOCK. */
+/* Devices to plug in: DOMAIN_AGENT_CHANNEL or DOMAIN_AGENT_VSOCK. */
 const char *domain_xml_device(enum domain_agent agent);
-/* The device as it is in xml, to be unplugged; malloc'ed.  -ENOENT: none. */
+/* The device as it is in xml, for unplugging; malloc'ed.  -ENOENT: none. */
 int domain_xml_copy_device(const char *xml, enum domain_agent agent, char **out,
 			   char *why, size_t len);
 

@@ -57,7 +57,7 @@ void fleet_close(struct libvirt_fleet **fleets)
 	free(fleets);
 }
 
-/* A label: names of domains may hold quotes. */
+/* A label value: domain names may contain quotes. */
 static void put_escaped(FILE *out, const char *s)
 {
 	for (; *s; s++) {

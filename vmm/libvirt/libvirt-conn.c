@@ -50,7 +50,7 @@ int libvirt_conn_error(const char *what, char *why, size_t len)
 	return -EIO;
 }
 
-/* libvirt's default prints; a library does not. */
+/* By default libvirt prints errors; a library must not. */
 static void keep_silent(void *arg, virErrorPtr error)
 {
 }
@@ -101,7 +101,10 @@ int libvirt_conn_find(virConnectPtr conn, const char *domain,
 	char *uri, what[256];
 	int rc, id;
 
-	/* In virsh's order; the name last, as what it says then is to the point. */
+	/*
+	 * In virsh's order; the name last, as its error message is the relevant
+	 * one.
+	 */
 	if (is_id(domain, &id))
 		dom = virDomainLookupByID(conn, id);
 	if (!dom)

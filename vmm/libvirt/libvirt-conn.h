@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Connections to libvirt, and what it says when something fails.
+ * Connections to libvirt, and its error messages.
  *
- * libvirt's own handles are used as they are; only a vmm that is built with
- * libvirt (HAVE_LIBVIRT in config.h, to be included first) has these functions.
- * Commands of one without it say LIBVIRT_CONN_MISSING.
+ * libvirt's own handles are used directly; these functions exist only in a vmm
+ * built with libvirt (HAVE_LIBVIRT in config.h, to be included first).
+ * Commands of one without it print LIBVIRT_CONN_MISSING.
  */
 #ifndef VMM_LIBVIRT_LIBVIRT_CONN_H
 #define VMM_LIBVIRT_LIBVIRT_CONN_H
@@ -22,23 +22,23 @@
 
 /*
  * Opens uri; NULL is libvirt's default, which LIBVIRT_DEFAULT_URI sets.  The
- * caller closes it with virConnectClose().  libvirt's messages go to why from
- * now on and no longer to stderr.  read_only is for those who may not change
- * anything.  0 or -errno with why, which names the URI.
+ * caller closes it with virConnectClose().  From now on libvirt's messages are
+ * returned in why and not printed to stderr.  read_only is for users who may
+ * not change anything.  0 or -errno with why, which names the URI.
  */
 int libvirt_conn_open(virConnectPtr *connp, const char *uri, bool read_only,
 		      char *why, size_t len);
 
 /*
- * A domain by id of a running one, UUID or name; to be freed with
- * virDomainFree().  -ENOENT with why: there is none, and how to list them.
+ * A domain by id (if it runs), UUID or name; release it with virDomainFree().
+ * -ENOENT with why: there is none, and how to list them.
  */
 int libvirt_conn_find(virConnectPtr conn, const char *domain,
 		      virDomainPtr *domp, char *why, size_t len);
 
 /*
- * What libvirt said last in this thread: writes "what: message" to why and
- * returns the nearest -errno, -EIO where there is none nearer.
+ * libvirt's last error in this thread: writes "what: message" to why and
+ * returns the nearest -errno, or -EIO if none fits.
  */
 int libvirt_conn_error(const char *what, char *why, size_t len);
 

@@ -14,7 +14,7 @@
 
 #include "vmm/util/cleanup.h"
 
-/* libvirt's flags for config; a read-only connection must not ask for secrets. */
+/* libvirt's flags for config; a read-only connection may not read secrets. */
 static unsigned int config_flags(bool read_only)
 {
 	return VIR_DOMAIN_XML_INACTIVE |
@@ -92,7 +92,7 @@ static int define(struct libvirt_domain *d, const char *xml, char *why,
 	return 0;
 }
 
-/* What libvirt made of the definition, with a note of what it added itself. */
+/* The definition as libvirt completed it, with a record of what it added. */
 static int note_controllers(struct libvirt_domain *d, const char *given,
 			    char *why, size_t len)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A domain of libvirt that is to be changed: its definition, and as it runs. */
+/* A libvirt domain to be changed: its definition, and its running instance. */
 #ifndef VMM_LIBVIRT_LIBVIRT_DOMAIN_H
 #define VMM_LIBVIRT_LIBVIRT_DOMAIN_H
 
@@ -9,17 +9,17 @@
 #ifdef HAVE_LIBVIRT
 
 struct libvirt_domain {
-	virConnectPtr conn;	/* this and below: owned */
+	virConnectPtr conn;	/* this and all below: owned */
 	virDomainPtr dom;
 	char *name;
-	char *config;	/* XML with secrets; NULL: it has no definition */
-	char *shown;	/* XML for people's eyes, of what config is */
-	char *live;	/* XML; NULL: it does not run */
+	char *config;	/* XML with secrets; NULL: not defined */
+	char *shown;	/* config as XML to be shown, without secrets */
+	char *live;	/* XML; NULL: not running */
 };
 
 /*
- * read_only: nothing can be changed, and config has no secrets.  0 or -errno
- * with why.
+ * read_only: nothing can be changed, and config is without secrets.  0 or
+ * -errno with why.
  */
 int libvirt_domain_open(struct libvirt_domain *d, const char *uri,
 			const char *domain, bool read_only, char *why,
@@ -27,13 +27,13 @@ int libvirt_domain_open(struct libvirt_domain *d, const char *uri,
 void libvirt_domain_close(struct libvirt_domain *d);
 
 /*
- * Makes xml, which was made of d->config, the definition, and notes there what
- * controllers libvirt adds to it.  -EBUSY: somebody else has changed it.
+ * Makes xml, derived from d->config, the definition, and records in it which
+ * controllers libvirt adds.  -EBUSY: somebody else has changed it.
  */
 int libvirt_domain_define(struct libvirt_domain *d, const char *xml, char *why,
 			  size_t len);
 
-/* Does what the plan says to the running domain. */
+/* Applies the plan to the running domain. */
 int libvirt_domain_carry_out(struct libvirt_domain *d,
 			     const struct domain_plan *plan, char *why,
 			     size_t len);

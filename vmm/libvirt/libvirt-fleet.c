@@ -15,21 +15,21 @@
 
 #ifdef HAVE_LIBVIRT
 
-#define GRACE_MS 5000		/* a look may take so long, and a bit */
+#define GRACE_MS 5000		/* beyond 3 periods; then: no answer */
 #define END_S	 2
 
 struct libvirt_fleet {
 	char *uri;		/* owned; or NULL */
 	unsigned int period_ms;
 	pthread_t thread;
-	pthread_mutex_t lock;	/* of all below */
+	pthread_mutex_t lock;	/* protects all below */
 	pthread_cond_t changed;
 	int refs;		/* the owner's and the thread's */
 	bool stopping;
-	struct fleet_domain *domains;	/* of the last good look; owned */
+	struct fleet_domain *domains;	/* of the last good query; owned */
 	int nr;			/* or -errno */
 	char why[512];
-	uint64_t looked_ns;	/* when it was over; 0: there was none */
+	uint64_t looked_ns;	/* end of the last query; 0: none */
 };
 
 static const struct {
@@ -46,7 +46,7 @@ static const struct {
 	{ VIR_DOMAIN_MEMORY_STAT_SWAP_OUT, FLEET_SWAP_OUT },
 };
 
-/* One that ends meanwhile says nothing; the rest is told. */
+/* Of a domain that ends meanwhile, the values that were read. */
 static void read_domain(virDomainPtr dom, struct fleet_domain *d)
 {
 	virDomainMemoryStatStruct stats[VIR_DOMAIN_MEMORY_STAT_NR];
@@ -57,7 +57,7 @@ static void read_domain(virDomainPtr dom, struct fleet_domain *d)
 	for (int v = 0; v < FLEET_NR_VALUES; v++)
 		d->values[v] = FLEET_UNKNOWN;
 	snprintf(d->name, sizeof(d->name), "%s", name ? name : "?");
-	/* A terminal may be what shows it. */
+	/* The name may be shown on a terminal. */
 	for (char *c = d->name; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			*c = '?';
@@ -112,7 +112,7 @@ static int read_all(virConnectPtr conn, struct fleet_domain **domainsp,
 	return nr;
 }
 
-static void put(struct libvirt_fleet *f)	/* locked; unlocks */
+static void put(struct libvirt_fleet *f)	/* call locked; unlocks */
 {
 	bool last = !--f->refs;
 
@@ -134,7 +134,7 @@ static void wait_until(struct libvirt_fleet *f, uint64_t until)
 }
 
 static void publish(struct libvirt_fleet *f, struct fleet_domain *domains,
-		    int nr, const char *why)	/* locked */
+		    int nr, const char *why)	/* call locked */
 {
 	if (nr >= 0) {
 		free(f->domains);
@@ -217,7 +217,7 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 
 static _Atomic bool left_any;
 
-/* It may be in the middle of a call to a host that is gone: then it is left. */
+/* A thread blocked in a call to an unreachable host is left behind. */
 void libvirt_fleet_free(struct libvirt_fleet *f)
 {
 	struct timespec until;

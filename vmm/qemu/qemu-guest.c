@@ -23,7 +23,7 @@
 #define HOLE_END    (UINT64_C(4) << 30)
 #define MIN_VMA	    (UINT64_C(1) << 20)
 
-/* "pc.ram" or "/objects/d0" of the monitor's names. */
+/* A memory backend: "pc.ram" or "/objects/d0" in the monitor's output. */
 static bool is_backend(const char *name, void *arg)
 {
 	const char *id, *last = strrchr(name, '/');
@@ -88,7 +88,7 @@ static int by_monitor(struct qmp *qmp, struct qemu_memory *m, char *why,
 	return rc;
 }
 
-/* malloc'ed; its length, or -errno. */
+/* *words is malloc'ed.  Its length, or -errno. */
 static ssize_t read_cmdline(pid_t pid, char **words)
 {
 	__cleanup_close int fd = -1;
@@ -122,7 +122,7 @@ static void add_slot(struct qemu_memory *m, uint64_t gpa, uint64_t bytes,
 	m->bytes += bytes;
 }
 
-/* In rising order, as slots have to be; libvirt and QEMU see to the rest. */
+/* In rising order, as slots must be; libvirt and QEMU ensure the rest. */
 static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
 			 uint64_t low)
 {
@@ -143,7 +143,7 @@ static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
 	return true;
 }
 
-/* parts[0] is what it was started with; of others who is not found is left. */
+/* parts[0] is the initial RAM; of the others, those not found are left out. */
 static int add_parts(pid_t pid, struct qemu_memory *m,
 		     const struct qemu_part *parts, unsigned int nr,
 		     uint64_t low, char *why, size_t len)
@@ -176,7 +176,7 @@ static int add_parts(pid_t pid, struct qemu_memory *m,
 	return 0;
 }
 
-/* Where the kernel has the part; 0: it does not tell. */
+/* The host virtual address of the part according to KVM; 0: unknown. */
 static uint64_t ask_kernel(int device, int vm_fd, uint64_t gpa)
 {
 	struct kvm_young_find req = {
@@ -188,7 +188,7 @@ static uint64_t ask_kernel(int device, int vm_fd, uint64_t gpa)
 		       0 : req.hva;
 }
 
-/* Where the part was before. */
+/* Where the part was last time. */
 static uint64_t known_hva(const struct qemu_memory *m, uint64_t gpa)
 {
 	for (unsigned int i = 0; m && i < m->nr; i++)
@@ -233,7 +233,7 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	return add_parts(pid, m, parts, nr_parts, low, why, len);
 }
 
-/* What the kernel may do for memory that QEMU advises it to, as it does all. */
+/* May the kernel use huge pages where QEMU advises it to, as it always does? */
 static bool has_huge_pages(void)
 {
 	char line[64];
@@ -254,7 +254,7 @@ static enum guest_mem_backing backing_of(const struct proc_vma *v)
 	return has_huge_pages() ? GUEST_MEM_THP : GUEST_MEM_ANON;
 }
 
-/* 1: found, and *backing is what it is; 0: nothing is mapped there; -errno. */
+/* 1: found, and *backing is set; 0: nothing is mapped there; or -errno. */
 static int find_backing(pid_t pid, uint64_t hva, bool details,
 			enum guest_mem_backing *backing)
 {
@@ -273,7 +273,7 @@ static int find_backing(pid_t pid, uint64_t hva, bool details,
 	return nr < 0 ? nr : 0;
 }
 
-/* Of the largest slot: one guest's backends are alike. */
+/* The backing of the largest slot: all backends of one guest are alike. */
 int qemu_guest_backing(pid_t pid, struct qemu_memory *m, char *why, size_t len)
 {
 	const struct guest_memslot *s = &m->slots[0];
@@ -380,7 +380,10 @@ static int ask_status(struct qmp *qmp, const char *query, char *buf,
 int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
 		      size_t len)
 {
-	/* A migration that is over leaves the guest in one of these. */
+	/*
+	 * A completed outgoing migration leaves the guest in one of these
+	 * states.
+	 */
 	static const char *const left[] = {
 		"postmigrate", "finish-migrate", "save-vm", NULL,
 	};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory of a QEMU guest, as slots of guest_mem_attach(): by its monitor
- * where there is one, which tells all of it exactly, with what was plugged in;
- * else by its command line and mappings: what it was started with, and what
- * somebody else, such as libvirt, knows to be plugged in.  The module kvm-young
- * tells which mapping is which, where it is loaded.
+ * The memory of a QEMU guest, as slots for guest_mem_attach().  With its
+ * monitor the layout is exact, including plugged memory.  Otherwise it is
+ * derived from the command line and the mappings for the initial RAM, and from
+ * what somebody else, such as libvirt, knows to be plugged in.  The module
+ * kvm-young, if loaded, says which mapping belongs to which part.
  */
 #ifndef VMM_QEMU_QEMU_GUEST_H
 #define VMM_QEMU_QEMU_GUEST_H
@@ -22,28 +22,26 @@ struct qemu_memory {
 	unsigned int nr;
 	enum guest_mem_backing backing;
 	uint64_t bytes;
-	uint64_t missing_bytes;	/* plugged in, and not found: not among these */
+	uint64_t missing_bytes;	/* plugged in but not found: not in slots */
 };
 
-/* What helps to find it; all may be 0. */
+/* Helps to find the memory; all may be 0. */
 struct qemu_hints {
-	struct qmp *qmp;	/* then nothing else counts */
+	struct qmp *qmp;	/* if set, the others are ignored */
 	struct qemu_part plugged[QEMU_MAX_PARTS];	/* without hva */
 	unsigned int nr_plugged;
-	const struct qemu_memory *before;	/* as it was last */
+	const struct qemu_memory *before;	/* the last result */
 	int vm_fd;		/* of KVM; -1: none */
 };
 
 /*
- * The slots.  0 or -errno with why; -ENOENT: the process has no such memory, as
- * one that is just starting; -ENOTUNIQ: it can't be told which it is; -EPROTO: just now it can't be told, as while
- * something is plugged in.
+ * Fills in the slots.  0 or -errno with why; -ENOENT: the process has no such
+ * memory, for example as it is just starting; -ENOTUNIQ: ambiguous; -EPROTO:
+ * unknown at the moment, as while something is plugged in.
  */
 int qemu_guest_memory(pid_t pid, const struct qemu_hints *hints,
 		      struct qemu_memory *memory, char *why, size_t len);
-/*
- * How their pages are had.  0 or -errno with why.
- */
+/* How the slots' pages are backed.  0 or -errno with why. */
 int qemu_guest_backing(pid_t pid, struct qemu_memory *memory, char *why,
 		       size_t len);
 bool qemu_memory_equal(const struct qemu_memory *a,
@@ -52,16 +50,17 @@ bool qemu_memory_equal(const struct qemu_memory *a,
 /* The process of the guest with this UUID, or -ENOENT. */
 pid_t qemu_guest_find(const char *uuid);
 
-/* Its name by -name, or "qemu-PID"; '/' becomes '_'. */
+/* Its name from -name, or "qemu-PID"; '/' becomes '_'. */
 void qemu_guest_name(pid_t pid, char *name, size_t len);
 
 /*
- * Whether QEMU itself reads or writes all of the guest's memory: to send or save
- * it, or as the target of that.  It leaves until the guest runs here again.
+ * Whether QEMU itself reads or writes all of the guest's memory: as the source
+ * of a migration or save, or as its target.  LEAVES holds until the guest runs
+ * here again.
  */
 enum qemu_motion { QEMU_STAYS, QEMU_LEAVES, QEMU_COMES };
 
-/* Into *m; 0 or -errno with why. */
+/* Sets *m; 0 or -errno with why. */
 int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
 		      size_t len);
 

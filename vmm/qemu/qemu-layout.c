@@ -13,8 +13,9 @@
 #define GIB	  (UINT64_C(1) << 30)
 
 /*
- * "  0000000000100000-000000000fffffff (prio 0, ram): pc.ram @0000000000100000"
- * The guest writes to neither; ROM is RAM that the firmware closed.
+ * A region of kind "ram", or "rom", which is RAM that the firmware has
+ * write-protected:
+ *   0000000000100000-000000000fffffff (prio 0, ram): pc.ram @0000000000100000
  */
 static bool parse_region(const char *line, struct qemu_region *r)
 {
@@ -102,7 +103,7 @@ const char *qemu_layout_option(const char *words, size_t nr_bytes,
 {
 	const char *end = words + nr_bytes, *word = words;
 
-	/* Every word must end. */
+	/* Every word must be terminated. */
 	if (!nr_bytes || end[-1])
 		return NULL;
 	for (; word; word = next_word(word, end)) {
@@ -115,7 +116,7 @@ const char *qemu_layout_option(const char *words, size_t nr_bytes,
 	return NULL;
 }
 
-/* "2G,slots=2", "size=2097152k,maxmem=...": MiB where nothing is said. */
+/* "2G,slots=2", "size=2097152k,maxmem=...": MiB without a suffix. */
 static uint64_t parse_size(const char *text)
 {
 	const char *at = strstr(text, "size=");
@@ -137,8 +138,8 @@ static uint64_t parse_size(const char *text)
 }
 
 /*
- * As hw/i386 of QEMU does: q35 leaves 2 GiB below where not all of the RAM fits
- * below 2.75 GiB, pc 3 GiB where it does not fit below 3.5 GiB.
+ * As in hw/i386 of QEMU: if not all RAM fits below 2.75 GiB, q35 puts 2 GiB of
+ * it below 4 GiB; if it does not fit below 3.5 GiB, pc puts 3 GiB there.
  */
 static uint64_t low_bytes(const char *machine, uint64_t ram)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading how QEMU lays out guest memory, from what it prints and from how it
- * was started.  Pure: text in, numbers out.
+ * Derives how QEMU lays out guest memory, from what it prints and from its
+ * command line.  Pure: text in, numbers out.
  */
 #ifndef VMM_QEMU_QEMU_LAYOUT_H
 #define VMM_QEMU_QEMU_LAYOUT_H
@@ -12,7 +12,7 @@
 
 #define QEMU_MAX_REGIONS 64
 
-/* A part of a memory backend, where the guest sees it. */
+/* A part of a memory backend, as mapped into the guest. */
 struct qemu_region {
 	char backend[64];
 	uint64_t gpa, bytes;
@@ -20,21 +20,21 @@ struct qemu_region {
 };
 
 /*
- * Guest RAM in what `info mtree -f` printed, of the memory address space, parts
- * that go on put together.  is_backend() tells which names are RAM: others are
- * ROMs and device memory.  The number of regions, -E2BIG (more than that) or
- * -EPROTO (none).
+ * Guest RAM in the output of `info mtree -f`, from the memory address space,
+ * with adjacent parts merged.  is_backend() says which names are RAM: others
+ * are ROMs and device memory.  The number of regions, -E2BIG (more than that)
+ * or -EPROTO (none).
  */
 int qemu_layout_mtree(const char *text,
 		      bool (*is_backend)(const char *name, void *arg), void *arg,
 		      struct qemu_region regions[QEMU_MAX_REGIONS]);
 
-/* The address in what `gpa2hva` printed; false: it has none. */
+/* The address in the output of `gpa2hva`; false: there is none. */
 bool qemu_layout_hva(const char *text, uint64_t *hva);
 
 /*
- * By its command line, words that each end with '\0': bytes of RAM it was
- * started with, and of these below 4 GiB (x86 machine types pc, q35, microvm).
+ * From the command line, words that each end with '\0': bytes of initial RAM,
+ * and how many of these are below 4 GiB (x86 machine types pc, q35, microvm).
  * 0, or -EINVAL with why: not QEMU, or more than one part (NUMA nodes).
  */
 int qemu_layout_cmdline(const char *words, size_t nr_bytes, uint64_t *ram,

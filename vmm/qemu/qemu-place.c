@@ -4,8 +4,8 @@
 #include "vmm/qemu/qemu-place.h"
 
 /*
- * QEMU keeps a page without access behind RAM, so only before it another mapping
- * may join: RAM is where the mapping ends.
+ * QEMU keeps a guard page behind RAM, so the kernel can merge another mapping
+ * only before it: RAM is at the end of the mapping.
  */
 static uint64_t place_in(const struct proc_vma *v, uint64_t bytes)
 {
@@ -26,7 +26,7 @@ static bool is_taken(const struct qemu_part *parts, unsigned int nr,
 	return false;
 }
 
-/* What was known and is no more is to be found again. */
+/* A part whose known place is no longer valid is searched again. */
 static void keep_known(struct qemu_part *p, const struct proc_vma *vmas,
 		       int nr_vmas)
 {

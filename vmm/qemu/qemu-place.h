@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finding guest memory among the mappings of QEMU, which has each of its parts
- * (what it was started with, each DIMM) in one.  Pure: numbers in, numbers out.
+ * Finds guest memory among the mappings of QEMU, where each part of it (the
+ * initial RAM, each DIMM) is in one mapping.  Pure: numbers in, numbers out.
  */
 #ifndef VMM_QEMU_QEMU_PLACE_H
 #define VMM_QEMU_QEMU_PLACE_H
@@ -16,15 +16,15 @@
 struct qemu_part {
 	uint64_t gpa, bytes;
 	uint64_t hva;		/* 0: to be found */
-	bool several;		/* not found: which of them, nothing tells */
+	bool several;		/* not found: several mappings fit equally */
 };
 
 /*
- * Sets hva of each part that can be told.  One that is given stays where a
- * mapping still ends as it does, and nobody else gets that; those of the same size
- * are told apart by it.  Of the others each is in the smallest mapping that is
- * large enough, the largest parts first; parts of one size of which several are
- * new can't be told apart: 0.
+ * Sets hva of each part that can be identified.  A part with a given hva keeps
+ * it if a mapping still ends where the part does, and no other part gets that
+ * place; so parts of equal size stay distinct.  Each other part is in the
+ * smallest mapping that is large enough, the largest parts first.  Several new
+ * parts of equal size are ambiguous: 0.
  */
 void qemu_place(struct qemu_part *parts, unsigned int nr,
 		const struct proc_vma *vmas, int nr_vmas);

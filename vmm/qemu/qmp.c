@@ -15,9 +15,9 @@
 #include "vmm/util/unix-socket.h"
 
 #define MAX_LINE     (8u << 20)
-#define GREETING_MS  5000	/* QEMU sends it at once; a busy host does not */
+#define GREETING_MS  5000	/* sent at once, unless the host is busy */
 #define ANSWER_MS    5000
-#define MAX_EVENTS    256	/* read in one go */
+#define MAX_EVENTS    256	/* per call of qmp_events() */
 
 struct qmp {
 	int fd;			/* owned */
@@ -33,7 +33,7 @@ static int connect_to(const char *path)
 {
 	int fd = unix_connect(path);
 
-	/* Its queue is full. */
+	/* Its backlog of connections is full. */
 	return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }
 
@@ -54,7 +54,7 @@ static int grow(struct qmp *q)
 	return 0;
 }
 
-/* Takes a whole line off the buffer; NULL: there is none. */
+/* Removes a complete line from the buffer; NULL: there is none. */
 static json_t *take_line(struct qmp *q, bool *broken)
 {
 	char *end = q->used ? memchr(q->buf, '\n', q->used) : NULL;
@@ -73,8 +73,8 @@ static json_t *take_line(struct qmp *q, bool *broken)
 }
 
 /*
- * One message, by a time (clock_now_ns()); past: of what is there, as much as one
- * read gives.
+ * Receives one message, by a deadline (clock_now_ns()).  If that is past, only
+ * what one read returns at once.
  */
 static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 {
@@ -119,7 +119,7 @@ static int receive(struct qmp *q, uint64_t until, json_t **msgp)
 	}
 }
 
-/* QEMU may send events without end: each is no reason to wait for longer. */
+/* QEMU may send events without end: they must not extend the wait. */
 static int check_wait(const struct qmp *q, uint64_t until)
 {
 	struct pollfd stop = { .fd = q->stop_fd, .events = POLLIN };
@@ -130,8 +130,8 @@ static int check_wait(const struct qmp *q, uint64_t until)
 }
 
 /*
- * The answer to the last request.  An answer to one before it, for which nobody
- * waits any more, has another id and is dropped.
+ * The answer to the last request.  Late answers to earlier requests have
+ * another id and are dropped.
  */
 static int receive_answer(struct qmp *q, uint64_t until, json_t **answerp)
 {
@@ -158,7 +158,7 @@ static int receive_answer(struct qmp *q, uint64_t until, json_t **answerp)
 	return rc;
 }
 
-/* Consumes the request; NULL: there was no memory for it. */
+/* Consumes the request; NULL: out of memory when it was made. */
 static int send_request(struct qmp *q, json_t *request)
 {
 	char *text = NULL;
@@ -173,9 +173,9 @@ static int send_request(struct qmp *q, json_t *request)
 	len = strlen(text);
 	n = send(q->fd, text, len, MSG_NOSIGNAL);
 	if (n < 0 && errno == EAGAIN) {
-		rc = -ETIMEDOUT;	/* it has not read those before it */
+		rc = -ETIMEDOUT;	/* it has not read earlier requests */
 	} else if (n != len) {
-		/* What follows half a request would not be understood. */
+		/* After half a request QEMU could not parse the next one. */
 		shutdown(q->fd, SHUT_RDWR);
 		rc = -ECONNRESET;
 	}

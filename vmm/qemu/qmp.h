@@ -2,8 +2,8 @@
 /*
  * A client of QEMU's monitor (QMP), one request at a time.
  *
- * Locking: none; one thread.  QEMU is trusted as little as its guest: answers
- * are bounded, and each wait has an end.
+ * Locking: none; one thread.  QEMU is trusted as little as its guest: the size
+ * of answers is bounded, and each wait has a deadline.
  */
 #ifndef VMM_QEMU_QMP_H
 #define VMM_QEMU_QMP_H
@@ -15,25 +15,25 @@
 struct qmp;
 
 /*
- * Connects, and waits for the greeting.  -ETIMEDOUT: somebody else has the
- * monitor, which serves one at a time.  Or -errno; with why.
- * stop_fd, or -1: where it can be read, this wait and all later ones end with
- * -ECANCELED.  Not owned; must outlive the client.
+ * Connects, and waits for the greeting.  -ETIMEDOUT: another client uses the
+ * monitor, which serves one at a time.  Or -errno; with why.  stop_fd, or -1:
+ * when it becomes readable, this wait and all later ones end with -ECANCELED.
+ * Not owned; must outlive the client.
  */
 int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	     size_t len);
 void qmp_close(struct qmp *qmp);
 
-/* For poll(): readable when an event came, or the end. */
+/* For poll(): readable on an event or hangup. */
 int qmp_fd(const struct qmp *qmp);
 /* The process at the other end. */
 pid_t qmp_pid(const struct qmp *qmp);
 
 /*
- * *retp is the answer's "return", to be given back with json_decref(); retp may
- * be NULL.  -EREMOTEIO: QEMU refused, why says how; -ECONNRESET: it is gone;
- * -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop.  An answer that comes after that
- * is dropped: it is never taken for that of a later command.
+ * *retp is the answer's "return", to be released with json_decref(); retp may
+ * be NULL.  -EREMOTEIO: QEMU refused, why has the reason; -ECONNRESET: it
+ * closed the connection; -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop.  A late
+ * answer is dropped: it is never taken for that of a later command.
  */
 int qmp_command(struct qmp *qmp, const char *command, json_t **retp, char *why,
 		size_t len);
@@ -42,8 +42,8 @@ int qmp_human(struct qmp *qmp, const char *line, char **text, char *why,
 	      size_t len);
 
 /*
- * Reads what has come and forgets it: events only say that it is time to look.
- * Of many at once some are left for the next call.  How many there were, or
+ * Reads the events received and discards them: they only say that it is time to
+ * check.  Of many at once some are left for the next call.  The number read, or
  * -ECONNRESET.
  */
 int qmp_events(struct qmp *qmp);

@@ -11,7 +11,7 @@
 #include "vmm/util/rundir.h"
 
 #define STATS_TIMEOUT_MS   3000
-#define REQUEST_TIMEOUT_MS 10000	/* as the other commands have it */
+#define REQUEST_TIMEOUT_MS 10000	/* as in the other commands */
 
 enum kind { STATS, PROCESSES, POLICY };
 
@@ -19,16 +19,16 @@ struct request {
 	struct request *next;
 	struct top_feed *feed;
 	enum kind kind;
-	char socket[108], name[64];	/* the latter of a VM that is new */
+	char socket[108], name[64];	/* the latter of a new VM */
 };
 
 struct top_feed {
 	struct top_feed_config config;
 	struct stat_multi *multi;
-	struct request *requests;	/* owned: those under way */
+	struct request *requests;	/* owned: those in flight */
 };
 
-/* What a VM is called until it tells its name. */
+/* A VM's name until it reports its own. */
 static const char *file_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -95,7 +95,7 @@ unsigned int top_feed_nr_asked(const struct top_feed *f)
 	return nr;
 }
 
-/* A VM that is new is shown from here on, but not what a killed one left. */
+/* A new VM is added when its query ends; a killed one's socket is not. */
 static void take_stats(struct top_feed *f, const struct request *r, int rc,
 		       const json_t *answer, const char *why)
 {
@@ -179,7 +179,7 @@ static void see(const char *name, const char *path, void *arg)
 		s->rc = ask(f, STATS, path, name, "/stats", NULL);
 }
 
-/* Such a guest has no socket, and this instead. */
+/* Such a guest has no socket; this stands for it. */
 #define FLEET_KEY "libvirt:"
 
 static int see_domain(struct top_model *m, const struct fleet_domain *d)
@@ -206,7 +206,7 @@ static int see_domain(struct top_model *m, const struct fleet_domain *d)
 	return 0;
 }
 
-/* A host that does not answer is a line of its own, which says why. */
+/* A host that does not answer gets a line of its own, with the reason. */
 static int see_fleet(struct top_model *m, struct libvirt_fleet *fleet)
 {
 	struct fleet_domain *domains;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finds the VMs of this user and asks them, all at once: one that does not
- * answer in time is silent, and the others are shown meanwhile.
+ * Finds the VMs of this user and queries all of them in parallel: one that does
+ * not answer in time is shown as silent, without delaying the others.
  */
 #ifndef VMM_TOP_FEED_H
 #define VMM_TOP_FEED_H
@@ -13,10 +13,13 @@
 struct top_feed;
 
 struct top_feed_config {
-	struct top_model *model;	/* not owned, as what is below */
-	char *const *sockets;		/* named ones; NULL ends; may be NULL */
-	struct libvirt_fleet *const *fleets;	/* the same */
-	/* Answers to the requests below; answer NULL: failed, see why. */
+	struct top_model *model;	/* not owned, nor are those below */
+	char *const *sockets;		/* explicit; NULL ends; or NULL */
+	struct libvirt_fleet *const *fleets;	/* likewise */
+	/*
+	 * Answers to the requests below; answer NULL: failed, with the reason
+	 * in why.
+	 */
 	void (*on_processes)(void *arg, const char *socket,
 			     const json_t *answer, const char *why);
 	void (*on_policy)(void *arg, const char *socket, const json_t *answer,
@@ -30,17 +33,17 @@ int top_feed_new(struct top_feed **feedp, const struct top_feed_config *config,
 /* Does not wait for answers. */
 void top_feed_free(struct top_feed *feed);
 
-/* Looks for VMs, and asks each that is not being asked.  0 or -ENOMEM. */
+/* Finds VMs, and queries each without a pending query.  0 or -ENOMEM. */
 int top_feed_round(struct top_feed *feed);
 
-/* How many VMs are being asked for what they do. */
+/* How many VMs have a pending query. */
 unsigned int top_feed_nr_asked(const struct top_feed *feed);
 
-/* As stat_multi_wait(); answers go to the model, or the functions above. */
+/* As stat_multi_wait(); answers go to the model, or to the callbacks above. */
 int top_feed_wait(struct top_feed *feed, const int *fds, size_t nr_fds,
 		  int timeout_ms);
 
-/* Once a guest: while it is being asked 0 is returned, and no more is done. */
+/* One pending request a guest: further calls do nothing and return 0. */
 int top_feed_ask_processes(struct top_feed *feed, const char *socket);
 /* PUT /policy with these members. */
 int top_feed_put_policy(struct top_feed *feed, const char *socket,

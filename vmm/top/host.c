@@ -8,7 +8,7 @@
 #include "vmm/top/host.h"
 #include "vmm/util/small-file.h"
 
-/* The line that begins with name, after it; NULL: there is none. */
+/* The rest of the line that begins with name; NULL: there is none. */
 static const char *find_line(const char *text, const char *name)
 {
 	size_t n = strlen(name);
@@ -52,7 +52,7 @@ void top_host_parse(const char *meminfo, const char *pressure,
 		     avg10(pressure, "full", &h->psi_full);
 }
 
-/* Both files are far shorter than this; NULL: not there, or not allowed. */
+/* Both files are far shorter than buf; NULL: missing or not permitted. */
 static const char *read_file(const char *path, char *buf, size_t len)
 {
 	return small_file_read(path, buf, len) < 0 ? NULL : buf;

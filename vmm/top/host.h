@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `vmm top` tells of the host: its memory, its swap, its pressure. */
+/* The host's values in `vmm top`: its memory, its swap, its pressure. */
 #ifndef VMM_TOP_HOST_H
 #define VMM_TOP_HOST_H
 
@@ -9,7 +9,7 @@
 struct top_host {
 	uint64_t mem_total, mem_available, swap_total, swap_free;	/* bytes */
 	bool has_psi;
-	double psi_some, psi_full;	/* per cent of the last 10 s */
+	double psi_some, psi_full;	/* percent of the last 10 s */
 };
 
 /* Texts of /proc/meminfo and /proc/pressure/memory; each may be NULL. */

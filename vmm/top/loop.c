@@ -23,7 +23,7 @@ struct app {
 	struct top_feed *feed;
 	struct screen screen;
 	char clock[16];
-	uint64_t next_ns;	/* when VMs are asked again */
+	uint64_t next_ns;	/* time of the next query of the VMs */
 	uint64_t delay_ns;
 };
 
@@ -54,7 +54,7 @@ static void on_policy(void *arg, const char *socket, const json_t *answer,
 	top_ui_say(&app->ui, false, "%s: reclaim %s, target %s", name,
 		   on ? "on" : "paused",
 		   target ? size_format(target, a, sizeof(a)) : "none");
-	app->next_ns = 0;	/* show what follows from it */
+	app->next_ns = 0;	/* query at once, to show the effect */
 }
 
 static int start(struct app *app, const struct top_options *o, char *why,
@@ -104,7 +104,7 @@ static void draw(struct app *app)
 	struct top_page page;
 
 	if (top_page_make(&page, app->screen.rows, app->screen.cols, &scene))
-		return;		/* no memory: the old one stays */
+		return;		/* no memory: keep the old one */
 	screen_show(&app->screen, &page);
 	free(page.lines);
 }
@@ -122,7 +122,7 @@ static void put_policy(struct app *app, const struct top_action *a)
 	json_decref(body);
 }
 
-/* true: the user wants to leave. */
+/* true: the user wants to quit. */
 static bool obey(struct app *app, const struct top_action *a)
 {
 	switch (a->wish) {
@@ -158,7 +158,7 @@ static bool take_keys(struct app *app)
 	return false;
 }
 
-/* Asks whom it is time to ask; 1: it was. */
+/* Queries the VMs if it is time to; 1: it was. */
 static int round_if_due(struct app *app, char *why, size_t len)
 {
 	uint64_t now = clock_now_ns();

@@ -60,7 +60,7 @@ int top_model_see(struct top_model *m, const char *name, const char *socket,
 
 static void forget(struct top_model *m, size_t i)
 {
-	/* The one that takes its place on the screen is selected instead. */
+	/* Selects the guest that takes its place on the screen. */
 	if (!strcmp(m->selected, m->guests[i]->socket)) {
 		size_t next = i + 1 < m->nr ? i + 1 : i ? i - 1 : i;
 
@@ -89,7 +89,7 @@ static void add_history(struct top_guest *g, const struct top_counts *now)
 	while (drop < g->nr_history &&
 	       now->at_ns - g->history[drop].at_ns > TOP_WINDOW_NS)
 		drop++;
-	/* One that is too old is still better than none. */
+	/* One sample that is too old is still better than none. */
 	if (drop && drop == g->nr_history)
 		drop--;
 	g->nr_history -= drop;
@@ -98,7 +98,7 @@ static void add_history(struct top_guest *g, const struct top_counts *now)
 	g->history[g->nr_history++] = *now;
 }
 
-/* Counters start anew with another VM behind the same socket. */
+/* Counters restart when another VM takes over the socket. */
 static bool went_back(const struct top_guest *g, const struct top_counts *now)
 {
 	const struct top_counts *last;
@@ -161,7 +161,7 @@ void top_model_failed(struct top_model *m, struct top_guest *g, int rc,
 
 void top_model_sort_by(struct top_model *m, enum top_column column)
 {
-	/* Names from A on, the rest from the most on. */
+	/* Names in ascending order, other columns in descending order. */
 	m->ascending = m->sort == column ? !m->ascending : column == TOP_NAME;
 	m->sort = column;
 	top_model_sort(m);
@@ -178,7 +178,7 @@ static int compare(const void *a, const void *b, void *arg)
 	if (m->sort == TOP_NAME) {
 		order = names;
 	} else if (x->has_sample != y->has_sample) {
-		return x->has_sample ? -1 : 1;	/* nothing to sort it by */
+		return x->has_sample ? -1 : 1;	/* nothing to sort by */
 	} else {
 		v = top_column_value(m->sort, x);
 		w = top_column_value(m->sort, y);

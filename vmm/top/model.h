@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guests that `vmm top` shows: which there are, what they said last, what
- * follows from that and from what they said before, in which order.  No I/O,
- * and time is what the caller says.
+ * The guests that `vmm top` shows: their list, their last answers, what follows
+ * from these and earlier ones, and their order.  No I/O, and time is passed in
+ * by the caller.
  */
 #ifndef VMM_TOP_MODEL_H
 #define VMM_TOP_MODEL_H
 
 #include "vmm/top/sample.h"
 
-/* Rates are over so much time at most. */
+/* Rates are averages over at most this time. */
 #define TOP_WINDOW_NS UINT64_C(10000000000)
 #define TOP_HISTORY   32
 
 enum top_state {
-	TOP_ASKED,	/* has not answered yet */
+	TOP_ASKED,	/* no answer yet */
 	TOP_OK,
-	TOP_SILENT,	/* did not answer when asked last */
-	TOP_FAILED,	/* answered with an error, or nobody listens */
+	TOP_SILENT,	/* did not answer the last query */
+	TOP_FAILED,	/* answered with an error, or connection refused */
 };
 
-struct top_counts {	/* what a VM had counted at a moment */
+struct top_counts {	/* a VM's counters at one time */
 	uint64_t at_ns, nr_evicted, nr_refaults, scan_cpu_ns;
 };
 
@@ -29,16 +29,16 @@ struct top_guest {
 	enum top_state state;
 	bool has_sample, has_rates;
 	struct top_sample sample;
-	uint64_t answered_ns;		/* when the sample came */
-	double evictions, refaults;	/* a second */
-	double cpu;			/* per cent of one CPU, for scans */
+	uint64_t answered_ns;		/* time of the sample */
+	double evictions, refaults;	/* per second */
+	double cpu;			/* percent of one CPU, for scans */
 	char why[192];			/* of TOP_SILENT, TOP_FAILED */
 
-	/* The model's own. */
+	/* Private to the model. */
 	struct top_counts history[TOP_HISTORY];	/* the newest last */
 	unsigned int nr_history;
-	bool is_named;			/* by the user: never left out */
-	bool is_seen;			/* in the sweep under way */
+	bool is_named;			/* given by the user: never removed */
+	bool is_seen;			/* in the current sweep */
 };
 
 enum top_column {
@@ -49,18 +49,18 @@ enum top_column {
 };
 
 struct top_model {
-	struct top_guest **guests;	/* owned, in their order */
+	struct top_guest **guests;	/* owned, in display order */
 	size_t nr;
 	enum top_column sort;
 	bool ascending;
-	char selected[108];		/* a socket; "" : none yet */
+	char selected[108];		/* a socket; "": none yet */
 };
 
 void top_model_free(struct top_model *model);
 
 /*
- * The sockets that there are, found again before each round: begin, a see for
- * each, end, which forgets those not seen.  Named ones are seen once and stay.
+ * The existing sockets, found again before each round: begin, one see for each,
+ * end, which removes those not seen.  Explicit ones are added once and stay.
  * -ENOMEM.
  */
 void top_model_sweep_begin(struct top_model *model);
@@ -68,21 +68,27 @@ int top_model_see(struct top_model *model, const char *name,
 		  const char *socket, bool is_named);
 void top_model_sweep_end(struct top_model *model);
 
-/* NULL: there is none (any more). */
+/* NULL: it does not exist (any more). */
 struct top_guest *top_model_find(struct top_model *model, const char *socket);
 
-/* What came of asking it. */
+/* The result of a query. */
 void top_guest_answered(struct top_guest *guest,
 			const struct top_sample *sample, uint64_t now_ns);
-/* Nobody listens on a socket that was only found: it is left out. */
+/*
+ * A socket that was found, not given by the user, and refuses connections is
+ * removed.
+ */
 void top_model_failed(struct top_model *model, struct top_guest *guest, int rc,
 		      const char *why);
 
-/* By another column; by the same one again turns the order round. */
+/* The same column again reverses the order. */
 void top_model_sort_by(struct top_model *model, enum top_column column);
 void top_model_sort(struct top_model *model);
 
-/* The index of the selected guest; the nearest where it went; -1: no guests. */
+/*
+ * The index of the selected guest, or the nearest if it was removed; -1: no
+ * guests.
+ */
 int top_model_selected(struct top_model *model);
 void top_model_move(struct top_model *model, int by);
 

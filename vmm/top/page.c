@@ -9,7 +9,7 @@
 #include "vmm/top/page.h"
 #include "vmm/util/size.h"
 
-#define PRESSURE_WARNING 1.0	/* per cent */
+#define PRESSURE_WARNING 1.0	/* percent */
 #define PRESSURE_ALARM	 10.0
 
 static void put(struct top_page *page, int row, enum top_attr attr,
@@ -106,7 +106,7 @@ static enum top_attr guest_attr(const struct top_guest *g)
 	return TOP_PLAIN;
 }
 
-/* Where the body of a view goes: what a small terminal has no room for goes. */
+/* The rows of the parts of a view; parts that don't fit are left out. */
 struct frame {
 	int nr_summary, heading, first, nr_body;	/* rows; heading may be -1 */
 };
@@ -197,7 +197,7 @@ static void put_help(struct top_page *page)
 		put(page, i, i ? TOP_PLAIN : TOP_TITLE, lines[i]);
 }
 
-/* The last line: what is typed, what was said, what is wrong, or keys. */
+/* The last line: the input, the message, the error, or the keys. */
 static void put_bottom(struct top_page *page, const struct top_scene *s)
 {
 	struct top_ui *ui = s->ui;

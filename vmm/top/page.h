@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `vmm top` shows, as lines with attributes: all of the screen but the
- * terminal.
+ * The contents of the `vmm top` screen, as lines with attributes: everything
+ * but the terminal.
  */
 #ifndef VMM_TOP_PAGE_H
 #define VMM_TOP_PAGE_H
@@ -27,7 +27,7 @@ struct top_page {
 	int cursor_row, cursor_col;	/* -1: no cursor */
 };
 
-struct top_scene {		/* what there is to show; not owned */
+struct top_scene {		/* what is to be shown; not owned */
 	struct top_model *model;
 	struct top_ui *ui;	/* its page_rows is set */
 	const struct top_host *host;

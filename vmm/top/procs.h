@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The processes of one guest, as GET /processes tells of them. */
+/* The processes of one guest, from GET /processes. */
 #ifndef VMM_TOP_PROCS_H
 #define VMM_TOP_PROCS_H
 
 #include "vmm/top/sample.h"
 
 struct top_proc {
-	long long pid;			/* the first, of several */
+	long long pid;			/* if several, the first */
 	char comm[32];
-	unsigned int nr;		/* how many of that name */
+	unsigned int nr;		/* how many with that name */
 	uint64_t mapped, resident, swapped;	/* bytes */
 	bool has_ages;
 	uint64_t idle[STAT_AGE_CLASSES];	/* resident bytes */
@@ -19,11 +19,11 @@ struct top_procs {
 	size_t nr;
 };
 
-/* -EINVAL: not what a VM would say; -ENOMEM. */
+/* -EINVAL: not a valid answer of a VM; -ENOMEM. */
 int top_procs_parse(const json_t *answer, struct top_procs *procs);
 void top_procs_free(struct top_procs *procs);
 
-/* One for each command instead of one for each process. */
+/* Merges the processes of each command into one entry. */
 void top_procs_by_command(struct top_procs *procs);
 
 enum top_procs_order {
@@ -32,7 +32,7 @@ enum top_procs_order {
 	TOP_PROCS_NR_ORDERS
 };
 
-/* The most first; names and numbers from the first on. */
+/* Largest first; names and numbers in ascending order. */
 void top_procs_sort(struct top_procs *procs, enum top_procs_order order);
 
 #endif

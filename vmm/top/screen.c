@@ -15,7 +15,7 @@
 #include "vmm/top/screen.h"
 #include "vmm/util/stop-guard.h"
 
-/* SIGTERM, SIGINT and SIGHUP are the stop guard's. */
+/* The stop guard handles SIGTERM, SIGINT and SIGHUP. */
 static const int caught[] = { SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH };
 
 static void caught_set(sigset_t *set)
@@ -25,7 +25,7 @@ static void caught_set(sigset_t *set)
 		sigaddset(set, caught[i]);
 }
 
-/* Not initscr(): that ends the process where a terminal won't do. */
+/* Not initscr(): that exits if the terminal is unsuitable. */
 static int open_terminal(struct screen *s, char *why, size_t len)
 {
 	const char *term = getenv("TERM");
@@ -66,7 +66,7 @@ int screen_open(struct screen *s, char *why, size_t len)
 
 	if (!tcgetattr(STDIN_FILENO, &s->before))
 		stop_guard_keep_terminal(&s->before);
-	/* First: ncurses would catch what is not blocked. */
+	/* First: ncurses installs handlers for signals that are not blocked. */
 	caught_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -169,11 +169,11 @@ int screen_key(void)
 	case ERR:
 		return -1;
 	}
-	/* One that means nothing here is not the end of those pressed. */
+	/* A key without meaning here must not end the input. */
 	return c < 0x80 ? c : 0;
 }
 
-/* Stops as a program that does not catch the signal; returns when it goes on. */
+/* Stops as a program without a handler does; returns when continued. */
 static void stop_here(void)
 {
 	sigset_t set;
@@ -182,7 +182,7 @@ static void stop_here(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTSTP);
 	raise(SIGTSTP);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* here it stops */
+	sigprocmask(SIG_UNBLOCK, &set, NULL);	/* stops here */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -205,7 +205,10 @@ bool screen_signal(struct screen *s)
 			stop_here();
 			break;
 		case SIGCONT:
-			/* Who knows what became of the terminal meanwhile. */
+			/*
+			 * Other programs may have changed the terminal
+			 * meanwhile.
+			 */
 			reset_prog_mode();
 			clearok(curscr, TRUE);
 			take_size(s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The terminal of `vmm top`.  Signals come as what they mean: none ends the
- * process behind our back, so that the terminal always is put back.  Those that
- * end it are the stop guard's, started before.
+ * The terminal of `vmm top`.  Signals arrive through a descriptor: none ends
+ * the process by itself, so that the terminal is always restored.  Those that
+ * end it are handled by the stop guard, started before.
  */
 #ifndef VMM_TOP_SCREEN_H
 #define VMM_TOP_SCREEN_H
@@ -13,26 +13,23 @@
 
 struct screen {
 	void *terminal;		/* ncurses' */
-	int signal_fd;		/* can be read: call screen_signal() */
+	int signal_fd;		/* readable: call screen_signal() */
 	struct termios before;	/* of standard input, when it was opened */
 	int rows, cols;
 	bool colour, utf8;
 };
 
-/* -ENOTTY, -ENOTSUP: a terminal that can't do this; why has the remedy. */
+/* -ENOTTY, -ENOTSUP: an unsuitable terminal; why has the remedy. */
 int screen_open(struct screen *screen, char *why, size_t len);
-/* Puts the terminal back. */
+/* Restores the terminal. */
 void screen_close(struct screen *screen);
 
 void screen_show(struct screen *screen, const struct top_page *page);
 
-/* A character or enum top_key; -1: none has been pressed. */
+/* A character or enum top_key; -1: no key was pressed. */
 int screen_key(void);
 
-/*
- * Does what signals want: a new size, to be stopped and to go on.  true: the
- * process is to end.
- */
+/* Handles signals: resize, stop and continue.  true: the process has to end. */
 bool screen_signal(struct screen *screen);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define MAX_NAME 32
 
-/* rank: the highest goes first where there is no room.  Names always stay. */
+/* rank: the highest is left out first for want of room; names never are. */
 static const struct column {
 	const char *title;
 	char key;
@@ -118,7 +118,7 @@ void top_layout_fit(struct top_layout *l, int width, bool utf8)
 		l->name_width = 1;
 }
 
-/* Bytes of the first `width` characters. */
+/* The length in bytes of the first `width` characters. */
 static size_t utf8_prefix(const char *text, int width)
 {
 	size_t i = 0;
@@ -145,7 +145,7 @@ void top_cut(char *line, int width)
 	line[utf8_prefix(line, width > 0 ? width : 0)] = 0;
 }
 
-/* Adds a cell of a width, and a space before it unless it is the first. */
+/* Adds a cell of the given width, after a space unless it is the first. */
 static void put_cell(char line[TOP_LINE], const char *text, int width,
 		     bool left)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guests and processes as lines of text, for the screen and for --batch.  A
- * line never is wider than asked for, in characters; with utf8 some of them
- * take several bytes.
+ * Guests and processes as lines of text, for the screen and for --batch.  No
+ * line is wider than requested, in characters; with utf8 some characters take
+ * several bytes.
  */
 #ifndef VMM_TOP_TABLE_H
 #define VMM_TOP_TABLE_H
@@ -12,15 +12,15 @@
 
 #define TOP_LINE 1024	/* bytes of a line */
 
-/* Upper-case letter, and title, of a column. */
+/* The upper-case letter, and the title, of a column. */
 char top_column_key(enum top_column column);
 const char *top_column_title(enum top_column column);
-/* By letter or title, in any case; -1: no such column. */
+/* By letter or title, ignoring case; -1: no such column. */
 int top_column_find(const char *text);
-/* What it is sorted by; not for TOP_NAME. */
+/* The value to sort by; not for TOP_NAME. */
 double top_column_value(enum top_column column, const struct top_guest *guest);
 
-/* Which columns fit: the least important ones are left out. */
+/* The columns that fit: the least important ones are left out. */
 struct top_layout {
 	int width;		/* of the line */
 	int name_width;
@@ -40,13 +40,14 @@ void top_procs_row(int width, bool utf8, const struct top_proc *proc,
 		   char line[TOP_LINE]);
 
 /*
- * The shares of idle classes, a character each: eighths of a block, or without
- * utf8 tenths ('1' to '9', '.' for none).  What there is shows, however little.
+ * The shares of the idle classes, one character each: eighths of a block, or
+ * without utf8 tenths ('1' to '9', '.' for none).  Any share above 0 is
+ * visible.
  */
 void top_bars(const uint64_t idle[STAT_AGE_CLASSES], bool utf8, char *buf,
 	      size_t len);
 
-/* Cuts a line to width characters. */
+/* Truncates a line to width characters. */
 void top_cut(char *line, int width);
 
 #endif

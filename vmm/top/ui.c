@@ -26,7 +26,7 @@ void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
 	ui->is_error = is_error;
 }
 
-/* The guest that t, p and Enter are about; NULL having said so. */
+/* The guest that t, p and Enter apply to; NULL after a message. */
 static struct top_guest *guest_at_hand(struct top_ui *ui, struct top_model *m)
 {
 	int at = top_model_selected(m);
@@ -142,7 +142,7 @@ static struct top_action open_processes(struct top_ui *ui, struct top_model *m)
 	return a;
 }
 
-/* By how many lines; 0: not such a key. */
+/* The number of lines to move by; 0: not such a key. */
 static int moves_by(const struct top_ui *ui, int key)
 {
 	int page = ui->page_rows > 1 ? ui->page_rows - 1 : 1;
@@ -229,7 +229,7 @@ static struct top_action key_processes(struct top_ui *ui, int key)
 		   key == TOP_KEY_BACKSPACE || key == TOP_KEY_ENTER) {
 		ui->view = TOP_GUESTS;
 	} else if (key == 'c') {
-		/* Asked again: what is one line now can't be told apart. */
+		/* Query again: merged lines can't be split. */
 		ui->by_command = !ui->by_command;
 		ui->first = 0;
 		a.wish = TOP_ASK_PROCESSES;
@@ -245,7 +245,7 @@ struct top_action top_ui_key(struct top_ui *ui, struct top_model *m, int key)
 	*ui->message = 0;
 	if (ui->is_typing)
 		return key_typing(ui, key);
-	if (ui->view == TOP_HELP) {	/* any key, as it says */
+	if (ui->view == TOP_HELP) {	/* any key, as the help says */
 		ui->view = ui->behind_help;
 		a.wish = key == 'q' ? TOP_QUIT : TOP_NOTHING;
 		return a;

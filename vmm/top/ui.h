@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What keys mean in `vmm top`: which view there is, what is selected, what is
- * being typed.  A key changes that, and may wish for something that only the
- * caller can do.  No I/O.
+ * What keys do in `vmm top`: the current view, the selection, the text being
+ * typed.  A key changes these, and may return an action for the caller.  No
+ * I/O.
  */
 #ifndef VMM_TOP_UI_H
 #define VMM_TOP_UI_H
@@ -20,7 +20,7 @@ enum top_view { TOP_GUESTS, TOP_PROCESSES, TOP_HELP };
 
 struct top_ui {
 	enum top_view view, behind_help;
-	int page_rows;		/* rows that a page key moves by; from drawing */
+	int page_rows;		/* rows of a page key; set by drawing */
 	char message[256];
 	bool is_error;		/* the message */
 
@@ -28,14 +28,14 @@ struct top_ui {
 	char typed[24];
 	char about[108], about_name[64];	/* a guest, by socket */
 
-	/* TOP_PROCESSES */
+	/* For TOP_PROCESSES. */
 	char guest[108], guest_name[64];
 	struct top_procs procs;			/* owned */
 	bool has_procs;
 	char why[192];				/* why there are none */
 	bool by_command;
 	enum top_procs_order order;
-	int first;				/* the topmost that is shown */
+	int first;				/* the first visible row */
 };
 
 enum top_wish {
@@ -45,18 +45,18 @@ enum top_wish {
 
 struct top_action {
 	enum top_wish wish;
-	char socket[108];	/* whose: of the last three */
+	char socket[108];	/* the guest of the last three actions */
 	uint64_t target;
 	bool enabled;
 };
 
 void top_ui_free(struct top_ui *ui);
 
-/* A character or enum top_key. */
+/* key: a character or enum top_key. */
 struct top_action top_ui_key(struct top_ui *ui, struct top_model *model,
 			     int key);
 
-/* The answer to TOP_ASK_PROCESSES, of the guest that is looked at now. */
+/* The answer to TOP_ASK_PROCESSES, for the guest now shown. */
 void top_ui_processes(struct top_ui *ui, const json_t *answer, const char *why);
 
 void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
