@@ -115,7 +115,7 @@ struct agent {
 	bool full_next;			/* the next epoch is full */
 	bool has_psi;
 	/* Of the last epoch, for --verbose. */
-	uint64_t nr_looked_at, nr_unchanged;
+	uint64_t nr_examined, nr_unchanged;
 };
 
 void agent_init(struct agent *a);

@@ -28,7 +28,7 @@ struct process {
 	struct picture picture;		/* as sent to the host */
 	uint64_t pgd;
 	uint64_t seen;			/* epoch */
-	bool told;			/* known to the host */
+	bool reported;			/* known to the host */
 };
 
 void agent_init(struct agent *a)
@@ -67,7 +67,7 @@ void agent_hello(struct agent *a, struct stream *s)
 		(a->frames.flags_fd >= 0 ? PROTOCOL_FEAT_FLAGS : 0) |
 		(a->frames.have_count ? PROTOCOL_FEAT_COUNT : 0) |
 		(a->has_psi ? PROTOCOL_FEAT_PSI : 0) |
-		(a->pgds.way ? PROTOCOL_FEAT_PGD : 0) |
+		(a->pgds.method ? PROTOCOL_FEAT_PGD : 0) |
 		(a->pgds.la57 ? PROTOCOL_FEAT_LA57 : 0) |
 		(cache_can_drop() ? PROTOCOL_FEAT_CACHE : 0);
 	stream_put(s, &m);
@@ -130,7 +130,7 @@ static void put_mm(struct agent *a, const struct process *p, bool delta)
 }
 
 /* -errno: the process ended, or can't be read; continue with the others. */
-static int look_at(struct agent *a, pid_t pid, bool full)
+static int report_process(struct agent *a, pid_t pid, bool full)
 {
 	struct picture now = { 0 };
 	struct proc_stat st;
@@ -148,14 +148,14 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	if (!p)
 		return -ENOMEM;
 	/* exec() makes a new address space, hence a new page table. */
-	same_process = p->told && p->stat.start_time == st.start_time &&
+	same_process = p->reported && p->stat.start_time == st.start_time &&
 		       !strcmp(p->stat.comm, st.comm) && p->pgd == pgd;
 	if (same_process && !full && p->stat.signature == st.signature) {
 		p->seen = a->epoch;
 		a->nr_unchanged++;
 		return 0;
 	}
-	a->nr_looked_at++;
+	a->nr_examined++;
 	rc = proc_read_regions(pid, &now);
 	if (!rc && now.nr_regions)
 		rc = frames_read_runs(&a->frames, pid, &now);
@@ -166,7 +166,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 	p->seen = a->epoch;
 	p->pgd = pgd;
 	/* If it has ended and the host does not know it, nothing is sent. */
-	if (now.nr_regions || p->told) {
+	if (now.nr_regions || p->reported) {
 		p->stat = st;
 		put_mm(a, p, same_process && !full);
 		if (same_process && !full)
@@ -174,7 +174,7 @@ static int look_at(struct agent *a, pid_t pid, bool full)
 		else
 			delta_put_all(a->stream, &now);
 		put_pid(a, PROTOCOL_MM_END, pid);
-		p->told = true;
+		p->reported = true;
 	}
 	p->stat = st;
 	picture_free(&p->picture);
@@ -194,7 +194,7 @@ static void forget_gone(struct agent *a)
 			a->processes[kept++] = *p;
 			continue;
 		}
-		if (p->told)
+		if (p->reported)
 			put_pid(a, PROTOCOL_FORGET, p->pid);
 		picture_free(&p->picture);
 	}
@@ -229,7 +229,7 @@ int agent_epoch(struct agent *a, bool with_flags)
 	DIR *proc;
 
 	a->epoch++;
-	a->nr_looked_at = a->nr_unchanged = 0;
+	a->nr_examined = a->nr_unchanged = 0;
 	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
 	put_pressure(a);
 	/*
@@ -249,7 +249,7 @@ int agent_epoch(struct agent *a, bool with_flags)
 		long pid = strtol(de->d_name, &end, 10);
 
 		if (pid > 0 && !*end)
-			look_at(a, pid, full);
+			report_process(a, pid, full);
 	}
 	if (proc)
 		closedir(proc);

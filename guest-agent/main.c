@@ -51,7 +51,7 @@ static uint64_t now_ms(clockid_t clock)
 	return t.tv_sec * UINT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static void obey(struct session *s, const struct protocol_message *m)
+static void handle_request(struct session *s, const struct protocol_message *m)
 {
 	switch (m->type) {
 	case PROTOCOL_RESCAN:
@@ -92,7 +92,7 @@ static bool listen_to_host(struct session *s, int fd)
 		}
 		done += used;
 		if (rc > 0)
-			obey(s, &m);
+			handle_request(s, &m);
 	}
 	return true;
 }
@@ -123,7 +123,7 @@ static void report(const struct session *s, uint64_t bytes, uint64_t cpu_ms)
 		"%llu processes read, %llu unchanged\n",
 		(unsigned long long)s->agent.epoch, (unsigned long long)bytes,
 		(unsigned long long)cpu_ms,
-		(unsigned long long)s->agent.nr_looked_at,
+		(unsigned long long)s->agent.nr_examined,
 		(unsigned long long)s->agent.nr_unchanged);
 }
 
@@ -174,21 +174,21 @@ static void say_what_is_missing(const struct frames *f)
 /* No error: everything else is sent without page tables. */
 static int find_pgds(struct session *s)
 {
-	const char *way = s->o->pgd;
+	const char *method = s->o->pgd;
 	char why[400];
 
-	if (way && strcmp(way, "bpf") && strcmp(way, "kcore") &&
-	    strcmp(way, "none")) {
+	if (method && strcmp(method, "bpf") && strcmp(method, "kcore") &&
+	    strcmp(method, "none")) {
 		fprintf(stderr, "vmm-guest-agent: --pgd %s: there are bpf, "
-			"kcore and none\n", way);
+			"kcore and none\n", method);
 		return 2;
 	}
-	pgds_init(&s->agent.pgds, s->agent.frames.nr, way, why, sizeof(why));
-	if (s->agent.pgds.way || (way && !strcmp(way, "none")))
+	pgds_init(&s->agent.pgds, s->agent.frames.nr, method, why, sizeof(why));
+	if (s->agent.pgds.method || (method && !strcmp(method, "none")))
 		return 0;
 	fprintf(stderr, "vmm-guest-agent: page table roots are not told, so "
 		"the host sees accesses by page, not by process: %s\n", why);
-	return way ? 1 : 0;
+	return method ? 1 : 0;
 }
 
 static int run(struct session *s)

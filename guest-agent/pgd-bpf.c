@@ -262,7 +262,7 @@ static int bpf_open(struct pgds *p, char *why, size_t len)
 	return rc;
 }
 
-const struct pgd_way pgd_bpf = {
+const struct pgd_method pgd_bpf = {
 	.name = "bpf",
 	.open = bpf_open,
 	.read = bpf_read,

@@ -110,7 +110,7 @@ static int kcore_open(struct pgds *p, char *why, size_t len)
 	return 0;
 }
 
-const struct pgd_way pgd_kcore = {
+const struct pgd_method pgd_kcore = {
 	.name = "kcore",
 	.open = kcore_open,
 	.read = kcore_read,

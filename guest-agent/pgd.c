@@ -15,8 +15,8 @@
 
 void pgds_destroy(struct pgds *p)
 {
-	if (p->way)
-		p->way->close(p);
+	if (p->method)
+		p->method->close(p);
 	free(p->entries);
 	memset(p, 0, sizeof(*p));
 }
@@ -31,13 +31,13 @@ static int by_pid(const void *a, const void *b)
 
 void pgds_read(struct pgds *p)
 {
-	int rc = p->way ? -EAGAIN : 0;
+	int rc = p->method ? -EAGAIN : 0;
 
 	p->nr = 0;
 	/* Processes start and end while they are read. */
 	for (int i = 0; rc == -EAGAIN && i < NR_TRIES; i++) {
 		p->nr = 0;
-		rc = p->way->read(p);
+		rc = p->method->read(p);
 	}
 	if (rc)
 		p->nr = 0;
@@ -55,18 +55,18 @@ uint64_t pgds_find(const struct pgds *p, pid_t pid)
 }
 
 /* Works, and finds our own process: then the number of levels is known. */
-static bool try_way(struct pgds *p, const struct pgd_way *way, char *why,
-		    size_t len)
+static bool try_method(struct pgds *p, const struct pgd_method *method,
+		       char *why, size_t len)
 {
-	if (way->open(p, why, len))
+	if (method->open(p, why, len))
 		return false;
-	p->way = way;
+	p->method = method;
 	pgds_read(p);
 	if (pgds_find(p, getpid()) != PROTOCOL_NO_PGD)
 		return true;
 	snprintf(why, len, "our own process is not among those it tells");
-	way->close(p);
-	p->way = NULL;
+	method->close(p);
+	p->method = NULL;
 	p->la57 = false;
 	p->nr = 0;
 	return false;
@@ -75,7 +75,7 @@ static bool try_way(struct pgds *p, const struct pgd_way *way, char *why,
 void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
 	       size_t len)
 {
-	static const struct pgd_way *const ways[] = { &pgd_bpf, &pgd_kcore };
+	static const struct pgd_method *const ways[] = { &pgd_bpf, &pgd_kcore };
 	size_t at = 0;
 
 	memset(p, 0, sizeof(*p));
@@ -86,7 +86,7 @@ void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
 
 		if (name && strcmp(name, ways[i]->name))
 			continue;
-		if (try_way(p, ways[i], reason, sizeof(reason)))
+		if (try_method(p, ways[i], reason, sizeof(reason)))
 			return;
 		if (at < len)
 			at += snprintf(why + at, len - at, "%s%s: %s",

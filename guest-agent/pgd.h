@@ -26,7 +26,7 @@ struct pgd_entry {
 
 struct pgds;
 
-struct pgd_way {
+struct pgd_method {
 	const char *name;
 	/* 0 or -errno with why: it does not work here. */
 	int (*open)(struct pgds *p, char *why, size_t len);
@@ -36,7 +36,7 @@ struct pgd_way {
 };
 
 struct pgds {
-	const struct pgd_way *way;	/* NULL: none */
+	const struct pgd_method *method;	/* NULL: none */
 	void *state;			/* of the way */
 	bool la57;			/* tables have five levels */
 	uint64_t nr_frames;		/* of RAM: no table is beyond */
@@ -44,7 +44,7 @@ struct pgds {
 	size_t nr, max;
 };
 
-extern const struct pgd_way pgd_bpf, pgd_kcore;
+extern const struct pgd_method pgd_bpf, pgd_kcore;
 
 /*
  * name: "bpf", "kcore", "none", or NULL: the first that works.  If none does,

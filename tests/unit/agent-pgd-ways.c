@@ -93,8 +93,8 @@ static void close_1(struct pgds *p)
 }
 
 /* In the places of the true ones. */
-const struct pgd_way pgd_bpf = { "bpf", open_0, read_0, close_0 };
-const struct pgd_way pgd_kcore = { "kcore", open_1, read_1, close_1 };
+const struct pgd_method pgd_bpf = { "bpf", open_0, read_0, close_0 };
+const struct pgd_method pgd_kcore = { "kcore", open_1, read_1, close_1 };
 
 static void set(bool serves_0, bool knows_0, bool serves_1, bool knows_1)
 {
@@ -110,7 +110,7 @@ static void test_choice(void)
 	static const struct {
 		const char *what, *name;
 		bool serves[2], knows[2];
-		const char *way, *why;
+		const char *method, *why;
 	} rows[] = {
 		{ "the first that serves", NULL, { 1, 1 }, { 1, 1 }, "bpf", "" },
 		{ "else the second", NULL, { 0, 1 }, { 0, 1 }, "kcore", NULL },
@@ -128,20 +128,21 @@ static void test_choice(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *way;
+		const char *method;
 		struct pgds p;
 		char why[400];
 
 		set(rows[i].serves[0], rows[i].knows[0], rows[i].serves[1],
 		    rows[i].knows[1]);
 		pgds_init(&p, NR_FRAMES, rows[i].name, why, sizeof(why));
-		way = p.way ? p.way->name : "none";
-		ok(!strcmp(way, rows[i].way ? rows[i].way : "none"), "%s",
-		   rows[i].what);
+		method = p.method ? p.method->name : "none";
+		ok(!strcmp(method, rows[i].method ? rows[i].method : "none"),
+		   "%s", rows[i].what);
 		if (rows[i].why && !ok(!strcmp(why, rows[i].why), "and says "
 				       "why not"))
 			printf("# got \"%s\"\n", why);
-		ok(p.la57 == (p.way == &pgd_bpf), "levels are those it tells");
+		ok(p.la57 == (p.method == &pgd_bpf),
+		   "levels are those it tells");
 		pgds_destroy(&p);
 		ok(!script[0].nr_open && !script[1].nr_open, "closed");
 	}

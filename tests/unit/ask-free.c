@@ -189,7 +189,7 @@ static void test_busy(void)
 	       "it is asked again: nothing was "
 	       "evicted");
 	ok(guest.nr_calls > 3, "%u times", guest.nr_calls);
-	is_int(stats_of(&vm).reclaim.nr_free_asked, guest.nr_free,
+	is_int(stats_of(&vm).reclaim.nr_free_requested, guest.nr_free,
 	       "what it did not take counts not as asked for");
 	vm_stop(&vm);
 }

@@ -156,7 +156,7 @@ static void test_sockets(void)
 	name_guest("hung");
 	say_stats(&a, 1, 10);
 	say_stats(&b, 2, 10);
-	is_int(balance_guests_look(&all), 2, "two of four are there");
+	is_int(balance_guests_poll(&all), 2, "two of four are there");
 	ok(!all.guests[0].fixed && all.guests[0].resident == 128 &&
 	   all.guests[0].swapped == 1 && all.guests[0].memory == 256 &&
 	   all.guests[0].ages[1] == 28 && all.guests[0].min == 16,
@@ -173,32 +173,34 @@ static void test_sockets(void)
 	}
 	usleep(1000);
 	say_stats(&a, 1, 1000);
-	is_int(balance_guests_look(&all), 3, "a third one listens");
+	is_int(balance_guests_poll(&all), 3, "a third one listens");
 	ok(all.guests[0].refaults_per_s > 0, "two looks do");
-	ok(all.guests[2].fixed && !all.members[2].answers &&
+	ok(all.guests[2].fixed && !all.members[2].responds &&
 	   *all.members[2].why, "it says nothing: it is kept as it is");
 	balance_decide(all.guests, all.nr, 200, &res);
-	is_int(balance_guests_tell(&all), 2, "those that answer are told");
+	is_int(balance_guests_set_targets(&all), 2,
+	       "those that answer are told");
 	ok(strstr(a.put, "\"enabled\":true") &&
 	   strstr(a.put, "\"target_bytes\":") && *b.put, "a policy: %s", a.put);
 	balance_decide(all.guests, all.nr, 200, &res);
-	is_int(balance_guests_tell(&all), 0, "and not told the same again");
+	is_int(balance_guests_set_targets(&all), 0,
+	       "and not told the same again");
 
 	say(&b, 400, "{\"error\": \"no sink\"}");
 	all.guests[1].target++;
-	balance_guests_tell(&all);
+	balance_guests_set_targets(&all);
 	ok(all.members[1].refuses && all.guests[1].fixed &&
 	   !strcmp(all.members[1].why, "no sink"),
 	   "one that refuses is left as it is, and why is kept");
 	say_stats(&b, 2, 10);
-	balance_guests_look(&all);
+	balance_guests_poll(&all);
 	ok(all.guests[1].fixed, "also later");
 	say_stats(&b, 3, 10);
-	balance_guests_look(&all);
-	ok(!all.guests[1].fixed && all.members[1].nr_looks == 1,
+	balance_guests_poll(&all);
+	ok(!all.guests[1].fixed && all.members[1].nr_polls == 1,
 	   "until another process has its name");
 	say(&a, 200, "nonsense");
-	balance_guests_look(&all);
+	balance_guests_poll(&all);
 	ok(all.nr == 3 && all.guests[0].fixed && *all.members[0].why,
 	   "one that talks nonsense is left as it is");
 	say_stats(&a, 1, 1000);
@@ -206,7 +208,7 @@ static void test_sockets(void)
 	ok(strstr(a.put, "524288"), "policies can be put back: %s", a.put);
 
 	server_stop(&b);
-	balance_guests_look(&all);
+	balance_guests_poll(&all);
 	ok(all.nr == 2 && !strcmp(all.members[1].name, "hung"),
 	   "one that has ended is gone, and no other");
 	close(hung);
@@ -235,23 +237,23 @@ static void test_stop(void)
 	name_guest("answers");
 	say_stats(&s, 1, 10);
 	/* On a busy machine one that answers may be late, too: again. */
-	for (int n = 0; n < 60 && !(all.nr && all.members[4].answers); n++) {
+	for (int n = 0; n < 60 && !(all.nr && all.members[4].responds); n++) {
 		for (size_t i = 0; i < all.nr; i++)
 			all.members[i].wait = 0;
-		balance_guests_look(&all);
+		balance_guests_poll(&all);
 	}
 	is_int(all.nr, 5, "four of five don't answer");
-	ok(all.members[4].answers, "who answers is heard beside them");
+	ok(all.members[4].responds, "who answers is heard beside them");
 	for (size_t i = 0; i < all.nr; i++)
 		all.members[i].nr_silent = all.members[i].wait = 0;
 	all.stop_fd = stop_fd;
-	balance_guests_look(&all);
+	balance_guests_poll(&all);
 	for (size_t i = 0; i < all.nr; i++)
 		nr_silent += all.members[i].nr_silent;
 	is_int(nr_silent, 0, "told to stop: no answer is waited for");
 	/* As if all had answered once. */
 	for (size_t i = 0; i < all.nr; i++)
-		nr_mute += !all.members[i].nr_looks++;
+		nr_mute += !all.members[i].nr_polls++;
 	is_int(nr_mute, 4, "four have never said anything");
 	for (int n = 0; n < 60 && !*s.put; n++)
 		balance_guests_restore(&all);

@@ -236,9 +236,9 @@ static unsigned int nr_held(struct driver *d, unsigned int q)
 	unsigned int n = 0;
 
 	for (uint64_t i = 0; i < RING_BYTES / 4096; i++)
-		n += guest_mem_is_held(vm_mem(d->vm),
-				       GFN((DRIVER_RINGS + q * RING_BYTES) /
-					   4096 + i));
+		n += guest_mem_is_pinned(vm_mem(d->vm),
+					 GFN((DRIVER_RINGS + q * RING_BYTES) /
+					     4096 + i));
 	return n;
 }
 

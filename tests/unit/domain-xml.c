@@ -50,10 +50,10 @@ static const char plain[] = HEAD TAIL END;
 static char *enable(const char *xml, const char *policy, const char *abits,
 		    enum domain_agent agent)
 {
-	struct domain_wish wish = { policy, abits, agent };
+	struct domain_request request = { policy, abits, agent };
 	char *out = NULL;
 
-	if (domain_xml_enable(xml, &wish, &out, why, sizeof(why)))
+	if (domain_xml_enable(xml, &request, &out, why, sizeof(why)))
 		printf("# %s\n", why);
 	return out ? out : strdup("");
 }
@@ -294,13 +294,15 @@ static void test_bad(void)
 		"<!DOCTYPE d [<!ENTITY a SYSTEM \"/etc/passwd\">]>"
 		"<domain><name>&b;</name><devices/></domain>",
 	};
-	struct domain_wish wish = { 0 };
+	struct domain_request request = { 0 };
 	char *out = (char *)plain;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*why = 0;
-		ok(domain_xml_enable(bad[i], &wish, &out, why, sizeof(why)) ==
-		   -EINVAL && *why && out == plain, "bad %zu: %s", i, why);
+		ok(domain_xml_enable(bad[i], &request, &out, why,
+				     sizeof(why)) == -EINVAL &&
+			   *why && out == plain,
+		   "bad %zu: %s", i, why);
 	}
 }
 

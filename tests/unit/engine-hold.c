@@ -23,7 +23,7 @@ static struct vm vm;
 static sem_t called;		/* the sink is in its call, */
 static sem_t go_on;		/* and ends it once the engine is told */
 static atomic_uint nr_calls, nr_late;
-static atomic_bool held;	/* engine_hold() has returned */
+static atomic_bool held;	/* engine_pause() has returned */
 
 static bool is_told(void)
 {
@@ -98,7 +98,7 @@ static void test_held(void)
 	uint64_t nr_evicted;
 
 	sem_post(&go_on);
-	engine_hold(vm.engine, true);
+	engine_pause(vm.engine, true);
 	held = true;
 	nr_evicted = stats_of(&vm).reclaim.nr_evicted;
 	is_int(nr_evicted, PER_CALL, "held: what was under way is counted");
@@ -107,7 +107,7 @@ static void test_held(void)
 	is_int(nr_late, 0, "nothing is when it is held");
 	is_int(stats_of(&vm).reclaim.nr_evicted, nr_evicted,
 	       "nor counted later");
-	engine_hold(vm.engine, false);
+	engine_pause(vm.engine, false);
 	held = false;
 	wait_scans(&vm, 2);
 	is_int(resident(&vm, NR_HOT, NR - 1), 0, "let go: the rest goes");

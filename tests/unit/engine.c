@@ -338,7 +338,7 @@ static void test_held(void)
 	before = stats_of(&vm);
 	ok(before.memory.nr_swapped > NR / 2, "most is in swap (%lld)",
 	   (long long)before.memory.nr_swapped);
-	engine_hold(vm.engine, true);
+	engine_pause(vm.engine, true);
 	/* One scan may be under way; the next one is 100 periods away. */
 	before = stats_of(&vm);
 	for (int i = 0, nr_equal = 0; i < 1000 && nr_equal < 5; i++) {
@@ -352,7 +352,7 @@ static void test_held(void)
 	is_int(s.scan.nr_scans, before.scan.nr_scans, "held: no scan is made");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "everything comes back as it was");
 	l.nr_used = 10;		/* the guest used some as well */
-	engine_hold(vm.engine, false);
+	engine_pause(vm.engine, false);
 	wait_scans(&vm, 1);
 	s = stats_of(&vm);
 	ok(s.scan.nr_scans > before.scan.nr_scans, "let go: scans go on");

@@ -27,7 +27,9 @@ static const struct reclaim_sink_ops half_ops = {
 	.name = "half", .evict = evict_half,
 };
 static const struct reclaim_sink_ops half_that_looks_ops = {
-	.name = "half that looks", .looks = true, .evict = evict_half,
+	.name = "half that looks",
+	.rechecks_accessed = true,
+	.evict = evict_half,
 };
 
 static void test(const struct reclaim_sink_ops *ops)

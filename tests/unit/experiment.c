@@ -221,7 +221,7 @@ static void test_lines(void)
 	is_int((long long)run.nr_intervals, 3, "no more than there can be");
 	take(&guest, "{\"event\":\"summary\",\"measured_ops_per_s\":99,"
 	     "\"errors\":0,\"pages_checked\":5,\"p50_ns\":3}\n");
-	ok(guest.told && run.guests[2].ops_per_s == 99 &&
+	ok(guest.has_summary && run.guests[2].ops_per_s == 99 &&
 	   run.guests[2].pages_checked == 5 && !*guest.why, "the summary");
 	take(&guest, "{\"event\":\"summary\",\"errors\":1}\n");
 	ok(strstr(guest.why, "verification failed"), "one wrong page fails");

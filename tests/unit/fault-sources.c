@@ -90,7 +90,7 @@ static bool covers(void)
 }
 
 /* What is young and not said to be assumed was touched. */
-static bool proven_is_true(struct access_source *src, uint64_t *nr_assumed)
+static bool observed_is_true(struct access_source *src, uint64_t *nr_assumed)
 {
 	uint64_t assumed[WORDS];
 
@@ -124,7 +124,7 @@ static void test_exact(void)
 	touch(NR, 1, true);
 	ok(harvest(src) && exact(), "then nothing");
 	ok(harvest(src) && exact(), "and nothing again");
-	ok(proven_is_true(src, &nr_assumed) && !nr_assumed,
+	ok(observed_is_true(src, &nr_assumed) && !nr_assumed,
 	   "and none of it is assumed");
 	access_close(src);
 }
@@ -154,7 +154,7 @@ static void test_budget(void)
 {
 	struct access_source *src = open_source(",faults=1");
 	const struct timespec more = { .tv_nsec = 20000000 };
-	unsigned int good = 0, proven = 0, rounds = 200, n;
+	unsigned int good = 0, observed = 0, rounds = 200, n;
 	uint64_t nr, nr_assumed = 0;
 	bool idle = false;
 
@@ -164,11 +164,11 @@ static void test_budget(void)
 	for (unsigned int i = 0; i < rounds; i++) {
 		touch(rand() % 50, 1 + rand() % 100, rand() % 2);
 		good += harvest(src) && covers();
-		proven += proven_is_true(src, &nr);
+		observed += observed_is_true(src, &nr);
 		nr_assumed += nr;
 	}
 	is_int(good, rounds, "each touched page was young in its window");
-	is_int(proven, rounds, "the others were said to be assumed");
+	is_int(observed, rounds, "the others were said to be assumed");
 	ok(nr_assumed, "and were some");
 	access_close(src);
 

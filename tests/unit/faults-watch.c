@@ -28,7 +28,7 @@ int main(void)
 {
 	static const struct guest_faults_ops ops = {
 		.missing = no_fault, .write_protected = no_fault,
-		.again = no_work,
+		.retry = no_work,
 	};
 	const struct guest_memslot *slots;
 	struct guest_faults *f;

@@ -29,7 +29,7 @@ static void play(struct frame_table *t, uint64_t gfn, const char *history,
 
 	*nr_refaults = 0;
 	for (const char *h = history; *h; h++, scan++) {
-		struct frame_look l = { .resident = true };
+		struct frame_observation l = { .resident = true };
 
 		if (*h == 'E') {
 			frame_set_evicted(t, gfn, scan--);
@@ -93,7 +93,7 @@ static void test_histories(void)
 
 static void test_saturation(void)
 {
-	const struct frame_look idle = { .resident = true };
+	const struct frame_observation idle = { .resident = true };
 	struct frame_table t;
 
 	if (frame_table_init(&t, NR))
@@ -168,7 +168,7 @@ static bool even(uint64_t gfn, void *arg)
 
 static void test_select(void)
 {
-	const struct frame_look idle = { .resident = true };
+	const struct frame_observation idle = { .resident = true };
 	struct gfn_range r[NR];
 	struct frame_table t;
 	uint32_t g[NR];
@@ -210,7 +210,7 @@ static void test_select(void)
  */
 static void test_cursor(void)
 {
-	const struct frame_look idle = { .resident = true };
+	const struct frame_observation idle = { .resident = true };
 	unsigned int nr_met[NR] = { 0 }, nr_calls = 0;
 	struct frame_table t;
 	uint32_t g[NR];

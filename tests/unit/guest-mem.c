@@ -314,13 +314,13 @@ static void test_many_holds(void)
 		bool held = true;
 
 		for (unsigned int i = 0; i < counts[k]; i++)
-			guest_mem_hold(mem, gpa, 16);
+			guest_mem_pin(mem, gpa, 16);
 		for (unsigned int i = 0; i < counts[k]; i++) {
-			held &= guest_mem_is_held(mem, GFN(7));
-			guest_mem_release(mem, gpa, 16);
+			held &= guest_mem_is_pinned(mem, GFN(7));
+			guest_mem_unpin(mem, gpa, 16);
 		}
 		ok(held, "held %u times: until the last release", counts[k]);
-		ok(!guest_mem_is_held(mem, GFN(7)), "... and no longer");
+		ok(!guest_mem_is_pinned(mem, GFN(7)), "... and no longer");
 	}
 	guest_mem_free(mem);
 }

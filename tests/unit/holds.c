@@ -22,9 +22,9 @@
 #include "vmm/util/clock.h"
 
 #define PAGE	 4096
-#define NR	 (4 * (uint64_t)HOLD_MAX)	/* frames: 256 MiB */
+#define NR       (4 * (uint64_t)LOCK_HOLD_MAX)	/* frames: 256 MiB */
 #define PLACES	 100
-#define MAX_WALKS (HOLD_MAX / HOLD_WALK)
+#define MAX_WALKS (LOCK_HOLD_MAX / LOCK_HOLD_WALK)
 
 /* --- what is counted ------------------------------------------------------ */
 enum counted { WALKS, AGED, CHOSEN, CAME_BACK, NR_COUNTED };
@@ -117,13 +117,13 @@ int __wrap_rmap_walk(const struct rmap *map, uint64_t gfn,
 }
 
 enum frame_event __real_frame_observe(struct frame_table *t, uint64_t gfn,
-				      const struct frame_look *look,
+				      const struct frame_observation *look,
 				      uint32_t scan, unsigned int min_idle);
 enum frame_event __wrap_frame_observe(struct frame_table *t, uint64_t gfn,
-				      const struct frame_look *look,
+				      const struct frame_observation *look,
 				      uint32_t scan, unsigned int min_idle);
 enum frame_event __wrap_frame_observe(struct frame_table *t, uint64_t gfn,
-				      const struct frame_look *look,
+				      const struct frame_observation *look,
 				      uint32_t scan, unsigned int min_idle)
 {
 	count(AGED);
@@ -302,8 +302,10 @@ static void set_policy(bool hard, unsigned int prefetch_pages)
 static void check_holds(const char *when)
 {
 	const unsigned int limits[NR_COUNTED] = {
-		[WALKS] = MAX_WALKS, [AGED] = HOLD_MAX, [CHOSEN] = HOLD_MAX,
-		[CAME_BACK] = HOLD_MAX,
+		[WALKS] = MAX_WALKS,
+		[AGED] = LOCK_HOLD_MAX,
+		[CHOSEN] = LOCK_HOLD_MAX,
+		[CAME_BACK] = LOCK_HOLD_MAX,
 	};
 	struct engine_stats s;
 
@@ -311,9 +313,9 @@ static void check_holds(const char *when)
 	for (int i = 0; i < NR_COUNTED; i++)
 		ok(most[i] <= limits[i], "%s: %s: %u in all, %u in a hold",
 		   when, names[i], total[i], most[i]);
-	ok(s.scan.most_spent && s.scan.most_spent <= HOLD_MAX,
-	   "%s: by its own count at most %u of %u", when, s.scan.most_spent,
-	   HOLD_MAX);
+	ok(s.scan.max_lock_cost && s.scan.max_lock_cost <= LOCK_HOLD_MAX,
+	   "%s: by its own count at most %u of %u", when, s.scan.max_lock_cost,
+	   LOCK_HOLD_MAX);
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -344,9 +346,9 @@ static void test_holds(void)
 	   "all were chosen and judged");
 	is_int(most_evicted, 4096, "the sink gets 16 MiB in a call");
 
-	engine_hold(engine, true);
+	engine_pause(engine, true);
 	touch_all();
-	engine_hold(engine, false);
+	engine_pause(engine, false);
 	wait_scans(1);
 	check_holds("all back, read by others");
 	ok(total[CAME_BACK] >= NR, "each was asked whether it had gone");
@@ -497,7 +499,7 @@ static void test_stop(void)
 static void hold_all(void)
 {
 	in_judge = NULL;
-	guest_mem_hold(mem, GPA(0), NR * PAGE);
+	guest_mem_pin(mem, GPA(0), NR * PAGE);
 }
 
 static void test_pinned(bool hard)
@@ -519,7 +521,7 @@ static void test_pinned(bool hard)
 	engine_get_stats(engine, &s);
 	ok(s.memory.nr_unevictable >= ENGINE_BATCH, "and they are unevictable");
 	engine_free(engine);
-	guest_mem_release(mem, GPA(0), NR * PAGE);
+	guest_mem_unpin(mem, GPA(0), NR * PAGE);
 }
 
 /* Far more CPU time than a scan of this guest, and than a period has. */

@@ -270,7 +270,7 @@ static void test_select(void)
 {
 	static uint32_t gfns[4 * BLOCK], out[4 * BLOCK];
 	uint64_t huge[BITMAP_WORDS(4 * BLOCK)] = { 0 };
-	struct frame_look look = { .resident = true };
+	struct frame_observation look = { .resident = true };
 	struct frame_table t;
 	size_t nr = 0;
 

@@ -241,7 +241,7 @@ tests_unit_walk_evicted_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_walk_swapped_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_walk_swapped_LDADD = $(VMM_LIBS)
 tests_unit_walk_swapped_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getrusage \
-	-Wl,--wrap=guest_mem_hold_page -Wl,--wrap=view_unlock
+	-Wl,--wrap=guest_mem_pin_page -Wl,--wrap=view_unlock
 tests_unit_walk_evicted_LDADD = $(VMM_LIBS)
 tests_unit_walk_evicted_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_get
 tests_unit_sink_lines_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

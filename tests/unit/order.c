@@ -157,7 +157,7 @@ static void test_cache(void)
 	is_left(&vm, 0, 128, NR_CLEAN, NR_ANON - 16,
 		"only the rest is taken from it: free memory, and 16 pages more");
 	s = stats_of(&vm);
-	is_int(s.reclaim.nr_cache_asked, NR_CLEAN, "it is counted");
+	is_int(s.reclaim.nr_cache_requested, NR_CLEAN, "it is counted");
 	is_int(s.memory.nr_idle_clean, NR_CLEAN,
 	       "and so is what it could drop");
 
@@ -236,7 +236,7 @@ static void test_deaf(void)
 	wait_scans(&vm, 6);
 	ok(given.nr_calls, "a guest is asked that does not listen");
 	is_left(&vm, 0, 112, NR_CLEAN, 0, "and nobody waits for it");
-	is_int(stats_of(&vm).reclaim.nr_cache_asked, 0,
+	is_int(stats_of(&vm).reclaim.nr_cache_requested, 0,
 	       "what was not heard counts not");
 	vm_stop(&vm);
 }
@@ -385,11 +385,12 @@ static void test_psi(void)
 	vm_start(&vm, 0);
 	change(&vm, "target=1M,psi=20");
 	wait_scans(&vm, 4);
-	ok(stats_of(&vm).reclaim.held_by_psi, "a guest under pressure is seen");
+	ok(stats_of(&vm).reclaim.throttled_by_psi,
+	   "a guest under pressure is seen");
 	is_int(resident(&vm, 0, NR - 1), 256, "its target is pursued, if slower");
 	change(&vm, "psi=off");
 	wait_scans(&vm, 3);
-	ok(!stats_of(&vm).reclaim.held_by_psi, "psi=off: it is not asked");
+	ok(!stats_of(&vm).reclaim.throttled_by_psi, "psi=off: it is not asked");
 	vm_stop(&vm);
 }
 
@@ -399,20 +400,20 @@ static void test_held(void)
 	struct vm vm;
 
 	vm_prepare(&vm, HOT);
-	guest_mem_hold(vm.mem, GPA(300 * PAGE + 4000), 2 * PAGE);
-	guest_mem_hold(vm.mem, GPA(310 * PAGE), 1);
-	guest_mem_hold(vm.mem, GPA(310 * PAGE), 16);
-	guest_mem_hold(vm.mem, GPA(UINT64_MAX - 3), 100);
-	guest_mem_hold(vm.mem, GPA(NR * PAGE), 100);
+	guest_mem_pin(vm.mem, GPA(300 * PAGE + 4000), 2 * PAGE);
+	guest_mem_pin(vm.mem, GPA(310 * PAGE), 1);
+	guest_mem_pin(vm.mem, GPA(310 * PAGE), 16);
+	guest_mem_pin(vm.mem, GPA(UINT64_MAX - 3), 100);
+	guest_mem_pin(vm.mem, GPA(NR * PAGE), 100);
 	vm_start(&vm, 1);
 	wait_scans(&vm, 6);
 	is_int(resident(&vm, NR_HOT, NR - 1), 4, "what a device holds stays");
-	guest_mem_release(vm.mem, GPA(300 * PAGE + 4000), 2 * PAGE);
-	guest_mem_release(vm.mem, GPA(310 * PAGE), 1);
+	guest_mem_unpin(vm.mem, GPA(300 * PAGE + 4000), 2 * PAGE);
+	guest_mem_unpin(vm.mem, GPA(310 * PAGE), 1);
 	wait_scans(&vm, 4);
 	is_int(resident(&vm, NR_HOT, NR - 1), 1, "until all have let go of it");
-	guest_mem_release(vm.mem, GPA(310 * PAGE), 1);
-	guest_mem_release(vm.mem, GPA(310 * PAGE), 1);
+	guest_mem_unpin(vm.mem, GPA(310 * PAGE), 1);
+	guest_mem_unpin(vm.mem, GPA(310 * PAGE), 1);
 	wait_scans(&vm, 4);
 	is_int(resident(&vm, NR_HOT, NR - 1), 0, "and then it goes");
 	vm_stop(&vm);

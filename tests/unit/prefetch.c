@@ -306,7 +306,7 @@ static int stay_evict(struct reclaim_sink *s, const struct gfn_range *r,
 {
 	for (size_t i = 0; i < nr; i++)
 		for (uint64_t g = r[i].start.v; g < r[i].start.v + r[i].nr; g++)
-			guest_mem_set_away(mem, GFN(g), true);
+			guest_mem_set_evicted(mem, GFN(g), true);
 	return 0;
 }
 
@@ -315,7 +315,7 @@ static int stay_prefetch(struct reclaim_sink *s, const struct gfn_range *r,
 {
 	for (size_t i = 0; i < nr; i++)
 		for (uint64_t g = r[i].start.v; g < r[i].start.v + r[i].nr; g++)
-			guest_mem_set_away(mem, GFN(g), false);
+			guest_mem_set_evicted(mem, GFN(g), false);
 	return 0;
 }
 
@@ -343,7 +343,9 @@ static void on_scan_stays(const struct engine_stats *s, void *arg)
 static void test_promotion(void)
 {
 	static const struct reclaim_sink_ops ops = {
-		.name = "stay", .stays_usable = true, .evict = stay_evict,
+		.name = "stay",
+		.accessible_in_place = true,
+		.evict = stay_evict,
 		.prefetch = stay_prefetch,
 	};
 	struct reclaim_sink sink = { .ops = &ops };
@@ -366,8 +368,8 @@ static void test_promotion(void)
 	for (uint64_t i = 0; i < NR; i++)
 		memset(at(i), i + 1, PAGE);
 	memset(guest_mem_ptr(mem, GPA((ALL - 1) * PAGE), PAGE), 1, PAGE);
-	guest_mem_set_away(mem, GFN(0), false);
-	guest_mem_away_stays(mem, true);
+	guest_mem_set_evicted(mem, GFN(0), false);
+	guest_mem_set_accessible_in_place(mem, true);
 	config.mem = mem;
 	config.view = view;
 	config.source = source;
@@ -380,8 +382,8 @@ static void test_promotion(void)
 	engine_free(engine);
 	is_int(s.reclaim.nr_evicted, NR,
 	       "pages that stay usable: all are evicted");
-	ok(s.prefetch.nr_promoted == 2 && !guest_mem_is_away(mem, GFN(5)) &&
-		   !guest_mem_is_away(mem, GFN(9)),
+	ok(s.prefetch.nr_promoted == 2 && !guest_mem_is_evicted(mem, GFN(5)) &&
+		   !guest_mem_is_evicted(mem, GFN(9)),
 	   "what was used is asked back, "
 	   "what could not be looked at is not: %llu",
 	   (unsigned long long)s.prefetch.nr_promoted);

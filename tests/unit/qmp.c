@@ -167,17 +167,18 @@ static void test_late_motion(void)
 {
 	struct monitor m;
 	struct qmp *qmp = begin(&m, serve_late, -1);
-	enum qemu_motion motion = QEMU_LEAVES;
+	enum qemu_migration migration = QEMU_MIGRATION_OUTGOING;
 	char why[256] = "";
 	int rc;
 
-	is_int(qemu_guest_motion(qmp, &motion, why, sizeof(why)), -ETIMEDOUT,
-	       "a guest that migrates, and no answer");
+	is_int(qemu_guest_migration(qmp, &migration, why, sizeof(why)),
+	       -ETIMEDOUT, "a guest that migrates, and no answer");
 	do
-		rc = qemu_guest_motion(qmp, &motion, why, sizeof(why));
+		rc = qemu_guest_migration(qmp, &migration, why, sizeof(why));
 	while (rc == -ETIMEDOUT);
 	is_int(rc, 0, "later there is one");
-	is_int(motion, QEMU_LEAVES, "and the guest still migrates");
+	is_int(migration, QEMU_MIGRATION_OUTGOING,
+	       "and the guest still migrates");
 	end(&m, qmp);
 }
 

@@ -143,7 +143,7 @@ static void check_zeros(const char *name, const char *what)
 
 	ok(has_number(&w, G, 0), "%s: %s: it reads as zeros", name, what);
 	ok(!s.store.nr_pages && !s.nr_waiting &&
-	   !guest_mem_is_away(w.mem, GFN(G)),
+	   !guest_mem_is_evicted(w.mem, GFN(G)),
 	   "%s: %s: the store has nothing", name, what);
 	set_number(&w, G, 2);
 	ok(world_evict(&w, G, 1) == 1 && has_number(&w, G, 2),

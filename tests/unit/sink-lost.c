@@ -170,10 +170,10 @@ static void check_residency(uint64_t gfn, const char *name)
 static int rc_of_hold(uint64_t gfn)
 {
 	void *page;
-	int rc = guest_mem_hold_page(w.mem, GFN(gfn), &page);
+	int rc = guest_mem_pin_page(w.mem, GFN(gfn), &page);
 
 	if (!rc)
-		guest_mem_release_page(w.mem, GFN(gfn));
+		guest_mem_unpin_page(w.mem, GFN(gfn));
 	return rc;
 }
 
@@ -261,7 +261,7 @@ static void test_prefetch(enum guest_mem_backing backing, const char *name)
 	open_damaged(backing, true);
 	is_int(world_prefetch(&w, 40, NR_PAGES - 40), -EBADMSG,
 	       "damaged pages are asked for");
-	ok(!guest_mem_is_away(w.mem, GFN(NR_PAGES - 1)) &&
+	ok(!guest_mem_is_evicted(w.mem, GFN(NR_PAGES - 1)) &&
 	   has_number(&w, NR_PAGES - 1, NR_PAGES),
 	   "%s: the others come back", name);
 	start_victim(&v, 40, false);

@@ -83,20 +83,21 @@ static void check_look(struct reclaim_sink *sink)
 
 	ok(nr_asked <= nr / 2, "to open it asks where %llu of %llu pages are",
 	   (unsigned long long)nr_asked, (unsigned long long)nr);
-	if (!sink->ops->find_away)
+	if (!sink->ops->find_evicted)
 		return;
 	sink->stopping = &stopping;
 	nr_asked = 0;
 	stop_after = 1;
-	is_int(sink->ops->find_away(sink), -ECANCELED, "a stop ends the look");
+	is_int(sink->ops->find_evicted(sink), -ECANCELED,
+	       "a stop ends the look");
 	ok(nr_asked && nr_asked <= 512, "after %llu pages",
 	   (unsigned long long)nr_asked);
 	stopping = false;
 	stop_after = UINT64_MAX;
-	is_int(sink->ops->find_away(sink), 0, "it goes on");
+	is_int(sink->ops->find_evicted(sink), 0, "it goes on");
 	ok(nr_asked <= nr, "with what was not looked at");
 	nr_asked = 0;
-	ok(!sink->ops->find_away(sink) && !nr_asked, "and is done once");
+	ok(!sink->ops->find_evicted(sink) && !nr_asked, "and is done once");
 }
 
 static uint64_t nr_away(uint64_t from, uint64_t end)
@@ -104,7 +105,7 @@ static uint64_t nr_away(uint64_t from, uint64_t end)
 	uint64_t nr = 0;
 
 	for (uint64_t g = from; g < end; g++)
-		nr += guest_mem_is_away(mem, GFN(g));
+		nr += guest_mem_is_evicted(mem, GFN(g));
 	return nr;
 }
 

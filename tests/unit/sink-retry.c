@@ -131,8 +131,8 @@ static void ask_twice(void *arg, unsigned int shard, gfn_t gfn)
 	struct guest_faults *faults = __atomic_load_n(&asked,
 						      __ATOMIC_ACQUIRE);
 
-	guest_faults_again(faults, shard, 3600 * NSEC_PER_SEC);
-	guest_faults_again(faults, shard, 0);
+	guest_faults_retry_after(faults, shard, 3600 * NSEC_PER_SEC);
+	guest_faults_retry_after(faults, shard, 0);
 	guest_faults_zero(faults, gfn);
 }
 
@@ -150,7 +150,7 @@ static bool was_called_again(void *arg)
 static void test_again(void)
 {
 	static const struct guest_faults_ops ops = {
-		.missing = ask_twice, .again = on_again,
+		.missing = ask_twice, .retry = on_again,
 	};
 	struct guest_faults *faults;
 	char why[256];
@@ -280,7 +280,7 @@ static void hold_until_due(uint64_t key)
 	case HOLD:
 		/* More than what those that are served quickly may take. */
 		usleep(50000);
-		while (clock_now_ns() < sh->again_ns)
+		while (clock_now_ns() < sh->retry_ns)
 			usleep(1000);
 		set_stage(WAIT_FOR_TURN);
 		break;

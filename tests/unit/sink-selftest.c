@@ -55,7 +55,7 @@ static int fake_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		page[VMM_PAGE_SIZE - 1] ^= 0x40;
 	res->tried += nr_asked;
 	/* One that looks finds all young the first time. */
-	if (!sink->ops->looks || nr_calls % 2 == 0)
+	if (!sink->ops->rechecks_accessed || nr_calls % 2 == 0)
 		res->evicted += plan.nr_evicted;
 	return plan.evict_err;
 }
@@ -72,7 +72,7 @@ static const struct reclaim_sink_ops fake_ops = {
 };
 
 static const struct reclaim_sink_ops looking_ops = {
-	.name = "looking", .looks = true, .open = fake_open,
+	.name = "looking", .rechecks_accessed = true, .open = fake_open,
 	.evict = fake_evict, .close = fake_close,
 };
 

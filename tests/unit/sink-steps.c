@@ -308,8 +308,8 @@ static void test_drop_fails(enum guest_mem_backing backing, const char *name)
 	__atomic_store_n(&kept_gfn, G + 3, __ATOMIC_RELEASE);
 	is_int(world_evict(&w, G, 6), 5, "one of six can't be dropped");
 	ok(world_stats(&w).store.nr_pages == 5 &&
-	   !guest_mem_is_away(w.mem, GFN(G + 3)) &&
-	   guest_mem_is_away(w.mem, GFN(G + 4)),
+	   !guest_mem_is_evicted(w.mem, GFN(G + 3)) &&
+	   guest_mem_is_evicted(w.mem, GFN(G + 4)),
 	   "%s: it stays, the others are in the store", name);
 	__atomic_store_n(&kept_gfn, 0, __ATOMIC_RELEASE);
 	set_number(&w, G + 3, 0x33);

@@ -416,25 +416,25 @@ static void test_caps(void)
 	json_decref(j);
 }
 
-static void test_patience(void)
+static void test_job_limit(void)
 {
 	struct stat_server_config config = { .mem = mem, .view = view };
 	atomic_bool stopping = false;
-	struct stat_patience p = { .stopping = &stopping,
-				   .cpu_end_ns = UINT64_MAX };
+	struct stat_job_limit p = { .stopping = &stopping,
+				    .cpu_end_ns = UINT64_MAX };
 	unsigned int status = 200;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		tap_bail("no sockets");
 	p.fd = pair[0];
-	is_int(stat_patience_left(NULL), 0, "without a limit there is none");
-	is_int(stat_patience_left(&p), 0, "somebody waits");
+	is_int(stat_job_limit_check(NULL), 0, "without a limit there is none");
+	is_int(stat_job_limit_check(&p), 0, "somebody waits");
 	shutdown(pair[1], SHUT_WR);
-	is_int(stat_patience_left(&p), 0, "also one that has said all");
+	is_int(stat_job_limit_check(&p), 0, "also one that has said all");
 	p.cpu_end_ns = 0;
-	is_int(stat_patience_left(&p), -ETIME, "it took too long");
-	config.patience = &p;
+	is_int(stat_job_limit_check(&p), -ETIME, "it took too long");
+	config.job_limit = &p;
 	ok(!stat_inspect_processes(&config, &status, why, sizeof(why)) &&
 	   status == 503, "who looks at processes ends then: %s", why);
 	status = 200;
@@ -442,11 +442,11 @@ static void test_patience(void)
 				 sizeof(why)) && status == 503, "or at one");
 	p.cpu_end_ns = UINT64_MAX;
 	close(pair[1]);
-	is_int(stat_patience_left(&p), -ECANCELED, "nobody waits any more");
+	is_int(stat_job_limit_check(&p), -ECANCELED, "nobody waits any more");
 	close(pair[0]);
 	p.fd = -1;
 	atomic_store(&stopping, true);
-	is_int(stat_patience_left(&p), -ECANCELED, "the server stops");
+	is_int(stat_job_limit_check(&p), -ECANCELED, "the server stops");
 }
 
 /* --- the end ------------------------------------------------------------------ */
@@ -542,7 +542,7 @@ int main(void)
 	test_pipelining();
 	test_long();
 	test_caps();
-	test_patience();
+	test_job_limit();
 	idle = connect_client();
 	ok(ends(idle), "a client that says nothing is left in the end");
 	close(idle);

@@ -29,8 +29,8 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 /* As the requests do it: what is due is written at once. */
 static unsigned int lines(struct health *h, const char *text)
 {
-	if (health_has_news(h))
-		health_say(h);
+	if (health_has_unlogged(h))
+		health_log(h);
 	return count_lines(text);
 }
 
@@ -119,8 +119,8 @@ static void test_stall(void)
 	is_int(lines(h, "disk has not answered a write for 1.0 s"), 1,
 	       "four requests have no answer: one line");
 	is_int(lines(h, "has not answered"), 1, "no other");
-	health_answers(h);
-	health_answers(h);
+	health_responds(h);
+	health_responds(h);
 	is_int(lines(h, "disk answers again"), 1, "it answers: one line");
 	health_is_late(h);
 	health_late(h, HEALTH_READ, NSEC_PER_SEC);
@@ -130,7 +130,7 @@ static void test_stall(void)
 	health_is_late(h);
 	is_int(lines(h, "has not answered a read for 62"), 1,
 	       "which lasts: one more");
-	health_answers(h);
+	health_responds(h);
 	is_int(lines(h, "disk answers again"), 2, "and one more");
 	health_put(h);
 }

@@ -271,12 +271,12 @@ static void test_host(void)
 
 static struct top_ui ui;
 
-static enum top_wish press(struct top_model *m, struct top_action *a,
-			   const char *keys)
+static enum top_request press(struct top_model *m, struct top_action *a,
+			      const char *keys)
 {
 	for (; *keys; keys++)
 		*a = top_ui_key(&ui, m, *keys);
-	return a->wish;
+	return a->request;
 }
 
 static void test_keys(void)
@@ -354,7 +354,7 @@ static void test_processes(void)
 	char line[TOP_LINE];
 
 	add(&m, "a", 30);
-	is_int(press(&m, &a, "\n"), TOP_ASK_PROCESSES, "Enter asks");
+	is_int(press(&m, &a, "\n"), TOP_REQUEST_PROCESSES, "Enter asks");
 	ok(ui.view == TOP_PROCESSES && !ui.has_procs &&
 	   !strcmp(a.socket, "/run/a.sock"), "for this guest's");
 	ui.page_rows = 2;
@@ -379,7 +379,7 @@ static void test_processes(void)
 	top_ui_key(&ui, &m, TOP_KEY_HOME);
 	is_int(ui.first, 0, "Home the first");
 	press(&m, &a, "R");
-	is_int(press(&m, &a, "c"), TOP_ASK_PROCESSES, "c asks again");
+	is_int(press(&m, &a, "c"), TOP_REQUEST_PROCESSES, "c asks again");
 	top_ui_processes(&ui, j, NULL);
 	ok(ui.procs.nr == 2 && ui.procs.procs[0].nr == 2 &&
 	   ui.procs.procs[0].resident == 9 * 4096 &&

@@ -277,7 +277,7 @@ static void test_balloon(struct vm *vm)
 	/* A turn has the lock, and may wait for a page of the guest's. */
 	virtio_device_lock(d.dev);
 	virtio_balloon_set_target(balloon, 100 * 4096);
-	is_int(virtio_balloon_cycle(balloon, 4096), -EBUSY,
+	is_int(virtio_balloon_inflate_and_deflate(balloon, 4096), -EBUSY,
 	       "balloon: a cycle waits for no turn");
 	virtio_device_unlock(d.dev);
 	ok(driver_wait(&d, driver_read(&d, VIRTIO_MMIO_CONFIG) == 100) &&

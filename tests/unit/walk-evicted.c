@@ -26,7 +26,7 @@
 #define A 0x20u
 
 static struct view *view;
-static uint64_t *young, *looked;
+static uint64_t *young, *examined;
 static bool hangs;		/* atomic */
 static uint64_t nr_reads;	/* atomic */
 
@@ -84,16 +84,16 @@ static void tell(void)
 static void harvest(uint64_t first, uint64_t nr)
 {
 	bitmap_clear_range(young, 0, FRAMES);
-	bitmap_clear_range(looked, 0, FRAMES);
+	bitmap_clear_range(examined, 0, FRAMES);
 	if (guest_harvest(view, (struct gfn_range){ GFN(first), nr }, young,
-			  looked, NULL))
+			  examined, NULL))
 		tap_bail("no harvest");
 }
 
 /* '?' not known, 'y' used, 'o' not used */
 static char state(uint64_t gfn)
 {
-	return !bitmap_test(looked, gfn) ? '?' :
+	return !bitmap_test(examined, gfn) ? '?' :
 	       bitmap_test(young, gfn) ? 'y' : 'o';
 }
 
@@ -114,7 +114,7 @@ static int look(uint64_t addr)
 	int rc;
 
 	view_rdlock(view);
-	rc = view_look(view, rmap_mm_find(view_map(view), 7), addr, &e);
+	rc = view_lookup_pte(view, rmap_mm_find(view_map(view), 7), addr, &e);
 	view_unlock(view);
 	return rc;
 }
@@ -150,7 +150,7 @@ static void test_away(uint64_t gfn)
 
 static bool is_back(void *arg)
 {
-	return !guest_mem_is_away(w.mem, GFN(*(uint64_t *)arg));
+	return !guest_mem_is_evicted(w.mem, GFN(*(uint64_t *)arg));
 }
 
 /* A touch reads it back, with its bits. */
@@ -177,20 +177,20 @@ static void test_held(void)
 {
 	void *p;
 
-	is_int(guest_mem_hold_page(w.mem, GFN(300), &p), 0, "a page is held");
+	is_int(guest_mem_pin_page(w.mem, GFN(300), &p), 0, "a page is held");
 	ok(p == (void *)words_at(&w, 300), "and had");
 	set_number(&w, 300, 3);
 	is_int(world_evict(&w, 299, 3), 2,
 	       "it is not evicted, those around it are");
-	ok(!guest_mem_is_away(w.mem, GFN(300)) && has_number(&w, 300, 3),
+	ok(!guest_mem_is_evicted(w.mem, GFN(300)) && has_number(&w, 300, 3),
 	   "it is what it was");
 	is_int(world_stats(&w).store.nr_pages, 2, "and not in the store");
-	guest_mem_release_page(w.mem, GFN(300));
+	guest_mem_unpin_page(w.mem, GFN(300));
 	is_int(world_evict(&w, 300, 1), 1, "not held any more it is");
-	is_int(guest_mem_hold_page(w.mem, GFN(300), &p), -EAGAIN,
+	is_int(guest_mem_pin_page(w.mem, GFN(300), &p), -EAGAIN,
 	       "and then can't be held");
-	ok(!guest_mem_is_held(w.mem, GFN(300)), "nor is it");
-	is_int(guest_mem_hold_page(w.mem, GFN(FRAMES), &p), -EFAULT,
+	ok(!guest_mem_is_pinned(w.mem, GFN(300)), "nor is it");
+	is_int(guest_mem_pin_page(w.mem, GFN(FRAMES), &p), -EFAULT,
 	       "beyond RAM there is none");
 }
 
@@ -201,11 +201,11 @@ static void test_slow_memory(void)
 	void *p;
 
 	if (guest_mem_new(&mem, 2 * MIB, GUEST_MEM_ANON) ||
-	    guest_mem_set_away(mem, GFN(3), true))
+	    guest_mem_set_evicted(mem, GFN(3), true))
 		tap_bail("no memory");
-	is_int(guest_mem_hold_page(mem, GFN(3), &p), -EAGAIN, "away");
-	guest_mem_away_stays(mem, true);
-	is_int(guest_mem_hold_page(mem, GFN(3), &p), 0,
+	is_int(guest_mem_pin_page(mem, GFN(3), &p), -EAGAIN, "away");
+	guest_mem_set_accessible_in_place(mem, true);
+	is_int(guest_mem_pin_page(mem, GFN(3), &p), 0,
 	       "away in slower memory: it can be read");
 	guest_mem_free(mem);
 }
@@ -216,7 +216,7 @@ int main(void)
 	signal(SIGALRM, on_alarm);
 	alarm(600);
 	young = bitmap_new(FRAMES);
-	looked = bitmap_new(FRAMES);
+	examined = bitmap_new(FRAMES);
 	for (size_t i = 0; i < NR_BACKINGS; i++) {
 		printf("# %s\n", backings[i].name);
 		world_open(&w, FRAMES * VMM_PAGE_SIZE, backings[i].backing,
@@ -238,6 +238,6 @@ int main(void)
 	}
 	test_slow_memory();
 	free(young);
-	free(looked);
+	free(examined);
 	return tap_done();
 }

@@ -36,21 +36,21 @@
  * Beyond the limit: what is read until the count is looked at again.  A bit is
  * cleared in the last table, which is read once more.
  */
-#define MOST (WALK_PAGE_INS + WALK_LOOKS_EACH * (LEVELS + 1))
+#define MOST (WALK_PAGE_INS + WALK_CHECKS_EACH * (LEVELS + 1))
 
 static struct guest_mem *mem;
 static struct view *view;
 static bool swapped;
 static uint64_t nr_read, in_hold, most_in_hold;
 
-int __real_guest_mem_hold_page(struct guest_mem *m, gfn_t gfn, void **page);
-int __wrap_guest_mem_hold_page(struct guest_mem *m, gfn_t gfn, void **page);
-int __wrap_guest_mem_hold_page(struct guest_mem *m, gfn_t gfn, void **page)
+int __real_guest_mem_pin_page(struct guest_mem *m, gfn_t gfn, void **page);
+int __wrap_guest_mem_pin_page(struct guest_mem *m, gfn_t gfn, void **page);
+int __wrap_guest_mem_pin_page(struct guest_mem *m, gfn_t gfn, void **page)
 {
 	nr_read++;
 	if (++in_hold > most_in_hold)
 		most_in_hold = in_hold;
-	return __real_guest_mem_hold_page(m, gfn, page);
+	return __real_guest_mem_pin_page(m, gfn, page);
 }
 
 int __real_getrusage(int who, struct rusage *usage);
@@ -189,8 +189,9 @@ static void test_between(void)
 	set_accessed();
 	view_rdlock(view);
 	/* One look before: those that clear are the even ones from now on. */
-	if (view_look(view, rmap_mm_find(view_map(view), 1), BASE, &entry))
-		tap_bail("view_look");
+	if (view_lookup_pte(view, rmap_mm_find(view_map(view), 1), BASE,
+			    &entry))
+		tap_bail("view_lookup_pte");
 	nr = referenced(FIRST).nr_referenced;
 	view_unlock(view);
 	is_int(in_memory(FIRST).nr_referenced, NR_MMS - nr + 1,
@@ -209,10 +210,11 @@ static void test_engine_hold(bool in_swap, uint64_t most)
 	fair_lock_init(&e.lock);
 	begin(in_swap);
 	set_accessed();
-	hold_begin(&e);
-	for (uint64_t i = 0; i < NR_KEPT && hold_spend(&e, HOLD_WALK); i++)
+	lock_hold_begin(&e);
+	for (uint64_t i = 0;
+	     i < NR_KEPT && lock_hold_charge(&e, LOCK_HOLD_WALK); i++)
 		nr_seen += referenced(FIRST + i).nr_referenced > 0;
-	hold_end(&e);
+	lock_hold_end(&e);
 	ok(most_in_hold <= most && nr_read > most,
 	   "%s: %u frames: %llu tables are read, %llu in a hold, at most %llu",
 	   in_swap ? "in swap" : "in memory", NR_KEPT,
@@ -226,21 +228,21 @@ static void test_harvest(void)
 {
 	const struct gfn_range range = { GFN(FIRST), NR_KEPT };
 	uint64_t *young = bitmap_new(BITMAP_WORDS(FRAMES));
-	uint64_t *looked = bitmap_new(BITMAP_WORDS(FRAMES));
+	uint64_t *examined = bitmap_new(BITMAP_WORDS(FRAMES));
 	unsigned int nr_young = 0;
 
-	if (!young || !looked)
+	if (!young || !examined)
 		tap_bail("no memory");
 	begin(true);
 	set_accessed();
-	guest_harvest(view, range, young, looked, NULL);
+	guest_harvest(view, range, young, examined, NULL);
 	for (uint64_t g = FIRST; g < FIRST + NR_KEPT; g++)
 		nr_young += bitmap_test(young, g);
 	ok(most_in_hold <= MOST && nr_young == NR_KEPT,
 	   "a harvest of %u frames: %u young, at most %llu tables in a hold",
 	   NR_KEPT, nr_young, (unsigned long long)most_in_hold);
 	free(young);
-	free(looked);
+	free(examined);
 }
 
 int main(void)
@@ -254,7 +256,7 @@ int main(void)
 	test_engine_hold(true, MOST);
 	/* Looks of one walk more, which clears all bits that it finds. */
 	test_engine_hold(false,
-			 (WALK_LOOKS + 2 * NR_MMS) * (LEVELS + 1));
+			 (WALK_CHECKS + 2 * NR_MMS) * (LEVELS + 1));
 	test_harvest();
 	view_free(view);
 	guest_mem_free(mem);

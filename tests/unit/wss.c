@@ -106,7 +106,7 @@ static void test_estimate(void)
 {
 	static const struct wss_pages pages = {
 		.by_age = { 100, 50, 20, 10 },
-		.by_proven_age = { 80, 40, 30, 20, 10 },
+		.by_observed_age = { 80, 40, 30, 20, 10 },
 		.by_least = { 60, 40, 30, 20, 10 },
 	};
 	struct wss_window w = { .certain = 1, .likely = 2, .possible = 3 };
@@ -132,7 +132,7 @@ static void test_proof(void)
 {
 	static const struct {
 		const char *history;
-		unsigned int age, proven;
+		unsigned int age, observed;
 	} t[] = {
 		{ "y", 0, 0 },
 		{ "y..", 2, 2 },
@@ -164,11 +164,11 @@ static void test_proof(void)
 		if (frame_table_init(&table, 64))
 			tap_bail("no memory");
 		for (const char *h = t[i].history; *h; h++) {
-			struct frame_look l = {
+			struct frame_observation l = {
 				.resident = strchr("ya.", *h) != NULL,
 				.swapped = *h == 's',
 				.young = *h == 'y' || *h == 'a',
-				.proven = *h == 'y',
+				.observed = *h == 'y',
 			};
 
 			if (*h == 'E')
@@ -179,10 +179,10 @@ static void test_proof(void)
 				frame_observe(&table, 3, &l, ++scan, 2);
 		}
 		ok(frame_age(&table, 3, scan) == t[i].age &&
-		   frame_proven_age(&table, 3, scan) == t[i].proven,
+		   frame_observed_age(&table, 3, scan) == t[i].observed,
 		   "%s: age %u, proven %u", t[i].history,
 		   frame_age(&table, 3, scan),
-		   frame_proven_age(&table, 3, scan));
+		   frame_observed_age(&table, 3, scan));
 		frame_table_destroy(&table);
 	}
 }

@@ -27,8 +27,8 @@ struct seen {
 	unsigned int hot, cold, windows;
 };
 
-static int look(struct access_source *src, struct tiny_vm *vm,
-		struct seen *seen)
+static int run_window(struct access_source *src, struct tiny_vm *vm,
+		      struct seen *seen)
 {
 	const struct gfn_range range = tiny_vm_range(vm);
 	const uint64_t cold = range.start.v + 100, hot = range.start.v + 200;
@@ -79,7 +79,7 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 	if (!err)
 		err = ops->open(&src, &target, why, len);
 	if (!err) {
-		err = look(src, vm, &seen);
+		err = run_window(src, vm, &seen);
 		if (err == -ENODATA)
 			snprintf(why, len, "self-test: in %u windows a page in "
 				 "use looked young %u times, an unused one %u "

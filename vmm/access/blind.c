@@ -13,8 +13,8 @@
 #include "vmm/access/sources.h"
 #include "vmm/util/bitmap.h"
 
-static int blind_probe(const struct access_target *target, char *why,
-		       size_t len)
+static int age_only_probe(const struct access_target *target, char *why,
+			  size_t len)
 {
 	(void)target;
 	(void)why;
@@ -22,8 +22,9 @@ static int blind_probe(const struct access_target *target, char *why,
 	return 0;
 }
 
-static int blind_open(struct access_source **srcp,
-		      const struct access_target *target, char *why, size_t len)
+static int age_only_open(struct access_source **srcp,
+			 const struct access_target *target, char *why,
+			 size_t len)
 {
 	struct access_source *src = calloc(1, sizeof(*src));
 
@@ -33,7 +34,7 @@ static int blind_open(struct access_source **srcp,
 	if (!src)
 		return -ENOMEM;
 	*src = (struct access_source){
-		.ops = &access_source_blind,
+		.ops = &access_source_age_only,
 		.granule_pages = 1,
 		.lossy = true,
 		.cost = ACCESS_COST_WALK,
@@ -42,33 +43,33 @@ static int blind_open(struct access_source **srcp,
 	return 0;
 }
 
-static int blind_arm(struct access_source *src, struct gfn_range range)
+static int age_only_arm(struct access_source *src, struct gfn_range range)
 {
 	(void)src;
 	(void)range;
 	return 0;
 }
 
-static int blind_harvest(struct access_source *src, struct gfn_range range,
-			 uint64_t *young)
+static int age_only_harvest(struct access_source *src, struct gfn_range range,
+			    uint64_t *young)
 {
 	(void)src;
 	bitmap_clear_range(young, range.start.v, range.start.v + range.nr);
 	return 0;
 }
 
-static void blind_close(struct access_source *src)
+static void age_only_close(struct access_source *src)
 {
 	free(src);
 }
 
-const struct access_source_ops access_source_blind = {
+const struct access_source_ops access_source_age_only = {
 	.name = "blind",
 	.what = "nothing is looked at",
 	.by_name_only = "looks at nothing",
-	.probe = blind_probe,
-	.open = blind_open,
-	.arm = blind_arm,
-	.harvest = blind_harvest,
-	.close = blind_close,
+	.probe = age_only_probe,
+	.open = age_only_open,
+	.arm = age_only_arm,
+	.harvest = age_only_harvest,
+	.close = age_only_close,
 };

@@ -17,7 +17,7 @@ struct fake {
 	uint64_t **windows;		/* owned, and so is each */
 	size_t nr_windows, current;
 	uint64_t *accessed;		/* owned: simulated accessed bits */
-	uint64_t *blind, *guessed;	/* owned: unscanned; assumed */
+	uint64_t *unseen, *guessed;	/* owned: unscanned; assumed */
 	int fail_err;
 	unsigned int nr_fail, nr_harvests;
 };
@@ -125,7 +125,7 @@ static void fake_close(struct access_source *src)
 		free(fake->windows[i]);
 	free(fake->windows);
 	free(fake->accessed);
-	free(fake->blind);
+	free(fake->unseen);
 	free(fake->guessed);
 	free(fake);
 }
@@ -145,9 +145,9 @@ int access_fake_open(struct access_source **srcp, const char *trace,
 	};
 	fake->nr_frames = nr_frames;
 	fake->accessed = bitmap_new(nr_frames);
-	fake->blind = bitmap_new(nr_frames);
+	fake->unseen = bitmap_new(nr_frames);
 	fake->guessed = bitmap_new(nr_frames);
-	err = fake->accessed && fake->blind && fake->guessed ?
+	err = fake->accessed && fake->unseen && fake->guessed ?
 		      parse_trace(fake, trace, why, len) : -ENOMEM;
 	if (err) {
 		fake_close(&fake->base);
@@ -170,7 +170,7 @@ void access_fake_assume(struct access_source *src, struct gfn_range range)
 {
 	struct fake *fake = (struct fake *)src;
 
-	bitmap_set_range(fake->blind, range.start.v,
+	bitmap_set_range(fake->unseen, range.start.v,
 			 range.start.v + range.nr);
 }
 
@@ -227,10 +227,11 @@ static int fake_harvest(struct access_source *src, struct gfn_range range,
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
 		uint64_t mask = bitmap_word_mask(w, start, end);
 
-		fake->guessed[w] = (fake->guessed[w] & ~mask) |
-				   (fake->blind[w] & ~fake->accessed[w] & mask);
+		fake->guessed[w] =
+			(fake->guessed[w] & ~mask) |
+			(fake->unseen[w] & ~fake->accessed[w] & mask);
 		young[w] = (young[w] & ~mask) |
-			   ((fake->accessed[w] | fake->blind[w]) & mask);
+			   ((fake->accessed[w] | fake->unseen[w]) & mask);
 		fake->accessed[w] &= ~mask;
 	}
 	return 0;

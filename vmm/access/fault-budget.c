@@ -229,7 +229,8 @@ int fault_budget_harvest(struct fault_budget *b,
 		struct gfn_range group = { GFN(g), next - g };
 
 		rc = access_is_stopping(src) ?
-			     -ECANCELED : b->ops->look(b->ctx, group, young);
+			     -ECANCELED :
+			     b->ops->read_accessed(b->ctx, group, young);
 		whole_chunks(group, &first, &last);
 		if (!rc && first < last)
 			rc = arm_group(b, first, last, young, &left);

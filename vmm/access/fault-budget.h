@@ -25,7 +25,8 @@
 /* How a source arms memory and reads the marks.  0 or -errno. */
 struct fault_budget_ops {
 	/* Sets the bit of each marked frame of the range, clears the others. */
-	int (*look)(void *ctx, struct gfn_range range, uint64_t *marked);
+	int (*read_accessed)(void *ctx, struct gfn_range range,
+			     uint64_t *marked);
 	/*
 	 * Arms all pages of the range, with one system call: each call
 	 * interrupts the vCPUs once, whatever its length.

@@ -21,7 +21,7 @@
 struct guest_pte {
 	struct access_source base;	/* first */
 	const struct access_guest *guest;	/* not owned */
-	uint64_t *looked;		/* owned; scanned by the last harvest */
+	uint64_t *examined;		/* owned; scanned by the last harvest */
 };
 
 static int pte_probe(const struct access_target *target, char *why, size_t len)
@@ -38,7 +38,7 @@ static void pte_close(struct access_source *src)
 {
 	struct guest_pte *s = (struct guest_pte *)src;
 
-	free(s->looked);
+	free(s->examined);
 	free(s);
 }
 
@@ -53,8 +53,8 @@ static int pte_open(struct access_source **srcp,
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	s->looked = bitmap_new(guest_mem_nr_frames(target->mem));
-	if (!s->looked) {
+	s->examined = bitmap_new(guest_mem_nr_frames(target->mem));
+	if (!s->examined) {
 		free(s);
 		return -ENOMEM;
 	}
@@ -77,13 +77,13 @@ static int pte_harvest(struct access_source *src, struct gfn_range range,
 	int rc;
 
 	bitmap_clear_range(young, start, end);
-	bitmap_clear_range(s->looked, start, end);
-	rc = s->guest->harvest(s->guest->ctx, range, young, s->looked,
+	bitmap_clear_range(s->examined, start, end);
+	rc = s->guest->harvest(s->guest->ctx, range, young, s->examined,
 			       src->stopping);
 	if (rc)
 		return rc;
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++)
-		young[w] |= bitmap_word_mask(w, start, end) & ~s->looked[w];
+		young[w] |= bitmap_word_mask(w, start, end) & ~s->examined[w];
 	return 0;
 }
 
@@ -92,7 +92,7 @@ static int pte_arm(struct access_source *src, struct gfn_range range)
 	struct guest_pte *s = (struct guest_pte *)src;
 
 	/* The bits found there are discarded. */
-	return s->guest->harvest(s->guest->ctx, range, s->looked, s->looked,
+	return s->guest->harvest(s->guest->ctx, range, s->examined, s->examined,
 				 src->stopping);
 }
 
@@ -104,7 +104,7 @@ static void pte_assumed(struct access_source *src, struct gfn_range range,
 
 	bitmap_clear_range(assumed, start, end);
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++)
-		assumed[w] |= bitmap_word_mask(w, start, end) & ~s->looked[w];
+		assumed[w] |= bitmap_word_mask(w, start, end) & ~s->examined[w];
 }
 
 const struct access_source_ops access_source_guest_pte = {

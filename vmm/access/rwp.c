@@ -141,7 +141,7 @@ static int register_memory(int fd, const struct guest_mem *mem)
 	return 0;
 }
 
-static int look(void *ctx, struct gfn_range range, uint64_t *marked)
+static int read_accessed(void *ctx, struct gfn_range range, uint64_t *marked)
 {
 	struct rwp *r = ctx;
 
@@ -191,7 +191,7 @@ static int protect(void *ctx, struct gfn_range range)
 }
 
 static const struct fault_budget_ops budget_ops = {
-	.look = look,
+	.read_accessed = read_accessed,
 	.arm = protect,
 };
 

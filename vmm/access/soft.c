@@ -109,7 +109,7 @@ static int stop_fault_around(const struct guest_mem *mem)
 	return fd;
 }
 
-static int look(void *ctx, struct gfn_range range, uint64_t *marked)
+static int read_accessed(void *ctx, struct gfn_range range, uint64_t *marked)
 {
 	struct soft *s = ctx;
 
@@ -124,7 +124,7 @@ static int unmap(void *ctx, struct gfn_range range)
 }
 
 static const struct fault_budget_ops budget_ops = {
-	.look = look,
+	.read_accessed = read_accessed,
 	.arm = unmap,
 };
 

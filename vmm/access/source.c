@@ -28,7 +28,7 @@ const struct access_source_ops *const access_sources[] = {
 	&access_source_rwp,
 	&access_source_soft,
 	&access_source_guest_pte,
-	&access_source_blind,
+	&access_source_age_only,
 	NULL,
 };
 

@@ -35,7 +35,7 @@ struct access_guest {
 	 * as soon as *stopping is set (NULL: never), or -errno.
 	 */
 	int (*harvest)(void *ctx, struct gfn_range range, uint64_t *young,
-		       uint64_t *looked, const atomic_bool *stopping);
+		       uint64_t *examined, const atomic_bool *stopping);
 	void *ctx;
 };
 

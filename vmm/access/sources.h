@@ -11,7 +11,7 @@ extern const struct access_source_ops access_source_page_idle;
 extern const struct access_source_ops access_source_rwp;
 extern const struct access_source_ops access_source_soft;
 extern const struct access_source_ops access_source_guest_pte;
-extern const struct access_source_ops access_source_blind;
+extern const struct access_source_ops access_source_age_only;
 
 /*
  * rwp and soft: the default limit of faults per second that they cause in the

@@ -19,7 +19,7 @@
 #define HEADER_IN  "vmm-ages 1 %" SCNu64
 #define MAX_FRAMES UINT64_C(0xfffffffe)
 
-bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr)
+bool attach_ages_sample(struct attach_ages *a, struct engine *e, uint64_t nr)
 {
 	struct engine_stats stats;
 	uint8_t *spare = a->spare;
@@ -38,7 +38,7 @@ bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr)
 	return !engine_get_ages(e, (struct gfn_range){ GFN(0), nr }, spare);
 }
 
-void attach_ages_keep(struct attach_ages *a)
+void attach_ages_commit(struct attach_ages *a)
 {
 	uint8_t *ages = a->ages;
 	uint64_t nr = a->nr;

@@ -28,8 +28,8 @@
 
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
-#define AGAIN_LEAST_S 1		/* doubled after each failure, */
-#define AGAIN_MOST_S  300	/* until one ran for this long */
+#define RESTART_MIN_S 1		/* doubled after each failure, */
+#define RESTART_MAX_S 300	/* until one ran for this long */
 #define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
 #define POLL_MS	      20
 
@@ -47,8 +47,8 @@ struct child {
 	int id;			/* libvirt's domain id; new at each start */
 	pid_t pid;		/* 0: it exited */
 	uint64_t began_ns;
-	uint64_t again_ns;	/* earliest next start; 0 with no pid: never */
-	unsigned int again_s;	/* the delay after the last failure */
+	uint64_t restart_ns;	/* earliest next start; 0 with no pid: never */
+	unsigned int restart_delay_s;	/* the delay after the last failure */
 	bool seen;
 };
 
@@ -60,7 +60,7 @@ struct all {
 	struct child *children;	/* owned */
 	int child_fd;		/* owned: signalfd for SIGCHLD */
 	uint64_t retry_ns;
-	bool stopping, told;
+	bool stopping, notified;
 	struct log_limit limit;
 };
 
@@ -158,8 +158,8 @@ static void see_domain(struct all *a, virDomainPtr dom)
 	if (c->pid)
 		return;
 	if (c->id != id)
-		c->again_s = 0;
-	else if (!c->again_ns || clock_now_ns() < c->again_ns)
+		c->restart_delay_s = 0;
+	else if (!c->restart_ns || clock_now_ns() < c->restart_ns)
 		return;
 	c->id = id;
 	start_child(a, c);
@@ -207,19 +207,20 @@ static void plan_next(struct child *c, int status)
 	uint64_t now = clock_now_ns();
 	bool by_signal = WIFSIGNALED(status);
 
-	c->again_ns = 0;
+	c->restart_ns = 0;
 	if (!by_signal && !WEXITSTATUS(status))
 		return;
-	if (now - c->began_ns >= AGAIN_MOST_S * NSEC_PER_SEC)
-		c->again_s = 0;
-	c->again_s = c->again_s ? c->again_s * 2 : AGAIN_LEAST_S;
-	if (c->again_s > AGAIN_MOST_S)
-		c->again_s = AGAIN_MOST_S;
-	c->again_ns = now + c->again_s * NSEC_PER_SEC;
+	if (now - c->began_ns >= RESTART_MAX_S * NSEC_PER_SEC)
+		c->restart_delay_s = 0;
+	c->restart_delay_s =
+		c->restart_delay_s ? c->restart_delay_s * 2 : RESTART_MIN_S;
+	if (c->restart_delay_s > RESTART_MAX_S)
+		c->restart_delay_s = RESTART_MAX_S;
+	c->restart_ns = now + c->restart_delay_s * NSEC_PER_SEC;
 	log_warn("what served domain %s ended %s %d: starting it again in %u s",
 		 c->uuid, by_signal ? "by signal" : "with status",
 		 by_signal ? WTERMSIG(status) : WEXITSTATUS(status),
-		 c->again_s);
+		 c->restart_delay_s);
 }
 
 static void reap(struct all *a)
@@ -243,7 +244,7 @@ static void reap(struct all *a)
 		c->pid = 0;
 		if (!a->stopping)
 			plan_next(c, status);
-		a->told = true;
+		a->notified = true;
 	}
 }
 
@@ -267,7 +268,7 @@ static int on_domain(virConnectPtr conn, virDomainPtr dom, int event,
 {
 	struct all *a = arg;
 
-	a->told = true;
+	a->notified = true;
 	return 0;
 }
 
@@ -275,11 +276,11 @@ static void on_timer(int timer, void *arg)
 {
 	struct all *a = arg;
 
-	a->told = true;
+	a->notified = true;
 	reap(a);
 }
 
-static void connect_again(struct all *a)
+static void reconnect(struct all *a)
 {
 	bool first = !a->retry_ns;
 	char why[512];
@@ -306,7 +307,7 @@ static void connect_again(struct all *a)
 					 VIR_DOMAIN_EVENT_CALLBACK(on_domain),
 					 a, NULL);
 	log_info("follows the domains of libvirt");
-	a->told = true;
+	a->notified = true;
 }
 
 static void signal_children(struct all *a, int sig)
@@ -373,9 +374,9 @@ int attach_all(struct attach_options *o, int argc, char **argv)
 		return VMM_EXIT_FAILURE;
 	}
 	while (!a.stopping) {
-		connect_again(&a);
-		if (a.told && a.conn) {
-			a.told = false;
+		reconnect(&a);
+		if (a.notified && a.conn) {
+			a.notified = false;
 			see_domains(&a);
 		}
 		if (virEventRunDefaultImpl() < 0)

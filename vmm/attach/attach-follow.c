@@ -13,14 +13,14 @@
 #include "vmm/util/unix-socket.h"
 #include "vmm/util/log.h"
 
-#define MISSING_LOOKS 5
+#define MISSING_POLLS 5
 
 /* Memory that is just being plugged in is found at the next check. */
-static void tell_missing(struct attached *g, const struct qemu_memory *m)
+static void warn_missing(struct attached *g, const struct qemu_memory *m)
 {
 	if (!m->missing_bytes)
 		g->nr_missing = 0;
-	else if (++g->nr_missing == MISSING_LOOKS)
+	else if (++g->nr_missing == MISSING_POLLS)
 		log_warn("%s has %llu MiB of memory more, of which libvirt and "
 			 "the mappings of the process don't tell where it is: "
 			 "this is not served (a monitor of QEMU tells: --qmp)",
@@ -35,7 +35,7 @@ static int serve_memory(struct attached *g)
 
 	if (rc)
 		return rc;
-	attached_keep_ages(g);
+	attached_refresh_ages(g);
 	g->o->service.policy = attached_policy(g);
 	attached_stop(g);
 	rc = attached_start(g);
@@ -52,24 +52,24 @@ static int serve_memory(struct attached *g)
  * Plugged memory is first mapped and later becomes visible to the guest,
  * without an event: the monitor or libvirt is queried periodically.
  */
-int follow_memory(struct attached *g, bool look)
+int poll_memory(struct attached *g, bool poll_due)
 {
 	struct qemu_memory now = { 0 };
 	uint64_t mappings = attached_hash_mappings(g);
 	int rc;
 
 	/* A starting QEMU locks its memory late; a device may be plugged in. */
-	if (look) {
+	if (poll_due) {
 		rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
 				      sizeof(g->why));
 		if (rc)
 			return rc;
 	}
-	if (!(look && (g->qmp || g->domain)) && mappings == g->mappings &&
+	if (!(poll_due && (g->qmp || g->domain)) && mappings == g->mappings &&
 	    !g->unserved)
 		return 0;
 	rc = attached_find_memory(g, &now);
-	tell_missing(g, &now);
+	warn_missing(g, &now);
 	/* The firmware may be setting it up: wait for the next check. */
 	if (rc == -EPROTO || rc == -ETIMEDOUT)
 		return 0;
@@ -103,21 +103,21 @@ void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 		log_warn("the policy of %s: %s", g->o->service.name, why);
 }
 
-void follow_policy(struct attached *g)
+void poll_policy(struct attached *g)
 {
 	struct engine_policy policy;
 
 	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
 		return;
 	log_info("%s has another policy in its metadata", g->o->service.name);
-	if (g->motion != QEMU_STAYS)
+	if (g->migration != QEMU_MIGRATION_NONE)
 		g->resumed = policy;
 	else
 		attached_set_policy(g, &policy);
 }
 
 /* A virtio-serial port is a QEMU socket, which serves one client at a time. */
-void follow_agent(struct attached *g)
+void poll_agent(struct attached *g)
 {
 	struct view_stats stats;
 	int fd;
@@ -133,7 +133,7 @@ void follow_agent(struct attached *g)
 }
 
 /* True: there were events. */
-bool follow_monitor(struct attached *g)
+bool poll_monitor(struct attached *g)
 {
 	int nr = g->qmp ? qmp_events(g->qmp) : 0;
 

@@ -21,7 +21,7 @@ struct attached {
 	struct service service;
 	uint64_t mappings;		/* a hash */
 	struct attach_ages ages;
-	enum qemu_motion motion;
+	enum qemu_migration migration;
 	struct engine_policy resumed;	/* after a migration or save */
 	bool warned_qmp;
 	unsigned int nr_missing;	/* checks that found only a part */
@@ -42,26 +42,28 @@ uint64_t attached_hash_mappings(const struct attached *g);
 
 /* --- attach-follow.c: what changes while attached ------------------------- */
 
-/* look: even if no mapping changed.  -errno: it can't be served any more. */
-int follow_memory(struct attached *g, bool look);
+/*
+ * poll_due: even if no mapping changed.  -errno: it can't be served any more.
+ */
+int poll_memory(struct attached *g, bool poll_due);
 /* The engine's; while there is no engine, that of the next one. */
 struct engine_policy attached_policy(const struct attached *g);
 void attached_set_policy(struct attached *g, const struct engine_policy *policy);
-void follow_policy(struct attached *g);
-void follow_agent(struct attached *g);
+void poll_policy(struct attached *g);
+void poll_agent(struct attached *g);
 /* True: there were events. */
-bool follow_monitor(struct attached *g);
+bool poll_monitor(struct attached *g);
 
 /* --- attach-move.c: migration, save, restore ------------------------------ */
 
-void follow_motion(struct attached *g);
+void poll_migration(struct attached *g);
 /* The engine's ages, unless the guest is being migrated or saved. */
-void attached_keep_ages(struct attached *g);
+void attached_refresh_ages(struct attached *g);
 /* To and from the ages file of g->o, if any; the engine gets the kept ages. */
 void attached_save_ages(struct attached *g);
 int attached_load_ages(struct attached *g);
 /* The same when attaching; a directory in g->o becomes the file in it. */
 int attached_begin_ages(struct attached *g);
-int attached_give_ages(struct attached *g);
+int attached_restore_ages(struct attached *g);
 
 #endif

@@ -22,7 +22,7 @@
 #ifdef HAVE_LIBVIRT
 
 #define STARTING_MS 5000
-#define LOOK_MS	    100
+#define POLL_MS     100
 
 struct attach_domain {
 	virConnectPtr conn;	/* owned; NULL: disconnected */
@@ -33,7 +33,7 @@ struct attach_domain {
 	char *policy;		/* owned: as in its metadata, or NULL */
 	struct engine_policy base;	/* from the command line */
 	bool by_command;	/* the command line alone sets the policy */
-	enum qemu_motion motion;
+	enum qemu_migration migration;
 	bool was_seen;
 };
 
@@ -63,7 +63,7 @@ static int connect_to(struct attach_domain *d, const char *domain, char *why,
 	return rc;
 }
 
-static int look(struct attach_domain *d, char *why, size_t len)
+static int read_domain_xml(struct attach_domain *d, char *why, size_t len)
 {
 	char *xml = virDomainGetXMLDesc(d->dom, 0);
 
@@ -79,7 +79,7 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 			 char *why, size_t len)
 {
 	struct domain_settings s;
-	int rc = look(d, why, len);
+	int rc = read_domain_xml(d, why, len);
 
 	if (!rc)
 		rc = domain_xml_read(d->xml, &s, why, len);
@@ -111,14 +111,14 @@ static bool wait_for_process(struct attach_domain *d, pid_t *pid)
 	const char *driver = virConnectGetType(d->conn);
 	bool may_come = driver && !strcmp(driver, "QEMU");
 
-	for (int ms = 0;; ms += LOOK_MS) {
+	for (int ms = 0;; ms += POLL_MS) {
 		*pid = qemu_guest_find(d->uuid);
 		if (*pid > 0)
 			return true;
 		if (!may_come || ms >= STARTING_MS ||
 		    virDomainIsActive(d->dom) != 1)
 			return false;
-		usleep(LOOK_MS * 1000);
+		usleep(POLL_MS * 1000);
 	}
 }
 
@@ -174,7 +174,7 @@ void attach_domain_close(struct attach_domain *d)
 	free(d);
 }
 
-void attach_domain_look(struct attach_domain *d)
+void attach_domain_poll(struct attach_domain *d)
 {
 	char why[256];
 
@@ -182,8 +182,9 @@ void attach_domain_look(struct attach_domain *d)
 	 * While the domain is being saved, a request for its XML may block
 	 * until then.
 	 */
-	if (d->motion == QEMU_STAYS && !connect_to(d, d->uuid, why, sizeof(why)) &&
-	    look(d, why, sizeof(why)))
+	if (d->migration == QEMU_MIGRATION_NONE &&
+	    !connect_to(d, d->uuid, why, sizeof(why)) &&
+	    read_domain_xml(d, why, sizeof(why)))
 		log_debug("%s", why);
 }
 
@@ -206,28 +207,29 @@ static bool is_paused_to_move(struct attach_domain *d)
 	       reason == VIR_DOMAIN_PAUSED_STARTING_UP;
 }
 
-enum qemu_motion attach_domain_motion(struct attach_domain *d)
+enum qemu_migration attach_domain_migration(struct attach_domain *d)
 {
-	enum qemu_motion was = d->motion;
+	enum qemu_migration was = d->migration;
 	virDomainJobInfo job;
 	char why[256];
 
 	if (connect_to(d, d->uuid, why, sizeof(why)) ||
 	    virDomainGetJobInfo(d->dom, &job))
 		return was;
-	d->motion = QEMU_STAYS;
+	d->migration = QEMU_MIGRATION_NONE;
 	if (is_paused_to_move(d))
 		/* Either it ran here before, or it has not run here yet. */
-		d->motion = was == QEMU_COMES || !d->was_seen ? QEMU_COMES :
-								QEMU_LEAVES;
+		d->migration = was == QEMU_MIGRATION_INCOMING || !d->was_seen ?
+				       QEMU_MIGRATION_INCOMING :
+				       QEMU_MIGRATION_OUTGOING;
 	else if (job.type == VIR_DOMAIN_JOB_BOUNDED ||
 		 job.type == VIR_DOMAIN_JOB_UNBOUNDED)
-		d->motion = QEMU_LEAVES;
+		d->migration = QEMU_MIGRATION_OUTGOING;
 	d->was_seen = true;
-	return d->motion;
+	return d->migration;
 }
 
-bool attach_domain_came(struct attach_domain *d)
+bool attach_domain_migrated_in(struct attach_domain *d)
 {
 	int state, reason;
 
@@ -280,7 +282,7 @@ void attach_domain_close(struct attach_domain *d)
 {
 }
 
-void attach_domain_look(struct attach_domain *d)
+void attach_domain_poll(struct attach_domain *d)
 {
 }
 
@@ -290,12 +292,12 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 	return 0;
 }
 
-enum qemu_motion attach_domain_motion(struct attach_domain *d)
+enum qemu_migration attach_domain_migration(struct attach_domain *d)
 {
-	return QEMU_STAYS;
+	return QEMU_MIGRATION_NONE;
 }
 
-bool attach_domain_came(struct attach_domain *d)
+bool attach_domain_migrated_in(struct attach_domain *d)
 {
 	return false;
 }

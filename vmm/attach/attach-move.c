@@ -16,17 +16,17 @@
 
 /* --- ages ----------------------------------------------------------------- */
 
-static bool look_at_ages(struct attached *g)
+static bool sample_ages(struct attached *g)
 {
-	return g->service.engine && g->motion == QEMU_STAYS &&
-	       attach_ages_look(&g->ages, g->service.engine,
-				guest_mem_nr_frames(g->mem));
+	return g->service.engine && g->migration == QEMU_MIGRATION_NONE &&
+	       attach_ages_sample(&g->ages, g->service.engine,
+				  guest_mem_nr_frames(g->mem));
 }
 
-void attached_keep_ages(struct attached *g)
+void attached_refresh_ages(struct attached *g)
 {
-	if (look_at_ages(g))
-		attach_ages_keep(&g->ages);
+	if (sample_ages(g))
+		attach_ages_commit(&g->ages);
 }
 
 void attached_save_ages(struct attached *g)
@@ -63,12 +63,12 @@ int attached_begin_ages(struct attached *g)
 					       &in_directory) : 0;
 
 	if (rc || (in_directory && !attach_ages_are_of(g->o->ages, g->pid) &&
-		   !(g->domain && attach_domain_came(g->domain))))
+		   !(g->domain && attach_domain_migrated_in(g->domain))))
 		return rc;
 	return attached_load_ages(g);
 }
 
-int attached_give_ages(struct attached *g)
+int attached_restore_ages(struct attached *g)
 {
 	return g->ages.ages && g->service.engine ?
 		       engine_set_ages(g->service.engine, g->ages.ages,
@@ -77,29 +77,29 @@ int attached_give_ages(struct attached *g)
 
 /* --- migrating ------------------------------------------------------------ */
 
-static enum qemu_motion motion_of(struct attached *g)
+static enum qemu_migration migration_of(struct attached *g)
 {
-	enum qemu_motion m = g->domain ? attach_domain_motion(g->domain) :
-					 QEMU_STAYS;
+	enum qemu_migration m = g->domain ? attach_domain_migration(g->domain) :
+					 QEMU_MIGRATION_NONE;
 
-	if (m == QEMU_STAYS && g->qmp &&
-	    qemu_guest_motion(g->qmp, &m, g->why, sizeof(g->why)))
-		m = g->motion;
+	if (m == QEMU_MIGRATION_NONE && g->qmp &&
+	    qemu_guest_migration(g->qmp, &m, g->why, sizeof(g->why)))
+		m = g->migration;
 	/*
 	 * Nothing reports its state any more; a guest that has left won't
 	 * return.
 	 */
 	if (!g->domain && !g->qmp)
-		m = g->motion;
+		m = g->migration;
 	return m;
 }
 
-static void hold(struct attached *g)
+static void pause_engine(struct attached *g)
 {
 	struct engine_policy policy = attached_policy(g);
 
 	if (g->service.engine)
-		engine_hold(g->service.engine, true);
+		engine_pause(g->service.engine, true);
 	g->resumed = policy;
 	policy.enabled = false;
 	policy.prefetch_pages = 0;
@@ -114,44 +114,45 @@ static void resume(struct attached *g, bool came)
 {
 	if (came && attached_load_ages(g))
 		log_warn("%s", g->why);
-	if (attached_give_ages(g))
+	if (attached_restore_ages(g))
 		log_warn("ages are lost: no memory");
 	attached_set_policy(g, &g->resumed);
 	if (g->service.engine)
-		engine_hold(g->service.engine, false);
+		engine_pause(g->service.engine, false);
 }
 
-static void tell(const struct attached *g, enum qemu_motion was)
+static void tell(const struct attached *g, enum qemu_migration was)
 {
-	const char *what = was == QEMU_COMES ? "is here: reclaim goes on" :
-					       "stays: reclaim goes on";
+	const char *what = was == QEMU_MIGRATION_INCOMING ?
+				   "is here: reclaim goes on" :
+				   "stays: reclaim goes on";
 
-	if (g->motion == QEMU_LEAVES)
+	if (g->migration == QEMU_MIGRATION_OUTGOING)
 		what = "migrates or is saved: nothing is reclaimed meanwhile";
-	else if (g->motion == QEMU_COMES)
+	else if (g->migration == QEMU_MIGRATION_INCOMING)
 		what = "is on its way here: nothing is reclaimed meanwhile";
 	log_info("%s %s", g->o->service.name, what);
 }
 
-void follow_motion(struct attached *g)
+void poll_migration(struct attached *g)
 {
 	/*
 	 * Before the query: if no migration runs then, none affected these
 	 * ages.
 	 */
-	bool fresh = look_at_ages(g);
-	enum qemu_motion was = g->motion;
+	bool fresh = sample_ages(g);
+	enum qemu_migration was = g->migration;
 
-	g->motion = motion_of(g);
-	if (fresh && g->motion == QEMU_STAYS)
-		attach_ages_keep(&g->ages);
-	if (g->motion == was)
+	g->migration = migration_of(g);
+	if (fresh && g->migration == QEMU_MIGRATION_NONE)
+		attach_ages_commit(&g->ages);
+	if (g->migration == was)
 		return;
-	if (was == QEMU_STAYS)
-		hold(g);
-	if (g->motion == QEMU_STAYS)
-		resume(g, was == QEMU_COMES);
-	if (g->motion == QEMU_LEAVES)
+	if (was == QEMU_MIGRATION_NONE)
+		pause_engine(g);
+	if (g->migration == QEMU_MIGRATION_NONE)
+		resume(g, was == QEMU_MIGRATION_INCOMING);
+	if (g->migration == QEMU_MIGRATION_OUTGOING)
 		attached_save_ages(g);
 	tell(g, was);
 }

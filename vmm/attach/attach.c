@@ -35,7 +35,7 @@
 #define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit in this */
 #define STARTING_NS (10 * NSEC_PER_SEC)	/* and must have memory in this */
 #define AGENT_TICKS   8
-#define LOOK_TICKS    4
+#define POLL_TICKS    4
 #define AGES_TICKS    120
 #define WATCHED_BYTES (UINT64_C(32) << 20)
 
@@ -129,7 +129,7 @@ void attached_stop(struct attached *g)
  * A domain's metadata may ask for what its kind of memory does not allow; this
  * is known only now.
  */
-static void drop_wish(struct attached *g)
+static void disable_for_hugetlb(struct attached *g)
 {
 	struct service_options *r = &g->o->service;
 
@@ -154,7 +154,7 @@ int attached_start(struct attached *g)
 			 rc == -EPERM ? ": run as root" : "");
 		return rc;
 	}
-	drop_wish(g);
+	disable_for_hugetlb(g);
 	parts = (struct service_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
 	rc = service_choose_for(&g->service, &g->o->service, &parts, g->why,
 				sizeof(g->why));
@@ -162,9 +162,10 @@ int attached_start(struct attached *g)
 		rc = service_start(&g->service, &g->o->service, &parts, g->why,
 				   sizeof(g->why));
 	if (!rc)
-		rc = attached_give_ages(g);
+		rc = attached_restore_ages(g);
 	if (!rc && g->service.engine)
-		engine_hold(g->service.engine, g->motion != QEMU_STAYS);
+		engine_pause(g->service.engine,
+			     g->migration != QEMU_MIGRATION_NONE);
 	return rc;
 }
 
@@ -257,19 +258,19 @@ static int watch(struct attached *g)
 	uint64_t failed_ns = 0;		/* time of the first failure; 0: none */
 
 	/* Before the engine can scan. */
-	follow_motion(g);
+	poll_migration(g);
 	for (unsigned int tick = 0;; tick++) {
 		struct pollfd fds[] = {
 			{ .fd = g->stop_fd, .events = POLLIN },
 			{ .fd = g->pidfd, .events = POLLIN },
 		};
-		bool look;
+		bool poll_due;
 		int rc;
 
 		if (tick % AGENT_TICKS == 0)
-			follow_agent(g);
+			poll_agent(g);
 		if (tick % AGES_TICKS == AGES_TICKS - 1 &&
-		    g->motion == QEMU_STAYS)
+		    g->migration == QEMU_MIGRATION_NONE)
 			attached_save_ages(g);
 		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
 			return VMM_EXIT_FAILURE;
@@ -282,10 +283,10 @@ static int watch(struct attached *g)
 				  g->o->service.name);
 			return VMM_EXIT_OK;
 		}
-		look = tick % LOOK_TICKS == 0;
-		if (look && g->domain)
-			attach_domain_look(g->domain);
-		rc = follow_memory(g, follow_monitor(g) || failed_ns || look);
+		poll_due = tick % POLL_TICKS == 0;
+		if (poll_due && g->domain)
+			attach_domain_poll(g->domain);
+		rc = poll_memory(g, poll_monitor(g) || failed_ns || poll_due);
 		/* It may be exiting, which takes a large process a while. */
 		if (!rc) {
 			failed_ns = 0;
@@ -295,8 +296,8 @@ static int watch(struct attached *g)
 			log_error("%s", g->why);
 			return VMM_EXIT_FAILURE;
 		}
-		follow_motion(g);
-		follow_policy(g);
+		poll_migration(g);
+		poll_policy(g);
 	}
 }
 
@@ -322,7 +323,7 @@ int attach_guest(struct attach_options *o)
 	} else {
 		status = watch(&g);
 		stop_guard_ending(status);
-		if (g.motion != QEMU_LEAVES)
+		if (g.migration != QEMU_MIGRATION_OUTGOING)
 			attached_save_ages(&g);
 	}
 	attached_stop(&g);

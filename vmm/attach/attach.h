@@ -48,7 +48,7 @@ void attach_domain_close(struct attach_domain *d);
  * stays unchanged while the domain migrates or is saved, or libvirt does not
  * answer.
  */
-void attach_domain_look(struct attach_domain *d);
+void attach_domain_poll(struct attach_domain *d);
 /* The plugged memory: domain_memory_read(). */
 int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 			 uint64_t *unknown_bytes, char *why, size_t len);
@@ -59,9 +59,9 @@ bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
  * libvirt does not answer, the last known state; reconnects when libvirt is
  * back.
  */
-enum qemu_motion attach_domain_motion(struct attach_domain *d);
+enum qemu_migration attach_domain_migration(struct attach_domain *d);
 /* It runs after a migration to here, a restore or a snapshot, not boot. */
-bool attach_domain_came(struct attach_domain *d);
+bool attach_domain_migrated_in(struct attach_domain *d);
 
 /* Serves one guest until it ends or a signal comes.  An exit status. */
 int attach_guest(struct attach_options *o);
@@ -80,11 +80,11 @@ struct attach_ages {
 };
 
 /*
- * Reads the ages if there was a scan since; true: attach_ages_keep() may keep
+ * Reads the ages if there was a scan since; true: attach_ages_commit() may keep
  * them.
  */
-bool attach_ages_look(struct attach_ages *a, struct engine *e, uint64_t nr);
-void attach_ages_keep(struct attach_ages *a);
+bool attach_ages_sample(struct attach_ages *a, struct engine *e, uint64_t nr);
+void attach_ages_commit(struct attach_ages *a);
 void attach_ages_free(struct attach_ages *a);
 /*
  * If *pathp is a directory, replaces it by the file in it for the named guest.

@@ -62,8 +62,8 @@ static double refault_cost(const json_t *j, double swap_ns)
 static void note_pid(struct balance_member *m, struct balance_guest *g,
 		     long long pid)
 {
-	if (m->nr_looks && m->pid != pid) {
-		m->nr_looks = 0;
+	if (m->nr_polls && m->pid != pid) {
+		m->nr_polls = 0;
 		m->refuses = false;
 		g->target = 0;
 	}
@@ -86,26 +86,26 @@ static void take_stats(struct balance_guests *all, size_t i, const json_t *j)
 	g->period_ns = number(j, "engine", "period_ns");
 	g->refault_ns = refault_cost(j, all->swap_ns);
 	read_ages(j, g->ages);
-	if (m->nr_looks == 0) {
+	if (m->nr_polls == 0) {
 		m->had_enabled = json_is_true(json_object_get(policy,
 							      "enabled"));
 		m->had_target = number(j, "policy", "target_bytes");
 		g->refaults_per_s = 0;
-	} else if (m->nr_looks == 1) {
+	} else if (m->nr_polls == 1) {
 		g->refaults_per_s = r;
 	} else {
 		g->refaults_per_s = RATE_KEEPS * g->refaults_per_s +
 				    (1 - RATE_KEEPS) * r;
 	}
-	m->told = json_is_true(json_object_get(policy, "enabled")) ?
+	m->sent_target = json_is_true(json_object_get(policy, "enabled")) ?
 		number(j, "policy", "target_bytes") : 0;
 	if (!g->target)
-		g->target = m->told >> VMM_PAGE_SHIFT;
+		g->target = m->sent_target >> VMM_PAGE_SHIFT;
 	/* Nothing is known of it before its first scan. */
 	g->fixed = m->refuses || !number(j, "engine", "nr_scans");
 	m->refaults = refaults;
 	m->seen_ns = now;
-	m->nr_looks++;
+	m->nr_polls++;
 }
 
 /* --- requests to all guests in parallel ----------------------------------- */
@@ -178,12 +178,12 @@ static bool has_ended(int rc)
 	return rc == -ECONNREFUSED || rc == -ENOENT;
 }
 
-static void take_look(struct balance_guests *all, size_t i, int rc,
+static void note_poll(struct balance_guests *all, size_t i, int rc,
 		      const json_t *stats, const char *why)
 {
 	struct balance_member *m = &all->members[i];
 
-	m->answers = !rc;
+	m->responds = !rc;
 	if (!rc) {
 		m->nr_silent = 0;
 		if (!m->refuses)
@@ -204,7 +204,7 @@ static void ask_all(struct balance_guests *all)
 {
 	struct round r;
 
-	round_begin(&r, all, take_look);
+	round_begin(&r, all, note_poll);
 	for (size_t i = 0; i < all->nr; i++) {
 		all->members[i].present = true;
 		if (all->members[i].wait)
@@ -273,7 +273,7 @@ static void remove_guest(struct balance_guests *all, size_t i)
 	all->nr--;
 }
 
-size_t balance_guests_look(struct balance_guests *all)
+size_t balance_guests_poll(struct balance_guests *all)
 {
 	find_guests(all);
 	ask_all(all);
@@ -304,7 +304,7 @@ static uint64_t wanted_bytes(const struct balance_guest *g)
 	return (g->target ? g->target : 1) << VMM_PAGE_SHIFT;
 }
 
-static void take_told(struct balance_guests *all, size_t i, int rc,
+static void note_sent(struct balance_guests *all, size_t i, int rc,
 		      const json_t *answer, const char *why)
 {
 	struct balance_member *m = &all->members[i];
@@ -316,24 +316,24 @@ static void take_told(struct balance_guests *all, size_t i, int rc,
 		snprintf(m->why, sizeof(m->why), "%s", why);
 		return;
 	}
-	m->told = wanted_bytes(g);
-	all->nr_told++;
+	m->sent_target = wanted_bytes(g);
+	all->nr_sent++;
 }
 
-size_t balance_guests_tell(struct balance_guests *all)
+size_t balance_guests_set_targets(struct balance_guests *all)
 {
 	struct round r;
 
-	all->nr_told = 0;
-	round_begin(&r, all, take_told);
+	all->nr_sent = 0;
+	round_begin(&r, all, note_sent);
 	for (size_t i = 0; i < all->nr; i++) {
 		const struct balance_guest *g = &all->guests[i];
 
-		if (!g->fixed && wanted_bytes(g) != all->members[i].told)
+		if (!g->fixed && wanted_bytes(g) != all->members[i].sent_target)
 			add_policy(&r, i, true, wanted_bytes(g), ANSWER_MS);
 	}
 	round_end(&r, all->stop_fd);
-	return all->nr_told;
+	return all->nr_sent;
 }
 
 /* The answers don't matter any more. */
@@ -350,7 +350,7 @@ void balance_guests_restore(struct balance_guests *all)
 	for (size_t i = 0; i < all->nr; i++) {
 		const struct balance_member *m = &all->members[i];
 
-		if (m->nr_looks)
+		if (m->nr_polls)
 			add_policy(&r, i, m->had_enabled, m->had_target,
 				   RESTORE_MS);
 	}

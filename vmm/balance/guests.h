@@ -20,15 +20,15 @@
 struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];
 	const struct balance_rule *rule;	/* not owned; NULL: none */
-	bool present, answers;		/* in the last round */
-	unsigned int nr_looks;		/* rounds in which it answered */
+	bool present, responds;		/* in the last round */
+	unsigned int nr_polls;		/* rounds in which it answered */
 	long long pid;			/* changes with the guest */
 	bool refuses;			/* its policy can't be changed */
 	unsigned int nr_silent, wait;	/* in a row; rounds to skip */
 	uint64_t seen_ns, refaults;	/* in the last round */
 	bool had_enabled;		/* before our first change */
 	uint64_t had_target;
-	uint64_t told;			/* its present target, bytes */
+	uint64_t sent_target;		/* its present target, bytes */
 	char why[256];			/* the last error; "" */
 };
 
@@ -41,7 +41,7 @@ struct balance_guests {
 	 * answered keeps its entry.
 	 */
 	int stop_fd;
-	size_t nr, nr_told;		/* nr_told: by balance_guests_tell() */
+	size_t nr, nr_sent; /* nr_sent: by balance_guests_set_targets() */
 	/* Parallel arrays: the i-th of both is the same guest. */
 	struct balance_member members[BALANCE_MAX_GUESTS];
 	struct balance_guest guests[BALANCE_MAX_GUESTS];
@@ -51,13 +51,13 @@ struct balance_guests {
  * Finds the guests and queries each.  Those that have ended are removed.  The
  * number of guests.
  */
-size_t balance_guests_look(struct balance_guests *all);
+size_t balance_guests_poll(struct balance_guests *all);
 
 /*
  * Sends each guest its target if that has changed.  Errors are in its `why`.
  * The number of guests sent to.
  */
-size_t balance_guests_tell(struct balance_guests *all);
+size_t balance_guests_set_targets(struct balance_guests *all);
 
 /* Restores the original policies; within a second, regardless of stop_fd. */
 void balance_guests_restore(struct balance_guests *all);

@@ -31,7 +31,7 @@ static int check_pid(struct attach_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int check_whom(const struct attach_options *o)
+static int check_guest_choice(const struct attach_options *o)
 {
 	bool by_libvirt = o->domain || o->all;
 	struct stat st;
@@ -71,12 +71,12 @@ static int check(struct attach_options *o)
 	int rc = check_pid(o);
 
 	if (!rc)
-		rc = check_whom(o);
+		rc = check_guest_choice(o);
 	return rc ? rc : service_options_check(&o->service);
 }
 
 /* Set by attach_all(): its options hold for all domains, ours for one. */
-static int be_one_of_all(struct attach_options *o)
+static int serve_domain_of_all(struct attach_options *o)
 {
 	if (!o->all) {
 		log_error("--" ATTACH_OF_ALL " is what --all starts its "
@@ -106,7 +106,7 @@ static int parse(struct attach_options *o, poptContext popt)
 	}
 	rc = check(o);
 	if (!rc && o->of_all)
-		rc = be_one_of_all(o);
+		rc = serve_domain_of_all(o);
 	return rc;
 }
 

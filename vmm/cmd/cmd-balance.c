@@ -124,7 +124,7 @@ static json_t *guest_json(const struct balance_member *m,
 			  const struct balance_guest *g, uint64_t before)
 {
 	json_t *j = json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
-		"name", m->name, "answers", m->answers, "fixed", g->fixed,
+		"name", m->name, "answers", m->responds, "fixed", g->fixed,
 		"resident_bytes", (json_int_t)(g->resident << VMM_PAGE_SHIFT),
 		"swapped_bytes", (json_int_t)(g->swapped << VMM_PAGE_SHIFT),
 		"target_before_bytes", (json_int_t)before,
@@ -221,11 +221,11 @@ static void one_round(struct balance *b)
 	uint64_t before[BALANCE_MAX_GUESTS];
 
 	for (size_t i = 0; i < b->all.nr; i++)
-		before[i] = b->all.members[i].told;
+		before[i] = b->all.members[i].sent_target;
 	b->total = find_total(b);
 	balance_decide(b->all.guests, b->all.nr, b->total, &b->result);
 	if (!b->dry_run)
-		balance_guests_tell(&b->all);
+		balance_guests_set_targets(&b->all);
 	if (b->json)
 		print_json(b, before);
 	else
@@ -260,11 +260,11 @@ static int run(struct balance *b)
 	if (!b->all.swap_ns)
 		b->all.swap_ns = ASSUMED_REFAULT_NS;
 	log_debug("a refault from swap costs %.0f ns", b->all.swap_ns);
-	balance_guests_look(&b->all);
+	balance_guests_poll(&b->all);
 	do {
 		if (wait_for_signal(stop_fd, b->period_s))
 			break;
-		balance_guests_look(&b->all);
+		balance_guests_poll(&b->all);
 		/* A partial sample decides nothing. */
 		if (stop_guard_is_stopping())
 			break;

@@ -28,7 +28,7 @@ struct words {
 	char *uri, *reclaim, *abits, *agent;
 	int print, yes, no_live;
 	const char *verb, *domain;
-	struct domain_wish wish;
+	struct domain_request request;
 };
 
 #ifdef HAVE_LIBVIRT
@@ -47,7 +47,7 @@ static int change(const struct words *w, const char *xml, char **out, char *why,
 		return 0;
 	}
 	return !strcmp(w->verb, "enable") ?
-		domain_xml_enable(xml, &w->wish, out, why, len) :
+		domain_xml_enable(xml, &w->request, out, why, len) :
 		domain_xml_disable(xml, out, why, len);
 }
 
@@ -269,15 +269,15 @@ static int run(const struct words *w)
 #endif
 
 /* Rejects now what reclaim of the guest would reject later. */
-static int check_wish(struct words *w)
+static int check_request(struct words *w)
 {
 	static const char *const agents[] = { "none", "channel", "vsock" };
 	struct engine_policy policy = ENGINE_POLICY_DEFAULT;
 	const struct access_source_ops *ops;
 	char why[512];
 
-	w->wish = (struct domain_wish){ .policy = w->reclaim,
-					.abits = w->abits };
+	w->request = (struct domain_request){ .policy = w->reclaim,
+					      .abits = w->abits };
 	if (w->reclaim &&
 	    engine_policy_parse(w->reclaim, &policy, why, sizeof(why))) {
 		log_error("--reclaim: %s", why);
@@ -290,8 +290,8 @@ static int check_wish(struct words *w)
 	}
 	for (size_t i = 0; w->agent && i < 3; i++)
 		if (!strcmp(w->agent, agents[i]))
-			w->wish.agent = DOMAIN_AGENT_NONE + i;
-	if (w->agent && w->wish.agent == DOMAIN_AGENT_KEEP) {
+			w->request.agent = DOMAIN_AGENT_NONE + i;
+	if (w->agent && w->request.agent == DOMAIN_AGENT_KEEP) {
 		log_error("--agent takes channel, vsock or none, not '%s'",
 			  w->agent);
 		return VMM_EXIT_USAGE;
@@ -336,7 +336,7 @@ static int check(struct words *w, poptContext popt)
 		log_error("--print, --yes and --no-live don't go with show");
 		return VMM_EXIT_USAGE;
 	}
-	return check_wish(w);
+	return check_request(w);
 }
 
 int cmd_libvirt(int argc, char **argv)

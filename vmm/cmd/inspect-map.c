@@ -34,7 +34,7 @@ struct screen {
 	bool colour;
 };
 
-static void look_at_screen(struct screen *s)
+static void read_screen_size(struct screen *s)
 {
 	struct winsize size;
 
@@ -273,7 +273,7 @@ int inspect_map(struct client *c, const char *pid, const char *where)
 	process = client_expect(c, client_request(c, path, NULL), "vmas");
 	if (!process)
 		return VMM_EXIT_FAILURE;
-	look_at_screen(&r.screen);
+	read_screen_size(&r.screen);
 	r.pid = client_int(process, NULL, "pid");
 	if (!c->json)
 		printf("process  %lld %s, page table root %s\n", r.pid,

@@ -19,13 +19,13 @@ static const char *const sequences[] = {
 	[COLD] = "\033[34m", [GONE] = "\033[35m",
 };
 
-struct look {
+struct glyph {
 	char letter;
 	enum colour colour;
 	const char *what;
 };
 
-static const struct look guest_looks[GUEST_NR] = {
+static const struct glyph guest_glyphs[GUEST_NR] = {
 	[GUEST_OUTSIDE] = { ' ', PLAIN, "outside of all regions" },
 	[GUEST_NOTHING] = { '.', PLAIN, "nothing is mapped" },
 	[GUEST_MAPPED] = { 'm', PLAIN, "mapped, page table not known" },
@@ -41,7 +41,7 @@ static const struct look guest_looks[GUEST_NR] = {
 	[GUEST_HUGE_WRITTEN] = { 'W', HOT, "huge, accessed and dirty" },
 };
 
-static const struct look host_looks[HOST_AGE_FIRST] = {
+static const struct glyph host_glyphs[HOST_AGE_FIRST] = {
 	[HOST_OUTSIDE] = { ' ', PLAIN, "outside of all regions" },
 	[HOST_NOTHING] = { '.', PLAIN, "nothing is mapped" },
 	[HOST_NOT_RAM] = { '?', PLAIN, "not RAM of this guest" },
@@ -171,14 +171,17 @@ static unsigned int most(const uint64_t *n, unsigned int nr,
 	return best ? best : n[nothing] ? nothing : 0;
 }
 
-static struct look host_look(unsigned int state)
+static struct glyph host_glyph(unsigned int state)
 {
 	unsigned int class = state - HOST_AGE_FIRST;
 
 	if (state < HOST_AGE_FIRST)
-		return host_looks[state];
-	return (struct look){ '0' + class,
-			      class < 2 ? HOT : class < 4 ? WARM : COLD, NULL };
+		return host_glyphs[state];
+	return (struct glyph){ '0' + class,
+			       class < 2 ? HOT :
+			       class < 4 ? WARM :
+					   COLD,
+			       NULL };
 }
 
 struct pen {
@@ -193,10 +196,10 @@ static void use_colour(struct pen *pen, enum colour colour)
 	pen->now = colour;
 }
 
-static void put_letter(struct pen *pen, struct look look)
+static void put_letter(struct pen *pen, struct glyph glyph)
 {
-	use_colour(pen, look.colour);
-	putchar(look.letter);
+	use_colour(pen, glyph.colour);
+	putchar(glyph.letter);
 }
 
 static void print_row(const struct picture *p, size_t first, struct pen *pen)
@@ -207,14 +210,14 @@ static void print_row(const struct picture *p, size_t first, struct pen *pen)
 	       (unsigned long long)(p->start +
 				    first * p->block * VMM_PAGE_SIZE));
 	for (i = first; i < end && i < p->nr; i++)
-		put_letter(pen, guest_looks[most(p->cells[i].guest, GUEST_NR,
-						 GUEST_NOTHING)]);
+		put_letter(pen, guest_glyphs[most(p->cells[i].guest, GUEST_NR,
+						  GUEST_NOTHING)]);
 	use_colour(pen, PLAIN);
 	/* Aligns the host's side of a short row with the other rows. */
 	printf("%*s", (int)(end - i) + 1, "");
 	for (i = first; i < end && i < p->nr; i++)
-		put_letter(pen, host_look(most(p->cells[i].host, HOST_NR,
-					       HOST_NOTHING)));
+		put_letter(pen, host_glyph(most(p->cells[i].host, HOST_NR,
+						HOST_NOTHING)));
 	use_colour(pen, PLAIN);
 	putchar('\n');
 }
@@ -236,15 +239,15 @@ void picture_print(const struct picture *p, bool colour,
 	}
 }
 
-static void print_state(struct look look, uint64_t pages, bool colour)
+static void print_state(struct glyph glyph, uint64_t pages, bool colour)
 {
 	struct pen pen = { .colour = colour, .now = PLAIN };
 	char size[16];
 
 	fputs("  ", stdout);
-	put_letter(&pen, look);
+	put_letter(&pen, glyph);
 	use_colour(&pen, PLAIN);
-	printf(" %-32s %10llu pages %10s\n", look.what,
+	printf(" %-32s %10llu pages %10s\n", glyph.what,
 	       (unsigned long long)pages,
 	       size_format(pages * VMM_PAGE_SIZE, size, sizeof(size)));
 }
@@ -271,16 +274,16 @@ void picture_print_legend(const struct picture_sums *sums, bool colour)
 	puts("guest, by its page tables:");
 	for (unsigned int i = GUEST_NOTHING; i < GUEST_NR; i++)
 		if (sums->guest[i])
-			print_state(guest_looks[i], sums->guest[i], colour);
+			print_state(guest_glyphs[i], sums->guest[i], colour);
 	puts("host, of the frames mapped there:");
 	for (unsigned int i = HOST_NOTHING; i < HOST_NR; i++) {
-		struct look look = host_look(i);
+		struct glyph glyph = host_glyph(i);
 
 		if (!sums->host[i])
 			continue;
-		if (!look.what)
-			look.what = age_text(i - HOST_AGE_FIRST, text,
-					     sizeof(text));
-		print_state(look, sums->host[i], colour);
+		if (!glyph.what)
+			glyph.what = age_text(i - HOST_AGE_FIRST, text,
+					      sizeof(text));
+		print_state(glyph, sums->host[i], colour);
 	}
 }

@@ -16,7 +16,7 @@
 #define RUN_MAX 8192
 #define GAP_MAX 64
 
-struct asked {
+struct wanted {
 	uint64_t gfn;
 	size_t at;	/* index of its answer */
 };
@@ -27,7 +27,7 @@ struct host_pages {
 	const struct stat_server_config *config;
 	const char *no_ages;
 	uint64_t *resident, *swapped;
-	struct asked *asked;
+	struct wanted *wanted;
 	size_t max_asked;
 };
 
@@ -64,7 +64,7 @@ void host_pages_free(struct host_pages *hp)
 		return;
 	free(hp->resident);
 	free(hp->swapped);
-	free(hp->asked);
+	free(hp->wanted);
 	free(hp);
 }
 
@@ -75,7 +75,7 @@ const char *host_pages_no_ages(const struct host_pages *hp)
 
 static int by_gfn(const void *a, const void *b)
 {
-	const struct asked *x = a, *y = b;
+	const struct wanted *x = a, *y = b;
 
 	return (x->gfn > y->gfn) - (x->gfn < y->gfn);
 }
@@ -91,53 +91,53 @@ static int age_of(const struct host_pages *hp, uint64_t gfn)
 }
 
 /* The frames of asked[0 .. nr - 1] lie within RUN_MAX. */
-static int look_run(struct host_pages *hp, const struct asked *asked,
-		    size_t nr, struct host_page *pages)
+static int lookup_run(struct host_pages *hp, const struct wanted *wanted,
+		      size_t nr, struct host_page *pages)
 {
-	struct gfn_range range = { GFN(asked[0].gfn),
-				   asked[nr - 1].gfn - asked[0].gfn + 1 };
+	struct gfn_range range = { GFN(wanted[0].gfn),
+				   wanted[nr - 1].gfn - wanted[0].gfn + 1 };
 	int rc = guest_mem_residency(hp->config->mem, range, hp->resident,
 				     hp->swapped);
 
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < nr; i++) {
-		struct host_page *p = &pages[asked[i].at];
+		struct host_page *p = &pages[wanted[i].at];
 
-		p->resident = bitmap_test(hp->resident, asked[i].gfn);
-		p->swapped = bitmap_test(hp->swapped, asked[i].gfn);
-		p->age = p->resident ? age_of(hp, asked[i].gfn) : -1;
+		p->resident = bitmap_test(hp->resident, wanted[i].gfn);
+		p->swapped = bitmap_test(hp->swapped, wanted[i].gfn);
+		p->age = p->resident ? age_of(hp, wanted[i].gfn) : -1;
 	}
 	return 0;
 }
 
 /* How many of the sorted frames make one run. */
-static size_t run_length(const struct asked *asked, size_t nr)
+static size_t run_length(const struct wanted *wanted, size_t nr)
 {
 	size_t n = 1;
 
-	while (n < nr && asked[n].gfn - asked[n - 1].gfn <= GAP_MAX &&
-	       asked[n].gfn - asked[0].gfn < RUN_MAX)
+	while (n < nr && wanted[n].gfn - wanted[n - 1].gfn <= GAP_MAX &&
+	       wanted[n].gfn - wanted[0].gfn < RUN_MAX)
 		n++;
 	return n;
 }
 
 static int grow(struct host_pages *hp, size_t nr)
 {
-	struct asked *bigger;
+	struct wanted *bigger;
 
 	if (nr <= hp->max_asked)
 		return 0;
-	bigger = reallocarray(hp->asked, nr, sizeof(*bigger));
+	bigger = reallocarray(hp->wanted, nr, sizeof(*bigger));
 	if (!bigger)
 		return -ENOMEM;
-	hp->asked = bigger;
+	hp->wanted = bigger;
 	hp->max_asked = nr;
 	return 0;
 }
 
-int host_pages_look(struct host_pages *hp, const uint64_t *gfns, size_t nr,
-		    struct host_page *pages)
+int host_pages_lookup(struct host_pages *hp, const uint64_t *gfns, size_t nr,
+		      struct host_page *pages)
 {
 	size_t nr_ram = 0, n;
 	uint64_t hva;
@@ -150,13 +150,13 @@ int host_pages_look(struct host_pages *hp, const uint64_t *gfns, size_t nr,
 		pages[i].ram = guest_mem_gfn_to_hva(hp->config->mem,
 						    GFN(gfns[i]), &hva);
 		if (pages[i].ram)
-			hp->asked[nr_ram++] = (struct asked){ gfns[i], i };
+			hp->wanted[nr_ram++] = (struct wanted){ gfns[i], i };
 	}
 	if (nr_ram)
-		qsort(hp->asked, nr_ram, sizeof(*hp->asked), by_gfn);
+		qsort(hp->wanted, nr_ram, sizeof(*hp->wanted), by_gfn);
 	for (size_t i = 0; i < nr_ram && !rc; i += n) {
-		n = run_length(hp->asked + i, nr_ram - i);
-		rc = look_run(hp, hp->asked + i, n, pages);
+		n = run_length(hp->wanted + i, nr_ram - i);
+		rc = lookup_run(hp, hp->wanted + i, n, pages);
 	}
 	return rc;
 }

@@ -61,7 +61,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 	 * Of frames that cannot be told apart at least one was used, but not
 	 * necessarily this one.
 	 */
-	k->region.low += use->apart && use->proven_age < w->certain;
+	k->region.low += use->apart && use->observed_age < w->certain;
 }
 
 static void count_pages(void *arg, const uint64_t *gfns,

@@ -177,7 +177,7 @@ static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 	struct engine_page page;
 	struct host_page now;
 
-	if (hp && !host_pages_look(hp, &gfn.v, 1, &now)) {
+	if (hp && !host_pages_lookup(hp, &gfn.v, 1, &now)) {
 		json_object_set_new(o, "resident", json_boolean(now.resident));
 		json_object_set_new(o, "swapped", json_boolean(now.swapped));
 		if (now.age >= 0)

@@ -26,16 +26,16 @@ struct stat_jobs {
 static void work(struct stat_jobs *jobs, struct stat_job *job)
 {
 	struct stat_answer *a = &job->answer;
-	struct stat_patience patience = {
+	struct stat_job_limit job_limit = {
 		.fd = job->request->fd,
 		.stopping = &jobs->stopping,
 		.cpu_end_ns = clock_thread_cpu_ns() + STAT_MAX_CPU_NS,
 	};
 	int rc;
 
-	jobs->config.patience = &patience;
+	jobs->config.job_limit = &job_limit;
 	/* Not for a client that has closed its connection meanwhile. */
-	rc = stat_patience_left(&patience);
+	rc = stat_job_limit_check(&job_limit);
 	if (rc)
 		stat_inspect_failed(rc, &a->status, a->why, sizeof(a->why));
 	else

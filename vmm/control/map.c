@@ -76,8 +76,8 @@ static uint32_t bits_of_entry(const struct guest_walk_entry *e)
 }
 
 /* What the agent reported at `at`; *next: the next page that it reported. */
-static uint64_t told_frame(const struct walk *w, const struct rmap_vma *vma,
-			   uint64_t *next)
+static uint64_t reported_frame(const struct walk *w, const struct rmap_vma *vma,
+			       uint64_t *next)
 {
 	uint64_t gfn;
 
@@ -90,19 +90,19 @@ static uint64_t told_frame(const struct walk *w, const struct rmap_vma *vma,
 }
 
 /* One step inside a region; *next is where it ends.  Under the view's lock. */
-static struct run look_inside(struct walk *w, const struct rmap_mm *mm,
-			      const struct rmap_vma *vma, uint64_t *gfn,
-			      uint64_t *next)
+static struct run lookup_in_region(struct walk *w, const struct rmap_mm *mm,
+				   const struct rmap_vma *vma, uint64_t *gfn,
+				   uint64_t *next)
 {
 	struct run run = { .bits = BIT(STAT_MAP_REGION), .age = -1 };
 	struct guest_walk_entry e;
-	uint64_t told;
+	uint64_t end;
 
-	*gfn = told_frame(w, vma, &told);
+	*gfn = reported_frame(w, vma, &end);
 	if (*gfn != NO_GFN)
 		run.bits |= BIT(STAT_MAP_MAPPED);
-	*next = told > w->at ? told : w->at + RMAP_PAGE_SIZE;
-	if (view_look(w->config->view, mm, w->at, &e))
+	*next = end > w->at ? end : w->at + RMAP_PAGE_SIZE;
+	if (view_lookup_pte(w->config->view, mm, w->at, &e))
 		return run;
 	/* The page table is newer than the agent's report. */
 	if (!e.pte.present)
@@ -127,7 +127,7 @@ static struct run step(struct walk *w, const struct rmap_mm *mm, uint64_t *gfn)
 	if (w->at < desc.start) {
 		next = desc.start;
 	} else {
-		run = look_inside(w, mm, vma, gfn, &next);
+		run = lookup_in_region(w, mm, vma, gfn, &next);
 		next = min_u64(next, desc.end);
 	}
 	next = min_u64(next, w->end);
@@ -204,7 +204,7 @@ static int walk_all(struct walk *w)
 		int rc;
 
 		collect(w);
-		rc = host_pages_look(w->host, w->gfns, w->nr, w->pages);
+		rc = host_pages_lookup(w->host, w->gfns, w->nr, w->pages);
 		if (rc)
 			return rc;
 		if (!take(w, from))

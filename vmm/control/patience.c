@@ -8,7 +8,7 @@
 #include "vmm/control/patience.h"
 #include "vmm/util/clock.h"
 
-int stat_patience_left(const struct stat_patience *p)
+int stat_job_limit_check(const struct stat_job_limit *p)
 {
 	struct pollfd who = { .fd = p ? p->fd : -1 };
 

@@ -13,7 +13,7 @@
 /* The thread's CPU time: a busy host does not shorten an answer. */
 #define STAT_MAX_CPU_NS UINT64_C(30000000000)
 
-struct stat_patience {
+struct stat_job_limit {
 	int fd;				/* of the client that waits */
 	const atomic_bool *stopping;	/* the server's */
 	uint64_t cpu_end_ns;		/* on the thread's clock */
@@ -23,6 +23,6 @@ struct stat_patience {
  * 0, or why to stop: -ECANCELED (the client is gone, or the server is
  * stopping), -ETIME (too much CPU time).  NULL: no limit.
  */
-int stat_patience_left(const struct stat_patience *p);
+int stat_job_limit_check(const struct stat_job_limit *p);
 
 #endif

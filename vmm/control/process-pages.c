@@ -13,7 +13,7 @@
 struct visit {
 	struct view *view;
 	struct host_pages *host;
-	const struct stat_patience *patience;
+	const struct stat_job_limit *job_limit;
 	uint32_t pid;
 	const struct process_pages_ops *ops;
 	void *arg;
@@ -56,7 +56,7 @@ static int visit_region(struct visit *v, uint64_t addr,
 	struct rmap_vma_desc now;
 	uint64_t at = addr;
 	ssize_t nr;
-	int rc = stat_patience_left(v->patience);
+	int rc = stat_job_limit_check(v->job_limit);
 
 	if (rc)
 		return rc;
@@ -64,14 +64,14 @@ static int visit_region(struct visit *v, uint64_t addr,
 	if (nr < 0)
 		return nr;
 	for (;;) {
-		rc = host_pages_look(v->host, v->gfns, nr, v->pages);
+		rc = host_pages_lookup(v->host, v->gfns, nr, v->pages);
 		if (rc)
 			return rc;
 		if (nr)
 			v->ops->pages(v->arg, v->gfns, v->pages, nr);
 		if (nr < BATCH)
 			return 0;
-		rc = stat_patience_left(v->patience);
+		rc = stat_job_limit_check(v->job_limit);
 		if (rc)
 			return rc;
 		nr = collect(v, addr, &at, &now);
@@ -93,7 +93,7 @@ int process_pages_visit(const struct stat_server_config *config,
 		return -ENOMEM;
 	v->view = config->view;
 	v->host = host;
-	v->patience = config->patience;
+	v->job_limit = config->job_limit;
 	v->pid = pid;
 	v->ops = ops;
 	v->arg = arg;

@@ -46,7 +46,7 @@
 #include "vmm/guest/view.h"
 
 struct stat_server;
-struct stat_patience;
+struct stat_job_limit;
 struct resident_count;
 
 struct stat_server_config {
@@ -59,7 +59,7 @@ struct stat_server_config {
 	struct stat_vm_provider vm;
 	struct stat_balloon_provider balloon;
 	/* Of the current request; set by the server, NULL: no limit. */
-	const struct stat_patience *patience;
+	const struct stat_job_limit *job_limit;
 	/* The server's own, where there is no engine. */
 	struct resident_count *resident;
 };

@@ -51,7 +51,8 @@ void virtio_balloon_set_target(struct virtio_balloon *balloon,
  * changing its size, or is busy right now; -ENODEV: the guest has no driver;
  * -EINVAL: nr_bytes is 0, or more than the guest has.
  */
-int virtio_balloon_cycle(struct virtio_balloon *balloon, uint64_t nr_bytes);
+int virtio_balloon_inflate_and_deflate(struct virtio_balloon *balloon,
+				       uint64_t nr_bytes);
 
 struct virtio_balloon_stats {
 	uint64_t target_bytes, actual_bytes;

@@ -58,7 +58,7 @@ struct serial {
 	size_t tx_start, tx_len;
 	uint64_t nr_dropped;
 	int out_error;			/* the first -errno of a write; 0: none */
-	bool tell_error, tell_dropped;	/* log lines that are due */
+	bool error_to_log, dropped_to_log;	/* log lines that are due */
 	uint8_t rx[RX_MAX];
 	size_t rx_start, rx_len;
 };
@@ -94,7 +94,7 @@ static void transmit(struct serial *s, uint8_t c)
 {
 	if (s->tx_len == TX_MAX) {
 		s->nr_dropped++;
-		s->tell_dropped = true;
+		s->dropped_to_log = true;
 		return;
 	}
 	s->tx[(s->tx_start + s->tx_len) % TX_MAX] = c;
@@ -108,16 +108,16 @@ static void note_error(struct serial *s, int rc)
 	if (s->out_error)
 		return;
 	s->out_error = rc;
-	s->tell_error = true;
+	s->error_to_log = true;
 }
 
 /* Logging can block on the reader of standard error: not under the lock. */
-static void unlock_and_tell(struct serial *s)
+static void unlock_and_log(struct serial *s)
 {
-	int error = s->tell_error ? s->out_error : 0;
-	bool dropped = s->tell_dropped;
+	int error = s->error_to_log ? s->out_error : 0;
+	bool dropped = s->dropped_to_log;
 
-	s->tell_error = s->tell_dropped = false;
+	s->error_to_log = s->dropped_to_log = false;
 	pthread_mutex_unlock(&s->lock);
 	if (error)
 		log_warn("console output can't be written to standard output: "
@@ -171,7 +171,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		event_active(s->writable, EV_TIMEOUT, 0);
 	else if (s->tx_len)
 		event_add(s->writable, NULL);
-	unlock_and_tell(s);
+	unlock_and_log(s);
 }
 
 static uint8_t receive(struct serial *s)
@@ -295,7 +295,7 @@ static void serial_write(void *dev, uint64_t off, const void *data,
 	pthread_mutex_lock(&s->lock);
 	for (unsigned int i = 0; i < len; i++)
 		write_register(s, off + i, bytes[i]);
-	unlock_and_tell(s);
+	unlock_and_log(s);
 }
 
 static const struct bus_ops serial_ops = { serial_read, serial_write };
@@ -358,7 +358,7 @@ void serial_finish(struct serial *s, unsigned int limit_ms)
 	s->tx_len = 0;
 	nr_dropped = s->nr_dropped;
 	error = s->out_error;
-	unlock_and_tell(s);
+	unlock_and_log(s);
 	if (nr_dropped)
 		log_warn("%llu bytes of console output were lost: %s",
 			 (unsigned long long)nr_dropped, error ?

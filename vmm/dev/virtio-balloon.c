@@ -193,7 +193,7 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	return virtio_device_drain(dev, q, handlers[q]);
 }
 
-static void aim(struct virtio_balloon *b, uint32_t nr_pages)
+static void set_num_pages(struct virtio_balloon *b, uint32_t nr_pages)
 {
 	if (le32toh(b->config.num_pages) == nr_pages)
 		return;
@@ -211,7 +211,7 @@ static void end_cycle(struct virtio_balloon *b)
 	b->cycling = false;
 	/* Don't wait for the callback, which may be waiting for our lock. */
 	event_del_noblock(b->to_base);
-	aim(b, base_of(b));
+	set_num_pages(b, base_of(b));
 }
 
 static void on_to_base(evutil_socket_t fd, short what, void *arg)
@@ -273,7 +273,8 @@ void virtio_balloon_set_target(struct virtio_balloon *b, uint64_t nr_bytes)
 	event_active(b->to_base, EV_TIMEOUT, 0);
 }
 
-int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
+int virtio_balloon_inflate_and_deflate(struct virtio_balloon *b,
+				       uint64_t nr_bytes)
 {
 	const struct timeval limit = { CYCLE_S, 0 };
 	uint64_t want = nr_bytes >> VMM_PAGE_SHIFT;
@@ -294,7 +295,7 @@ int virtio_balloon_cycle(struct virtio_balloon *b, uint64_t nr_bytes)
 		rc = -ENOMEM;
 	if (!rc) {
 		b->cycling = true;
-		aim(b, actual + want);
+		set_num_pages(b, actual + want);
 	}
 	virtio_device_unlock(&b->dev);
 	return rc;

@@ -85,11 +85,11 @@ static int read_sectors(struct virtio_blk *blk, uint64_t sector,
 
 	if (rc)
 		return rc;
-	virtqueue_hold_in(vq, chain);
+	virtqueue_pin_in(vq, chain);
 	rc = blk_image_transfer(&blk->image, false, sector,
 				chain->iov + chain->nr_out, chain->nr_in, 0,
 				bytes);
-	virtqueue_release_in(vq, chain);
+	virtqueue_unpin_in(vq, chain);
 	return rc;
 }
 

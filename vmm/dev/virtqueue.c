@@ -52,9 +52,9 @@ static uint16_t *avail_event(struct virtqueue *vq)
 /*
  * Holds the three parts of the ring: device and driver use them all the time.
  */
-static void hold_ring(const struct virtqueue *vq,
-		      void (*change)(struct guest_mem *mem, gpa_t gpa,
-				     uint64_t len))
+static void pin_ring(const struct virtqueue *vq,
+		     void (*change)(struct guest_mem *mem, gpa_t gpa,
+				    uint64_t len))
 {
 	change(vq->mem, vq->desc_gpa, vq->num * sizeof(struct vring_desc));
 	change(vq->mem, vq->avail_gpa, 6 + 2 * vq->num);
@@ -78,7 +78,7 @@ int virtqueue_start(struct virtqueue *vq)
 			     6 + num * sizeof(struct vring_used_elem));
 	if (!desc || !avail || !used)
 		return -EFAULT;
-	hold_ring(vq, guest_mem_hold);
+	pin_ring(vq, guest_mem_pin);
 	vq->desc = desc;
 	vq->avail = avail;
 	vq->used = used;
@@ -91,7 +91,7 @@ int virtqueue_start(struct virtqueue *vq)
 void virtqueue_stop(struct virtqueue *vq)
 {
 	if (vq->ready)
-		hold_ring(vq, guest_mem_release);
+		pin_ring(vq, guest_mem_unpin);
 	vq->ready = false;
 }
 
@@ -279,16 +279,16 @@ static void change_in(struct virtqueue *vq, const struct virtqueue_chain *chain,
 	}
 }
 
-void virtqueue_hold_in(struct virtqueue *vq,
-		       const struct virtqueue_chain *chain)
+void virtqueue_pin_in(struct virtqueue *vq,
+		      const struct virtqueue_chain *chain)
 {
-	change_in(vq, chain, guest_mem_hold);
+	change_in(vq, chain, guest_mem_pin);
 }
 
-void virtqueue_release_in(struct virtqueue *vq,
-			  const struct virtqueue_chain *chain)
+void virtqueue_unpin_in(struct virtqueue *vq,
+			const struct virtqueue_chain *chain)
 {
-	change_in(vq, chain, guest_mem_release);
+	change_in(vq, chain, guest_mem_unpin);
 }
 
 unsigned int iov_slice(const struct iovec *iov, unsigned int nr, size_t off,

@@ -109,15 +109,15 @@ size_t virtqueue_copy_in(const struct virtqueue_chain *chain, size_t off,
 			 const void *buf, size_t len);
 
 /*
- * Holds the writable part of a chain (guest_mem_hold()) while the kernel reads
+ * Holds the writable part of a chain (guest_mem_pin()) while the kernel reads
  * a file into it: a file system may pin the pages and write to them by their
  * physical address, which no page table shows.  The cost is proportional to
  * chain->in_bytes, which the caller has bounded.
  */
-void virtqueue_hold_in(struct virtqueue *vq,
-		       const struct virtqueue_chain *chain);
-void virtqueue_release_in(struct virtqueue *vq,
-			  const struct virtqueue_chain *chain);
+void virtqueue_pin_in(struct virtqueue *vq,
+		      const struct virtqueue_chain *chain);
+void virtqueue_unpin_in(struct virtqueue *vq,
+			const struct virtqueue_chain *chain);
 
 /*
  * Fills slice[] with bytes [off, off + len) of iov[0 .. nr), clipped to its

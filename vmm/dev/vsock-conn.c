@@ -154,7 +154,7 @@ static void host_stopped_sending(struct vsock_conn *conn)
 static void forwarded(struct vsock_conn *conn, size_t bytes)
 {
 	conn->fwd_cnt += bytes;
-	if (conn->fwd_cnt - conn->fwd_told >= VSOCK_BUF_BYTES / 2)
+	if (conn->fwd_cnt - conn->fwd_sent >= VSOCK_BUF_BYTES / 2)
 		vsock_conn_wait_turn(conn, VSOCK_OWES_CREDIT_UPDATE);
 }
 

@@ -72,12 +72,12 @@ static size_t fill_data(struct vsock_conn *conn,
 		 * The guest sends credit updates when it has read; one request
 		 * is for safety.
 		 */
-		if (!conn->asked_credit)
+		if (!conn->credit_requested)
 			conn->owed |= VSOCK_OWES_CREDIT_REQUEST;
-		conn->asked_credit = true;
+		conn->credit_requested = true;
 		return 0;
 	}
-	conn->asked_credit = false;
+	conn->credit_requested = false;
 	nr = iov_slice(chain->iov + chain->nr_out, chain->nr_in,
 		       sizeof(struct virtio_vsock_hdr), VSOCK_BUF_BYTES, iov, NULL);
 	return vsock_conn_recv(conn, iov, nr, credit);
@@ -122,7 +122,7 @@ static bool next_packet(struct virtio_vsock *vs,
 		hdr->len = htole32(len);
 		hdr->flags = htole32(flags);
 		hdr->fwd_cnt = htole32(conn->fwd_cnt);
-		conn->fwd_told = conn->fwd_cnt;
+		conn->fwd_sent = conn->fwd_cnt;
 	}
 	if (op == VIRTIO_VSOCK_OP_RST)
 		vsock_conn_free(conn);

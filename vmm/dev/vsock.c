@@ -176,7 +176,7 @@ static bool has_packets(const struct virtio_vsock *vs)
 }
 
 /* Does the work that new connections, credit or buffers allow. */
-static void settle(struct virtio_vsock *vs)
+static void kick_waiting(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
 		vs->tx_waits = false;
@@ -199,7 +199,7 @@ void vsock_leave(struct virtio_vsock *vs)
 {
 	if (has_packets(vs))
 		virtio_device_kick(&vs->dev, VSOCK_RX);
-	settle(vs);
+	kick_waiting(vs);
 	virtio_device_unlock(&vs->dev);
 }
 
@@ -217,7 +217,7 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	} else if (q == VSOCK_RX) {
 		more = vsock_rx_pump(vs);
 	}
-	settle(vs);
+	kick_waiting(vs);
 	return more;
 }
 

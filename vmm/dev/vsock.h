@@ -84,11 +84,11 @@ struct vsock_conn {
 	/* Guest to host. */
 	struct evbuffer *buf;		/* owned; at most VSOCK_BUF_BYTES */
 	uint32_t fwd_cnt;		/* bytes passed to the host */
-	uint32_t fwd_told;		/* fwd_cnt in the last packet */
+	uint32_t fwd_sent;		/* fwd_cnt in the last packet */
 	/* Host to guest. */
 	uint32_t peer_buf_alloc, peer_fwd_cnt;
 	uint32_t tx_cnt;
-	bool asked_credit;
+	bool credit_requested;
 
 	char line[32];			/* "CONNECT 4294967295\n" */
 	unsigned int line_len;

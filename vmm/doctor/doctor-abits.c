@@ -31,9 +31,9 @@ static void check_lockdown(struct doctor *d)
 	if (!strcmp(level, "none"))
 		return;
 	doctor_detail(f, "the kernel loads signed modules only");
-	doctor_blame(f, DOCTOR_WARN, "sign kvm_young.ko with a key that the "
-		     "kernel trusts (mokutil --import), or boot without "
-		     "lockdown= and without secure boot");
+	doctor_flag(f, DOCTOR_WARN, "sign kvm_young.ko with a key that the "
+		    "kernel trusts (mokutil --import), or boot without "
+		    "lockdown= and without secure boot");
 }
 
 /* Bit 0 is the switch; the others select in which tables aging clears bits. */
@@ -52,8 +52,8 @@ static void check_mglru(struct doctor *d)
 		return;
 	doctor_detail(f, "when the host is short of memory its aging clears "
 		      "accessed bits, too: pages in use may look idle");
-	doctor_blame(f, DOCTOR_WARN, "keep memory available by targets (vmm "
-		     "policy), or echo 0 >" LRU_GEN);
+	doctor_flag(f, DOCTOR_WARN, "keep memory available by targets (vmm "
+		    "policy), or echo 0 >" LRU_GEN);
 }
 
 static void check_numa(struct doctor *d)
@@ -89,8 +89,8 @@ static void check_numa(struct doctor *d)
 	doctor_detail(f, "it unmaps guest memory again and again to see who "
 		      "faults: the entries, and their accessed bits, are gone "
 		      "each time");
-	doctor_blame(f, DOCTOR_WARN, "sysctl kernel.numa_balancing=0, and bind "
-		     "guests to nodes (numactl)");
+	doctor_flag(f, DOCTOR_WARN, "sysctl kernel.numa_balancing=0, and bind "
+		    "guests to nodes (numactl)");
 }
 
 static void check_ksm(struct doctor *d)
@@ -109,8 +109,8 @@ static void check_ksm(struct doctor *d)
 		return;
 	doctor_detail(f, "a merged page looks used when any process that has "
 		      "it uses it");
-	doctor_blame(f, DOCTOR_WARN, "echo 2 >" KSM_RUN " (parts the merged "
-		     "pages again, which takes memory)");
+	doctor_flag(f, DOCTOR_WARN, "echo 2 >" KSM_RUN " (parts the merged "
+		    "pages again, which takes memory)");
 }
 
 /*
@@ -136,16 +136,16 @@ static void check_damon(struct doctor *d)
 		doctor_detail(f, "it has DAMON to itself, so that damon serves "
 			      "neither as a source nor as a sink; and it "
 			      "clears accessed bits of pages that it samples");
-		doctor_blame(f, DOCTOR_WARN, "echo N >/sys/module/%s/"
-			     "parameters/enabled, and at boot %s.enabled=0",
-			     names[i], names[i]);
+		doctor_flag(f, DOCTOR_WARN, "echo N >/sys/module/%s/"
+			    "parameters/enabled, and at boot %s.enabled=0",
+			    names[i], names[i]);
 		return;
 	}
 }
 
 static void check_pfns(struct doctor *d)
 {
-	bool can = doctor_can(d, CAP_SYS_ADMIN);
+	bool can = doctor_has_cap(d, CAP_SYS_ADMIN);
 	struct doctor_fact *f = doctor_add(d, GROUP_ABITS, "page-frames", "%s",
 					   can ? "readable" : "hidden");
 
@@ -153,20 +153,21 @@ static void check_pfns(struct doctor *d)
 		return;
 	doctor_detail(f, "/proc/PID/pagemap tells no page frame numbers, "
 		      "which damon and page-idle need");
-	doctor_blame(f, DOCTOR_WARN, "run as root, or with CAP_SYS_ADMIN");
+	doctor_flag(f, DOCTOR_WARN, "run as root, or with CAP_SYS_ADMIN");
 }
 
 static void check_bpf(struct doctor *d)
 {
-	bool can = doctor_can(d, CAP_SYS_ADMIN) ||
-		   (doctor_can(d, CAP_BPF) && doctor_can(d, CAP_PERFMON));
+	bool can =
+		doctor_has_cap(d, CAP_SYS_ADMIN) ||
+		(doctor_has_cap(d, CAP_BPF) && doctor_has_cap(d, CAP_PERFMON));
 	struct doctor_fact *f;
 
 	if (!doctor_has(d, "/proc/sys/kernel/unprivileged_bpf_disabled")) {
 		f = doctor_add(d, GROUP_ABITS, "bpf", "absent");
 		doctor_detail(f, "damon needs BPF programs");
-		doctor_blame(f, DOCTOR_WARN, "run a kernel with "
-			     "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS");
+		doctor_flag(f, DOCTOR_WARN, "run a kernel with "
+			    "CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS");
 		return;
 	}
 	f = doctor_add(d, GROUP_ABITS, "bpf", can ? "permitted" :
@@ -174,8 +175,8 @@ static void check_bpf(struct doctor *d)
 	if (can)
 		return;
 	doctor_detail(f, "damon needs BPF programs on tracepoints");
-	doctor_blame(f, DOCTOR_WARN, "run as root, or with CAP_BPF and "
-		     "CAP_PERFMON");
+	doctor_flag(f, DOCTOR_WARN, "run as root, or with CAP_BPF and "
+		    "CAP_PERFMON");
 }
 
 void doctor_check_abits(struct doctor *d)

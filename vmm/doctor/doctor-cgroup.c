@@ -166,23 +166,23 @@ static void check_v2(struct doctor *d, const char *group,
 	if (f) {
 		doctor_detail(f, "beyond it the kernel reclaims by itself, and "
 			      "kills when that does not help");
-		doctor_blame(f, DOCTOR_WARN, "echo max >%s%s/memory.max, or "
-			     "start guests in another cgroup", cg->mount,
-			     max.where);
+		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.max, or "
+			    "start guests in another cgroup", cg->mount,
+			    max.where);
 	}
 	f = add_limit(d, group, "cgroup-high", &high);
 	if (f) {
 		doctor_detail(f, "beyond it guests are slowed down");
-		doctor_blame(f, DOCTOR_WARN, "echo max >%s%s/memory.high",
-			     cg->mount, high.where);
+		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.high",
+			    cg->mount, high.where);
 	}
 	f = add_limit(d, group, "cgroup-swap", &swap);
 	if (f) {
 		doctor_detail(f, swap.bytes ? "no more than that goes to swap" :
 			      "nothing goes to swap, however much the host "
 			      "has");
-		doctor_blame(f, DOCTOR_WARN, "echo max >%s%s/memory.swap.max", cg->mount,
-			     swap.where);
+		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.swap.max",
+			    cg->mount, swap.where);
 	}
 }
 
@@ -196,17 +196,17 @@ static void check_v1(struct doctor *d, const char *group,
 	if (f) {
 		doctor_detail(f, "beyond it the kernel reclaims by itself, and "
 			      "kills when that does not help");
-		doctor_blame(f, DOCTOR_WARN, "echo -1 "
-			     ">%s%s/memory.limit_in_bytes (and above it), or "
-			     "start guests in another cgroup", cg->mount,
-			     cg->path);
+		doctor_flag(f, DOCTOR_WARN, "echo -1 "
+			    ">%s%s/memory.limit_in_bytes (and above it), or "
+			    "start guests in another cgroup", cg->mount,
+			    cg->path);
 	}
 	f = add_limit(d, group, "cgroup-swap", &memsw);
 	if (f) {
 		doctor_detail(f, "memory and swap together");
-		doctor_blame(f, DOCTOR_WARN, "echo -1 "
-			     ">%s%s/memory.memsw.limit_in_bytes (and above "
-			     "it)", cg->mount, cg->path);
+		doctor_flag(f, DOCTOR_WARN, "echo -1 "
+			    ">%s%s/memory.memsw.limit_in_bytes (and above "
+			    "it)", cg->mount, cg->path);
 	}
 }
 

@@ -29,7 +29,7 @@ struct doctor {
 
 #define DOCTOR_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* The new fact is OK until doctor_blame(). */
+/* The new fact is OK until doctor_flag(). */
 struct doctor_fact *doctor_add(struct doctor *d, const char *group,
 			       const char *name, const char *value_fmt, ...)
 	DOCTOR_PRINTF(4, 5);
@@ -38,8 +38,8 @@ void doctor_detail(struct doctor_fact *f, const char *fmt, ...)
 /* Appends to the value. */
 void doctor_append(struct doctor_fact *f, const char *text);
 /* Also sets the status to one that is not OK. */
-void doctor_blame(struct doctor_fact *f, enum doctor_status status,
-		  const char *remedy_fmt, ...) DOCTOR_PRINTF(3, 4);
+void doctor_flag(struct doctor_fact *f, enum doctor_status status,
+		 const char *remedy_fmt, ...) DOCTOR_PRINTF(3, 4);
 
 /* --- doctor-read.c: files below the root ---------------------------------- */
 
@@ -73,7 +73,7 @@ int doctor_field_kib(const struct doctor *d, uint64_t *bytes, const char *key,
 bool doctor_has_word(const char *text, const char *word,
 		     const char *separators);
 /* cap: from <linux/capability.h> */
-bool doctor_can(const struct doctor *d, int cap);
+bool doctor_has_cap(const struct doctor *d, int cap);
 
 /* The descriptors of a process that matter here. */
 struct doctor_fds {

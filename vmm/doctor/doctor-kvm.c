@@ -59,18 +59,18 @@ static void check_device(struct doctor *d, const struct cpu *cpu)
 		f = doctor_add(d, GROUP_KVM, "/dev/kvm", "absent");
 		doctor_detail(f, "no guest can run");
 		if (cpu->vendor)
-			doctor_blame(f, DOCTOR_FAIL, "modprobe %s",
-				     vendor_module(cpu->vendor));
+			doctor_flag(f, DOCTOR_FAIL, "modprobe %s",
+				    vendor_module(cpu->vendor));
 		else
-			doctor_blame(f, DOCTOR_FAIL, "enable virtualization in "
-				     "the firmware, then load kvm_intel or "
-				     "kvm_amd");
+			doctor_flag(f, DOCTOR_FAIL, "enable virtualization in "
+				    "the firmware, then load kvm_intel or "
+				    "kvm_amd");
 		return;
 	}
 	if (fd < 0) {
 		f = doctor_add(d, GROUP_KVM, "/dev/kvm", "%s", strerror(errno));
-		doctor_blame(f, DOCTOR_FAIL, "join the group kvm, or run as "
-			     "root");
+		doctor_flag(f, DOCTOR_FAIL, "join the group kvm, or run as "
+			    "root");
 		return;
 	}
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
@@ -82,7 +82,7 @@ static void check_device(struct doctor *d, const struct cpu *cpu)
 		       version < 0 ? "is no KVM device" : "API version %d",
 		       version);
 	doctor_detail(f, "version %d is needed", KVM_API_VERSION);
-	doctor_blame(f, DOCTOR_FAIL, "load the kernel's own kvm module");
+	doctor_flag(f, DOCTOR_FAIL, "load the kernel's own kvm module");
 }
 
 /* The name of a KVM module that is neither Intel's nor AMD's, or "". */
@@ -126,8 +126,8 @@ static void check_virtualization(struct doctor *d, const struct cpu *cpu)
 		       other);
 	doctor_detail(f, "/proc/cpuinfo has neither vmx nor svm%s", serves ?
 		      ": guest kernels run slowly, and some not at all" : "");
-	doctor_blame(f, serves ? DOCTOR_WARN : DOCTOR_FAIL, "%s",
-		     cpu->virtual_machine ?
+	doctor_flag(f, serves ? DOCTOR_WARN : DOCTOR_FAIL, "%s",
+		    cpu->virtual_machine ?
 			     "this machine is itself virtual: have its host "
 			     "offer nested virtualization" :
 			     "enable VT-x or AMD-V in the firmware");
@@ -161,18 +161,18 @@ static bool check_nested_paging(struct doctor *d, const struct cpu *cpu)
 	if (!cpu->vendor) {
 		doctor_detail(f, "accessed bits are in shadow tables, which "
 			      "KVM throws away when guests change theirs");
-		doctor_blame(f, DOCTOR_WARN, "use a host with VT-x or AMD-V");
+		doctor_flag(f, DOCTOR_WARN, "use a host with VT-x or AMD-V");
 	} else if (!present) {
 		snprintf(f->value, sizeof(f->value), "not known");
 		doctor_detail(f, "%s is not loaded", module);
-		doctor_blame(f, DOCTOR_WARN, "modprobe %s", module);
+		doctor_flag(f, DOCTOR_WARN, "modprobe %s", module);
 	} else {
 		doctor_detail(f, "%s says %s=N: slow, and accessed bits are in "
 			      "shadow tables", module, name);
-		doctor_blame(f, DOCTOR_WARN, "with no guest running: modprobe "
-			     "-r %s; modprobe %s %s=1 (on the kernel's command "
-			     "line: %s.%s=1); if it stays N the processor has "
-			     "none", module, module, name, module, name);
+		doctor_flag(f, DOCTOR_WARN, "with no guest running: modprobe "
+			    "-r %s; modprobe %s %s=1 (on the kernel's command "
+			    "line: %s.%s=1); if it stays N the processor has "
+			    "none", module, module, name, module, name);
 	}
 	return false;
 }
@@ -192,11 +192,11 @@ static void check_tdp_mmu(struct doctor *d)
 	doctor_detail(f, "kvm-young asks KVM page by page, about 1 us each, "
 		      "instead of walking the tables");
 	if (present)
-		doctor_blame(f, DOCTOR_WARN, "kernel command line: "
-			     "kvm.tdp_mmu=1");
+		doctor_flag(f, DOCTOR_WARN, "kernel command line: "
+			    "kvm.tdp_mmu=1");
 	else
-		doctor_blame(f, DOCTOR_WARN, "run Linux 5.15 or later, with "
-			     "kvm.tdp_mmu=1");
+		doctor_flag(f, DOCTOR_WARN, "run Linux 5.15 or later, with "
+			    "kvm.tdp_mmu=1");
 }
 
 /* EPT has accessed bits since Haswell; NPT always has them. */
@@ -213,9 +213,9 @@ static void check_ad_bits(struct doctor *d)
 								     "absent");
 	doctor_detail(f, "KVM emulates them by faults: each page that was "
 		      "looked at costs the guest a fault when it comes back");
-	doctor_blame(f, DOCTOR_WARN, "with no guest running: modprobe -r "
-		     "kvm_intel; modprobe kvm_intel eptad=1; if it stays N the "
-		     "processor has none: scan less often");
+	doctor_flag(f, DOCTOR_WARN, "with no guest running: modprobe -r "
+		    "kvm_intel; modprobe kvm_intel eptad=1; if it stays N the "
+		    "processor has none: scan less often");
 }
 
 void doctor_check_kvm(struct doctor *d)

@@ -25,7 +25,7 @@ static void check_free(struct doctor *d)
 	if (doctor_field_kib(d, &total, "MemTotal:", "/proc/meminfo") ||
 	    doctor_field_kib(d, &avail, "MemAvailable:", "/proc/meminfo")) {
 		f = doctor_add(d, GROUP_RECLAIM, "memory", "not known");
-		doctor_blame(f, DOCTOR_WARN, "mount /proc");
+		doctor_flag(f, DOCTOR_WARN, "mount /proc");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "memory", "%s available of %s",
@@ -35,8 +35,8 @@ static void check_free(struct doctor *d)
 		return;
 	doctor_detail(f, "the host is short of memory: pages that guests take "
 		      "back wait for its own reclaim");
-	doctor_blame(f, DOCTOR_WARN, "set targets with `vmm policy`, or run "
-		     "fewer guests");
+	doctor_flag(f, DOCTOR_WARN, "set targets with `vmm policy`, or run "
+		    "fewer guests");
 }
 
 static void check_pressure(struct doctor *d)
@@ -49,8 +49,8 @@ static void check_pressure(struct doctor *d)
 	    sscanf(line, "some avg10=%lf", &avg10) != 1) {
 		f = doctor_add(d, GROUP_RECLAIM, "psi", "absent");
 		doctor_detail(f, "nobody can tell whether reclaim hurts");
-		doctor_blame(f, DOCTOR_WARN, "kernel command line: psi=1 (with "
-			     "CONFIG_PSI)");
+		doctor_flag(f, DOCTOR_WARN, "kernel command line: psi=1 (with "
+			    "CONFIG_PSI)");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "psi", "present, memory %.2f %%",
@@ -59,8 +59,8 @@ static void check_pressure(struct doctor *d)
 		return;
 	doctor_detail(f, "of the last 10 s, some task waited for memory for "
 		      "that part");
-	doctor_blame(f, DOCTOR_WARN, "give guests a larger target: `vmm "
-		     "policy`");
+	doctor_flag(f, DOCTOR_WARN, "give guests a larger target: `vmm "
+		    "policy`");
 }
 
 /* No setting of these prevents reclaim; some slow down reclaim or guests. */
@@ -73,14 +73,14 @@ static void check_thp(struct doctor *d)
 		f = doctor_add(d, GROUP_RECLAIM, "thp", "absent");
 		doctor_detail(f, "guests have pages of 4 KiB: 512 times the "
 			      "entries to look at");
-		doctor_blame(f, DOCTOR_WARN, "run a kernel with "
-			     "CONFIG_TRANSPARENT_HUGEPAGE");
+		doctor_flag(f, DOCTOR_WARN, "run a kernel with "
+			    "CONFIG_TRANSPARENT_HUGEPAGE");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "thp", "%s", word);
 	if (!strcmp(word, "never")) {
 		doctor_detail(f, "`vmm run --thp` gets no huge pages");
-		doctor_blame(f, DOCTOR_WARN, "echo madvise >" THP "enabled");
+		doctor_flag(f, DOCTOR_WARN, "echo madvise >" THP "enabled");
 	}
 	if (!doctor_choice(d, word, sizeof(word), THP "shmem_enabled")) {
 		f = doctor_add(d, GROUP_RECLAIM, "thp-shmem", "%s", word);
@@ -93,8 +93,8 @@ static void check_thp(struct doctor *d)
 		if (!strcmp(word, "always")) {
 			doctor_detail(f, "a guest's fault may wait while "
 				      "memory is compacted");
-			doctor_blame(f, DOCTOR_WARN, "echo defer+madvise >" THP
-				     "defrag");
+			doctor_flag(f, DOCTOR_WARN, "echo defer+madvise >" THP
+				    "defrag");
 		}
 	}
 }
@@ -132,8 +132,8 @@ static void check_vfio(struct doctor *d)
 		return;
 	doctor_detail(f, "a guest with a passed-through device has all of its "
 		      "memory pinned: nothing of it can be reclaimed");
-	doctor_blame(f, DOCTOR_WARN, "give guests that shall yield memory "
-		     "virtio devices");
+	doctor_flag(f, DOCTOR_WARN, "give guests that shall yield memory "
+		    "virtio devices");
 }
 
 void doctor_check_memory(struct doctor *d)

@@ -35,28 +35,28 @@ static void check_kvm_young(struct doctor *d)
 		if (doctor_has(d, "/dev/kvm-young"))
 			return;
 		doctor_detail(f, "but there is no /dev/kvm-young");
-		doctor_blame(f, DOCTOR_WARN, "mount devtmpfs on /dev, or give "
-			     "the container the device");
+		doctor_flag(f, DOCTOR_WARN, "mount devtmpfs on /dev, or give "
+			    "the container the device");
 		return;
 	}
 	installed = is_installed(d, release);
 	f = doctor_add(d, GROUP_ABITS, "module", "kvm_young is %s", installed ?
 		       "built for this kernel, not loaded" : "not loaded");
 	if (installed) {
-		doctor_blame(f, DOCTOR_WARN, "modprobe kvm_young");
+		doctor_flag(f, DOCTOR_WARN, "modprobe kvm_young");
 	} else if (!doctor_has(d, "/proc/modules")) {
 		doctor_detail(f, "this kernel loads no modules");
-		doctor_blame(f, DOCTOR_WARN, "run a kernel with "
-			     "CONFIG_MODULES, or use another source");
+		doctor_flag(f, DOCTOR_WARN, "run a kernel with "
+			    "CONFIG_MODULES, or use another source");
 	} else if (doctor_has(d, "/lib/modules/%s/build/Makefile", release)) {
-		doctor_blame(f, DOCTOR_WARN, "build it for Linux %s (make "
-			     "kmod), then insmod vmm/kmod/kvm_young.ko",
-			     release);
+		doctor_flag(f, DOCTOR_WARN, "build it for Linux %s (make "
+			    "kmod), then insmod vmm/kmod/kvm_young.ko",
+			    release);
 	} else {
 		doctor_detail(f, "the headers of Linux %s are not installed",
 			      release);
-		doctor_blame(f, DOCTOR_WARN, "install linux-headers-%s, then "
-			     "build it (make kmod)", release);
+		doctor_flag(f, DOCTOR_WARN, "install linux-headers-%s, then "
+			    "build it (make kmod)", release);
 	}
 }
 
@@ -70,8 +70,8 @@ static void check_userfaultfd(struct doctor *d)
 	if (doctor_number(d, &allowed,
 			  "/proc/sys/vm/unprivileged_userfaultfd")) {
 		f = doctor_add(d, GROUP_RECLAIM, "userfaultfd", "absent");
-		doctor_blame(f, DOCTOR_WARN, "run a kernel with "
-			     "CONFIG_USERFAULTFD, or use swap");
+		doctor_flag(f, DOCTOR_WARN, "run a kernel with "
+			    "CONFIG_USERFAULTFD, or use swap");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "userfaultfd", "present, "
@@ -79,12 +79,12 @@ static void check_userfaultfd(struct doctor *d)
 		       device ? ", /dev/userfaultfd" : "");
 	if (device && !doctor_path(d, path, "/dev/userfaultfd"))
 		usable = !access(path, R_OK | W_OK);
-	if (allowed || usable || doctor_can(d, CAP_SYS_PTRACE))
+	if (allowed || usable || doctor_has_cap(d, CAP_SYS_PTRACE))
 		return;
 	doctor_detail(f, "--sink store may not serve faults of KVM");
-	doctor_blame(f, DOCTOR_WARN, "sysctl vm.unprivileged_userfaultfd=1%s, "
-		     "or run as root", device ?
-		     ", or permission for /dev/userfaultfd" : "");
+	doctor_flag(f, DOCTOR_WARN, "sysctl vm.unprivileged_userfaultfd=1%s, "
+		    "or run as root", device ?
+		    ", or permission for /dev/userfaultfd" : "");
 }
 
 void doctor_check_needs(struct doctor *d)

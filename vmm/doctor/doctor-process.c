@@ -56,13 +56,13 @@ static void refuse(struct doctor *d, const char *pid, int err)
 
 	if (err == -ENOENT || err == -ESRCH) {
 		f = doctor_add(d, GROUP_PROCESS, "vm", "no process %s", pid);
-		doctor_blame(f, DOCTOR_FAIL, "name a process that runs a VM: "
-			     "pgrep -a 'vmm|qemu'");
+		doctor_flag(f, DOCTOR_FAIL, "name a process that runs a VM: "
+			    "pgrep -a 'vmm|qemu'");
 		return;
 	}
 	f = doctor_add(d, GROUP_PROCESS, "vm", "process %s: %s", pid,
 		       strerror(-err));
-	doctor_blame(f, DOCTOR_FAIL, "run as root, or as its user");
+	doctor_flag(f, DOCTOR_FAIL, "run as root, or as its user");
 }
 
 /* Adds the facts; false: it is not a VM, or that can't be known. */
@@ -84,8 +84,8 @@ static bool check_vm(struct doctor *d, const char *pid,
 		return true;
 	doctor_detail(f, "it is no VM process: it has no descriptor of a KVM "
 		      "VM");
-	doctor_blame(f, DOCTOR_FAIL, "name a process that runs a VM: pgrep -a "
-		     "'vmm|qemu'");
+	doctor_flag(f, DOCTOR_FAIL, "name a process that runs a VM: pgrep -a "
+		    "'vmm|qemu'");
 	return false;
 }
 
@@ -102,7 +102,7 @@ static void check_bytes(struct doctor *d, const char *name, uint64_t bytes,
 	f = doctor_add(d, GROUP_PROCESS, name, "%s",
 		       size_format(bytes, size, sizeof(size)));
 	doctor_detail(f, "%s", detail);
-	doctor_blame(f, DOCTOR_FAIL, "%s", remedy);
+	doctor_flag(f, DOCTOR_FAIL, "%s", remedy);
 }
 
 static void check_memory(struct doctor *d, const char *pid,
@@ -139,7 +139,7 @@ static void check_memory(struct doctor *d, const char *pid,
 	if (fds->nr_vfio) {
 		doctor_detail(f, "a passed-through device pins all memory of "
 			      "the guest: nothing can be reclaimed");
-		doctor_blame(f, DOCTOR_FAIL, "give the VM virtio devices");
+		doctor_flag(f, DOCTOR_FAIL, "give the VM virtio devices");
 	}
 }
 

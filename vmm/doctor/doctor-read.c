@@ -149,7 +149,7 @@ bool doctor_has_word(const char *text, const char *word,
 	return false;
 }
 
-bool doctor_can(const struct doctor *d, int cap)
+bool doctor_has_cap(const struct doctor *d, int cap)
 {
 	return d->caps >> cap & 1;
 }

@@ -59,9 +59,9 @@ static void check_size(struct doctor *d, const struct swap *s)
 	if (!s->total) {
 		f = doctor_add(d, GROUP_RECLAIM, "swap", "none");
 		doctor_detail(f, "cold pages can only go to --sink store");
-		doctor_blame(f, DOCTOR_WARN, "modprobe zram; zramctl -f -a lz4 "
-			     "-s 4G; mkswap /dev/zram0; swapon /dev/zram0 (or "
-			     "swap on a disk)");
+		doctor_flag(f, DOCTOR_WARN, "modprobe zram; zramctl -f -a lz4 "
+			    "-s 4G; mkswap /dev/zram0; swapon /dev/zram0 (or "
+			    "swap on a disk)");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "swap", "%s free of %s: %s",
@@ -69,12 +69,12 @@ static void check_size(struct doctor *d, const struct swap *s)
 		       size_format(s->total, b, sizeof(b)), s->names);
 	if (left < s->total / 100 * LOW_FREE) {
 		doctor_detail(f, "nearly full: then nothing more is evicted");
-		doctor_blame(f, DOCTOR_WARN, "add swap (swapon)");
+		doctor_flag(f, DOCTOR_WARN, "add swap (swapon)");
 	} else if (!doctor_field_kib(d, &ram, "MemTotal:", "/proc/meminfo") &&
 		   s->total < ram / 100 * SMALL) {
 		doctor_detail(f, "small beside %s of memory: no more than that "
 			      "can be evicted", size_format(ram, a, sizeof(a)));
-		doctor_blame(f, DOCTOR_WARN, "add swap (swapon)");
+		doctor_flag(f, DOCTOR_WARN, "add swap (swapon)");
 	}
 }
 
@@ -97,13 +97,13 @@ static void check_zswap(struct doctor *d, const struct swap *s)
 	if (on && s->nr_zram && !s->nr_other) {
 		doctor_detail(f, "swap is in compressed memory already: pages "
 			      "are compressed twice");
-		doctor_blame(f, DOCTOR_WARN, "echo N "
-			     ">/sys/module/zswap/parameters/enabled");
+		doctor_flag(f, DOCTOR_WARN, "echo N "
+			    ">/sys/module/zswap/parameters/enabled");
 	} else if (!on && s->nr_other) {
 		doctor_detail(f, "pages go to the swap device uncompressed, "
 			      "and come back at its speed");
-		doctor_blame(f, DOCTOR_WARN, "echo Y "
-			     ">/sys/module/zswap/parameters/enabled");
+		doctor_flag(f, DOCTOR_WARN, "echo Y "
+			    ">/sys/module/zswap/parameters/enabled");
 	}
 }
 
@@ -115,8 +115,8 @@ static void check_swappiness(struct doctor *d)
 	if (doctor_number(d, &v, "/proc/sys/vm/swappiness")) {
 		f = doctor_add(d, GROUP_RECLAIM, "swappiness", "absent");
 		doctor_detail(f, "the kernel was built without swap");
-		doctor_blame(f, DOCTOR_WARN, "run a kernel with CONFIG_SWAP, "
-			     "or use --sink store");
+		doctor_flag(f, DOCTOR_WARN, "run a kernel with CONFIG_SWAP, "
+			    "or use --sink store");
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "swappiness", "%" PRIu64, v);
@@ -124,7 +124,7 @@ static void check_swappiness(struct doctor *d)
 		return;
 	doctor_detail(f, "we still evict, but under pressure the host itself "
 		      "drops file pages before it touches a guest");
-	doctor_blame(f, DOCTOR_WARN, "sysctl vm.swappiness=60");
+	doctor_flag(f, DOCTOR_WARN, "sysctl vm.swappiness=60");
 }
 
 void doctor_check_swap(struct doctor *d)

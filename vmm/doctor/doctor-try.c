@@ -22,16 +22,16 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 
 	if (!strncmp(why, "self-test: its small VM", 23)) {
 		doctor_detail(f, "%s", why);
-		doctor_blame(f, status, "see what is wrong under kvm");
+		doctor_flag(f, status, "see what is wrong under kvm");
 	} else if (!strncmp(why, "self-test: ", 11)) {
 		doctor_detail(f, "%s", why);
-		doctor_blame(f, status, "use another one");
+		doctor_flag(f, status, "use another one");
 	} else if (!colon) {
 		/* One phrase is both, as in "this needs root". */
-		doctor_blame(f, status, "%s", why);
+		doctor_flag(f, status, "%s", why);
 	} else {
 		doctor_detail(f, "%.*s", (int)(colon - why), why);
-		doctor_blame(f, status, "%s", colon + 2);
+		doctor_flag(f, status, "%s", colon + 2);
 	}
 }
 

@@ -69,8 +69,8 @@ void doctor_append(struct doctor_fact *f, const char *text)
 	snprintf(f->value + used, sizeof(f->value) - used, "%s", text);
 }
 
-void doctor_blame(struct doctor_fact *f, enum doctor_status status,
-		  const char *remedy_fmt, ...)
+void doctor_flag(struct doctor_fact *f, enum doctor_status status,
+		 const char *remedy_fmt, ...)
 {
 	va_list ap;
 

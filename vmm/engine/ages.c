@@ -4,8 +4,8 @@
  * its list.  Frames are counted by age, by age of each 2 MiB block, and for the
  * working set.
  *
- * Locks: hold_begin() takes engine lock -> view lock, for a part of the frames
- * at a time; the sums are published under the engine lock alone.
+ * Locks: lock_hold_begin() takes engine lock -> view lock, for a part of the
+ * frames at a time; the sums are published under the engine lock alone.
  */
 #include "config.h"
 
@@ -20,11 +20,11 @@
 #define QUIET_SWEEP 64		/* scans: each frame is then aged by itself */
 #define NO_BLOCK  UINT64_MAX
 
-static void ask_map(struct engine *e, uint64_t gfn, struct frame_look *l)
+static void ask_map(struct engine *e, uint64_t gfn, struct frame_observation *l)
 {
 	struct rmap_referenced r;
 
-	hold_spend(e, HOLD_WALK);
+	lock_hold_charge(e, LOCK_HOLD_WALK);
 	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
 		return;
 	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
@@ -41,12 +41,12 @@ static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
 	struct rmap *map = view_map(e->config.view);
 
 	if (list == FRAME_UNEVICTABLE) {
-		hold_spend(e, HOLD_WALK);
+		lock_hold_charge(e, LOCK_HOLD_WALK);
 		return rmap_page_unevictable(map, gfn) ||
-		       guest_mem_is_held(e->config.mem, GFN(gfn));
+		       guest_mem_is_pinned(e->config.mem, GFN(gfn));
 	}
 	return frame_class_of(rmap_page_flags(map, gfn)) == CLASS_NEVER ||
-	       guest_mem_is_held(e->config.mem, GFN(gfn));
+	       guest_mem_is_pinned(e->config.mem, GFN(gfn));
 }
 
 static void count_block(struct engine_census *c)
@@ -106,11 +106,11 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	const uint32_t scan = e->history.scan_nr;
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
-	struct frame_look l = {
+	struct frame_observation l = {
 		.resident = bitmap_test(e->scan.resident, gfn),
 		.swapped = bitmap_test(e->scan.swapped, gfn),
 		.young = bitmap_test(e->scan.young, gfn),
-		.proven = bitmap_test(e->scan.observed, gfn),
+		.observed = bitmap_test(e->scan.observed, gfn),
 	};
 	unsigned int idle = frame_age(t, gfn, scan);
 	enum frame_event event;
@@ -119,13 +119,13 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 		ask_map(e, gfn, &l);
 	event = frame_observe(t, gfn, &l, scan, min_idle);
 	e->stats.reclaim.nr_refaults += event == FRAME_REFAULT;
-	e->ask.nr_given += event == FRAME_GONE && !l.swapped;
-	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.proven))
+	e->requests.nr_received += event == FRAME_GONE && !l.swapped;
+	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.observed))
 		proactive_count(&e->history.proactive, idle,
 				event == FRAME_REFAULT);
 	if (l.resident || l.swapped)
 		wss_count(&c->wss_counter, gfn, frame_age(t, gfn, scan),
-			  frame_proven_age(t, gfn, scan));
+			  frame_observed_age(t, gfn, scan));
 	if (!l.resident)
 		return;
 	keep_pinned(e, gfn);
@@ -162,7 +162,7 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 		uint64_t w = from / 64;
 		bool whole = from % 64 == 0 && to - from >= 64;
 
-		if (!hold_spend(e, 64))
+		if (!lock_hold_charge(e, 64))
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
 		if (!whole || view_take_changed(e->config.view, w) ||
@@ -180,11 +180,11 @@ static bool age_slots(struct engine *e)
 	unsigned int nr;
 
 	slots = guest_mem_slots(e->config.mem, &nr);
-	hold_begin(e);
+	lock_hold_begin(e);
 	for (unsigned int i = 0; i < nr && all; i++)
 		all = age_slot(e, slots[i].base.v,
 			       slots[i].base.v + slots[i].nr_pages);
-	hold_end(e);
+	lock_hold_end(e);
 	return all;
 }
 
@@ -205,12 +205,12 @@ bool engine_age_all(struct engine *e)
 	engine_lock(e);
 	count_block(&e->census);
 	wss_count_end(&e->census.wss_counter);
-	wss_clock_add(&e->history.wss_clock, e->scan.look_start_ns,
-		      e->scan.look_end_ns);
+	wss_clock_add(&e->history.wss_clock, e->scan.harvest_start_ns,
+		      e->scan.harvest_end_ns);
 	e->history.wss_pages = e->census.wss_pages;
 	window = wss_window(&e->history.wss_clock, WSS_DEFAULT_WINDOW_NS);
 	wss_estimate(&est, &e->history.wss_pages, &window);
-	proactive_tick(&e->history.proactive, e->scan.look_end_ns, est.pages,
+	proactive_tick(&e->history.proactive, e->scan.harvest_end_ns, est.pages,
 		       e->scan_policy.proactive_ppm,
 		       e->scan_policy.min_idle_scans);
 	engine_unlock(e);
@@ -232,26 +232,26 @@ int engine_set_ages(struct engine *e, const uint8_t *ages, uint64_t nr)
 	return 0;
 }
 
-void engine_forgive(struct engine *e)
+void engine_discount_refaults(struct engine *e)
 {
-	bool was_held;
+	bool was_paused;
 
 	engine_lock(e);
-	was_held = e->was_held;
-	e->was_held = false;
+	was_paused = e->was_paused;
+	e->was_paused = false;
 	engine_unlock(e);
-	if (!was_held)
+	if (!was_paused)
 		return;
-	hold_begin(e);
+	lock_hold_begin(e);
 	for (uint64_t g = 0;
 	     (g = bitmap_next(e->scan.resident, g, e->scan.nr_frames)) <
 		     e->scan.nr_frames &&
-	     hold_spend(e, 1);
+	     lock_hold_charge(e, 1);
 	     g++)
 		if (frame_is_evicted(&e->history.frames, g) &&
 		    !bitmap_test(e->scan.young, g))
 			frame_set_fetched(&e->history.frames, g);
-	hold_end(e);
+	lock_hold_end(e);
 }
 
 void engine_import_ages(struct engine *e)
@@ -264,13 +264,14 @@ void engine_import_ages(struct engine *e)
 	engine_unlock(e);
 	if (!import)
 		return;
-	hold_begin(e);
-	for (uint64_t g = 0; g < e->scan.nr_frames && hold_spend(e, 1); g++)
+	lock_hold_begin(e);
+	for (uint64_t g = 0; g < e->scan.nr_frames && lock_hold_charge(e, 1);
+	     g++)
 		if (import[g] > e->history.frames.age[g] &&
 		    (frame_list_of(&e->history.frames, g) != FRAME_NONE ||
 		     bitmap_test(e->scan.swapped, g)) &&
 		    !bitmap_test(e->scan.young, g))
 			e->history.frames.age[g] = import[g];
-	hold_end(e);
+	lock_hold_end(e);
 	free(import);
 }

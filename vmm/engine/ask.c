@@ -25,9 +25,9 @@
 #include "vmm/util/min-max.h"
 
 #define WAIT_NS	   (5 * NSEC_PER_SEC)
-#define MAX_VAIN   6		/* failures; then one every five minutes */
+#define MAX_FAILURES   6	/* failures; then one every five minutes */
 #define ENOUGH	   8		/* success: 1/8 of what was requested */
-#define DEAF	   2		/* failures: it cannot drop any */
+#define UNRESPONSIVE	   2	/* failures: it cannot drop any */
 #define MIN_CACHE  256		/* pages; less is not worth a request */
 #define MIN_FREE   1024
 /* The guest keeps this much free memory: a sixteenth, 32 MiB at least. */
@@ -35,24 +35,25 @@
 #define KEEP_BYTES (UINT64_C(32) << 20)
 
 /* Learns from the refaults of each kind, anonymous memory and files. */
-static void learn(struct engine *e, const struct view_stats *v)
+static void note_refaults(struct engine *e, const struct view_stats *v)
 {
-	struct ask *a = &e->ask;
+	struct guest_requests *a = &e->requests;
 	uint64_t anon = e->stats.reclaim.nr_refaults - a->last_refaults,
 		 file = 0;
 	uint64_t now = v->guest.nr_refaults_file;
 
 	/* A guest that has been restarted counts from 0 again. */
-	if (a->knows_guest && now > a->last_guest_refaults)
+	if (a->has_guest_refaults && now > a->last_guest_refaults)
 		file = now - a->last_guest_refaults;
-	a->knows_guest = v->agent_connected;
+	a->has_guest_refaults = v->agent_connected;
 	a->last_guest_refaults = now;
 	a->last_refaults = e->stats.reclaim.nr_refaults;
-	balance_note(&e->ask.balance, anon, file, e->stats.memory.nr_pages);
-	e->stats.reclaim.file_share = balance_file_share(&e->ask.balance);
+	balance_note(&e->requests.balance, anon, file,
+		     e->stats.memory.nr_pages);
+	e->stats.reclaim.file_share = balance_file_share(&e->requests.balance);
 }
 
-bool ask_may_drop(struct engine *e)
+bool guest_may_drop_cache(struct engine *e)
 {
 	struct view_stats v;
 
@@ -60,67 +61,71 @@ bool ask_may_drop(struct engine *e)
 		return false;
 	view_get_stats(e->config.view, &v);
 	return v.agent_connected && v.drops_cache &&
-	       e->ask.cache.nr_vain < DEAF;
+	       e->requests.cache.nr_failures < UNRESPONSIVE;
 }
 
 /*
  * Ends a request.  A guest that cannot give memory, or lies, is asked less and
  * less often, and in between nothing is spared for it.
  */
-static void judge(struct asked *asked, bool gave, uint64_t now)
+static void finish_request(struct guest_request *request, bool satisfied,
+			   uint64_t now)
 {
-	if (gave)
-		asked->nr_vain = 0;
-	else if (asked->nr_vain < MAX_VAIN)
-		asked->nr_vain++;
-	asked->again_ns = asked->nr_vain ? now + (WAIT_NS << asked->nr_vain) :
-					   0;
-	asked->nr_pages = asked->nr_asked = 0;
+	if (satisfied)
+		request->nr_failures = 0;
+	else if (request->nr_failures < MAX_FAILURES)
+		request->nr_failures++;
+	request->retry_ns = request->nr_failures ?
+				    now + (WAIT_NS << request->nr_failures) :
+				    0;
+	request->nr_pages = request->nr_requested = 0;
 }
 
-static void begin(struct asked *asked, uint64_t want, uint64_t mark,
-		  uint64_t now)
+static void start_request(struct guest_request *request, uint64_t want,
+			  uint64_t mark, uint64_t now)
 {
-	asked->nr_pages = asked->nr_asked = want;
-	asked->mark = mark;
-	asked->until_ns = now + WAIT_NS;
+	request->nr_pages = request->nr_requested = want;
+	request->mark = mark;
+	request->deadline_ns = now + WAIT_NS;
 }
 
-static uint64_t ask_for_cache(struct engine *e, uint64_t over,
+static uint64_t request_cache(struct engine *e, uint64_t over,
 			      const struct view_stats *v, uint64_t now)
 {
 	const struct engine_guest *guest = e->config.guest;
 	uint64_t want, clean = v->guest.clean_cache >> VMM_PAGE_SHIFT;
-	struct asked *asked = &e->ask.cache;
+	struct guest_request *request = &e->requests.cache;
 
-	if (asked->nr_asked) {
-		bool gave = e->ask.last_clean + asked->nr_asked / ENOUGH <=
-			    asked->mark;
+	if (request->nr_requested) {
+		bool satisfied = e->requests.last_clean +
+					 request->nr_requested / ENOUGH <=
+				 request->mark;
 
 		/* The result shows in a newer report of the guest. */
-		if (now < asked->until_ns &&
-		    (!gave || e->ask.last_epoch <= e->ask.cache_epoch + 1))
-			return asked->nr_pages;
-		judge(asked, gave, now);
+		if (now < request->deadline_ns &&
+		    (!satisfied ||
+		     e->requests.last_epoch <= e->requests.cache_epoch + 1))
+			return request->nr_pages;
+		finish_request(request, satisfied, now);
 	}
 	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
-	    now < asked->again_ns)
+	    now < request->retry_ns)
 		return 0;
-	want = over * balance_file_share(&e->ask.balance);
+	want = over * balance_file_share(&e->requests.balance);
 	want = min_u64(want, e->census.nr_idle_clean);
 	want = min_u64(want, clean);
 	if (want < MIN_CACHE ||
 	    guest->drop_cache(guest->ctx, want << VMM_PAGE_SHIFT))
 		return 0;
-	begin(asked, want, clean, now);
-	e->ask.cache_epoch = v->epoch;
-	e->stats.reclaim.nr_cache_asked += want;
+	start_request(request, want, clean, now);
+	e->requests.cache_epoch = v->epoch;
+	e->stats.reclaim.nr_cache_requested += want;
 	return want;
 }
 
 /* Free memory that the guest can give, pages; nr_free: resident ones. */
-static uint64_t nr_to_give(const struct engine_guest *guest,
-			   const struct view_stats *v, uint64_t nr_free)
+static uint64_t nr_free_to_request(const struct engine_guest *guest,
+				   const struct view_stats *v, uint64_t nr_free)
 {
 	uint64_t keep = v->guest.mem_total / KEEP_SHARE;
 
@@ -138,40 +143,45 @@ static uint64_t nr_to_give(const struct engine_guest *guest,
  * spared, too: the balloon takes it the next time.  A busy balloon is asked in
  * each scan until it accepts, and that time is part of the request's timeout.
  */
-static uint64_t ask_for_free(struct engine *e, uint64_t over,
+static uint64_t request_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
 {
 	const struct engine_guest *guest = e->config.guest;
 	uint64_t nr_free = e->census.classes[CLASS_FREE];
-	uint64_t want = min_u64(over, nr_to_give(guest, v, nr_free)), given;
-	struct asked *asked = &e->ask.free;
-	bool waiting = asked->nr_asked;
+	uint64_t want = min_u64(over, nr_free_to_request(guest, v, nr_free)),
+		 received;
+	struct guest_request *request = &e->requests.free;
+	bool waiting = request->nr_requested;
 	int rc;
 
 	if (waiting) {
-		given = min_u64(e->ask.nr_given - asked->mark, asked->nr_asked);
-		asked->nr_pages = asked->nr_asked - given;
-		waiting = now < asked->until_ns &&
-			  asked->nr_pages > asked->nr_asked / ENOUGH;
+		received = min_u64(e->requests.nr_received - request->mark,
+				   request->nr_requested);
+		request->nr_pages = request->nr_requested - received;
+		waiting = now < request->deadline_ns &&
+			  request->nr_pages > request->nr_requested / ENOUGH;
 		if (!waiting)
-			judge(asked, given >= asked->nr_asked / ENOUGH, now);
-		else if (asked->nr_pages < want)
-			asked->nr_pages = want;
+			finish_request(request,
+				       received >=
+					       request->nr_requested / ENOUGH,
+				       now);
+		else if (request->nr_pages < want)
+			request->nr_pages = want;
 	}
-	if (waiting ? !e->ask.balloon_is_busy : now < asked->again_ns)
-		return asked->nr_pages;
+	if (waiting ? !e->requests.balloon_is_busy : now < request->retry_ns)
+		return request->nr_pages;
 	if (want < MIN_FREE)
-		return asked->nr_pages;
+		return request->nr_pages;
 	rc = guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT);
-	e->ask.balloon_is_busy = rc == -EBUSY;
+	e->requests.balloon_is_busy = rc == -EBUSY;
 	if (!rc || (!waiting && rc == -EBUSY))
-		begin(asked, want, e->ask.nr_given, now);
+		start_request(request, want, e->requests.nr_received, now);
 	if (!rc)
-		e->stats.reclaim.nr_free_asked += want;
-	return asked->nr_pages;
+		e->stats.reclaim.nr_free_requested += want;
+	return request->nr_pages;
 }
 
-uint64_t ask_guest(struct engine *e, uint64_t over)
+uint64_t request_guest_memory(struct engine *e, uint64_t over)
 {
 	uint64_t now = clock_now_ns(), nr;
 	struct view_stats v;
@@ -180,12 +190,12 @@ uint64_t ask_guest(struct engine *e, uint64_t over)
 		return 0;
 	view_get_stats(e->config.view, &v);
 	engine_lock(e);
-	learn(e, &v);
-	nr = ask_for_free(e, over, &v, now);
+	note_refaults(e, &v);
+	nr = request_free(e, over, &v, now);
 	if (nr < over)
-		nr += ask_for_cache(e, over - nr, &v, now);
-	e->ask.last_clean = v.guest.clean_cache >> VMM_PAGE_SHIFT;
-	e->ask.last_epoch = v.epoch;
+		nr += request_cache(e, over - nr, &v, now);
+	e->requests.last_clean = v.guest.clean_cache >> VMM_PAGE_SHIFT;
+	e->requests.last_epoch = v.epoch;
 	engine_unlock(e);
 	return nr;
 }

@@ -7,8 +7,8 @@
  *           locked, or accessed through a mapping: moved off the list's tail
  *               the others remain candidates
  *
- * Locks: hold_begin() takes engine lock -> view lock, and neither is held on
- * entry or return.
+ * Locks: lock_hold_begin() takes engine lock -> view lock, and neither is held
+ * on entry or return.
  */
 #include "config.h"
 
@@ -20,13 +20,13 @@
 #include "vmm/util/bitmap.h"
 
 #define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
-#define JUDGE_COST    (2 * HOLD_WALK)
+#define JUDGE_COST    (2 * LOCK_HOLD_WALK)
 
 /* By its regions in the guest, or pinned by one of our devices. */
 static bool is_locked(const struct engine_config *c, gfn_t gfn)
 {
 	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
-	       guest_mem_is_held(c->mem, gfn);
+	       guest_mem_is_pinned(c->mem, gfn);
 }
 
 /* Whether the reverse map lets a frame be evicted, and if not, why. */
@@ -50,7 +50,7 @@ static bool may_try(uint64_t gfn, void *arg)
 	const struct engine *e = arg;
 
 	return !bitmap_test(e->pass.refused, gfn) &&
-	       nodes_may_go(&e->nodes, GFN(gfn));
+	       nodes_may_evict(&e->nodes, GFN(gfn));
 }
 
 static bool is_of_stage(uint64_t gfn, void *arg)
@@ -71,7 +71,7 @@ static bool is_of_stage(uint64_t gfn, void *arg)
 
 void candidates_begin(struct engine *e, enum reclaim_stage stage)
 {
-	if (stage == RECLAIM_FREE && e->ask.free.nr_pages)
+	if (stage == RECLAIM_FREE && e->requests.free.nr_pages)
 		stage++;	/* the guest is giving these */
 	if (stage == RECLAIM_CLEAN && e->pass.may_drop)
 		stage++;
@@ -91,7 +91,7 @@ static size_t choose_idle(struct engine *e, size_t max)
 	if (t->cursor == FRAME_NIL)
 		t->cursor = t->tail[FRAME_INACTIVE];
 	while (n < max && t->cursor != FRAME_NIL &&
-	       hold_spend(e, CHOOSE_FRAMES))
+	       lock_hold_charge(e, CHOOSE_FRAMES))
 		n += select_idle(t, e->pass.min_idle, is_of_stage, e,
 				 CHOOSE_FRAMES, e->pass.candidates + n,
 				 max - n);
@@ -111,7 +111,7 @@ static size_t choose_whole(struct engine *e, size_t n)
 		for (next = i + 1; next < n && e->pass.chosen[next] < end;
 		     next++)
 			;
-		if (!hold_spend(e, SELECT_HUGE_PAGES))
+		if (!lock_hold_charge(e, SELECT_HUGE_PAGES))
 			break;
 		got = select_whole(&e->history.frames, e->pass.min_idle,
 				   may_try, e, e->scan.huge, e->pass.chosen + i,
@@ -132,7 +132,7 @@ static size_t judge_all(struct engine *e, size_t n)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < n && hold_spend(e, JUDGE_COST); i++) {
+	for (size_t i = 0; i < n && lock_hold_charge(e, JUDGE_COST); i++) {
 		uint32_t gfn = e->pass.candidates[i];
 
 		switch (judge(&e->config, GFN(gfn))) {
@@ -161,7 +161,7 @@ size_t candidates_choose(struct engine *e, size_t max)
 {
 	size_t n = 0, kept;
 
-	hold_begin(e);
+	lock_hold_begin(e);
 	while (!n && e->pass.stage < NR_RECLAIM_STAGES &&
 	       !engine_is_stopping(e)) {
 		n = choose_idle(e, max);
@@ -169,49 +169,49 @@ size_t candidates_choose(struct engine *e, size_t max)
 		if (!n)
 			candidates_begin(e, e->pass.stage + 1);
 	}
-	hold_end(e);
+	lock_hold_end(e);
 	select_sort(e->pass.candidates, n);
-	hold_begin(e);
+	lock_hold_begin(e);
 	if (e->scan.huge)
 		n = choose_whole(e, n);
 	kept = judge_all(e, n);
-	hold_end(e);
+	lock_hold_end(e);
 	return kept || !n ? kept : SIZE_MAX;
 }
 
 size_t candidates_choose_hard(struct engine *e, size_t max)
 {
-	const uint64_t *const spared[] = {
-		[SPARE_YOUNG] = e->scan.young,
-		[SPARE_OBSERVED] = e->scan.observed,
-		[SPARE_NOTHING] = NULL,
+	const uint64_t *const protected[] = {
+		[PROTECT_YOUNG] = e->scan.young,
+		[PROTECT_OBSERVED] = e->scan.observed,
+		[PROTECT_NONE] = NULL,
 	};
 	uint64_t left = e->scan.nr_frames;
 	size_t nr = 0;
 
-	hold_begin(e);
-	while (nr < max && hold_spend(e, 1)) {
-		const uint64_t *spare = spared[e->pass.spare];
+	lock_hold_begin(e);
+	while (nr < max && lock_hold_charge(e, 1)) {
+		const uint64_t *protection = protected[e->pass.protection];
 		uint64_t gfn = e->pass.clock_hand;
 
 		if (!left--) {
-			if (!spare || nr)
+			if (!protection || nr)
 				break;
-			e->pass.spare++;
+			e->pass.protection++;
 			left = e->scan.nr_frames;
 			continue;
 		}
 		e->pass.clock_hand = gfn + 1 < e->scan.nr_frames ? gfn + 1 : 0;
-		if (spare && bitmap_test(spare, gfn))
+		if (protection && bitmap_test(protection, gfn))
 			continue;
 		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
-		    hold_spend(e, HOLD_WALK) &&
+		    lock_hold_charge(e, LOCK_HOLD_WALK) &&
 		    !is_locked(&e->config, GFN(gfn)))
 			e->pass.candidates[nr++] = (uint32_t)gfn;
 	}
-	hold_end(e);
+	lock_hold_end(e);
 	/* The clock hand may have wrapped round at the end of memory. */
 	select_sort(e->pass.candidates, nr);
 	return nr;

@@ -103,7 +103,9 @@ int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 	    range.nr > e->scan.nr_frames - range.start.v)
 		return -ERANGE;
 	for (uint64_t i = 0; i < range.nr;) {
-		uint64_t end = range.nr - i > HOLD_MAX ? i + HOLD_MAX : range.nr;
+		uint64_t end = range.nr - i > LOCK_HOLD_MAX ?
+				       i + LOCK_HOLD_MAX :
+				       range.nr;
 
 		engine_lock(e);
 		for (; i < end; i++)
@@ -149,7 +151,7 @@ static struct engine_use use_of(const struct guest_mem *mem,
 		return use;
 	use.scanned = frame_list_of(&h->frames, gfn) != FRAME_NONE;
 	use.age = frame_age(&h->frames, gfn, h->scan_nr);
-	use.proven_age = frame_proven_age(&h->frames, gfn, h->scan_nr);
+	use.observed_age = frame_observed_age(&h->frames, gfn, h->scan_nr);
 	use.apart = !h->wss_alike ||
 		    !bitmap_test(h->wss_alike, gfn / h->wss_granule);
 	return use;
@@ -159,7 +161,7 @@ void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
 		     struct engine_use *uses)
 {
 	for (size_t i = 0; i < nr;) {
-		size_t end = nr - i > HOLD_MAX ? i + HOLD_MAX : nr;
+		size_t end = nr - i > LOCK_HOLD_MAX ? i + LOCK_HOLD_MAX : nr;
 
 		engine_lock(e);
 		for (; i < end; i++)
@@ -168,14 +170,14 @@ void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
 	}
 }
 
-void engine_hold(struct engine *e, bool held)
+void engine_pause(struct engine *e, bool paused)
 {
 	engine_lock(e);
-	e->was_held |= e->held;
-	e->held = held;
+	e->was_paused |= e->paused;
+	e->paused = paused;
 	pthread_cond_signal(&e->wake);
-	while (held && e->moving)
-		pthread_cond_wait(&e->rests, &e->lock.mutex);
+	while (paused && e->in_sink_call)
+		pthread_cond_wait(&e->sink_idle, &e->lock.mutex);
 	engine_unlock(e);
 }
 

@@ -39,31 +39,31 @@ struct word_classes {		/* 64 frames: the resident ones, by class */
 };
 
 /* A request to the guest that may still be pending. */
-struct asked {
+struct guest_request {
 	uint64_t nr_pages;	/* requested, and not seen given; 0: none */
-	uint64_t until_ns;	/* the deadline */
+	uint64_t deadline_ns;	/* the deadline */
 	/*
 	 * To measure the result: how many pages were requested, and what the
 	 * measure was then, the guest's clean cache or what it has given.
 	 */
-	uint64_t nr_asked, mark;
-	unsigned int nr_vain;	/* failures in a row */
-	uint64_t again_ns;	/* no new request before this time */
+	uint64_t nr_requested, mark;
+	unsigned int nr_failures;	/* failures in a row */
+	uint64_t retry_ns;	/* no new request before this time */
 };
 
 /* Requests to the guest, and their results: ask.c.  Engine's thread only. */
-struct ask {
-	struct asked cache, free;
+struct guest_requests {
+	struct guest_request cache, free;
 	uint64_t cache_epoch;	/* the agent's epoch when it was asked */
 	/*
 	 * As of the last scan: a change of these shows in this scan's classes
 	 * as well.  Pages of clean cache.
 	 */
 	uint64_t last_clean, last_epoch;
-	uint64_t nr_given;	/* pages that left RAM and are not in swap */
+	uint64_t nr_received;	/* pages that left RAM and are not in swap */
 	bool balloon_is_busy;	/* the pending request has not been sent yet */
 	uint64_t last_refaults, last_guest_refaults;
-	bool knows_guest;	/* the two above are valid */
+	bool has_guest_refaults;	/* the two above are valid */
 	struct balance balance; /* refaults of anonymous memory and of files */
 };
 
@@ -84,7 +84,7 @@ struct engine_scan {
 	uint64_t *assumed;	/* young in the last harvest by assumption */
 	uint64_t *huge;		/* in huge pages; NULL: there can be none */
 	uint64_t nr_young;
-	uint64_t look_start_ns, look_end_ns;
+	uint64_t harvest_start_ns, harvest_end_ns;
 	unsigned int turn;	/* scans begun, failed ones included */
 };
 
@@ -136,19 +136,19 @@ struct engine_pass {
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this thread CPU time */
-	uint64_t nr_gone, nr_refused;	/* pages */
+	uint64_t nr_evicted, nr_refused;	/* pages */
 	unsigned int min_idle;	/* scans for which an evicted page was idle */
 	enum reclaim_stage stage;
 	bool may_drop;		/* the guest drops clean page cache itself */
-	enum reclaim_spare spare;	/* for a hard target */
+	enum reclaim_protection protection;	/* for a hard target */
 	uint64_t clock_hand;	/* gfn where a hard target goes on; lasts */
 };
 
 /* How much to evict, by the host's state in this scan: goal.c.  As above. */
 struct engine_goal {
 	bool psi_high;		/* above the policy's limit */
-	bool pressing;		/* from below low until high is reached */
-	bool relaxed;		/* available memory is at high or above */
+	bool below_low;		/* from below low until high is reached */
+	bool above_high;	/* available memory is at high or above */
 	uint64_t wanted_by_host;	/* pages */
 	int64_t io_pages;		/* that may be evicted now; lasts */
 	uint64_t io_last_ns;		/* time of the last refill */
@@ -164,14 +164,14 @@ struct engine {
 	struct engine_census census;
 	struct engine_pass pass;
 	struct engine_goal goal;
-	struct ask ask;
+	struct guest_requests requests;
 	struct engine_policy scan_policy;	/* copied as a scan begins */
 	unsigned int nr_failed;		/* failed scans in a row */
-	unsigned int hold_cost;		/* spent since hold_begin() */
+	unsigned int lock_hold_cost;	/* spent since lock_hold_begin() */
 	struct prefetch *prefetch;	/* owned; NULL until it is first used */
 	struct nodes nodes;		/* .nr and .of are constant */
 	struct log_limit limit;
-	uint64_t error_said_ns;		/* when an error was last logged */
+	uint64_t error_logged_ns;	/* when an error was last logged */
 
 	struct fair_lock lock;	/* of all below; taken before the view's */
 	pthread_cond_t wake;
@@ -179,9 +179,9 @@ struct engine {
 	/* Only the engine's thread changes these; it reads them unlocked. */
 	struct engine_stats stats;
 	struct engine_history history;
-	bool held, was_held;	/* since the last scan; see engine_hold() */
-	bool moving;		/* the sink works; see engine_begin_move() */
-	pthread_cond_t rests;	/* signalled when `moving` ends */
+	bool paused, was_paused; /* since the last scan; see engine_pause() */
+	bool in_sink_call; /* the sink works; see engine_begin_sink_call() */
+	pthread_cond_t sink_idle;	/* signalled when `moving` ends */
 	uint8_t *import;	/* ages to take over, by gfn; owned; or NULL */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
@@ -239,7 +239,7 @@ int engine_find_huge(struct engine *e);
  * Removes those of the first nr candidates that are too small a part of a huge
  * page to be worth splitting it.  Returns how many are left.
  */
-size_t engine_spare_huge(struct engine *e, size_t nr);
+size_t engine_skip_huge_parts(struct engine *e, size_t nr);
 /* Counts evicted huge pages of nr sorted frames, using `resident`. */
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
 
@@ -253,30 +253,30 @@ bool engine_may_evict(const struct engine *e);
  * counting after it: whoever pauses the engine waits for the end.  False: the
  * call must not be made now, and there is nothing to end.  Without the lock.
  */
-bool engine_begin_move(struct engine *e, bool evict);
-void engine_end_move(struct engine *e);
+bool engine_begin_sink_call(struct engine *e, bool evict);
+void engine_end_sink_call(struct engine *e);
 
 /* --- goal.c: how much to evict ------------------------------------------- */
 /* Reads the host's state; once a scan. */
-void goal_look(struct engine *e);
+void reclaim_goal_update(struct engine *e);
 /* Pages to evict now for the target or for the host. */
-uint64_t goal_excess(struct engine *e);
+uint64_t reclaim_excess(struct engine *e);
 /* Scans idle, to be evicted proactively; ENGINE_AGES: none is. */
-unsigned int goal_proactive(struct engine *e);
+unsigned int reclaim_proactive_idle(struct engine *e);
 /* The size of a batch by the I/O quota: max pages at most. */
-size_t goal_io(struct engine *e, size_t max);
+size_t reclaim_io_quota(struct engine *e, size_t max);
 
 /* --- ask.c: what the guest can give by itself ---------------------------- */
 /*
  * Asks the guest, where that pays, to give some of these pages.  Returns how
  * many have been requested and not given yet: so many need not be evicted.
  */
-uint64_t ask_guest(struct engine *e, uint64_t over);
+uint64_t request_guest_memory(struct engine *e, uint64_t over);
 /* Clean page cache is left to the guest, which can be asked to drop it. */
-bool ask_may_drop(struct engine *e);
+bool guest_may_drop_cache(struct engine *e);
 
 /* Of pages brought back while paused, only those in use are refaults. */
-void engine_forgive(struct engine *e);
+void engine_discount_refaults(struct engine *e);
 /* Takes over the ages of engine_set_ages(), if any. */
 void engine_import_ages(struct engine *e);
 

@@ -32,7 +32,7 @@
 
 #define MAX_BACKOFF   5		/* failures in a row that double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
-#define ERROR_AGAIN_NS (60 * NSEC_PER_SEC)
+#define ERROR_LOG_NS (60 * NSEC_PER_SEC)
 #define REST_MARGIN   64	/* a fraction of the target */
 
 /* An error that lasts is logged again now and then, not in each scan. */
@@ -45,9 +45,9 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
 	engine_lock(e);
 	is_new = strcmp(e->stats.scan.last_error, text) ||
-		 now - e->error_said_ns >= ERROR_AGAIN_NS;
+		 now - e->error_logged_ns >= ERROR_LOG_NS;
 	if (is_new)
-		e->error_said_ns = now;
+		e->error_logged_ns = now;
 	e->stats.scan.nr_scan_errors++;
 	memcpy(e->stats.scan.last_error, text, sizeof(text));
 	engine_unlock(e);
@@ -109,14 +109,14 @@ static void take_pending(struct engine_scan *scan)
 }
 
 /* Fills the bitmaps of the scan. */
-static int look(struct engine *e)
+static int harvest_all(struct engine *e)
 {
 	const struct guest_memslot *slots;
 	unsigned int nr;
 	int rc;
 
-	if (e->config.sink && e->config.sink->ops->find_away) {
-		rc = e->config.sink->ops->find_away(e->config.sink);
+	if (e->config.sink && e->config.sink->ops->find_evicted) {
+		rc = e->config.sink->ops->find_evicted(e->config.sink);
 		if (rc == -ECANCELED)
 			return rc;
 		if (rc) {
@@ -125,7 +125,7 @@ static int look(struct engine *e)
 			return rc;
 		}
 	}
-	e->scan.look_start_ns = clock_now_ns();
+	e->scan.harvest_start_ns = clock_now_ns();
 	rc = guest_mem_residency_update(e->config.mem, e->scan.resident,
 					e->scan.swapped, e->scan.turn++,
 					&e->stopping);
@@ -151,7 +151,7 @@ static int look(struct engine *e)
 		}
 	}
 	take_pending(&e->scan);
-	e->scan.look_end_ns = clock_now_ns();
+	e->scan.harvest_end_ns = clock_now_ns();
 	return 0;
 }
 
@@ -230,14 +230,14 @@ static uint64_t scan(struct engine *e)
 	int rc;
 
 	engine_get_policy(e, &e->scan_policy);
-	rc = look(e);
+	rc = harvest_all(e);
 	good = !rc;
 	if (good) {
 		engine_lock(e);
 		e->history.scan_nr++;
 		engine_unlock(e);
 		e->nr_failed = 0;
-		engine_forgive(e);
+		engine_discount_refaults(e);
 		engine_prefetch(e);
 		good = engine_age_all(e);
 		engine_import_ages(e);
@@ -285,7 +285,7 @@ static void *engine_thread(void *arg)
 		uint64_t due = last + period_ns(&e->policy, e->nr_failed, cpu);
 		struct timespec ts = { due / NSEC_PER_SEC, due % NSEC_PER_SEC };
 
-		if (e->held) {
+		if (e->paused) {
 			pthread_cond_wait(&e->wake, &e->lock.mutex);
 			last = clock_now_ns();
 			continue;
@@ -336,7 +336,7 @@ static void destroy(struct engine *e)
 	prefetch_free(e->prefetch);
 	pthread_mutex_destroy(&e->callback_lock);
 	pthread_cond_destroy(&e->wake);
-	pthread_cond_destroy(&e->rests);
+	pthread_cond_destroy(&e->sink_idle);
 	fair_lock_destroy(&e->lock);
 	free(e);
 }
@@ -372,7 +372,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	pthread_cond_init(&e->rests, NULL);
+	pthread_cond_init(&e->sink_idle, NULL);
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);

@@ -91,7 +91,7 @@ struct engine_scan_stats {
 	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
 	/* The costliest hold of the lock (lock-hold.h); frames; maximum. */
-	unsigned int most_spent;
+	unsigned int max_lock_cost;
 	/* The last error's text, until a scan has none; or "". */
 	char last_error[128];
 };
@@ -153,9 +153,9 @@ struct engine_reclaim_stats {
 	/* Put off by the I/O quota; pages; total over all batches. */
 	uint64_t nr_io_delayed;
 	/* Page cache that the guest was asked to drop; pages; total. */
-	uint64_t nr_cache_asked;
+	uint64_t nr_cache_requested;
 	/* Free memory that the balloon was asked to take; pages; total. */
-	uint64_t nr_free_asked;
+	uint64_t nr_free_requested;
 	/* Idle age at which pages are evicted proactively, ENGINE_AGES: none
 	 * are; scans; last scan. */
 	unsigned int proactive_scans;
@@ -164,7 +164,7 @@ struct engine_reclaim_stats {
 	/* Share of reclaim that page cache should give; 0 to 1; last scan. */
 	double file_share;
 	/* Pressure is above psi_limit; last scan. */
-	bool held_by_psi;
+	bool throttled_by_psi;
 	/* The host is short of memory: it had less than low_bytes, and has not
 	 * had high_bytes since; last scan. */
 	bool below_low;
@@ -217,7 +217,7 @@ bool engine_source_is_lossy(const struct engine *engine);
 struct engine_use {
 	bool scanned;		/* resident in the last scan, else see below */
 	uint8_t age;		/* also of a frame in swap; as in wss_pages */
-	uint8_t proven_age;
+	uint8_t observed_age;
 	bool apart;		/* seen apart from the frames of its granule */
 };
 
@@ -233,7 +233,7 @@ void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
  * end, but evicts and prefetches nothing more: the call waits for the sink's
  * current work, at most 16 MiB.  Not from the engine's thread.
  */
-void engine_hold(struct engine *engine, bool held);
+void engine_pause(struct engine *engine, bool paused);
 
 /* Ages of frames [range), RAM or swap, into ages[0..nr-1]; 0 for others. */
 int engine_get_ages(struct engine *engine, struct gfn_range range,

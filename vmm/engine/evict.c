@@ -5,9 +5,9 @@
  *   candidates --harvest again (the last look)--> still untouched
  *       still untouched --sink, a call at a time--> evicted, by residency
  *
- * Locks: hold_begin() takes engine lock -> view lock to change the frame table;
- * harvests and the sink are called without either.  A call of the sink is
- * between engine_begin_move() and engine_end_move().
+ * Locks: lock_hold_begin() takes engine lock -> view lock to change the frame
+ * table; harvests and the sink are called without either.  A call of the sink
+ * is between engine_begin_sink_call() and engine_end_sink_call().
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
  * A source's call costs more than harvesting some frames too many: candidates
  * this close are harvested together.
  */
-#define LOOK_GAP 512
+#define RECHECK_GAP 512
 
 /*
  * A few pages that cannot be evicted now are normal (the kernel has them in a
@@ -38,10 +38,10 @@
  */
 #define SINK_PAGES 4096
 
-ssize_t evict_last_look(struct engine *e, size_t nr)
+ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 {
-	size_t nr_ranges =
-		select_ranges(e->pass.candidates, nr, LOOK_GAP, e->pass.ranges);
+	size_t nr_ranges = select_ranges(e->pass.candidates, nr, RECHECK_GAP,
+					 e->pass.ranges);
 	size_t kept = 0, saved = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
@@ -58,8 +58,8 @@ ssize_t evict_last_look(struct engine *e, size_t nr)
 			return rc;
 		}
 	}
-	hold_begin(e);
-	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
+	lock_hold_begin(e);
+	for (size_t i = 0; i < nr && lock_hold_charge(e, MOVE_COST); i++) {
 		uint32_t gfn = e->pass.candidates[i];
 
 		if (bitmap_test(e->scan.pending_young, gfn)) {
@@ -72,15 +72,15 @@ ssize_t evict_last_look(struct engine *e, size_t nr)
 		}
 	}
 	e->stats.reclaim.nr_saved_by_last_look += saved;
-	hold_end(e);
+	lock_hold_end(e);
 	return kept;
 }
 
 /* A frame that the sink kept; true if that means that it is in use. */
-static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
-			 uint32_t gfn)
+static bool activate_if_accessed(const struct reclaim_sink *sink,
+				 struct frame_table *t, uint32_t gfn)
 {
-	if (!sink->ops->looks)
+	if (!sink->ops->rechecks_accessed)
 		return false;
 	frame_touch(t, gfn, true);
 	frame_move(t, gfn, FRAME_ACTIVE);
@@ -92,15 +92,15 @@ static bool keep_touched(const struct reclaim_sink *sink, struct frame_table *t,
  * that failed may not have tried the others: they count as neither evicted nor
  * kept.
  */
-static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
-			 bool failed)
+static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
+			    bool failed)
 {
 	struct frame_table *t = &e->history.frames;
 	size_t gone = 0, saved = 0, kept = 0;
 	enum frame_class class;
 
-	hold_begin(e);
-	for (size_t i = 0; i < nr && hold_spend(e, MOVE_COST); i++) {
+	lock_hold_begin(e);
+	for (size_t i = 0; i < nr && lock_hold_charge(e, MOVE_COST); i++) {
 		uint32_t gfn = gfns[i];
 
 		if (!bitmap_test(e->scan.resident, gfn)) {
@@ -110,7 +110,7 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 			gone++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn);
-			if (keep_touched(e->config.sink, t, gfn))
+			if (activate_if_accessed(e->config.sink, t, gfn))
 				saved++;
 			else
 				kept++;
@@ -119,9 +119,9 @@ static size_t count_gone(struct engine *e, const uint32_t *gfns, size_t nr,
 	e->stats.reclaim.nr_evicted += gone;
 	e->stats.reclaim.nr_saved_by_last_look += saved;
 	e->stats.reclaim.nr_kept += kept;
-	hold_end(e);
+	lock_hold_end(e);
 	engine_count_huge(e, gfns, nr);
-	e->pass.nr_gone += gone;
+	e->pass.nr_evicted += gone;
 	e->goal.io_pages -= gone;
 	e->pass.nr_refused += kept;
 	return gone;
@@ -151,7 +151,7 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 			return rc;
 		}
 	}
-	gone = count_gone(e, gfns, nr, failed);
+	gone = count_evicted(e, gfns, nr, failed);
 	return failed ? failed : (ssize_t)gone;
 }
 
@@ -175,18 +175,18 @@ ssize_t evict_candidates(struct engine *e, size_t nr)
 	size_t end;
 
 	for (size_t i = 0; i < nr; i = end) {
-		if (!engine_begin_move(e, true))
+		if (!engine_begin_sink_call(e, true))
 			return 0;
 		end = end_of_call(e->pass.candidates, e->scan.huge, i, nr);
 		rc = evict_some(e, e->pass.candidates + i, end - i);
-		engine_end_move(e);
+		engine_end_sink_call(e);
 		if (rc < 0)
 			return rc;
 		gone += rc;
 	}
 	/* A sink that refuses most is full: ask it again in the next scan. */
 	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
-	    e->pass.nr_refused > e->pass.nr_gone)
+	    e->pass.nr_refused > e->pass.nr_evicted)
 		return 0;
-	return gone ? gone : RECLAIM_NONE_WENT;
+	return gone ? gone : RECLAIM_NONE_EVICTED;
 }

@@ -40,15 +40,15 @@ static void look_at_host(struct engine_goal *goal,
 
 	goal->wanted_by_host = 0;
 	if (available < 0) {
-		goal->pressing = goal->relaxed = false;
+		goal->below_low = goal->above_high = false;
 		return;
 	}
 	if ((uint64_t)available < p->low_bytes)
-		goal->pressing = true;
+		goal->below_low = true;
 	if ((uint64_t)available >= p->high_bytes)
-		goal->pressing = false;
-	goal->relaxed = (uint64_t)available >= p->high_bytes;
-	if (goal->pressing)
+		goal->below_low = false;
+	goal->above_high = (uint64_t)available >= p->high_bytes;
+	if (goal->below_low)
 		goal->wanted_by_host =
 			(p->high_bytes - available) >> VMM_PAGE_SHIFT;
 }
@@ -66,7 +66,7 @@ static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 	goal->io_last_ns = now;
 }
 
-void goal_look(struct engine *e)
+void reclaim_goal_update(struct engine *e)
 {
 	const struct engine_policy *p = &e->scan_policy;
 	struct engine_goal *goal = &e->goal;
@@ -76,23 +76,23 @@ void goal_look(struct engine *e)
 	look_at_host(goal, p);
 	refill_io(goal, p);
 	engine_lock(e);
-	e->stats.reclaim.held_by_psi = goal->psi_high;
-	e->stats.reclaim.below_low = goal->pressing;
-	e->stats.reclaim.above_high = goal->relaxed;
+	e->stats.reclaim.throttled_by_psi = goal->psi_high;
+	e->stats.reclaim.below_low = goal->below_low;
+	e->stats.reclaim.above_high = goal->above_high;
 	engine_unlock(e);
 }
 
-uint64_t goal_excess(struct engine *e)
+uint64_t reclaim_excess(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan);
 	uint64_t target, by_host = 0, over = 0;
 
-	if (e->goal.wanted_by_host > e->pass.nr_gone)
-		by_host = e->goal.wanted_by_host - e->pass.nr_gone;
+	if (e->goal.wanted_by_host > e->pass.nr_evicted)
+		by_host = e->goal.wanted_by_host - e->pass.nr_evicted;
 	engine_lock(e);
 	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
 	if (engine_may_evict(e)) {
-		if (target && resident > target && !e->goal.relaxed)
+		if (target && resident > target && !e->goal.above_high)
 			over = resident - target;
 		over = max_u64(over, by_host);
 	}
@@ -100,13 +100,13 @@ uint64_t goal_excess(struct engine *e)
 	return min_u64(over, resident);
 }
 
-unsigned int goal_proactive(struct engine *e)
+unsigned int reclaim_proactive_idle(struct engine *e)
 {
 	unsigned int scans = ENGINE_AGES;
 
 	engine_lock(e);
 	if (engine_may_evict(e) && e->policy.proactive_ppm &&
-	    !e->goal.psi_high && !e->goal.relaxed)
+	    !e->goal.psi_high && !e->goal.above_high)
 		scans = proactive_threshold(&e->history.proactive);
 	/* An age of 255 may also stand for more. */
 	if (scans >= FRAME_AGE_MAX)
@@ -115,7 +115,7 @@ unsigned int goal_proactive(struct engine *e)
 	return scans;
 }
 
-size_t goal_io(struct engine *e, size_t max)
+size_t reclaim_io_quota(struct engine *e, size_t max)
 {
 	size_t allowed = e->goal.io_pages > 0 ? e->goal.io_pages : 0;
 

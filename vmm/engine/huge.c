@@ -11,8 +11,8 @@
  * Idle parts can be seen where page tables map smaller pages than the host has
  * (shadow paging, or a guest's own page tables by the reverse map).
  *
- * Locks: hold_begin() takes engine lock -> view lock, to move frames; counters
- * are changed under the engine lock.
+ * Locks: lock_hold_begin() takes engine lock -> view lock, to move frames;
+ * counters are changed under the engine lock.
  */
 #include "config.h"
 
@@ -29,7 +29,7 @@
  * Older kernels do not report which pages are huge.  A page can be huge only
  * where all of it is resident, so each such block is taken for one.
  */
-static void guess(struct engine_scan *scan)
+static void guess_huge(struct engine_scan *scan)
 {
 	uint64_t g = 0, end;
 
@@ -57,7 +57,7 @@ int engine_find_huge(struct engine *e)
 			break;
 	}
 	if (rc == -EOPNOTSUPP) {
-		guess(&e->scan);
+		guess_huge(&e->scan);
 		return 0;
 	}
 	if (rc)
@@ -89,15 +89,15 @@ static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
 	}
 }
 
-size_t engine_spare_huge(struct engine *e, size_t nr)
+size_t engine_skip_huge_parts(struct engine *e, size_t nr)
 {
 	uint32_t *gfns = e->pass.candidates;
 	size_t kept = 0, next;
 
 	if (!e->scan.huge)
 		return nr;
-	hold_begin(e);
-	for (size_t i = 0; i < nr && hold_spend(e, SELECT_HUGE_PAGES);
+	lock_hold_begin(e);
+	for (size_t i = 0; i < nr && lock_hold_charge(e, SELECT_HUGE_PAGES);
 	     i = next) {
 		next = same_page(e->scan.huge, gfns, i, nr);
 		if (next == i) {
@@ -112,7 +112,7 @@ size_t engine_spare_huge(struct engine *e, size_t nr)
 			e->stats.reclaim.nr_huge_kept++;
 		}
 	}
-	hold_end(e);
+	lock_hold_end(e);
 	return kept;
 }
 

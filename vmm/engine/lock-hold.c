@@ -4,8 +4,8 @@
  *
  *     engine lock (fair) --> view lock, to read
  *
- * Other threads take one of them at a time.  hold_begin() queues behind all who
- * wait for the engine lock; engine_lock() takes its turn among them.
+ * Other threads take one of them at a time.  lock_hold_begin() queues behind
+ * all who wait for the engine lock; engine_lock() takes its turn among them.
  */
 #include "config.h"
 
@@ -31,49 +31,50 @@ bool engine_is_stopping(struct engine *e)
 
 bool engine_may_evict(const struct engine *e)
 {
-	return e->policy.enabled && e->config.sink && !e->held && !e->stopping;
+	return e->policy.enabled && e->config.sink && !e->paused &&
+	       !e->stopping;
 }
 
-bool engine_begin_move(struct engine *e, bool evict)
+bool engine_begin_sink_call(struct engine *e, bool evict)
 {
 	bool may;
 
 	engine_lock(e);
-	may = evict ? engine_may_evict(e) : !e->held && !e->stopping;
-	e->moving = may;
+	may = evict ? engine_may_evict(e) : !e->paused && !e->stopping;
+	e->in_sink_call = may;
 	engine_unlock(e);
 	return may;
 }
 
-void engine_end_move(struct engine *e)
+void engine_end_sink_call(struct engine *e)
 {
 	engine_lock(e);
-	e->moving = false;
-	pthread_cond_broadcast(&e->rests);
+	e->in_sink_call = false;
+	pthread_cond_broadcast(&e->sink_idle);
 	engine_unlock(e);
 }
 
-void hold_begin(struct engine *e)
+void lock_hold_begin(struct engine *e)
 {
 	fair_lock_after_others(&e->lock);
 	view_rdlock(e->config.view);
-	e->hold_cost = 0;
+	e->lock_hold_cost = 0;
 }
 
-void hold_end(struct engine *e)
+void lock_hold_end(struct engine *e)
 {
-	if (e->hold_cost > e->stats.scan.most_spent)
-		e->stats.scan.most_spent = e->hold_cost;
+	if (e->lock_hold_cost > e->stats.scan.max_lock_cost)
+		e->stats.scan.max_lock_cost = e->lock_hold_cost;
 	view_unlock(e->config.view);
 	engine_unlock(e);
 }
 
-bool hold_spend(struct engine *e, unsigned int cost)
+bool lock_hold_charge(struct engine *e, unsigned int cost)
 {
-	if (e->hold_cost + cost > HOLD_MAX || walk_limit_reached()) {
-		hold_end(e);
-		hold_begin(e);
+	if (e->lock_hold_cost + cost > LOCK_HOLD_MAX || walk_limit_reached()) {
+		lock_hold_end(e);
+		lock_hold_begin(e);
 	}
-	e->hold_cost += cost;
+	e->lock_hold_cost += cost;
 	return !engine_is_stopping(e);
 }

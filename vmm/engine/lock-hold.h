@@ -4,14 +4,14 @@
  *
  * The engine's thread walks lists and tables whose length grows with the
  * guest's memory.  Under a lock it does so a part at a time, and the cost of a
- * part is counted, in frames examined: after HOLD_MAX both locks are released,
- * and whoever waits for one of them comes first.  A walk over a frame's
- * mappings counts as HOLD_WALK frames: the reverse map bounds each (rmap.h).  A
- * hold also ends when walks have read as many of the guest's page tables as one
- * hold may, or had as many brought back from swap (walk-limit.h).
+ * part is counted, in frames examined: after LOCK_HOLD_MAX both locks are
+ * released, and whoever waits for one of them comes first.  A walk over a
+ * frame's mappings counts as LOCK_HOLD_WALK frames: the reverse map bounds each
+ * (rmap.h).  A hold also ends when walks have read as many of the guest's page
+ * tables as one hold may, or had as many brought back from swap (walk-limit.h).
  *
  *     engine_lock, view's --[spend ... spend]-- both free --[spend ... ]-- free
- *                            <= HOLD_MAX                      <= HOLD_MAX
+ *                            <= LOCK_HOLD_MAX            <= LOCK_HOLD_MAX
  *
  * Between two parts other threads may change policy and map.  They only read
  * frame table and lists, so a position in a list stays valid; pointers into the
@@ -25,8 +25,8 @@
 
 struct engine;
 
-#define HOLD_MAX  16384	/* frames in one hold: about a millisecond */
-#define HOLD_WALK 512
+#define LOCK_HOLD_MAX  16384	/* frames in one hold: about a millisecond */
+#define LOCK_HOLD_WALK 512
 
 /* The engine's lock, for any thread. */
 void engine_lock(struct engine *e);
@@ -34,14 +34,14 @@ void engine_unlock(struct engine *e);
 
 /* --- the engine's thread -------------------------------------------------- */
 /* Takes both locks, after all who wait have had them; or releases both. */
-void hold_begin(struct engine *e);
-void hold_end(struct engine *e);
+void lock_hold_begin(struct engine *e);
+void lock_hold_end(struct engine *e);
 /*
- * Call before work of this cost, at most HOLD_MAX: releases the locks for a
- * moment where it would be too much for this hold.  False: the engine is to
+ * Call before work of this cost, at most LOCK_HOLD_MAX: releases the locks for
+ * a moment where it would be too much for this hold.  False: the engine is to
  * stop.
  */
-bool hold_spend(struct engine *e, unsigned int cost);
+bool lock_hold_charge(struct engine *e, unsigned int cost);
 
 /* The engine is to stop; no lock needed. */
 bool engine_is_stopping(struct engine *e);

@@ -68,26 +68,27 @@ static uint64_t excess(struct engine *e)
 
 	engine_lock(e);
 	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
-	wanted = engine_may_evict(e) && !e->goal.relaxed;
+	wanted = engine_may_evict(e) && !e->goal.above_high;
 	engine_unlock(e);
 	return wanted && target && resident > target ? resident - target : 0;
 }
 
-ssize_t nodes_pursue(struct engine *e,
-		     ssize_t (*pursue)(struct engine *e,
-				       uint64_t (*wanted)(struct engine *e)))
+ssize_t nodes_reclaim(
+	struct engine *e,
+	ssize_t (*reclaim_until)(struct engine *e,
+				 uint64_t (*wanted)(struct engine *e)))
 {
 	ssize_t rc = 0;
 
 	for (unsigned int i = 0; !rc && i < e->nodes.nr; i++) {
 		e->nodes.only = i;
-		rc = pursue(e, excess);
+		rc = reclaim_until(e, excess);
 	}
 	e->nodes.only = -1;
 	return rc;
 }
 
-bool nodes_may_go(const struct nodes *n, gfn_t gfn)
+bool nodes_may_evict(const struct nodes *n, gfn_t gfn)
 {
 	if (n->only < 0)
 		return true;

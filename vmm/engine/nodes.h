@@ -39,14 +39,15 @@ int nodes_check(const struct nodes *n, const struct engine_policy *policy,
 		char *why, size_t len);
 
 /*
- * Calls pursue() for each node, with a function that returns by how many pages
- * this node is over its target.  0, or the first failure.
+ * Calls reclaim_until() for each node, with a function that returns by how many
+ * pages this node is over its target.  0, or the first failure.
  */
-ssize_t nodes_pursue(struct engine *e,
-		     ssize_t (*pursue)(struct engine *e,
-				       uint64_t (*wanted)(struct engine *e)));
+ssize_t nodes_reclaim(
+	struct engine *e,
+	ssize_t (*reclaim_until)(struct engine *e,
+				 uint64_t (*wanted)(struct engine *e)));
 /* The frame is on the node now reclaimed from, or all nodes are. */
-bool nodes_may_go(const struct nodes *n, gfn_t gfn);
+bool nodes_may_evict(const struct nodes *n, gfn_t gfn);
 
 /* Pages of each node in these bitmaps, into of[GUEST_NUMA_NODES]. */
 void nodes_count(const struct nodes *n, const uint64_t *resident,

@@ -2,9 +2,9 @@
 /*
  * Chooses what to prefetch, and measures how much of it is used.
  *
- * Locks: hold_begin() takes engine lock -> view lock, for the reverse map and
- * the frame table; the sink is called without either, between
- * engine_begin_move() and engine_end_move().
+ * Locks: lock_hold_begin() takes engine lock -> view lock, for the reverse map
+ * and the frame table; the sink is called without either, between
+ * engine_begin_sink_call() and engine_end_sink_call().
  */
 #include "config.h"
 
@@ -96,7 +96,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 	p->nr_heads = 0;
 	for (uint64_t g = bitmap_next(e->scan.resident, 0, e->scan.nr_frames);
 	     g < e->scan.nr_frames && p->nr_heads < MAX_HEADS &&
-	     hold_spend(e, 1);
+	     lock_hold_charge(e, 1);
 	     g = bitmap_next(e->scan.resident, g + 1, e->scan.nr_frames)) {
 		if (bitmap_test(p->fetched, g)) {
 			if (!bitmap_test(e->scan.young, g))
@@ -106,7 +106,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 		} else if (!frame_is_evicted(&e->history.frames, g)) {
 			continue;
 		}
-		hold_spend(e, HOLD_WALK);
+		lock_hold_charge(e, LOCK_HOLD_WALK);
 		add_head(view_map(e->config.view), p, g);
 	}
 	p->nr_hits += hits;
@@ -136,13 +136,14 @@ static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 }
 
 /* Evicted pages of the head's region in [from, to), max in all. */
-static size_t gather(struct engine *e, const struct head *head, uint64_t from,
-		     uint64_t to, size_t nr, size_t max)
+static size_t add_evicted_of_region(struct engine *e, const struct head *head,
+				    uint64_t from, uint64_t to, size_t nr,
+				    size_t max)
 {
 	struct rmap *map = view_map(e->config.view);
 	uint64_t gfn;
 
-	while (nr < max && from < to && hold_spend(e, GATHER_COST)) {
+	while (nr < max && from < to && lock_hold_charge(e, GATHER_COST)) {
 		const struct rmap_vma *vma = vma_of(map, head);
 
 		if (!vma || !rmap_vma_next_page(map, vma, &from, &gfn) ||
@@ -158,22 +159,22 @@ static size_t gather(struct engine *e, const struct head *head, uint64_t from,
 }
 
 /* Twice the run's length ahead of it; else behind it. */
-static size_t follow(struct engine *e, const struct head *first,
-		     const struct head *last, size_t nr_heads, size_t nr,
-		     size_t max)
+static size_t choose_ahead(struct engine *e, const struct head *first,
+			   const struct head *last, size_t nr_heads, size_t nr,
+			   size_t max)
 {
 	uint64_t span = 2 * nr_heads * RMAP_PAGE_SIZE;
 	uint64_t from = last->addr + RMAP_PAGE_SIZE;
 	size_t before = nr;
 
-	nr = gather(e, first, from, from + span, nr, max);
+	nr = add_evicted_of_region(e, first, from, from + span, nr, max);
 	if (nr > before || !first->addr)
 		return nr;
 	/* The nearest ones, where not all fit. */
 	if (span > (max - nr) * RMAP_PAGE_SIZE)
 		span = (max - nr) * RMAP_PAGE_SIZE;
 	from = first->addr > span ? first->addr - span : 0;
-	return gather(e, first, from, first->addr, nr, max);
+	return add_evicted_of_region(e, first, from, first->addr, nr, max);
 }
 
 static bool is_next(const struct head *h)
@@ -192,15 +193,15 @@ static size_t choose(struct engine *e, struct prefetch *p)
 	if (max > ENGINE_BATCH)
 		max = ENGINE_BATCH;
 	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
-	hold_begin(e);
+	lock_hold_begin(e);
 	for (; i < p->nr_heads && nr < max; i = end) {
 		for (end = i + 1; end < p->nr_heads && is_next(p->heads + end);)
 			end++;
 		if (end - i >= MIN_RUN)
-			nr = follow(e, &p->heads[i], &p->heads[end - 1],
-				    end - i, nr, max);
+			nr = choose_ahead(e, &p->heads[i], &p->heads[end - 1],
+					  end - i, nr, max);
 	}
-	hold_end(e);
+	lock_hold_end(e);
 	/* One frame can be in several processes. */
 	select_sort(e->pass.candidates, nr);
 	for (end = i = 0; i < nr; i++)
@@ -218,17 +219,17 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 {
 	uint64_t came = 0;
 
-	hold_begin(e);
-	for (size_t i = 0; i < nr && hold_spend(e, 1); i++) {
-		if (guest_mem_is_away(e->config.mem,
-				      GFN(e->pass.candidates[i])))
+	lock_hold_begin(e);
+	for (size_t i = 0; i < nr && lock_hold_charge(e, 1); i++) {
+		if (guest_mem_is_evicted(e->config.mem,
+					 GFN(e->pass.candidates[i])))
 			continue;
 		bitmap_set(p->fetched, e->pass.candidates[i]);
 		frame_set_fetched(&e->history.frames, e->pass.candidates[i]);
 		came++;
 	}
 	e->stats.prefetch.nr_prefetched += came;
-	hold_end(e);
+	lock_hold_end(e);
 	p->nr_fetched += came;
 }
 
@@ -243,7 +244,7 @@ static void judge_limit(struct prefetch *p, unsigned int max)
 	p->nr_fetched = p->nr_hits = 0;
 }
 
-static void ask(struct engine *e, size_t nr_ranges)
+static void prefetch_ranges(struct engine *e, size_t nr_ranges)
 {
 	int rc;
 
@@ -267,17 +268,18 @@ static void fetch_neighbours(struct engine *e)
 	p = e->prefetch;
 	if (!p)
 		return;
-	hold_begin(e);
+	lock_hold_begin(e);
 	find_heads(e, p);
-	hold_end(e);
+	lock_hold_end(e);
 	/* By the results of earlier prefetches, before making new ones. */
 	judge_limit(p, e->scan_policy.prefetch_pages);
 	nr = choose(e, p);
-	if (!engine_begin_move(e, false))
+	if (!engine_begin_sink_call(e, false))
 		return;
-	ask(e, select_ranges(e->pass.candidates, nr, 0, e->pass.ranges));
+	prefetch_ranges(
+		e, select_ranges(e->pass.candidates, nr, 0, e->pass.ranges));
 	note_fetched(e, p, nr);
-	engine_end_move(e);
+	engine_end_sink_call(e);
 }
 
 /*
@@ -290,7 +292,7 @@ static size_t find_used(struct engine *e, uint64_t *at)
 
 	for (; *at < e->scan.nr_frames && nr < ENGINE_BATCH;
 	     *at = bitmap_next(e->scan.observed, *at + 1, e->scan.nr_frames))
-		if (guest_mem_is_away(e->config.mem, GFN(*at)))
+		if (guest_mem_is_evicted(e->config.mem, GFN(*at)))
 			e->pass.candidates[nr++] = *at;
 	return nr;
 }
@@ -317,15 +319,15 @@ static void promote_used(struct engine *e)
 	uint64_t at = bitmap_next(e->scan.observed, 0, e->scan.nr_frames), back;
 	size_t nr, nr_ranges;
 
-	while ((nr = find_used(e, &at)) && engine_begin_move(e, false)) {
+	while ((nr = find_used(e, &at)) && engine_begin_sink_call(e, false)) {
 		nr_ranges = select_ranges(e->pass.candidates, nr, 0,
 					  e->pass.ranges);
-		ask(e, nr_ranges);
+		prefetch_ranges(e, nr_ranges);
 		back = look_again(e, nr, nr_ranges);
 		engine_lock(e);
 		e->stats.prefetch.nr_promoted += back;
 		engine_unlock(e);
-		engine_end_move(e);
+		engine_end_sink_call(e);
 	}
 }
 
@@ -335,7 +337,7 @@ void engine_prefetch(struct engine *e)
 
 	if (!e->config.sink || !e->config.sink->ops->prefetch)
 		return;
-	if (e->config.sink->ops->stays_usable)
+	if (e->config.sink->ops->accessible_in_place)
 		promote_used(e);
 	else if (wanted)
 		fetch_neighbours(e);

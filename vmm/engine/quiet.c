@@ -25,9 +25,9 @@ static unsigned int older(unsigned int age)
 	return age < FRAME_AGE_MAX ? age + 1 : age;
 }
 
-static unsigned int proven(const struct frame_table *t, uint64_t gfn)
+static unsigned int observed_age_of(const struct frame_table *t, uint64_t gfn)
 {
-	unsigned int age = t->age[gfn] + t->lag[gfn];
+	unsigned int age = t->age[gfn] + t->age_gap[gfn];
 
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
 }
@@ -37,7 +37,7 @@ static void age_one(struct engine_census *c, struct frame_table *t,
 {
 	unsigned int age = t->age[gfn] = older(t->age[gfn]);
 
-	wss_count(&c->wss_counter, gfn, age, proven(t, gfn));
+	wss_count(&c->wss_counter, gfn, age, observed_age_of(t, gfn));
 	ages_count(c, gfn, 1, age);
 	if (age >= min_idle &&
 	    frame_class_of(rmap_page_flags(map, gfn)) == CLASS_CLEAN_FILE)
@@ -52,15 +52,17 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 	unsigned int age = older(t->age[w * NR]);
 
 	memset(t->age + w * NR, age, NR);
-	wss_count_run(&c->wss_counter, w * NR, NR, age, proven(t, w * NR));
+	wss_count_run(&c->wss_counter, w * NR, NR, age,
+		      observed_age_of(t, w * NR));
 	ages_count(c, w * NR, NR, age);
 	if (age >= min_idle)
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
 /* In swap; all alike if evicted in one scan and of one age. */
-static void count_away(struct engine_census *c, const struct engine_history *h,
-		       uint64_t gfn, uint64_t end)
+static void count_evicted_run(struct engine_census *c,
+			      const struct engine_history *h, uint64_t gfn,
+			      uint64_t end)
 {
 	const struct frame_table *t = &h->frames;
 	uint64_t next;
@@ -69,11 +71,11 @@ static void count_away(struct engine_census *c, const struct engine_history *h,
 		next = gfn + 1;
 		while (next < end && t->next[next] == t->next[gfn] &&
 		       t->age[next] == t->age[gfn] &&
-		       t->lag[next] == t->lag[gfn])
+		       t->age_gap[next] == t->age_gap[gfn])
 			next++;
 		wss_count_run(&c->wss_counter, gfn, next - gfn,
 			      frame_age(t, gfn, h->scan_nr),
-			      frame_proven_age(t, gfn, h->scan_nr));
+			      frame_observed_age(t, gfn, h->scan_nr));
 	}
 }
 
@@ -81,7 +83,8 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 {
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
-	uint64_t here = e->scan.resident[w], away = e->scan.swapped[w] & ~here;
+	uint64_t here = e->scan.resident[w],
+		 evicted = e->scan.swapped[w] & ~here;
 	uint64_t g = w * NR, end = g + NR, next;
 
 	if (e->scan.young[w] || here != e->history.seen_resident[w] ||
@@ -91,7 +94,7 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 	for (int k = 0; k < NR_FRAME_CLASSES; k++)
 		c->classes[k] += e->history.word_classes[w].nr[k];
 	if (here == UINT64_MAX && all_alike(t->age + g) &&
-	    all_alike(t->lag + g)) {
+	    all_alike(t->age_gap + g)) {
 		age_alike(c, &e->history, w, min_idle);
 		return true;
 	}
@@ -100,10 +103,10 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 		next = g + 1;
 		if (here >> g % NR & 1) {
 			age_one(c, t, view_map(e->config.view), g, min_idle);
-		} else if (away >> g % NR & 1) {
-			while (next < end && away >> next % NR & 1)
+		} else if (evicted >> g % NR & 1) {
+			while (next < end && evicted >> next % NR & 1)
 				next++;
-			count_away(c, &e->history, g, next);
+			count_evicted_run(c, &e->history, g, next);
 		}
 	}
 	return true;

@@ -29,7 +29,7 @@
 /* One batch.  Pages evicted; 0: going on is useless; or -errno. */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
-	size_t max = goal_io(e, min_u64(over, e->pass.batch)), nr;
+	size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch)), nr;
 	ssize_t rc;
 
 	if (!max)
@@ -38,25 +38,26 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	if (!nr)
 		return 0;
 	if (nr == SIZE_MAX)
-		return RECLAIM_NONE_WENT;
+		return RECLAIM_NONE_EVICTED;
 	rc = nr;
-	if (!e->config.sink->ops->looks)
-		rc = evict_last_look(e, nr);
+	if (!e->config.sink->ops->rechecks_accessed)
+		rc = evict_recheck_accessed(e, nr);
 	if (rc < 0)
 		return rc;
-	rc = engine_spare_huge(e, rc);
-	return rc ? evict_candidates(e, rc) : RECLAIM_NONE_WENT;
+	rc = engine_skip_huge_parts(e, rc);
+	return rc ? evict_candidates(e, rc) : RECLAIM_NONE_EVICTED;
 }
 
 /* By the batch's result, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine_pass *pass, ssize_t rc)
 {
-	return (rc <= 0 && rc != RECLAIM_NONE_WENT) ||
+	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
 	       clock_thread_cpu_ns() >= pass->cpu_limit_ns;
 }
 
 /* Each batch shortens the list that it takes from, or gets further up it. */
-static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
+static ssize_t reclaim_until(struct engine *e,
+			     uint64_t (*wanted)(struct engine *e))
 {
 	uint64_t over;
 	ssize_t rc = 0;
@@ -67,7 +68,7 @@ static ssize_t pursue(struct engine *e, uint64_t (*wanted)(struct engine *e))
 		if (is_last_batch(&e->pass, rc))
 			break;
 	}
-	return rc < 0 && rc != RECLAIM_NONE_WENT ? rc : 0;
+	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
 }
 
 static ssize_t reclaim_hard(struct engine *e)
@@ -75,44 +76,45 @@ static ssize_t reclaim_hard(struct engine *e)
 	uint64_t over;
 	ssize_t rc = 0;
 
-	e->pass.spare = SPARE_YOUNG;
-	while (e->scan_policy.hard && (over = goal_excess(e))) {
-		size_t max = goal_io(e, min_u64(over, e->pass.batch));
+	e->pass.protection = PROTECT_YOUNG;
+	while (e->scan_policy.hard && (over = reclaim_excess(e))) {
+		size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch));
 		size_t nr = candidates_choose_hard(e, max);
 
 		rc = nr ? evict_candidates(e, nr) : 0;
 		if (is_last_batch(&e->pass, rc))
 			break;
 	}
-	return rc < 0 && rc != RECLAIM_NONE_WENT ? rc : 0;
+	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
 }
 
-static uint64_t beyond_asked(struct engine *e)
+static uint64_t excess_beyond_requests(struct engine *e)
 {
-	uint64_t over = goal_excess(e);
-	uint64_t asked = e->ask.cache.nr_pages + e->ask.free.nr_pages;
+	uint64_t over = reclaim_excess(e);
+	uint64_t requested =
+		e->requests.cache.nr_pages + e->requests.free.nr_pages;
 
-	return over > asked ? over - asked : 0;
+	return over > requested ? over - requested : 0;
 }
 
 static uint64_t anything_idle(struct engine *e)
 {
-	return goal_proactive(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
+	return reclaim_proactive_idle(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
 }
 
 static ssize_t reclaim_proactively(struct engine *e)
 {
-	unsigned int scans = goal_proactive(e);
-	uint64_t before = e->pass.nr_gone;
+	unsigned int scans = reclaim_proactive_idle(e);
+	uint64_t before = e->pass.nr_evicted;
 	ssize_t rc = 0;
 
 	if (scans < ENGINE_AGES &&
 	    clock_thread_cpu_ns() < e->pass.cpu_limit_ns) {
 		e->pass.min_idle = scans;
-		rc = pursue(e, anything_idle);
+		rc = reclaim_until(e, anything_idle);
 	}
 	engine_lock(e);
-	e->stats.reclaim.nr_proactive += e->pass.nr_gone - before;
+	e->stats.reclaim.nr_proactive += e->pass.nr_evicted - before;
 	e->stats.reclaim.proactive_scans = scans;
 	e->stats.reclaim.nr_promotions =
 		proactive_refaults(&e->history.proactive);
@@ -125,28 +127,28 @@ int engine_reclaim(struct engine *e)
 	uint64_t now = clock_thread_cpu_ns(), over;
 	ssize_t rc;
 
-	e->pass.nr_gone = e->pass.nr_refused = 0;
+	e->pass.nr_evicted = e->pass.nr_refused = 0;
 	memset(e->pass.refused, 0,
 	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->pass.refused));
-	goal_look(e);
+	reclaim_goal_update(e);
 	if (e->goal.psi_high && !e->scan_policy.hard &&
 	    e->pass.cpu_limit_ns > now)
 		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
-	e->pass.may_drop = ask_may_drop(e);
-	ask_guest(e, goal_excess(e));
-	rc = beyond_asked(e) || anything_idle(e) || e->nodes.nr ?
+	e->pass.may_drop = guest_may_drop_cache(e);
+	request_guest_memory(e, reclaim_excess(e));
+	rc = excess_beyond_requests(e) || anything_idle(e) || e->nodes.nr ?
 		engine_find_huge(e) : 0;
 	if (rc)
 		return rc;
 	e->pass.min_idle = e->scan_policy.min_idle_scans;
-	rc = pursue(e, beyond_asked);
+	rc = reclaim_until(e, excess_beyond_requests);
 	if (!rc)
-		rc = nodes_pursue(e, pursue);
+		rc = nodes_reclaim(e, reclaim_until);
 	if (!rc)
 		rc = reclaim_hard(e);
 	if (!rc)
 		rc = reclaim_proactively(e);
-	over = goal_excess(e);
+	over = reclaim_excess(e);
 	engine_lock(e);
 	e->stats.reclaim.nr_over_target = over;
 	engine_unlock(e);

@@ -26,10 +26,10 @@ enum reclaim_stage {
 };
 
 /* What a hard target spares; less in each round of its clock hand. */
-enum reclaim_spare {
-	SPARE_YOUNG,	/* used, or assumed used, since the last scan */
-	SPARE_OBSERVED,	/* only what a source saw accessed */
-	SPARE_NOTHING,
+enum reclaim_protection {
+	PROTECT_YOUNG,	/* used, or assumed used, since the last scan */
+	PROTECT_OBSERVED,	/* only what a source saw accessed */
+	PROTECT_NONE,
 };
 
 /*
@@ -37,7 +37,7 @@ enum reclaim_spare {
  * as a source or a sink can fail with any of these, and would then be called
  * again and again in one scan.
  */
-#define RECLAIM_NONE_WENT (-4096)
+#define RECLAIM_NONE_EVICTED (-4096)
 
 /* --- candidates.c ---------------------------------------------------------- */
 /* Begins that stage, at its oldest frames. */
@@ -64,10 +64,10 @@ size_t candidates_choose_hard(struct engine *e, size_t max);
  * Returns how many candidates are left, or -errno, already reported: then none
  * may be evicted.
  */
-ssize_t evict_last_look(struct engine *e, size_t nr);
+ssize_t evict_recheck_accessed(struct engine *e, size_t nr);
 /*
  * Hands the first nr candidates, sorted, to the sink.  Returns how many were
- * evicted, RECLAIM_NONE_WENT, 0 when going on is useless, or -errno, already
+ * evicted, RECLAIM_NONE_EVICTED, 0 when going on is useless, or -errno, already
  * reported.
  */
 ssize_t evict_candidates(struct engine *e, size_t nr);

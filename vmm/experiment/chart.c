@@ -84,7 +84,7 @@ static double nice_step(double range, int n)
 	return step * (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1);
 }
 
-static void settle(struct axis *a)
+static void choose_range(struct axis *a)
 {
 	if (a->log) {
 		a->from = floor(log10(a->from));
@@ -124,11 +124,11 @@ static bool measure(const struct chart *c, struct axis *x, struct axis *y)
 	}
 	if (!any)
 		return false;
-	settle(y);
+	choose_range(y);
 	if (c->nr_x_names)
 		*x = (struct axis){ -0.5, c->nr_x_names - 0.5, 1, false };
 	else
-		settle(x);
+		choose_range(x);
 	return true;
 }
 

@@ -120,8 +120,8 @@ int guest_make_args(const struct guest *guest, const struct guest_launch *l,
 	return a->nr > GUEST_MAX_ARGS ? -ENOSPC : 0;
 }
 
-static void be_vmm(struct guest *guest, const struct guest_launch *l,
-		   const struct guest_args *a, int out)
+static void exec_vmm(struct guest *guest, const struct guest_launch *l,
+		     const struct guest_args *a, int out)
 {
 	sigset_t none;
 	int in = open("/dev/null", O_RDONLY);
@@ -156,7 +156,7 @@ int guest_start(struct guest *guest, const struct guest_launch *l)
 		return -errno;
 	guest->pid = fork();
 	if (!guest->pid)
-		be_vmm(guest, l, &a, fds[1]);
+		exec_vmm(guest, l, &a, fds[1]);
 	close(fds[1]);
 	guest->out = fds[0];
 	if (guest->pid < 0) {
@@ -211,7 +211,7 @@ static void take_summary(struct guest *guest, const json_t *event)
 {
 	struct result_guest *r = guest->result;
 
-	guest->told = true;
+	guest->has_summary = true;
 	r->ops_per_s = number(event, "measured_ops_per_s");
 	take_latencies(event, r->latency_ns);
 	r->errors = (uint64_t)number(event, "errors");
@@ -278,7 +278,7 @@ static void explain_status(struct guest *guest)
 		snprintf(text, sizeof(text), "vmm run ended with status %d",
 			 WEXITSTATUS(guest->status));
 		set_why(guest, text, "see its log");
-	} else if (!guest->told) {
+	} else if (!guest->has_summary) {
 		set_why(guest, "it powered off before its workload's summary",
 			NULL);
 	}

@@ -67,8 +67,8 @@ static double stat_number(const json_t *stats, const char *section,
 		json_object_get(stats, section), name));
 }
 
-static void ask_guest(struct run *r, const struct guest *guest,
-		      struct result_sample *s)
+static void sample_guest(struct run *r, const struct guest *guest,
+			 struct result_sample *s)
 {
 	json_t *stats = NULL;
 	char why[256];
@@ -124,7 +124,7 @@ static void sample(struct run *r)
 	for (unsigned int i = 0; i < r->nr_started; i++)
 		s.cpu_s += cpu_of(&r->guests[i]);
 	for (unsigned int i = 0; ask && i < r->nr_started; i++)
-		ask_guest(r, &r->guests[i], &s);
+		sample_guest(r, &r->guests[i], &s);
 	result_add_sample(r->result, &s);
 }
 

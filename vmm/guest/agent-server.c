@@ -212,13 +212,14 @@ static void reject(struct agent_server *as, int rc)
 struct state {
 	struct rmap_stats map;
 	uint64_t steps;
-	bool has_flags, telling;
+	bool has_flags, receiving_flags;
 };
 
-static struct state look_at_view(struct agent_server *as)
+static struct state read_view_state(struct agent_server *as)
 {
 	struct state s = {
-		.has_flags = as->view->has_flags, .telling = as->view->telling,
+		.has_flags = as->view->has_flags,
+		.receiving_flags = as->view->receiving_flags,
 	};
 
 	view_rdlock(as->view);
@@ -254,7 +255,7 @@ static uint64_t flags_work(struct agent_server *as,
 
 	if (msg->type == PROTOCOL_FLAGS)
 		work += pages_of(msg);
-	if (now->telling && !before->telling)
+	if (now->receiving_flags && !before->receiving_flags)
 		work += frames / WORK_FRAMES;
 	if (before->has_flags && !now->has_flags)
 		work += frames;
@@ -285,7 +286,7 @@ static uint64_t map_work(const struct protocol_message *msg,
 static uint64_t apply(struct agent_server *as,
 		      const struct protocol_message *msg)
 {
-	struct state before = look_at_view(as), now;
+	struct state before = read_view_state(as), now;
 
 	view_apply(as->view, msg);
 	if (msg->type == PROTOCOL_EPOCH_END && as->view->nr_dropped)
@@ -293,7 +294,7 @@ static uint64_t apply(struct agent_server *as,
 			    "guest agent: %llu facts dropped, beyond the bounds "
 			    "for this guest's memory or unlike what it said "
 			    "before", (unsigned long long)as->view->nr_dropped);
-	now = look_at_view(as);
+	now = read_view_state(as);
 	return MESSAGE_WORK + flags_work(as, msg, &before, &now) +
 	       map_work(msg, &before, &now);
 }

@@ -19,20 +19,20 @@
 /* The agent reads all flags, then the mappings; it reports changes. */
 static void begin_flags(struct view *view)
 {
-	if (view->telling)
+	if (view->receiving_flags)
 		return;
 	rmap_flags_begin(view->map);
-	record_look(view->record, true);
-	view->telling = view->has_flags = true;
+	record_flags_scan(view->record, true);
+	view->receiving_flags = view->has_flags = true;
 }
 
 void view_end_flags(struct view *view)
 {
-	if (!view->telling)
+	if (!view->receiving_flags)
 		return;
 	rmap_flags_end(view->map);
-	record_look(view->record, false);
-	view->telling = false;
+	record_flags_scan(view->record, false);
+	view->receiving_flags = false;
 }
 
 static bool set_flags(struct view *view, const struct protocol_flags *f,
@@ -45,7 +45,7 @@ static bool set_flags(struct view *view, const struct protocol_flags *f,
 		if (!rmap_page_set_flags(view->map, gfn, f->flags))
 			record_flags(view->record, gfn, f->flags);
 		view_note_flags(view, gfn, before);
-		if (!view_breathe(view, work))
+		if (!view_yield_write_lock(view, work))
 			return false;
 	}
 	return true;

@@ -28,7 +28,7 @@ _Static_assert(PROTOCOL_PG_FREE == RMAP_PG_FREE &&
 	       PROTOCOL_NO_PGD == RMAP_NO_PGD,
 	       "page flags are passed on as they are");
 
-bool view_breathe(struct view *view, uint64_t *pages)
+bool view_yield_write_lock(struct view *view, uint64_t *pages)
 {
 	if (++*pages % BATCH && rmap_work(view->map) - view->work < BATCH_WORK)
 		return true;
@@ -83,14 +83,14 @@ static bool remove_vma(struct view *view, struct view_mm *m,
 		if (unmap_page(view, vma, addr, gfn))
 			break;
 		m->nr_mapped--;
-		if (!view_breathe(view, work))
+		if (!view_yield_write_lock(view, work))
 			return false;
 	}
 	m->nr_vmas--;
 	rmap_vma_describe(vma, &desc);
 	record_munmap(view->record, m->pid, desc.start);
 	rmap_vma_remove(view->map, vma);
-	return view_breathe(view, work);
+	return view_yield_write_lock(view, work);
 }
 
 static bool remove_all_vmas(struct view *view, struct view_mm *m,
@@ -142,13 +142,13 @@ static bool forget_missing(struct view *view)
 	while (go_on && view->gap_at < view->nr_mms) {
 		struct view_mm *m = view_mm_at(view, view->gap_at);
 
-		if (m->look != view->look) {
+		if (m->report_nr != view->report_nr) {
 			go_on = remove_mm(view, m, &work);
 			view->gap += go_on;
 		} else {
 			view->mms[view->gap_at++] = *m;
 		}
-		go_on = go_on && view_breathe(view, &work);
+		go_on = go_on && view_yield_write_lock(view, &work);
 	}
 	/* Entries are left behind the gap only if the service is stopping. */
 	if (view->gap_at < view->nr_mms)
@@ -214,7 +214,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 		return;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
-	m->look = view->look;
+	m->report_nr = view->report_nr;
 	view->pid = pm->pid;
 }
 
@@ -262,7 +262,7 @@ static bool unmap_run(struct view *view, struct view_mm *m,
 			record_unmap(view->record, m->pid, addr);
 		}
 		addr += RMAP_PAGE_SIZE;
-		if (!view_breathe(view, work))
+		if (!view_yield_write_lock(view, work))
 			return false;
 	}
 	return true;
@@ -305,7 +305,7 @@ static bool map_run(struct view *view, struct view_mm *m,
 	}
 	for (uint32_t i = 0; i < r->count; i++) {
 		map_page(view, m, r->vaddr + i * RMAP_PAGE_SIZE, r->gfn + i);
-		if (!view_breathe(view, work))
+		if (!view_yield_write_lock(view, work))
 			return false;
 	}
 	return true;
@@ -379,7 +379,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 		break;
 	case PROTOCOL_EPOCH_BEGIN:
 		view->epoch = msg->epoch.number;
-		view->look++;
+		view->report_nr++;
 		view->full = msg->epoch.flags & PROTOCOL_EPOCH_FULL;
 		view->nr_dropped = 0;
 		break;

@@ -22,7 +22,7 @@
 struct harvest {
 	struct view *view;
 	struct gfn_range range;
-	uint64_t *young, *looked;
+	uint64_t *young, *examined;
 	uint64_t budget;	/* for guest_walk_harvest() */
 	const atomic_bool *stopping;	/* or NULL */
 };
@@ -44,7 +44,7 @@ static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
 		start = gfn;
 	if (gfn + nr < end)
 		end = gfn + nr;
-	bitmap_set_range(h->looked, start, end);
+	bitmap_set_range(h->examined, start, end);
 	if (accessed)
 		bitmap_set_range(h->young, start, end);
 }
@@ -53,8 +53,8 @@ static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
  * For a process whose page tables are not known: its frames count as not
  * observed.  One part, from address *from on; false: that was the last.
  */
-static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
-		       uint64_t *from)
+static bool clear_examined(struct harvest *h, const struct rmap_mm *mm,
+			   uint64_t *from)
 {
 	const struct rmap *map = h->view->map;
 	const struct rmap_vma *vma = rmap_vma_next(mm, *from);
@@ -69,7 +69,7 @@ static bool not_looked(struct harvest *h, const struct rmap_mm *mm,
 			*from = d.start;
 		while (rmap_vma_next_page(map, vma, from, &gfn)) {
 			if (is_in(h, gfn))
-				bitmap_clear(h->looked, gfn);
+				bitmap_clear(h->examined, gfn);
 			*from += RMAP_PAGE_SIZE;
 			if (++nr >= PIECE)
 				return true;
@@ -106,7 +106,7 @@ static bool one_piece(struct harvest *h, struct process *p,
 		rc = guest_walk_harvest(&h->view->walk, mm, &p->from,
 					&h->budget, leaf, h);
 	else if (!has_pgd && !known)
-		rc = not_looked(h, mm, &p->from);
+		rc = clear_examined(h, mm, &p->from);
 	p->more = rc > 0;
 	return rc >= 0;
 }
@@ -148,7 +148,7 @@ static void walk_all(struct harvest *h)
 	       next_piece(h, &q, false, &complete))
 		;
 	if (!complete)
-		bitmap_clear_range(h->looked, h->range.start.v,
+		bitmap_clear_range(h->examined, h->range.start.v,
 				   h->range.start.v + h->range.nr);
 }
 
@@ -183,7 +183,7 @@ static void ask_each(struct harvest *h)
 		if (rmap_page_referenced_by(h->view->map, g, mapping, &f, &r))
 			continue;
 		if (r.has_accessed_bits && f.nr == f.nr_known && !r.partial)
-			bitmap_set(h->looked, g);
+			bitmap_set(h->examined, g);
 		if (r.nr_referenced)
 			bitmap_set(h->young, g);
 	}
@@ -191,11 +191,11 @@ static void ask_each(struct harvest *h)
 }
 
 int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
-		  uint64_t *looked, const atomic_bool *stopping)
+		  uint64_t *examined, const atomic_bool *stopping)
 {
 	struct view *view = ctx;
 	uint64_t frames = guest_mem_nr_frames(view->mem);
-	struct harvest h = { view, range, young, looked,
+	struct harvest h = { view, range, young, examined,
 			     frames * ENTRIES_PER_FRAME, stopping };
 
 	if (range.nr < frames / WALK_COST)

@@ -19,6 +19,6 @@
  * observed.
  */
 int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
-		  uint64_t *looked, const atomic_bool *stopping);
+		  uint64_t *examined, const atomic_bool *stopping);
 
 #endif

@@ -43,7 +43,7 @@ static uint64_t frame_of(uint64_t entry)
 static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
 {
 	void *p;
-	int rc = guest_mem_hold_page(w->mem, GFN(gfn), &p);
+	int rc = guest_mem_pin_page(w->mem, GFN(gfn), &p);
 
 	if (!rc)
 		*table = p;
@@ -52,7 +52,7 @@ static int get_table(const struct guest_walk *w, uint64_t gfn, uint64_t **table)
 
 static void put_table(const struct guest_walk *w, uint64_t gfn)
 {
-	guest_mem_release_page(w->mem, GFN(gfn));
+	guest_mem_unpin_page(w->mem, GFN(gfn));
 }
 
 /*
@@ -130,7 +130,7 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
  * kernel's.  Linux has zero where nothing is mapped; for a small or 2 MiB page
  * in swap, or being migrated, it stores the location.
  */
-static void look_absent(const struct leaf *leaf, struct guest_walk_entry *e)
+static void describe_absent(const struct leaf *leaf, struct guest_walk_entry *e)
 {
 	if (!leaf->value || (leaf->value & PTE_PRESENT) || leaf->level > 2)
 		return;
@@ -140,8 +140,9 @@ static void look_absent(const struct leaf *leaf, struct guest_walk_entry *e)
 		e->swapped = true;
 }
 
-int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
-		    uint64_t addr, struct guest_walk_entry *e)
+int guest_walk_lookup_entry(const struct guest_walk *w,
+			    const struct rmap_mm *mm, uint64_t addr,
+			    struct guest_walk_entry *e)
 {
 	struct leaf leaf;
 	int rc;
@@ -157,7 +158,7 @@ int guest_walk_look(const struct guest_walk *w, const struct rmap_mm *mm,
 	};
 	e->end <<= shift_of(leaf.level);
 	if (!rc)
-		look_absent(&leaf, e);
+		describe_absent(&leaf, e);
 	else
 		fill_pte(&leaf, &e->pte);
 	return 0;

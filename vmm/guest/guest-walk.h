@@ -4,7 +4,7 @@
  * AMD64 vol. 2, chapter 5): 4 and 5 levels, leaves of 4 KiB, 2 MiB and 1 GiB.
  *
  * The guest runs meanwhile and may write anything there: every table is
- * accessed through guest_mem_hold_page(), every entry is read once, and the
+ * accessed through guest_mem_pin_page(), every entry is read once, and the
  * number of levels bounds the walk.  Readers hold the view's lock, and the
  * engine its own, too: so a table that a sink has evicted is never waited for,
  * however long the sink's device takes; the short waits that remain are
@@ -83,7 +83,8 @@ struct guest_walk_entry {
 };
 
 /* 0, or -ENOENT as lookup. */
-int guest_walk_look(const struct guest_walk *walk, const struct rmap_mm *mm,
-		    uint64_t addr, struct guest_walk_entry *entry);
+int guest_walk_lookup_entry(const struct guest_walk *walk,
+			    const struct rmap_mm *mm, uint64_t addr,
+			    struct guest_walk_entry *entry);
 
 #endif

@@ -223,7 +223,7 @@ void record_flags(struct record *rec, uint64_t gfn, uint32_t flags)
 		add_page(rec, &page);
 }
 
-void record_look(struct record *rec, bool begins)
+void record_flags_scan(struct record *rec, bool begins)
 {
 	if (!rec)
 		return;

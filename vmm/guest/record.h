@@ -43,7 +43,7 @@ void record_map(struct record *rec, uint32_t pid, uint64_t addr, uint64_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, uint64_t gfn, uint32_t flags);
 /* A reading of the flags of all frames begins, or ends. */
-void record_look(struct record *rec, bool begins);
+void record_flags_scan(struct record *rec, bool begins);
 
 /* A report is complete: writes it to the file. */
 void record_sync(struct record *rec);

@@ -13,7 +13,7 @@
 
 struct view_mm {		/* one process; the table is sorted by pid */
 	struct rmap_mm *mm;	/* owned by the map */
-	uint64_t look;		/* the last report that named it */
+	uint64_t report_nr;	/* the last report that named it */
 	uint64_t nr_vmas, nr_mapped;
 	uint32_t pid;
 	char comm[16];
@@ -42,13 +42,13 @@ struct view {
 	/* The state of the stream; only the server's thread uses it. */
 	uint64_t epoch;
 	/* Counts epochs of all connections, as each numbers its own anew. */
-	uint64_t look;
+	uint64_t report_nr;
 	bool full;
 	uint32_t pid;		/* of the current section; 0: it is ignored */
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
 	uint64_t nr_dropped;	/* in this epoch, over the limits or unfit */
 	uint64_t work;		/* rmap_work() when the lock was last taken */
-	bool telling;		/* flags in this epoch: rmap_flags_begin() */
+	bool receiving_flags;	/* flags in this epoch: rmap_flags_begin() */
 	bool has_flags;		/* flags were reported at some time */
 
 	/* Set by any thread: the current message may be left unfinished. */
@@ -78,7 +78,7 @@ void view_apply(struct view *view, const struct protocol_message *msg);
  * batch is done; one page can be the work of thousands.  False: the service is
  * stopping, so apply no more.
  */
-bool view_breathe(struct view *view, uint64_t *nr_pages);
+bool view_yield_write_lock(struct view *view, uint64_t *nr_pages);
 /* The frame's class may have changed: readers must count it again. */
 void view_note_flags(struct view *view, uint64_t gfn, uint32_t before);
 

@@ -179,10 +179,10 @@ bool view_find_process(const struct view *view, uint32_t pid,
 	return true;
 }
 
-int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
-	      struct guest_walk_entry *entry)
+int view_lookup_pte(const struct view *view, const struct rmap_mm *mm,
+		    uint64_t addr, struct guest_walk_entry *entry)
 {
-	return guest_walk_look(&view->walk, mm, addr, entry);
+	return guest_walk_lookup_entry(&view->walk, mm, addr, entry);
 }
 
 void view_get_stats(struct view *view, struct view_stats *stats)

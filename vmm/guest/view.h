@@ -60,11 +60,11 @@ bool view_find_process(const struct view *view, uint32_t pid,
 		       struct view_process *out);
 
 /*
- * The entry of addr in mm's live page tables; see guest_walk_look().  Under a
- * lock.
+ * The entry of addr in mm's live page tables; see guest_walk_lookup_entry().
+ * Under a lock.
  */
-int view_look(const struct view *view, const struct rmap_mm *mm, uint64_t addr,
-	      struct guest_walk_entry *entry);
+int view_lookup_pte(const struct view *view, const struct rmap_mm *mm,
+		    uint64_t addr, struct guest_walk_entry *entry);
 
 struct view_guest_info {	/* as last reported; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;

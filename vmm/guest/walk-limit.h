@@ -22,9 +22,9 @@
 
 #define WALK_PAGE_INS	64
 /* Lookups, of up to five tables each, between two counts of page-ins. */
-#define WALK_LOOKS_EACH 8
+#define WALK_CHECKS_EACH 8
 /* Lookups in a hold, before it should end: below a millisecond. */
-#define WALK_LOOKS	1024
+#define WALK_CHECKS	1024
 
 /* The thread has just taken the view's lock. */
 void walk_limit_begin(void);

@@ -29,7 +29,7 @@ bool ky_walk_init(void)
 	return false;
 }
 
-bool ky_walk_serves(struct kvm *kvm)
+bool ky_walk_supports(struct kvm *kvm)
 {
 	/* Pairs with the release in mmu_first_shadow_root_alloc(). */
 	return ky_has_tdp_mmu(kvm) &&

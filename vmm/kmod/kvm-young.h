@@ -108,7 +108,7 @@ bool ky_walk_init(void);
  * Whether this VM can be walked now.  False: it has legacy shadow pages, or an
  * unknown kind of root.
  */
-bool ky_walk_serves(struct kvm *kvm);
+bool ky_walk_supports(struct kvm *kvm);
 /*
  * Finds the roots in use: vCPUs in the same mode share one; system management
  * mode and nested guests without their own paging have others.  mmu_lock held.
@@ -134,7 +134,7 @@ static inline bool ky_walk_init(void)
 	return false;
 }
 
-static inline bool ky_walk_serves(struct kvm *kvm)
+static inline bool ky_walk_supports(struct kvm *kvm)
 {
 	return false;
 }

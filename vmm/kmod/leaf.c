@@ -50,9 +50,9 @@ MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
 /*
  * Limit of young leaves found by that: more than accesses in progress explain.
  */
-#define KY_TOO_MANY_LIES 8
+#define KY_MAX_FALSE 8
 static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
-static atomic_long_t ky_nr_lies = ATOMIC_LONG_INIT(0);
+static atomic_long_t ky_nr_false = ATOMIC_LONG_INIT(0);
 
 bool ky_may_skip(void)
 {
@@ -70,12 +70,12 @@ void ky_never_skip(const char *why)
 static void ky_count_try(bool lie)
 {
 	long tried = atomic_long_inc_return(&ky_nr_tried);
-	long lies;
+	long nr_false;
 
 	if (!lie)
 		return;
-	lies = atomic_long_inc_return(&ky_nr_lies);
-	if (lies >= KY_TOO_MANY_LIES && lies > tried / 16)
+	nr_false = atomic_long_inc_return(&ky_nr_false);
+	if (nr_false >= KY_MAX_FALSE && nr_false > tried / 16)
 		ky_never_skip("young pages below entries that are not");
 }
 

@@ -124,7 +124,7 @@ static int ky_batch(struct ky_scan *scan)
 	int err;
 
 	if (ky_may_walk() && !(scan->flags & KVM_YOUNG_NOTIFIER) &&
-	    ky_walk_serves(scan->kvm)) {
+	    ky_walk_supports(scan->kvm)) {
 		if (!ky_walk_verify(scan)) {
 			WRITE_ONCE(ky_walk_trusted, false);
 			pr_warn("page table entries of this kernel are not as expected: using KVM's functions, which are slower\n");

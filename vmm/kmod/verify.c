@@ -105,7 +105,7 @@ static enum ky_verdict ky_verify_page(struct kvm *kvm, u64 hva)
 /*
  * Number of matches, over all VMs, after which the format counts as verified.
  */
-#define KY_PROVEN 64
+#define KY_ENOUGH_AGREED 64
 static atomic_t ky_nr_agreed = ATOMIC_INIT(0);
 
 bool ky_walk_verify(struct ky_scan *scan)
@@ -115,7 +115,7 @@ bool ky_walk_verify(struct ky_scan *scan)
 			 PAGE_MASK);
 	u64 hva;
 
-	if (atomic_read(&ky_nr_agreed) >= KY_PROVEN)
+	if (atomic_read(&ky_nr_agreed) >= KY_ENOUGH_AGREED)
 		return true;
 	for (hva = scan->batch_start; hva < scan->batch_end; hva += step) {
 		switch (ky_verify_page(scan->kvm, hva)) {

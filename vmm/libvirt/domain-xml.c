@@ -181,10 +181,10 @@ static bool changes_agent(const struct domain_settings *s,
 		(domain_has_word(added, "vsock") && agent != DOMAIN_AGENT_VSOCK));
 }
 
-int domain_xml_enable(const char *xml, const struct domain_wish *wish,
+int domain_xml_enable(const char *xml, const struct domain_request *request,
 		      char **out, char *why, size_t len)
 {
-	enum domain_agent agent = wish->agent;
+	enum domain_agent agent = request->agent;
 	__cleanup_free char *without = NULL;
 	struct domain_settings s;
 	int rc = domain_xml_read(xml, &s, why, len);
@@ -207,9 +207,9 @@ int domain_xml_enable(const char *xml, const struct domain_wish *wish,
 	}
 	if (!rc)
 		rc = enable(without ? without : xml,
-			    wish->policy ? wish->policy : s.policy,
-			    wish->abits ? wish->abits : s.abits, agent, out,
-			    why, len);
+			    request->policy ? request->policy : s.policy,
+			    request->abits ? request->abits : s.abits, agent,
+			    out, why, len);
 	domain_settings_free(&s);
 	return rc;
 }

@@ -52,7 +52,7 @@ int domain_xml_read(const char *xml, struct domain_settings *settings,
 		    char *why, size_t len);
 void domain_settings_free(struct domain_settings *settings);
 
-struct domain_wish {
+struct domain_request {
 	const char *policy, *abits;	/* NULL: no change */
 	enum domain_agent agent;
 };
@@ -61,7 +61,7 @@ struct domain_wish {
  * The XML with the wanted settings, malloc'ed; unchanged if it has them.
  * Errors as above.
  */
-int domain_xml_enable(const char *xml, const struct domain_wish *wish,
+int domain_xml_enable(const char *xml, const struct domain_request *request,
 		      char **out, char *why, size_t len);
 /* The XML without anything that was added. */
 int domain_xml_disable(const char *xml, char **out, char *why, size_t len);

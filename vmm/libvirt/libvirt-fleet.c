@@ -29,7 +29,7 @@ struct libvirt_fleet {
 	struct fleet_domain *domains;	/* of the last good query; owned */
 	int nr;			/* or -errno */
 	char why[512];
-	uint64_t looked_ns;	/* end of the last query; 0: none */
+	uint64_t polled_ns;	/* end of the last query; 0: none */
 };
 
 static const struct {
@@ -142,11 +142,11 @@ static void publish(struct libvirt_fleet *f, struct fleet_domain *domains,
 	}
 	f->nr = nr;
 	snprintf(f->why, sizeof(f->why), "%s", why);
-	f->looked_ns = clock_now_ns();
+	f->polled_ns = clock_now_ns();
 	pthread_cond_broadcast(&f->changed);
 }
 
-static void *look_thread(void *arg)
+static void *poll_thread(void *arg)
 {
 	struct libvirt_fleet *f = arg;
 	struct fleet_domain *domains = NULL;
@@ -171,7 +171,7 @@ static void *look_thread(void *arg)
 		pthread_mutex_lock(&f->lock);
 		publish(f, domains, nr, why);
 		if (!f->stopping)
-			wait_until(f, f->looked_ns +
+			wait_until(f, f->polled_ns +
 				      f->period_ms * NSEC_PER_MSEC);
 	}
 	if (conn)
@@ -202,7 +202,7 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&f->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = -pthread_create(&thread, NULL, look_thread, f);
+	rc = -pthread_create(&thread, NULL, poll_thread, f);
 	if (rc) {
 		snprintf(why, len, "no thread: %s", strerror(-rc));
 		f->refs = 1;
@@ -256,13 +256,13 @@ int libvirt_fleet_get(struct libvirt_fleet *f, unsigned int wait_ms,
 	int nr;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->looked_ns && clock_now_ns() < until)
+	while (!f->polled_ns && clock_now_ns() < until)
 		wait_until(f, until);
 	nr = f->nr;
 	snprintf(why, len, "%s", f->why);
 	now = clock_now_ns();
-	stale = f->looked_ns + (3 * f->period_ms + GRACE_MS) * NSEC_PER_MSEC;
-	if (!f->looked_ns || now > stale) {
+	stale = f->polled_ns + (3 * f->period_ms + GRACE_MS) * NSEC_PER_MSEC;
+	if (!f->polled_ns || now > stale) {
 		nr = -ETIMEDOUT;
 		snprintf(why, len, "%s does not answer",
 			 libvirt_fleet_uri(f));

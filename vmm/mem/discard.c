@@ -68,7 +68,7 @@ void guest_mem_set_owner(struct guest_mem *mem,
 	mem->discard = discard;
 }
 
-/* The memory order is needed by guest_mem_hold_page(): see there. */
+/* The memory order is needed by guest_mem_pin_page(): see there. */
 static void set_bit(uint64_t *map, gfn_t gfn, bool on)
 {
 	uint64_t bit = UINT64_C(1) << gfn.v % 64;
@@ -90,21 +90,21 @@ static bool has_bit(const struct guest_mem *mem, const uint64_t *map,
 /*
  * The bitmaps are allocated when a sink opens, before there is a second thread.
  */
-int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away)
+int guest_mem_set_evicted(struct guest_mem *mem, gfn_t gfn, bool evicted)
 {
-	if (!mem->away)
-		mem->away = bitmap_new(guest_mem_nr_frames(mem));
+	if (!mem->evicted)
+		mem->evicted = bitmap_new(guest_mem_nr_frames(mem));
 	if (!mem->lost)
 		mem->lost = bitmap_new(guest_mem_nr_frames(mem));
-	if (!mem->away || !mem->lost)
+	if (!mem->evicted || !mem->lost)
 		return -ENOMEM;
-	set_bit(mem->away, gfn, away);
+	set_bit(mem->evicted, gfn, evicted);
 	return 0;
 }
 
-bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn)
+bool guest_mem_is_evicted(const struct guest_mem *mem, gfn_t gfn)
 {
-	return has_bit(mem, mem->away, gfn);
+	return has_bit(mem, mem->evicted, gfn);
 }
 
 void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost)
@@ -117,7 +117,7 @@ bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn)
 	return has_bit(mem, mem->lost, gfn);
 }
 
-void guest_mem_away_stays(struct guest_mem *mem, bool stays)
+void guest_mem_set_accessible_in_place(struct guest_mem *mem, bool stays)
 {
-	mem->away_stays = stays;
+	mem->accessible_in_place = stays;
 }

@@ -18,7 +18,7 @@ struct faults_shard {
 	int fd;			/* owned */
 	pthread_t thread;
 	bool has_thread;
-	uint64_t again_ns;	/* its thread's: next retry; 0: none */
+	uint64_t retry_ns;	/* its thread's: next retry; 0: none */
 	/*
 	 * Used by its thread: messages from next_msg on are still to be served.
 	 */

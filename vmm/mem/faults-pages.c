@@ -171,7 +171,7 @@ static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
  * write-protect marker, and KVM reports it by a signal, which vCPU threads
  * block, instead of an error.
  */
-int guest_faults_lose(struct guest_faults *f, gfn_t gfn)
+int guest_faults_poison(struct guest_faults *f, gfn_t gfn)
 {
 	int rc = map_page(f, gfn, MAP_SHARED, f->empty_fd, 0);
 
@@ -180,7 +180,7 @@ int guest_faults_lose(struct guest_faults *f, gfn_t gfn)
 	return rc;
 }
 
-int guest_faults_renew(struct guest_faults *f, gfn_t gfn)
+int guest_faults_unpoison(struct guest_faults *f, gfn_t gfn)
 {
 	const struct gfn_range range = { gfn, 1 };
 	struct uffdio_range at;

@@ -103,14 +103,14 @@ static int stop_fault_around(struct guest_faults *f)
 	return rc;
 }
 
-void guest_faults_again(struct guest_faults *f, unsigned int shard,
-			uint64_t delay_ns)
+void guest_faults_retry_after(struct guest_faults *f, unsigned int shard,
+			      uint64_t delay_ns)
 {
 	struct faults_shard *s = &f->shards[shard];
 	uint64_t at = clock_now_ns() + delay_ns;
 
-	if (!s->again_ns || at < s->again_ns)
-		s->again_ns = at;
+	if (!s->retry_ns || at < s->retry_ns)
+		s->retry_ns = at;
 }
 
 static void serve(struct faults_shard *s, const struct uffd_msg *msg)
@@ -131,14 +131,14 @@ static void serve(struct faults_shard *s, const struct uffd_msg *msg)
 }
 
 /* For poll(); rounded up. */
-static int ms_until_again(const struct faults_shard *s)
+static int ms_until_retry(const struct faults_shard *s)
 {
 	uint64_t now = clock_now_ns();
 
-	if (!s->again_ns)
+	if (!s->retry_ns)
 		return -1;
-	return now >= s->again_ns ? 0 :
-	       (s->again_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+	return now >= s->retry_ns ? 0 :
+	       (s->retry_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
 }
 
 static bool has_messages(const struct faults_shard *s)
@@ -166,7 +166,7 @@ static void serve_some(struct faults_shard *s)
 		take_messages(s);
 	while (has_messages(s) && !faults_is_stopping(s->faults)) {
 		serve(s, &s->msgs[s->next_msg++]);
-		if (!ms_until_again(s) && clock_now_ns() >= end)
+		if (!ms_until_retry(s) && clock_now_ns() >= end)
 			break;
 	}
 }
@@ -181,11 +181,11 @@ static void *shard_thread(void *arg)
 	};
 
 	while (!faults_is_stopping(s->faults)) {
-		poll(fds, 2, has_messages(s) ? 0 : ms_until_again(s));
+		poll(fds, 2, has_messages(s) ? 0 : ms_until_retry(s));
 		serve_some(s);
-		if (!ms_until_again(s) && !faults_is_stopping(s->faults)) {
-			s->again_ns = 0;
-			s->faults->ops->again(s->faults->arg, s->index);
+		if (!ms_until_retry(s) && !faults_is_stopping(s->faults)) {
+			s->retry_ns = 0;
+			s->faults->ops->retry(s->faults->arg, s->index);
 		}
 	}
 	return NULL;

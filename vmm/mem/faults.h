@@ -35,11 +35,11 @@ struct guest_faults_ops {
 	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
 	/*
 	 * Called once after the time requested by one of these three functions
-	 * through guest_faults_again(), with a delay of at most some 20 ms plus
-	 * the fault being served then, however many others are queued.  Those
-	 * wait meanwhile, so do little work in one call.
+	 * through guest_faults_retry_after(), with a delay of at most some 20
+	 * ms plus the fault being served then, however many others are queued.
+	 * Those wait meanwhile, so do little work in one call.
 	 */
-	void (*again)(void *arg, unsigned int shard);
+	void (*retry)(void *arg, unsigned int shard);
 };
 
 /*
@@ -93,16 +93,16 @@ void guest_faults_wake(struct guest_faults *faults, struct gfn_range range);
  * system call and in KVM_RUN; this includes accesses already waiting.  It works
  * for every backing and kernel.  -ENOMEM: too many mappings (vm.max_map_count).
  */
-int guest_faults_lose(struct guest_faults *faults, gfn_t gfn);
+int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
 /* Makes such a page usable again: zeros, and watched. */
-int guest_faults_renew(struct guest_faults *faults, gfn_t gfn);
+int guest_faults_unpoison(struct guest_faults *faults, gfn_t gfn);
 
 /*
  * Requests ops->again() at a time; of several, the earliest counts.  Call it
  * from the owner's functions, in that shard's thread.
  */
-void guest_faults_again(struct guest_faults *faults, unsigned int shard,
-			uint64_t delay_ns);
+void guest_faults_retry_after(struct guest_faults *faults, unsigned int shard,
+			      uint64_t delay_ns);
 
 struct guest_faults_stats {
 	uint64_t nr_missing, nr_write_protected;

@@ -19,14 +19,15 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 {
 	uint64_t first = gpa.v >> VMM_PAGE_SHIFT, last;
 
-	if (!mem->held || !len || gpa.v + len < gpa.v)
+	if (!mem->pin_counts || !len || gpa.v + len < gpa.v)
 		return;
 	last = (gpa.v + len - 1) >> VMM_PAGE_SHIFT;
 	for (uint64_t g = first; g <= last && g < guest_mem_nr_frames(mem); g++) {
-		uint16_t n = __atomic_load_n(&mem->held[g], __ATOMIC_RELAXED);
+		uint16_t n =
+			__atomic_load_n(&mem->pin_counts[g], __ATOMIC_RELAXED);
 
 		while (n != MOST && (hold || n) &&
-		       !__atomic_compare_exchange_n(&mem->held[g], &n,
+		       !__atomic_compare_exchange_n(&mem->pin_counts[g], &n,
 						    hold ? n + 1 : n - 1, false,
 						    __ATOMIC_SEQ_CST,
 						    __ATOMIC_RELAXED))
@@ -34,20 +35,20 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 	}
 }
 
-void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+void guest_mem_pin(struct guest_mem *mem, gpa_t gpa, uint64_t len)
 {
 	change(mem, gpa, len, true);
 }
 
-void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len)
+void guest_mem_unpin(struct guest_mem *mem, gpa_t gpa, uint64_t len)
 {
 	change(mem, gpa, len, false);
 }
 
-bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
+bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn)
 {
-	return mem->held && gfn.v < guest_mem_nr_frames(mem) &&
-	       __atomic_load_n(&mem->held[gfn.v], __ATOMIC_SEQ_CST);
+	return mem->pin_counts && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->pin_counts[gfn.v], __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -55,7 +56,7 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn)
  */
 static bool can_go(const struct guest_mem *mem)
 {
-	return mem->away && !mem->away_stays;
+	return mem->evicted && !mem->accessible_in_place;
 }
 
 /*
@@ -63,7 +64,7 @@ static bool can_go(const struct guest_mem *mem)
  * evicted, then checks whether it is held.  As all threads see these in one
  * order (SEQ_CST), at least one of the two sees what the other did.
  */
-int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
+int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page)
 {
 	void *p;
 
@@ -75,15 +76,15 @@ int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page)
 	*page = p;
 	if (!can_go(mem))
 		return 0;
-	guest_mem_hold(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
-	if (!guest_mem_is_away(mem, gfn) && !guest_mem_is_lost(mem, gfn))
+	guest_mem_pin(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	if (!guest_mem_is_evicted(mem, gfn) && !guest_mem_is_lost(mem, gfn))
 		return 0;
-	guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+	guest_mem_unpin(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 	return -EAGAIN;
 }
 
-void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn)
+void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn)
 {
 	if (can_go(mem))
-		guest_mem_release(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
+		guest_mem_unpin(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 }

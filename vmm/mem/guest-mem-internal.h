@@ -41,13 +41,13 @@ struct guest_mem {
 	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
-	uint16_t *held;			/* owned; atomic counts: see guest-mem-hold.c */
+	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-hold.c */
 	/* See residency-update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch, *mapped;
-	bool look_at_all;
-	uint64_t *away;			/* owned; words are atomic; or NULL */
+	bool scan_all;
+	uint64_t *evicted;		/* owned; words are atomic; or NULL */
 	uint64_t *lost;			/* owned; likewise; made with away */
-	bool away_stays;		/* evicted pages stay in RAM */
+	bool accessible_in_place;	/* evicted pages stay in RAM */
 	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
 	void *discard_arg;
 };

@@ -108,9 +108,9 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	if (rounded > low)
 		add_slot(mem, HOLE_END, rounded - low, start + low);
 	/* For a large guest this costs memory only for the parts used. */
-	mem->held = calloc(guest_mem_nr_frames(mem),
-			   sizeof(*mem->held));
-	if (!mem->held) {
+	mem->pin_counts = calloc(guest_mem_nr_frames(mem),
+				 sizeof(*mem->pin_counts));
+	if (!mem->pin_counts) {
 		rc = -ENOMEM;
 		goto err_free;
 	}
@@ -178,7 +178,7 @@ void guest_mem_free(struct guest_mem *mem)
 {
 	if (!mem)
 		return;
-	free(mem->held);
+	free(mem->pin_counts);
 	remote_close(mem);
 	free(mem->stale);
 	free(mem->scratch);
@@ -189,7 +189,7 @@ void guest_mem_free(struct guest_mem *mem)
 		munmap(mem->map, mem->map_bytes);
 	if (mem->fd >= 0)
 		close(mem->fd);
-	free(mem->away);
+	free(mem->evicted);
 	free(mem->lost);
 	free(mem);
 }

@@ -102,14 +102,14 @@ bool guest_mem_is_hugetlb(const struct guest_mem *mem);
  * together hold a page at most GUEST_MEM_MAX_HOLDS times at once.
  */
 #define GUEST_MEM_MAX_HOLDS 32768
-void guest_mem_hold(struct guest_mem *mem, gpa_t gpa, uint64_t len);
-void guest_mem_release(struct guest_mem *mem, gpa_t gpa, uint64_t len);
-bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
+void guest_mem_pin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
+void guest_mem_unpin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
+bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn);
 
 /*
  * For a thread that holds a lock others wait for: a frame that can be read
  * without waiting for a sink's device.  *page points to it, and no sink evicts
- * it to such a device until guest_mem_release_page(); without such a sink both
+ * it to such a device until guest_mem_unpin_page(); without such a sink both
  * cost nothing.  -EFAULT: not RAM of ours; -EAGAIN: a sink has evicted it, or
  * it is lost.
  *
@@ -122,8 +122,8 @@ bool guest_mem_is_held(const struct guest_mem *mem, gfn_t gfn);
  * And a page that the host kernel has swapped out is read from swap: whoever
  * reads many pages under a lock has to bound that (vmm/guest/walk-limit.h).
  */
-int guest_mem_hold_page(struct guest_mem *mem, gfn_t gfn, void **page);
-void guest_mem_release_page(struct guest_mem *mem, gfn_t gfn);
+int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page);
+void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
  * The only translator from guest addresses to pointers, fully checked.  Our
@@ -257,13 +257,13 @@ void guest_mem_set_owner(struct guest_mem *mem,
  * Marks a page as evicted by a sink: it counts as swapped in
  * guest_mem_residency().  A sink that has to read pages back sets the mark
  * first, then checks whether the page is held, and drops it only if not: see
- * guest_mem_hold_page().  -ENOMEM, in the first call only.
+ * guest_mem_pin_page().  -ENOMEM, in the first call only.
  */
-int guest_mem_set_away(struct guest_mem *mem, gfn_t gfn, bool away);
-bool guest_mem_is_away(const struct guest_mem *mem, gfn_t gfn);
+int guest_mem_set_evicted(struct guest_mem *mem, gfn_t gfn, bool evicted);
+bool guest_mem_is_evicted(const struct guest_mem *mem, gfn_t gfn);
 /*
  * Marks a page as lost, so that an access is a memory error.  For the sink that
- * has called guest_mem_set_away(): it sets this mark before it clears the
+ * has called guest_mem_set_evicted(): it sets this mark before it clears the
  * other.
  */
 void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost);
@@ -272,7 +272,7 @@ bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn);
  * With `stays`, pages marked as evicted are still in RAM, but on the wrong
  * node: they do not count as resident.
  */
-void guest_mem_away_stays(struct guest_mem *mem, bool stays);
+void guest_mem_set_accessible_in_place(struct guest_mem *mem, bool stays);
 
 /* Pages discarded since the start, by guest_mem_discard(). */
 uint64_t guest_mem_nr_discarded(const struct guest_mem *mem);

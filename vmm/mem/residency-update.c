@@ -138,13 +138,13 @@ static int get_bitmaps(struct guest_mem *mem)
 		free(stale);
 		return -ENOMEM;
 	}
-	mem->look_at_all = true;
+	mem->scan_all = true;
 	__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
 	return 0;
 }
 
-static int look_at_all(struct guest_mem *mem, uint64_t *resident,
-		       uint64_t *swapped, const atomic_bool *stopping)
+static int scan_all(struct guest_mem *mem, uint64_t *resident,
+		    uint64_t *swapped, const atomic_bool *stopping)
 {
 	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
 	int rc;
@@ -156,7 +156,7 @@ static int look_at_all(struct guest_mem *mem, uint64_t *resident,
 	for (uint64_t b = 0; mem->stale && b <= (all.nr - 1) / BLOCK; b++)
 		take_stale(mem, b);
 	rc = residency_until(mem, all, resident, swapped, stopping);
-	mem->look_at_all = rc;
+	mem->scan_all = rc;
 	return rc;
 }
 
@@ -172,20 +172,20 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	 * A sink of ours evicts pages without the kernel's knowledge; and for
 	 * another process' memory we know only what it has mapped.
 	 */
-	if (mem->backing != GUEST_MEM_MEMFD || mem->away ||
+	if (mem->backing != GUEST_MEM_MEMFD || mem->evicted ||
 	    guest_mem_pid(mem) != getpid())
 		return residency_until(mem, all, resident, swapped, stopping);
 	rc = mem->stale ? 0 : get_bitmaps(mem);
 	if (rc)
 		return rc;
-	if (mem->look_at_all)
-		return look_at_all(mem, resident, swapped, stopping);
-	mem->look_at_all = true;	/* if this fails half-way */
+	if (mem->scan_all)
+		return scan_all(mem, resident, swapped, stopping);
+	mem->scan_all = true;		/* if this fails half-way */
 	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
 				 &nr_gone, stopping);
 	if (!rc)
-		mem->look_at_all = nr_gone > nr / SWEEP / 4 + 16;
+		mem->scan_all = nr_gone > nr / SWEEP / 4 + 16;
 	return rc;
 }

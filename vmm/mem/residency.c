@@ -305,19 +305,19 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 }
 
 /* Pages evicted by a sink of ours count as swapped. swapped may be NULL. */
-static void add_away(const struct guest_mem *mem, struct gfn_range range,
-		     uint64_t *resident, uint64_t *swapped)
+static void add_evicted(const struct guest_mem *mem, struct gfn_range range,
+			uint64_t *resident, uint64_t *swapped)
 {
 	uint64_t start = range.start.v, end = start + range.nr;
 
 	for (uint64_t w = start / 64; start < end && w <= (end - 1) / 64; w++) {
-		uint64_t away = bitmap_word_mask(w, start, end) &
-			__atomic_load_n(&mem->away[w], __ATOMIC_RELAXED);
+		uint64_t evicted = bitmap_word_mask(w, start, end) &
+			__atomic_load_n(&mem->evicted[w], __ATOMIC_RELAXED);
 
 		if (swapped)
-			swapped[w] |= away;
-		if (mem->away_stays)
-			resident[w] &= ~away;
+			swapped[w] |= evicted;
+		if (mem->accessible_in_place)
+			resident[w] &= ~evicted;
 	}
 }
 
@@ -334,8 +334,8 @@ int residency_until(const struct guest_mem *mem, struct gfn_range range,
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = run_residency(mem, slot_run_until(mem, i, range, stopping),
 				   resident, swapped);
-	if (mem->away)
-		add_away(mem, range, resident, swapped);
+	if (mem->evicted)
+		add_evicted(mem, range, resident, swapped);
 	return rc;
 }
 

@@ -43,13 +43,13 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 		t->head[l] = t->tail[l] = FRAME_NIL;
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
-	t->lag = lazy_array(nr_frames, sizeof(*t->lag));
+	t->age_gap = lazy_array(nr_frames, sizeof(*t->age_gap));
 	t->busy = lazy_array(BITMAP_WORDS(nr_frames), sizeof(*t->busy));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->lag && t->busy && t->next && t->prev &&
+	if (t->age && t->state && t->age_gap && t->busy && t->next && t->prev &&
 	    t->nr_evictions && t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
@@ -60,7 +60,7 @@ void frame_table_destroy(struct frame_table *t)
 {
 	free_array(t->age, t->nr, sizeof(*t->age));
 	free_array(t->state, t->nr, sizeof(*t->state));
-	free_array(t->lag, t->nr, sizeof(*t->lag));
+	free_array(t->age_gap, t->nr, sizeof(*t->age_gap));
 	free_array(t->busy, BITMAP_WORDS(t->nr), sizeof(*t->busy));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
@@ -191,32 +191,32 @@ unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
 	return saturate(age);
 }
 
-unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
-			      uint32_t scan)
+unsigned int frame_observed_age(const struct frame_table *t, uint64_t gfn,
+				uint32_t scan)
 {
-	return saturate(frame_age(t, gfn, scan) + t->lag[gfn]);
+	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn]);
 }
 
-/* proven_age: it keeps this one if the access is only assumed. */
-static void touch(struct frame_table *t, uint64_t gfn, bool proven,
-		  unsigned int proven_age)
+/* observed_age: it keeps this one if the access is only assumed. */
+static void touch(struct frame_table *t, uint64_t gfn, bool observed,
+		  unsigned int observed_age)
 {
-	unsigned int lag = proven ? 0 : saturate(proven_age);
+	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
 	t->age[gfn] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
-	if (t->lag[gfn] != lag)
-		t->lag[gfn] = lag;
+	if (t->age_gap[gfn] != age_gap)
+		t->age_gap[gfn] = age_gap;
 }
 
-void frame_touch(struct frame_table *t, uint64_t gfn, bool proven)
+void frame_touch(struct frame_table *t, uint64_t gfn, bool observed)
 {
-	touch(t, gfn, proven, t->age[gfn] + t->lag[gfn]);
+	touch(t, gfn, observed, t->age[gfn] + t->age_gap[gfn]);
 }
 
 static enum frame_event refault(struct frame_table *t, uint64_t gfn,
-				const struct frame_look *look, uint32_t scan,
-				unsigned int min_idle)
+				const struct frame_observation *seen,
+				uint32_t scan, unsigned int min_idle)
 {
 	unsigned int level = level_of(t, gfn);
 	uint32_t distance = scan - t->next[gfn];
@@ -226,7 +226,7 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 	rmap_workingset_refault(&t->ws, t->prev[gfn], t->count[FRAME_ACTIVE],
 				&r);
 	count(&t->nr_refaults[gfn]);
-	touch(t, gfn, look->proven, frame_proven_age(t, gfn, scan));
+	touch(t, gfn, seen->observed, frame_observed_age(t, gfn, scan));
 	t->state[gfn] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;
@@ -239,26 +239,27 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 }
 
 static enum frame_event arrive(struct frame_table *t, uint64_t gfn,
-			       const struct frame_look *look, uint32_t scan,
-			       unsigned int min_idle)
+			       const struct frame_observation *seen,
+			       uint32_t scan, unsigned int min_idle)
 {
 	if (frame_is_evicted(t, gfn))
-		return refault(t, gfn, look, scan, min_idle);
+		return refault(t, gfn, seen, scan, min_idle);
 	/* It may have existed before, but nobody kept its age. */
-	touch(t, gfn, look->proven, FRAME_AGE_MAX);
+	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
 	t->state[gfn] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
 }
 
 static enum frame_event leave(struct frame_table *t, uint64_t gfn,
-			      const struct frame_look *look, uint32_t scan)
+			      const struct frame_observation *seen,
+			      uint32_t scan)
 {
 	enum frame_event event = frame_list_of(t, gfn) == FRAME_NONE ?
 					 FRAME_SAME : FRAME_GONE;
 
 	/* Neither resident nor in swap: discarded, so its history is void. */
-	if (!look->swapped)
+	if (!seen->swapped)
 		t->state[gfn] &= STATE_LIST;
 	unlink_frame(t, gfn);
 	/* The host took it, in this scan or the last: assume the latter. */
@@ -268,12 +269,12 @@ static enum frame_event leave(struct frame_table *t, uint64_t gfn,
 }
 
 static void use(struct frame_table *t, uint64_t gfn,
-		const struct frame_look *look)
+		const struct frame_observation *seen)
 {
-	touch(t, gfn, look->proven, t->age[gfn] + 1 + t->lag[gfn]);
+	touch(t, gfn, seen->observed, t->age[gfn] + 1 + t->age_gap[gfn]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
-	if (look->nr_referenced > 1 || look->exec ||
+	if (seen->nr_referenced > 1 || seen->exec ||
 	    (t->state[gfn] & STATE_REFERENCED)) {
 		t->state[gfn] &= ~STATE_REFERENCED;
 		rmap_workingset_activate(&t->ws);
@@ -285,15 +286,15 @@ static void use(struct frame_table *t, uint64_t gfn,
 }
 
 enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
-			       const struct frame_look *look, uint32_t scan,
-			       unsigned int min_idle)
+			       const struct frame_observation *seen,
+			       uint32_t scan, unsigned int min_idle)
 {
-	if (!look->resident)
-		return leave(t, gfn, look, scan);
+	if (!seen->resident)
+		return leave(t, gfn, seen, scan);
 	if (frame_list_of(t, gfn) == FRAME_NONE)
-		return arrive(t, gfn, look, scan, min_idle);
-	if (look->young) {
-		use(t, gfn, look);
+		return arrive(t, gfn, seen, scan, min_idle);
+	if (seen->young) {
+		use(t, gfn, seen);
 		return FRAME_SAME;
 	}
 	if (t->age[gfn] < FRAME_AGE_MAX)

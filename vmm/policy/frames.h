@@ -53,7 +53,7 @@ struct frame_table {
 	uint8_t *age;			/* scans since last assumed used */
 	uint8_t *state;
 	/* Proven age minus age; no memory is used until they differ. */
-	uint8_t *lag;
+	uint8_t *age_gap;
 	/* Ever, saturating; no memory is used until there is one. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
@@ -78,9 +78,9 @@ enum frame_list frame_list_of(const struct frame_table *t, uint64_t gfn);
 void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to);
 
 /* What one scan observed of a frame. */
-struct frame_look {
+struct frame_observation {
 	bool resident, swapped, young;
-	bool proven;		/* young because a source saw an access */
+	bool observed;		/* young because a source saw an access */
 	/*
 	 * From the reverse map, for a young frame on the inactive list: through
 	 * how many mappings it was used (0: not known), and whether one of them
@@ -94,8 +94,8 @@ enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 
 /* Ages the frame and moves it between lists. */
 enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
-			       const struct frame_look *look, uint32_t scan,
-			       unsigned int min_idle);
+			       const struct frame_observation *seen,
+			       uint32_t scan, unsigned int min_idle);
 
 /*
  * Whether observing 64 frames, from 64 * w on, would change nothing but ages,
@@ -105,7 +105,7 @@ enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 bool frames_are_quiet(const struct frame_table *t, uint64_t w);
 
 /* Found used after the last scan aged it, and before the next. */
-void frame_touch(struct frame_table *t, uint64_t gfn, bool proven);
+void frame_touch(struct frame_table *t, uint64_t gfn, bool observed);
 
 /*
  * Scans since it was last assumed used, and since it was last seen used, up to
@@ -113,8 +113,8 @@ void frame_touch(struct frame_table *t, uint64_t gfn, bool proven);
  */
 unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
 		       uint32_t scan);
-unsigned int frame_proven_age(const struct frame_table *t, uint64_t gfn,
-			      uint32_t scan);
+unsigned int frame_observed_age(const struct frame_table *t, uint64_t gfn,
+				uint32_t scan);
 
 /* It has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);

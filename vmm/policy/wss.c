@@ -75,43 +75,43 @@ static void end_block(struct wss_counter *c)
 }
 
 void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
-	       unsigned int proven_age)
+	       unsigned int observed_age)
 {
 	uint64_t block;
 
 	c->pages->by_age[age]++;
-	c->pages->by_proven_age[proven_age]++;
+	c->pages->by_observed_age[observed_age]++;
 	if (c->granule == 1) {
-		c->pages->by_least[proven_age]++;
+		c->pages->by_least[observed_age]++;
 		return;
 	}
 	block = gfn / c->granule;
 	if (block != c->block) {
 		end_block(c);
 		c->block = block;
-		c->age = proven_age;
+		c->age = observed_age;
 		c->nr_alike = 1;
-	} else if (c->nr_alike && proven_age == c->age) {
+	} else if (c->nr_alike && observed_age == c->age) {
 		c->nr_alike++;
 	} else {
 		/* They were observed apart, so each counts for itself. */
 		c->pages->by_least[c->age] += c->nr_alike;
 		c->nr_alike = 0;
-		c->pages->by_least[proven_age]++;
+		c->pages->by_least[observed_age]++;
 	}
 }
 
 void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
-		   unsigned int age, unsigned int proven_age)
+		   unsigned int age, unsigned int observed_age)
 {
 	if (c->granule > 1) {
 		for (uint64_t i = 0; i < nr; i++)
-			wss_count(c, gfn + i, age, proven_age);
+			wss_count(c, gfn + i, age, observed_age);
 		return;
 	}
 	c->pages->by_age[age] += nr;
-	c->pages->by_proven_age[proven_age] += nr;
-	c->pages->by_least[proven_age] += nr;
+	c->pages->by_observed_age[observed_age] += nr;
+	c->pages->by_least[observed_age] += nr;
 }
 
 void wss_count_end(struct wss_counter *c)
@@ -133,16 +133,16 @@ void wss_estimate(struct wss_estimate *est, const struct wss_pages *pages,
 		  const struct wss_window *window)
 {
 	uint64_t certain = sum(pages->by_age, window->certain);
-	uint64_t proven = sum(pages->by_proven_age, window->certain);
+	uint64_t observed = sum(pages->by_observed_age, window->certain);
 
 	*est = (struct wss_estimate){
 		.pages = sum(pages->by_age, window->likely),
 		.low = sum(pages->by_least, window->certain),
 		.high = sum(pages->by_age, window->possible),
-		.assumed = certain - proven,
+		.assumed = certain - observed,
 		.window = *window,
 	};
 	est->edge_low = est->pages - certain;
 	est->edge_high = est->high - est->pages;
-	est->unresolved = proven - est->low;
+	est->unresolved = observed - est->low;
 }

@@ -55,7 +55,7 @@ struct wss_window wss_window(const struct wss_clock *clock,
 /* Pages in host RAM or swap, by age. */
 struct wss_pages {
 	uint64_t by_age[WSS_AGES];
-	uint64_t by_proven_age[WSS_AGES];
+	uint64_t by_observed_age[WSS_AGES];
 	/* The fewest that can have been used: one a granule. */
 	uint64_t by_least[WSS_AGES];
 };
@@ -77,10 +77,10 @@ struct wss_counter {
 void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
 		     uint64_t granule, uint64_t *alike);
 void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
-	       unsigned int proven_age);
+	       unsigned int observed_age);
 /* nr neighbouring frames, counted at once where the result is the same. */
 void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
-		   unsigned int age, unsigned int proven_age);
+		   unsigned int age, unsigned int observed_age);
 void wss_count_end(struct wss_counter *c);
 
 /*

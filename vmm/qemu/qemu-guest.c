@@ -377,8 +377,8 @@ static int ask_status(struct qmp *qmp, const char *query, char *buf,
 	return rc;
 }
 
-int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
-		      size_t len)
+int qemu_guest_migration(struct qmp *qmp, enum qemu_migration *m, char *why,
+			 size_t len)
 {
 	/*
 	 * A completed outgoing migration leaves the guest in one of these
@@ -401,10 +401,10 @@ int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
 	if (rc)
 		return rc;
 	if (!strcmp(run, "inmigrate"))
-		*m = QEMU_COMES;
+		*m = QEMU_MIGRATION_INCOMING;
 	else if (is_one_of(run, left) || is_one_of(migration, under_way))
-		*m = QEMU_LEAVES;
+		*m = QEMU_MIGRATION_OUTGOING;
 	else
-		*m = QEMU_STAYS;
+		*m = QEMU_MIGRATION_NONE;
 	return 0;
 }

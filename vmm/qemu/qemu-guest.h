@@ -58,10 +58,14 @@ void qemu_guest_name(pid_t pid, char *name, size_t len);
  * of a migration or save, or as its target.  LEAVES holds until the guest runs
  * here again.
  */
-enum qemu_motion { QEMU_STAYS, QEMU_LEAVES, QEMU_COMES };
+enum qemu_migration {
+	QEMU_MIGRATION_NONE,
+	QEMU_MIGRATION_OUTGOING,
+	QEMU_MIGRATION_INCOMING
+};
 
 /* Sets *m; 0 or -errno with why. */
-int qemu_guest_motion(struct qmp *qmp, enum qemu_motion *m, char *why,
-		      size_t len);
+int qemu_guest_migration(struct qmp *qmp, enum qemu_migration *m, char *why,
+			 size_t len);
 
 #endif

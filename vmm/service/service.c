@@ -174,7 +174,7 @@ static int take_free(void *ctx, uint64_t nr_bytes)
 {
 	struct service *s = ctx;
 
-	return virtio_balloon_cycle(s->balloon, nr_bytes);
+	return virtio_balloon_inflate_and_deflate(s->balloon, nr_bytes);
 }
 
 static int start_engine(struct service *s, const struct service_options *o,
@@ -188,19 +188,19 @@ static int start_engine(struct service *s, const struct service_options *o,
 	};
 	int rc;
 
-	s->asks = malloc(sizeof(*s->asks));
-	if (!s->asks) {
+	s->guest_ops = malloc(sizeof(*s->guest_ops));
+	if (!s->guest_ops) {
 		snprintf(why, len, "no memory");
 		return -ENOMEM;
 	}
-	*s->asks = (struct engine_guest){
+	*s->guest_ops = (struct engine_guest){
 		.drop_cache = drop_cache,
 		/* Pages of the host's hugetlb pool cannot be discarded. */
 		.take_free = s->balloon && !guest_mem_is_hugetlb(parts->mem) ?
 				     take_free : NULL,
 		.ctx = s,
 	};
-	config.guest = s->asks;
+	config.guest = s->guest_ops;
 	rc = engine_new(&s->engine, &config);
 
 	if (rc == -EINVAL)
@@ -290,7 +290,7 @@ void service_stop(struct service *s)
 	view_free(s->view);
 	free(s->target);
 	free(s->guest);
-	free(s->asks);
+	free(s->guest_ops);
 }
 
 void service_free(struct service *s)

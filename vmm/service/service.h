@@ -45,7 +45,7 @@ struct service {
 	struct stat_server *server;
 	struct access_target *target;	/* for the source */
 	struct access_guest *guest;	/* for the target */
-	struct engine_guest *asks;	/* for the engine */
+	struct engine_guest *guest_ops;	/* for the engine */
 	struct virtio_balloon *balloon;	/* not owned */
 };
 

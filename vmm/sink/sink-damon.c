@@ -191,7 +191,7 @@ static int damon_sink_prefetch(struct reclaim_sink *sink,
 
 const struct reclaim_sink_ops sink_damon = {
 	.name = "damon",
-	.looks = true,
+	.rechecks_accessed = true,
 	.probe = damon_sink_probe,
 	.open = damon_sink_open,
 	.evict = damon_sink_evict,

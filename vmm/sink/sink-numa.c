@@ -10,7 +10,7 @@
  * To the rest of the program a page on node `to` ("away") counts as in swap, so
  * that a target means memory on the fast node, and a page moved back counts as
  * a refault.  The difference is that an access causes no fault: the engine
- * prefetches pages that its source found young (`stays_usable`).
+ * prefetches pages that its source found young (`accessible_in_place`).
  *
  * While the kernel moves a page, accesses to it wait, so no write is lost.  It
  * moves only mapped pages: pages of a memfd that an access source had unmapped
@@ -152,7 +152,7 @@ static int discard(void *arg, struct gfn_range r)
 			next = end;
 		pthread_mutex_lock(&s->lock);
 		for (uint64_t i = g; i < next; i++)
-			guest_mem_set_away(s->mem, GFN(i), false);
+			guest_mem_set_evicted(s->mem, GFN(i), false);
 		rc = guest_mem_drop(s->mem, (struct gfn_range){ GFN(g),
 								next - g });
 		pthread_mutex_unlock(&s->lock);
@@ -182,9 +182,9 @@ static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 		rc = -errno;
 	for (uint64_t k = 0; !rc && k < nr; k++)
 		if (s->status[k] == s->to)
-			guest_mem_set_away(s->mem, GFN(slot->base.v +
-						       s->looked_page + k),
-					   true);
+			guest_mem_set_evicted(s->mem, GFN(slot->base.v +
+							  s->looked_page + k),
+					      true);
 	pthread_mutex_unlock(&s->lock);
 	if (!rc)
 		s->looked_page += nr;
@@ -192,7 +192,7 @@ static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 }
 
 /* 64 GiB take seconds, which must not delay the start of the guest. */
-static int numa_find_away(struct reclaim_sink *sink)
+static int numa_find_evicted(struct reclaim_sink *sink)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
 	const struct guest_memslot *slots;
@@ -241,7 +241,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	 * The first call allocates the bitmap, before there is another thread.
 	 */
 	if (!rc && (sink_census_init(&s->census, mem) ||
-		    guest_mem_set_away(mem, GFN(0), false))) {
+		    guest_mem_set_evicted(mem, GFN(0), false))) {
 		snprintf(why, len, "no memory for the sink");
 		rc = -ENOMEM;
 	}
@@ -255,14 +255,14 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		numa_close(&s->sink);
 		return rc;
 	}
-	guest_mem_away_stays(mem, true);
+	guest_mem_set_accessible_in_place(mem, true);
 	guest_mem_set_owner(mem, discard, s);
 	*sinkp = &s->sink;
 	return 0;
 }
 
 /* Moves the gathered pages; marks those now on the node as away or not. */
-static int flush(struct sink_numa *s, int node, bool away)
+static int flush(struct sink_numa *s, int node, bool evicted)
 {
 	size_t nr = s->nr;
 	int rc = 0;
@@ -281,12 +281,12 @@ static int flush(struct sink_numa *s, int node, bool away)
 		rc = -errno;
 	for (size_t i = 0; !rc && i < nr; i++)
 		if (s->status[i] == node)
-			guest_mem_set_away(s->mem, GFN(s->gfns[i]), away);
+			guest_mem_set_evicted(s->mem, GFN(s->gfns[i]), evicted);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
 
-static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
+static int gather(struct sink_numa *s, uint64_t gfn, int node, bool evicted)
 {
 	uint64_t hva;
 
@@ -294,7 +294,7 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool away)
 		return -EFAULT;
 	s->pages[s->nr] = (void *)(uintptr_t)hva;
 	s->gfns[s->nr++] = gfn;
-	return s->nr == BATCH ? flush(s, node, away) : 0;
+	return s->nr == BATCH ? flush(s, node, evicted) : 0;
 }
 
 /*
@@ -361,7 +361,7 @@ static int numa_prefetch(struct reclaim_sink *sink,
 		if (!guest_mem_is_ram(s->mem, ranges[i]))
 			rc = -EFAULT;
 		for (uint64_t g = ranges[i].start.v; !rc && g < end; g++)
-			if (guest_mem_is_away(s->mem, GFN(g)))
+			if (guest_mem_is_evicted(s->mem, GFN(g)))
 				rc = gather(s, g, s->from, false);
 	}
 	if (!rc)
@@ -372,11 +372,11 @@ static int numa_prefetch(struct reclaim_sink *sink,
 
 const struct reclaim_sink_ops sink_numa = {
 	.name = "numa",
-	.stays_usable = true,
+	.accessible_in_place = true,
 	.check_options = numa_check_options,
 	.probe = numa_probe,
 	.open = numa_open,
-	.find_away = numa_find_away,
+	.find_evicted = numa_find_evicted,
 	.evict = numa_evict,
 	.prefetch = numa_prefetch,
 	.close = numa_close,

@@ -49,7 +49,7 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 	 * It has cleared the accessed bits now: pages not accessed since are
 	 * evicted in the next call.
 	 */
-	if (!rc && sink->ops->looks)
+	if (!rc && sink->ops->rechecks_accessed)
 		rc = sink->ops->evict(sink, &all, 1, &res);
 	if (rc)
 		snprintf(why, len, "self-test: evicting fails: %s",

@@ -29,7 +29,7 @@ static bool forget(struct sink_store *s, gfn_t gfn, int *rc)
 	if (state >= PAGE_STORED)
 		store_drop(s->store, gfn.v);
 	if (state == PAGE_LOST)
-		failed = guest_faults_renew(s->faults, gfn);
+		failed = guest_faults_unpoison(s->faults, gfn);
 	if (failed)
 		*rc = failed;
 	else

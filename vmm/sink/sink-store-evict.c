@@ -24,7 +24,7 @@ static uint64_t begin(struct sink_store *s, struct gfn_range r)
 }
 
 /* Cancels the eviction of a page; under the lock. */
-static void let_go(struct sink_store *s, gfn_t gfn)
+static void cancel_evict(struct sink_store *s, gfn_t gfn)
 {
 	sink_store_set_state(s, gfn, PAGE_NONE);
 	store_drop(s->store, gfn.v);
@@ -55,14 +55,14 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 /*
  * Under the lock: marks the page as evicted.  False: it is not, since a reader
- * that can't wait for a refault holds it right now (guest_mem_hold_page()).
+ * that can't wait for a refault holds it right now (guest_mem_pin_page()).
  */
 static bool set_stored(struct sink_store *s, gfn_t gfn)
 {
 	sink_store_set_state(s, gfn, PAGE_STORED);
-	if (!guest_mem_is_held(s->mem, gfn))
+	if (!guest_mem_is_pinned(s->mem, gfn))
 		return true;
-	let_go(s, gfn);
+	cancel_evict(s, gfn);
 	return false;
 }
 
@@ -79,7 +79,7 @@ static void take(struct sink_store *s, struct gfn_range r)
 	/* Some may have been dropped: retry one by one, to know which. */
 	for (uint64_t g = r.start.v; g < end; g++)
 		if (guest_mem_drop(s->mem, (struct gfn_range){ GFN(g), 1 }))
-			let_go(s, GFN(g));
+			cancel_evict(s, GFN(g));
 }
 
 /*
@@ -103,7 +103,7 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 			continue;
 		}
 		if (g >= put_end) {
-			let_go(s, GFN(g));
+			cancel_evict(s, GFN(g));
 			continue;
 		}
 		for (next = g; next < put_end &&

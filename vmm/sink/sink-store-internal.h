@@ -42,12 +42,12 @@ struct sink_shard {
 
 /* The last failure; see sink_store_note(). */
 struct sink_trouble {
-	pthread_mutex_t lock;	/* guards text, when_ns and said_waiting */
+	pthread_mutex_t lock;	/* guards text, when_ns and logged_waiting */
 	char text[128];
 	uint64_t when_ns;
-	bool said_waiting;	/* last log line on it: pages wait */
+	bool logged_waiting;	/* last log line on it: pages wait */
 	int put_error;		/* last logged, and when: engine's thread */
-	uint64_t put_said_ns;
+	uint64_t put_logged_ns;
 	struct log_limit put_limit, read_limit, lost_limit;
 };
 
@@ -131,7 +131,7 @@ void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc);
  * Under the lock: makes a LOADING page LOST, as it is permanently damaged. 0:
  * it is LOST.  -errno: this failed, and the page is as before.
  */
-int sink_store_lose(struct sink_store *s, gfn_t gfn);
+int sink_store_mark_lost(struct sink_store *s, gfn_t gfn);
 /*
  * Under the lock, in the shard's thread: adds a touched page to the waiting
  * set: one that is STORED and could not be read because of rc, or one that is
@@ -142,6 +142,6 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
 /* Under the lock. */
 void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn);
 /* The `again` of guest_faults_ops. */
-void sink_store_again(void *arg, unsigned int shard);
+void sink_store_retry_reads(void *arg, unsigned int shard);
 
 #endif

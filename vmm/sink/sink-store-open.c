@@ -184,7 +184,7 @@ static int make_parts(struct sink_store *s, const struct options *o)
 	s->states = calloc(nr, 1);
 	if (!rc)
 		rc = s->states ? sink_census_init(&s->census, s->mem) : -ENOMEM;
-	return rc ? rc : guest_mem_set_away(s->mem, GFN(0), false);
+	return rc ? rc : guest_mem_set_evicted(s->mem, GFN(0), false);
 }
 
 static int new_sink(struct sink_store **sp, struct guest_mem *mem,

@@ -77,10 +77,10 @@ void sink_store_note_put(struct sink_store *s, int rc)
 			reason(rc));
 	if (rc != -ENOSPC && rc != -ENOMEM)
 		return;
-	if (rc == t->put_error && now - t->put_said_ns < SAY_AGAIN_NS)
+	if (rc == t->put_error && now - t->put_logged_ns < SAY_AGAIN_NS)
 		return;
 	t->put_error = rc;
-	t->put_said_ns = now;
+	t->put_logged_ns = now;
 	log_limited(&t->put_limit, LOG_LEVEL_WARN,
 		    "store: pages can't be stored and stay in guest memory: %s",
 		    reason(rc));
@@ -92,9 +92,9 @@ void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
 			(unsigned long long)gfn.v, reason(rc));
 }
 
-int sink_store_lose(struct sink_store *s, gfn_t gfn)
+int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 {
-	int rc = guest_faults_lose(s->faults, gfn);
+	int rc = guest_faults_poison(s->faults, gfn);
 
 	if (rc) {
 		log_limited(&s->trouble.lost_limit, LOG_LEVEL_ERROR,
@@ -120,22 +120,22 @@ int sink_store_lose(struct sink_store *s, gfn_t gfn)
  * line is followed by one "end" line, which so needs no rate limit of its own;
  * "begin" lines over the limit are not logged unless the condition lasts.
  */
-static void say_waiting(struct sink_store *s, gfn_t gfn, int rc)
+static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 {
 	struct sink_trouble *t = &s->trouble;
 	bool waits;
 
 	pthread_mutex_lock(&t->lock);
 	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
-	if (waits && !t->said_waiting) {
-		t->said_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
+	if (waits && !t->logged_waiting) {
+		t->logged_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
 			"store: frame 0x%llx can't be read back: %s; whoever "
 			"touches it, or another such page, waits; they are "
 			"tried again until they can be read",
 			(unsigned long long)gfn.v, reason(rc));
-	} else if (!waits && t->said_waiting) {
+	} else if (!waits && t->logged_waiting) {
 		log_info("store: no page is waited for any more");
-		t->said_waiting = false;
+		t->logged_waiting = false;
 	}
 	pthread_mutex_unlock(&t->lock);
 }
@@ -149,7 +149,7 @@ void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn)
 	bitmap_clear(sh->waiting, gfn.v);
 	sh->nr_waiting--;
 	if (!__atomic_sub_fetch(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
-		say_waiting(s, gfn, 0);
+		log_waiting(s, gfn, 0);
 }
 
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
@@ -160,11 +160,11 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 		return;
 	bitmap_set(sh->waiting, gfn.v);
 	if (!__atomic_fetch_add(&s->stats.nr_waiting, 1, __ATOMIC_RELAXED))
-		say_waiting(s, gfn, rc);
+		log_waiting(s, gfn, rc);
 	if (sh->nr_waiting++)
 		return;
 	sh->pass_delay_ns = FIRST_DELAY_NS;
-	guest_faults_again(s->faults, sh - s->shards, FIRST_DELAY_NS);
+	guest_faults_retry_after(s->faults, sh - s->shards, FIRST_DELAY_NS);
 }
 
 /*
@@ -203,7 +203,7 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 		}
 		/* Once per pass, in case the first failure was not logged. */
 		if (rc && begins)
-			say_waiting(s, GFN(g), rc);
+			log_waiting(s, GFN(g), rc);
 		begins = false;
 		if (clock_now_ns() >= give_up)
 			break;
@@ -211,21 +211,22 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 	return false;
 }
 
-void sink_store_again(void *arg, unsigned int shard)
+void sink_store_retry_reads(void *arg, unsigned int shard)
 {
 	struct sink_store *s = arg;
 	struct sink_shard *sh = &s->shards[shard];
 
 	pthread_mutex_lock(&sh->lock);
 	if (!turn(s, sh)) {
-		guest_faults_again(s->faults, shard, 0);
+		guest_faults_retry_after(s->faults, shard, 0);
 	} else {
 		sh->pass_delay_ns = sh->pass_helped ? FIRST_DELAY_NS :
 			min_u64(2 * sh->pass_delay_ns, MOST_DELAY_NS);
 		sh->pass_helped = false;
 		sh->next_waiting = 0;
 		if (sh->nr_waiting)
-			guest_faults_again(s->faults, shard, sh->pass_delay_ns);
+			guest_faults_retry_after(s->faults, shard,
+						 sh->pass_delay_ns);
 	}
 	pthread_mutex_unlock(&sh->lock);
 }

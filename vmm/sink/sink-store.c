@@ -49,7 +49,7 @@ void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 	if (was_lost || state == PAGE_LOST)
 		guest_mem_set_lost(s->mem, gfn, state == PAGE_LOST);
 	if (was_away != is_away)
-		guest_mem_set_away(s->mem, gfn, is_away);
+		guest_mem_set_evicted(s->mem, gfn, is_away);
 	if (!is_away)
 		sink_store_stop_waiting(s, gfn);
 }
@@ -99,7 +99,7 @@ static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
 	}
 	if (rc)
 		sink_store_note_get(s, gfn, rc);
-	if (rc == -EBADMSG && !(rc = sink_store_lose(s, gfn)))
+	if (rc == -EBADMSG && !(rc = sink_store_mark_lost(s, gfn)))
 		return -EBADMSG;
 	if (rc) {
 		sink_store_set_state(s, gfn, PAGE_STORED);
@@ -201,7 +201,7 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 const struct guest_faults_ops sink_store_faults = {
 	.missing = missing,
 	.write_protected = write_protected,
-	.again = sink_store_again,
+	.retry = sink_store_retry_reads,
 };
 
 /*

@@ -67,8 +67,9 @@ void sink_census_free(struct sink_census *c)
 	free(c->after);
 }
 
-static int look(const struct sink_census *c, const struct gfn_range *ranges,
-		size_t nr, uint64_t *map)
+static int read_residency(const struct sink_census *c,
+			  const struct gfn_range *ranges, size_t nr,
+			  uint64_t *map)
 {
 	int rc = 0;
 
@@ -84,7 +85,7 @@ int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
 	for (size_t i = 0; i < nr; i++)
 		if (!guest_mem_is_ram(c->mem, ranges[i]))
 			return -EFAULT;
-	return look(c, ranges, nr, c->before);
+	return read_residency(c, ranges, nr, c->before);
 }
 
 static void count(const struct sink_census *c, struct gfn_range range,
@@ -106,7 +107,7 @@ static void count(const struct sink_census *c, struct gfn_range range,
 int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res)
 {
-	int rc = look(c, ranges, nr, c->after);
+	int rc = read_residency(c, ranges, nr, c->after);
 
 	for (size_t i = 0; !rc && i < nr; i++)
 		count(c, ranges[i], res);

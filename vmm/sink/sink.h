@@ -59,12 +59,12 @@ struct reclaim_sink_ops {
 	 * The sink checks the accessed bit of each page itself, right before it
 	 * would evict it: pages that it keeps were accessed.
 	 */
-	bool looks;
+	bool rechecks_accessed;
 	/*
 	 * Evicted pages stay accessible, so there are no refaults: the engine
 	 * prefetches pages that were accessed.
 	 */
-	bool stays_usable;
+	bool accessible_in_place;
 	/* It serves page faults of the memory (vmm/mem/faults.h). */
 	bool serves_faults;
 	/*
@@ -86,7 +86,7 @@ struct reclaim_sink_ops {
 	 * -ECANCELED (sink->stopping was set; the next call goes on from there)
 	 * or -errno.  NULL: there can't be such pages.
 	 */
-	int (*find_away)(struct reclaim_sink *sink);
+	int (*find_evicted)(struct reclaim_sink *sink);
 	/*
 	 * Adds to *res.  0, -ECANCELED (sink->stopping was set), or -errno when
 	 * the sink as a whole failed.

@@ -31,7 +31,7 @@ struct chunk {
 
 struct fifo {
 	struct chunk *head, *tail;	/* owned, with all between; never NULL */
-	struct chunk *hand;		/* the last scanned; NULL: none */
+	struct chunk *clean_cursor;	/* the last scanned; NULL: none */
 };
 
 static struct chunk *new_chunk(void)
@@ -71,9 +71,9 @@ void fifo_free(struct fifo *f)
 	free(f);
 }
 
-static void throw_out(struct chunk *c,
-		      bool (*is_stale)(struct fifo_line line, void *arg),
-		      void *arg)
+static void drop_stale(struct chunk *c,
+		       bool (*is_stale)(struct fifo_line line, void *arg),
+		       void *arg)
 {
 	unsigned int nr = 0;
 
@@ -101,18 +101,18 @@ static void join_next(struct fifo *f, struct chunk *c)
 }
 
 /* Scans the chunk after the hand; at the end the hand starts over. */
-static void look_at_next(struct fifo *f,
-			 bool (*is_stale)(struct fifo_line line, void *arg),
-			 void *arg)
+static void check_next(struct fifo *f,
+		       bool (*is_stale)(struct fifo_line line, void *arg),
+		       void *arg)
 {
-	struct chunk *c = f->hand ? f->hand->next : f->head;
+	struct chunk *c = f->clean_cursor ? f->clean_cursor->next : f->head;
 
 	if (c)
-		throw_out(c, is_stale, arg);
-	if (c && f->hand && f->hand->nr + c->nr <= CHUNK_LINES)
-		join_next(f, f->hand);
+		drop_stale(c, is_stale, arg);
+	if (c && f->clean_cursor && f->clean_cursor->nr + c->nr <= CHUNK_LINES)
+		join_next(f, f->clean_cursor);
 	else
-		f->hand = c;
+		f->clean_cursor = c;
 }
 
 static bool is_full(const struct chunk *c)
@@ -126,7 +126,7 @@ int fifo_push(struct fifo *f, struct fifo_line line,
 	struct chunk *c;
 
 	for (int i = 0; is_full(f->tail) && i < LOOKS; i++)
-		look_at_next(f, is_stale, arg);
+		check_next(f, is_stale, arg);
 	if (is_full(f->tail)) {
 		c = new_chunk();
 		if (!c)
@@ -146,8 +146,8 @@ static struct chunk *first_chunk(struct fifo *f)
 		struct chunk *c = f->head;
 
 		f->head = c->next;
-		if (f->hand == c)
-			f->hand = NULL;
+		if (f->clean_cursor == c)
+			f->clean_cursor = NULL;
 		free(c);
 	}
 	return f->head;

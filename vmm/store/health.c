@@ -13,7 +13,7 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 
-#define TELL_AGAIN_NS (60 * NSEC_PER_SEC)
+#define REPEAT_LOG_NS (60 * NSEC_PER_SEC)
 
 /* Failing reads, failing writes, (discards: not reported), and a stall. */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
@@ -31,10 +31,10 @@ struct health {
 	bool stalled;
 	uint64_t stalled_ns;	/* since when */
 	enum health_kind stalled_kind;	/* the first without a response */
-	bool has_news;		/* atomic */
+	bool has_unlogged;	/* atomic */
 	struct {
 		bool is_told;	/* the begin is logged, so the end will be */
-		uint64_t told_ns;	/* last time logged; 0: never */
+		uint64_t logged_ns;	/* last time logged; 0: never */
 	} troubles[NR_TROUBLES];
 	struct {
 		char text[256];	/* "": nothing to log */
@@ -104,19 +104,19 @@ static void line(struct health *h, unsigned int i, enum log_level level,
 	vsnprintf(h->lines[i].text, sizeof(h->lines[i].text), fmt, ap);
 	va_end(ap);
 	h->lines[i].level = level;
-	__atomic_store_n(&h->has_news, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->has_unlogged, true, __ATOMIC_RELAXED);
 }
 
 /* Under the lock.  True: a line is due. */
 static bool trouble_begins(struct health *h, unsigned int trouble)
 {
-	uint64_t now = clock_now_ns(), told = h->troubles[trouble].told_ns;
+	uint64_t now = clock_now_ns(), told = h->troubles[trouble].logged_ns;
 
 	if (h->troubles[trouble].is_told ||
-	    (told && now - told < TELL_AGAIN_NS))
+	    (told && now - told < REPEAT_LOG_NS))
 		return false;
 	h->troubles[trouble].is_told = true;
-	h->troubles[trouble].told_ns = now;
+	h->troubles[trouble].logged_ns = now;
 	return true;
 }
 
@@ -129,9 +129,9 @@ static bool trouble_ends(struct health *h, unsigned int trouble)
 	return was_told;
 }
 
-bool health_has_news(const struct health *h)
+bool health_has_unlogged(const struct health *h)
 {
-	return __atomic_load_n(&h->has_news, __ATOMIC_RELAXED);
+	return __atomic_load_n(&h->has_unlogged, __ATOMIC_RELAXED);
 }
 
 static bool take_line(struct health *h, unsigned int i, char *text, size_t len)
@@ -143,11 +143,11 @@ static bool take_line(struct health *h, unsigned int i, char *text, size_t len)
 	return *text;
 }
 
-void health_say(struct health *h)
+void health_log(struct health *h)
 {
 	char text[256];
 
-	__atomic_store_n(&h->has_news, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->has_unlogged, false, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < NR_LINES; i++)
 		if (take_line(h, i, text, sizeof(text)))
 			log_limited(&h->lines[i].limit, h->lines[i].level,
@@ -227,7 +227,7 @@ void health_wrong_segment(struct health *h, uint64_t at)
 }
 
 /* Under the lock. */
-static void say_stalled(struct health *h)
+static void log_stalled(struct health *h)
 {
 	double seconds = (double)(clock_now_ns() - h->stalled_ns) /
 			 NSEC_PER_SEC;
@@ -255,7 +255,7 @@ void health_late(struct health *h, enum health_kind kind, uint64_t ns)
 		h->stalled_ns = h->stats.last_error_ns - ns;
 		h->stalled_kind = kind;
 	}
-	say_stalled(h);
+	log_stalled(h);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -263,11 +263,11 @@ void health_is_late(struct health *h)
 {
 	pthread_mutex_lock(&h->lock);
 	if (h->stalled)
-		say_stalled(h);
+		log_stalled(h);
 	pthread_mutex_unlock(&h->lock);
 }
 
-void health_answers(struct health *h)
+void health_responds(struct health *h)
 {
 	pthread_mutex_lock(&h->lock);
 	if (trouble_ends(h, TROUBLE_STALL))

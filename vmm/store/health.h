@@ -5,7 +5,7 @@
  * requests fail, and with whichever errors.  For a device that keeps failing
  * and recovering, they are logged once a minute, and when a problem lasts.
  *
- * Locking: any thread; a lock of its own, below all others.  Only health_say()
+ * Locking: any thread; a lock of its own, below all others.  Only health_log()
  * writes lines, as that can block for any time if nobody reads them.
  */
 #ifndef VMM_STORE_HEALTH_H
@@ -62,11 +62,11 @@ void health_late(struct health *h, enum health_kind kind, uint64_t ns);
 /* The device is still stalled; to be called periodically. */
 void health_is_late(struct health *h);
 /* No request is late now. */
-void health_answers(struct health *h);
+void health_responds(struct health *h);
 
 /* Whether there are lines to write; writes them: call it without locks held. */
-bool health_has_news(const struct health *h);
-void health_say(struct health *h);
+bool health_has_unlogged(const struct health *h);
+void health_log(struct health *h);
 
 void health_get_stats(struct health *h, struct health_stats *stats);
 

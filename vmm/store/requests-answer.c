@@ -69,7 +69,7 @@ void request_set_late(struct requests *q, struct request *r, uint64_t now)
 	stall(q);
 }
 
-static bool was_given_up(const struct request *r, int rc)
+static bool timed_out(const struct request *r, int rc)
 {
 	return r->is_cancelled && (rc == -ECANCELED || rc == -ENOLINK);
 }
@@ -117,7 +117,7 @@ static void lost_answer(struct requests *q, const struct request *r)
 static void say_if_well(struct requests *q)
 {
 	if (!q->is_stalled && !q->writes_delay_ns && !any_late(q))
-		health_answers(q->health);
+		health_responds(q->health);
 }
 
 /*
@@ -126,7 +126,7 @@ static void say_if_well(struct requests *q)
  */
 static bool is_answer(const struct request *r, int rc)
 {
-	return !was_given_up(r, rc) && (r->kind != KIND_DISCARD || !rc);
+	return !timed_out(r, rc) && (r->kind != KIND_DISCARD || !rc);
 }
 
 static void got_answer(struct requests *q, struct request *r, int rc)

@@ -16,7 +16,7 @@
  * that is slow, or is being restarted.
  */
 #define GIVE_UP_NS	(30 * NSEC_PER_SEC)
-#define LOOKS_A_TIMEOUT 4
+#define CHECKS_PER_TIMEOUT 4
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
 /*
@@ -64,12 +64,12 @@ static int run(struct requests *q, const struct request *r,
 }
 
 /* Without the lock, which is held before and after. */
-static void say_news(struct requests *q)
+static void log_news(struct requests *q)
 {
-	if (!health_has_news(q->health))
+	if (!health_has_unlogged(q->health))
 		return;
 	pthread_mutex_unlock(&q->lock);
-	health_say(q->health);
+	health_log(q->health);
 	pthread_mutex_lock(&q->lock);
 }
 
@@ -93,7 +93,7 @@ static void start(struct requests *q, struct request *r,
 	rc = run(q, r, w);
 	pthread_mutex_lock(&q->lock);
 	request_end(q, r, rc);
-	say_news(q);
+	log_news(q);
 }
 
 /* Releases the lock.  The last user frees the resources. */
@@ -157,7 +157,8 @@ static void cancel(struct request *r)
 }
 
 /* Checks a running request's deadlines; returns when to check it again. */
-static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
+static uint64_t check_request(struct requests *q, struct request *r,
+			      uint64_t now)
 {
 	uint64_t late_ns = r->start_ns + q->timeout_ns;
 	uint64_t cancel_ns = r->start_ns +
@@ -174,17 +175,17 @@ static uint64_t look_at(struct requests *q, struct request *r, uint64_t now)
 }
 
 /* Checks all requests; returns when to check again. */
-static uint64_t look(struct requests *q)
+static uint64_t check_requests(struct requests *q)
 {
 	uint64_t now = clock_now_ns();
-	uint64_t next = now + q->timeout_ns / LOOKS_A_TIMEOUT;
+	uint64_t next = now + q->timeout_ns / CHECKS_PER_TIMEOUT;
 
 	/* requests_cancel_queued() does not remove running requests. */
 	for (struct request *r = q->list; r; r = r->next) {
 		uint64_t again = UINT64_MAX;
 
 		if (r->phase == RUNNING)
-			again = look_at(q, r, now);
+			again = check_request(q, r, now);
 		next = again < next ? again : next;
 	}
 	health_is_late(q->health);
@@ -195,11 +196,11 @@ static uint64_t look(struct requests *q)
 	return next;
 }
 
-static uint64_t look_and_say(struct requests *q)
+static uint64_t check_and_log(struct requests *q)
 {
-	uint64_t next = look(q);
+	uint64_t next = check_requests(q);
 
-	say_news(q);
+	log_news(q);
 	return next;
 }
 
@@ -228,7 +229,7 @@ static void *watch(void *arg)
 		if (q->watcher_sleeps) {
 			pthread_cond_wait(&q->watch, &q->lock);
 		} else {
-			until = look_and_say(q);
+			until = check_and_log(q);
 			/* The lock may have been released meanwhile. */
 			if (!q->is_stopping)
 				cond_wait_until(&q->watch, &q->lock, until);

@@ -142,7 +142,7 @@ static void outdate_reads(struct requests *q, size_t len, uint64_t offset)
 	}
 }
 
-static bool bars_writes(const struct request *r)
+static bool blocks_writes(const struct request *r)
 {
 	return r->kind == KIND_DISCARD && r->phase == DONE;
 }
@@ -152,7 +152,7 @@ static bool bars_writes(const struct request *r)
  * range can't be used any more; -ETIMEDOUT: it is being discarded, which may
  * take for ever.
  */
-static int settle_discards(struct requests *q, size_t len, uint64_t offset)
+static int cancel_discards(struct requests *q, size_t len, uint64_t offset)
 {
 	struct request *next;
 	int rc = 0;
@@ -166,7 +166,7 @@ static int settle_discards(struct requests *q, size_t len, uint64_t offset)
 			rc = r->is_late ? -ETIMEDOUT : rc;
 			continue;
 		}
-		if (bars_writes(r))
+		if (blocks_writes(r))
 			rc = -ENOLINK;
 		request_remove(q, r);
 	}
@@ -180,7 +180,7 @@ int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 	int rc;
 
 	pthread_mutex_lock(&q->lock);
-	rc = refuses_changes(q) ? -ETIMEDOUT : settle_discards(q, len, offset);
+	rc = refuses_changes(q) ? -ETIMEDOUT : cancel_discards(q, len, offset);
 	if (!rc) {
 		outdate_reads(q, len, offset);
 		r = request_add(q, KIND_WRITE, buf, len, offset);

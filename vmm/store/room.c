@@ -90,7 +90,7 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
  * Pages not yet processed count as live, so that the segment is not freed
  * before.
  */
-static void settle(struct store *s)
+static void commit_moves(struct store *s)
 {
 	const struct room *r = s->scratch;
 
@@ -158,7 +158,7 @@ static void end_segment(struct store *s, int rc)
 
 	r->is_written = false;
 	if (!rc && r->nr) {
-		settle(s);
+		commit_moves(s);
 	} else {
 		log_abort(s->log, rc);
 		if (r->tier == TIER_MEM)
@@ -262,8 +262,8 @@ static int demote(struct store *s, uint64_t until_ns)
 	return STORE_FULL;
 }
 
-static bool is_right(const struct store_entry *e, const struct log_record *r,
-		     const void *data)
+static bool is_intact(const struct store_entry *e, const struct log_record *r,
+		      const void *data)
 {
 	return e->sum == r->sum && e->len == r->len && e->kind == r->kind &&
 	       page_code_checksum(data, r->len) == r->data_sum;
@@ -288,7 +288,7 @@ static bool collect_live(struct store *s, uint64_t at)
 		e = &s->entries[record.key];
 		if (e->tier != TIER_FAR || e->where != record.at)
 			continue;
-		if (is_right(e, &record, data) &&
+		if (is_intact(e, &record, data) &&
 		    !add(s, &record, data, 0))
 			return false;
 	}
@@ -371,7 +371,7 @@ int store_make_room(struct store *s, uint64_t until_ns)
 		pthread_cond_broadcast(&s->room);
 	}
 	fair_unlock(&s->lock);
-	if (health_has_news(s->health))
-		health_say(s->health);
+	if (health_has_unlogged(s->health))
+		health_log(s->health);
 	return rc;
 }

@@ -288,7 +288,8 @@ static int get(struct store *s, struct page_coder *coder, uint64_t key,
  * False: the page was dropped, put again, or moved since, and must be looked up
  * again.
  */
-static bool lose(struct store *s, uint64_t key, const struct store_entry *e)
+static bool mark_damaged(struct store *s, uint64_t key,
+			 const struct store_entry *e)
 {
 	struct store_entry *now = &s->entries[key];
 	bool is_same;
@@ -326,10 +327,10 @@ int store_get(struct store *s, struct page_coder *coder, uint64_t key,
 		if (rc == -EBADMSG && e.tier == TIER_FAR && !read_twice)
 			read_twice = true;
 		else
-			over = rc != -EBADMSG || lose(s, key, &e);
+			over = rc != -EBADMSG || mark_damaged(s, key, &e);
 	}
 	if (rc == -EBADMSG)
-		health_say(s->health);
+		health_log(s->health);
 	return rc;
 }
 

@@ -77,8 +77,8 @@ void top_feed_free(struct top_feed *f)
 	free(f);
 }
 
-static bool is_asked(const struct top_feed *f, enum kind kind,
-		     const char *socket)
+static bool is_pending(const struct top_feed *f, enum kind kind,
+		       const char *socket)
 {
 	for (struct request *r = f->requests; r; r = r->next)
 		if (r->kind == kind && !strcmp(r->socket, socket))
@@ -86,7 +86,7 @@ static bool is_asked(const struct top_feed *f, enum kind kind,
 	return false;
 }
 
-unsigned int top_feed_nr_asked(const struct top_feed *f)
+unsigned int top_feed_nr_pending(const struct top_feed *f)
 {
 	unsigned int nr = 0;
 
@@ -175,7 +175,7 @@ static void see(const char *name, const char *path, void *arg)
 		return;
 	if (top_model_find(f->config.model, path))
 		s->rc = top_model_see(f->config.model, name, path, false);
-	else if (!is_asked(f, STATS, path))
+	else if (!is_pending(f, STATS, path))
 		s->rc = ask(f, STATS, path, name, "/stats", NULL);
 }
 
@@ -249,7 +249,7 @@ int top_feed_round(struct top_feed *f)
 		top_model_sort(m);
 	for (size_t i = 0; i < m->nr && !s.rc; i++)
 		if (has_socket(m->guests[i]) &&
-		    !is_asked(f, STATS, m->guests[i]->socket))
+		    !is_pending(f, STATS, m->guests[i]->socket))
 			s.rc = ask(f, STATS, m->guests[i]->socket, "",
 				   "/stats", NULL);
 	return s.rc;
@@ -261,9 +261,9 @@ int top_feed_wait(struct top_feed *f, const int *fds, size_t nr_fds,
 	return stat_multi_wait(f->multi, fds, nr_fds, timeout_ms);
 }
 
-int top_feed_ask_processes(struct top_feed *f, const char *socket)
+int top_feed_request_processes(struct top_feed *f, const char *socket)
 {
-	return is_asked(f, PROCESSES, socket) ? 0 :
+	return is_pending(f, PROCESSES, socket) ? 0 :
 		ask(f, PROCESSES, socket, "", "/processes", NULL);
 }
 

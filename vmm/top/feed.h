@@ -37,14 +37,14 @@ void top_feed_free(struct top_feed *feed);
 int top_feed_round(struct top_feed *feed);
 
 /* How many VMs have a pending query. */
-unsigned int top_feed_nr_asked(const struct top_feed *feed);
+unsigned int top_feed_nr_pending(const struct top_feed *feed);
 
 /* As stat_multi_wait(); answers go to the model, or to the callbacks above. */
 int top_feed_wait(struct top_feed *feed, const int *fds, size_t nr_fds,
 		  int timeout_ms);
 
 /* One pending request a guest: further calls do nothing and return 0. */
-int top_feed_ask_processes(struct top_feed *feed, const char *socket);
+int top_feed_request_processes(struct top_feed *feed, const char *socket);
 /* PUT /policy with these members. */
 int top_feed_put_policy(struct top_feed *feed, const char *socket,
 			const json_t *body);

@@ -48,12 +48,12 @@ static void on_policy(void *arg, const char *socket, const json_t *answer,
 	char a[16];
 
 	if (!answer) {
-		top_ui_say(&app->ui, true, "%s: %s", name, why);
+		top_ui_set_message(&app->ui, true, "%s: %s", name, why);
 		return;
 	}
-	top_ui_say(&app->ui, false, "%s: reclaim %s, target %s", name,
-		   on ? "on" : "paused",
-		   target ? size_format(target, a, sizeof(a)) : "none");
+	top_ui_set_message(&app->ui, false, "%s: reclaim %s, target %s", name,
+			   on ? "on" : "paused",
+			   target ? size_format(target, a, sizeof(a)) : "none");
 	app->next_ns = 0;	/* query at once, to show the effect */
 }
 
@@ -111,29 +111,30 @@ static void draw(struct app *app)
 
 static void put_policy(struct app *app, const struct top_action *a)
 {
-	json_t *body = a->wish == TOP_PUT_ENABLED ?
+	json_t *body = a->request == TOP_PUT_ENABLED ?
 		json_pack("{s:b}", "enabled", a->enabled) : a->target ?
 		json_pack("{s:I, s:b}", "target_bytes", (json_int_t)a->target,
 			  "enabled", 1) :
 		json_pack("{s:i}", "target_bytes", 0);
 
 	if (!body || top_feed_put_policy(app->feed, a->socket, body))
-		top_ui_say(&app->ui, true, "no memory for a request");
+		top_ui_set_message(&app->ui, true, "no memory for a request");
 	json_decref(body);
 }
 
 /* true: the user wants to quit. */
-static bool obey(struct app *app, const struct top_action *a)
+static bool perform_action(struct app *app, const struct top_action *a)
 {
-	switch (a->wish) {
+	switch (a->request) {
 	case TOP_QUIT:
 		return true;
 	case TOP_REFRESH:
 		app->next_ns = 0;
 		break;
-	case TOP_ASK_PROCESSES:
-		if (top_feed_ask_processes(app->feed, a->socket))
-			top_ui_say(&app->ui, true, "no memory for a request");
+	case TOP_REQUEST_PROCESSES:
+		if (top_feed_request_processes(app->feed, a->socket))
+			top_ui_set_message(&app->ui, true,
+					   "no memory for a request");
 		break;
 	case TOP_PUT_TARGET:
 	case TOP_PUT_ENABLED:
@@ -152,7 +153,7 @@ static bool take_keys(struct app *app)
 
 	while ((key = screen_key()) >= 0) {
 		a = top_ui_key(&app->ui, &app->model, key);
-		if (obey(app, &a))
+		if (perform_action(app, &a))
 			return true;
 	}
 	return false;
@@ -170,7 +171,7 @@ static int round_if_due(struct app *app, char *why, size_t len)
 	read_host(app);
 	rc = top_feed_round(app->feed);
 	if (!rc && app->ui.view == TOP_PROCESSES)
-		rc = top_feed_ask_processes(app->feed, app->ui.guest);
+		rc = top_feed_request_processes(app->feed, app->ui.guest);
 	if (rc)
 		snprintf(why, len, "can't ask: %s", strerror(-rc));
 	return rc ? rc : 1;
@@ -254,7 +255,7 @@ int top_batch_run(const struct top_options *o, char *why, size_t len)
 			rc = top_feed_wait(app.feed, NULL, 0, ms_left(&app));
 		if (rc >= 0)
 			rc = round_if_due(&app, why, len);
-		while (rc >= 0 && top_feed_nr_asked(app.feed))
+		while (rc >= 0 && top_feed_nr_pending(app.feed))
 			rc = top_feed_wait(app.feed, NULL, 0, 1000);
 		if (rc < 0)
 			break;

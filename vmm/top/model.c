@@ -99,7 +99,8 @@ static void add_history(struct top_guest *g, const struct top_counts *now)
 }
 
 /* Counters restart when another VM takes over the socket. */
-static bool went_back(const struct top_guest *g, const struct top_counts *now)
+static bool counters_reset(const struct top_guest *g,
+			   const struct top_counts *now)
 {
 	const struct top_counts *last;
 
@@ -132,7 +133,7 @@ void top_guest_answered(struct top_guest *g, const struct top_sample *sample,
 				  sample->nr_refaults, sample->scan_cpu_ns };
 
 	if ((g->has_sample && g->sample.pid != sample->pid) ||
-	    went_back(g, &now))
+	    counters_reset(g, &now))
 		g->nr_history = 0;
 	add_history(g, &now);
 	set_rates(g);
@@ -155,7 +156,7 @@ void top_model_failed(struct top_model *m, struct top_guest *g, int rc,
 		forget(m, i);
 		return;
 	}
-	g->state = rc == -ETIMEDOUT ? TOP_SILENT : TOP_FAILED;
+	g->state = rc == -ETIMEDOUT ? TOP_NOT_RESPONDING : TOP_FAILED;
 	top_copy_text(g->why, sizeof(g->why), why);
 }
 

@@ -14,9 +14,9 @@
 #define TOP_HISTORY   32
 
 enum top_state {
-	TOP_ASKED,	/* no answer yet */
+	TOP_PENDING,	/* no answer yet */
 	TOP_OK,
-	TOP_SILENT,	/* did not answer the last query */
+	TOP_NOT_RESPONDING,	/* did not answer the last query */
 	TOP_FAILED,	/* answered with an error, or connection refused */
 };
 
@@ -32,7 +32,7 @@ struct top_guest {
 	uint64_t answered_ns;		/* time of the sample */
 	double evictions, refaults;	/* per second */
 	double cpu;			/* percent of one CPU, for scans */
-	char why[192];			/* of TOP_SILENT, TOP_FAILED */
+	char why[192];			/* of TOP_NOT_RESPONDING, TOP_FAILED */
 
 	/* Private to the model. */
 	struct top_counts history[TOP_HISTORY];	/* the newest last */

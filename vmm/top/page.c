@@ -38,7 +38,7 @@ static struct sums sum_up(const struct top_model *m)
 	for (size_t i = 0; i < m->nr; i++) {
 		const struct top_guest *g = m->guests[i];
 
-		sums.nr_silent += g->state == TOP_SILENT ||
+		sums.nr_silent += g->state == TOP_NOT_RESPONDING ||
 				  g->state == TOP_FAILED;
 		if (!g->has_sample)
 			continue;
@@ -94,7 +94,7 @@ void top_summary(const struct top_scene *s,
 
 static enum top_attr guest_attr(const struct top_guest *g)
 {
-	if (g->state == TOP_ASKED)
+	if (g->state == TOP_PENDING)
 		return TOP_DIM;
 	if (g->state != TOP_OK)
 		return TOP_WARNING;

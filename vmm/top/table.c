@@ -229,14 +229,14 @@ static void state_text(const struct top_guest *g, uint64_t now_ns, char *buf,
 {
 	const struct top_sample *s = &g->sample;
 
-	if (g->state == TOP_ASKED)
+	if (g->state == TOP_PENDING)
 		snprintf(buf, len, "asked");
 	else if (g->state == TOP_FAILED)
 		snprintf(buf, len, "error");
-	else if (g->state == TOP_SILENT && g->has_sample)
+	else if (g->state == TOP_NOT_RESPONDING && g->has_sample)
 		snprintf(buf, len, "silent %.0fs",
 			 (now_ns - g->answered_ns) * 1e-9);
-	else if (g->state == TOP_SILENT)
+	else if (g->state == TOP_NOT_RESPONDING)
 		snprintf(buf, len, "silent");
 	else if (s->by_libvirt)
 		snprintf(buf, len, "libvirt");

@@ -14,7 +14,7 @@ void top_ui_free(struct top_ui *ui)
 	top_procs_free(&ui->procs);
 }
 
-void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
+void top_ui_set_message(struct top_ui *ui, bool is_error, const char *fmt, ...)
 {
 	char text[sizeof(ui->message)];
 	va_list ap;
@@ -27,7 +27,7 @@ void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
 }
 
 /* The guest that t, p and Enter apply to; NULL after a message. */
-static struct top_guest *guest_at_hand(struct top_ui *ui, struct top_model *m)
+static struct top_guest *selected_guest(struct top_ui *ui, struct top_model *m)
 {
 	int at = top_model_selected(m);
 	struct top_guest *g = NULL;
@@ -37,24 +37,27 @@ static struct top_guest *guest_at_hand(struct top_ui *ui, struct top_model *m)
 	else if (at >= 0)
 		g = m->guests[at];
 	if (!g)
-		top_ui_say(ui, true, "there is no guest");
+		top_ui_set_message(ui, true, "there is no guest");
 	return g;
 }
 
 static struct top_guest *guest_with_policy(struct top_ui *ui,
 					   struct top_model *m)
 {
-	struct top_guest *g = guest_at_hand(ui, m);
+	struct top_guest *g = selected_guest(ui, m);
 
 	if (!g)
 		return NULL;
 	if (!g->has_sample) {
-		top_ui_say(ui, true, "%s has not answered yet", g->name);
+		top_ui_set_message(ui, true, "%s has not answered yet",
+				   g->name);
 		return NULL;
 	}
 	if (!g->sample.has_engine) {
-		top_ui_say(ui, true, "%s runs without an access source, so it "
-			   "has no policy; start it with --abits", g->name);
+		top_ui_set_message(ui, true,
+				   "%s runs without an access source, so it "
+				   "has no policy; start it with --abits",
+				   g->name);
 		return NULL;
 	}
 	return g;
@@ -74,12 +77,12 @@ static void start_typing(struct top_ui *ui, struct top_model *m)
 
 static struct top_action pause_or_go_on(struct top_ui *ui, struct top_model *m)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 	struct top_guest *g = guest_with_policy(ui, m);
 
 	if (!g)
 		return a;
-	a.wish = TOP_PUT_ENABLED;
+	a.request = TOP_PUT_ENABLED;
 	a.enabled = !g->sample.enabled;
 	strcpy(a.socket, g->socket);
 	return a;
@@ -87,26 +90,28 @@ static struct top_action pause_or_go_on(struct top_ui *ui, struct top_model *m)
 
 static struct top_action take_typed(struct top_ui *ui)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 
 	if (!*ui->typed) {
 		ui->is_typing = false;
 		return a;
 	}
 	if (size_parse(ui->typed, &a.target)) {
-		top_ui_say(ui, true, "'%s' is not a size like 512M or 1G; "
-			   "Esc leaves the target as it is", ui->typed);
+		top_ui_set_message(ui, true,
+				   "'%s' is not a size like 512M or 1G; "
+				   "Esc leaves the target as it is",
+				   ui->typed);
 		return a;
 	}
 	ui->is_typing = false;
-	a.wish = TOP_PUT_TARGET;
+	a.request = TOP_PUT_TARGET;
 	strcpy(a.socket, ui->about);
 	return a;
 }
 
 static struct top_action key_typing(struct top_ui *ui, int key)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 	size_t n = strlen(ui->typed);
 
 	if (key == TOP_KEY_ENTER)
@@ -125,8 +130,8 @@ static struct top_action key_typing(struct top_ui *ui, int key)
 
 static struct top_action open_processes(struct top_ui *ui, struct top_model *m)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
-	struct top_guest *g = guest_at_hand(ui, m);
+	struct top_action a = { .request = TOP_NOTHING };
+	struct top_guest *g = selected_guest(ui, m);
 
 	if (!g)
 		return a;
@@ -137,7 +142,7 @@ static struct top_action open_processes(struct top_ui *ui, struct top_model *m)
 	ui->has_procs = false;
 	*ui->why = 0;
 	ui->first = 0;
-	a.wish = TOP_ASK_PROCESSES;
+	a.request = TOP_REQUEST_PROCESSES;
 	strcpy(a.socket, g->socket);
 	return a;
 }
@@ -176,7 +181,7 @@ static void sort_next(struct top_model *m, int by)
 static struct top_action key_guests(struct top_ui *ui, struct top_model *m,
 				    int key)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 	char letter[2] = { key < 128 ? key : 0, 0 };
 	int column;
 
@@ -217,7 +222,7 @@ static struct top_action key_processes(struct top_ui *ui, int key)
 		{ 'I', TOP_PROCS_IDLE }, { 'M', TOP_PROCS_MAPPED },
 		{ 'C', TOP_PROCS_COMMAND }, { 'P', TOP_PROCS_PID },
 	};
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		if (orders[i].key == key)
@@ -232,7 +237,7 @@ static struct top_action key_processes(struct top_ui *ui, int key)
 		/* Query again: merged lines can't be split. */
 		ui->by_command = !ui->by_command;
 		ui->first = 0;
-		a.wish = TOP_ASK_PROCESSES;
+		a.request = TOP_REQUEST_PROCESSES;
 		strcpy(a.socket, ui->guest);
 	}
 	return a;
@@ -240,22 +245,22 @@ static struct top_action key_processes(struct top_ui *ui, int key)
 
 struct top_action top_ui_key(struct top_ui *ui, struct top_model *m, int key)
 {
-	struct top_action a = { .wish = TOP_NOTHING };
+	struct top_action a = { .request = TOP_NOTHING };
 
 	*ui->message = 0;
 	if (ui->is_typing)
 		return key_typing(ui, key);
 	if (ui->view == TOP_HELP) {	/* any key, as the help says */
 		ui->view = ui->behind_help;
-		a.wish = key == 'q' ? TOP_QUIT : TOP_NOTHING;
+		a.request = key == 'q' ? TOP_QUIT : TOP_NOTHING;
 		return a;
 	}
 	switch (key) {
 	case 'q':
-		a.wish = TOP_QUIT;
+		a.request = TOP_QUIT;
 		return a;
 	case ' ':
-		a.wish = TOP_REFRESH;
+		a.request = TOP_REFRESH;
 		return a;
 	case 'h':
 	case '?':

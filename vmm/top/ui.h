@@ -38,13 +38,17 @@ struct top_ui {
 	int first;				/* the first visible row */
 };
 
-enum top_wish {
-	TOP_NOTHING, TOP_QUIT, TOP_REFRESH, TOP_ASK_PROCESSES, TOP_PUT_TARGET,
+enum top_request {
+	TOP_NOTHING,
+	TOP_QUIT,
+	TOP_REFRESH,
+	TOP_REQUEST_PROCESSES,
+	TOP_PUT_TARGET,
 	TOP_PUT_ENABLED,
 };
 
 struct top_action {
-	enum top_wish wish;
+	enum top_request request;
 	char socket[108];	/* the guest of the last three actions */
 	uint64_t target;
 	bool enabled;
@@ -56,10 +60,10 @@ void top_ui_free(struct top_ui *ui);
 struct top_action top_ui_key(struct top_ui *ui, struct top_model *model,
 			     int key);
 
-/* The answer to TOP_ASK_PROCESSES, for the guest now shown. */
+/* The answer to TOP_REQUEST_PROCESSES, for the guest now shown. */
 void top_ui_processes(struct top_ui *ui, const json_t *answer, const char *why);
 
-void top_ui_say(struct top_ui *ui, bool is_error, const char *fmt, ...)
+void top_ui_set_message(struct top_ui *ui, bool is_error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -5,7 +5,7 @@
 
 void fair_lock_init(struct fair_lock *l)
 {
-	*l = (struct fair_lock){ .nr_asked = 0 };
+	*l = (struct fair_lock){ .nr_requested = 0 };
 	pthread_mutex_init(&l->mutex, NULL);
 	pthread_cond_init(&l->served, NULL);
 }
@@ -18,10 +18,10 @@ void fair_lock_destroy(struct fair_lock *l)
 
 void fair_lock(struct fair_lock *l)
 {
-	atomic_fetch_add(&l->nr_asked, 1);
+	atomic_fetch_add(&l->nr_requested, 1);
 	pthread_mutex_lock(&l->mutex);
 	l->nr_served++;
-	if (l->gives_way)
+	if (l->yields)
 		pthread_cond_signal(&l->served);
 }
 
@@ -32,11 +32,11 @@ void fair_unlock(struct fair_lock *l)
 
 void fair_lock_after_others(struct fair_lock *l)
 {
-	uint64_t asked = atomic_load(&l->nr_asked);
+	uint64_t requested = atomic_load(&l->nr_requested);
 
 	pthread_mutex_lock(&l->mutex);
-	l->gives_way = true;
-	while (l->nr_served < asked)
+	l->yields = true;
+	while (l->nr_served < requested)
 		pthread_cond_wait(&l->served, &l->mutex);
-	l->gives_way = false;
+	l->yields = false;
 }

@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 struct fair_lock {
-	_Atomic uint64_t nr_asked;	/* that wait for it, or got it */
+	_Atomic uint64_t nr_requested;	/* that wait for it, or got it */
 	pthread_mutex_t mutex;		/* guards the rest */
-	uint64_t nr_served;		/* of nr_asked, those that got it */
-	bool gives_way;			/* a thread waits for: */
+	uint64_t nr_served;		/* of nr_requested, those that got it */
+	bool yields;			/* a thread waits for: */
 	pthread_cond_t served;
 };
 
