@@ -430,7 +430,7 @@ int main(int argc, char **argv)
 		test_source("rwp", GUEST_MEM_MEMFD, "memfd");
 		new_memory(GUEST_MEM_ANON);
 		refused("rwp,faults=0", -EINVAL, "faults a second");
-		refused("rwp,speed=1", -EINVAL, "rwp,faults=N");
+		refused("rwp,speed=1", -EINVAL, "unknown key 'speed': there are faults");
 		guest_mem_free(mem);
 		test_refused_for_ever();
 		test_store();
