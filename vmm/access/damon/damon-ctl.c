@@ -240,8 +240,8 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		 * While somebody configures DAMON our own writes fail, in many
 		 * ways: soon a kdamond of theirs runs, or they are done.
 		 */
-		for (int i = 0; err && err != -ENOMEM && i < NR_CHANGES &&
-		     !stop_flag_is_set(stopping); i++) {
+		for (int i = 0; err && err != -ENOMEM && err != -EIO &&
+		     i < NR_CHANGES && !stop_flag_is_set(stopping); i++) {
 			if (damon_owner_check(&ctl->owner, why, sizeof(why))) {
 				err = -EBUSY;
 				break;
