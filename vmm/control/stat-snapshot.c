@@ -10,6 +10,7 @@
 #include "vmm/control/resident-count.h"
 #include "vmm/control/stat-snapshot.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/printable.h"
 
 /* snap->engine is already filled. */
 static void take_memory(const struct stat_server_config *c,
@@ -218,25 +219,11 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	return root;
 }
 
-/* A label value: the name of a VM can hold quotes and backslashes. */
-static void put_escaped(FILE *f, const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '\n') {
-			fputs("\\n", f);
-			continue;
-		}
-		if (*s == '"' || *s == '\\')
-			fputc('\\', f);
-		fputc(*s, f);
-	}
-}
-
 static void put_sample(FILE *f, const char *name, const char *suffix,
 		       const char *vm, double value)
 {
 	fprintf(f, "%s%s{vm=\"", name, suffix);
-	put_escaped(f, vm);
+	printable_put_label(f, vm);
 	fprintf(f, "\"} %.17g\n", value);
 }
 

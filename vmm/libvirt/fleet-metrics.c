@@ -6,6 +6,7 @@
 
 #include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/util/log.h"
+#include "vmm/util/printable.h"
 
 static const struct {
 	const char *name, *help;
@@ -57,19 +58,6 @@ void fleet_close(struct libvirt_fleet **fleets)
 	free(fleets);
 }
 
-/* A label value: domain names may contain quotes. */
-static void put_escaped(FILE *out, const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', out);
-		if (*s == '\n')
-			fputs("\\n", out);
-		else
-			fputc(*s, out);
-	}
-}
-
 struct seen {
 	struct fleet_domain *domains;	/* owned */
 	int nr;				/* or -errno */
@@ -90,9 +78,9 @@ static void print_family(const struct seen *seen, size_t nr,
 				continue;
 			fprintf(out, "vmm_domain_%s_bytes{host=\"",
 				values[v].name);
-			put_escaped(out, d->host);
+			printable_put_label(out, d->host);
 			fputs("\",vm=\"", out);
-			put_escaped(out, d->name);
+			printable_put_label(out, d->name);
 			fprintf(out, "\"} %" PRIu64 "\n", d->values[v]);
 		}
 }
@@ -120,7 +108,7 @@ void fleet_print_metrics(struct libvirt_fleet *const *fleets,
 		if (seen[i].nr < 0)
 			log_warn("%s", why);
 		fputs("vmm_host_up{connect=\"", out);
-		put_escaped(out, libvirt_fleet_uri(fleets[i]));
+		printable_put_label(out, libvirt_fleet_uri(fleets[i]));
 		fprintf(out, "\"} %d\n", seen[i].nr >= 0);
 	}
 	for (int v = 0; v < FLEET_NR_VALUES; v++)

@@ -12,3 +12,16 @@ void printable_make(char *text)
 			u[0] = u[1] = '?';
 	}
 }
+
+void printable_put_label(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n') {
+			fputs("\\n", out);
+			continue;
+		}
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}

@@ -2,11 +2,16 @@
 #ifndef VMM_UTIL_PRINTABLE_H
 #define VMM_UTIL_PRINTABLE_H
 
+#include <stdio.h>
+
 /*
  * For text of a guest or another process that may go to a terminal: replaces
  * control characters of both blocks by '?' (U+0000 to U+001F and U+007F to
  * U+009F in UTF-8).
  */
 void printable_make(char *text);
+
+/* Writes the value of an OpenMetrics label: quote, backslash, newline escaped. */
+void printable_put_label(FILE *out, const char *text);
 
 #endif
