@@ -26,7 +26,7 @@
 #include "tests/unit/engine-vm.h"
 #include "tests/unit/swap-works.h"
 #include "tests/unit/stderr-lines.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"

@@ -81,8 +81,13 @@ tests_unit_fault_sources_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_fault_sources_LDADD = $(VMM_LIBS)
 tests_unit_backoff_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_backoff_LDADD = $(VMM_LIBS)
+# The source that replays a trace.
+check_LIBRARIES += tests/unit/libfake-source.a
+tests_unit_libfake_source_a_SOURCES = tests/unit/fake-source.c \
+	tests/unit/fake-source.h
+tests_unit_libfake_source_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_access_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_access_LDADD = $(VMM_LIBS)
+tests_unit_access_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/frames
 TESTS += tests/unit/frames
@@ -140,7 +145,7 @@ tests_unit_stat_LDADD = $(VMM_LIBS)
 tests_unit_stat_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_limits_LDADD = $(VMM_LIBS)
 tests_unit_stat_resident_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_stat_resident_LDADD = $(VMM_LIBS)
+tests_unit_stat_resident_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_stat_resident_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=guest_mem_residency
 # What listens where a VM should.
@@ -285,21 +290,21 @@ check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h tests/unit/swap-works.h
 tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_stale_free_LDADD = $(VMM_LIBS)
+tests_unit_stale_free_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_ask_free_LDADD = $(VMM_LIBS)
+tests_unit_ask_free_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_ask_free_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_order_LDADD = $(VMM_LIBS)
+tests_unit_order_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available
 tests_unit_evict_fails_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_evict_fails_LDADD = $(VMM_LIBS)
+tests_unit_evict_fails_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_engine_LDADD = $(VMM_LIBS)
+tests_unit_engine_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_engine_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_engine_hold_LDADD = $(VMM_LIBS)
+tests_unit_engine_hold_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_harvest_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_harvest_stop_LDADD = $(VMM_LIBS)
 tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -315,9 +320,9 @@ tests_unit_policy_LDADD = $(VMM_LIBS)
 tests_unit_wss_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_wss_LDADD = $(VMM_LIBS)
 tests_unit_huge_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_huge_LDADD = $(VMM_LIBS)
+tests_unit_huge_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_wss_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_wss_engine_LDADD = $(VMM_LIBS)
+tests_unit_wss_engine_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 
 noinst_HEADERS += tests/unit/doctor-cases.h
 check_PROGRAMS += tests/unit/doctor
@@ -355,8 +360,8 @@ tests_unit_rmap_record_LDADD = $(VMM_LIBS)
 dist_check_SCRIPTS += tests/unit/docs.sh
 TESTS += tests/unit/docs.sh
 # The includes of each folder against the table of architecture.md.
-dist_check_SCRIPTS += tests/unit/includes.sh
-TESTS += tests/unit/includes.sh
+dist_check_SCRIPTS += tests/unit/includes.sh tests/unit/vmm-symbols.sh
+TESTS += tests/unit/includes.sh tests/unit/vmm-symbols.sh
 
 # The module's sources, as DKMS builds them.
 dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
@@ -383,7 +388,7 @@ tests_unit_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_numa_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_nodes_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_nodes_LDADD = $(VMM_LIBS)
+tests_unit_nodes_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_sink_numa_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_numa_discard_LDADD = $(VMM_LIBS)
@@ -393,7 +398,7 @@ tests_unit_sink_numa_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages \
 check_PROGRAMS += tests/unit/prefetch
 TESTS += tests/unit/prefetch
 tests_unit_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_prefetch_LDADD = $(VMM_LIBS)
+tests_unit_prefetch_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 check_PROGRAMS += tests/unit/domain-xml
 TESTS += tests/unit/domain-xml
 tests_unit_domain_xml_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -16,7 +16,6 @@
 #include "tests/unit/swap-works.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"
-#include "vmm/util/pressure.h"
 
 #define FREE	  256
 #define DIRTY	  384

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
 
 #define G  300u

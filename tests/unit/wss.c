@@ -10,7 +10,6 @@
 #include "tests/tap.h"
 #include "vmm/policy/frames.h"
 #include "vmm/policy/wss.h"
-#include "vmm/util/bitmap.h"
 
 /* Scans start at 100, 110, ..., and take 2: the last of five ends at 142. */
 static void test_windows(void)

@@ -59,11 +59,14 @@ bool poll_monitor(struct attached *g);
 void poll_migration(struct attached *g);
 /* The engine's ages, unless the guest is being migrated or saved. */
 void attached_refresh_ages(struct attached *g);
-/* To and from the ages file of g->o, if any; the engine gets the kept ages. */
+/* To the ages file of g->o, if any. */
 void attached_save_ages(struct attached *g);
-int attached_load_ages(struct attached *g);
-/* The same when attaching; a directory in g->o becomes the file in it. */
+/*
+ * When attaching: reads that file, if any; a directory in g->o becomes the file
+ * in it.
+ */
 int attached_begin_ages(struct attached *g);
+/* Gives the engine the ages that were read. */
 int attached_restore_ages(struct attached *g);
 
 #endif

@@ -19,7 +19,6 @@
 
 struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];
-	const struct balance_rule *rule;	/* not owned; NULL: none */
 	bool present, responds;		/* in the last round */
 	unsigned int nr_polls;		/* rounds in which it answered */
 	long long pid;			/* changes with the guest */

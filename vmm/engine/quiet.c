@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "vmm/engine/engine-internal.h"
-#include "vmm/util/bitmap.h"
 
 #define NR 64
 

@@ -12,7 +12,6 @@
 #include "config.h"
 
 #include "vmm/guest/view-internal.h"
-#include "vmm/util/bitmap.h"
 
 #define PIECE 4096	/* frames */
 

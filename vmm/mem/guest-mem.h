@@ -132,9 +132,7 @@ void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
  */
 void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len);
 
-/* Copies; may cross adjacent slots.  0 or -EFAULT (nothing copied). */
-int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
-		   size_t len);
+/* Copies into guest RAM.  0 or -EFAULT (nothing copied). */
 int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
 		    size_t len);
 
