@@ -12,7 +12,7 @@
 
 struct process_pages_ops {
 	/* Some pages of a region; a frame mapped twice occurs twice. */
-	void (*pages)(void *arg, const uint64_t *gfns,
+	void (*pages)(void *arg, const gfn_t *gfns,
 		      const struct host_page *pages, size_t nr);
 	/* All pages of this region are done; also if it has none. */
 	void (*end_region)(void *arg, const struct rmap_vma_desc *desc);

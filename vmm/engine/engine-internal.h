@@ -224,7 +224,7 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 bool engine_age_all(struct engine *e);
 
 /* Counts nr frames of one 2 MiB block as being of that age. */
-void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
+void ages_count(struct engine_census *c, gfn_t gfn, uint64_t nr,
 		unsigned int age);
 /*
  * Ages the 64 frames of word w, all of them RAM, if nothing else has happened

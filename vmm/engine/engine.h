@@ -222,7 +222,7 @@ struct engine_use {
 };
 
 /* Any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
-void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
+void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*
