@@ -303,7 +303,7 @@ static void test_hugetlb_refused(void)
 static void test_many_holds(void)
 {
 	static const unsigned int counts[] = { 254, 255, 256, 257, 2048,
-					       GUEST_MEM_MAX_HOLDS };
+					       GUEST_MEM_MAX_PINS };
 	const gpa_t gpa = GPA(7 * 4096 + 100);
 	struct guest_mem *mem;
 

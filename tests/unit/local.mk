@@ -22,7 +22,7 @@ RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
 	tests/unit/rmap-bounds tests/unit/rmap-bounds-walk
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
-noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h \
+noinst_HEADERS += tests/unit/rmap-fixture.h tests/unit/rmap-machine.h \
 	tests/unit/rmap-steps.h tests/unit/rmap-oracle.h tests/unit/rmap-count.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_walk_LDADD = rmap/librmap.a
@@ -108,7 +108,7 @@ tests_unit_serial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_serial_LDADD = $(VMM_LIBS)
 
 DEVICE_TESTS = tests/unit/virtio-devices tests/unit/vsock \
-	tests/unit/bus tests/unit/device-turns tests/unit/vsock-limits \
+	tests/unit/bus tests/unit/device-turn-limits tests/unit/vsock-limits \
 	tests/unit/blk-reset tests/unit/blk-pinned
 noinst_HEADERS += tests/unit/virtio-driver.h tests/unit/fuse-disk.h
 check_PROGRAMS += $(DEVICE_TESTS)
@@ -125,8 +125,8 @@ tests_unit_blk_pinned_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_blk_pinned_LDADD = $(VMM_LIBS)
 tests_unit_bus_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_bus_LDADD = $(VMM_LIBS)
-tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_device_turns_LDADD = $(VMM_LIBS)
+tests_unit_device_turn_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_device_turn_limits_LDADD = $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/cpuid
 TESTS += tests/unit/cpuid
@@ -149,11 +149,11 @@ tests_unit_stat_resident_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_stat_resident_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=guest_mem_residency
 # What listens where a VM should.
-check_PROGRAMS += tests/unit/odd-server
-tests_unit_odd_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_odd_server_LDADD = $(VMM_LIBS)
-dist_check_SCRIPTS += tests/unit/client-odd.sh
-TESTS += tests/unit/client-odd.sh
+check_PROGRAMS += tests/unit/invalid-server
+tests_unit_invalid_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_invalid_server_LDADD = $(VMM_LIBS)
+dist_check_SCRIPTS += tests/unit/client-invalid.sh
+TESTS += tests/unit/client-invalid.sh
 
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol
@@ -179,10 +179,10 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/store-discards tests/unit/store-holds tests/unit/sink-store \
-	tests/unit/store-direct
+	tests/unit/store-discards tests/unit/store-lock-hold \
+	tests/unit/sink-store tests/unit/store-direct
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
-	tests/unit/store-nbd.h tests/unit/store-gates.h \
+	tests/unit/store-nbd.h tests/unit/store-delays.h \
 	tests/unit/stderr-lines.h
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -215,9 +215,9 @@ tests_unit_libstore_steps_a_SOURCES = vmm/store/fifo.c vmm/store/store-log.c \
 tests_unit_libstore_steps_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_libstore_steps_a_CFLAGS = $(AM_CFLAGS) \
 	-fsanitize-coverage=trace-pc
-tests_unit_store_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_store_holds_LDADD = tests/unit/libstore-steps.a $(VMM_LIBS)
-tests_unit_store_holds_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_store_lock_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_lock_hold_LDADD = tests/unit/libstore-steps.a $(VMM_LIBS)
+tests_unit_store_lock_hold_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_cond_wait -Wl,--wrap=pthread_cond_timedwait
 tests_unit_store_hangs_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -232,7 +232,7 @@ SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
 	tests/unit/sink-lost tests/unit/sink-steps tests/unit/sink-stop \
 	tests/unit/walk-evicted tests/unit/walk-swapped \
 	tests/unit/sink-lines
-noinst_HEADERS += tests/unit/sink-world.h tests/unit/sink-reads.h
+noinst_HEADERS += tests/unit/sink-fixture.h tests/unit/sink-reads.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
 tests_unit_sink_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -281,19 +281,19 @@ tests_unit_agent_flood_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_agent_flood_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
-	tests/unit/order tests/unit/ask-free tests/unit/stale-free \
+	tests/unit/order tests/unit/guest-requests tests/unit/stale-flags \
 	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
-	tests/unit/huge tests/unit/holds tests/unit/evict-fails \
-	tests/unit/engine-hold tests/unit/harvest-stop
+	tests/unit/huge tests/unit/engine-lock-hold tests/unit/evict-fails \
+	tests/unit/engine-pause tests/unit/harvest-stop
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h tests/unit/swap-works.h
-tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_stale_free_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
-tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_ask_free_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
-tests_unit_ask_free_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
+tests_unit_stale_flags_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stale_flags_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_guest_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_guest_requests_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_guest_requests_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_order_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available
@@ -303,13 +303,13 @@ tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_engine_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
-tests_unit_engine_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_engine_hold_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_engine_pause_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_pause_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_harvest_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_harvest_stop_LDADD = $(VMM_LIBS)
-tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_holds_LDADD = $(VMM_LIBS)
-tests_unit_holds_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_engine_lock_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_lock_hold_LDADD = $(VMM_LIBS)
+tests_unit_engine_lock_hold_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=view_rdlock -Wl,--wrap=view_unlock \
 	-Wl,--wrap=pthread_mutex_unlock -Wl,--wrap=frame_observe \
 	-Wl,--wrap=frame_min_idle -Wl,--wrap=frame_is_evicted \
@@ -409,10 +409,10 @@ tests_unit_experiment_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_experiment_LDADD = $(VMM_LIBS)
 
 # The alarms of docs/prometheus-rules.yml.
-dist_check_SCRIPTS += tests/unit/alarms.sh
+dist_check_SCRIPTS += tests/unit/prometheus-rules.sh
 EXTRA_DIST += tests/unit/get-promtool
 EXTRA_DIST += tests/unit/prometheus-rules-test.yml
-TESTS += tests/unit/alarms.sh
+TESTS += tests/unit/prometheus-rules.sh
 ATTACH_TESTS = tests/unit/qemu-layout tests/unit/qemu-place \
 	tests/unit/remote-mem
 check_PROGRAMS += $(ATTACH_TESTS)

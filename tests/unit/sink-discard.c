@@ -9,7 +9,7 @@
 
 #include <sys/mman.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 
 #define G 300u		/* the page in question */
 

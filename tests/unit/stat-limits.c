@@ -26,7 +26,7 @@
 #include "vmm/control/events.h"
 #include "vmm/control/inspect.h"
 #include "vmm/control/jobs.h"
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/control/server.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by attach.c, attach-follow.c and attach-move.c only. */
+/* Shared by attach.c, attach-poll.c and attach-migrate.c only. */
 #ifndef VMM_ATTACH_ATTACH_GUEST_H
 #define VMM_ATTACH_ATTACH_GUEST_H
 
@@ -40,7 +40,7 @@ void attached_stop(struct attached *g);
 /* Changes when a mapping that may be guest memory is added or removed. */
 uint64_t attached_hash_mappings(const struct attached *g);
 
-/* --- attach-follow.c: what changes while attached ------------------------- */
+/* --- attach-poll.c: what changes while attached ------------------------- */
 
 /*
  * poll_due: even if no mapping changed.  -errno: it can't be served any more.
@@ -54,7 +54,7 @@ void poll_agent(struct attached *g);
 /* True: there were events. */
 bool poll_monitor(struct attached *g);
 
-/* --- attach-move.c: migration, save, restore ------------------------------ */
+/* --- attach-migrate.c: migration, save, restore --------------------------- */
 
 void poll_migration(struct attached *g);
 /* The engine's ages, unless the guest is being migrated or saved. */

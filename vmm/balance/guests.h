@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "vmm/balance/balance.h"
-#include "vmm/balance/config.h"
+#include "vmm/balance/balance-config.h"
 
 struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];

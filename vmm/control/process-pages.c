@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/control/process-pages.h"
 #include "vmm/util/cleanup.h"
 

@@ -20,7 +20,7 @@ struct process_pages_ops {
 
 /*
  * 0, also for a process that has ended, or -errno: the host's state cannot be
- * read, or the request's limit is reached (patience.h).
+ * read, or the request's limit is reached (job-limit.h).
  */
 int process_pages_visit(const struct stat_server_config *config,
 			struct host_pages *host, uint32_t pid,

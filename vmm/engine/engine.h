@@ -90,7 +90,7 @@ struct engine_scan_stats {
 	uint64_t period_ns;
 	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
-	/* The costliest hold of the lock (lock-hold.h); frames; maximum. */
+	/* The costliest hold of the lock (engine-lock.h); frames; maximum. */
 	unsigned int max_lock_cost;
 	/* The last error's text, until a scan has none; or "". */
 	char last_error[128];
