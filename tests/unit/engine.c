@@ -119,7 +119,7 @@ static void test_working_set_first(void)
 	vm_stop(&vm);
 }
 
-/* All hot again; the target goes first, but not before what is locked. */
+/* All hot again; the target has priority, but not over what is locked. */
 static void test_hard_target(void)
 {
 	struct engine_policy p;

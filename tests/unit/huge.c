@@ -98,7 +98,7 @@ static uint64_t count(struct vm *vm, unsigned int block, bool huge)
 	return bitmap_count(map, block * BLOCK, (block + 1) * BLOCK);
 }
 
-/* Free memory may be in pieces: the kernel puts them together, if asked. */
+/* Free memory may be fragmented: the kernel compacts it on request. */
 static void compact(void)
 {
 	FILE *f = fopen("/proc/sys/vm/compact_memory", "w");

@@ -105,7 +105,7 @@ static void test_order(void)
 	vm_stop(&vm);
 }
 
-/* --- a guest that gives --------------------------------------------------- */
+/* --- a guest that frees memory on request --------------------------------- */
 
 static struct {
 	struct vm *vm;
