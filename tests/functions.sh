@@ -155,7 +155,7 @@ require_swap() {
 # test does not wait so long for what follows.
 poll_pause=0.1
 [ -z "${LAB-}" ] || poll_pause=0.3
-_now() { read -r _uptime _ </proc/uptime; } # starts no process, which is dear there
+_now() { read -r _uptime _ </proc/uptime; } # starts no process: slow in the lab
 wait_for() {
   _now
   _for=$1
@@ -207,8 +207,8 @@ at_free_port() {
   return 1
 }
 
-# guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest said
-# nothing, or no more, or fell, with its last words.
+# guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest
+# printed nothing, hung or crashed; shows the last lines that it printed.
 guest_hung() {
   ok 1 "the guest goes on"
   echo "# load $(cut -d' ' -f1-3 /proc/loadavg)"

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "tests/bench/bench.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/size.h"

@@ -8,12 +8,12 @@
  * (MADV_PAGEOUT) plain-memfd the same, in a memfd: its refault path is longer
  * swap        the same contents as guest memory, sent by the swap sink
  * swap-memfd  the same, in a memfd as --abits soft has it store-lz4, store-zstd
- * sent to the store: who touches waits for a thread of ours
+ * sent to the store: a touch waits for a thread of ours
  *
- * Each run sends all pages of each case away and touches them once, in a random
+ * Each run evicts all pages of each case and touches them once, in a random
  * order, by one thread; each touch is timed.  The cases take turns, and which is
  * first alternates.  "of plain" is the median of a case over that of plain, of
- * plain-memfd for a memfd, in the same run.  Of the store it is told where the time goes:
+ * plain-memfd for a memfd, in the same run.  For the store each step is timed:
  *
  *	touch --wake--> our thread --read--> decompressed --copy--> in place --resume--> on
  *

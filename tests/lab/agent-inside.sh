@@ -145,7 +145,7 @@ printf '%s\n' "$answer" | sed 's/^/# quiet: /'
 like "$answer" ': 144 bytes, .* 0 processes read, [1-9]' \
   "where nothing changes, no process is read, and little is sent"
 
-# --- the agent goes away, and comes again ------------------------------------
+# --- the agent is killed and started again -----------------------------------
 disconnected() { [ "$(stat_of .agent.connected)" = false ]; }
 command_guest agent-stop 'G stopped'
 wait_for 100 disconnected

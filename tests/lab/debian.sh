@@ -21,7 +21,7 @@ need_tools() { # COMMAND...
   done
 }
 
-# begin_work NAME: sets work to a directory in the cache, which goes at the end.
+# begin_work NAME: sets work to a directory in the cache, removed at the end.
 # A second caller waits here for the first one's result (descriptor 9).
 begin_work() {
   need_tools apt-get apt-cache dpkg-deb flock
@@ -39,7 +39,7 @@ begin_work() {
 use_suite() {
   suite=${1-}
   if [ -z "$suite" ]; then
-    # Old lists may name a build that the archive has no more.
+    # Old lists may name a build that the archive no longer has.
     [ "$(id -u)" != 0 ] || apt-get update -qq 9>&- >&2 || :
     return
   fi

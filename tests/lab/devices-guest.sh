@@ -43,7 +43,7 @@ rm /tmp/fill
 echo S freed
 vsock-cat listen 61 </dev/null
 
-# Open while it is read, or the cache goes with the last close.
+# Open while it is read, or the last close drops the cache.
 exec 3</dev/vda
 dd if=/dev/vda of=/dev/null bs=1M 2>/dev/null
 free() { sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo; }

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guest's own accessed bits as the source: the payload's shared region is
-# used by both of its processes, by one, and by nobody, a third each; reclaim
-# takes what nobody used, and every page is right at the end.  Needs nested page
-# tables: on shadow ones the guest's entry is not looked at again.
+# used by both of its processes, by one, and by none, a third each; reclaim evicts
+# what is unused, and every page has the right contents at the end.  Needs nested
+# page tables: with shadow ones the guest's entry is not read again.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 self=$srcdir/tests/lab/guest-pte.sh
 if [ -z "${VMM_TEST_INSIDE-}" ]; then
@@ -52,7 +52,7 @@ is "$(api "/page/$(($(event start pool_gfn) + 1))" | jq .idle_scans)" 0 \
 evicted() { [ "$(stat_of .engine.nr_evicted)" -ge 500 ]; }
 wait_for 120 evicted
 ok $? "idle pages are evicted"
-# A guest that had no processor for three scans has them back when it goes on.
+# A guest that got no CPU time for three scans faults them in when it runs again.
 is_resident() {
   [ "$(value_of "$socket" "/page/$((first + $1))" .resident)" = true ]
 }

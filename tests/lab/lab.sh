@@ -60,7 +60,7 @@ like "$said" '^lab: no end after 2 s' "and is told"
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
 
-# --- level 1 falls: told with its last words, and never tried again ---
+# --- level 1 crashes: its last lines are shown, and nothing is retried ---
 cat >"$tmp/falls.sh" <<'EOT'
 echo "one more" >>"$LAB_OUT/fell"
 sync

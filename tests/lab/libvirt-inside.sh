@@ -160,7 +160,7 @@ grep -E 'attached to|found in' all.log | sed 's/^/# /'
 is "$(stat_of one .engine.source) $(stat_of two .engine.source)" \
   "kvm-young kvm-young" "by nested page tables"
 before=$(stat_of two .memory.resident_bytes)
-# It writes all the time, so the last of it goes slowly, or comes back.
+# It writes all the time, so the last pages are evicted slowly, or fault in again.
 wait_for 300 resident_at_most one 126
 ok $? "the one comes down to its target"
 is "$(stat_of two '[.engine.nr_evicted, .memory.swapped_bytes] | tostring')" \

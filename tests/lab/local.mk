@@ -54,7 +54,7 @@ dist_check_SCRIPTS += tests/lab/boot.sh
 EXTRA_DIST += tests/lab/boot-inside.sh tests/lab/boot-guest.sh
 LAB_TESTS += tests/lab/boot.sh
 
-# The picture that the agent of a Linux guest gives, against the guest's own.
+# What the agent of a Linux guest reports, compared with the guest's own data.
 check_PROGRAMS += tests/lab/agent-truth
 tests_lab_agent_truth_CFLAGS = $(WARN_CFLAGS) -std=gnu11
 tests_lab_agent_truth_LDFLAGS = -static
@@ -71,7 +71,7 @@ EXTRA_DIST += tests/lab/page-referenced-inside.sh \
 	tests/lab/page-referenced-guest.sh
 LAB_TESTS += tests/lab/page-referenced.sh
 
-# What goes first: page cache by the guest itself, and the rest to swap.
+# The order of reclaim: page cache by the guest itself, and the rest to swap.
 dist_check_SCRIPTS += tests/lab/order.sh
 EXTRA_DIST += tests/lab/order-inside.sh tests/lab/order-guest.sh
 LAB_TESTS += tests/lab/order.sh
@@ -80,7 +80,7 @@ LAB_TESTS += tests/lab/order.sh
 dist_check_SCRIPTS += tests/lab/doctor.sh
 EXTRA_DIST += tests/lab/doctor-inside.sh
 LAB_TESTS += tests/lab/doctor.sh
-# Intel's page tables, in Bochs: on demand, for it takes many minutes.
+# Intel's page tables, in Bochs: on demand, as it takes many minutes.
 dist_check_SCRIPTS += tests/lab/ept.sh
 EXTRA_DIST += tests/lab/ept tests/lab/ept-inside.sh
 # Idle page tracking, in a kernel that takes ten minutes to build: on demand, too.
@@ -107,7 +107,7 @@ tests_lab_page_cache_CFLAGS = $(AM_CFLAGS) -fno-sanitize=all
 tests_lab_page_cache_LDFLAGS = -static
 EXTRA_DIST += tests/lab/page-cache-guest.sh
 
-# A KVM guest of QEMU's: attached to, reclaimed from, let go by SIGKILL.
+# A KVM guest of QEMU: attached to, reclaimed from, detached by SIGKILL.
 dist_check_SCRIPTS += tests/lab/attach.sh
 EXTRA_DIST += tests/lab/attach-inside.sh tests/lab/attach-guest.sh
 LAB_TESTS += tests/lab/attach.sh

@@ -68,8 +68,8 @@ major_faults() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f10; }
 swap_ins() { awk '/^pswpin/ { print $2 }' /proc/vmstat; }
 # few NUMBER KIB NAME: of reads from disk or swap, against what is in swap.  What
 # reads the guest's pages makes one read for 8 of them at least, as the kernel reads
-# ahead; but a host that is short of memory also takes attach's own code and heap,
-# which come back: one in 64 is between the two.
+# ahead; but a host that is short of memory also evicts attach's own code and heap,
+# which are read again: one in 64 is between the two.
 few() {
   [ $(($1 * 64)) -lt $(($2 / 4)) ]
   ok $? "$3 ($1 for $(($2 / 4)) pages in swap)"
@@ -134,7 +134,7 @@ swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
 # Where QEMU's emulator ran the guest meanwhile, it ended on B in 2 of some 15 runs,
 # in a page fault from a kernel stack without its last writes.  That is like a page
 # written to while the emulator clears its log of dirty pages, and not proven (0 of
-# 10 with nobody attached).  KVM has a log of its own: there the guest runs on.
+# 10 without vmm attach).  KVM has a log of its own: there the guest keeps running.
 [ "$MIGRATE_ACCEL" = kvm ] || hmp a stop >/dev/null
 begin=$(ms)
 hmp a "migrate -d unix:$tmp/channel" >/dev/null &

@@ -50,7 +50,7 @@ is $? 0 "the guest powers off"
 is "$? $(grep -c SKIP "$tmp/unit")" "0 0" "the sink moves pages there and back"
 grep '^not ok' -A 3 "$tmp/unit" | sed 's/^/# /'
 
-# Under a guest: what is cold goes to node 1, what is used again comes back.
+# Under a guest: cold pages are moved to node 1, those used again back to node 0.
 before=$(on_node 1)
 payload_start "pattern=phase hot=20% phase_ms=15000 seconds=100000" \
   --socket "$socket" --abits soft --sink numa,to=1,from=0 \

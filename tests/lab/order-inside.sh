@@ -44,7 +44,7 @@ ok 0 "the guest has read its file"
 wait_for 100 idle_cache $((80 << 20))
 ok $? "the host sees that its page cache is clean and idle"
 
-# The file is read again; what the agent has told last is kept, so it must have told
+# The file is read again.  The host keeps the agent's last report, so this must say
 # that the file is in memory.
 nr_reads=0
 read_again() { # sets back
@@ -57,8 +57,8 @@ read_again() { # sets back
   wait_for 100 idle_cache $((80 << 20)) || back=1
 }
 
-# 72 MiB less: the cache alone can give that.
-come_down() { # sets down, and in pages what that took: asked, clean, evicted
+# 72 MiB less: dropping cache alone suffices for that.
+come_down() { # sets down, and in pages: asked (requested), clean, evicted
   resident=$(stat_of .memory.resident_bytes)
   target=$((resident - (72 << 20)))
   asked=$(taken cache_asked) clean=$(taken clean_file)
@@ -77,10 +77,10 @@ come_down() { # sets down, and in pages what that took: asked, clean, evicted
 by_the_guest() {
   [ "$asked" -gt 0 ] && [ "$clean" = 0 ] && [ "$evicted" -lt $((18432 / 5)) ]
 }
-# A guest that has given little after 5 s of the host's time is taken for one that
-# gives nothing, rightly, and others have to.  On a busy machine an emulated one may be
-# so slow.  Then another time, when it may be asked again: after 10 s, or 20 s if it
-# gave nothing twice.
+# A guest that has freed little after 5 s of the host's time counts as unresponsive,
+# and other pages are evicted.  On a busy machine an emulated guest may be as slow as
+# that.  Then this is repeated when the next request is due: after 10 s, or after 20 s
+# if it freed nothing twice.
 for round in 1 2 3 4; do
   come_down
   if [ $down != 0 ] || by_the_guest || [ $round = 4 ]; then break; fi
@@ -96,7 +96,7 @@ is "$clean" 0 "none of it was written to swap"
 [ "$evicted" -lt $((18432 / 5)) ]
 ok $? "less than a fifth of it came from elsewhere"
 
-# The control: with nobody to ask, the same goes to swap.
+# The control: without an agent to ask, the same is swapped out.
 read_again
 ok "$back" "the host sees that the guest has read its file again"
 clean=$(taken clean_file)

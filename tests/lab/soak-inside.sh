@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # soak-inside.sh KERNEL ROUNDS: in level 1.  Exit status: 0; 10 the guest hung; 11
-# it fell; 12 it found wrong data; 13 one of QEMU's did not end well; and other
+# it crashed; 12 it found wrong data; 13 a guest of QEMU failed; others for other
 # failures.
 . "$abs_top_srcdir/tests/functions.sh"
 kernel=$1 rounds=$2

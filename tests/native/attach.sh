@@ -146,7 +146,7 @@ like "$(cat "$tmp/log")" "$tmp/place/s" "and says why"
 attach --qmp "$tmp/qmp"
 ok $? "it can be attached to again"
 
-# --- told to end while QEMU's monitor says nothing ----------------------------
+# --- stopped while QEMU's monitor does not answer -----------------------------
 # The third argument of poll() is the time that an answer may take: a tick of
 # attach's own is shorter.
 asks() {
@@ -157,7 +157,7 @@ kill -STOP "$qemu"
 wait_for 300 asks
 ok $? "attach waits for the monitor of a QEMU that stands still"
 stop_while_it_asks() {
-  # Another round: to be attached, it takes a QEMU that goes on.
+  # Another round: attaching needs a QEMU that runs.
   [ -n "$attached" ] || {
     kill -CONT "$qemu"
     attach --qmp "$tmp/qmp"

@@ -3,8 +3,8 @@
 # Guests that flood the devices or make excessive requests: statistics are still
 # answered, and a signal ends the VM. Times are printed but not tested: on a
 # busy machine they mean little. The test requires that nothing hangs, and that
-# the VM stops regularly, if not at the first try; tests/unit/device-turns.c
-# counts how much a device does in a row.
+# the VM stops regularly, if not at the first try;
+# tests/unit/device-turn-limits.c counts how much a device does in a row.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
 . "$srcdir/tests/native/stop-functions.sh"
 payload_require

@@ -17,7 +17,7 @@ libvirt_require() {
 
 lv() { virsh -q -c "$uri" "$@"; }
 
-# As root it gives itself up: only a user's daemon can be kept in a directory.
+# As root it drops its privileges: only a user's daemon can be kept in a directory.
 libvirt_start() {
   mkdir -p "$tmp/lv/run" "$tmp/lv/home"
   _as=

@@ -78,7 +78,7 @@ echo "# source $(stat_of .engine.source): $(stat_of .engine.nr_evicted) pages" \
   "evicted, huge pages: $(stat_of .engine.nr_huge_evicted) whole," \
   "$(stat_of .engine.nr_huge_split) split, $(stat_of .engine.nr_huge_kept)" \
   "times kept; huge on the host $before before, $(huge_bytes) now"
-# Half of all goes; what never was in huge pages goes otherwise.
+# Half of all is evicted; what never was in huge pages does not count as such.
 between $((30 - (mem - (before >> 20)) / 2)) "$(stat_of .engine.nr_huge_evicted)" 64 \
   "huge pages went whole"
 # A source that loses bits may see a huge page in parts.

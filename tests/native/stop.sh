@@ -113,7 +113,7 @@ else
   ends TERM 'metrics, at libvirt'
 fi
 
-# --- nobody reads what they print ---------------------------------------------------
+# --- their output is not read -------------------------------------------------------
 waits_in() { # FUNCTION
   grep -q "$1" "/proc/$pid/wchan" 2>/dev/null
 }

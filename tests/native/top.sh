@@ -18,7 +18,7 @@ pids=
 on_exit() {
   tmux kill-server 2>/dev/null
   for _pid in $pids; do
-    # One that is stopped ends when it goes on.
+    # A stopped one ends when it is continued.
     kill "$_pid" 2>/dev/null && kill -CONT "$_pid" 2>/dev/null
   done
   wait

@@ -6,8 +6,8 @@
 #include "tests/payload/payload.h"
 
 /*
- * Goes on until the TSC says end.  scratch: memory of the guest that nobody else
- * uses, filled; it is given away in part.  NULL, or why it could not begin.
+ * Runs until the TSC reaches end.  scratch: memory of the guest that is not used
+ * otherwise, filled; part of it is discarded.  NULL, or why it could not begin.
  */
 const char *hostile_run(enum hostile kind, const struct region *scratch,
 			uint64_t end);

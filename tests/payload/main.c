@@ -80,7 +80,7 @@ static void switch_space(uint64_t vcpu, uint64_t cr3)
 			 : : "a"(0), "b"(PAYLOAD_TRAP_ADDR) : "memory");
 }
 
-/* All vCPUs come here before any goes on; again and again. */
+/* A barrier of all vCPUs, which can be used again and again. */
 static void barrier(void)
 {
 	static uint64_t nr_waiting, nr_passed;
@@ -342,7 +342,7 @@ static void start_run(void)
 	end_tsc = rdtsc() + clock_ms_to_tsc(args.duration_ms);
 }
 
-/* There is nothing to check in memory that was given away. */
+/* There is nothing to check in memory that was discarded. */
 static void run_hostile(void)
 {
 	const char *why = hostile_run(args.hostile, &procs[0].private_region,

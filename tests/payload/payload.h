@@ -2,7 +2,7 @@
 /*
  * The payload: a bare-metal guest with known access patterns.  It has
  * "processes": address spaces with their own page tables (4 KiB pages), each
- * with a private region and, if asked, a region whose frames they all share.
+ * with a private region and, on request, a region whose frames they all share.
  * Every page's content is a function of its number and a counter; the expected
  * counter of each page is kept separately, so that a page whose content is
  * lost, of another page, or old is counted as an error.

@@ -10,7 +10,7 @@
 
 #include "tests/tap.h"
 #include "vmm/access/damon/damon-ctl.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/access/pfn-map.h"
 #include "vmm/util/bitmap.h"
 

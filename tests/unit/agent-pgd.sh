@@ -27,7 +27,7 @@ sleep 600 &
 other=$!
 on_exit() { kill $pid $other 2>/dev/null; }
 # Each has done its first exec: before, it is a fork of this shell, with a page
-# table that goes.
+# table that is freed.
 runs() { # PID WORDS: its command line begins so, from exec on
   tr '\0' ' ' <"/proc/$1/cmdline" | grep -q "^$2 "
 }

@@ -11,7 +11,7 @@
 #include <linux/virtio_blk.h>
 
 #include "tests/unit/fuse-disk.h"
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 #include "tests/unit/virtio-driver.h"
 #include "vmm/dev/device.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 

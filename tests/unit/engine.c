@@ -26,7 +26,7 @@
 #include "tests/unit/engine-vm.h"
 #include "tests/unit/swap-works.h"
 #include "tests/unit/stderr-lines.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
@@ -119,7 +119,7 @@ static void test_working_set_first(void)
 	vm_stop(&vm);
 }
 
-/* All hot again; the target goes first, but not before what is locked. */
+/* All hot again; the target has priority, but not over what is locked. */
 static void test_hard_target(void)
 {
 	struct engine_policy p;

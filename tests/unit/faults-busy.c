@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 
 /* Of one page in one try; more than vmm/mem/faults-pages.c has. */
 #define MOST_TRIES 32u

@@ -22,7 +22,7 @@
  *   -  not resident, nowhere      s  not resident, in swap
  *   E  evicted by the engine after the scan before
  */
-static void play(struct frame_table *t, uint64_t gfn, const char *history,
+static void play(struct frame_table *t, gfn_t gfn, const char *history,
 		 unsigned int *nr_refaults)
 {
 	uint32_t scan = 1;
@@ -82,10 +82,10 @@ static void test_histories(void)
 
 		if (frame_table_init(&ft, NR))
 			tap_bail("no memory");
-		play(&ft, 5, t[i].history, &nr_refaults);
-		ok(frame_list_of(&ft, 5) == t[i].list &&
+		play(&ft, GFN(5), t[i].history, &nr_refaults);
+		ok(frame_list_of(&ft, GFN(5)) == t[i].list &&
 		   ft.age[5] == t[i].age && nr_refaults == t[i].refaults &&
-		   frame_min_idle(&ft, 5, MIN_IDLE) == t[i].min_idle,
+		   frame_min_idle(&ft, GFN(5), MIN_IDLE) == t[i].min_idle,
 		   "history %s", t[i].history);
 		frame_table_destroy(&ft);
 	}
@@ -99,7 +99,7 @@ static void test_saturation(void)
 	if (frame_table_init(&t, NR))
 		tap_bail("no memory");
 	for (uint32_t scan = 1; scan < 1000; scan++)
-		frame_observe(&t, 0, &idle, scan, MIN_IDLE);
+		frame_observe(&t, GFN(0), &idle, scan, MIN_IDLE);
 	is_int(t.age[0], FRAME_AGE_MAX, "ages stop at their maximum");
 	frame_table_destroy(&t);
 	is_int(frame_table_init(&t, 0), -EFBIG, "no frames are refused");
@@ -124,7 +124,7 @@ static void test_lists(void)
 		x ^= x >> 7;
 		x ^= x << 17;
 		want[x % NR] = (x >> 32) % FRAME_NR_LISTS;
-		frame_move(&t, x % NR, want[x % NR]);
+		frame_move(&t, GFN(x % NR), want[x % NR]);
 		for (int l = FRAME_ACTIVE; l < FRAME_NR_LISTS; l++) {
 			uint32_t prev = FRAME_NIL;
 
@@ -150,7 +150,7 @@ static void test_lists(void)
 
 /* Up to max of the inactive list, from its tail, sorted. */
 static size_t from_tail(struct frame_table *t,
-			bool (*accept)(uint64_t gfn, void *arg), uint32_t *g,
+			bool (*accept)(gfn_t gfn, void *arg), uint32_t *g,
 			size_t max)
 {
 	size_t nr;
@@ -161,9 +161,9 @@ static size_t from_tail(struct frame_table *t,
 	return nr;
 }
 
-static bool even(uint64_t gfn, void *arg)
+static bool even(gfn_t gfn, void *arg)
 {
-	return gfn % 2 == 0;
+	return gfn.v % 2 == 0;
 }
 
 static void test_select(void)
@@ -177,16 +177,16 @@ static void test_select(void)
 		tap_bail("no memory");
 	/* Frame 10 is the oldest; 20 is protected; 30 is young; 40 active. */
 	for (uint32_t f = 10; f < 20; f++)
-		frame_observe(&t, f, &idle, 1, MIN_IDLE);
-	frame_observe(&t, 30, &idle, 1, MIN_IDLE);
-	frame_observe(&t, 20, &idle, 1, MIN_IDLE);
-	frame_set_evicted(&t, 20, 1);
-	frame_observe(&t, 20, &idle, 2, MIN_IDLE);
+		frame_observe(&t, GFN(f), &idle, 1, MIN_IDLE);
+	frame_observe(&t, GFN(30), &idle, 1, MIN_IDLE);
+	frame_observe(&t, GFN(20), &idle, 1, MIN_IDLE);
+	frame_set_evicted(&t, GFN(20), 1);
+	frame_observe(&t, GFN(20), &idle, 2, MIN_IDLE);
 	for (uint32_t f = 10; f <= 20; f++)
 		for (uint32_t scan = 3; scan < 6; scan++)
-			frame_observe(&t, f, &idle, scan, MIN_IDLE);
-	frame_observe(&t, 40, &idle, 6, MIN_IDLE);
-	frame_move(&t, 40, FRAME_ACTIVE);
+			frame_observe(&t, GFN(f), &idle, scan, MIN_IDLE);
+	frame_observe(&t, GFN(40), &idle, 6, MIN_IDLE);
+	frame_move(&t, GFN(40), FRAME_ACTIVE);
 	t.age[40] = 9;
 
 	is_int(from_tail(&t, NULL, g, NR), 10,
@@ -220,7 +220,7 @@ static void test_cursor(void)
 		tap_bail("no memory");
 	for (uint32_t scan = 1; scan < 5; scan++)
 		for (uint32_t f = 0; f < NR; f++)
-			frame_observe(&t, f, &idle, scan, MIN_IDLE);
+			frame_observe(&t, GFN(f), &idle, scan, MIN_IDLE);
 	t.cursor = t.tail[FRAME_INACTIVE];
 	while (t.cursor != FRAME_NIL && nr_calls++ < NR) {
 		uint32_t next;
@@ -233,9 +233,9 @@ static void test_cursor(void)
 			break;
 		/* Of every three calls, one takes the next frame away. */
 		if (nr_calls % 3 == 0)
-			frame_move(&t, next, FRAME_ACTIVE);
+			frame_move(&t, GFN(next), FRAME_ACTIVE);
 		else if (nr_calls % 3 == 1)
-			frame_set_evicted(&t, next, 5);
+			frame_set_evicted(&t, GFN(next), 5);
 		nr_met[next] += nr_calls % 3 < 2;
 		once &= t.cursor != next || nr_calls % 3 == 2;
 	}

@@ -139,9 +139,9 @@ static void test_clear(const struct rmap_mm *mm)
 
 static unsigned int nr_leaves, nr_in_order;
 
-static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
+static void leaf(void *arg, gfn_t gfn, uint64_t nr, bool accessed)
 {
-	nr_in_order += gfn == 0x300 + nr_leaves % 512 && nr == 1;
+	nr_in_order += gfn.v == 0x300 + nr_leaves % 512 && nr == 1;
 	nr_leaves++;
 }
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "tests/tap.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
@@ -98,7 +98,7 @@ static uint64_t count(struct vm *vm, unsigned int block, bool huge)
 	return bitmap_count(map, block * BLOCK, (block + 1) * BLOCK);
 }
 
-/* Free memory may be in pieces: the kernel puts them together, if asked. */
+/* Free memory may be fragmented: the kernel compacts it on request. */
 static void compact(void)
 {
 	FILE *f = fopen("/proc/sys/vm/compact_memory", "w");
@@ -261,9 +261,9 @@ static void test_whole(void)
 	stop(&vm);
 }
 
-static bool even(uint64_t gfn, void *arg)
+static bool even(gfn_t gfn, void *arg)
 {
-	return gfn % 2 == 0;
+	return gfn.v % 2 == 0;
 }
 
 static void test_select(void)
@@ -279,7 +279,7 @@ static void test_select(void)
 	for (uint32_t scan = 1; scan <= 4; scan++)
 		for (uint64_t g = 0; g < t.nr; g++) {
 			look.young = g / BLOCK == 1 && g % BLOCK < 100;
-			frame_observe(&t, g, &look, scan, 2);
+			frame_observe(&t, GFN(g), &look, scan, 2);
 		}
 	bitmap_set_range(huge, 0, 2 * BLOCK);
 	gfns[nr++] = 7;

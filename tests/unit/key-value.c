@@ -11,7 +11,7 @@
 
 struct options {
 	unsigned int count, ms, share;
-	uint64_t bytes, many;
+	uint64_t bytes, many, wait_ms;
 	bool flag, word;
 	const char *text;
 	char colour;
@@ -54,6 +54,7 @@ static const struct key keys[] = {
 	{ "text", KEY_TEXT, M(text) },
 	{ "colour", KEY_OTHER, .parse = parse_colour, .words = colours,
 	  .expects = "red or green" },
+	{ "wait", KEY_SECONDS, M(wait_ms), .min = 100, .max = 3600000 },
 	{ .name = NULL },
 };
 
@@ -63,13 +64,14 @@ static void test_good(void)
 {
 	struct options o = { .share = 7 };
 	char text[] = "count=3,many=4294967296,size=8K,time=500ms,share=0.25%,"
-		      "flag=on,word,text=a=b,colour=green";
+		      "flag=on,word,text=a=b,colour=green,wait=0.5";
 
 	ok(!key_list_cut(keys, text, &o, why, sizeof(why)), "one of each: %s",
 	   why);
 	ok(o.count == 3 && o.many == UINT64_C(1) << 32 && o.bytes == 8192 &&
 	   o.ms == 500 && o.share == 25 && o.flag && o.word &&
-	   !strcmp(o.text, "a=b") && o.colour == 'g', "all are set");
+	   !strcmp(o.text, "a=b") && o.colour == 'g' && o.wait_ms == 500,
+	   "all are set");
 	is_int(o.nr_done, 2, "and what is done after a value was");
 	ok(!key_list_parse(keys, "time,share=off,flag=off,count=2,count=9", &o,
 			   why, sizeof(why)) &&
@@ -82,7 +84,7 @@ static void test_bad(void)
 	static const char *const t[][2] = {
 		{ "cuont=3", "unknown key 'cuont': did you mean 'count'?" },
 		{ "zzz=3", "unknown key 'zzz': there are count, many, size, "
-		  "time, share, flag, word, text, colour" },
+		  "time, share, flag, word, text, colour, wait" },
 		{ "", "unknown key ''" },
 		{ "count=3,", "unknown key ''" },
 		{ "count", "count='' is not a number of pages from 2 to 9" },
@@ -114,6 +116,10 @@ static void test_bad(void)
 		{ "colour=gren", "colour='gren' is not red or green: did you "
 		  "mean 'green'?" },
 		{ "colour=blue", "colour='blue' is not red or green" },
+		{ "wait=0", "wait='0' is not a number of seconds like 0.5 or 2 "
+		  "from 0.1 to 3600" },
+		{ "wait=3601", "is not a number of seconds" },
+		{ "wait=1s", "is not a number of seconds" },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
@@ -137,7 +143,9 @@ static void test_short_why(void)
 
 static void test_json(void)
 {
-	struct options o = { .count = 2, .ms = 10, .bytes = 4096 };
+	struct options o = {
+		.count = 2, .ms = 10, .bytes = 4096, .wait_ms = 100,
+	};
 	const struct key *k = key_find_json(keys, "count_pages", why,
 					    sizeof(why));
 

@@ -22,7 +22,7 @@ RMAP_TESTS = tests/unit/rmap-rows tests/unit/rmap-walk \
 	tests/unit/rmap-bounds tests/unit/rmap-bounds-walk
 check_PROGRAMS += $(RMAP_TESTS)
 TESTS += $(RMAP_TESTS)
-noinst_HEADERS += tests/unit/rmap-scene.h tests/unit/rmap-machine.h \
+noinst_HEADERS += tests/unit/rmap-fixture.h tests/unit/rmap-machine.h \
 	tests/unit/rmap-steps.h tests/unit/rmap-oracle.h tests/unit/rmap-count.h
 tests_unit_rmap_rows_LDADD = rmap/librmap.a
 tests_unit_rmap_walk_LDADD = rmap/librmap.a
@@ -81,8 +81,13 @@ tests_unit_fault_sources_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_fault_sources_LDADD = $(VMM_LIBS)
 tests_unit_backoff_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_backoff_LDADD = $(VMM_LIBS)
+# The source that replays a trace.
+check_LIBRARIES += tests/unit/libfake-source.a
+tests_unit_libfake_source_a_SOURCES = tests/unit/fake-source.c \
+	tests/unit/fake-source.h
+tests_unit_libfake_source_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_access_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_access_LDADD = $(VMM_LIBS)
+tests_unit_access_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/frames
 TESTS += tests/unit/frames
@@ -103,7 +108,7 @@ tests_unit_serial_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_serial_LDADD = $(VMM_LIBS)
 
 DEVICE_TESTS = tests/unit/virtio-devices tests/unit/vsock \
-	tests/unit/bus tests/unit/device-turns tests/unit/vsock-limits \
+	tests/unit/bus tests/unit/device-turn-limits tests/unit/vsock-limits \
 	tests/unit/blk-reset tests/unit/blk-pinned
 noinst_HEADERS += tests/unit/virtio-driver.h tests/unit/fuse-disk.h
 check_PROGRAMS += $(DEVICE_TESTS)
@@ -120,8 +125,8 @@ tests_unit_blk_pinned_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_blk_pinned_LDADD = $(VMM_LIBS)
 tests_unit_bus_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_bus_LDADD = $(VMM_LIBS)
-tests_unit_device_turns_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_device_turns_LDADD = $(VMM_LIBS)
+tests_unit_device_turn_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_device_turn_limits_LDADD = $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/cpuid
 TESTS += tests/unit/cpuid
@@ -140,15 +145,15 @@ tests_unit_stat_LDADD = $(VMM_LIBS)
 tests_unit_stat_limits_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_stat_limits_LDADD = $(VMM_LIBS)
 tests_unit_stat_resident_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_stat_resident_LDADD = $(VMM_LIBS)
+tests_unit_stat_resident_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_stat_resident_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=guest_mem_residency
 # What listens where a VM should.
-check_PROGRAMS += tests/unit/odd-server
-tests_unit_odd_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_odd_server_LDADD = $(VMM_LIBS)
-dist_check_SCRIPTS += tests/unit/client-odd.sh
-TESTS += tests/unit/client-odd.sh
+check_PROGRAMS += tests/unit/invalid-server
+tests_unit_invalid_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_invalid_server_LDADD = $(VMM_LIBS)
+dist_check_SCRIPTS += tests/unit/client-invalid.sh
+TESTS += tests/unit/client-invalid.sh
 
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol
@@ -174,10 +179,10 @@ STORE_TESTS = tests/unit/store tests/unit/store-nbd tests/unit/store-file \
 	tests/unit/store-requests tests/unit/store-room \
 	tests/unit/store-stress tests/unit/store-partial \
 	tests/unit/store-health tests/unit/store-hangs \
-	tests/unit/store-discards tests/unit/store-holds tests/unit/sink-store \
-	tests/unit/store-direct
+	tests/unit/store-discards tests/unit/store-lock-hold \
+	tests/unit/sink-store tests/unit/store-direct
 noinst_HEADERS += tests/unit/store-pages.h tests/unit/nbd-server.h \
-	tests/unit/store-nbd.h tests/unit/store-gates.h \
+	tests/unit/store-nbd.h tests/unit/store-delays.h \
 	tests/unit/stderr-lines.h
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -210,9 +215,9 @@ tests_unit_libstore_steps_a_SOURCES = vmm/store/fifo.c vmm/store/store-log.c \
 tests_unit_libstore_steps_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_libstore_steps_a_CFLAGS = $(AM_CFLAGS) \
 	-fsanitize-coverage=trace-pc
-tests_unit_store_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_store_holds_LDADD = tests/unit/libstore-steps.a $(VMM_LIBS)
-tests_unit_store_holds_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_store_lock_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_store_lock_hold_LDADD = tests/unit/libstore-steps.a $(VMM_LIBS)
+tests_unit_store_lock_hold_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_mutex_lock -Wl,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_cond_wait -Wl,--wrap=pthread_cond_timedwait
 tests_unit_store_hangs_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -227,7 +232,7 @@ SINK_TESTS = tests/unit/sink-discard tests/unit/sink-retry \
 	tests/unit/sink-lost tests/unit/sink-steps tests/unit/sink-stop \
 	tests/unit/walk-evicted tests/unit/walk-swapped \
 	tests/unit/sink-lines
-noinst_HEADERS += tests/unit/sink-world.h tests/unit/sink-reads.h
+noinst_HEADERS += tests/unit/sink-fixture.h tests/unit/sink-reads.h
 check_PROGRAMS += $(SINK_TESTS)
 TESTS += $(SINK_TESTS)
 tests_unit_sink_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -276,35 +281,35 @@ tests_unit_agent_flood_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_agent_flood_LDADD = $(VMM_LIBS)
 
 ENGINE_TESTS = tests/unit/engine tests/unit/policy \
-	tests/unit/order tests/unit/ask-free tests/unit/stale-free \
+	tests/unit/order tests/unit/guest-requests tests/unit/stale-flags \
 	tests/unit/proactive \
 	tests/unit/wss tests/unit/wss-engine \
-	tests/unit/huge tests/unit/holds tests/unit/evict-fails \
-	tests/unit/engine-hold tests/unit/harvest-stop
+	tests/unit/huge tests/unit/engine-lock-hold tests/unit/evict-fails \
+	tests/unit/engine-pause tests/unit/harvest-stop
 check_PROGRAMS += $(ENGINE_TESTS)
 TESTS += $(ENGINE_TESTS)
 noinst_HEADERS += tests/unit/engine-vm.h tests/unit/swap-works.h
-tests_unit_stale_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_stale_free_LDADD = $(VMM_LIBS)
-tests_unit_ask_free_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_ask_free_LDADD = $(VMM_LIBS)
-tests_unit_ask_free_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
+tests_unit_stale_flags_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_stale_flags_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_guest_requests_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_guest_requests_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_guest_requests_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_get_stats
 tests_unit_order_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_order_LDADD = $(VMM_LIBS)
+tests_unit_order_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pressure_available
 tests_unit_evict_fails_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_evict_fails_LDADD = $(VMM_LIBS)
+tests_unit_evict_fails_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_proactive_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_proactive_LDADD = $(VMM_LIBS)
 tests_unit_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_engine_LDADD = $(VMM_LIBS)
-tests_unit_engine_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_engine_hold_LDADD = $(VMM_LIBS)
+tests_unit_engine_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
+tests_unit_engine_pause_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_pause_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_harvest_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_harvest_stop_LDADD = $(VMM_LIBS)
-tests_unit_holds_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_holds_LDADD = $(VMM_LIBS)
-tests_unit_holds_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_engine_lock_hold_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_engine_lock_hold_LDADD = $(VMM_LIBS)
+tests_unit_engine_lock_hold_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=view_rdlock -Wl,--wrap=view_unlock \
 	-Wl,--wrap=pthread_mutex_unlock -Wl,--wrap=frame_observe \
 	-Wl,--wrap=frame_min_idle -Wl,--wrap=frame_is_evicted \
@@ -315,9 +320,9 @@ tests_unit_policy_LDADD = $(VMM_LIBS)
 tests_unit_wss_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_wss_LDADD = $(VMM_LIBS)
 tests_unit_huge_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_huge_LDADD = $(VMM_LIBS)
+tests_unit_huge_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_wss_engine_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_wss_engine_LDADD = $(VMM_LIBS)
+tests_unit_wss_engine_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 
 noinst_HEADERS += tests/unit/doctor-cases.h
 check_PROGRAMS += tests/unit/doctor
@@ -355,8 +360,8 @@ tests_unit_rmap_record_LDADD = $(VMM_LIBS)
 dist_check_SCRIPTS += tests/unit/docs.sh
 TESTS += tests/unit/docs.sh
 # The includes of each folder against the table of architecture.md.
-dist_check_SCRIPTS += tests/unit/includes.sh
-TESTS += tests/unit/includes.sh
+dist_check_SCRIPTS += tests/unit/includes.sh tests/unit/vmm-symbols.sh
+TESTS += tests/unit/includes.sh tests/unit/vmm-symbols.sh
 
 # The module's sources, as DKMS builds them.
 dist_check_SCRIPTS += tests/unit/kmod-dkms.sh
@@ -383,7 +388,7 @@ tests_unit_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_numa_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_nodes_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_nodes_LDADD = $(VMM_LIBS)
+tests_unit_nodes_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 tests_unit_sink_numa_LDADD = $(VMM_LIBS)
 tests_unit_sink_numa_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_numa_discard_LDADD = $(VMM_LIBS)
@@ -393,7 +398,7 @@ tests_unit_sink_numa_discard_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages \
 check_PROGRAMS += tests/unit/prefetch
 TESTS += tests/unit/prefetch
 tests_unit_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
-tests_unit_prefetch_LDADD = $(VMM_LIBS)
+tests_unit_prefetch_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 check_PROGRAMS += tests/unit/domain-xml
 TESTS += tests/unit/domain-xml
 tests_unit_domain_xml_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
@@ -404,10 +409,10 @@ tests_unit_experiment_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_experiment_LDADD = $(VMM_LIBS)
 
 # The alarms of docs/prometheus-rules.yml.
-dist_check_SCRIPTS += tests/unit/alarms.sh
+dist_check_SCRIPTS += tests/unit/prometheus-rules.sh
 EXTRA_DIST += tests/unit/get-promtool
 EXTRA_DIST += tests/unit/prometheus-rules-test.yml
-TESTS += tests/unit/alarms.sh
+TESTS += tests/unit/prometheus-rules.sh
 ATTACH_TESTS = tests/unit/qemu-layout tests/unit/qemu-place \
 	tests/unit/remote-mem
 check_PROGRAMS += $(ATTACH_TESTS)

@@ -12,7 +12,7 @@
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
 #include "tests/unit/swap-works.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 

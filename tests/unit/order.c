@@ -16,7 +16,6 @@
 #include "tests/unit/swap-works.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"
-#include "vmm/util/pressure.h"
 
 #define FREE	  256
 #define DIRTY	  384
@@ -106,7 +105,7 @@ static void test_order(void)
 	vm_stop(&vm);
 }
 
-/* --- a guest that gives --------------------------------------------------- */
+/* --- a guest that frees memory on request --------------------------------- */
 
 static struct {
 	struct vm *vm;

@@ -15,7 +15,7 @@
 
 #include "tests/one-cpu.h"
 #include "tests/tap.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 
@@ -33,7 +33,7 @@ static struct reclaim_sink *inner;
 static bool inner_fails;	/* to bring anything back */
 static struct engine *engine;
 
-/* A step of the guest; its number is that of the scan since all was away. */
+/* A step of the guest; its number is that of the scan since all was evicted. */
 static void (*step)(unsigned int nr);
 static unsigned int nr_steps;
 static atomic_bool away, done;

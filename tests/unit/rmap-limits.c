@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "tests/unit/rmap-scene.h"
+#include "tests/unit/rmap-fixture.h"
 
 #define PAGE RMAP_PAGE_SIZE
 

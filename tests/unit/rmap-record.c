@@ -271,7 +271,7 @@ static void test_refused(void)
 	is_int(view_record(view, "/tmp"), -EISDIR, "a directory: -EISDIR");
 	record_close(NULL);
 	record_sync(NULL);
-	record_map(NULL, 1, 0, 0);
+	record_map(NULL, 1, 0, GFN(0));
 	is_int(view_record(view, "/dev/full"), 0, "a full device can be opened");
 	say_history(3);
 	ok(view->stats.epoch == epoch, "and stops nothing");

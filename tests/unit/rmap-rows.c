@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "tests/unit/rmap-scene.h"
+#include "tests/unit/rmap-fixture.h"
 
 static void row_1(void)
 {

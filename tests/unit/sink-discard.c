@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pages that the guest gives back while the store sink evicts them, loads them,
+ * Pages that the guest discards while the store sink evicts them, loads them,
  * or a thread touches them: afterwards they are zeros, and the store has
  * nothing of them.  Our functions wrap madvise(), store_put() and store_get(),
  * so that each step can be made to happen at that moment (-Wl,--wrap).
@@ -9,7 +9,7 @@
 
 #include <sys/mman.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 
 #define G 300u		/* the page in question */
 

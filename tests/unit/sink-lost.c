@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 #include "vmm/util/bitmap.h"
 
 #define NR_PAGES 600u	/* more than memory has room for: the first are far */

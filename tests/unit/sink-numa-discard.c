@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
 
 #define G  300u
@@ -46,7 +45,7 @@ static void *discard(void *arg)
 	return NULL;
 }
 
-/* All have moved; and before that is noted, somebody gives them back. */
+/* All have moved; and before that is noted, the guest discards them. */
 long __wrap_move_pages(int pid, unsigned long nr, void **pages,
 		       const int *nodes, int *status, int flags)
 {

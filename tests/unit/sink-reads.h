@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 
 #define NR_MANY	 400u		/* threads that wait at once */
 #define TURN_MAX 16		/* tries; of sink-store-trouble.c */

@@ -13,7 +13,7 @@
 #define NR_PAGES    600u	/* more than memory has room for */
 #define TURN_MAX_NS (20 * NSEC_PER_MSEC)	/* of sink-store-trouble.c */
 
-/* Another page of the shard comes and goes all the time, by us. */
+/* We evict and load another page of the shard all the time. */
 static bool churn_until(bool (*is)(void *arg), void *arg)
 {
 	uint64_t give_up = clock_now_ns() + GIVE_UP_NS;

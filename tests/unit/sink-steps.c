@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 
-#include "tests/unit/sink-world.h"
+#include "tests/unit/sink-fixture.h"
 
 #define G 300u		/* the page in question */
 #define H 700u		/* another, in a block that is watched, too */

@@ -160,7 +160,7 @@ static void test_refusals(void)
 	ok(sink->ops->prefetch(sink, &out, 1) < 0, "not outside memory");
 }
 
-/* What an access source unmapped is in RAM, and goes like the rest. */
+/* What an access source unmapped is in RAM, and is evicted like the rest. */
 static void test_unmapped(void)
 {
 	const struct gfn_range r = { GFN(0), 1100 };

@@ -26,7 +26,7 @@
 #include "vmm/control/events.h"
 #include "vmm/control/inspect.h"
 #include "vmm/control/jobs.h"
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/control/server.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/clock.h"
@@ -36,7 +36,7 @@
 #define NR_HELD	     64				/* as many as the server has */
 #define NR_FEW	     48			/* descriptors, below NR_HELD */
 #define MEM_BYTES    (UINT64_C(8) << 20)
-#define PID_REGIONS  7		/* has more regions than are told */
+#define PID_REGIONS  7		/* has more regions than are reported */
 #define PID_PLACES   8		/* has one frame at many places */
 #define NR_REGIONS   (STAT_MAX_REGIONS + 10)
 #define NR_PLACES    (STAT_PAGE_MAPPINGS_COUNT + 5000)
@@ -516,7 +516,7 @@ static void test_few_descriptors(void)
 	if (read(ready[0], &byte, 1) != 1)
 		tap_bail("no server with few descriptors");
 	hold(held, NR_HELD, "");
-	/* By the server's will, not at the end of its patience. */
+	/* Since the server stops, not at the limit of the job. */
 	ok(hear(held[0], "503"), "more idle clients than descriptors");
 	ask_beside(held, NR_HELD, "they are closed for others");
 	close(ready[0]);

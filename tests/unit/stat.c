@@ -22,7 +22,6 @@
 #include "vmm/client/client-multi.h"
 #include "vmm/client/client.h"
 #include "vmm/control/server.h"
-#include "vmm/control/stat-snapshot.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/listen.h"

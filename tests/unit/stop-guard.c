@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The time limit of a stop, on real processes: children that stop regularly
- * when told to, and children that cannot.  The time is not measured: a child
+ * on request, and children that cannot.  The time is not measured: a child
  * that is not killed would run for ever, and the test ends it then.
  */
 #include "config.h"

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "tests/unit/store-gates.h"
+#include "tests/unit/store-delays.h"
 
 static void test_discards(void)
 {

@@ -183,7 +183,7 @@ static int write_unit(struct setting *t, unsigned int unit)
 	return rc;
 }
 
-/* Nothing answers: one place after the other is asked for. */
+/* Nothing answers: one place after the other is requested. */
 static void test_places(void)
 {
 	bool were_asked[NR_UNITS] = { false }, aligned = true;
@@ -265,7 +265,7 @@ static void *read_unit_3(void *arg)
 	return NULL;
 }
 
-/* They wait for one request, which goes when the last of them has it. */
+/* They wait for one request, which is freed when the last of them has it. */
 static void test_one_read(void)
 {
 	static struct setting t;
@@ -336,7 +336,7 @@ static void test_delay(void)
 	close_setting(&t);
 }
 
-/* Ten pages of one MiB are asked for, and none is answered. */
+/* Ten pages of one MiB are requested, and none is answered. */
 static void test_bad_unit(void)
 {
 	static struct setting t;

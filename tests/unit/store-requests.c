@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "tests/unit/store-gates.h"
+#include "tests/unit/store-delays.h"
 
 static void test_plain(void)
 {

@@ -132,6 +132,7 @@ static void test_order(void)
 {
 	struct top_model m = { .sort = TOP_RESIDENT };
 	struct top_guest *g;
+	int nr_letters = 0;
 
 	add(&m, "b", 10);
 	add(&m, "a", 30);
@@ -148,13 +149,10 @@ static void test_order(void)
 	is_int(top_column_find("r"), TOP_RESIDENT, "or letter");
 	is_int(top_column_find("rr"), -1, "but not by anything");
 	is_int(top_column_find(""), -1, "nor by nothing");
-	for (int i = 0; i < TOP_NR_COLUMNS; i++) {
-		char letter[] = { top_column_key(i), 0 };
-
-		if (top_column_find(letter) != i)
-			ok(false, "the letter of %s is its own",
-			   top_column_title(i));
-	}
+	for (char letter[] = "A"; *letter <= 'Z'; ++*letter)
+		if (top_column_find(letter) >= 0)
+			nr_letters++;
+	is_int(nr_letters, TOP_NR_COLUMNS, "each column has its own letter");
 
 	is_int(top_model_selected(&m), 0, "the first is selected");
 	top_model_move(&m, 1);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "tests/tap.h"
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 #include "vmm/engine/engine.h"
 #include "vmm/util/bitmap.h"
 

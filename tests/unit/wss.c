@@ -10,7 +10,6 @@
 #include "tests/tap.h"
 #include "vmm/policy/frames.h"
 #include "vmm/policy/wss.h"
-#include "vmm/util/bitmap.h"
 
 /* Scans start at 100, 110, ..., and take 2: the last of five ends at 142. */
 static void test_windows(void)
@@ -92,7 +91,7 @@ static void test_granules(void)
 			if (*a == '.')
 				continue;
 			all++;
-			wss_count(&c, a - t[i].ages, 0, *a - '0');
+			wss_count(&c, GFN(a - t[i].ages), 0, *a - '0');
 		}
 		wss_count_end(&c);
 		ok(pages.by_least[0] == t[i].least && pages.by_age[0] == all &&
@@ -172,17 +171,17 @@ static void test_proof(void)
 			};
 
 			if (*h == 'E')
-				frame_set_evicted(&table, 3, scan);
+				frame_set_evicted(&table, GFN(3), scan);
 			else if (*h == 't' || *h == 'T')
-				frame_touch(&table, 3, *h == 'T');
+				frame_touch(&table, GFN(3), *h == 'T');
 			else
-				frame_observe(&table, 3, &l, ++scan, 2);
+				frame_observe(&table, GFN(3), &l, ++scan, 2);
 		}
-		ok(frame_age(&table, 3, scan) == t[i].age &&
-		   frame_observed_age(&table, 3, scan) == t[i].observed,
+		ok(frame_age(&table, GFN(3), scan) == t[i].age &&
+		   frame_observed_age(&table, GFN(3), scan) == t[i].observed,
 		   "%s: age %u, proven %u", t[i].history,
-		   frame_age(&table, 3, scan),
-		   frame_observed_age(&table, 3, scan));
+		   frame_age(&table, GFN(3), scan),
+		   frame_observed_age(&table, GFN(3), scan));
 		frame_table_destroy(&table);
 	}
 }

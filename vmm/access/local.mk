@@ -1,8 +1,7 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/access/access-selftest.c \
 	vmm/access/backoff.c vmm/access/backoff.h \
-	vmm/access/blind.c \
-	vmm/access/fake.c vmm/access/fake.h \
+	vmm/access/age-only.c \
 	vmm/access/fault-budget.c vmm/access/fault-budget.h \
 	vmm/access/guest-pte.c \
 	vmm/access/kvm-young.c \

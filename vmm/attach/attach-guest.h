@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by attach.c, attach-follow.c and attach-move.c only. */
+/* Shared by attach.c, attach-poll.c and attach-migrate.c only. */
 #ifndef VMM_ATTACH_ATTACH_GUEST_H
 #define VMM_ATTACH_ATTACH_GUEST_H
 
@@ -40,7 +40,7 @@ void attached_stop(struct attached *g);
 /* Changes when a mapping that may be guest memory is added or removed. */
 uint64_t attached_hash_mappings(const struct attached *g);
 
-/* --- attach-follow.c: what changes while attached ------------------------- */
+/* --- attach-poll.c: what changes while attached ------------------------- */
 
 /*
  * poll_due: even if no mapping changed.  -errno: it can't be served any more.
@@ -54,16 +54,19 @@ void poll_agent(struct attached *g);
 /* True: there were events. */
 bool poll_monitor(struct attached *g);
 
-/* --- attach-move.c: migration, save, restore ------------------------------ */
+/* --- attach-migrate.c: migration, save, restore --------------------------- */
 
 void poll_migration(struct attached *g);
 /* The engine's ages, unless the guest is being migrated or saved. */
 void attached_refresh_ages(struct attached *g);
-/* To and from the ages file of g->o, if any; the engine gets the kept ages. */
+/* To the ages file of g->o, if any. */
 void attached_save_ages(struct attached *g);
-int attached_load_ages(struct attached *g);
-/* The same when attaching; a directory in g->o becomes the file in it. */
+/*
+ * When attaching: reads that file, if any; a directory in g->o becomes the file
+ * in it.
+ */
 int attached_begin_ages(struct attached *g);
+/* Gives the engine the ages that were read. */
 int attached_restore_ages(struct attached *g);
 
 #endif

@@ -2,10 +2,10 @@ vmm_libvmm_a_SOURCES += \
 	vmm/attach/attach.c vmm/attach/attach.h \
 	vmm/attach/attach-ages.c \
 	vmm/attach/attach-all.c \
-	vmm/attach/attach-follow.c \
+	vmm/attach/attach-poll.c \
 	vmm/attach/attach-guest.h \
 	vmm/attach/attach-libvirt.c \
-	vmm/attach/attach-move.c \
+	vmm/attach/attach-migrate.c \
 	vmm/attach/vm-fd.c vmm/attach/vm-fd.h
 
 # The service for all domains; DESTDIR= and systemdsystemunitdir= move it.

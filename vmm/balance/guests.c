@@ -241,7 +241,6 @@ static void add(const char *name, const char *socket, void *arg)
 	memset(m, 0, sizeof(*m));
 	strcpy(m->name, name);
 	strcpy(m->socket, socket);
-	m->rule = rule;
 	all->guests[all->nr] = (struct balance_guest){
 		.shares = rule ? rule->shares : 1,
 		.min = rule ? rule->min_bytes >> VMM_PAGE_SHIFT : 0,

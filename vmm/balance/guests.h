@@ -15,11 +15,10 @@
 #include <stddef.h>
 
 #include "vmm/balance/balance.h"
-#include "vmm/balance/config.h"
+#include "vmm/balance/balance-config.h"
 
 struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];
-	const struct balance_rule *rule;	/* not owned; NULL: none */
 	bool present, responds;		/* in the last round */
 	unsigned int nr_polls;		/* rounds in which it answered */
 	long long pid;			/* changes with the guest */

@@ -35,8 +35,5 @@ void stat_transfer_end(struct stat_transfer *t);
 /* The result when curl is done with it: as stat_request() returns it. */
 int stat_transfer_result(struct stat_transfer *t, CURLcode code,
 			 json_t **answer, char *why, size_t len);
-/* The same for a stream, which has no answer of its own. */
-int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
-			  char *why, size_t len);
 
 #endif

@@ -191,8 +191,9 @@ void stat_transfer_end(struct stat_transfer *t)
 	*t = (struct stat_transfer){ 0 };
 }
 
-int stat_transfer_explain(const struct stat_transfer *t, CURLcode code,
-			  char *why, size_t len)
+/* The result of a stream, which has no answer of its own. */
+static int explain(const struct stat_transfer *t, CURLcode code, char *why,
+		   size_t len)
 {
 	if (t->wrong) {
 		snprintf(why, len, "%s: %s; is that the socket of a VM?",
@@ -246,7 +247,7 @@ static int take_answer(struct stat_transfer *t, json_t **answer, char *why,
 int stat_transfer_result(struct stat_transfer *t, CURLcode code,
 			 json_t **answer, char *why, size_t len)
 {
-	int rc = stat_transfer_explain(t, code, why, len);
+	int rc = explain(t, code, why, len);
 
 	return rc ? rc : take_answer(t, answer, why, len);
 }
@@ -309,7 +310,7 @@ int stat_stream(const char *socket, const char *path,
 
 	if (rc)
 		return rc;
-	rc = stat_transfer_explain(&t, curl_easy_perform(t.curl), why, len);
+	rc = explain(&t, curl_easy_perform(t.curl), why, len);
 	if (!rc && !t.stopped && status_of(&t) != 200) {
 		rc = take_answer(&t, NULL, why, len);
 	} else if (!rc && !t.stopped && t.len) {

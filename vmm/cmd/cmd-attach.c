@@ -2,8 +2,6 @@
 /* vmm attach: the command line. */
 #include "config.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <popt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +12,11 @@
 #include "vmm/libvirt/libvirt-conn.h"
 #include "vmm/util/log.h"
 
-static int check_pid(struct attach_options *o)
-{
-	char *end;
-	long pid;
-
-	if (!o->pid_text)
-		return VMM_EXIT_OK;
-	errno = 0;
-	pid = strtol(o->pid_text, &end, 10);
-	if (errno || end == o->pid_text || *end || pid < 1 || pid > INT_MAX) {
-		log_error("--pid %s: not the number of a process", o->pid_text);
-		return VMM_EXIT_USAGE;
-	}
-	o->pid = pid;
-	return VMM_EXIT_OK;
-}
+static const struct key option_keys[] = {
+	{ "--pid", KEY_NUMBER, KEY_MEMBER(struct attach_options, pid),
+	  .min = 1, .unit = "a process" },
+	{ .name = NULL },
+};
 
 static int check_guest_choice(const struct attach_options *o)
 {
@@ -68,7 +55,7 @@ good:
 
 static int check(struct attach_options *o)
 {
-	int rc = check_pid(o);
+	int rc = cmd_set_option(option_keys, "--pid", o->pid_text, o);
 
 	if (!rc)
 		rc = check_guest_choice(o);

@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <poll.h>
 #include <popt.h>
@@ -13,20 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "vmm/balance/guests.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/mem/addr.h"
-#include "vmm/util/clock.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
 
 /* Where nothing can be measured; then only ratios between guests matter. */
 #define ASSUMED_REFAULT_NS 10000.0
-#define MIN_PERIOD_S 0.1
-#define MAX_PERIOD_S 3600.0
+#define DEFAULT_PERIOD_MS 5000
 
 enum { OPT_GUEST = 1 };
 
@@ -35,48 +31,42 @@ struct balance {
 	char *texts[BALANCE_MAX_GUESTS];	/* of --guest; owned */
 	unsigned int nr_texts;
 	int once, dry_run, json, restore, named_only;
-	double period_s;
+	uint64_t period_ms;
 	struct balance_config config;
 	struct balance_guests all;
 	struct balance_result result;
 	uint64_t total;			/* pages */
 };
 
-static int take_size(const char *option, const char *text, uint64_t *bytes)
-{
-	if (!text || (!size_parse(text, bytes) && *bytes))
-		return VMM_EXIT_OK;
-	log_error("--%s %s: not a size; say for example 12G", option, text);
-	return VMM_EXIT_USAGE;
-}
+static const struct key option_keys[] = {
+	{ "--target", KEY_SIZE, KEY_MEMBER(struct balance, config.target_bytes),
+	  .min = 1 },
+	{ "--keep-free", KEY_SIZE,
+	  KEY_MEMBER(struct balance, config.free_bytes), .min = 1 },
+	{ "--period", KEY_SECONDS, KEY_MEMBER(struct balance, period_ms),
+	  .min = 100, .max = 3600000 },
+	{ .name = NULL },
+};
 
 static int check(struct balance *b)
 {
-	char why[512], *end;
+	char why[512];
 	int rc;
 
 	/* The command line overrides the file. */
 	if (b->target || b->keep_free)
 		b->config.target_bytes = b->config.free_bytes = 0;
-	rc = take_size("target", b->target, &b->config.target_bytes);
+	rc = cmd_set_option(option_keys, "--target", b->target, b);
 	if (!rc)
-		rc = take_size("keep-free", b->keep_free,
-			       &b->config.free_bytes);
+		rc = cmd_set_option(option_keys, "--keep-free", b->keep_free,
+				    b);
+	if (!rc)
+		rc = cmd_set_option(option_keys, "--period", b->period, b);
 	if (rc)
 		return rc;
 	if (balance_config_check(&b->config, why, sizeof(why))) {
 		log_error("%s", why);
 		return VMM_EXIT_USAGE;
-	}
-	b->period_s = 5;
-	if (b->period) {
-		b->period_s = strtod(b->period, &end);
-		if (end == b->period || *end || !(b->period_s >= MIN_PERIOD_S) ||
-		    b->period_s > MAX_PERIOD_S) {
-			log_error("--period %s: not seconds from %.1f to %.0f",
-				  b->period, MIN_PERIOD_S, MAX_PERIOD_S);
-			return VMM_EXIT_USAGE;
-		}
 	}
 	if (b->named_only && !b->config.nr_rules) {
 		log_error("--named-only: no guest is named by --guest or "
@@ -233,15 +223,11 @@ static void one_round(struct balance *b)
 }
 
 /* True: a signal was received. */
-static bool wait_for_signal(int stop_fd, double seconds)
+static bool wait_for_signal(int stop_fd, uint64_t ms)
 {
-	struct timespec ts = {
-		.tv_sec = seconds,
-		.tv_nsec = (seconds - (time_t)seconds) * NSEC_PER_SEC,
-	};
 	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
 
-	return ppoll(&p, 1, &ts, NULL) > 0;
+	return poll(&p, 1, ms) > 0;
 }
 
 /* A rate takes two samples: the first one decides nothing. */
@@ -262,7 +248,7 @@ static int run(struct balance *b)
 	log_debug("a refault from swap costs %.0f ns", b->all.swap_ns);
 	balance_guests_poll(&b->all);
 	do {
-		if (wait_for_signal(stop_fd, b->period_s))
+		if (wait_for_signal(stop_fd, b->period_ms))
 			break;
 		balance_guests_poll(&b->all);
 		/* A partial sample decides nothing. */
@@ -291,6 +277,7 @@ int cmd_balance(int argc, char **argv)
 		log_error("no memory");
 		return VMM_EXIT_FAILURE;
 	}
+	b->period_ms = DEFAULT_PERIOD_MS;
 	const struct poptOption options[] = {
 		{ "target", 't', POPT_ARG_STRING, &b->target, 0,
 		  "resident memory of all guests together", "SIZE" },

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <limits.h>
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,12 @@ struct options {
 	char *pid_text;		/* owned */
 	int json;
 	pid_t pid;		/* 0: none */
+};
+
+static const struct key option_keys[] = {
+	{ "--pid", KEY_NUMBER, KEY_MEMBER(struct options, pid),
+	  .min = 1, .unit = "a process" },
+	{ .name = NULL },
 };
 
 /* --- for people -------------------------------------------------------- */
@@ -135,8 +140,6 @@ static int parse(struct options *o, poptContext popt)
 {
 	int rc = poptGetNextOpt(popt);
 	const char *extra;
-	char *end;
-	long v;
 
 	if (rc < -1)
 		return cmd_bad_option(popt, rc);
@@ -146,17 +149,7 @@ static int parse(struct options *o, poptContext popt)
 			  "see --help", extra);
 		return VMM_EXIT_USAGE;
 	}
-	if (!o->pid_text)
-		return VMM_EXIT_OK;
-	errno = 0;
-	v = strtol(o->pid_text, &end, 10);
-	if (errno || end == o->pid_text || *end || v < 1 || v > INT_MAX) {
-		log_error("--pid %s: not the number of a process",
-			  o->pid_text);
-		return VMM_EXIT_USAGE;
-	}
-	o->pid = v;
-	return VMM_EXIT_OK;
+	return cmd_set_option(option_keys, "--pid", o->pid_text, o);
 }
 
 static int examine(const struct options *o)

@@ -10,13 +10,16 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/cmd/cmd-client.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/cmd/inspect-print.h"
 #include "vmm/util/log.h"
+#include "vmm/util/nearest.h"
 
 static void print_words(const json_t *array)
 {
@@ -125,26 +128,61 @@ static void print_referenced(const json_t *j)
 static const struct view_of {
 	const char *word, *path;
 	const char *member;	/* in every answer; NULL: it is a list */
-	bool has_arg, changes;
-	void (*print)(const json_t *j);
+	const char *arg;	/* the number that follows; NULL: none does */
+	bool changes;
+	void (*print)(const json_t *j);	/* NULL: inspect_map() does it all */
 } views[] = {
-	{ "page", "/page/", "gfn", true, false, print_page },
-	{ "referenced", "/referenced/", "gfn", true, true, print_referenced },
-	{ "pid", "/process/", "pid", true, false, inspect_print_process },
-	{ "pids", "/processes", NULL, false, false, inspect_print_processes },
+	{ "page", "/page/", "gfn", "GFN", false, print_page },
+	{ "referenced", "/referenced/", "gfn", "GFN", true, print_referenced },
+	{ "pid", "/process/", "pid", "PID", false, inspect_print_process },
+	{ "pids", "/processes", NULL, NULL, false, inspect_print_processes },
+	{ "map", NULL, NULL, "PID", false, NULL },
 };
 
-static const struct view_of *find_view(const char *word, const char *arg)
+static const struct view_of *find_view(const char *word)
 {
-	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
-		if (!strcmp(word, views[i].word) && views[i].has_arg == !!arg)
+	struct nearest n = { .word = word };
+	char hint[64];
+
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+		if (!strcmp(word, views[i].word))
 			return &views[i];
+		nearest_try(&n, views[i].word);
+	}
+	nearest_hint(&n, hint, sizeof(hint));
+	log_error("inspect: unknown word '%s'%s", word, n.name ? hint :
+		  ": there are page, referenced, pid, pids, map");
 	return NULL;
 }
 
+/* As the server parses it: decimal or 0x... */
 static bool is_number(const char *arg)
 {
-	return strspn(arg, "0123456789abcdefxABCDEFX") == strlen(arg);
+	char *end;
+
+	errno = 0;
+	strtoull(arg, &end, 0);
+	return *arg >= '0' && *arg <= '9' && !*end && !errno;
+}
+
+/* Whether the words after the first are what it needs; else says why. */
+static bool check_args(const struct view_of *view, const char *arg,
+		       const char *where)
+{
+	const char *extra = !view->arg ? arg : view->print ? where : NULL;
+
+	if (extra)
+		log_error("inspect %s: unexpected argument '%s'; see --help",
+			  view->word, extra);
+	else if (view->arg && !arg)
+		log_error("inspect %s: %s is missing; see --help", view->word,
+			  view->arg);
+	else if (arg && !is_number(arg))
+		log_error("inspect %s: %s='%s' is not a number like 4096 or "
+			  "0x1000", view->word, view->arg, arg);
+	else
+		return true;
+	return false;
 }
 
 static int show_view(struct client *c, const struct view_of *view,
@@ -188,16 +226,13 @@ int cmd_inspect(int argc, char **argv)
 	word = poptGetArg(c.popt);
 	arg = poptGetArg(c.popt);
 	where = poptGetArg(c.popt);
-	view = where ? NULL : find_view(word, arg);
-	if (arg && is_number(arg) && !strcmp(word, "map")) {
-		rc = inspect_map(&c, arg, where);
-	} else if (view && (!arg || is_number(arg))) {
-		rc = show_view(&c, view, arg);
-	} else {
-		log_error("inspect %s%s%s: say page GFN, referenced GFN, "
-			  "pid PID, pids or map PID", word, arg ? " " : "", arg ? arg : "");
+	view = find_view(word);
+	if (!view || !check_args(view, arg, where))
 		rc = VMM_EXIT_USAGE;
-	}
+	else if (view->print)
+		rc = show_view(&c, view, arg);
+	else
+		rc = inspect_map(&c, arg, where);
 out:
 	client_close(&c);
 	return rc;

@@ -35,7 +35,7 @@
  * A disk pins the buffers of one request; the other half is for rings and for
  * walks of page tables, a few for each queue and thread.
  */
-_Static_assert(RUN_MAX_DISKS * VIRTQUEUE_MAX_SEGS <= GUEST_MEM_MAX_HOLDS / 2,
+_Static_assert(RUN_MAX_DISKS * VIRTQUEUE_MAX_SEGS <= GUEST_MEM_MAX_PINS / 2,
 	       "disks may hold a page more often than can be counted");
 
 /* All owned; NULL where there is no such part (yet). */

@@ -5,6 +5,7 @@
 
 #include <popt.h>
 
+#include "vmm/util/key-value.h"
 #include "vmm/util/exit-status.h"
 
 /* argv[0] is "vmm VERB".  Each returns an exit status. */
@@ -22,5 +23,12 @@ int cmd_top(int argc, char **argv);
 
 /* Reports the error `opt` of poptGetNextOpt().  VMM_EXIT_USAGE. */
 int cmd_bad_option(poptContext popt, int opt);
+/*
+ * Sets the value of an option from a table whose keys are options, such as
+ * "--cpus"; text NULL: it was not given.  VMM_EXIT_OK, or VMM_EXIT_USAGE after
+ * reporting the error.
+ */
+int cmd_set_option(const struct key *keys, const char *option, const char *text,
+		   void *to);
 
 #endif

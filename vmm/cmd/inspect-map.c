@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "vmm/cmd/cmd.h"
 #include "vmm/cmd/inspect-picture.h"
 #include "vmm/cmd/inspect-print.h"
 #include "vmm/util/exit-status.h"

@@ -121,6 +121,17 @@ int cmd_bad_option(poptContext popt, int opt)
 	return VMM_EXIT_USAGE;
 }
 
+int cmd_set_option(const struct key *keys, const char *option, const char *text,
+		   void *to)
+{
+	char why[256];
+
+	if (!text || !key_set_text(keys, option, text, to, why, sizeof(why)))
+		return VMM_EXIT_OK;
+	log_error("%s", why);
+	return VMM_EXIT_USAGE;
+}
+
 static int unknown_verb(const char *name)
 {
 	struct nearest n = { .word = name };

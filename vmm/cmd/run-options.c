@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +10,13 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/cmd/run-options.h"
+#include "vmm/kvm/vm.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 
 #define DEFAULT_MEM  (UINT64_C(512) << 20)
 #define MIN_MEM	     (UINT64_C(16) << 20)
-#define DEFAULT_CID  3
+#define DEFAULT_CID  3		/* the lowest that a guest can have */
 #define DEFAULT_ABITS "auto"
 #define DEFAULT_SINK  "swap"
 
@@ -52,20 +52,58 @@ static int add_node(struct run_options *o, char *text)
 	return rc ? VMM_EXIT_USAGE : VMM_EXIT_OK;
 }
 
+static const char *const backings[] = {
+	"anon", "thp", "memfd", "hugetlb", "hugetlb=2M", "hugetlb=1G", NULL,
+};
+
+static int parse_backing(const char *text, void *to)
+{
+	static const enum guest_mem_backing backing_of[] = {
+		GUEST_MEM_ANON, GUEST_MEM_THP, GUEST_MEM_MEMFD,
+		GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB_1G,
+	};
+	struct run_options *o = to;
+
+	for (size_t i = 0; backings[i]; i++)
+		if (!strcmp(text, backings[i])) {
+			o->service.backing = backing_of[i];
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static const struct key option_keys[] = {
+	{ "--mem", KEY_SIZE, KEY_MEMBER(struct run_options, mem_bytes),
+	  .min = MIN_MEM },
+	{ "--mem-backing", KEY_OTHER, .parse = parse_backing, .words = backings,
+	  .expects = "anon (4 KiB pages), thp (huge pages), memfd (shared "
+		     "4 KiB pages) or hugetlb[=2M|1G] (pages of the host's "
+		     "pool)" },
+	{ "--cpus", KEY_NUMBER, KEY_MEMBER(struct run_options, nr_cpus),
+	  .min = 1, .max = VM_MAX_CPUS, .unit = "CPUs" },
+	{ "--cid", KEY_NUMBER, KEY_MEMBER(struct run_options, cid),
+	  .min = DEFAULT_CID },
+	{ .name = NULL },
+};
+
+static const struct key net_keys[] = {
+	{ "tap", KEY_TEXT, KEY_MEMBER(struct run_options, tap) },
+	{ .name = NULL },
+};
+
 static int check_memory(struct run_options *o)
 {
 	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) *
 			sysconf(_SC_PAGESIZE);
 	char a[16];
+	int rc;
 
 	o->mem_bytes = o->numa.nr ? guest_numa_bytes(&o->numa) : DEFAULT_MEM;
-	if (o->mem_text && size_parse(o->mem_text, &o->mem_bytes)) {
-		log_error("--mem %s: not a size; say for example 512M or 2G",
-			  o->mem_text);
-		return VMM_EXIT_USAGE;
-	}
+	rc = cmd_set_option(option_keys, "--mem", o->mem_text, o);
+	if (rc)
+		return rc;
 	if (o->mem_bytes < MIN_MEM) {
-		log_error("--mem %s: a guest needs 16M or more", o->mem_text);
+		log_error("--numa: a guest needs 16M or more in all");
 		return VMM_EXIT_USAGE;
 	}
 	if (o->mem_bytes > host) {
@@ -77,58 +115,15 @@ static int check_memory(struct run_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int check_backing(struct run_options *o)
-{
-	static const char *const kinds[] = {
-		[GUEST_MEM_ANON] = "anon", [GUEST_MEM_THP] = "thp",
-		[GUEST_MEM_MEMFD] = "memfd",
-		[GUEST_MEM_HUGETLB] = "hugetlb=2M",
-		[GUEST_MEM_HUGETLB_1G] = "hugetlb=1G",
-	};
-	const char *text = o->service.backing_text;
-
-	if (!text)
-		return VMM_EXIT_OK;
-	if (!strcmp(text, "hugetlb"))
-		text = kinds[GUEST_MEM_HUGETLB];
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(text, kinds[i])) {
-			o->service.backing = i;
-			return VMM_EXIT_OK;
-		}
-	log_error("--mem-backing %s: there are anon (4 KiB pages), thp (huge "
-		  "pages), memfd (shared 4 KiB pages) and hugetlb[=2M|1G] "
-		  "(pages of the host's pool)", text);
-	return VMM_EXIT_USAGE;
-}
-
 static int check_net(struct run_options *o)
 {
-	if (!o->net_text)
+	char why[256];
+
+	if (!o->net_text || !key_list_cut(net_keys, o->net_text, o, why,
+					  sizeof(why)))
 		return VMM_EXIT_OK;
-	if (strncmp(o->net_text, "tap=", 4) || !o->net_text[4]) {
-		log_error("--net %s: say tap=NAME, the tap device to use",
-			  o->net_text);
-		return VMM_EXIT_USAGE;
-	}
-	o->tap = o->net_text + 4;
-	return VMM_EXIT_OK;
-}
-
-/* Not parsed by popt: its message names the value, not the option. */
-static int parse_number(const char *text, int min, int *value)
-{
-	char *end;
-	long v;
-
-	if (!text)
-		return 0;
-	errno = 0;
-	v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < min || v > INT_MAX)
-		return -EINVAL;
-	*value = v;
-	return 0;
+	log_error("--net: %s; give tap=NAME, the name of a tap device", why);
+	return VMM_EXIT_USAGE;
 }
 
 /* Node targets are for nodes that the guest must have. */
@@ -154,23 +149,19 @@ static int check(struct run_options *o)
 	}
 	rc = check_memory(o);
 	if (!rc)
-		rc = check_backing(o);
+		rc = cmd_set_option(option_keys, "--mem-backing",
+				    o->service.backing_text, o);
 	if (!rc)
 		rc = check_net(o);
+	if (!rc)
+		rc = cmd_set_option(option_keys, "--cpus", o->cpus_text, o);
+	if (!rc)
+		rc = cmd_set_option(option_keys, "--cid", o->cid_text, o);
 	if (rc)
 		return rc;
-	if (parse_number(o->cpus_text, 1, &o->nr_cpus)) {
-		log_error("--cpus %s: not a number from 1 up", o->cpus_text);
-		return VMM_EXIT_USAGE;
-	}
 	if (guest_numa_check(&o->numa, o->mem_bytes, o->nr_cpus, why,
 			     sizeof(why))) {
 		log_error("--numa: %s", why);
-		return VMM_EXIT_USAGE;
-	}
-	if (parse_number(o->cid_text, DEFAULT_CID, &o->cid)) {
-		log_error("--cid %s: not a number from %d up, which guests "
-			  "have", o->cid_text, DEFAULT_CID);
 		return VMM_EXIT_USAGE;
 	}
 	if (o->service.agent_record && o->service.no_agent) {

@@ -19,8 +19,9 @@ struct run_disk {
 /* Strings are owned, or NULL where the option was not given. */
 struct run_options {
 	struct service_options service;
-	char *kernel, *initrd, *cmdline, *vsock, *tap;
+	char *kernel, *initrd, *cmdline, *vsock;
 	char *mem_text, *net_text, *cpus_text, *cid_text;
+	const char *tap;	/* in net_text; not owned */
 	uint64_t mem_bytes;
 	int nr_cpus, cid;
 	int verbose;

@@ -9,9 +9,9 @@
 #include <time.h>
 
 #include "vmm/cmd/cmd-client.h"
-#include "vmm/cmd/cmd.h"
 #include "vmm/cmd/stat-fleet.h"
 #include "vmm/libvirt/fleet-metrics.h"
+#include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 

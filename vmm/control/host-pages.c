@@ -136,7 +136,7 @@ static int grow(struct host_pages *hp, size_t nr)
 	return 0;
 }
 
-int host_pages_lookup(struct host_pages *hp, const uint64_t *gfns, size_t nr,
+int host_pages_lookup(struct host_pages *hp, const gfn_t *gfns, size_t nr,
 		      struct host_page *pages)
 {
 	size_t nr_ram = 0, n;
@@ -148,9 +148,9 @@ int host_pages_lookup(struct host_pages *hp, const uint64_t *gfns, size_t nr,
 	for (size_t i = 0; i < nr; i++) {
 		pages[i] = (struct host_page){ .age = -1 };
 		pages[i].ram = guest_mem_gfn_to_hva(hp->config->mem,
-						    GFN(gfns[i]), &hva);
+						    gfns[i], &hva);
 		if (pages[i].ram)
-			hp->wanted[nr_ram++] = (struct wanted){ gfns[i], i };
+			hp->wanted[nr_ram++] = (struct wanted){ gfns[i].v, i };
 	}
 	if (nr_ram)
 		qsort(hp->wanted, nr_ram, sizeof(*hp->wanted), by_gfn);

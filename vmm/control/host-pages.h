@@ -31,7 +31,7 @@ const char *host_pages_no_ages(const struct host_pages *hp);
  * Looks up any frames, even if not RAM, in any order: pages[i] is of gfns[i].
  * Fast for frames that are close together.  0 or -errno.
  */
-int host_pages_lookup(struct host_pages *hp, const uint64_t *gfns, size_t nr,
+int host_pages_lookup(struct host_pages *hp, const gfn_t *gfns, size_t nr,
 		      struct host_page *pages);
 
 #endif

@@ -64,7 +64,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 	k->region.low += use->apart && use->observed_age < w->certain;
 }
 
-static void count_pages(void *arg, const uint64_t *gfns,
+static void count_pages(void *arg, const gfn_t *gfns,
 			const struct host_page *pages, size_t nr)
 {
 	struct counter *k = arg;

@@ -154,14 +154,14 @@ static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 	struct engine_use uses[SELECT_HUGE_PAGES];
 	struct gfn_range block = { GFN(gfn.v & ~(SELECT_HUGE_PAGES - 1ull)),
 				   SELECT_HUGE_PAGES };
-	uint64_t gfns[SELECT_HUGE_PAGES];
+	gfn_t gfns[SELECT_HUGE_PAGES];
 	int age = -1;
 
 	if (huge && !guest_mem_huge(c->mem, block, huge))
 		json_object_set_new(o, "huge",
 				    json_boolean(bitmap_test(huge, gfn.v)));
 	for (size_t i = 0; i < SELECT_HUGE_PAGES; i++)
-		gfns[i] = block.start.v + i;
+		gfns[i] = GFN(block.start.v + i);
 	engine_get_uses(c->engine, gfns, SELECT_HUGE_PAGES, uses);
 	for (size_t i = 0; i < SELECT_HUGE_PAGES; i++)
 		if (uses[i].scanned && (age < 0 || uses[i].age < age))
@@ -177,7 +177,7 @@ static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 	struct engine_page page;
 	struct host_page now;
 
-	if (hp && !host_pages_lookup(hp, &gfn.v, 1, &now)) {
+	if (hp && !host_pages_lookup(hp, &gfn, 1, &now)) {
 		json_object_set_new(o, "resident", json_boolean(now.resident));
 		json_object_set_new(o, "swapped", json_boolean(now.swapped));
 		if (now.age >= 0)

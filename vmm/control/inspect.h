@@ -32,7 +32,7 @@ json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
 
 /*
  * Visits every mapping there is: seconds for tens of GiB, up to the limit of
- * config->patience.  NULL: status 500, or 503 at that limit.
+ * config->job_limit.  NULL: status 500, or 503 at that limit.
  */
 json_t *stat_inspect_processes(const struct stat_server_config *config,
 			       unsigned int *status, char *why, size_t len);

@@ -9,7 +9,7 @@
 
 #include "vmm/control/inspect.h"
 #include "vmm/control/jobs.h"
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/thread.h"
 

@@ -7,7 +7,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/control/inspect-wss.c \
 	vmm/control/jobs.c vmm/control/jobs.h \
 	vmm/control/map.c \
-	vmm/control/patience.c vmm/control/patience.h \
+	vmm/control/job-limit.c vmm/control/job-limit.h \
 	vmm/control/policy-json.c \
 	vmm/control/process.c \
 	vmm/control/process-pages.c vmm/control/process-pages.h \

@@ -49,7 +49,7 @@ struct walk {
 	unsigned int nr_steps;
 	size_t nr;		/* in the batch: [i] is of gfns[i] */
 	struct run runs[BATCH];
-	uint64_t gfns[BATCH];
+	gfn_t gfns[BATCH];
 	struct host_page pages[BATCH];
 	struct run last;	/* the run not yet in the answer */
 	json_t *answer;
@@ -144,7 +144,7 @@ static void collect(struct walk *w)
 	view_rdlock(view);
 	mm = rmap_mm_find(view_map(view), w->pid);
 	for (w->nr = 0; w->nr < BATCH && w->at < w->end; w->nr++)
-		w->runs[w->nr] = step(w, mm, &w->gfns[w->nr]);
+		w->runs[w->nr] = step(w, mm, &w->gfns[w->nr].v);
 	view_unlock(view);
 	w->nr_steps += w->nr;
 }
@@ -185,7 +185,7 @@ static bool take(struct walk *w, uint64_t from)
 			w->at = from;
 			return false;
 		}
-		if (w->gfns[i] != NO_GFN) {
+		if (w->gfns[i].v != NO_GFN) {
 			r->bits |= p->ram ? 0 : BIT(STAT_MAP_NOT_RAM);
 			r->bits |= p->resident ? BIT(STAT_MAP_RESIDENT) : 0;
 			r->bits |= p->swapped ? BIT(STAT_MAP_HOST_SWAP) : 0;

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/control/process-pages.h"
 #include "vmm/util/cleanup.h"
 
@@ -17,7 +17,7 @@ struct visit {
 	uint32_t pid;
 	const struct process_pages_ops *ops;
 	void *arg;
-	uint64_t gfns[BATCH];
+	gfn_t gfns[BATCH];
 	struct host_page pages[BATCH];
 };
 
@@ -41,7 +41,8 @@ static ssize_t collect(struct visit *v, uint64_t addr, uint64_t *at,
 		if (*at < desc->start)
 			*at = desc->start;
 		while (nr < BATCH && rmap_vma_next_page(view_map(v->view), vma,
-							at, &v->gfns[nr])) {
+							at,
+							&v->gfns[nr].v)) {
 			*at += RMAP_PAGE_SIZE;
 			nr++;
 		}

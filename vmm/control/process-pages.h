@@ -12,7 +12,7 @@
 
 struct process_pages_ops {
 	/* Some pages of a region; a frame mapped twice occurs twice. */
-	void (*pages)(void *arg, const uint64_t *gfns,
+	void (*pages)(void *arg, const gfn_t *gfns,
 		      const struct host_page *pages, size_t nr);
 	/* All pages of this region are done; also if it has none. */
 	void (*end_region)(void *arg, const struct rmap_vma_desc *desc);
@@ -20,7 +20,7 @@ struct process_pages_ops {
 
 /*
  * 0, also for a process that has ended, or -errno: the host's state cannot be
- * read, or the request's limit is reached (patience.h).
+ * read, or the request's limit is reached (job-limit.h).
  */
 int process_pages_visit(const struct stat_server_config *config,
 			struct host_pages *host, uint32_t pid,

@@ -63,7 +63,7 @@ struct counter {
 	uint64_t nr_left_out;	/* regions, see STAT_MAX_REGIONS */
 };
 
-static void count_pages(void *arg, const uint64_t *gfns,
+static void count_pages(void *arg, const gfn_t *gfns,
 			const struct host_page *pages, size_t nr)
 {
 	struct counter *k = arg;

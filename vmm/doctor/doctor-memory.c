@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "vmm/doctor/doctor-internal.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
 #define THP "/sys/kernel/mm/transparent_hugepage/"

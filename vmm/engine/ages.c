@@ -20,12 +20,12 @@
 #define QUIET_SWEEP 64		/* scans: each frame is then aged by itself */
 #define NO_BLOCK  UINT64_MAX
 
-static void ask_map(struct engine *e, uint64_t gfn, struct frame_observation *l)
+static void ask_map(struct engine *e, gfn_t gfn, struct frame_observation *l)
 {
 	struct rmap_referenced r;
 
 	lock_hold_charge(e, LOCK_HOLD_WALK);
-	if (rmap_page_referenced(view_map(e->config.view), gfn, &r))
+	if (rmap_page_referenced(view_map(e->config.view), gfn.v, &r))
 		return;
 	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
 	l->exec = r.vm_flags & RMAP_VM_EXEC;
@@ -36,17 +36,17 @@ static void ask_map(struct engine *e, uint64_t gfn, struct frame_observation *l)
  * candidates_choose() finds the locked ones among its few candidates, and this
  * keeps them pinned.
  */
-static bool is_pinned(struct engine *e, uint64_t gfn, enum frame_list list)
+static bool is_pinned(struct engine *e, gfn_t gfn, enum frame_list list)
 {
 	struct rmap *map = view_map(e->config.view);
 
 	if (list == FRAME_UNEVICTABLE) {
 		lock_hold_charge(e, LOCK_HOLD_WALK);
-		return rmap_page_unevictable(map, gfn) ||
-		       guest_mem_is_pinned(e->config.mem, GFN(gfn));
+		return rmap_page_unevictable(map, gfn.v) ||
+		       guest_mem_is_pinned(e->config.mem, gfn);
 	}
-	return frame_class_of(rmap_page_flags(map, gfn)) == CLASS_NEVER ||
-	       guest_mem_is_pinned(e->config.mem, GFN(gfn));
+	return frame_class_of(rmap_page_flags(map, gfn.v)) == CLASS_NEVER ||
+	       guest_mem_is_pinned(e->config.mem, gfn);
 }
 
 static void count_block(struct engine_census *c)
@@ -56,10 +56,10 @@ static void count_block(struct engine_census *c)
 	c->block_2m = NO_BLOCK;
 }
 
-void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
+void ages_count(struct engine_census *c, gfn_t gfn, uint64_t nr,
 		unsigned int age)
 {
-	uint64_t block = gfn / SELECT_HUGE_PAGES;
+	uint64_t block = gfn.v / SELECT_HUGE_PAGES;
 
 	c->ages[age] += nr;
 	if (block != c->block_2m) {
@@ -73,10 +73,10 @@ void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
 
 /* Counts a resident frame by its class. */
 static void count_class(struct engine_census *c, const struct frame_table *t,
-			uint64_t gfn, uint32_t flags, unsigned int min_idle)
+			gfn_t gfn, uint32_t flags, unsigned int min_idle)
 {
 	enum frame_class class = frame_class_of(flags);
-	unsigned int age = t->age[gfn];
+	unsigned int age = t->age[gfn.v];
 
 	c->classes[class]++;
 	if (age < min_idle)
@@ -88,7 +88,7 @@ static void count_class(struct engine_census *c, const struct frame_table *t,
 }
 
 /* A resident frame is on the unevictable list for as long as it is pinned. */
-static void keep_pinned(struct engine *e, uint64_t gfn)
+static void keep_pinned(struct engine *e, gfn_t gfn)
 {
 	struct frame_table *t = &e->history.frames;
 	enum frame_list list = frame_list_of(t, gfn);
@@ -101,16 +101,16 @@ static void keep_pinned(struct engine *e, uint64_t gfn)
 	}
 }
 
-static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
+static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 {
 	const uint32_t scan = e->history.scan_nr;
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
 	struct frame_observation l = {
-		.resident = bitmap_test(e->scan.resident, gfn),
-		.swapped = bitmap_test(e->scan.swapped, gfn),
-		.young = bitmap_test(e->scan.young, gfn),
-		.observed = bitmap_test(e->scan.observed, gfn),
+		.resident = bitmap_test(e->scan.resident, gfn.v),
+		.swapped = bitmap_test(e->scan.swapped, gfn.v),
+		.young = bitmap_test(e->scan.young, gfn.v),
+		.observed = bitmap_test(e->scan.observed, gfn.v),
 	};
 	unsigned int idle = frame_age(t, gfn, scan);
 	enum frame_event event;
@@ -129,8 +129,8 @@ static void age_frame(struct engine *e, uint64_t gfn, unsigned int min_idle)
 	if (!l.resident)
 		return;
 	keep_pinned(e, gfn);
-	ages_count(c, gfn, 1, t->age[gfn]);
-	count_class(c, t, gfn, rmap_page_flags(view_map(e->config.view), gfn),
+	ages_count(c, gfn, 1, t->age[gfn.v]);
+	count_class(c, t, gfn, rmap_page_flags(view_map(e->config.view), gfn.v),
 		    min_idle);
 }
 
@@ -141,7 +141,7 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 
 	memcpy(before, e->census.classes, sizeof(before));
 	for (uint64_t g = from; g < to; g++)
-		age_frame(e, g, min_idle);
+		age_frame(e, GFN(g), min_idle);
 	e->history.seen_resident[w] = e->scan.resident[w];
 	e->history.seen_swapped[w] = e->scan.swapped[w];
 	for (int c = 0; c < NR_FRAME_CLASSES; c++)
@@ -248,9 +248,9 @@ void engine_discount_refaults(struct engine *e)
 		     e->scan.nr_frames &&
 	     lock_hold_charge(e, 1);
 	     g++)
-		if (frame_is_evicted(&e->history.frames, g) &&
+		if (frame_is_evicted(&e->history.frames, GFN(g)) &&
 		    !bitmap_test(e->scan.young, g))
-			frame_set_fetched(&e->history.frames, g);
+			frame_set_fetched(&e->history.frames, GFN(g));
 	lock_hold_end(e);
 }
 
@@ -268,7 +268,7 @@ void engine_import_ages(struct engine *e)
 	for (uint64_t g = 0; g < e->scan.nr_frames && lock_hold_charge(e, 1);
 	     g++)
 		if (import[g] > e->history.frames.age[g] &&
-		    (frame_list_of(&e->history.frames, g) != FRAME_NONE ||
+		    (frame_list_of(&e->history.frames, GFN(g)) != FRAME_NONE ||
 		     bitmap_test(e->scan.swapped, g)) &&
 		    !bitmap_test(e->scan.young, g))
 			e->history.frames.age[g] = import[g];

@@ -45,15 +45,15 @@ static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 }
 
 /* Not if the sink refused it in this scan, or if it is of another node. */
-static bool may_try(uint64_t gfn, void *arg)
+static bool may_try(gfn_t gfn, void *arg)
 {
 	const struct engine *e = arg;
 
-	return !bitmap_test(e->pass.refused, gfn) &&
-	       nodes_may_evict(&e->nodes, GFN(gfn));
+	return !bitmap_test(e->pass.refused, gfn.v) &&
+	       nodes_may_evict(&e->nodes, gfn);
 }
 
-static bool is_of_stage(uint64_t gfn, void *arg)
+static bool is_of_stage(gfn_t gfn, void *arg)
 {
 	static const enum reclaim_stage stage_of[NR_FRAME_CLASSES] = {
 		[CLASS_FREE] = RECLAIM_FREE,
@@ -64,7 +64,7 @@ static bool is_of_stage(uint64_t gfn, void *arg)
 		[CLASS_NEVER] = NR_RECLAIM_STAGES,
 	};
 	struct engine *e = arg;
-	enum frame_class class = engine_class_of(e->config.view, GFN(gfn));
+	enum frame_class class = engine_class_of(e->config.view, gfn);
 
 	return stage_of[class] == e->pass.stage && may_try(gfn, arg);
 }
@@ -133,11 +133,11 @@ static size_t judge_all(struct engine *e, size_t n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n && lock_hold_charge(e, JUDGE_COST); i++) {
-		uint32_t gfn = e->pass.candidates[i];
+		gfn_t gfn = GFN(e->pass.candidates[i]);
 
-		switch (judge(&e->config, GFN(gfn))) {
+		switch (judge(&e->config, gfn)) {
 		case TAKE:
-			e->pass.candidates[kept++] = gfn;
+			e->pass.candidates[kept++] = (uint32_t)gfn.v;
 			break;
 		case KEEP_REFERENCED:
 			/*
@@ -192,7 +192,7 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 	lock_hold_begin(e);
 	while (nr < max && lock_hold_charge(e, 1)) {
 		const uint64_t *protection = protected[e->pass.protection];
-		uint64_t gfn = e->pass.clock_hand;
+		gfn_t gfn = GFN(e->pass.clock_hand);
 
 		if (!left--) {
 			if (!protection || nr)
@@ -201,15 +201,16 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 			left = e->scan.nr_frames;
 			continue;
 		}
-		e->pass.clock_hand = gfn + 1 < e->scan.nr_frames ? gfn + 1 : 0;
-		if (protection && bitmap_test(protection, gfn))
+		if (++e->pass.clock_hand >= e->scan.nr_frames)
+			e->pass.clock_hand = 0;
+		if (protection && bitmap_test(protection, gfn.v))
 			continue;
-		if (bitmap_test(e->scan.resident, gfn) && may_try(gfn, e) &&
+		if (bitmap_test(e->scan.resident, gfn.v) && may_try(gfn, e) &&
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
 		    lock_hold_charge(e, LOCK_HOLD_WALK) &&
-		    !is_locked(&e->config, GFN(gfn)))
-			e->pass.candidates[nr++] = (uint32_t)gfn;
+		    !is_locked(&e->config, gfn))
+			e->pass.candidates[nr++] = (uint32_t)gfn.v;
 	}
 	lock_hold_end(e);
 	/* The clock hand may have wrapped round at the end of memory. */

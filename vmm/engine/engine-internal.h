@@ -8,7 +8,7 @@
  *
  *   callback_lock  on_scan and its argument; held while it runs
  *   lock           what other threads read or set: policy, stats, history, and
- *                  whether the engine is paused (lock-hold.h: how long it
+ *                  whether the engine is paused (engine-lock.h: how long it
  *                  may be held)
  *   none           scan, census, pass, goal, ask: the engine's thread alone
  */
@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 
 #include "vmm/engine/engine.h"
-#include "vmm/engine/lock-hold.h"
+#include "vmm/engine/engine-lock.h"
 #include "vmm/engine/nodes.h"
 #include "vmm/engine/prefetch.h"
 #include "vmm/engine/reclaim.h"
@@ -51,7 +51,10 @@ struct guest_request {
 	uint64_t retry_ns;	/* no new request before this time */
 };
 
-/* Requests to the guest, and their results: ask.c.  Engine's thread only. */
+/*
+ * Requests to the guest, and their results: guest-requests.c.  Engine's thread
+ * only.
+ */
 struct guest_requests {
 	struct guest_request cache, free;
 	uint64_t cache_epoch;	/* the agent's epoch when it was asked */
@@ -189,7 +192,7 @@ struct engine {
 	void *on_scan_arg;
 };
 
-/* --- parts.c --------------------------------------------------------------- */
+/* --- engine-alloc.c ------------------------------------------------------- */
 /*
  * Of parts that are zeroed.  0, -ENOMEM, or -EFBIG: more frames than a table
  * can have.  A part whose init failed is destroyed, too.  huge: huge pages can
@@ -224,7 +227,7 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 bool engine_age_all(struct engine *e);
 
 /* Counts nr frames of one 2 MiB block as being of that age. */
-void ages_count(struct engine_census *c, uint64_t gfn, uint64_t nr,
+void ages_count(struct engine_census *c, gfn_t gfn, uint64_t nr,
 		unsigned int age);
 /*
  * Ages the 64 frames of word w, all of them RAM, if nothing else has happened
@@ -266,7 +269,7 @@ unsigned int reclaim_proactive_idle(struct engine *e);
 /* The size of a batch by the I/O quota: max pages at most. */
 size_t reclaim_io_quota(struct engine *e, size_t max);
 
-/* --- ask.c: what the guest can give by itself ---------------------------- */
+/* --- guest-requests.c: what the guest can give by itself ------------------ */
 /*
  * Asks the guest, where that pays, to give some of these pages.  Returns how
  * many have been requested and not given yet: so many need not be evicted.

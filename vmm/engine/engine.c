@@ -10,7 +10,7 @@
  *
  * Slow operations (residency, harvest, the sink) run without the lock, on
  * bitmaps that only this thread uses; the frame table is changed under the
- * lock, a part at a time, so that readers never wait long (lock-hold.h).
+ * lock, a part at a time, so that readers never wait long (engine-lock.h).
  *
  * Locks: callback_lock -> engine lock; each is released before calling a part
  * of the scan that takes its own.

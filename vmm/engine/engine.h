@@ -90,7 +90,7 @@ struct engine_scan_stats {
 	uint64_t period_ns;
 	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
-	/* The costliest hold of the lock (lock-hold.h); frames; maximum. */
+	/* The costliest hold of the lock (engine-lock.h); frames; maximum. */
 	unsigned int max_lock_cost;
 	/* The last error's text, until a scan has none; or "". */
 	char last_error[128];
@@ -222,7 +222,7 @@ struct engine_use {
 };
 
 /* Any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
-void engine_get_uses(struct engine *engine, const uint64_t *gfns, size_t nr,
+void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*

@@ -60,15 +60,15 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 	}
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, MOVE_COST); i++) {
-		uint32_t gfn = e->pass.candidates[i];
+		uint32_t g = e->pass.candidates[i];
 
-		if (bitmap_test(e->scan.pending_young, gfn)) {
-			frame_touch(&e->history.frames, gfn,
-				    bitmap_test(e->scan.pending_observed, gfn));
-			frame_move(&e->history.frames, gfn, FRAME_ACTIVE);
+		if (bitmap_test(e->scan.pending_young, g)) {
+			frame_touch(&e->history.frames, GFN(g),
+				    bitmap_test(e->scan.pending_observed, g));
+			frame_move(&e->history.frames, GFN(g), FRAME_ACTIVE);
 			saved++;
 		} else {
-			e->pass.candidates[kept++] = gfn;
+			e->pass.candidates[kept++] = g;
 		}
 	}
 	e->stats.reclaim.nr_saved_by_last_look += saved;
@@ -78,7 +78,7 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 
 /* A frame that the sink kept; true if that means that it is in use. */
 static bool activate_if_accessed(const struct reclaim_sink *sink,
-				 struct frame_table *t, uint32_t gfn)
+				 struct frame_table *t, gfn_t gfn)
 {
 	if (!sink->ops->rechecks_accessed)
 		return false;
@@ -101,15 +101,15 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, MOVE_COST); i++) {
-		uint32_t gfn = gfns[i];
+		gfn_t gfn = GFN(gfns[i]);
 
-		if (!bitmap_test(e->scan.resident, gfn)) {
+		if (!bitmap_test(e->scan.resident, gfn.v)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
-			class = engine_class_of(e->config.view, GFN(gfn));
+			class = engine_class_of(e->config.view, gfn);
 			e->stats.reclaim.nr_taken[class]++;
 			gone++;
 		} else if (!failed) {
-			bitmap_set(e->pass.refused, gfn);
+			bitmap_set(e->pass.refused, gfn.v);
 			if (activate_if_accessed(e->config.sink, t, gfn))
 				saved++;
 			else

@@ -85,7 +85,7 @@ static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
 {
 	for (; i < next; i++) {
 		bitmap_set(pass->refused, pass->candidates[i]);
-		frame_move(t, pass->candidates[i], FRAME_INACTIVE);
+		frame_move(t, GFN(pass->candidates[i]), FRAME_INACTIVE);
 	}
 }
 

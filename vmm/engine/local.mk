@@ -1,15 +1,15 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/engine/ages.c \
-	vmm/engine/ask.c \
+	vmm/engine/guest-requests.c \
 	vmm/engine/candidates.c \
 	vmm/engine/engine-internal.h vmm/engine/engine.c vmm/engine/engine.h \
-	vmm/engine/engine-ask.c \
+	vmm/engine/engine-api.c \
 	vmm/engine/evict.c \
 	vmm/engine/goal.c \
 	vmm/engine/huge.c \
-	vmm/engine/lock-hold.c vmm/engine/lock-hold.h \
+	vmm/engine/engine-lock.c vmm/engine/engine-lock.h \
 	vmm/engine/nodes.c vmm/engine/nodes.h \
-	vmm/engine/parts.c \
+	vmm/engine/engine-alloc.c \
 	vmm/engine/prefetch.c vmm/engine/prefetch.h \
 	vmm/engine/quiet.c \
 	vmm/engine/reclaim.c vmm/engine/reclaim.h

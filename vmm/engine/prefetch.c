@@ -103,7 +103,7 @@ static void find_heads(struct engine *e, struct prefetch *p)
 				continue;
 			bitmap_clear(p->fetched, g);
 			hits++;
-		} else if (!frame_is_evicted(&e->history.frames, g)) {
+		} else if (!frame_is_evicted(&e->history.frames, GFN(g))) {
 			continue;
 		}
 		lock_hold_charge(e, LOCK_HOLD_WALK);
@@ -151,7 +151,7 @@ static size_t add_evicted_of_region(struct engine *e, const struct head *head,
 			break;
 		if (gfn < e->scan.nr_frames &&
 		    bitmap_test(e->scan.swapped, gfn) &&
-		    frame_is_evicted(&e->history.frames, gfn))
+		    frame_is_evicted(&e->history.frames, GFN(gfn)))
 			e->pass.candidates[nr++] = gfn;
 		from += RMAP_PAGE_SIZE;
 	}
@@ -221,11 +221,12 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, 1); i++) {
-		if (guest_mem_is_evicted(e->config.mem,
-					 GFN(e->pass.candidates[i])))
+		gfn_t gfn = GFN(e->pass.candidates[i]);
+
+		if (guest_mem_is_evicted(e->config.mem, gfn))
 			continue;
-		bitmap_set(p->fetched, e->pass.candidates[i]);
-		frame_set_fetched(&e->history.frames, e->pass.candidates[i]);
+		bitmap_set(p->fetched, gfn.v);
+		frame_set_fetched(&e->history.frames, gfn);
 		came++;
 	}
 	e->stats.prefetch.nr_prefetched += came;

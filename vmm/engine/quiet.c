@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "vmm/engine/engine-internal.h"
-#include "vmm/util/bitmap.h"
 
 #define NR 64
 
@@ -25,22 +24,22 @@ static unsigned int older(unsigned int age)
 	return age < FRAME_AGE_MAX ? age + 1 : age;
 }
 
-static unsigned int observed_age_of(const struct frame_table *t, uint64_t gfn)
+static unsigned int observed_age_of(const struct frame_table *t, gfn_t gfn)
 {
-	unsigned int age = t->age[gfn] + t->age_gap[gfn];
+	unsigned int age = t->age[gfn.v] + t->age_gap[gfn.v];
 
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
 }
 
 static void age_one(struct engine_census *c, struct frame_table *t,
-		    const struct rmap *map, uint64_t gfn, unsigned int min_idle)
+		    const struct rmap *map, gfn_t gfn, unsigned int min_idle)
 {
-	unsigned int age = t->age[gfn] = older(t->age[gfn]);
+	unsigned int age = t->age[gfn.v] = older(t->age[gfn.v]);
 
 	wss_count(&c->wss_counter, gfn, age, observed_age_of(t, gfn));
 	ages_count(c, gfn, 1, age);
 	if (age >= min_idle &&
-	    frame_class_of(rmap_page_flags(map, gfn)) == CLASS_CLEAN_FILE)
+	    frame_class_of(rmap_page_flags(map, gfn.v)) == CLASS_CLEAN_FILE)
 		c->nr_idle_clean++;
 }
 
@@ -50,11 +49,12 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 {
 	struct frame_table *t = &h->frames;
 	unsigned int age = older(t->age[w * NR]);
+	gfn_t first = GFN(w * NR);
 
 	memset(t->age + w * NR, age, NR);
-	wss_count_run(&c->wss_counter, w * NR, NR, age,
-		      observed_age_of(t, w * NR));
-	ages_count(c, w * NR, NR, age);
+	wss_count_run(&c->wss_counter, first, NR, age,
+		      observed_age_of(t, first));
+	ages_count(c, first, NR, age);
 	if (age >= min_idle)
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
@@ -73,9 +73,9 @@ static void count_evicted_run(struct engine_census *c,
 		       t->age[next] == t->age[gfn] &&
 		       t->age_gap[next] == t->age_gap[gfn])
 			next++;
-		wss_count_run(&c->wss_counter, gfn, next - gfn,
-			      frame_age(t, gfn, h->scan_nr),
-			      frame_observed_age(t, gfn, h->scan_nr));
+		wss_count_run(&c->wss_counter, GFN(gfn), next - gfn,
+			      frame_age(t, GFN(gfn), h->scan_nr),
+			      frame_observed_age(t, GFN(gfn), h->scan_nr));
 	}
 }
 
@@ -102,7 +102,8 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 	for (; g < end; g = next) {
 		next = g + 1;
 		if (here >> g % NR & 1) {
-			age_one(c, t, view_map(e->config.view), g, min_idle);
+			age_one(c, t, view_map(e->config.view), GFN(g),
+				min_idle);
 		} else if (evicted >> g % NR & 1) {
 			while (next < end && evicted >> next % NR & 1)
 				next++;

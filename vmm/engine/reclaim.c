@@ -10,9 +10,9 @@
  *   a batch:  candidates.c --> evict.c's last look --> huge.c --> evict.c
  *
  * The order of eviction is in class.h and enum reclaim_stage; what the guest
- * can give by itself, in ask.c; how much to evict, in goal.c.  When nothing is
- * idle for long enough the target is missed; the guest's working set comes
- * first, unless the target is hard.
+ * can give by itself, in guest-requests.c; how much to evict, in goal.c.  When
+ * nothing is idle for long enough the target is missed; the guest's working set
+ * comes first, unless the target is hard.
  *
  * Locks: engine lock, for counters; none is held while a batch is under way.
  */

@@ -235,8 +235,6 @@ static void take_line(struct guest *guest, const char *line, size_t len)
 		guest->runs = true;
 	else if (!strcmp(name, "interval"))
 		take_interval(guest, event);
-	else if (!strcmp(name, "check"))
-		guest->checks = true;
 	else if (!strcmp(name, "summary"))
 		take_summary(guest, event);
 	else if (!strcmp(name, "error"))

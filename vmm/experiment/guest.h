@@ -38,8 +38,7 @@ struct guest {
 	char line[4096];
 	size_t len;
 	unsigned int nr_intervals, max_intervals;
-	bool runs, checks,
-		has_summary;	/* has_summary: the summary was received */
+	bool runs, has_summary;	/* has_summary: the summary was received */
 	int status;		/* of waitpid, when pid is 0 again */
 	char why[160];		/* its first error; "": none */
 	struct result_guest *result;	/* borrowed */

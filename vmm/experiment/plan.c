@@ -46,11 +46,6 @@ static const char *const kind_names[] = {
 	[PLAN_BALLOON] = "balloon", [PLAN_VMM] = "vmm",
 };
 
-const char *plan_policy_kind_name(enum plan_policy_kind kind)
-{
-	return kind_names[kind];
-}
-
 struct policy_text {
 	const char *kind;
 	bool target;

@@ -85,6 +85,4 @@ int plan_load(struct plan *plan, const char *file,
 	      const struct plan_override *override, char *why, size_t len);
 void plan_free(struct plan *plan);
 
-const char *plan_policy_kind_name(enum plan_policy_kind kind);
-
 #endif

@@ -12,7 +12,6 @@
 #include "config.h"
 
 #include "vmm/guest/view-internal.h"
-#include "vmm/util/bitmap.h"
 
 #define PIECE 4096	/* frames */
 
@@ -43,8 +42,8 @@ static bool set_flags(struct view *view, const struct protocol_flags *f,
 		uint32_t before = rmap_page_flags(view->map, gfn);
 
 		if (!rmap_page_set_flags(view->map, gfn, f->flags))
-			record_flags(view->record, gfn, f->flags);
-		view_note_flags(view, gfn, before);
+			record_flags(view->record, GFN(gfn), f->flags);
+		view_note_flags(view, GFN(gfn), before);
 		if (!view_yield_write_lock(view, work))
 			return false;
 	}

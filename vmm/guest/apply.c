@@ -43,10 +43,10 @@ void view_apply_stop(struct view *view)
 	atomic_store(&view->stop, true);
 }
 
-void view_note_flags(struct view *view, uint64_t gfn, uint32_t before)
+void view_note_flags(struct view *view, gfn_t gfn, uint32_t before)
 {
-	if (rmap_page_flags(view->map, gfn) != before)
-		bitmap_set(view->changed, gfn / 64);
+	if (rmap_page_flags(view->map, gfn.v) != before)
+		bitmap_set(view->changed, gfn.v / 64);
 }
 
 static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
@@ -55,7 +55,7 @@ static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
 	uint32_t before = rmap_page_flags(view->map, gfn);
 	int rc = rmap_unmap_page(view->map, vma, addr);
 
-	view_note_flags(view, gfn, before);
+	view_note_flags(view, GFN(gfn), before);
 	return rc;
 }
 
@@ -280,7 +280,7 @@ static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 
 	if (!rmap_map_page(view->map, view->vma, addr, gfn)) {
 		m->nr_mapped += !had;
-		record_map(view->record, m->pid, addr, gfn);
+		record_map(view->record, m->pid, addr, GFN(gfn));
 	} else {
 		view->nr_dropped++;
 		if (had && !rmap_unmap_page(view->map, view->vma, addr)) {
@@ -288,9 +288,9 @@ static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 			record_unmap(view->record, m->pid, addr);
 		}
 	}
-	view_note_flags(view, gfn, before);
+	view_note_flags(view, GFN(gfn), before);
 	if (had)
-		view_note_flags(view, old, before_old);
+		view_note_flags(view, GFN(old), before_old);
 }
 
 static bool map_run(struct view *view, struct view_mm *m,

@@ -33,17 +33,17 @@ static bool is_in(const struct harvest *h, uint64_t gfn)
 }
 
 /* A leaf of a live page table.  A huge one covers all of its frames. */
-static void leaf(void *arg, uint64_t gfn, uint64_t nr, bool accessed)
+static void leaf(void *arg, gfn_t gfn, uint64_t nr, bool accessed)
 {
 	struct harvest *h = arg;
 	uint64_t start = h->range.start.v, end = start + h->range.nr;
 
-	if (gfn >= end || gfn + nr <= start)
+	if (gfn.v >= end || gfn.v + nr <= start)
 		return;
-	if (gfn > start)
-		start = gfn;
-	if (gfn + nr < end)
-		end = gfn + nr;
+	if (gfn.v > start)
+		start = gfn.v;
+	if (gfn.v + nr < end)
+		end = gfn.v + nr;
 	bitmap_set_range(h->examined, start, end);
 	if (accessed)
 		bitmap_set_range(h->young, start, end);

@@ -211,7 +211,7 @@ struct table_walk {
 	uint64_t *budget;
 	int64_t left;		/* entries left in this part */
 	uint64_t from;		/* where this part begins, or the next one */
-	void (*fn)(void *arg, uint64_t gfn, uint64_t nr, bool accessed);
+	void (*fn)(void *arg, gfn_t gfn, uint64_t nr, bool accessed);
 	void *arg;
 };
 
@@ -238,7 +238,7 @@ static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
 		return false;
 	if (v & PTE_ACCESSED)
 		clear_accessed(t->walk, entry, v, table_gfn);
-	t->fn(t->arg, gfn, nr, v & PTE_ACCESSED);
+	t->fn(t->arg, GFN(gfn), nr, v & PTE_ACCESSED);
 	return true;
 }
 
@@ -295,7 +295,7 @@ static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
 
 int guest_walk_harvest(const struct guest_walk *w, const struct rmap_mm *mm,
 		       uint64_t *from, uint64_t *budget,
-		       void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+		       void (*fn)(void *arg, gfn_t gfn, uint64_t nr,
 				  bool accessed), void *arg)
 {
 	struct table_walk t = { w, budget, GUEST_WALK_PIECE, *from, fn, arg };

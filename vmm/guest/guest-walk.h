@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "rmap/rmap.h"
+#include "vmm/mem/addr.h"
 
 struct guest_mem;
 
@@ -71,7 +72,7 @@ extern const struct rmap_pte_ops guest_walk_ops;
  */
 int guest_walk_harvest(const struct guest_walk *walk, const struct rmap_mm *mm,
 		       uint64_t *from, uint64_t *budget,
-		       void (*fn)(void *arg, uint64_t gfn, uint64_t nr,
+		       void (*fn)(void *arg, gfn_t gfn, uint64_t nr,
 				  bool accessed), void *arg);
 
 /* An entry for people to inspect, also one that maps nothing. */

@@ -197,10 +197,10 @@ void record_munmap(struct record *rec, uint32_t pid, uint64_t start)
 	put(rec, "munmap %" PRIu32 " %#" PRIx64 "\n", pid, start);
 }
 
-void record_map(struct record *rec, uint32_t pid, uint64_t addr, uint64_t gfn)
+void record_map(struct record *rec, uint32_t pid, uint64_t addr, gfn_t gfn)
 {
 	const struct run page = { .kind = RUN_MAP, .pid = pid, .addr = addr,
-				  .gfn = gfn };
+				  .gfn = gfn.v };
 
 	if (rec)
 		add_page(rec, &page);
@@ -214,9 +214,9 @@ void record_unmap(struct record *rec, uint32_t pid, uint64_t addr)
 		add_page(rec, &page);
 }
 
-void record_flags(struct record *rec, uint64_t gfn, uint32_t flags)
+void record_flags(struct record *rec, gfn_t gfn, uint32_t flags)
 {
-	const struct run page = { .kind = RUN_FLAGS, .gfn = gfn,
+	const struct run page = { .kind = RUN_FLAGS, .gfn = gfn.v,
 				  .flags = flags };
 
 	if (rec)

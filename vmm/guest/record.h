@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "rmap/rmap.h"
+#include "vmm/mem/addr.h"
 
 #define RECORD_MAX_BYTES (UINT64_C(1) << 30)
 
@@ -39,9 +40,9 @@ void record_mmap(struct record *rec, uint32_t pid,
 /* The region that begins at start, with its pages. */
 void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
 /* Neighbouring pages are joined: a run of pages is one line. */
-void record_map(struct record *rec, uint32_t pid, uint64_t addr, uint64_t gfn);
+void record_map(struct record *rec, uint32_t pid, uint64_t addr, gfn_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
-void record_flags(struct record *rec, uint64_t gfn, uint32_t flags);
+void record_flags(struct record *rec, gfn_t gfn, uint32_t flags);
 /* A reading of the flags of all frames begins, or ends. */
 void record_flags_scan(struct record *rec, bool begins);
 

@@ -80,7 +80,7 @@ void view_apply(struct view *view, const struct protocol_message *msg);
  */
 bool view_yield_write_lock(struct view *view, uint64_t *nr_pages);
 /* The frame's class may have changed: readers must count it again. */
-void view_note_flags(struct view *view, uint64_t gfn, uint32_t before);
+void view_note_flags(struct view *view, gfn_t gfn, uint32_t before);
 
 /* apply-flags.c; under the write lock. */
 void view_apply_flags(struct view *view, const struct protocol_message *msg);

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include "vmm/kvm/acpi-internal.h"
-#include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/numa.h"
 

@@ -25,7 +25,6 @@
 #define LAYOUT_ACPI	     0xe0000
 #define LAYOUT_ACPI_END	     0x100000
 #define LAYOUT_HIGH_RAM	     0x100000
-#define LAYOUT_HOLE	     0xc0000000
 #define LAYOUT_VIRTIO	     0xd0000000
 #define LAYOUT_IOAPIC	     0xfec00000
 #define LAYOUT_LAPIC	     0xfee00000

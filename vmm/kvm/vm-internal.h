@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VM_MAX_CPUS    64
 #define VM_MAX_WINDOWS 14
 
 struct vcpu;

@@ -19,7 +19,6 @@
 #include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/numa.h"
-#include "vmm/util/log.h"
 #include "vmm/util/thread.h"
 
 struct vm {

@@ -25,10 +25,12 @@ struct event_base;
 struct guest_numa;
 struct vm;
 
+#define VM_MAX_CPUS 64
+
 struct vm_config {
 	const char *name;	/* for messages; copied */
 	uint64_t mem_bytes;
-	unsigned int nr_cpus;
+	unsigned int nr_cpus;	/* 1 to VM_MAX_CPUS; KVM may support fewer */
 	enum guest_mem_backing backing;
 	const struct guest_numa *numa;	/* checked; copied; NULL: no nodes */
 };

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "vmm/mem/faults-internal.h"
+#include "vmm/util/min-max.h"
 
 #define BUSY_TRIES 16
 
@@ -77,11 +78,9 @@ static int watch_block(struct guest_faults *f, uint64_t first, uint64_t end)
 
 	for (unsigned int i = 0; !rc && i < f->mem->nr_slots; i++) {
 		const struct guest_memslot *s = &f->mem->slots[i];
-		uint64_t from = first > s->base.v ? first : s->base.v;
-		uint64_t to = s->base.v + s->nr_pages;
+		uint64_t from = max_u64(first, s->base.v);
+		uint64_t to = min_u64(end, s->base.v + s->nr_pages);
 
-		if (to > end)
-			to = end;
 		if (from < to)
 			rc = watch(f, (struct gfn_range){ GFN(from),
 							  to - from });

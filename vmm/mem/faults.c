@@ -30,11 +30,6 @@ bool guest_mem_has_faults(const struct guest_mem *mem)
 	return mem->has_faults;
 }
 
-unsigned int guest_faults_nr_shards(const struct guest_faults *f)
-{
-	return f->nr;
-}
-
 unsigned int guest_faults_shard(const struct guest_faults *f, gfn_t gfn)
 {
 	return gfn.v / FAULTS_SHARD_PAGES % f->nr;

@@ -57,7 +57,6 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
  */
 void guest_faults_free(struct guest_faults *faults);
 
-unsigned int guest_faults_nr_shards(const struct guest_faults *faults);
 unsigned int guest_faults_shard(const struct guest_faults *faults, gfn_t gfn);
 /* The first frame after gfn that belongs to another shard. */
 gfn_t guest_faults_shard_end(gfn_t gfn);

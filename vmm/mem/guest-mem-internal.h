@@ -41,7 +41,7 @@ struct guest_mem {
 	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
-	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-hold.c */
+	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-pin.c */
 	/* See residency-update.c; owned; the first is atomic. */
 	uint64_t *stale, *scratch, *mapped;
 	bool scan_all;

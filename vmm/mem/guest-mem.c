@@ -239,19 +239,6 @@ void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
 /*
  * Slots are never adjacent in this layout, so a range in RAM is in one of them.
  */
-int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
-		   size_t len)
-{
-	const void *p = guest_mem_ptr(mem, gpa, len);
-
-	if (!len)
-		return 0;
-	if (!p)
-		return -EFAULT;
-	memcpy(buf, p, len);
-	return 0;
-}
-
 int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
 		    size_t len)
 {

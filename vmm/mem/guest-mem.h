@@ -99,9 +99,9 @@ bool guest_mem_is_hugetlb(const struct guest_mem *mem);
  * [gpa, gpa + len) that are not guest RAM are left out.
  *
  * A guest may name the same page in all its buffers; even then all our devices
- * together hold a page at most GUEST_MEM_MAX_HOLDS times at once.
+ * together hold a page at most GUEST_MEM_MAX_PINS times at once.
  */
-#define GUEST_MEM_MAX_HOLDS 32768
+#define GUEST_MEM_MAX_PINS 32768
 void guest_mem_pin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 void guest_mem_unpin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn);
@@ -132,9 +132,7 @@ void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
  */
 void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len);
 
-/* Copies; may cross adjacent slots.  0 or -EFAULT (nothing copied). */
-int guest_mem_read(const struct guest_mem *mem, gpa_t gpa, void *buf,
-		   size_t len);
+/* Copies into guest RAM.  0 or -EFAULT (nothing copied). */
 int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
 		    size_t len);
 

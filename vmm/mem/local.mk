@@ -4,7 +4,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/faults-internal.h vmm/mem/faults.c vmm/mem/faults.h \
 	vmm/mem/faults-pages.c \
 	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
-	vmm/mem/guest-mem-hold.c \
+	vmm/mem/guest-mem-pin.c \
 	vmm/mem/hugetlb.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
 	vmm/mem/pagemap-scan.h \

@@ -69,24 +69,24 @@ void frame_table_destroy(struct frame_table *t)
 	memset(t, 0, sizeof(*t));
 }
 
-enum frame_list frame_list_of(const struct frame_table *t, uint64_t gfn)
+enum frame_list frame_list_of(const struct frame_table *t, gfn_t gfn)
 {
-	return t->state[gfn] & STATE_LIST;
+	return t->state[gfn.v] & STATE_LIST;
 }
 
-bool frame_is_evicted(const struct frame_table *t, uint64_t gfn)
+bool frame_is_evicted(const struct frame_table *t, gfn_t gfn)
 {
-	return t->state[gfn] & STATE_EVICTED;
+	return t->state[gfn.v] & STATE_EVICTED;
 }
 
-static void unlink_frame(struct frame_table *t, uint64_t gfn)
+static void unlink_frame(struct frame_table *t, gfn_t gfn)
 {
 	enum frame_list l = frame_list_of(t, gfn);
-	uint32_t next = t->next[gfn], prev = t->prev[gfn];
+	uint32_t next = t->next[gfn.v], prev = t->prev[gfn.v];
 
 	if (l == FRAME_NONE)
 		return;
-	if (t->cursor == gfn)
+	if (t->cursor == gfn.v)
 		t->cursor = prev;
 	if (prev == FRAME_NIL)
 		t->head[l] = next;
@@ -97,12 +97,12 @@ static void unlink_frame(struct frame_table *t, uint64_t gfn)
 	else
 		t->prev[next] = prev;
 	t->count[l]--;
-	t->state[gfn] &= ~STATE_LIST;
+	t->state[gfn.v] &= ~STATE_LIST;
 	if (l != FRAME_INACTIVE)
-		bitmap_clear(t->busy, gfn);
+		bitmap_clear(t->busy, gfn.v);
 }
 
-void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to)
+void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to)
 {
 	uint32_t head;
 
@@ -110,17 +110,17 @@ void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to)
 	if (to == FRAME_NONE)
 		return;
 	head = t->head[to];
-	t->next[gfn] = head;
-	t->prev[gfn] = FRAME_NIL;
+	t->next[gfn.v] = head;
+	t->prev[gfn.v] = FRAME_NIL;
 	if (head == FRAME_NIL)
-		t->tail[to] = gfn;
+		t->tail[to] = gfn.v;
 	else
-		t->prev[head] = gfn;
-	t->head[to] = gfn;
+		t->prev[head] = gfn.v;
+	t->head[to] = gfn.v;
 	t->count[to]++;
-	t->state[gfn] |= to;
+	t->state[gfn.v] |= to;
 	if (to != FRAME_INACTIVE)
-		bitmap_set(t->busy, gfn);
+		bitmap_set(t->busy, gfn.v);
 }
 
 bool frames_are_quiet(const struct frame_table *t, uint64_t w)
@@ -137,17 +137,18 @@ bool frames_are_quiet(const struct frame_table *t, uint64_t w)
 	return !(all & any);
 }
 
-static unsigned int level_of(const struct frame_table *t, uint64_t gfn)
+static unsigned int level_of(const struct frame_table *t, gfn_t gfn)
 {
-	return (t->state[gfn] & STATE_LEVEL) >> LEVEL_SHIFT;
+	return (t->state[gfn.v] & STATE_LEVEL) >> LEVEL_SHIFT;
 }
 
-static void set_level(struct frame_table *t, uint64_t gfn, unsigned int level)
+static void set_level(struct frame_table *t, gfn_t gfn, unsigned int level)
 {
-	t->state[gfn] = (t->state[gfn] & ~STATE_LEVEL) | level << LEVEL_SHIFT;
+	t->state[gfn.v] = (t->state[gfn.v] & ~STATE_LEVEL) |
+			  level << LEVEL_SHIFT;
 }
 
-unsigned int frame_min_idle(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_min_idle(const struct frame_table *t, gfn_t gfn,
 			    unsigned int min_idle)
 {
 	unsigned int n = min_idle << level_of(t, gfn);
@@ -161,18 +162,18 @@ static void count(uint8_t *n)
 		++*n;
 }
 
-void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan)
+void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan)
 {
 	unlink_frame(t, gfn);
-	t->state[gfn] = (t->state[gfn] & ~STATE_REFERENCED) | STATE_EVICTED;
-	t->next[gfn] = scan;
-	t->prev[gfn] = rmap_workingset_evict(&t->ws, level_of(t, gfn));
-	count(&t->nr_evictions[gfn]);
+	t->state[gfn.v] = (t->state[gfn.v] & ~STATE_REFERENCED) | STATE_EVICTED;
+	t->next[gfn.v] = scan;
+	t->prev[gfn.v] = rmap_workingset_evict(&t->ws, level_of(t, gfn));
+	count(&t->nr_evictions[gfn.v]);
 }
 
-void frame_set_fetched(struct frame_table *t, uint64_t gfn)
+void frame_set_fetched(struct frame_table *t, gfn_t gfn)
 {
-	t->state[gfn] &= ~STATE_EVICTED;
+	t->state[gfn.v] &= ~STATE_EVICTED;
 }
 
 static unsigned int saturate(uint64_t age)
@@ -181,53 +182,53 @@ static unsigned int saturate(uint64_t age)
 }
 
 /* For a frame on no list `next` is the scan that evicted it. */
-unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 		       uint32_t scan)
 {
-	uint64_t age = t->age[gfn];
+	uint64_t age = t->age[gfn.v];
 
 	if (frame_list_of(t, gfn) == FRAME_NONE)
-		age += scan - t->next[gfn];
+		age += scan - t->next[gfn.v];
 	return saturate(age);
 }
 
-unsigned int frame_observed_age(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan)
 {
-	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn]);
+	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
 /* observed_age: it keeps this one if the access is only assumed. */
-static void touch(struct frame_table *t, uint64_t gfn, bool observed,
+static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 		  unsigned int observed_age)
 {
 	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
-	t->age[gfn] = 0;
+	t->age[gfn.v] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
-	if (t->age_gap[gfn] != age_gap)
-		t->age_gap[gfn] = age_gap;
+	if (t->age_gap[gfn.v] != age_gap)
+		t->age_gap[gfn.v] = age_gap;
 }
 
-void frame_touch(struct frame_table *t, uint64_t gfn, bool observed)
+void frame_touch(struct frame_table *t, gfn_t gfn, bool observed)
 {
-	touch(t, gfn, observed, t->age[gfn] + t->age_gap[gfn]);
+	touch(t, gfn, observed, t->age[gfn.v] + t->age_gap[gfn.v]);
 }
 
-static enum frame_event refault(struct frame_table *t, uint64_t gfn,
+static enum frame_event refault(struct frame_table *t, gfn_t gfn,
 				const struct frame_observation *seen,
 				uint32_t scan, unsigned int min_idle)
 {
 	unsigned int level = level_of(t, gfn);
-	uint32_t distance = scan - t->next[gfn];
+	uint32_t distance = scan - t->next[gfn.v];
 	bool early = distance <= EARLY_FACTOR * (min_idle << level);
 	struct rmap_refault r = { 0 };
 
-	rmap_workingset_refault(&t->ws, t->prev[gfn], t->count[FRAME_ACTIVE],
+	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
-	count(&t->nr_refaults[gfn]);
+	count(&t->nr_refaults[gfn.v]);
 	touch(t, gfn, seen->observed, frame_observed_age(t, gfn, scan));
-	t->state[gfn] &= ~STATE_EVICTED;
+	t->state[gfn.v] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;
 	else if (!early)
@@ -238,7 +239,7 @@ static enum frame_event refault(struct frame_table *t, uint64_t gfn,
 	return FRAME_REFAULT;
 }
 
-static enum frame_event arrive(struct frame_table *t, uint64_t gfn,
+static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 			       const struct frame_observation *seen,
 			       uint32_t scan, unsigned int min_idle)
 {
@@ -246,12 +247,12 @@ static enum frame_event arrive(struct frame_table *t, uint64_t gfn,
 		return refault(t, gfn, seen, scan, min_idle);
 	/* It may have existed before, but nobody kept its age. */
 	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
-	t->state[gfn] &= ~STATE_REFERENCED;
+	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
 }
 
-static enum frame_event leave(struct frame_table *t, uint64_t gfn,
+static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 			      const struct frame_observation *seen,
 			      uint32_t scan)
 {
@@ -260,32 +261,32 @@ static enum frame_event leave(struct frame_table *t, uint64_t gfn,
 
 	/* Neither resident nor in swap: discarded, so its history is void. */
 	if (!seen->swapped)
-		t->state[gfn] &= STATE_LIST;
+		t->state[gfn.v] &= STATE_LIST;
 	unlink_frame(t, gfn);
 	/* The host took it, in this scan or the last: assume the latter. */
 	if (event == FRAME_GONE)
-		t->next[gfn] = scan - 1;
+		t->next[gfn.v] = scan - 1;
 	return event;
 }
 
-static void use(struct frame_table *t, uint64_t gfn,
+static void use(struct frame_table *t, gfn_t gfn,
 		const struct frame_observation *seen)
 {
-	touch(t, gfn, seen->observed, t->age[gfn] + 1 + t->age_gap[gfn]);
+	touch(t, gfn, seen->observed, t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
 	if (seen->nr_referenced > 1 || seen->exec ||
-	    (t->state[gfn] & STATE_REFERENCED)) {
-		t->state[gfn] &= ~STATE_REFERENCED;
+	    (t->state[gfn.v] & STATE_REFERENCED)) {
+		t->state[gfn.v] &= ~STATE_REFERENCED;
 		rmap_workingset_activate(&t->ws);
 		frame_move(t, gfn, FRAME_ACTIVE);
 	} else {
-		t->state[gfn] |= STATE_REFERENCED;
+		t->state[gfn.v] |= STATE_REFERENCED;
 		frame_move(t, gfn, FRAME_INACTIVE);
 	}
 }
 
-enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
+enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       const struct frame_observation *seen,
 			       uint32_t scan, unsigned int min_idle)
 {
@@ -297,10 +298,10 @@ enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 		use(t, gfn, seen);
 		return FRAME_SAME;
 	}
-	if (t->age[gfn] < FRAME_AGE_MAX)
-		t->age[gfn]++;
-	t->state[gfn] &= ~STATE_REFERENCED;
-	if (frame_list_of(t, gfn) == FRAME_ACTIVE && t->age[gfn] >= min_idle)
+	if (t->age[gfn.v] < FRAME_AGE_MAX)
+		t->age[gfn.v]++;
+	t->state[gfn.v] &= ~STATE_REFERENCED;
+	if (frame_list_of(t, gfn) == FRAME_ACTIVE && t->age[gfn.v] >= min_idle)
 		frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_SAME;
 }

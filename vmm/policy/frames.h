@@ -35,6 +35,7 @@
 #include <stdint.h>
 
 #include "rmap/workingset.h"
+#include "vmm/mem/addr.h"
 
 enum frame_list {
 	FRAME_NONE,
@@ -73,9 +74,9 @@ struct frame_table {
 int frame_table_init(struct frame_table *t, uint64_t nr_frames);
 void frame_table_destroy(struct frame_table *t);
 
-enum frame_list frame_list_of(const struct frame_table *t, uint64_t gfn);
+enum frame_list frame_list_of(const struct frame_table *t, gfn_t gfn);
 /* Moves it to the head of a list; FRAME_NONE takes it off its list. */
-void frame_move(struct frame_table *t, uint64_t gfn, enum frame_list to);
+void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to);
 
 /* What one scan observed of a frame. */
 struct frame_observation {
@@ -93,7 +94,7 @@ struct frame_observation {
 enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 
 /* Ages the frame and moves it between lists. */
-enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
+enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       const struct frame_observation *seen,
 			       uint32_t scan, unsigned int min_idle);
 
@@ -105,25 +106,25 @@ enum frame_event frame_observe(struct frame_table *t, uint64_t gfn,
 bool frames_are_quiet(const struct frame_table *t, uint64_t w);
 
 /* Found used after the last scan aged it, and before the next. */
-void frame_touch(struct frame_table *t, uint64_t gfn, bool observed);
+void frame_touch(struct frame_table *t, gfn_t gfn, bool observed);
 
 /*
  * Scans since it was last assumed used, and since it was last seen used, up to
  * FRAME_AGE_MAX.  Frames in swap age, too; scan: the last one.
  */
-unsigned int frame_age(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 		       uint32_t scan);
-unsigned int frame_observed_age(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan);
 
 /* It has been evicted in this scan. */
-void frame_set_evicted(struct frame_table *t, uint64_t gfn, uint32_t scan);
+void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);
 /* It is being prefetched: its return will be no refault. */
-void frame_set_fetched(struct frame_table *t, uint64_t gfn);
-bool frame_is_evicted(const struct frame_table *t, uint64_t gfn);
+void frame_set_fetched(struct frame_table *t, gfn_t gfn);
+bool frame_is_evicted(const struct frame_table *t, gfn_t gfn);
 
 /* Scans for which this frame must be idle, with its protection. */
-unsigned int frame_min_idle(const struct frame_table *t, uint64_t gfn,
+unsigned int frame_min_idle(const struct frame_table *t, gfn_t gfn,
 			    unsigned int min_idle);
 
 #endif

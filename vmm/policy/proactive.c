@@ -22,16 +22,6 @@ uint64_t proactive_refaults(const struct proactive *p)
 	return sum;
 }
 
-uint64_t proactive_promotions(const struct proactive *p, unsigned int age)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < PROACTIVE_WINDOWS; i++)
-		for (unsigned int a = age; a < PROACTIVE_AGES; a++)
-			sum += p->touched[i][a];
-	return sum;
-}
-
 /* The lowest threshold that would have stayed within a minute's budget. */
 static unsigned int find_best(const struct proactive *p, double budget,
 			      unsigned int min_idle)

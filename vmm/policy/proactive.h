@@ -52,7 +52,5 @@ void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
 unsigned int proactive_threshold(const struct proactive *p);
 /* Refaults of the last minute. */
 uint64_t proactive_refaults(const struct proactive *p);
-/* Refaults that this threshold would have caused. */
-uint64_t proactive_promotions(const struct proactive *p, unsigned int age);
 
 #endif

@@ -20,42 +20,43 @@ void select_sort(uint32_t *gfns, size_t nr)
 }
 
 size_t select_idle(struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		   unsigned int nr_look, uint32_t *gfns, size_t max)
 {
 	uint32_t g = t->cursor;
 	size_t nr = 0;
 
 	for (; g != FRAME_NIL && nr < max && nr_look; g = t->prev[g], nr_look--)
-		if (t->age[g] >= frame_min_idle(t, g, min_idle) &&
-		    (!accept || accept(g, arg)))
+		if (t->age[g] >= frame_min_idle(t, GFN(g), min_idle) &&
+		    (!accept || accept(GFN(g), arg)))
 			gfns[nr++] = g;
 	t->cursor = g;
 	return nr;
 }
 
-static bool is_idle(const struct frame_table *t, uint64_t gfn,
+static bool is_idle(const struct frame_table *t, gfn_t gfn,
 		    unsigned int min_idle)
 {
 	return frame_list_of(t, gfn) == FRAME_INACTIVE &&
-	       t->age[gfn] >= frame_min_idle(t, gfn, min_idle);
+	       t->age[gfn.v] >= frame_min_idle(t, gfn, min_idle);
 }
 
 /* The idle frames of a huge page into out[]; returns how many. */
 static size_t idle_of(const struct frame_table *t, unsigned int min_idle,
-		      bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		      bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		      uint64_t start, uint32_t *out)
 {
 	size_t nr = 0;
 
 	for (uint64_t g = start; g < start + SELECT_HUGE_PAGES && g < t->nr; g++)
-		if (is_idle(t, g, min_idle) && (!accept || accept(g, arg)))
+		if (is_idle(t, GFN(g), min_idle) &&
+		    (!accept || accept(GFN(g), arg)))
 			out[nr++] = g;
 	return nr;
 }
 
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
-		    bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		    const uint64_t *huge, const uint32_t *gfns, size_t nr,
 		    uint32_t *out, size_t max)
 {

@@ -16,7 +16,7 @@
  * changed; the cursor is, to FRAME_NIL at the end of it.
  */
 size_t select_idle(struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		   unsigned int nr_look, uint32_t *gfns, size_t max);
 
 /* By frame number. */
@@ -30,7 +30,7 @@ void select_sort(uint32_t *gfns, size_t nr);
  * enough.
  */
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
-		    bool (*accept)(uint64_t gfn, void *arg), void *arg,
+		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		    const uint64_t *huge, const uint32_t *gfns, size_t nr,
 		    uint32_t *out, size_t max);
 

@@ -74,7 +74,7 @@ static void end_block(struct wss_counter *c)
 	c->nr_alike = 0;
 }
 
-void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
+void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	       unsigned int observed_age)
 {
 	uint64_t block;
@@ -85,7 +85,7 @@ void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 		c->pages->by_least[observed_age]++;
 		return;
 	}
-	block = gfn / c->granule;
+	block = gfn.v / c->granule;
 	if (block != c->block) {
 		end_block(c);
 		c->block = block;
@@ -101,12 +101,12 @@ void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
 	}
 }
 
-void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
+void wss_count_run(struct wss_counter *c, gfn_t gfn, uint64_t nr,
 		   unsigned int age, unsigned int observed_age)
 {
 	if (c->granule > 1) {
 		for (uint64_t i = 0; i < nr; i++)
-			wss_count(c, gfn + i, age, observed_age);
+			wss_count(c, GFN(gfn.v + i), age, observed_age);
 		return;
 	}
 	c->pages->by_age[age] += nr;

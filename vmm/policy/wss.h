@@ -26,6 +26,8 @@
 
 #include <stdint.h>
 
+#include "vmm/mem/addr.h"
+
 #define WSS_AGES 256	/* the last stands for that many scans, or more */
 
 #define WSS_DEFAULT_WINDOW_NS UINT64_C(60000000000)
@@ -76,10 +78,10 @@ struct wss_counter {
  */
 void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
 		     uint64_t granule, uint64_t *alike);
-void wss_count(struct wss_counter *c, uint64_t gfn, unsigned int age,
+void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	       unsigned int observed_age);
 /* nr neighbouring frames, counted at once where the result is the same. */
-void wss_count_run(struct wss_counter *c, uint64_t gfn, uint64_t nr,
+void wss_count_run(struct wss_counter *c, gfn_t gfn, uint64_t nr,
 		   unsigned int age, unsigned int observed_age);
 void wss_count_end(struct wss_counter *c);
 

@@ -286,11 +286,6 @@ void qmp_close(struct qmp *q)
 	free(q);
 }
 
-int qmp_fd(const struct qmp *q)
-{
-	return q->fd;
-}
-
 pid_t qmp_pid(const struct qmp *q)
 {
 	return q->pid;

@@ -24,8 +24,6 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	     size_t len);
 void qmp_close(struct qmp *qmp);
 
-/* For poll(): readable on an event or hangup. */
-int qmp_fd(const struct qmp *qmp);
 /* The process at the other end. */
 pid_t qmp_pid(const struct qmp *qmp);
 

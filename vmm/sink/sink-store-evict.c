@@ -39,7 +39,7 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 		const void *p = guest_mem_ptr(s->mem, gfn_to_gpa(GFN(g)),
 					      VMM_PAGE_SIZE);
 
-		if (sink_store_peek(s, g) != PAGE_EVICTING)
+		if (sink_store_peek(s, GFN(g)) != PAGE_EVICTING)
 			continue;
 		/*
 		 * Copy the page, so that a write meanwhile does not change it.

@@ -77,9 +77,9 @@ static inline struct sink_shard *sink_store_shard(struct sink_store *s,
 
 /* Reads the state without the lock: it may be outdated. */
 static inline enum page_state sink_store_peek(const struct sink_store *s,
-					      uint64_t gfn)
+					      gfn_t gfn)
 {
-	return __atomic_load_n(&s->states[gfn], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&s->states[gfn.v], __ATOMIC_ACQUIRE);
 }
 
 static inline void sink_store_count(uint64_t *counter, uint64_t n)

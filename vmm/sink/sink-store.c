@@ -214,7 +214,7 @@ static int prefetch_page(struct sink_store *s, gfn_t gfn)
 	struct load_times times;
 	int rc = 0;
 
-	if (sink_store_peek(s, gfn.v) != PAGE_STORED)
+	if (sink_store_peek(s, gfn) != PAGE_STORED)
 		return 0;
 	pthread_mutex_lock(lock);
 	if (s->states[gfn.v] == PAGE_STORED) {

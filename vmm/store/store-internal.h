@@ -53,9 +53,6 @@ void room_free(struct room *room);
  */
 void store_release(struct store *store, uint64_t handle);
 
-/* Under the lock.  The entry is TIER_NONE afterwards. */
-void store_forget(struct store *store, uint64_t key);
-
 /* Not -ENOSPC, which a device can also return for a write. */
 #define STORE_FULL 1
 

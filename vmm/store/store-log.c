@@ -418,6 +418,5 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 void log_get_stats(const struct log *log, struct log_stats *stats)
 {
 	*stats = log->stats;
-	stats->bytes = log->nr * LOG_SEGMENT_BYTES;
 	stats->used_bytes = (log->nr - log->nr_free) * LOG_SEGMENT_BYTES;
 }

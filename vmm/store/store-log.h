@@ -108,7 +108,7 @@ bool log_next(const void *segment, uint64_t at, size_t *pos,
 	      struct log_record *r, const void **data);
 
 struct log_stats {
-	uint64_t bytes, used_bytes;	/* of segments */
+	uint64_t used_bytes;		/* of segments */
 	uint64_t live_bytes;
 	uint64_t lost_bytes;		/* of segments that must not be used */
 };

@@ -92,7 +92,8 @@ void store_release(struct store *s, uint64_t handle)
 		slab_compact(s->slab, MOVES_A_LOOK, object_moved, s);
 }
 
-void store_forget(struct store *s, uint64_t key)
+/* Under the lock.  The entry is TIER_NONE afterwards. */
+static void forget(struct store *s, uint64_t key)
 {
 	struct store_entry *e = &s->entries[key];
 
@@ -157,7 +158,7 @@ static int put_code(struct store *s, uint64_t key, const struct page_code *code,
 {
 	struct store_entry *e = &s->entries[key];
 
-	store_forget(s, key);
+	forget(s, key);
 	if (code->kind != PAGE_SAME)
 		return put_in_memory(s, key, code, sum);
 	e->where = code->word;
@@ -232,11 +233,9 @@ static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		rc = -ENOENT;
 		break;
 	case TIER_SAME:
-		s->stats.nr_gets_mem++;
 		break;
 	case TIER_MEM:
 		memcpy(data, slab_data(s->slab, e->where), e->len);
-		s->stats.nr_gets_mem++;
 		break;
 	case TIER_FAR:
 		log_pin(s->log, e->where);
@@ -298,7 +297,7 @@ static bool mark_damaged(struct store *s, uint64_t key,
 	is_same = now->tier == e->tier && now->where == e->where &&
 		  now->seq == e->seq;
 	if (is_same && e->tier != TIER_DAMAGED) {
-		store_forget(s, key);
+		forget(s, key);
 		now->tier = TIER_DAMAGED;
 		s->stats.nr_pages++;
 		health_damaged(s->health, key);
@@ -338,7 +337,7 @@ void store_drop(struct store *s, uint64_t key)
 {
 	fair_lock(&s->lock);
 	if (key < s->nr_keys)
-		store_forget(s, key);
+		forget(s, key);
 	fair_unlock(&s->lock);
 }
 
@@ -385,7 +384,6 @@ void store_get_stats(struct store *s, struct store_stats *stats)
 	stats->mem_block_bytes = slab.block_bytes;
 	stats->far_live_bytes = log.live_bytes;
 	stats->far_used_bytes = log.used_bytes;
-	stats->far_bytes = log.bytes;
 	stats->far_lost_bytes = log.lost_bytes;
 	get_health(s, stats);
 }

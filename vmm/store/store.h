@@ -64,8 +64,8 @@ struct store_stats {
 	uint64_t nr_pages;		/* in the store now */
 	uint64_t nr_same;		/* of these: no bytes needed */
 	uint64_t nr_mem, mem_used_bytes, mem_block_bytes;
-	uint64_t nr_far, far_live_bytes, far_used_bytes, far_bytes;
-	uint64_t nr_puts, nr_gets_mem, nr_gets_far;
+	uint64_t nr_far, far_live_bytes, far_used_bytes;
+	uint64_t nr_puts, nr_gets_far;
 	uint64_t nr_demoted;		/* from memory to the device */
 	uint64_t nr_cleaned;		/* moved on the device by cleaning */
 	uint64_t nr_full;	/* puts refused: no room in any tier */

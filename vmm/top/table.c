@@ -33,11 +33,6 @@ static const struct column {
 	[TOP_STATE] = { "STATE", 'U', 10, 4 },
 };
 
-char top_column_key(enum top_column c)
-{
-	return columns[c].key;
-}
-
 const char *top_column_title(enum top_column c)
 {
 	return columns[c].title;

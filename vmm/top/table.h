@@ -12,8 +12,6 @@
 
 #define TOP_LINE 1024	/* bytes of a line */
 
-/* The upper-case letter, and the title, of a column. */
-char top_column_key(enum top_column column);
 const char *top_column_title(enum top_column column);
 /* By letter or title, ignoring case; -1: no such column. */
 int top_column_find(const char *text);

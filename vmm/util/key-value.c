@@ -26,7 +26,8 @@ static uint64_t max_of(const struct key *k)
 static bool is_number(const struct key *k)
 {
 	return k->type == KEY_NUMBER || k->type == KEY_SIZE ||
-	       k->type == KEY_DURATION || k->type == KEY_PERCENT;
+	       k->type == KEY_DURATION || k->type == KEY_SECONDS ||
+	       k->type == KEY_PERCENT;
 }
 
 static bool is_flag(const struct key *k)
@@ -67,6 +68,8 @@ static const char *limit_text(const struct key *k, uint64_t v, char *buf,
 			snprintf(buf, len, "%" PRIu64 "ms", v);
 		else
 			snprintf(buf, len, "%" PRIu64 "s", v / 1000);
+	} else if (k->type == KEY_SECONDS) {
+		snprintf(buf, len, "%g", v / 1000.0);
 	} else if (k->type == KEY_PERCENT) {
 		snprintf(buf, len, "%g%%", (double)v / (k->scale ?: 1));
 	} else {
@@ -97,6 +100,7 @@ static void describe(const struct key *k, char *buf, size_t len)
 	static const char *const what[] = {
 		[KEY_NUMBER] = "a number", [KEY_SIZE] = "a size like 512M",
 		[KEY_DURATION] = "a duration like 500ms or 2s",
+		[KEY_SECONDS] = "a number of seconds like 0.5 or 2",
 		[KEY_PERCENT] = "a percentage", [KEY_FLAG] = "on or off",
 		[KEY_TEXT] = "a text of one character or more",
 	};
@@ -128,7 +132,8 @@ static void unknown(const struct key *keys, bool json, const char *kind,
 		    const char *name, char *why, size_t len)
 {
 	struct nearest n = { .word = name };
-	const char *separator = ": there are ";
+	const char *separator = keys[0].name && !keys[1].name ?
+					": there is only " : ": there are ";
 	char hint[64];
 
 	for (const struct key *k = keys; k->name; k++)
@@ -242,15 +247,19 @@ static int parse_duration(const char *text, uint64_t *ms)
 	       __builtin_mul_overflow(*ms, 1000, ms) ? -ERANGE : 0;
 }
 
-/* Parses "0.2" or "0.2%"; whole numbers only if whole numbers are stored. */
-static int parse_percent(const char *text, unsigned int scale, uint64_t *v)
+/*
+ * Parses "0.2" or, with unit "%", "0.2%", times `scale`; whole numbers only if
+ * whole numbers are stored.
+ */
+static int parse_decimal(const char *text, const char *unit, unsigned int scale,
+			 uint64_t *v)
 {
 	size_t digits = strspn(text, scale > 1 ? "0123456789." : "0123456789");
 	char *end;
 	double x = strtod(text, &end);
 
 	if (*text < '0' || *text > '9' || end != text + digits ||
-	    (*end && strcmp(end, "%")) || x * scale > INT32_MAX)
+	    (*end && strcmp(end, unit)) || x * scale > INT32_MAX)
 		return -EINVAL;
 	*v = x * scale + 0.5;
 	return 0;
@@ -266,7 +275,9 @@ static int parse_number(const struct key *k, const char *text, uint64_t *v)
 		return 0;
 	rc = k->type == KEY_SIZE ? size_parse(text, v) :
 	     k->type == KEY_DURATION ? parse_duration(text, v) :
-	     k->type == KEY_PERCENT ? parse_percent(text, k->scale ?: 1, v) :
+	     k->type == KEY_SECONDS ? parse_decimal(text, "", 1000, v) :
+	     k->type == KEY_PERCENT ? parse_decimal(text, "%", k->scale ?: 1,
+						    v) :
 				      parse_whole(text, v, &end);
 	if (!rc && *end)
 		rc = -EINVAL;

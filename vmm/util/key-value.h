@@ -29,6 +29,7 @@ enum key_type {
 	KEY_NUMBER,	/* a whole number */
 	KEY_SIZE,	/* bytes, as for size_parse() */
 	KEY_DURATION,	/* "500ms", "2s"; in milliseconds */
+	KEY_SECONDS,	/* "0.5", "2"; in milliseconds, rounded */
 	KEY_PERCENT,	/* "10", "0.5%"; times `scale`, rounded */
 	KEY_FLAG,	/* bool: "on" or "off" */
 	KEY_WORD,	/* bool: a key without value; `done` sets it */

@@ -29,13 +29,13 @@
 #define BUSY_TRIES 200
 #define BUSY_US	   500
 
-struct patience {
+struct retry_limit {
 	uint64_t end_ns;	/* 0: not begun */
 	unsigned int nr_tries;
 };
 
 /* Waits a moment before a retry.  False: out of retries. */
-static bool try_again(struct patience *p)
+static bool try_again(struct retry_limit *p)
 {
 	uint64_t now = clock_now_ns();
 
@@ -50,7 +50,7 @@ static bool try_again(struct patience *p)
 
 static ssize_t write_again(int fd, const char *text)
 {
-	struct patience p = { 0 };
+	struct retry_limit p = { 0 };
 	ssize_t n;
 
 	do {
@@ -82,7 +82,7 @@ int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value)
 
 int damon_sysfs_get(int dir_fd, const char *path, char *buf, size_t len)
 {
-	struct patience p = { 0 };
+	struct retry_limit p = { 0 };
 	ssize_t n;
 
 	do {

@@ -3,7 +3,7 @@
 # vmm's commands when something other than a VM listens: they end, report it,
 # and exit with status 1. Lost output is not a success.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-odd=${abs_top_builddir:-build}/tests/unit/odd-server
+odd=${abs_top_builddir:-build}/tests/unit/invalid-server
 server=
 stop() {
   [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null

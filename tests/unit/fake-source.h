@@ -15,8 +15,8 @@
  * union of the windows between. access_fake_step() ends a window.  After the
  * last line the trace starts over.
  */
-#ifndef VMM_ACCESS_FAKE_H
-#define VMM_ACCESS_FAKE_H
+#ifndef TESTS_UNIT_FAKE_SOURCE_H
+#define TESTS_UNIT_FAKE_SOURCE_H
 
 #include "vmm/access/source.h"
 
@@ -38,8 +38,5 @@ void access_fake_assume(struct access_source *src, struct gfn_range range);
 
 /* Makes the next nr harvests fail with -err (0: none). */
 void access_fake_fail(struct access_source *src, int err, unsigned int nr);
-
-/* Harvests so far, including failed ones. */
-unsigned int access_fake_nr_harvests(const struct access_source *src);
 
 #endif

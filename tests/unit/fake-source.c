@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
-#include "vmm/access/fake.h"
+#include "tests/unit/fake-source.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ struct fake {
 	uint64_t *accessed;		/* owned: simulated accessed bits */
 	uint64_t *unseen, *guessed;	/* owned: unscanned; assumed */
 	int fail_err;
-	unsigned int nr_fail, nr_harvests;
+	unsigned int nr_fail;
 };
 
 static const struct access_source_ops fake_ops;
@@ -182,11 +182,6 @@ void access_fake_fail(struct access_source *src, int err, unsigned int nr)
 	fake->nr_fail = err ? nr : 0;
 }
 
-unsigned int access_fake_nr_harvests(const struct access_source *src)
-{
-	return ((const struct fake *)src)->nr_harvests;
-}
-
 static int fake_probe(const struct access_target *target, char *why, size_t len)
 {
 	return 0;
@@ -217,7 +212,6 @@ static int fake_harvest(struct access_source *src, struct gfn_range range,
 	struct fake *fake = (struct fake *)src;
 	uint64_t start = range.start.v, end = start + range.nr;
 
-	fake->nr_harvests++;
 	if (fake->nr_fail) {
 		fake->nr_fail--;
 		return -fake->fail_err;

@@ -74,11 +74,11 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 	if (!guest_mem_gfn_to_hva(e->config.mem, gfn, &hva))
 		return -ERANGE;
 	engine_lock(e);
-	list = frame_list_of(&e->history.frames, gfn.v);
+	list = frame_list_of(&e->history.frames, gfn);
 	*page = (struct engine_page){
 		.ram = true,
 		.resident = list != FRAME_NONE,
-		.swapped = frame_is_evicted(&e->history.frames, gfn.v),
+		.swapped = frame_is_evicted(&e->history.frames, gfn),
 		.age = e->history.frames.age[gfn.v],
 		.list = names[list],
 		.nr_evictions = e->history.frames.nr_evictions[gfn.v],
@@ -89,10 +89,10 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 }
 
 /* The age of a frame in RAM or in swap as of the last scan; else 0. */
-static unsigned int age_of(const struct engine_history *h, uint64_t gfn)
+static unsigned int age_of(const struct engine_history *h, gfn_t gfn)
 {
 	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||
-			       bitmap_test(h->seen_swapped, gfn)
+			       bitmap_test(h->seen_swapped, gfn.v)
 		       ? frame_age(&h->frames, gfn, h->scan_nr)
 		       : 0;
 }
@@ -109,7 +109,8 @@ int engine_get_ages(struct engine *e, struct gfn_range range, uint8_t *ages)
 
 		engine_lock(e);
 		for (; i < end; i++)
-			ages[i] = age_of(&e->history, range.start.v + i);
+			ages[i] = age_of(&e->history,
+					 GFN(range.start.v + i));
 		engine_unlock(e);
 	}
 	return 0;
@@ -142,22 +143,22 @@ bool engine_source_is_lossy(const struct engine *e)
 }
 
 static struct engine_use use_of(const struct guest_mem *mem,
-				const struct engine_history *h, uint64_t gfn)
+				const struct engine_history *h, gfn_t gfn)
 {
 	struct engine_use use = { .scanned = false };
 	uint64_t hva;
 
-	if (!guest_mem_gfn_to_hva(mem, GFN(gfn), &hva))
+	if (!guest_mem_gfn_to_hva(mem, gfn, &hva))
 		return use;
 	use.scanned = frame_list_of(&h->frames, gfn) != FRAME_NONE;
 	use.age = frame_age(&h->frames, gfn, h->scan_nr);
 	use.observed_age = frame_observed_age(&h->frames, gfn, h->scan_nr);
 	use.apart = !h->wss_alike ||
-		    !bitmap_test(h->wss_alike, gfn / h->wss_granule);
+		    !bitmap_test(h->wss_alike, gfn.v / h->wss_granule);
 	return use;
 }
 
-void engine_get_uses(struct engine *e, const uint64_t *gfns, size_t nr,
+void engine_get_uses(struct engine *e, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses)
 {
 	for (size_t i = 0; i < nr;) {

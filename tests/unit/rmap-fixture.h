@@ -4,8 +4,8 @@
  * may differ from what was reported to the map, and helpers to build processes
  * and to check what a walk finds.  Included once per program.
  */
-#ifndef TESTS_UNIT_RMAP_SCENE_H
-#define TESTS_UNIT_RMAP_SCENE_H
+#ifndef TESTS_UNIT_RMAP_FIXTURE_H
+#define TESTS_UNIT_RMAP_FIXTURE_H
 
 #include <errno.h>
 #include <string.h>

@@ -195,7 +195,7 @@ static void test_busy(void)
 }
 
 /*
- * One that gives nothing (it names what the host has not got), or is always busy:
+ * One that frees nothing (it names what the host does not have), or is always busy:
  * waited for, but not for ever, and then less and less often.
  */
 static void test_gives_nothing(unsigned int nr_busy)

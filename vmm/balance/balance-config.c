@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/balance/config.h"
+#include "vmm/balance/balance-config.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/key-value.h"
 #include "vmm/util/size.h"

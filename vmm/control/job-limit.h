@@ -3,8 +3,8 @@
  * Limits of the work on one answer.  A guest can make its state take any time
  * to examine, so whoever examines it checks these between two batches.
  */
-#ifndef VMM_CONTROL_PATIENCE_H
-#define VMM_CONTROL_PATIENCE_H
+#ifndef VMM_CONTROL_JOB_LIMIT_H
+#define VMM_CONTROL_JOB_LIMIT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -17,8 +17,8 @@
  * frame table and lists, so a position in a list stays valid; pointers into the
  * map do not.
  */
-#ifndef VMM_ENGINE_LOCK_HOLD_H
-#define VMM_ENGINE_LOCK_HOLD_H
+#ifndef VMM_ENGINE_ENGINE_LOCK_H
+#define VMM_ENGINE_ENGINE_LOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

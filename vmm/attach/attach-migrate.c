@@ -39,7 +39,7 @@ void attached_save_ages(struct attached *g)
 		log_warn("--ages %s: %s", g->o->ages, strerror(-rc));
 }
 
-int attached_load_ages(struct attached *g)
+static int load_ages(struct attached *g)
 {
 	int rc = g->o->ages ? attach_ages_load(g->o->ages, &g->ages.ages,
 					       &g->ages.nr) : -ENOENT;
@@ -65,7 +65,7 @@ int attached_begin_ages(struct attached *g)
 	if (rc || (in_directory && !attach_ages_are_of(g->o->ages, g->pid) &&
 		   !(g->domain && attach_domain_migrated_in(g->domain))))
 		return rc;
-	return attached_load_ages(g);
+	return load_ages(g);
 }
 
 int attached_restore_ages(struct attached *g)
@@ -112,7 +112,7 @@ static void pause_engine(struct attached *g)
  */
 static void resume(struct attached *g, bool came)
 {
-	if (came && attached_load_ages(g))
+	if (came && load_ages(g))
 		log_warn("%s", g->why);
 	if (attached_restore_ages(g))
 		log_warn("ages are lost: no memory");

@@ -3,8 +3,8 @@
  * For tests of the store sink: guest memory without a guest, threads that touch
  * it, and pages that hold a number in all of their words.
  */
-#ifndef TESTS_UNIT_SINK_WORLD_H
-#define TESTS_UNIT_SINK_WORLD_H
+#ifndef TESTS_UNIT_SINK_FIXTURE_H
+#define TESTS_UNIT_SINK_FIXTURE_H
 
 #include <pthread.h>
 #include <string.h>

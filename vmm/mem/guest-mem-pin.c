@@ -8,12 +8,12 @@
 #include "vmm/mem/guest-mem-internal.h"
 
 /*
- * Never reached: see GUEST_MEM_MAX_HOLDS.  A frame that stayed held for ever
+ * Never reached: see GUEST_MEM_MAX_PINS.  A frame that stayed held for ever
  * would lose no data.
  */
 #define MOST UINT16_MAX
 
-_Static_assert(GUEST_MEM_MAX_HOLDS < MOST, "a count never gets there");
+_Static_assert(GUEST_MEM_MAX_PINS < MOST, "a count never gets there");
 
 static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An engine that is paused, or told to evict nothing, in the middle of a batch:
+ * An engine that is paused, or set to evict nothing, in the middle of a batch:
  * the sink is not called for the rest of it, and the pausing thread waits for
  * the call in progress.  The sink is the test's: it drops pages, and its call
  * ends when the engine has been told.

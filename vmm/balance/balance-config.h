@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The configuration of `vmm balance`: the host's target, and guests' limits. */
-#ifndef VMM_BALANCE_CONFIG_H
-#define VMM_BALANCE_CONFIG_H
+#ifndef VMM_BALANCE_BALANCE_CONFIG_H
+#define VMM_BALANCE_BALANCE_CONFIG_H
 
 #include <stddef.h>
 #include <stdint.h>

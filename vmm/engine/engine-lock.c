@@ -10,7 +10,7 @@
 #include "config.h"
 
 #include "vmm/engine/engine-internal.h"
-#include "vmm/engine/lock-hold.h"
+#include "vmm/engine/engine-lock.h"
 #include "vmm/guest/walk-limit.h"
 #include "vmm/util/stop-flag.h"
 

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <stddef.h>
 
-#include "vmm/control/patience.h"
+#include "vmm/control/job-limit.h"
 #include "vmm/util/clock.h"
 
 int stat_job_limit_check(const struct stat_job_limit *p)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * odd-server SOCKET WHAT [SEED]: listens like a VM, and answers in invalid
+ * invalid-server SOCKET WHAT [SEED]: listens like a VM, and answers in invalid
  * ways:
  *
  *   rubbish   bytes that are no HTTP        text     HTTP, but no JSON

@@ -34,7 +34,7 @@ static const char *const names[NR_COUNTED] = {
 	"frames looked at for having come back",
 };
 
-/* Since the view's lock was let go, and since any mutex was. */
+/* Since the view's lock was released, and since any mutex was. */
 static _Thread_local unsigned int in_view[NR_COUNTED], in_mutex[NR_COUNTED];
 static _Atomic unsigned int most[NR_COUNTED], total[NR_COUNTED];
 static atomic_uint nr_holds;
@@ -495,7 +495,7 @@ static void test_stop(void)
 }
 
 /* --- what is judged, and for how long ------------------------------------- */
-/* A device takes all memory for its own just then. */
+/* A device pins all memory just then. */
 static void hold_all(void)
 {
 	in_judge = NULL;

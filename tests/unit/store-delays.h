@@ -3,8 +3,8 @@
  * Requests to a device whose answers are delayed, one by one: memory with a
  * gate before each kind of request.  Each block is full of its number.
  */
-#ifndef TESTS_UNIT_STORE_GATES_H
-#define TESTS_UNIT_STORE_GATES_H
+#ifndef TESTS_UNIT_STORE_DELAYS_H
+#define TESTS_UNIT_STORE_DELAYS_H
 
 #include <poll.h>
 #include <pthread.h>

@@ -41,7 +41,7 @@ there() { "$tmp/ssh" -p $port root@127.0.0.1 true 2>>"$tmp/ssh.log"; }
 there_or_never() {
   there || grep -q 'Permission denied' "$tmp/ssh.log" || ! kill -0 $sshd
 }
-# By PAM: without it sshd lets nobody in whose password is locked, as root's may be.
+# By PAM: without it sshd refuses users whose password is locked, as root's may be.
 # It fails if sshd ends, as when somebody has the port.
 start_sshd() {
   echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$tmp/host-key.pub")" >"$tmp/known"
