@@ -118,6 +118,60 @@ static const char *disk(bool write, uint64_t bytes, uint64_t end)
 	return NULL;
 }
 
+static void touch(uint64_t addr)
+{
+	(void)*(volatile uint64_t *)addr;
+}
+
+/*
+ * Until a 'q' comes in.  What vCPU 0 needs later is touched meanwhile, so that it
+ * can go on without memory that was evicted.
+ */
+static void wait_for_key(const struct request *r, uint64_t end)
+{
+	struct extent image = memory_image();
+	const struct virtio_queue *q = &r->queue;
+
+	while (rdtsc() < end && !serial_asks_to_stop()) {
+		for (uint64_t i = 0; i < image.nr; i++)
+			touch((image.gfn + i) << PAGE_SHIFT);
+		touch((uint64_t)q->desc);
+		touch((uint64_t)r->table);
+		touch((uint64_t)q->buffers[0]);
+		touch((uint64_t)q->buffers[1]);
+	}
+}
+
+/*
+ * At a 'q' it writes as much memory as one request may be, which was idle until
+ * then.  It does not wait for the request: at another 'q' it powers off.
+ */
+static const char *disk_leave(uint64_t end)
+{
+	static struct request r;
+	const char *why = request_open(ID_BLOCK, 1, &r);
+	uint64_t len = 64 * MIB / (REQUEST_MAX_SEGS - 2) & ~UINT64_C(511);
+	uint32_t *header;
+
+	if (why)
+		return why;
+	if (base_bytes < 64 * MIB)
+		return "less-than-64-MiB-of-memory-to-write";
+	header = (uint32_t *)r.queue.buffers[0];
+	header[0] = 1;
+	request_add(&r, (uint64_t)header, 16, false);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
+		request_add(&r, base + i * len, len, false);
+	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
+	wait_for_key(&r, end);
+	request_flood(&r);
+	json_open("given");
+	json_u64("bytes", len * (REQUEST_MAX_SEGS - 2));
+	json_close();
+	wait_for_key(&r, end);
+	return NULL;
+}
+
 static const char *huge(uint32_t id, unsigned int nr_queues, unsigned int q,
 			bool writes, uint64_t end)
 {
@@ -281,6 +335,8 @@ const char *hostile_run(enum hostile kind, const struct region *scratch,
 		return disk(true, base_bytes * (REQUEST_MAX_SEGS - 2), end);
 	case HOSTILE_DISK_BUSY:
 		return disk(true, 64 * MIB, end);
+	case HOSTILE_DISK_LEAVE:
+		return disk_leave(end);
 	case HOSTILE_RANDOM:
 		return huge(ID_RNG, 1, 0, true, end);
 	case HOSTILE_FRAMES:
