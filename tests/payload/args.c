@@ -76,6 +76,7 @@ static bool parse_hostile(const char *s, size_t len, enum hostile *hostile)
 		[HOSTILE_DISK_READ] = "disk-read",
 		[HOSTILE_DISK_WRITE] = "disk-write",
 		[HOSTILE_DISK_BUSY] = "disk-busy",
+		[HOSTILE_DISK_LEAVE] = "disk-leave",
 		[HOSTILE_RANDOM] = "random",
 		[HOSTILE_FRAMES] = "frames",
 		[HOSTILE_FRAME] = "frame",

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Hostile guests.  Requests are chains in an indirect table, the longest that
- * devices accept, whose buffers refer to the same memory again and again; and
- * all entries of the ring are that one request.
+ * Hostile guests.  Their requests are the longest that devices accept, with
+ * buffers that refer to the same memory again and again.
  */
 #include "guest-agent/protocol.h"
 #include "tests/payload/hostile.h"
-#include "tests/payload/virtio.h"
+#include "tests/payload/request.h"
 
-#define DESC_NEXT	1
-#define DESC_WRITE	2
-#define DESC_INDIRECT	4
-#define MAX_SEGS	256
 #define WINDOWS		UINT64_C(0xd0000000)
 #define NR_WINDOWS	16
 #define REG_NOTIFY	0x50
@@ -30,73 +25,8 @@
 #define VSOCK_PORT	1024	/* a unix socket's */
 #define NR_CONNECTS	1020
 
-struct request {
-	struct virtio_queue queue;
-	struct virtio_desc *table;	/* MAX_SEGS */
-	unsigned int nr;		/* buffers in it */
-};
-
 static uint64_t base;			/* of memory for buffers, contiguous */
 static uint64_t base_bytes;
-
-static const char *open_queues(uint32_t id, unsigned int nr,
-			       struct request *requests)
-{
-	uint64_t window = virtio_find(id);
-
-	if (!window)
-		return "no-such-device";
-	if (!virtio_begin(window))
-		return "the-device-refuses-our-features";
-	for (unsigned int q = 0; q < nr; q++) {
-		struct request *r = &requests[q];
-
-		if (!virtio_setup_queue(window, q, &r->queue))
-			return "a-queue-cannot-be-set-up";
-		if (!r->table)
-			r->table = (struct virtio_desc *)memory_alloc_run(1);
-		r->nr = 0;
-		if (!r->table)
-			return "no-memory-for-a-table";
-	}
-	virtio_ready(window);
-	return NULL;
-}
-
-static void add(struct request *r, uint64_t addr, uint64_t len, bool writes)
-{
-	r->table[r->nr] = (struct virtio_desc){
-		.addr = addr, .len = (uint32_t)len,
-		.flags = (uint16_t)((writes ? DESC_WRITE : 0) | DESC_NEXT),
-		.next = (uint16_t)(r->nr + 1),
-	};
-	r->nr++;
-}
-
-/* Gives the request in all entries of the ring, and as often as it is taken. */
-static void flood(struct request *r)
-{
-	struct virtio_queue *q = &r->queue;
-	uint16_t used = __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
-
-	r->table[r->nr - 1].flags &= (uint16_t)~DESC_NEXT;
-	q->desc[0] = (struct virtio_desc){
-		.addr = (uint64_t)r->table, .len = r->nr * 16,
-		.flags = DESC_INDIRECT,
-	};
-	for (int i = 0; i < VIRTIO_QUEUE_SIZE; i++)
-		q->avail->ring[i] = 0;
-	__atomic_store_n(&q->avail->idx,
-			 (uint16_t)(used + VIRTIO_QUEUE_SIZE),
-			 __ATOMIC_SEQ_CST);
-	virtio_notify(q);
-}
-
-static void flood_until(struct request *r, uint64_t end)
-{
-	while (rdtsc() < end)
-		flood(r);
-}
 
 /* --- balloon --------------------------------------------------------------- */
 
@@ -106,7 +36,7 @@ static const char *inflate(const struct region *scratch, uint64_t end)
 	uint64_t list_pages = scratch->nr / 512 + 1;
 	static struct request r[3];
 	uint32_t *list = (uint32_t *)base;
-	const char *why = open_queues(ID_BALLOON, 3, r);
+	const char *why = request_open(ID_BALLOON, 3, r);
 	uint64_t nr = 0, half, bytes;
 
 	if (why)
@@ -116,15 +46,15 @@ static const char *inflate(const struct region *scratch, uint64_t end)
 		for (uint64_t i = 0; i < half; i++)
 			list[nr++] = (uint32_t)region_gfn(scratch, list_pages +
 							  2 * i + odd);
-	for (bytes = nr * 4; bytes && r[0].nr < MAX_SEGS; ) {
-		uint64_t len = (nr * 4 / MAX_SEGS + 8) & ~UINT64_C(3);
+	for (bytes = nr * 4; bytes && r[0].nr < REQUEST_MAX_SEGS; ) {
+		uint64_t len = (nr * 4 / REQUEST_MAX_SEGS + 8) & ~UINT64_C(3);
 
 		if (len > bytes)
 			len = bytes;
-		add(&r[0], base + nr * 4 - bytes, len, false);
+		request_add(&r[0], base + nr * 4 - bytes, len, false);
 		bytes -= len;
 	}
-	flood_until(&r[0], end);
+	request_flood_until(&r[0], end);
 	return NULL;
 }
 
@@ -132,15 +62,15 @@ static const char *inflate(const struct region *scratch, uint64_t end)
 static const char *report(uint64_t end)
 {
 	static struct request r[3];
-	const char *why = open_queues(ID_BALLOON, 3, r);
-	uint64_t len = base_bytes / MAX_SEGS & ~(PAGE_BYTES - 1);
+	const char *why = request_open(ID_BALLOON, 3, r);
+	uint64_t len = base_bytes / REQUEST_MAX_SEGS & ~(PAGE_BYTES - 1);
 
 	if (why)
 		return why;
-	for (unsigned int i = 0; i < MAX_SEGS; i++)
-		add(&r[2], base + i * len, len, true);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS; i++)
+		request_add(&r[2], base + i * len, len, true);
 	while (rdtsc() < end) {
-		flood(&r[2]);
+		request_flood(&r[2]);
 		for (uint64_t i = 0; i < base_bytes && rdtsc() < end;
 		     i += PAGE_BYTES)
 			*(volatile uint64_t *)(base + i) = i;
@@ -152,18 +82,18 @@ static const char *report(uint64_t end)
 static const char *report_again(uint64_t end)
 {
 	static struct request r[3];
-	const char *why = open_queues(ID_BALLOON, 3, r);
+	const char *why = request_open(ID_BALLOON, 3, r);
 
 	if (why)
 		return why;
-	for (unsigned int i = 0; i < MAX_SEGS; i++)
-		add(&r[2], base, base_bytes, true);
-	flood(&r[2]);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS; i++)
+		request_add(&r[2], base, base_bytes, true);
+	request_flood(&r[2]);
 	while (rdtsc() < end && !virtio_needs_reset(&r[2].queue))
 		cpu_relax();
 	json_open("refused");
 	json_close();
-	flood_until(&r[2], end);
+	request_flood_until(&r[2], end);
 	return NULL;
 }
 
@@ -172,19 +102,73 @@ static const char *report_again(uint64_t end)
 static const char *disk(bool write, uint64_t bytes, uint64_t end)
 {
 	static struct request r;
-	const char *why = open_queues(ID_BLOCK, 1, &r);
-	uint64_t len = bytes / (MAX_SEGS - 2);
+	const char *why = request_open(ID_BLOCK, 1, &r);
+	uint64_t len = bytes / (REQUEST_MAX_SEGS - 2);
 	uint32_t *header;
 
 	if (why)
 		return why;
 	header = (uint32_t *)r.queue.buffers[0];
 	header[0] = write;
-	add(&r, (uint64_t)header, 16, false);
-	for (unsigned int i = 0; i < MAX_SEGS - 2; i++)
-		add(&r, base, len & ~UINT64_C(511), !write);
-	add(&r, (uint64_t)r.queue.buffers[1], 1, true);
-	flood_until(&r, end);
+	request_add(&r, (uint64_t)header, 16, false);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
+		request_add(&r, base, len & ~UINT64_C(511), !write);
+	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
+	request_flood_until(&r, end);
+	return NULL;
+}
+
+static void touch(uint64_t addr)
+{
+	(void)*(volatile uint64_t *)addr;
+}
+
+/*
+ * Until a 'q' comes in.  What vCPU 0 needs later is touched meanwhile, so that it
+ * can go on without memory that was evicted.
+ */
+static void wait_for_key(const struct request *r, uint64_t end)
+{
+	struct extent image = memory_image();
+	const struct virtio_queue *q = &r->queue;
+
+	while (rdtsc() < end && !serial_asks_to_stop()) {
+		for (uint64_t i = 0; i < image.nr; i++)
+			touch((image.gfn + i) << PAGE_SHIFT);
+		touch((uint64_t)q->desc);
+		touch((uint64_t)r->table);
+		touch((uint64_t)q->buffers[0]);
+		touch((uint64_t)q->buffers[1]);
+	}
+}
+
+/*
+ * At a 'q' it writes as much memory as one request may be, which was idle until
+ * then.  It does not wait for the request: at another 'q' it powers off.
+ */
+static const char *disk_leave(uint64_t end)
+{
+	static struct request r;
+	const char *why = request_open(ID_BLOCK, 1, &r);
+	uint64_t len = 64 * MIB / (REQUEST_MAX_SEGS - 2) & ~UINT64_C(511);
+	uint32_t *header;
+
+	if (why)
+		return why;
+	if (base_bytes < 64 * MIB)
+		return "less-than-64-MiB-of-memory-to-write";
+	header = (uint32_t *)r.queue.buffers[0];
+	header[0] = 1;
+	request_add(&r, (uint64_t)header, 16, false);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
+		request_add(&r, base + i * len, len, false);
+	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
+	wait_for_key(&r, end);
+	request_flood(&r);
+	json_open("given");
+	json_u64("bytes", len * (REQUEST_MAX_SEGS - 2));
+	json_close();
+	wait_for_key(&r, end);
 	return NULL;
 }
 
@@ -192,27 +176,27 @@ static const char *huge(uint32_t id, unsigned int nr_queues, unsigned int q,
 			bool writes, uint64_t end)
 {
 	static struct request r[2];
-	const char *why = open_queues(id, nr_queues, r);
+	const char *why = request_open(id, nr_queues, r);
 
 	if (why)
 		return why;
-	for (unsigned int i = 0; i < MAX_SEGS; i++)
-		add(&r[q], base, base_bytes, writes);
-	flood_until(&r[q], end);
+	for (unsigned int i = 0; i < REQUEST_MAX_SEGS; i++)
+		request_add(&r[q], base, base_bytes, writes);
+	request_flood_until(&r[q], end);
 	return NULL;
 }
 
 static const char *frames(uint64_t end)
 {
 	static struct request r[2];
-	const char *why = open_queues(ID_NET, 2, r);
+	const char *why = request_open(ID_NET, 2, r);
 
 	if (why)
 		return why;
 	memset((void *)base, 0, 12);
 	memset((void *)(base + 12), 0xff, 12);
-	add(&r[1], base, 12 + 1514, false);
-	flood_until(&r[1], end);
+	request_add(&r[1], base, 12 + 1514, false);
+	request_flood_until(&r[1], end);
 	return NULL;
 }
 
@@ -227,7 +211,7 @@ struct vsock_header {
 
 static const char *open_vsock(struct request *r, struct vsock_header **hdr)
 {
-	const char *why = open_queues(VIRTIO_ID_VSOCK, 3, r);
+	const char *why = request_open(VIRTIO_ID_VSOCK, 3, r);
 
 	if (why)
 		return why;
@@ -236,8 +220,8 @@ static const char *open_vsock(struct request *r, struct vsock_header **hdr)
 		.src_cid = virtio_config32(r[1].queue.window, 0),
 		.dst_cid = 2, .type = VSOCK_STREAM, .buf_alloc = 65536,
 	};
-	add(&r[0], (uint64_t)r[0].queue.buffers[0], PAGE_BYTES, true);
-	add(&r[1], (uint64_t)*hdr, VSOCK_HDR, false);
+	request_add(&r[0], (uint64_t)r[0].queue.buffers[0], PAGE_BYTES, true);
+	request_add(&r[1], (uint64_t)*hdr, VSOCK_HDR, false);
 	return NULL;
 }
 
@@ -247,18 +231,14 @@ static void send(struct request *r, uint64_t end)
 	struct virtio_queue *q = &r[1].queue;
 	uint16_t before = q->avail->idx;
 
-	r[1].table[0].flags = 0;
-	q->desc[0] = (struct virtio_desc){
-		.addr = (uint64_t)r[1].table, .len = 16,
-		.flags = DESC_INDIRECT,
-	};
+	request_finish(&r[1]);
 	q->avail->ring[before % VIRTIO_QUEUE_SIZE] = 0;
 	__atomic_store_n(&q->avail->idx, (uint16_t)(before + 1),
 			 __ATOMIC_SEQ_CST);
 	virtio_notify(q);
 	while (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == before &&
 	       rdtsc() < end)
-		flood(&r[0]);	/* buffers for its answers */
+		request_flood(&r[0]);	/* buffers for its answers */
 }
 
 static const char *connect_all(uint64_t end)
@@ -276,7 +256,7 @@ static const char *connect_all(uint64_t end)
 		if (port < 2000 + NR_CONNECTS)
 			send(r, end);
 		else
-			flood(&r[1]);
+			request_flood(&r[1]);
 		if (port == 2000 + NR_CONNECTS) {
 			json_open("connected");
 			json_u64("asked", NR_CONNECTS);
@@ -300,8 +280,8 @@ static const char *empty_packets(uint64_t end)
 	send(r, end);
 	hdr->op = VSOCK_RW;
 	while (rdtsc() < end) {
-		flood(&r[1]);
-		flood(&r[0]);
+		request_flood(&r[1]);
+		request_flood(&r[0]);
 	}
 	return NULL;
 }
@@ -311,7 +291,7 @@ static const char *empty_packets(uint64_t end)
 static const char *notify_all(uint64_t end)
 {
 	static struct request r;
-	const char *why = open_queues(ID_RNG, 1, &r);
+	const char *why = request_open(ID_RNG, 1, &r);
 
 	while (!why && rdtsc() < end)
 		for (uint64_t w = 0; w < NR_WINDOWS; w++)
@@ -350,11 +330,13 @@ const char *hostile_run(enum hostile kind, const struct region *scratch,
 	case HOSTILE_REPORT_AGAIN:
 		return report_again(end);
 	case HOSTILE_DISK_READ:
-		return disk(false, base_bytes * (MAX_SEGS - 2), end);
+		return disk(false, base_bytes * (REQUEST_MAX_SEGS - 2), end);
 	case HOSTILE_DISK_WRITE:
-		return disk(true, base_bytes * (MAX_SEGS - 2), end);
+		return disk(true, base_bytes * (REQUEST_MAX_SEGS - 2), end);
 	case HOSTILE_DISK_BUSY:
 		return disk(true, 64 * MIB, end);
+	case HOSTILE_DISK_LEAVE:
+		return disk_leave(end);
 	case HOSTILE_RANDOM:
 		return huge(ID_RNG, 1, 0, true, end);
 	case HOSTILE_FRAMES:

@@ -7,11 +7,12 @@ PAYLOAD_SOURCES = guest-agent/protocol.c guest-agent/protocol-decode.c \
 	tests/payload/hostile.c \
 	tests/payload/latency.c tests/payload/main.c tests/payload/measure.c \
 	tests/payload/memory.c tests/payload/pattern.c \
-	tests/payload/random.c tests/payload/serial.c tests/payload/string.c \
+	tests/payload/random.c tests/payload/request.c \
+	tests/payload/serial.c tests/payload/string.c \
 	tests/payload/verify.c tests/payload/virtio.c tests/payload/vsock.c
 tests_payload_payload_elf_SOURCES = $(PAYLOAD_SOURCES) \
 	guest-agent/protocol.h tests/payload/payload.h tests/payload/layout.h \
-	tests/payload/hostile.h \
+	tests/payload/hostile.h tests/payload/request.h \
 	tests/payload/virtio.h tests/payload/vsock.h
 PAYLOAD_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O2 -ffreestanding -fno-builtin \
 	-fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \

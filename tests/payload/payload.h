@@ -45,6 +45,7 @@ enum hostile {
 	HOSTILE_DISK_READ,	/* 254 times all of memory in one request */
 	HOSTILE_DISK_WRITE,
 	HOSTILE_DISK_BUSY,	/* the largest requests that are taken */
+	HOSTILE_DISK_LEAVE,	/* powers off while its request is served */
 	HOSTILE_RANDOM,		/* 256 times all of memory in one request */
 	HOSTILE_FRAMES,		/* packets, as fast as it goes */
 	HOSTILE_FRAME,		/* 256 times all of memory as one packet */
