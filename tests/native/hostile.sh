@@ -169,6 +169,6 @@ ok $? 'print: the statistics answer'
 echo "# print: the slowest of $samples answers took $_worst ms"
 # It gives the reader half of the time, so the limit is near at each try.
 ends print
-like "$(cat "$tmp/stderr")" '[0-9]+ bytes of console output were lost|ends by SIGKILL' \
+like "$(cat "$tmp/stderr")" '[0-9]+ bytes of console output were lost|ending itself by SIGKILL' \
   'print: how much was lost is told at the end'
 done_testing

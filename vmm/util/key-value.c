@@ -98,7 +98,7 @@ static void describe(const struct key *k, char *buf, size_t len)
 		[KEY_NUMBER] = "a number", [KEY_SIZE] = "a size like 512M",
 		[KEY_DURATION] = "a duration like 500ms or 2s",
 		[KEY_PERCENT] = "a percentage", [KEY_FLAG] = "on or off",
-		[KEY_TEXT] = "a text of one character or more",
+		[KEY_TEXT] = "a text of one or more characters",
 	};
 
 	snprintf(buf, len, "%s%s", k->can_be_off ? "off or " : "",
@@ -128,7 +128,7 @@ static void unknown(const struct key *keys, bool json, const char *kind,
 		    const char *name, char *why, size_t len)
 {
 	struct nearest n = { .word = name };
-	const char *separator = ": there are ";
+	const char *separator = ": expected one of ";
 	char hint[64];
 
 	for (const struct key *k = keys; k->name; k++)
@@ -313,7 +313,7 @@ int key_set_text(const struct key *keys, const char *name, const char *value,
 		return -EINVAL;
 	}
 	if (k->type == KEY_WORD && value) {
-		snprintf(why, len, "%s='%s': '%s' has no value", name, value,
+		snprintf(why, len, "%s='%s': '%s' takes no value", name, value,
 			 name);
 		return -EINVAL;
 	}
@@ -347,7 +347,7 @@ int key_list_parse(const struct key *keys, const char *text, void *to,
 	__cleanup_free char *copy = strdup(text);
 
 	if (!copy) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	return key_list_cut(keys, copy, to, why, len);
