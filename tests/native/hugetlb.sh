@@ -31,7 +31,7 @@ timeout 300 "$vmm" run --kernel "$payload" --mem-backing hugetlb=3M \
 is "$?" 2 "a page size that is none is wrong usage"
 like "$(cat "$tmp/out")" 'hugetlb=3M: there are .*hugetlb\[=2M|1G\]' \
   "and the sizes are told"
-refused 'no whole number of pages of 1.0 GiB: .*multiple' \
+refused 'not a multiple of the page size 1.0 GiB: .*--mem' \
   "memory that is no multiple of the page" \
   --mem 1536M --mem-backing hugetlb=1G --abits none
 
@@ -45,7 +45,7 @@ free_pages() {
 }
 # Memory of one huge page more than there are: at most what the host has.
 over=$((($(free_pages) + 64) * 2))
-refused "$((over / 2)) pages .*$(free_pages) are free: echo [0-9]+ >$pool/nr_hugepages" \
+refused "$((over / 2)) hugetlb pages .*has $(free_pages) free: echo [0-9]+ >$pool/nr_hugepages" \
   "a pool that is too small" --mem ${over}M --mem-backing hugetlb --abits none
 
 [ -w $pool/nr_hugepages ] || {

@@ -46,7 +46,7 @@ is "$? $(grep -c 'no node 0: see --numa' "$tmp/why")" "2 1" \
   "a node's target without nodes is refused"
 "$vmm" run --kernel "$payload" --mem 64M --numa node=0,cpus=0,mem=32M \
   2>"$tmp/why"
-is "$? $(grep -c -- '--numa: .*make --mem the sum' "$tmp/why")" "2 1" \
+is "$? $(grep -c -- '--numa: .*set --mem to the sum' "$tmp/why")" "2 1" \
   "nodes that are not all memory are refused"
 "$vmm" run --kernel "$payload" --numa node=0,mem=64M,cpus=0,host=63 2>"$tmp/why"
 is "$? $(grep -c -- '--numa: .*leave host= out' "$tmp/why")" "2 1" \
