@@ -225,7 +225,7 @@ is $? 2 "nobody named: a wrong command line"
 "$vmm" attach --pid 1 domain 2>"$tmp/log"
 is $? 2 "two guests named: too"
 start_qemu -m 32 -machine q35
-refused "soft unmaps memory of its own process" "a source that can't" \
+refused "soft can only unmap memory of its own process" "a source that can't" \
   --pid "$qemu" --abits soft --reclaim on
 printf 'no ages\n' >"$tmp/ages"
 refused "these are no ages" "a file that holds something else" --pid "$qemu" \

@@ -101,7 +101,7 @@ is "$(free_pages)" "$had" "the pool has its pages again"
 refused 'never swaps hugetlb .*--mem-backing thp' "reclaim" \
   --mem 64M --mem-backing hugetlb --abits soft --reclaim target=32M
 for source in damon page-idle; do
-  refused 'hugetlb pages are on none: use kvm-young or soft' "$source" \
+  refused 'which hugetlb pages are not: use kvm-young or soft' "$source" \
     --mem 64M --mem-backing hugetlb --abits $source
 done
 

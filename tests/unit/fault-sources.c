@@ -413,7 +413,7 @@ static void test_store(void)
 	new_memory(GUEST_MEM_ANON);
 	if (sink_store.open(&sink, mem, NULL, why, sizeof(why)))
 		tap_bail("store: %s", why);
-	refused("rwp", -EBUSY, "another --sink");
+	refused("rwp", -EBUSY, "--sink other than store");
 	sink->ops->close(sink);
 	source = "rwp";
 	access_close(open_source(""));

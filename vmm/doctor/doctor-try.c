@@ -20,7 +20,7 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 {
 	const char *colon = strstr(why, ": ");
 
-	if (!strncmp(why, "self-test: its small VM", 23)) {
+	if (!strncmp(why, "self-test: the test VM", 22)) {
 		doctor_detail(f, "%s", why);
 		doctor_flag(f, status, "see what is wrong under kvm");
 	} else if (!strncmp(why, "self-test: ", 11)) {
