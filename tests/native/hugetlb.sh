@@ -90,7 +90,7 @@ between "$hot" "$(jq .high_bytes "$tmp/wss")" $((128 << 20)) \
 between 1 "$(jq .basis.unresolved_bytes "$tmp/wss")" $((128 << 20)) \
   "which is said to be the reason"
 is "$(api /policy -X PUT -d '{"enabled": true}' | jq -r .error |
-  grep -c 'never swaps hugetlb')" 1 "reclaim can't be turned on"
+  grep -c 'hugetlb pages, which the kernel never swaps')" 1 "reclaim can't be turned on"
 is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
 payload_end_run
 payload_wait
@@ -98,7 +98,7 @@ is "$status" 0 "the guest checks all its pages and powers off"
 is "$(event summary errors)" 0 "no page was wrong, ever"
 is "$(free_pages)" "$had" "the pool has its pages again"
 
-refused 'never swaps hugetlb .*--mem-backing thp' "reclaim" \
+refused 'hugetlb pages, which the kernel never swaps: .*--mem-backing thp' "reclaim" \
   --mem 64M --mem-backing hugetlb --abits soft --reclaim target=32M
 for source in damon page-idle; do
   refused 'which hugetlb pages are not: use kvm-young or soft' "$source" \
