@@ -80,11 +80,11 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --kernel "$payload" --cpus 100000
   refused 1 "$tmp/absent: No such file" 'a kernel that is not there' \
     --kernel "$tmp/absent"
-  refused 1 "$tmp/text is no kernel: " 'a kernel that is text' \
+  refused 1 "$tmp/text is not a kernel: " 'a kernel that is text' \
     --kernel "$tmp/text"
   refused 1 "$tmp/empty: is empty" 'an empty kernel' --kernel "$tmp/empty"
   refused 1 "$tmp: not a regular file" 'a directory as kernel' --kernel "$tmp"
-  refused 1 "$tmp/cut: .*(cut short|damaged)" 'a kernel cut short' \
+  refused 1 "$tmp/cut: .*(truncated|damaged)" 'a kernel cut short' \
     --kernel "$tmp/cut"
   refused 1 "$tmp/absent: No such file" 'an initrd that is not there' \
     --kernel "$payload" --initrd "$tmp/absent"
