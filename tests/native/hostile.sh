@@ -132,8 +132,8 @@ check_connect() {
 }
 check=check_connect
 hostile connect --vsock "$tmp/vsock"
-like "$(cat "$tmp/stderr")" 'connections, of at most' 'the refusal is logged'
-[ "$(grep -c 'connections, of at most' "$tmp/stderr")" -le 20 ]
+like "$(cat "$tmp/stderr")" 'connections, the limit is' 'the refusal is logged'
+[ "$(grep -c 'connections, the limit is' "$tmp/stderr")" -le 20 ]
 ok $? 'and not once for each'
 check=
 hostile empty --vsock "$tmp/vsock"
