@@ -99,7 +99,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --kernel "$payload" --net tap=name-too-long-for-a-tap
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
-  refused 1 '--abits says none' 'reclaim without accessed bits' \
+  refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else
   skip 'kernels, disks and sources' \
