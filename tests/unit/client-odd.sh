@@ -49,7 +49,7 @@ for what in 'rubbish HTTP/0.9|not.what.a.VM' 'line longer.than.4.MiB' 'lines not
   'header header.*longer' 'refuse busy.as.a.bee'; do
   refused ${what%% *} "${what#* }" stat --follow
 done
-refused broken 'ended in the middle of a line' stat --follow
+refused broken 'closed the connection in the middle of a line' stat --follow
 is "$(wc -l <"$tmp/out")" 2 'the line before is printed, under its head'
 refused mute 'no answer in time' stat
 refused mute 'no answer in time' stat --follow
