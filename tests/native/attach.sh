@@ -123,7 +123,7 @@ grown() { [ "$(bytes)" -ge $((before + 64 * mib)) ]; }
 wait_for 300 grown
 ok $? "memory plugged in is found ($before, now $(bytes))"
 is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
-refused "somebody else has this monitor" "a second one on the monitor" \
+refused "another client uses this monitor" "a second one on the monitor" \
   --abits none --qmp "$tmp/qmp"
 
 # --- memory changes, and what there is can't be served --------------------------
@@ -217,7 +217,7 @@ ok $? "its socket is gone"
 refused "no process 4194305" "no such process" --pid 4194305
 sleep 60 &
 other=$!
-refused "no QEMU" "not QEMU" --pid $other
+refused "not a QEMU" "not QEMU" --pid $other
 kill $other
 refused "qmp" "no monitor" --qmp "$tmp/none"
 "$vmm" attach 2>"$tmp/log"
