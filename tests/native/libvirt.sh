@@ -15,7 +15,7 @@ like "$(cat "$tmp/out")" "^\+ +<target type='virtio' name='org.vmm.agent.0'/>" \
   >"$tmp/out" 2>&1
 is "$? $(grep -c 'domain test is changed' "$tmp/out")" "0 1" "and made"
 "$vmm" libvirt -c nonsense:///x show test >/dev/null 2>"$tmp/why"
-is "$? $(grep -c "can't connect to libvirt (nonsense:///x): " "$tmp/why")" \
+is "$? $(grep -c "cannot connect to libvirt (nonsense:///x): " "$tmp/why")" \
   "1 1" "a URI that leads nowhere is named"
 for bad in "show" "enable" "destroy x" "show x y" "disable x --abits auto" \
   "show x --yes" "enable x --reclaim nonsense" "enable x --abits nonsense" \
