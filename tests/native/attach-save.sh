@@ -73,7 +73,7 @@ refused() {
 }
 refused
 is $? 1 "a domain that is saved can't be attached to"
-like "$(cat "$tmp/log")" "does not run" "and why is said"
+like "$(cat "$tmp/log")" "is not running" "and why is said"
 is "$(cksum <"$tmp/ages")" "$sum" "the ages stay"
 timeout 300 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
 ok $? "it is restored"

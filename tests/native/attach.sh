@@ -228,7 +228,7 @@ start_qemu -m 32 -machine q35
 refused "soft can only unmap memory of its own process" "a source that can't" \
   --pid "$qemu" --abits soft --reclaim on
 printf 'no ages\n' >"$tmp/ages"
-refused "these are no ages" "a file that holds something else" --pid "$qemu" \
+refused "the file holds no page ages" "a file that holds something else" --pid "$qemu" \
   --abits none --ages "$tmp/ages"
 stop_qemu
 # May a process that we start lock all of its memory?
