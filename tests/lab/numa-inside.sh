@@ -93,6 +93,6 @@ is "$? $(grep -c 'node 7: allowed nodes with memory are 0, 1' "$tmp/why")" "1 1"
 "$vmm" doctor --json >"$tmp/json"
 is "$(jq -r '.facts[] | select(.group == "sinks" and .name == "numa") |
   .status + " " + .value' "$tmp/json")" \
-  "ok passed its self-test: 512 of 512 pages went and came back" \
+  "ok passed its self-test: 512 of 512 pages were evicted and read back" \
   "vmm doctor has tried it"
 done_testing
