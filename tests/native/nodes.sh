@@ -42,7 +42,7 @@ is "$(event summary pages_checked)" "$(event start private_pages)" \
   "and all were looked at"
 
 "$vmm" run --kernel "$payload" --mem 64M --reclaim node0=16M 2>"$tmp/why"
-is "$? $(grep -c 'no node 0: see --numa' "$tmp/why")" "2 1" \
+is "$? $(grep -c 'no node 0: add it with --numa' "$tmp/why")" "2 1" \
   "a node's target without nodes is refused"
 "$vmm" run --kernel "$payload" --mem 64M --numa node=0,cpus=0,mem=32M \
   2>"$tmp/why"

@@ -23,11 +23,11 @@ head -c 4000 "$payload" >"$tmp/cut"
 refused 2 '--kernel FILE is missing' 'no kernel named'
 refused 2 '--nosuch: unknown option' 'an unknown option' --nosuch
 refused 2 '--kern: unknown option' 'a shortened option' --kern "$payload"
-refused 2 "what is 'stray' for" 'a stray word' --kernel "$payload" stray
-refused 2 '--mem lots: not a size; say' 'memory that is no size' \
+refused 2 "unexpected argument 'stray'" 'a stray word' --kernel "$payload" stray
+refused 2 '--mem lots: not a size; for example' 'memory that is no size' \
   --kernel "$payload" --mem lots
 refused 2 '--mem 1M: .*16M' 'too little memory' --kernel "$payload" --mem 1M
-refused 1 '--mem 900000G: this host has' 'memory beyond the host' \
+refused 1 '--mem 900000G: the host has' 'memory beyond the host' \
   --kernel "$payload" --mem 900000G
 refused 2 '--cpus 0: ' 'no CPU' --kernel "$payload" --cpus 0
 refused 2 '--cpus two: ' 'CPUs that are no number' --kernel "$payload" --cpus two

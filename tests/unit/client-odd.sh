@@ -86,7 +86,7 @@ for words in --help --version 'stat --help'; do
   # shellcheck disable=SC2086 # words
   "$vmm" $words >/dev/full 2>"$tmp/err"
   is $? 1 "$words: standard output is full: status 1"
-  like "$(cat "$tmp/err")" 'output could.*(No space|$)' "$words: told"
+  like "$(cat "$tmp/err")" 'all of the output.*(No space|$)' "$words: told"
 done
 "$vmm" --version >&- 2>"$tmp/err"
 is $? 1 "standard output is closed: status 1"
