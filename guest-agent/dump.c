@@ -92,7 +92,7 @@ int dump_stream(int fd)
 	int rc = 0;
 
 	if (!d) {
-		fprintf(stderr, "vmm-guest-agent: no memory\n");
+		fprintf(stderr, "vmm-guest-agent: out of memory\n");
 		return 1;
 	}
 	protocol_decoder_init(d, PROTOCOL_FROM_GUEST, UINT64_C(1) << 40);

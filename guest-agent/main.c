@@ -86,7 +86,8 @@ static bool listen_to_host(struct session *s, int fd)
 		rc = protocol_decode(&s->decoder, buf + done, n - done, &used,
 				     &m);
 		if (rc < 0) {
-			fprintf(stderr, "vmm-guest-agent: from the host: %s\n",
+			fprintf(stderr, "vmm-guest-agent: invalid message from "
+				"the host: %s\n",
 				protocol_error_text(-rc));
 			return false;
 		}
@@ -162,13 +163,13 @@ static void serve(struct session *s, int fd)
 static void say_what_is_missing(const struct frames *f)
 {
 	if (!f->have_pfns)
-		fprintf(stderr, "vmm-guest-agent: without CAP_SYS_ADMIN no "
-			"frame numbers can be told, only regions: run as "
+		fprintf(stderr, "vmm-guest-agent: without CAP_SYS_ADMIN frame "
+			"numbers are not reported, only regions: run as "
 			"root\n");
 	else if (f->flags_fd < 0)
-		fprintf(stderr, "vmm-guest-agent: /proc/kpageflags can't be "
-			"read: free, locked and page table frames are not "
-			"told\n");
+		fprintf(stderr, "vmm-guest-agent: cannot read "
+			"/proc/kpageflags: free, locked and page table frames "
+			"are not reported\n");
 }
 
 /* No error: everything else is sent without page tables. */
@@ -179,15 +180,15 @@ static int find_pgds(struct session *s)
 
 	if (method && strcmp(method, "bpf") && strcmp(method, "kcore") &&
 	    strcmp(method, "none")) {
-		fprintf(stderr, "vmm-guest-agent: --pgd %s: there are bpf, "
-			"kcore and none\n", method);
+		fprintf(stderr, "vmm-guest-agent: --pgd %s: expected bpf, "
+			"kcore or none\n", method);
 		return 2;
 	}
 	pgds_init(&s->agent.pgds, s->agent.frames.nr, method, why, sizeof(why));
 	if (s->agent.pgds.method || (method && !strcmp(method, "none")))
 		return 0;
-	fprintf(stderr, "vmm-guest-agent: page table roots are not told, so "
-		"the host sees accesses by page, not by process: %s\n", why);
+	fprintf(stderr, "vmm-guest-agent: page table roots are not reported, "
+		"so the host sees accesses by page, not by process: %s\n", why);
 	return method ? 1 : 0;
 }
 
@@ -250,18 +251,19 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "unix", 'u', POPT_ARG_STRING, &o->unix_path, 0,
 		  "use this unix socket instead of vsock", "PATH" },
 		{ "fd", 'f', POPT_ARG_INT, &o->transport.fd, 0,
-		  "use this open file descriptor; end with it", "N" },
+		  "use this open file descriptor; exit when it is closed",
+		  "N" },
 		{ "interval", 'i', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT,
-		  &o->interval_ms, 0, "time between two pictures", "MS" },
+		  &o->interval_ms, 0, "time between two reports", "MS" },
 		{ "pgd", 0, POPT_ARG_STRING, &o->pgd, 0,
 		  "how to find page tables: bpf, kcore or none (the first "
 		  "that works)", "WAY" },
 		{ "once", '1', POPT_ARG_NONE, &o->once, 0,
-		  "one picture, then end", NULL },
+		  "send one report, then exit", NULL },
 		{ "dump", 'd', POPT_ARG_NONE, &o->dump, 0,
-		  "print one picture as text, then end", NULL },
+		  "print one report as text, then exit", NULL },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
-		  "tell what each picture costs", NULL },
+		  "log the cost of each report", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -281,13 +283,13 @@ static int parse(struct options *o, int argc, char **argv)
 			poptStrerror(rc));
 		rc = 2;
 	} else if (poptPeekArg(popt)) {
-		fprintf(stderr, "vmm-guest-agent: what is '%s' for? See "
-			"--help\n", poptPeekArg(popt));
+		fprintf(stderr, "vmm-guest-agent: unexpected argument '%s'; "
+			"see --help\n", poptPeekArg(popt));
 		rc = 2;
 	} else if (o->interval_ms < MIN_INTERVAL_MS ||
 		   o->interval_ms > MAX_INTERVAL_MS) {
-		fprintf(stderr, "vmm-guest-agent: --interval %d: it is %d to "
-			"%d ms\n", o->interval_ms, MIN_INTERVAL_MS,
+		fprintf(stderr, "vmm-guest-agent: --interval %d: must be from "
+			"%d to %d ms\n", o->interval_ms, MIN_INTERVAL_MS,
 			MAX_INTERVAL_MS);
 		rc = 2;
 	} else {

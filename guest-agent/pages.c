@@ -93,7 +93,8 @@ int frames_init(struct frames *f, char *why, size_t len)
 	if (f->flags && f->zero)
 		return 0;
 	frames_destroy(f);
-	snprintf(why, len, "no memory to keep the flags of %" PRIu64 " frames",
+	snprintf(why, len, "not enough memory for the flags of %" PRIu64 " "
+		 "frames",
 		 f->nr);
 	return -ENOMEM;
 }

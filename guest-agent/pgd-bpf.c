@@ -224,13 +224,13 @@ static int make_sure(struct pgds *p, struct state *s, char *why, size_t len)
 	int rc = find_base(s->skel, p->nr_frames, &answer);
 
 	if (rc) {
-		snprintf(why, len, "where the kernel maps RAM can't be made "
-			 "sure of: %s", strerror(-rc));
+		snprintf(why, len, "cannot determine where the kernel maps "
+			 "RAM: %s", strerror(-rc));
 		return rc;
 	}
 	if (answer.own.pid != (unsigned int)getpid()) {
-		snprintf(why, len, "we have a PID namespace of our own: run "
-			 "the agent outside of containers");
+		snprintf(why, len, "the agent has its own PID namespace: run "
+			 "it outside of containers");
 		return -EXDEV;
 	}
 	s->base = answer.base;
@@ -244,7 +244,8 @@ static int bpf_open(struct pgds *p, char *why, size_t len)
 	int rc;
 
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
-		snprintf(why, len, "the kernel has no BTF");
+		snprintf(why, len, "the kernel has no BTF "
+			 "(CONFIG_DEBUG_INFO_BTF)");
 		return -ENOENT;
 	}
 	s = calloc(1, sizeof(*s));
@@ -253,8 +254,8 @@ static int bpf_open(struct pgds *p, char *why, size_t len)
 	p->state = s;
 	rc = load(&s->skel);
 	if (rc)
-		snprintf(why, len, "the kernel takes no BPF program from us: "
-			 "%s", strerror(-rc));
+		snprintf(why, len, "the kernel refuses the agent's BPF "
+			 "program: %s", strerror(-rc));
 	else
 		rc = make_sure(p, s, why, len);
 	if (rc)

@@ -65,9 +65,10 @@ static int open_kcore(struct kcore *k, uint64_t frames, char *why, size_t len)
 
 	if (rc || !symbols[0].address || !symbols[1].address ||
 	    !symbols[2].address) {
-		snprintf(why, len, "/proc/kallsyms does not tell "
+		snprintf(why, len, "/proc/kallsyms does not show "
 			 "page_offset_base, init_task and init_mm "
-			 "(CONFIG_KALLSYMS_ALL, kernel.kptr_restrict below 2)");
+			 "(CONFIG_KALLSYMS_ALL and kernel.kptr_restrict below "
+			 "2 are needed)");
 		return rc ? rc : -EPERM;
 	}
 	k->fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
@@ -87,7 +88,7 @@ static int open_kcore(struct kcore *k, uint64_t frames, char *why, size_t len)
 		missing = kcore_find_layout(k, &known);
 	if (!missing)
 		return 0;
-	snprintf(why, len, "where this kernel has %s can't be made sure of",
+	snprintf(why, len, "cannot determine where this kernel has %s",
 		 missing);
 	return -ENOENT;
 }

@@ -64,7 +64,7 @@ static bool try_method(struct pgds *p, const struct pgd_method *method,
 	pgds_read(p);
 	if (pgds_find(p, getpid()) != PROTOCOL_NO_PGD)
 		return true;
-	snprintf(why, len, "our own process is not among those it tells");
+	snprintf(why, len, "it does not find the agent's own process");
 	method->close(p);
 	p->method = NULL;
 	p->la57 = false;

@@ -22,7 +22,8 @@ static int connect_unix(const char *path, char *why, size_t len)
 	int fd, rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
-		snprintf(why, len, "--unix %s: the path is too long", path);
+		snprintf(why, len, "--unix %s: the path is longer than 107 "
+			 "bytes", path);
 		return -ENAMETOOLONG;
 	}
 	strcpy(sun.sun_path, path);
@@ -44,8 +45,8 @@ static int open_serial(const char *path, char *why, size_t len)
 
 	if (fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "--serial %s: %s; has this guest such a "
-			 "port?", path, strerror(errno));
+		snprintf(why, len, "--serial %s: %s; check that this guest has "
+			 "this port", path, strerror(errno));
 		return rc;
 	}
 	if (isatty(fd) && !tcgetattr(fd, &t)) {
@@ -73,7 +74,8 @@ static int connect_vsock(unsigned int port, char *why, size_t len)
 	if (!connect(fd, (struct sockaddr *)&svm, sizeof(svm)))
 		return fd;
 	rc = -errno;
-	snprintf(why, len, "nobody on the host listens on vsock port %u: %s",
+	snprintf(why, len, "no process on the host listens on vsock port %u: "
+		 "%s",
 		 port, strerror(errno));
 	close(fd);
 	return rc;

@@ -33,7 +33,7 @@ is "$(fact whole kvm nested-paging)" "ok NPT " "nested paging is seen"
 is "$(fact whole kvm virtualization)" "ok AMD-V (svm) " "so is the processor"
 is "$(fact whole 'accessed bits' module)" "ok kvm_young is loaded " \
   "so is the module"
-like "$(fact whole sources damon)" '^note does not serve' \
+like "$(fact whole sources damon)" '^note does not work' \
   "a worse source is not missed"
 is "$(jq -r '[.facts[] | select(.status == "fail")] | length' \
   "$lab_out/whole.json")" 0 "nothing fails"
@@ -41,11 +41,11 @@ like "$(tail -n 1 "$lab_out/whole.text")" \
   'can: run guests, .* by kvm-young, .* to swap$' "the table ends with that"
 
 is "$(summary bare)" "0 soft store" "without them others serve"
-like "$(fact bare sources kvm-young)" '^warn does not serve .*make kmod' \
+like "$(fact bare sources kvm-young)" '^warn does not work .*make kmod' \
   "a better source is missed"
 like "$(fact bare 'accessed bits' module)" '^warn .*make kmod' \
   "the headers for the module are seen"
-like "$(fact bare sinks swap)" '^warn does not serve .*zram' \
+like "$(fact bare sinks swap)" '^warn does not work .*zram' \
   "swap is missed: by the sink"
 like "$(fact bare reclaim swap)" '^warn none .*swapon' "and in the list"
 
@@ -53,7 +53,7 @@ is "$(summary noswap)" "0 kvm-young store" "a cgroup without swap: the store"
 like "$(fact noswap reclaim cgroup-swap)" \
   '^warn .*/noswap .*echo max >/sys/fs/cgroup/noswap/memory.swap.max' \
   "the limit and its remedy are told"
-like "$(fact noswap sinks swap)" '^warn does not serve' \
+like "$(fact noswap sinks swap)" '^warn does not work' \
   "the sink's self-test finds that, too"
 like "$(fact noswap reclaim swap)" '^ok ' "the host's swap is not to blame"
 

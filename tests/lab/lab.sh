@@ -12,10 +12,10 @@ refused() { # STATUS PATTERN NAME OPTION...
   like "$said" "$pattern" "and it says why"
 }
 refused 2 'usage: lab' "no command"
-refused 2 'not in seconds' "a timeout of soon" --timeout soon true
+refused 2 'not a number of seconds' "a timeout of soon" --timeout soon true
 refused 2 'not a bzImage' "a kernel that is none" --kernel /etc/passwd true
 refused 2 'cannot be read' "a kernel that is not there" --kernel /none true
-refused 2 'not like' "a memory of much" --mem much true
+refused 2 'not a size like' "a memory of much" --mem much true
 refused 2 'unknown option --nope' "an unknown option" --nope true
 refused 2 'needs a value' "an option without its value" --out
 refused 2 'not NAME' "a variable without a name" --env '1=2' true
@@ -55,7 +55,7 @@ ok $? "others do not"
 began=$(date +%s)
 said=$(TMPDIR=$tmp "$lab" --timeout 2 true 2>&1)
 is $? 124 "a hang ends with 124"
-like "$said" '^lab: no end after 2 s' "and is told"
+like "$said" '^lab: timeout after 2 s' "and is told"
 [ $(($(date +%s) - began)) -lt 600 ]
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"

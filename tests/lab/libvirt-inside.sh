@@ -142,7 +142,7 @@ follow_all() {
   begin=$(date +%s%N)
   "$vmm" attach --verbose --connect $uri --all 2>>all.log &
   attached=$!
-  wait_for 150 grep -q 'follows the domains' all.log
+  wait_for 150 grep -q 'watching its domains' all.log
 }
 attach_all() {
   follow_all

@@ -32,7 +32,7 @@ doctor() (
     sh -c "${remedy%%, and*}"
     ok $? "the remedy can be done"
   fi
-  is "$(fact 'accessed bits' damon-user .value)" "none of the kernel" \
+  is "$(fact 'accessed bits' damon-user .value)" "no kernel module" \
     "the kernel has no own user of DAMON"
   is "$(fact sources damon .status)" ok "DAMON serves"
   done_testing

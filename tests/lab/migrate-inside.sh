@@ -123,7 +123,7 @@ wait_for 300 test -S qmp.b
 wait_for 300 test -S hmp.b
 attach b --ages ages.b
 at_b=$!
-on_its_way() { grep -q 'on its way here' log.b; }
+on_its_way() { grep -q 'is migrating to this host' log.b; }
 wait_for 300 on_its_way
 ok $? "B, which waits for the guest, is attached to"
 hmp b "migrate_incoming unix:$tmp/channel" >/dev/null
@@ -143,7 +143,7 @@ ok $? "it migrates: nothing is reclaimed meanwhile"
 echo "# noticed within $(($(ms) - begin)) ms"
 wait $!
 # It says so when they are written; older ones are there before.
-said_so() { grep -q 'migrates or is saved' log.a && [ -s ages.a ]; }
+said_so() { grep -q 'is being migrated or saved' log.a && [ -s ages.a ]; }
 wait_for 300 said_so
 ok $? "and its ages are there to be taken along"
 cp ages.a ages.b
@@ -185,7 +185,7 @@ wait "$qemu_a" 2>/dev/null
 qemu_a=''
 
 # --- on B -----------------------------------------------------------------------
-is_here() { grep -q 'is here: reclaim' log.b; }
+is_here() { grep -q 'has arrived: reclaim' log.b; }
 wait_for 300 is_here
 ok $? "the guest is on B"
 # What is killed writes none: the file is A's yet then, for another try.
@@ -299,7 +299,7 @@ qemu_c=$!
 wait_for 300 test -S qmp.c
 attach c --ages ages.c
 at_b=$!
-c_is_here() { grep -q 'is here: reclaim' log.c || scanned c 1; }
+c_is_here() { grep -q 'has arrived: reclaim' log.c || scanned c 1; }
 wait_for 300 c_is_here
 hmp c cont >/dev/null
 wait_for 300 scanned c 2

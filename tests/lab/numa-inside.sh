@@ -88,11 +88,11 @@ is "$(event summary pages_checked)" "$(event start private_pages)" \
 
 "$vmm" run --kernel "$payload" --mem 32M --sink numa,to=7 --reclaim on \
   --abits soft >/dev/null 2>"$tmp/why"
-is "$? $(grep -c 'node 7: this host has it on 0, 1' "$tmp/why")" "1 1" \
+is "$? $(grep -c 'node 7: allowed nodes with memory are 0, 1' "$tmp/why")" "1 1" \
   "a node that is not there is refused"
 "$vmm" doctor --json >"$tmp/json"
 is "$(jq -r '.facts[] | select(.group == "sinks" and .name == "numa") |
   .status + " " + .value' "$tmp/json")" \
-  "ok passed its self-test: 512 of 512 pages went and came back" \
+  "ok passed its self-test: 512 of 512 pages were evicted and read back" \
   "vmm doctor has tried it"
 done_testing

@@ -46,7 +46,7 @@ await() {
   shift
   done_or_gone() { "$@" || ! kill -0 "$vmm_pid" 2>/dev/null; }
   wait_for 1200 done_or_gone "$@" || {
-    echo "no sign of $what"
+    echo "timeout while waiting for $what"
     last_words 10
   }
   kill -0 "$vmm_pid" 2>/dev/null || {

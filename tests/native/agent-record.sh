@@ -41,5 +41,5 @@ is "$?" 1 "a file in no directory: status"
 like "$said" "--agent-record $tmp/no/file: No such file" "and message"
 said=$("$vmm" run --kernel "$payload" --no-agent --agent-record "$tmp/f" 2>&1)
 is "$?" 2 "with --no-agent: status"
-like "$said" 'with --no-agent nothing is told' "and message"
+like "$said" 'no agent to record: leave out --no-agent' "and message"
 done_testing

@@ -140,7 +140,7 @@ wait_for 300 unserved $b
 lv metadata $b $ns --config --set "<reclaim policy='nonsense' abits='none'/>" \
   >/dev/null
 lv start $b >/dev/null
-again() { grep -q "$(lv domuuid $b) ended with status 1: starting it" "$tmp/all.log"; }
+again() { grep -q "$(lv domuuid $b) ended with status 1: restarting it" "$tmp/all.log"; }
 wait_for 300 again
 ok $? "nonsense in its metadata: what serves it ends, which is said"
 set_policy $b off

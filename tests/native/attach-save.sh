@@ -73,7 +73,7 @@ refused() {
 }
 refused
 is $? 1 "a domain that is saved can't be attached to"
-like "$(cat "$tmp/log")" "does not run" "and why is said"
+like "$(cat "$tmp/log")" "is not running" "and why is said"
 is "$(cksum <"$tmp/ages")" "$sum" "the ages stay"
 timeout 300 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
 ok $? "it is restored"
@@ -120,6 +120,6 @@ wait_for 300 scanned 2
 is "$(old_pages)" 0 "a domain that has booted since is not taken for old"
 detach
 timeout 300 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
-is "$? $(grep -c 'must be a directory' "$tmp/why")" "2 1" \
+is "$? $(grep -c 'must be an existing directory' "$tmp/why")" "2 1" \
   "all domains can't have one file"
 done_testing

@@ -123,7 +123,7 @@ grown() { [ "$(bytes)" -ge $((before + 64 * mib)) ]; }
 wait_for 300 grown
 ok $? "memory plugged in is found ($before, now $(bytes))"
 is "$(answers | jq -r '.[0].name')" plugged "and its name is as QEMU has it"
-refused "somebody else has this monitor" "a second one on the monitor" \
+refused "another client uses this monitor" "a second one on the monitor" \
   --abits none --qmp "$tmp/qmp"
 
 # --- memory changes, and what there is can't be served --------------------------
@@ -217,7 +217,7 @@ ok $? "its socket is gone"
 refused "no process 4194305" "no such process" --pid 4194305
 sleep 60 &
 other=$!
-refused "no QEMU" "not QEMU" --pid $other
+refused "not a QEMU" "not QEMU" --pid $other
 kill $other
 refused "qmp" "no monitor" --qmp "$tmp/none"
 "$vmm" attach 2>"$tmp/log"
@@ -225,10 +225,10 @@ is $? 2 "nobody named: a wrong command line"
 "$vmm" attach --pid 1 domain 2>"$tmp/log"
 is $? 2 "two guests named: too"
 start_qemu -m 32 -machine q35
-refused "soft unmaps memory of its own process" "a source that can't" \
+refused "soft can only unmap memory of its own process" "a source that can't" \
   --pid "$qemu" --abits soft --reclaim on
 printf 'no ages\n' >"$tmp/ages"
-refused "these are no ages" "a file that holds something else" --pid "$qemu" \
+refused "the file holds no page ages" "a file that holds something else" --pid "$qemu" \
   --abits none --ages "$tmp/ages"
 stop_qemu
 # May a process that we start lock all of its memory?

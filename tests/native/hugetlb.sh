@@ -31,7 +31,7 @@ timeout 300 "$vmm" run --kernel "$payload" --mem-backing hugetlb=3M \
 is "$?" 2 "a page size that is none is wrong usage"
 like "$(cat "$tmp/out")" 'hugetlb=3M: there are .*hugetlb\[=2M|1G\]' \
   "and the sizes are told"
-refused 'no whole number of pages of 1.0 GiB: .*multiple' \
+refused 'not a multiple of the page size 1.0 GiB: .*--mem' \
   "memory that is no multiple of the page" \
   --mem 1536M --mem-backing hugetlb=1G --abits none
 
@@ -45,7 +45,7 @@ free_pages() {
 }
 # Memory of one huge page more than there are: at most what the host has.
 over=$((($(free_pages) + 64) * 2))
-refused "$((over / 2)) pages .*$(free_pages) are free: echo [0-9]+ >$pool/nr_hugepages" \
+refused "$((over / 2)) hugetlb pages .*has $(free_pages) free: echo [0-9]+ >$pool/nr_hugepages" \
   "a pool that is too small" --mem ${over}M --mem-backing hugetlb --abits none
 
 [ -w $pool/nr_hugepages ] || {
@@ -90,7 +90,7 @@ between "$hot" "$(jq .high_bytes "$tmp/wss")" $((128 << 20)) \
 between 1 "$(jq .basis.unresolved_bytes "$tmp/wss")" $((128 << 20)) \
   "which is said to be the reason"
 is "$(api /policy -X PUT -d '{"enabled": true}' | jq -r .error |
-  grep -c 'never swaps hugetlb')" 1 "reclaim can't be turned on"
+  grep -c 'hugetlb pages, which the kernel never swaps')" 1 "reclaim can't be turned on"
 is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
 payload_end_run
 payload_wait
@@ -98,10 +98,10 @@ is "$status" 0 "the guest checks all its pages and powers off"
 is "$(event summary errors)" 0 "no page was wrong, ever"
 is "$(free_pages)" "$had" "the pool has its pages again"
 
-refused 'never swaps hugetlb .*--mem-backing thp' "reclaim" \
+refused 'hugetlb pages, which the kernel never swaps: .*--mem-backing thp' "reclaim" \
   --mem 64M --mem-backing hugetlb --abits soft --reclaim target=32M
 for source in damon page-idle; do
-  refused 'hugetlb pages are on none: use kvm-young or soft' "$source" \
+  refused 'which hugetlb pages are not: use kvm-young or soft' "$source" \
     --mem 64M --mem-backing hugetlb --abits $source
 done
 

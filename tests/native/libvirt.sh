@@ -13,9 +13,9 @@ like "$(cat "$tmp/out")" "^\+ +<target type='virtio' name='org.vmm.agent.0'/>" \
   "with the channel as an addition"
 "$vmm" libvirt -c test:///default enable test -y --reclaim target=1G \
   >"$tmp/out" 2>&1
-is "$? $(grep -c 'domain test is changed' "$tmp/out")" "0 1" "and made"
+is "$? $(grep -c 'definition of domain test was changed' "$tmp/out")" "0 1" "and made"
 "$vmm" libvirt -c nonsense:///x show test >/dev/null 2>"$tmp/why"
-is "$? $(grep -c "can't connect to libvirt (nonsense:///x): " "$tmp/why")" \
+is "$? $(grep -c "cannot connect to libvirt (nonsense:///x): " "$tmp/why")" \
   "1 1" "a URI that leads nowhere is named"
 for bad in "show" "enable" "destroy x" "show x y" "disable x --abits auto" \
   "show x --yes" "enable x --reclaim nonsense" "enable x --abits nonsense" \
@@ -72,7 +72,7 @@ is "$? $(grep -c -- --yes "$tmp/why")" "1 1" \
 is "$(now plain)" "$(cat "$tmp/plain.before")" "and leaves all as it is"
 printf 'n\n' | script -qec "$vmm libvirt -c '$uri' enable plain" /dev/null \
   >"$tmp/out" 2>&1
-like "$(cat "$tmp/out")" 'stays as it is' "asked, and told no"
+like "$(cat "$tmp/out")" 'was not changed' "asked, and told no"
 is "$(now plain)" "$(cat "$tmp/plain.before")" "it stays"
 printf 'y\n' | script -qec "$vmm libvirt -c '$uri' enable plain" /dev/null \
   >"$tmp/out" 2>&1
@@ -151,7 +151,7 @@ lv destroy serial >/dev/null
 lv start plain >/dev/null
 vl enable plain --yes >"$tmp/out"
 is $? 0 "a running domain without a controller"
-like "$(cat "$tmp/out")" 'no channel until it is started anew' "is told of it"
+like "$(cat "$tmp/out")" 'no channel until the domain is restarted' "is told of it"
 lv destroy plain >/dev/null
 vl disable plain --yes >/dev/null
 is "$(now plain)" "$(cat "$tmp/plain.before")" "and gets back what it was"
@@ -162,9 +162,9 @@ lv create "$tmp/passing" >/dev/null
 vl enable passing --yes --reclaim on >"$tmp/out"
 is "$? $(lv dumpxml passing | grep -c "'org.vmm.agent.0'")" "0 1" \
   "a domain without definition is enabled as it runs"
-like "$(cat "$tmp/out")" 'has no definition' "which is said"
+like "$(cat "$tmp/out")" 'is transient: only the running' "which is said"
 vl enable passing --yes --no-live >/dev/null 2>"$tmp/why"
-is "$? $(grep -c 'no definition' "$tmp/why")" "1 1" "and --no-live refused"
+is "$? $(grep -c 'no persistent definition' "$tmp/why")" "1 1" "and --no-live refused"
 vl disable passing --yes >/dev/null
 is "$(lv dumpxml passing | grep -cE 'org.vmm|urn:vmm')" 0 "and disabled"
 lv destroy passing >/dev/null

@@ -42,17 +42,17 @@ is "$(event summary pages_checked)" "$(event start private_pages)" \
   "and all were looked at"
 
 "$vmm" run --kernel "$payload" --mem 64M --reclaim node0=16M 2>"$tmp/why"
-is "$? $(grep -c 'no node 0: see --numa' "$tmp/why")" "2 1" \
+is "$? $(grep -c 'no node 0: add it with --numa' "$tmp/why")" "2 1" \
   "a node's target without nodes is refused"
 "$vmm" run --kernel "$payload" --mem 64M --numa node=0,cpus=0,mem=32M \
   2>"$tmp/why"
-is "$? $(grep -c -- '--numa: .*make --mem the sum' "$tmp/why")" "2 1" \
+is "$? $(grep -c -- '--numa: .*set --mem to the sum' "$tmp/why")" "2 1" \
   "nodes that are not all memory are refused"
 "$vmm" run --kernel "$payload" --numa node=0,mem=64M,cpus=0,host=63 2>"$tmp/why"
 is "$? $(grep -c -- '--numa: .*leave host= out' "$tmp/why")" "2 1" \
   "and so is a node that the host has not"
 "$vmm" run --kernel "$payload" --mem 32M --reclaim on --sink numa,to=63 \
   2>"$tmp/why"
-is "$? $(grep -cE 'one node only|on node 63' "$tmp/why")" "1 1" \
+is "$? $(grep -cE 'only one NUMA node|on node 63' "$tmp/why")" "1 1" \
   "and cold pages can't go there"
 done_testing

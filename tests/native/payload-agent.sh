@@ -89,7 +89,7 @@ check_drawn 1000 "512w 256p" "inspect map: the other one two thirds"
 sed 's/^/# /' "$tmp/drawing"
 NO_COLOR=1 "$vmm" inspect --socket "$socket" map 1000 nowhere \
   >/dev/null 2>"$tmp/refusal"
-is "$? $(grep -c "'nowhere' is no place" "$tmp/refusal")" "2 1" \
+is "$? $(grep -c "'nowhere' is not a place" "$tmp/refusal")" "2 1" \
   "inspect map: a place that is none is refused"
 
 payload_end_run

@@ -23,11 +23,11 @@ head -c 4000 "$payload" >"$tmp/cut"
 refused 2 '--kernel FILE is missing' 'no kernel named'
 refused 2 '--nosuch: unknown option' 'an unknown option' --nosuch
 refused 2 '--kern: unknown option' 'a shortened option' --kern "$payload"
-refused 2 "what is 'stray' for" 'a stray word' --kernel "$payload" stray
+refused 2 "unexpected argument 'stray'" 'a stray word' --kernel "$payload" stray
 refused 2 "--mem='lots' is not a size like 512M" 'memory that is no size' \
   --kernel "$payload" --mem lots
 refused 2 "--mem='1M' is not .* of 16M or more" 'too little memory' --kernel "$payload" --mem 1M
-refused 1 '--mem 900000G: this host has' 'memory beyond the host' \
+refused 1 '--mem 900000G: the host has' 'memory beyond the host' \
   --kernel "$payload" --mem 900000G
 for cpus in 0 two 65; do
   refused 2 "--cpus='$cpus' is not a number of CPUs from 1 to 64" \
@@ -38,7 +38,7 @@ refused 2 "--mem-backing='tph' is not anon .*: did you mean 'thp'" \
 refused 2 "--cid='4x' is not a number from 3 to " 'a vsock address that is no number' \
   --kernel "$payload" --cid 4x
 refused 2 "--cid='2' is not a number from 3 to " 'the host'"'"'s vsock address' --kernel "$payload" --cid 2
-refused 2 "--net: unknown key 'eth0': there is only tap; give tap=NAME" 'a network that is no tap' \
+refused 2 "--net: unknown key 'eth0': expected tap; give tap=NAME" 'a network that is no tap' \
   --kernel "$payload" --net eth0
 refused 2 "--reclaim .*unknown key 'speed'" 'a policy of unknown words' \
   --kernel "$payload" --reclaim speed=9
@@ -82,11 +82,11 @@ fi
 if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
   refused 1 "$tmp/absent: No such file" 'a kernel that is not there' \
     --kernel "$tmp/absent"
-  refused 1 "$tmp/text is no kernel: " 'a kernel that is text' \
+  refused 1 "$tmp/text is not a kernel: " 'a kernel that is text' \
     --kernel "$tmp/text"
   refused 1 "$tmp/empty: is empty" 'an empty kernel' --kernel "$tmp/empty"
   refused 1 "$tmp: not a regular file" 'a directory as kernel' --kernel "$tmp"
-  refused 1 "$tmp/cut: .*(cut short|damaged)" 'a kernel cut short' \
+  refused 1 "$tmp/cut: .*(truncated|damaged)" 'a kernel cut short' \
     --kernel "$tmp/cut"
   refused 1 "$tmp/absent: No such file" 'an initrd that is not there' \
     --kernel "$payload" --initrd "$tmp/absent"
@@ -101,7 +101,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --kernel "$payload" --net tap=name-too-long-for-a-tap
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
-  refused 1 '--abits says none' 'reclaim without accessed bits' \
+  refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else
   skip 'kernels, disks and sources' \

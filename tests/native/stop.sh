@@ -85,7 +85,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
   ok $? 'run: a signal that it was started to ignore does not end it'
   ends TERM 'run, with SIGINT ignored'
   # One of them at least: a thread that gets no processor for 200 ms has no words.
-  like "$(cat "$tmp/stderr")" 'not stopped in time: ends by SIGKILL' 'it says so'
+  like "$(cat "$tmp/stderr")" 'did not stop in time: ending itself by SIGKILL' 'it says so'
 else
   skip 'vmm run' '/dev/kvm may not be opened: join the group kvm or be root'
 fi

@@ -42,7 +42,7 @@ wait_for 300 is_needed
 ok $? "the guest waits for pages"
 "$vmm" stat --socket "$socket" >"$tmp/stat"
 grep -q '^device   stalled: .*no answer' "$tmp/stat" &&
-  grep -q "^waiting  the guest needs [1-9].* that can't be read now: ." "$tmp/stat"
+  grep -q "^waiting  the guest needs [1-9].* that cannot be read now: ." "$tmp/stat"
 ok $? "vmm stat says both"
 api /metrics >"$tmp/metrics"
 grep -q '^vmm_store_device_stalled{.*} 1$' "$tmp/metrics"

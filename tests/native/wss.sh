@@ -100,7 +100,7 @@ like "$said" '^guest .*at least .*, at most ' "tells the interval"
 like "$said" "^ .* $pid " "and the process"
 "$vmm" stat --socket "$socket" --wss --window soon >"$tmp/out" 2>&1
 is "$?" 1 "a window that is no time is refused"
-like "$(cat "$tmp/out")" "window: 'soon' is no number" "by name"
+like "$(cat "$tmp/out")" "window: 'soon' is not a number" "by name"
 api /metrics | grep -q '^vmm_wss_low_bytes{'
 ok $? "the bounds are among the metrics"
 

@@ -123,8 +123,8 @@ static void test_choice(void)
 		{ "none, if that was named", "none", { 1, 1 }, { 1, 1 }, NULL,
 		  "" },
 		{ "none, and the reasons of both", NULL, { 0, 1 }, { 0, 0 },
-		  NULL, "bpf: reason 0; kcore: our own process is not among "
-			"those it tells" },
+		  NULL, "bpf: reason 0; kcore: it does not find the agent's own "
+			"process" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

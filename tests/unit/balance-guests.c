@@ -325,11 +325,11 @@ static void test_config(void)
 	   c->nr_rules == 1 && c->rules[0].shares > 2.4, "named again: more of it");
 	c->target_bytes = 1 << 30;
 	ok(balance_config_check(c, why, sizeof(why)) == -EINVAL &&
-	   strstr(why, "above its max"), "min above max: %s", why);
+	   strstr(why, "above max="), "min above max: %s", why);
 	c->rules[0].max_bytes = 0;
 	ok(!balance_config_check(c, why, sizeof(why)), "without, all is well");
 	c->target_bytes = 1 << 20;
-	ok(balance_config_check(c, why, sizeof(why)) && strstr(why, "minima"),
+	ok(balance_config_check(c, why, sizeof(why)) && strstr(why, "min="),
 	   "minima above the target: %s", why);
 	c->target_bytes = 0;
 	ok(balance_config_check(c, why, sizeof(why)) &&

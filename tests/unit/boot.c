@@ -100,7 +100,7 @@ static void test_bad_elf(void)
 		int rc;
 		const char *says;
 	} want[NR] = {
-		[NOT_ELF] = { -ENOEXEC, "no ELF" },
+		[NOT_ELF] = { -ENOEXEC, "not an ELF" },
 		[CLASS] = { -EINVAL, "x86-64" },
 		[MACHINE] = { -EINVAL, "x86-64" },
 		[DYN] = { -EINVAL, "fixed addresses" },
@@ -165,7 +165,7 @@ static void test_bzimage(void)
 
 	is_int(load(boot_load_bzimage, file, setup + 0x200, &k), -EINVAL,
 	       "bzImage: without a kernel after the setup part");
-	ok(strstr(why, "cut short"), "bzImage: and says it is cut short");
+	ok(strstr(why, "truncated"), "bzImage: and says it is cut short");
 	h->pref_address = 62 * MIB;
 	is_int(load(boot_load_bzimage, file, sizeof(file), &k), -ENOMEM,
 	       "bzImage: that needs more memory than there is");

@@ -49,7 +49,7 @@ for what in 'rubbish HTTP/0.9|not.what.a.VM' 'line longer.than.4.MiB' 'lines not
   'header header.*longer' 'refuse busy.as.a.bee'; do
   refused ${what%% *} "${what#* }" stat --follow
 done
-refused broken 'ended in the middle of a line' stat --follow
+refused broken 'closed the connection in the middle of a line' stat --follow
 is "$(wc -l <"$tmp/out")" 2 'the line before is printed, under its head'
 refused mute 'no answer in time' stat
 refused mute 'no answer in time' stat --follow
@@ -86,7 +86,7 @@ for words in --help --version 'stat --help'; do
   # shellcheck disable=SC2086 # words
   "$vmm" $words >/dev/full 2>"$tmp/err"
   is $? 1 "$words: standard output is full: status 1"
-  like "$(cat "$tmp/err")" 'output could.*(No space|$)' "$words: told"
+  like "$(cat "$tmp/err")" 'all of the output.*(No space|$)' "$words: told"
 done
 "$vmm" --version >&- 2>"$tmp/err"
 is $? 1 "standard output is closed: status 1"

@@ -93,7 +93,7 @@ static const struct doctor_case cases[] = {
 	    { "/sys/module/kvm_amd/parameters/npt", "Y\n" } }, "kvm",
 	  "/dev/kvm", FAIL, "absent", "modprobe kvm_amd", 1 },
 	{ "a file in its place", { { "/dev/kvm", "" } }, "kvm", "/dev/kvm",
-	  FAIL, "is no KVM device", "kvm module", 1 },
+	  FAIL, "is not a KVM device", "kvm module", 1 },
 	{ "no virtualization at all", { { "/dev/kvm", ABSENT },
 	    { CPU, "flags : fpu\n" } }, "kvm", "virtualization", FAIL, "none",
 	  "in the firmware", 3 },

@@ -72,7 +72,7 @@ static void test_refusals(void)
 		{ "{\"name\": \"A b\"}", "plan.json:1: name:" },
 		{ "{\"name\": \"a\"}", "guests: must be a list" },
 		{ "{\"name\": \"a\",\n\n\"colour\": 1}",
-		  "plan.json:3: colour: not known; there are name, about" },
+		  "plan.json:3: colour: unknown; expected one of name, about" },
 		{ "{\"name\": \"a\",\n\"seconds\": 0}",
 		  "plan.json:2: seconds: must be a number from 1" },
 		{ "{\"name\": \"a\",\n\"seconds\": \"3\"}",
@@ -82,9 +82,9 @@ static void test_refusals(void)
 		  "{\"mem\": \"4M\"}]}",
 		  "plan.json:2: mem: must be a size" },
 		{ "{\"name\": \"a\", \"guests\": [{\"cpus\": 1},\n"
-		  "{\"cpus\": 1,\n\"cpu\": 1}]}", "plan.json:3: cpu: not" },
+		  "{\"cpus\": 1,\n\"cpu\": 1}]}", "plan.json:3: cpu: unknown" },
 		{ "{\"name\": \"a\", \"guests\": [{\"workload\": {\n"
-		  "\"speed\": 3}}]}", "plan.json:2: speed: no word of" },
+		  "\"speed\": 3}}]}", "plan.json:2: speed: not an argument of" },
 		{ "{\"name\": \"a\", \"guests\": [{\"workload\": {\n"
 		  "\"pattern\": \"zipf --rm\"}}]}",
 		  "plan.json:2: pattern: must be a word" },
@@ -93,13 +93,13 @@ static void test_refusals(void)
 		{ "{\"name\": \"a\", \"guests\": [{\n\"kernel\": \"x\"}]}",
 		  "plan.json:2: kernel: is for guests" },
 		{ "{\"name\": \"a\", \"guests\": [{}], \"policies\": [\n"
-		  "{\"kind\": \"magic\"}]}", "plan.json:2: kind: no such" },
+		  "{\"kind\": \"magic\"}]}", "plan.json:2: kind: unknown" },
 		{ "{\"name\": \"a\", \"guests\": [{}],\n\"policies\": ["
 		  "{\"kind\": \"none\"}, {\"kind\": \"none\"}]}",
-		  "plan.json:2: policies: two are called none" },
+		  "plan.json:2: policies: two policies have the name none" },
 		{ "{\"name\": \"a\", \"guests\": [{}], \"policies\": [\n"
 		  "{\"kind\": \"none\", \"sink\": \"swap\"}]}",
-		  "plan.json:2: kind: abits, reclaim" },
+		  "plan.json:2: kind: only the kind vmm" },
 		{ "{\"name\": \"a\", \"guests\": [{}],\n\"policies\": ["
 		  "{\"kind\": \"balloon\"}]}", "plan.json:2: policies: a ball" },
 		{ "{\"name\": \"a\", \"guests\": [{}], \"policies\": ["
@@ -107,7 +107,7 @@ static void test_refusals(void)
 		  "plan.json:2: limits: each must" },
 		{ "{\"name\": \"a\", \"guests\": [{}], \"policies\": ["
 		  "{\"kind\": \"none\"}],\n\"quick\": {\n\"warmup\": 1}}",
-		  "plan.json:3: warmup: not known" },
+		  "plan.json:3: warmup: unknown" },
 		{ "{\"name\": \"a\", \"guests\": [{\"count\": 33},"
 		  "{\"count\": 32}]}", "more than 64" },
 	};

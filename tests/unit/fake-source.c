@@ -95,7 +95,7 @@ static int parse_trace(struct fake *fake, const char *trace, char *why,
 		if (err)
 			free(bits);
 		if (err == -EINVAL)
-			snprintf(why, len, "line %u: want frames such as "
+			snprintf(why, len, "line %u: expected frames such as "
 				 "\"0-15 40\" below %llu, or \"-\"", line_nr,
 				 (unsigned long long)fake->nr_frames);
 		if (err && err != -EAGAIN)
@@ -191,7 +191,7 @@ static int fake_probe(const struct access_target *target, char *why, size_t len)
 static int fake_open(struct access_source **srcp,
 		     const struct access_target *target, char *why, size_t len)
 {
-	snprintf(why, len, "the fake source is opened with a trace");
+	snprintf(why, len, "the fake source needs a trace");
 	return -ENOTSUP;
 }
 

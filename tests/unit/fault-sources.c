@@ -317,11 +317,13 @@ static void test_source(const char *name, enum guest_mem_backing backing,
 static void test_refusals(void)
 {
 	new_memory(GUEST_MEM_MEMFD);
-	refused("soft,faults=0", -EINVAL, "faults a second");
-	refused("soft,faults=-5", -EINVAL, "faults a second");
-	refused("soft,faults=", -EINVAL, "faults a second");
-	refused("soft,faults=99999999999999999999", -EINVAL, "faults a second");
-	refused("soft,speed=1", -EINVAL, "unknown key 'speed': there are faults");
+	refused("soft,faults=0", -EINVAL, "faults per second");
+	refused("soft,faults=-5", -EINVAL, "faults per second");
+	refused("soft,faults=", -EINVAL, "faults per second");
+	refused("soft,faults=99999999999999999999", -EINVAL,
+		"faults per second");
+	refused("soft,speed=1", -EINVAL,
+		"unknown key 'speed': expected faults");
 	refused("damon,faults=1", -EINVAL, "no options");
 	refused("sof", -EINVAL,
 		"unknown access source 'sof': did you mean 'soft'?");
@@ -411,7 +413,7 @@ static void test_store(void)
 	new_memory(GUEST_MEM_ANON);
 	if (sink_store.open(&sink, mem, NULL, why, sizeof(why)))
 		tap_bail("store: %s", why);
-	refused("rwp", -EBUSY, "another --sink");
+	refused("rwp", -EBUSY, "--sink other than store");
 	sink->ops->close(sink);
 	source = "rwp";
 	access_close(open_source(""));
@@ -429,8 +431,9 @@ int main(int argc, char **argv)
 		test_source("rwp", GUEST_MEM_ANON, "anonymous");
 		test_source("rwp", GUEST_MEM_MEMFD, "memfd");
 		new_memory(GUEST_MEM_ANON);
-		refused("rwp,faults=0", -EINVAL, "faults a second");
-		refused("rwp,speed=1", -EINVAL, "unknown key 'speed': there are faults");
+		refused("rwp,faults=0", -EINVAL, "faults per second");
+		refused("rwp,speed=1", -EINVAL,
+			"unknown key 'speed': expected faults");
 		guest_mem_free(mem);
 		test_refused_for_ever();
 		test_store();

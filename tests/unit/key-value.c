@@ -83,8 +83,8 @@ static void test_bad(void)
 {
 	static const char *const t[][2] = {
 		{ "cuont=3", "unknown key 'cuont': did you mean 'count'?" },
-		{ "zzz=3", "unknown key 'zzz': there are count, many, size, "
-		  "time, share, flag, word, text, colour, wait" },
+		{ "zzz=3", "unknown key 'zzz': expected one of count, many, "
+		  "size, time, share, flag, word, text, colour, wait" },
 		{ "", "unknown key ''" },
 		{ "count=3,", "unknown key ''" },
 		{ "count", "count='' is not a number of pages from 2 to 9" },
@@ -111,8 +111,8 @@ static void test_bad(void)
 		{ "flag", "flag='' is not on or off" },
 		{ "flag=fo", "flag='fo' is not on or off" },
 		{ "flag=offf", "on or off: did you mean 'off'?" },
-		{ "word=1", "word='1': 'word' has no value" },
-		{ "text=", "text='' is not a text of one character or more" },
+		{ "word=1", "word='1': 'word' takes no value" },
+		{ "text=", "text='' is not a text of one or more characters" },
 		{ "colour=gren", "colour='gren' is not red or green: did you "
 		  "mean 'green'?" },
 		{ "colour=blue", "colour='blue' is not red or green" },

@@ -29,8 +29,10 @@ static void test_parse(void)
 		{ "node=0,mem=1G,cpus=64", "CPUs from 0 to 63" },
 		{ "node=0,mem=1G,cpus=0+", "CPUs from 0 to 63" },
 		{ "node=0,mem=1G,cpus=0-1-2", "CPUs from 0 to 63" },
-		{ "node=0,mem=1G,host=64", "a node of the host from 0 to 63" },
-		{ "node=0,mem=1G,host=x", "a node of the host from 0 to 63" },
+		{ "node=0,mem=1G,host=64",
+		  "a NUMA node of the host from 0 to 63" },
+		{ "node=0,mem=1G,host=x",
+		  "a NUMA node of the host from 0 to 63" },
 		{ "node=0,size=1G", "unknown key 'size'" },
 		{ "", "unknown key ''" },
 	};
@@ -69,7 +71,8 @@ static void test_check(void)
 	struct guest_numa none = { 0 };
 
 	refused(LIST("node=1,mem=1G,cpus=0"), GIB, 1, "node 0 is missing");
-	refused(LIST("node=0,mem=1G,cpus=0"), 2 * GIB, 1, "make --mem the sum");
+	refused(LIST("node=0,mem=1G,cpus=0"), 2 * GIB, 1,
+		"set --mem to the sum");
 	refused(LIST("node=0,mem=1G,cpus=0-2"), GIB, 2, "has CPU 2");
 	refused(LIST("node=0,mem=1G,cpus=0-1", "node=1,mem=1G,cpus=1"),
 		2 * GIB, 2, "CPU 1 is on two");

@@ -80,9 +80,10 @@ static void test_bad(void)
 	} t[] = {
 		{ "", "unknown key ''" },
 		{ "On", "unknown key 'On': did you mean 'on'?" },
-		{ "on=1", "on='1': 'on' has no value" },
+		{ "on=1", "on='1': 'on' takes no value" },
 		{ "on,", "unknown key ''" },
-		{ "speed=9", "unknown key 'speed': there are on, off, target" },
+		{ "speed=9",
+		  "unknown key 'speed': expected one of on, off, target" },
 		{ "targt=1G", "unknown key 'targt': did you mean 'target'?" },
 		{ "target", "target=''" },
 		{ "target=", "target=''" },

@@ -12,8 +12,8 @@
 #include "tests/unit/sink-reads.h"
 #include "tests/unit/stderr-lines.h"
 
-#define BEGINS	   "another such page, waits"
-#define ENDS	   "no page is waited for any more"
+#define BEGINS	   "accesses to such pages block"
+#define ENDS	   "all waiting page faults are resolved"
 #define NR_SHORT   16u	/* more than the limit lets pass in any ten seconds */
 #define LIMIT_S	   11
 

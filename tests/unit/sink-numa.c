@@ -111,13 +111,14 @@ static void test(enum guest_mem_backing backing, uint64_t nodes)
 	is_int(nr_wrong(true), 0, "memory is filled");
 	if (nodes & (nodes - 1)) {
 		refused(NULL, "to=NODE");
-		refused("to=63", "no memory for us on node 63");
+		refused("to=63", "not allocate memory on node 63");
 		refused("to=1,from=1", "to itself");
-		refused("to=x", "to='x' is not a number of a node");
+		refused("to=x", "to='x' is not a number of a NUMA node");
 		refused("speed=1", "unknown key 'speed'");
 		test_moves(from, __builtin_ctzll(nodes & (nodes - 1)));
 	} else {
-		refused("to=1", nodes ? "one node only" : "knows no NUMA");
+		refused("to=1", nodes ? "only one NUMA node" :
+					"no NUMA support");
 		tap_skip("pages move", "this host has memory on one node only; "
 			 "tests/lab/numa.sh has a machine with two");
 	}

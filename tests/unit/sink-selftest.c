@@ -121,7 +121,7 @@ int main(void)
 	plan.damages = true;
 	try_plan("a bit of the last page is lost", -EIO, "damaged");
 	plan.evict_err = -ENOMEM;
-	try_plan("it fails", -ENOMEM, "evicting fails: Cannot allocate");
+	try_plan("it fails", -ENOMEM, "cannot evict pages: Cannot allocate");
 	plan.evict_err = -ENOMEM;
 	plan.damages = true;
 	try_plan("it fails and damages", -EIO, "damaged");

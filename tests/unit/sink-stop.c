@@ -100,7 +100,7 @@ int main(void)
 	world_require();
 	catch_stderr();
 	test_stop();
-	is_int(count_lines("can't be read back"), 1,
+	is_int(count_lines("cannot read back"), 1,
 	       "one line for all pages that were waited for");
 	forget_lines();
 	test_stop_batch();

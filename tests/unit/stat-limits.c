@@ -279,7 +279,7 @@ static void test_events(void)
 	}
 	is_int(nr, EVENT_MAX_READERS, "/events has so many readers");
 	one_more = connect_client();
-	ok(say(one_more, request) && hear(one_more, "too many read"),
+	ok(say(one_more, request) && hear(one_more, "too many clients read"),
 	   "one more is refused, and told why");
 	close(one_more);
 	ask("/stats", "readers of /events");
@@ -379,7 +379,7 @@ static void test_long(void)
 	hold(held, STAT_MAX_JOBS + 1, PROCESSES);
 	ask("/vms", "requests that take long");
 	who = answered(held, STAT_MAX_JOBS + 1);
-	ok(who >= 0 && hear(held[who], "take long"),
+	ok(who >= 0 && hear(held[who], "too many long requests"),
 	   "so many wait, and one more is told");
 	if (who < 0)
 		who = 0;

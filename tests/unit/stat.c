@@ -278,7 +278,7 @@ static void test_policy(void)
 		{ "{\"scan_period_ms\": 0}", "'scan_period_ms' is 0: it must be "
 		  "a whole number from 10 to 3600000" },
 		{ "{\"min_idle_scans\": 255}", "from 1 to 254 (scans)" },
-		{ "{\"colour\": 1}", "unknown member 'colour': there are "
+		{ "{\"colour\": 1}", "unknown member 'colour': expected one of "
 		  "enabled" },
 		{ "{\"cpu_per_cent\": 1}", "did you mean 'cpu_percent'?" },
 		{ "{\"node_target_bytes\": [-1]}", "node_target_bytes" },

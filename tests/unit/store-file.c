@@ -96,7 +96,7 @@ static void test_full_disk(struct page_coder *c)
 	is_int(st.nr_full, 0, "the store itself is not full");
 	ok(strstr(st.last_error, "No space left"), "last_error: %s",
 	   st.last_error);
-	is_int(await_lines("can't write"), 1, "one line says so");
+	is_int(await_lines("cannot write"), 1, "one line says so");
 	is_int(check_all(s, c, 0, numbers, NR), 0, "what was put is there");
 	unlink(ballast);
 	rc = put_from(s, c, 0);
@@ -147,7 +147,7 @@ static void test_short_write(struct page_coder *c)
 	st = store_stats_of(s);
 	ok(st.nr_write_errors == 1 && strstr(st.last_error, "File too large"),
 	   "counted, last_error: %s", st.last_error);
-	is_int(await_lines("can't write"), 1, "one line says so");
+	is_int(await_lines("cannot write"), 1, "one line says so");
 	ok(st.nr_demoted > 400 && st.nr_demoted < 520,
 	   "the two segments before went there");
 	is_int(check_all(s, c, 0, numbers, NR), 0, "what was put is there");

@@ -60,8 +60,8 @@ static void test_errors(void)
 		fail(h, HEALTH_READ, errors[i % 3]);
 		fail(h, HEALTH_WRITE, errors[i % 3]);
 	}
-	is_int(lines(h, "can't read disk"), 1, "reads fail: one line");
-	is_int(lines(h, "can't write disk"), 1, "writes fail: one line");
+	is_int(lines(h, "cannot read disk"), 1, "reads fail: one line");
+	is_int(lines(h, "cannot write disk"), 1, "writes fail: one line");
 	fail(h, HEALTH_READ, 0);
 	fail(h, HEALTH_READ, 0);
 	is_int(lines(h, "can read disk again"), 1, "reads go on: one line");
@@ -97,13 +97,13 @@ static void test_comes_and_goes(void)
 		fail(h, HEALTH_READ, -EIO);
 		fail(h, HEALTH_READ, 0);
 	}
-	is_int(lines(h, "can't read disk"), 1, "it comes and goes: one line");
+	is_int(lines(h, "cannot read disk"), 1, "it comes and goes: one line");
 	is_int(lines(h, "can read disk again"), 1, "and one");
 	fail(h, HEALTH_READ, -EIO);
 	ahead_s += 61;
 	fail(h, HEALTH_READ, -EIO);
 	fail(h, HEALTH_READ, -EIO);
-	is_int(lines(h, "can't read disk"), 2, "it lasts: one more");
+	is_int(lines(h, "cannot read disk"), 2, "it lasts: one more");
 	fail(h, HEALTH_READ, 0);
 	is_int(lines(h, "can read disk again"), 2, "and one more");
 	health_put(h);

@@ -153,7 +153,7 @@ static void test_killed(void)
 	ok(st.nr_disconnected && st.device_state != DEVICE_OK,
 	   "counted, with last_error: %s", st.last_error);
 	ok(put_until_refused(&t, 1000) < 0, "nothing can be written");
-	ok(await_lines("store: can't read") == 1, "one line says so");
+	ok(await_lines("store: cannot read") == 1, "one line says so");
 	nbd_server_start(&t.server, args);
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "it is started again: every page is what it was");
@@ -253,8 +253,9 @@ static void test_error(const char *name, int rc)
 	ok(strstr(st.last_error, strerror(-rc)), "last_error: %s",
 	   st.last_error);
 	ok(st.nr_far <= far, "no page went there");
-	is_int(await_lines("store: can't read"), 1, "one line for the reads");
-	is_int(await_lines("store: can't write"), 1, "one line for the writes");
+	is_int(await_lines("store: cannot read"), 1, "one line for the reads");
+	is_int(await_lines("store: cannot write"), 1,
+	       "one line for the writes");
 	nbd_server_fail(&t.server, false);
 	is_int(check_all(t.store, t.coder, 0, t.numbers, NR), 0,
 	       "it works again: every page is what it was");

@@ -407,7 +407,7 @@ static void test_page(void)
 
 	memset(&ui, 0, sizeof(ui));
 	is_int(top_page_make(&page, 10, 80, &s), 0, "a page without guests");
-	ok(strstr(page.lines[4].text, "no VM runs"), "says so");
+	ok(strstr(page.lines[4].text, "no VM is running"), "says so");
 	free(page.lines);
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "g%02d", i);
@@ -418,7 +418,7 @@ static void test_page(void)
 	m.guests[1]->sample.psi_some = 20;
 	top_model_failed(&m, m.guests[2], -ETIMEDOUT, "late");
 	top_page_make(&page, 10, 80, &s);
-	ok(strstr(page.lines[0].text, "20 guests, 1 without answer"), "counts");
+	ok(strstr(page.lines[0].text, "20 guests, 1 not responding"), "counts");
 	is_int(page.lines[3].attr, TOP_HEADING, "the heading");
 	ok(page.lines[4].attr == TOP_SELECTED &&
 	   page.lines[5].attr == TOP_ALARM &&

@@ -65,7 +65,7 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 	int err = tiny_vm_new(&vm, NR_PAGES, ops->backing);
 
 	if (err) {
-		snprintf(why, len, "self-test: its small VM does not run: %s",
+		snprintf(why, len, "self-test: the test VM cannot run: %s",
 			 strerror(-err));
 		return err;
 	}
@@ -81,9 +81,10 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 	if (!err) {
 		err = run_window(src, vm, &seen);
 		if (err == -ENODATA)
-			snprintf(why, len, "self-test: in %u windows a page in "
-				 "use looked young %u times, an unused one %u "
-				 "times", seen.windows, seen.hot, seen.cold);
+			snprintf(why, len, "self-test: in %u scans the page in "
+				 "use was reported young %u times, the unused "
+				 "page %u times",
+				 seen.windows, seen.hot, seen.cold);
 		else if (err)
 			snprintf(why, len, "self-test: %s", strerror(-err));
 		src->ops->close(src);

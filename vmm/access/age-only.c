@@ -65,8 +65,8 @@ static void age_only_close(struct access_source *src)
 
 const struct access_source_ops access_source_age_only = {
 	.name = "blind",
-	.what = "nothing is looked at",
-	.by_name_only = "looks at nothing",
+	.what = "no accessed bits are read",
+	.by_name_only = "reads no accessed bits",
 	.probe = age_only_probe,
 	.open = age_only_open,
 	.arm = age_only_arm,

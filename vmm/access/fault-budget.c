@@ -80,7 +80,7 @@ void fault_budget_free(struct fault_budget *b)
 
 static const struct key keys[] = {
 	{ "faults", KEY_NUMBER, .width = sizeof(uint64_t), .min = 1,
-	  .max = SOURCE_MAX_FAULTS, .unit = "faults a second" },
+	  .max = SOURCE_MAX_FAULTS, .unit = "faults per second" },
 	{ .name = NULL },
 };
 

@@ -28,9 +28,9 @@ static int pte_probe(const struct access_target *target, char *why, size_t len)
 {
 	if (target->guest)
 		return 0;
-	snprintf(why, len, "guest-pte reads the guest's page tables, which its "
-		 "agent tells of: run without --no-agent, and "
-		 "vmm-guest-agent in the guest");
+	snprintf(why, len, "guest-pte reads the guest's page tables, whose "
+		 "roots the guest agent reports: run without --no-agent, and "
+		 "run vmm-guest-agent in the guest");
 	return -EOPNOTSUPP;
 }
 
@@ -109,8 +109,9 @@ static void pte_assumed(struct access_source *src, struct gfn_range range,
 
 const struct access_source_ops access_source_guest_pte = {
 	.name = "guest-pte",
-	.what = "accessed bits of the guest's page tables, by its agent",
-	.by_name_only = "needs an agent in the guest",
+	.what = "accessed bits of the guest's page tables, found by the guest "
+		"agent",
+	.by_name_only = "needs the guest agent",
 	.probe = pte_probe,
 	.open = pte_open,
 	.arm = pte_arm,

@@ -48,8 +48,8 @@ static int open_device(char *why, size_t len, struct kvm_young_info *info)
 		err = -errno;
 		if (err == -ENOENT || err == -ENXIO || err == -ENODEV)
 			snprintf(why, len, "no " KVM_YOUNG_PATH ": the module "
-				 "is not loaded: make kmod, then insmod "
-				 "vmm/kmod/kvm_young.ko");
+				 "kvm_young is not loaded: make kmod, then "
+				 "insmod vmm/kmod/kvm_young.ko");
 		else
 			snprintf(why, len, KVM_YOUNG_PATH ": %s: run as root",
 				 strerror(-err));
@@ -61,8 +61,8 @@ static int open_device(char *why, size_t len, struct kvm_young_info *info)
 	} else if (info->abi_version != KVM_YOUNG_ABI_VERSION ||
 		   (info->flags & TAKE) != TAKE) {
 		err = -EPROTO;
-		snprintf(why, len, KVM_YOUNG_PATH " speaks version %u, not %u: "
-			 "load the module that was built with this vmm",
+		snprintf(why, len, KVM_YOUNG_PATH " has ABI version %u, not "
+			 "%u: load the module that was built with this vmm",
 			 info->abi_version, KVM_YOUNG_ABI_VERSION);
 	} else {
 		return fd;
@@ -80,8 +80,8 @@ static int kvm_young_probe(const struct access_target *target, char *why,
 	if (fd < 0)
 		return fd;
 	if (target->vm_fd < 0) {
-		snprintf(why, len, "the KVM file descriptor of the VM is not "
-			 "known: attach as root to the VM's own process");
+		snprintf(why, len, "the VM's KVM file descriptor is not known: "
+			 "attach as root to the process that runs the VM");
 		return -EBADF;
 	}
 	return 0;

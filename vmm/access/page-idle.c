@@ -69,8 +69,8 @@ static int page_idle_probe(const struct access_target *target, char *why,
 		return -EOPNOTSUPP;
 	errno = open_errno;
 	if (fd < 0 && errno == ENOENT) {
-		snprintf(why, len, "no " BITMAP_PATH ": the kernel needs "
-			 "CONFIG_IDLE_PAGE_TRACKING");
+		snprintf(why, len, "no " BITMAP_PATH ": a kernel with "
+			 "CONFIG_IDLE_PAGE_TRACKING is needed");
 		return -ENOENT;
 	}
 	if (fd < 0) {

@@ -59,8 +59,8 @@ int pfn_map_probe(pid_t pid, char *why, size_t len)
 	if (fd < 0 || target_fd < 0 ||
 	    pread(fd, &entry, sizeof(entry), off) != sizeof(entry) ||
 	    !(entry & PM_PFN)) {
-		snprintf(why, len, "/proc/%d/pagemap does not tell page frame "
-			 "numbers: run as root or with CAP_SYS_ADMIN", (int)pid);
+		snprintf(why, len, "/proc/%d/pagemap hides page frame numbers: "
+			 "run as root or with CAP_SYS_ADMIN", (int)pid);
 		return -EPERM;
 	}
 	return 0;
@@ -70,9 +70,9 @@ int pfn_map_check_backing(const struct guest_mem *mem, char *why, size_t len)
 {
 	if (!guest_mem_is_hugetlb(mem))
 		return 0;
-	snprintf(why, len, "the kernel tracks pages of its LRU lists, and "
-		 "hugetlb pages are on none: use kvm-young or soft, or "
-		 "--mem-backing thp");
+	snprintf(why, len, "this source only sees pages on the kernel's LRU "
+		 "lists, which hugetlb pages are not: use kvm-young or soft, "
+		 "or --mem-backing thp");
 	return -EOPNOTSUPP;
 }
 

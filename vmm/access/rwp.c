@@ -84,25 +84,27 @@ static int rwp_probe(const struct access_target *target, char *why, size_t len)
 	int rc;
 
 	if (guest_mem_pid(target->mem) != getpid()) {
-		snprintf(why, len, "rwp protects memory of its own process: it "
-			 "can't serve another's guest");
+		snprintf(why, len, "rwp can only protect memory of its own "
+			 "process, not of another process's guest: use another "
+			 "source");
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_backing(target->mem) == GUEST_MEM_HUGETLB_1G) {
-		snprintf(why, len, "rwp protects 2 MiB at a time, which pages of "
-			 "1 GiB can't be: use --mem-backing hugetlb=2M");
+		snprintf(why, len, "rwp protects 2 MiB at a time, which 1 GiB "
+			 "pages do not allow: use --mem-backing hugetlb=2M");
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_has_faults(target->mem)) {
-		snprintf(why, len, "the sink serves write-protect faults of this "
-			 "memory, which excludes rwp: use another --sink than "
-			 "store, or another source");
+		snprintf(why, len, "the sink already handles write-protect "
+			 "faults of this memory, which excludes rwp: use a "
+			 "--sink other than store, or another source");
 		return -EBUSY;
 	}
 	rc = kernel_features(&features);
 	if (rc) {
-		snprintf(why, len, "userfaultfd: %s; the kernel needs "
-			 "CONFIG_USERFAULTFD, and this process the permission",
+		snprintf(why, len, "userfaultfd: %s; a kernel with "
+			 "CONFIG_USERFAULTFD is needed, and permission to use "
+			 "it",
 			 strerror(-rc));
 		return rc;
 	}
@@ -230,7 +232,7 @@ static int rwp_open(struct access_source **srcp,
 	r->uffd = open_uffd();
 	rc = r->uffd < 0 ? r->uffd : register_memory(r->uffd, r->mem);
 	if (rc)
-		snprintf(why, len, "guest memory can't be registered with "
+		snprintf(why, len, "cannot register guest memory with "
 			 "userfaultfd for read-write protection: %s",
 			 strerror(-rc));
 	else
@@ -269,7 +271,7 @@ static void rwp_assumed(struct access_source *src, struct gfn_range range,
 
 const struct access_source_ops access_source_rwp = {
 	.name = "rwp",
-	.what = "protects guest memory by userfaultfd and sees what was touched",
+	.what = "protects guest memory by userfaultfd and records the faults",
 	.backing = GUEST_MEM_ANON,
 	.protects = true,
 	.check_options = fault_budget_check,

@@ -53,13 +53,14 @@ struct soft {
 static int soft_probe(const struct access_target *target, char *why, size_t len)
 {
 	if (guest_mem_pid(target->mem) != getpid()) {
-		snprintf(why, len, "soft unmaps memory of its own process: it "
-			 "can't serve another's guest");
+		snprintf(why, len, "soft can only unmap memory of its own "
+			 "process, not of another process's guest: use another "
+			 "source");
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_backing(target->mem) == GUEST_MEM_HUGETLB_1G) {
-		snprintf(why, len, "soft unmaps 2 MiB at a time, which pages of "
-			 "1 GiB can't be: use --mem-backing hugetlb=2M");
+		snprintf(why, len, "soft unmaps 2 MiB at a time, which 1 GiB "
+			 "pages do not allow: use --mem-backing hugetlb=2M");
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_backing(target->mem) != GUEST_MEM_MEMFD &&
@@ -197,7 +198,7 @@ static void soft_assumed(struct access_source *src, struct gfn_range range,
 
 const struct access_source_ops access_source_soft = {
 	.name = "soft",
-	.what = "unmaps guest memory and sees what is mapped again",
+	.what = "unmaps guest memory and finds what is mapped again",
 	.backing = GUEST_MEM_MEMFD,
 	.check_options = fault_budget_check,
 	.probe = soft_probe,

@@ -44,15 +44,15 @@ int access_survey(const struct access_source_ops **opsp,
 
 		if (ops->by_name_only)
 			snprintf(why, sizeof(why),
-				 "%s, so it is never chosen by itself: "
-				 "--abits %s", ops->by_name_only, ops->name);
+				 "%s, so auto never chooses it: use --abits %s",
+				 ops->by_name_only, ops->name);
 		else if (memory & ACCESS_MEMORY_HUGETLB && ops->lru_only)
 			snprintf(why, sizeof(why),
-				 "does not see hugetlb pages");
+				 "cannot see hugetlb pages");
 		else if (memory & ACCESS_MEMORY_SERVED && ops->protects)
 			snprintf(why, sizeof(why), "protects memory by "
-				 "userfaultfd, as the sink does: one of the two "
-				 "can");
+				 "userfaultfd, as the sink does: only one of "
+				 "them can");
 		else
 			err = access_selftest(ops, why, sizeof(why));
 		if (!err && !first)
@@ -103,7 +103,7 @@ static int check_options(const struct access_source_ops *ops,
 		return 0;
 	if (ops->check_options)
 		return ops->check_options(options, why, len);
-	snprintf(why, len, "the access source %s has no options: '%s'",
+	snprintf(why, len, "the access source %s takes no options: '%s'",
 		 ops->name, options);
 	return -EINVAL;
 }
@@ -127,7 +127,8 @@ static void unknown(const char *name, char *why, size_t len)
 	used = snprintf(why, len, "unknown access source '%s'%s", name,
 			nearest_hint(&n, hint, sizeof(hint)));
 	if (!n.name && used < len)
-		used += snprintf(why + used, len - used, ": there are auto");
+		used += snprintf(why + used, len - used, ": expected one of "
+				 "auto");
 	for (size_t i = 0; !n.name && access_sources[i] && used < len; i++)
 		used += snprintf(why + used, len - used, ", %s",
 				 access_sources[i]->name);

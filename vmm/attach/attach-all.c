@@ -112,8 +112,9 @@ static void start_child(struct all *a, struct child *c)
 
 	pid = words ? fork() : -1;
 	if (pid < 0) {
-		log_limited(&a->limit, LOG_LEVEL_WARN, "domain %s is not served "
-			    "yet: no process: %s", c->uuid, strerror(errno));
+		log_limited(&a->limit, LOG_LEVEL_WARN, "cannot start a process "
+			    "to attach to domain %s: %s; will retry",
+			    c->uuid, strerror(errno));
 		c->id = -1;	/* retried */
 	}
 	if (pid) {
@@ -217,7 +218,8 @@ static void plan_next(struct child *c, int status)
 	if (c->restart_delay_s > RESTART_MAX_S)
 		c->restart_delay_s = RESTART_MAX_S;
 	c->restart_ns = now + c->restart_delay_s * NSEC_PER_SEC;
-	log_warn("what served domain %s ended %s %d: starting it again in %u s",
+	log_warn("the process attached to domain %s ended %s %d: restarting it "
+		 "in %u s",
 		 c->uuid, by_signal ? "by signal" : "with status",
 		 by_signal ? WTERMSIG(status) : WEXITSTATUS(status),
 		 c->restart_delay_s);
@@ -288,8 +290,8 @@ static void reconnect(struct all *a)
 	if (a->conn && virConnectIsAlive(a->conn) == 1)
 		return;
 	if (a->conn) {
-		log_warn("libvirt is gone: its domains are served on, and it is "
-			 "waited for");
+		log_warn("connection to libvirt lost; attached domains stay "
+			 "served; reconnecting");
 		virConnectClose(a->conn);
 		a->conn = NULL;
 	}
@@ -298,7 +300,7 @@ static void reconnect(struct all *a)
 	a->retry_ns = clock_now_ns() + RECONNECT_NS;
 	if (libvirt_conn_open(&a->conn, a->o->uri, true, why, sizeof(why))) {
 		if (first)
-			log_warn("%s; will try again", why);
+			log_warn("%s; will retry", why);
 		return;
 	}
 	virConnectSetKeepAlive(a->conn, 5, 3);
@@ -306,7 +308,7 @@ static void reconnect(struct all *a)
 					 VIR_DOMAIN_EVENT_ID_LIFECYCLE,
 					 VIR_DOMAIN_EVENT_CALLBACK(on_domain),
 					 a, NULL);
-	log_info("follows the domains of libvirt");
+	log_info("connected to libvirt: watching its domains");
 	a->notified = true;
 }
 
@@ -370,7 +372,7 @@ int attach_all(struct attach_options *o, int argc, char **argv)
 	    virEventAddHandle(a.child_fd, VIR_EVENT_HANDLE_READABLE, on_child,
 			      &a, NULL) < 0 ||
 	    virEventAddTimeout(CHECK_MS, on_timer, &a, NULL) < 0) {
-		log_error("the loop for libvirt's events can't be made");
+		log_error("cannot set up the event loop for libvirt");
 		return VMM_EXIT_FAILURE;
 	}
 	while (!a.stopping) {

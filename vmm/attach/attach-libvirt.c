@@ -68,7 +68,8 @@ static int read_domain_xml(struct attach_domain *d, char *why, size_t len)
 	char *xml = virDomainGetXMLDesc(d->dom, 0);
 
 	if (!xml)
-		return libvirt_conn_error("the domain's XML", why, len);
+		return libvirt_conn_error("cannot read the domain's XML",
+					  why, len);
 	free(d->xml);
 	d->xml = xml;
 	return 0;
@@ -93,8 +94,8 @@ static int take_settings(struct attach_domain *d, struct attach_options *o,
 		rc = engine_policy_parse(s.policy, &o->service.policy, reason,
 					 sizeof(reason));
 		if (rc)
-			snprintf(why, len, "the policy '%s' in the domain's "
-				 "metadata: %s", s.policy, reason);
+			snprintf(why, len, "invalid policy '%s' in the "
+				 "domain's metadata: %s", s.policy, reason);
 		d->policy = strdup(s.policy);
 	}
 	if (s.abits && !o->service.abits)
@@ -126,9 +127,10 @@ static int find_pid(struct attach_domain *d, struct attach_options *o,
 		    pid_t *pid, char *why, size_t len)
 {
 	if (virDomainGetUUIDString(d->dom, d->uuid))
-		return libvirt_conn_error("the domain's UUID", why, len);
+		return libvirt_conn_error("cannot read the domain's UUID",
+					  why, len);
 	if (virDomainIsActive(d->dom) != 1) {
-		snprintf(why, len, "domain %s does not run: virsh start %s",
+		snprintf(why, len, "domain %s is not running: virsh start %s",
 			 o->domain, o->domain);
 		return -ESRCH;
 	}
@@ -260,7 +262,8 @@ bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p)
 		*p = d->base;
 		if (s.policy && engine_policy_parse(s.policy, p, why,
 						    sizeof(why))) {
-			log_warn("the policy '%s' in the domain's metadata: %s",
+			log_warn("invalid policy '%s' in the domain's "
+				 "metadata: %s",
 				 s.policy, why);
 			is_new = false;
 		}

@@ -46,9 +46,10 @@ static int load_ages(struct attached *g)
 
 	if (!rc || rc == -ENOENT)
 		return 0;
-	snprintf(g->why, sizeof(g->why), "--ages %s: %s; a file that `vmm "
-		 "attach --ages` wrote is wanted, or none yet", g->o->ages,
-		 rc == -EINVAL ? "these are no ages" : strerror(-rc));
+	snprintf(g->why, sizeof(g->why), "--ages %s: %s; name a file that `vmm "
+		 "attach --ages` wrote, or one that does not exist yet",
+		 g->o->ages,
+		 rc == -EINVAL ? "the file holds no page ages" : strerror(-rc));
 	return rc;
 }
 
@@ -115,7 +116,7 @@ static void resume(struct attached *g, bool came)
 	if (came && load_ages(g))
 		log_warn("%s", g->why);
 	if (attached_restore_ages(g))
-		log_warn("ages are lost: no memory");
+		log_warn("page ages are lost: out of memory");
 	attached_set_policy(g, &g->resumed);
 	if (g->service.engine)
 		engine_pause(g->service.engine, false);
@@ -124,13 +125,13 @@ static void resume(struct attached *g, bool came)
 static void tell(const struct attached *g, enum qemu_migration was)
 {
 	const char *what = was == QEMU_MIGRATION_INCOMING ?
-				   "is here: reclaim goes on" :
-				   "stays: reclaim goes on";
+				   "has arrived: reclaim resumes" :
+				   "stays on this host: reclaim resumes";
 
 	if (g->migration == QEMU_MIGRATION_OUTGOING)
-		what = "migrates or is saved: nothing is reclaimed meanwhile";
+		what = "is being migrated or saved: reclaim is paused";
 	else if (g->migration == QEMU_MIGRATION_INCOMING)
-		what = "is on its way here: nothing is reclaimed meanwhile";
+		what = "is migrating to this host: reclaim is paused";
 	log_info("%s %s", g->o->service.name, what);
 }
 

@@ -21,9 +21,10 @@ static void warn_missing(struct attached *g, const struct qemu_memory *m)
 	if (!m->missing_bytes)
 		g->nr_missing = 0;
 	else if (++g->nr_missing == MISSING_POLLS)
-		log_warn("%s has %llu MiB of memory more, of which libvirt and "
-			 "the mappings of the process don't tell where it is: "
-			 "this is not served (a monitor of QEMU tells: --qmp)",
+		log_warn("%s has %llu MiB of further memory, whose address "
+			 "neither libvirt nor the mappings of the process "
+			 "show: it is not reclaimed; give QEMU's monitor with "
+			 "--qmp",
 			 g->o->service.name,
 			 (unsigned long long)m->missing_bytes >> 20);
 }
@@ -42,7 +43,7 @@ static int serve_memory(struct attached *g)
 	if (rc)
 		return rc;
 	g->unserved = false;
-	log_info("the memory of %s is another now: %llu MiB in %u part(s)",
+	log_info("the memory layout of %s changed: %llu MiB in %u part(s)",
 		 g->o->service.name, (unsigned long long)g->memory.bytes >> 20,
 		 g->memory.nr);
 	return 0;
@@ -100,7 +101,8 @@ void attached_set_policy(struct attached *g, const struct engine_policy *policy)
 		g->o->service.policy = *policy;
 	else if (engine_set_policy(g->service.engine, policy, why,
 				   sizeof(why)))
-		log_warn("the policy of %s: %s", g->o->service.name, why);
+		log_warn("cannot set the policy of %s: %s",
+			 g->o->service.name, why);
 }
 
 void poll_policy(struct attached *g)
@@ -109,7 +111,8 @@ void poll_policy(struct attached *g)
 
 	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
 		return;
-	log_info("%s has another policy in its metadata", g->o->service.name);
+	log_info("the policy in the metadata of %s changed",
+		 g->o->service.name);
 	if (g->migration != QEMU_MIGRATION_NONE)
 		g->resumed = policy;
 	else
@@ -140,8 +143,8 @@ bool poll_monitor(struct attached *g)
 	if (nr >= 0)
 		return nr;
 	if (!g->warned_qmp)
-		log_warn("QEMU's monitor %s is gone: plugged memory and "
-			 "migration are not followed any more", g->o->qmp);
+		log_warn("connection to QEMU's monitor %s lost: plugged memory "
+			 "and migration are no longer detected", g->o->qmp);
 	g->warned_qmp = true;
 	qmp_close(g->qmp);
 	g->qmp = NULL;

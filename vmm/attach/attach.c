@@ -64,7 +64,8 @@ static int find_process(struct attached *g)
 		return 0;
 	rc = errno == EINVAL ? -ESRCH : -errno;
 	snprintf(g->why, sizeof(g->why), "no process %d: %s", (int)g->pid,
-		 o->qmp ? "QEMU's monitor was made by another; give --pid too" :
+		 o->qmp ? "QEMU's monitor socket was created by another "
+			  "process; give --pid too" :
 			  strerror(-rc));
 	return rc;
 }
@@ -136,9 +137,9 @@ static void disable_for_hugetlb(struct attached *g)
 	if (!guest_mem_is_hugetlb(g->mem) || !r->policy.enabled ||
 	    r->reclaim_text)
 		return;
-	log_warn("%s: its policy is not followed, nothing is reclaimed: the "
-		 "kernel never swaps hugetlb pages, and guest memory is in "
-		 "these (<hugepages/>)", r->name);
+	log_warn("%s: its policy is ignored and nothing is reclaimed: guest "
+		 "memory is in hugetlb pages (<hugepages/>), which the kernel "
+		 "never swaps", r->name);
 	r->policy.enabled = false;
 }
 
@@ -149,7 +150,8 @@ int attached_start(struct attached *g)
 	int rc = guest_mem_attach(&g->mem, g->pid, m->slots, m->nr, m->backing);
 
 	if (rc) {
-		snprintf(g->why, sizeof(g->why), "the memory of process %d: %s%s",
+		snprintf(g->why, sizeof(g->why), "cannot access the memory of "
+			 "process %d: %s%s",
 			 (int)g->pid, strerror(-rc), rc == -EACCES ||
 			 rc == -EPERM ? ": run as root" : "");
 		return rc;
@@ -279,7 +281,7 @@ static int watch(struct attached *g)
 			return VMM_EXIT_OK;
 		}
 		if (fds[0].revents) {
-			log_debug("told to end: %s runs on",
+			log_debug("stopping as requested: %s keeps running",
 				  g->o->service.name);
 			return VMM_EXIT_OK;
 		}
@@ -312,14 +314,15 @@ int attach_guest(struct attach_options *o)
 	 */
 	g.stop_fd = stop_guard_start_server();
 	if (g.stop_fd < 0) {
-		log_error("signals: %s", strerror(-g.stop_fd));
+		log_error("cannot set up signal handling: %s",
+			  strerror(-g.stop_fd));
 		return status;
 	}
 	if (attach(&g)) {
 		if (stop_guard_is_stopping())
 			status = VMM_EXIT_OK;
 		else
-			log_error("%s", *g.why ? g.why : "no memory");
+			log_error("%s", *g.why ? g.why : "out of memory");
 	} else {
 		status = watch(&g);
 		stop_guard_ending(status);

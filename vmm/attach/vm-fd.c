@@ -97,24 +97,27 @@ static int explain(int err, pid_t pid, char *why, size_t len)
 		snprintf(why, len, "no process %d", (int)pid);
 		return -ESRCH;
 	case -ENODEV:
-		snprintf(why, len, "process %d has no KVM VM: give the process "
+		snprintf(why, len, "process %d has no KVM VM: name the process "
 			 "that runs the guest, such as qemu-system-x86_64 "
 			 "-accel kvm", (int)pid);
 		break;
 	case -EMLINK:
 		snprintf(why, len, "process %d has several KVM VMs: only a "
-			 "process with one is served", (int)pid);
+			 "process with one VM can be attached to", (int)pid);
 		break;
 	case -EPERM:
 	case -EACCES:
-		snprintf(why, len, "the descriptors of process %d: %s: run as "
-			 "root", (int)pid, strerror(-err));
+		snprintf(why, len, "cannot read the file descriptors of "
+			 "process %d: %s: run as root",
+			 (int)pid, strerror(-err));
 		break;
 	case -ENOSYS:
-		snprintf(why, len, "no pidfd_getfd(): needs Linux 5.6");
+		snprintf(why, len, "no pidfd_getfd(): Linux 5.6 or later is "
+			 "needed");
 		break;
 	default:
-		snprintf(why, len, "the descriptors of process %d: %s",
+		snprintf(why, len, "cannot read the file descriptors of "
+			 "process %d: %s",
 			 (int)pid, strerror(-err));
 	}
 	return err;

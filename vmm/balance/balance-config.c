@@ -23,11 +23,14 @@ static struct balance_rule *rule_of(struct balance_config *c, const char *name,
 		return r;
 	if (!*name || *name == '.' || strchr(name, '/') ||
 	    strlen(name) >= sizeof(r->name)) {
-		snprintf(why, len, "'%s' can't be the name of a VM", name);
+		snprintf(why, len, "'%s' is not a valid name of a VM: it must "
+			 "not be empty, too long, begin with '.' or contain "
+			 "'/'", name);
 		return NULL;
 	}
 	if (c->nr_rules == BALANCE_MAX_GUESTS) {
-		snprintf(why, len, "more than %d guests", BALANCE_MAX_GUESTS);
+		snprintf(why, len, "too many guests: at most %d are allowed",
+			 BALANCE_MAX_GUESTS);
 		return NULL;
 	}
 	r = &c->rules[c->nr_rules++];
@@ -87,7 +90,7 @@ int balance_config_guest(struct balance_config *c, const char *text, char *why,
 	struct balance_rule *r;
 
 	if (!copy) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	r = rule_of(c, strsep(&rest, ","), why, len);
@@ -148,7 +151,7 @@ static int take_json(struct balance_config *c, json_t *root, char *why,
 	int rc = 0;
 
 	if (!json_is_object(root)) {
-		snprintf(why, len, "it must be a JSON object");
+		snprintf(why, len, "the file must hold a JSON object");
 		return -EINVAL;
 	}
 	json_object_foreach(root, key, v) {
@@ -190,8 +193,8 @@ int balance_config_check(const struct balance_config *c, char *why, size_t len)
 		const struct balance_rule *r = &c->rules[i];
 
 		if (r->max_bytes && r->min_bytes > r->max_bytes) {
-			snprintf(why, len, "guest %s: its min of %s is above "
-				 "its max of %s", r->name,
+			snprintf(why, len, "guest %s: min=%s is above max=%s",
+				 r->name,
 				 size_format(r->min_bytes, a, sizeof(a)),
 				 size_format(r->max_bytes, b, sizeof(b)));
 			return -EINVAL;
@@ -200,14 +203,14 @@ int balance_config_check(const struct balance_config *c, char *why, size_t len)
 			minima = UINT64_MAX;
 	}
 	if (!c->target_bytes == !c->free_bytes) {
-		snprintf(why, len, "say how much memory guests may have: "
-			 "--target SIZE for all of them, or --keep-free SIZE "
-			 "of the host (one of the two)");
+		snprintf(why, len, "the memory to share is missing: give "
+			 "either --target SIZE, for all guests together, or "
+			 "--keep-free SIZE, to stay available on the host");
 		return -EINVAL;
 	}
 	if (c->target_bytes && minima > c->target_bytes) {
-		snprintf(why, len, "the minima of the guests are %s in all, "
-			 "more than the target of %s",
+		snprintf(why, len, "the sum of the guests' min= is %s, above "
+			 "the target of %s: lower a min=, or raise --target",
 			 size_format(minima, a, sizeof(a)),
 			 size_format(c->target_bytes, b, sizeof(b)));
 		return -EINVAL;

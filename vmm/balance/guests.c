@@ -157,7 +157,7 @@ static void round_add(struct round *r, size_t guest, const char *path,
 					  &r->requests[guest]))
 		r->nr_pending++;
 	else
-		r->take(r->all, guest, -ENOMEM, NULL, "no memory");
+		r->take(r->all, guest, -ENOMEM, NULL, "out of memory");
 }
 
 /* Waits until all have answered, or stop_fd is readable; -1: none. */
@@ -293,7 +293,7 @@ static void add_policy(struct round *r, size_t guest, bool enabled,
 	if (body)
 		round_add(r, guest, "/policy", body, timeout_ms);
 	else
-		r->take(r->all, guest, -ENOMEM, NULL, "no memory");
+		r->take(r->all, guest, -ENOMEM, NULL, "out of memory");
 	json_decref(body);
 }
 

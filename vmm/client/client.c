@@ -13,7 +13,7 @@
 #define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)
 #define MAX_HEADERS   (64u << 10)
-#define NOT_OF_A_VM   "the answer is not what a VM would say"
+#define NOT_OF_A_VM   "unexpected answer"
 
 /*
  * The longest answers of a VM.  JSON takes up to a hundred times its length in
@@ -100,7 +100,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 	}
 	bigger = realloc(t->data, t->len + n + 1);
 	if (!bigger) {
-		t->wrong = "no memory for the answer";
+		t->wrong = "not enough memory for the answer";
 		return 0;
 	}
 	t->data = bigger;
@@ -196,7 +196,8 @@ static int explain(const struct stat_transfer *t, CURLcode code, char *why,
 		   size_t len)
 {
 	if (t->wrong) {
-		snprintf(why, len, "%s: %s; is that the socket of a VM?",
+		snprintf(why, len, "%s: %s; check that this is the socket of a "
+			 "VM",
 			 t->socket, t->wrong);
 		return -EPROTO;
 	}
@@ -204,13 +205,14 @@ static int explain(const struct stat_transfer *t, CURLcode code, char *why,
 		return 0;
 	switch (code) {
 	case CURLE_COULDNT_CONNECT:
-		snprintf(why, len, "no VM answers on %s: is it running, and "
-			 "are you its user?", t->socket);
+		snprintf(why, len, "no VM answers on %s: check that it is "
+			 "running, and that you are its user or root",
+			 t->socket);
 		return -ECONNREFUSED;
 	case CURLE_OPERATION_TIMEDOUT:
 	case CURLE_ABORTED_BY_CALLBACK:
-		snprintf(why, len, "%s: no answer in time; is the process of "
-			 "this VM stopped?", t->socket);
+		snprintf(why, len, "%s: no answer in time; check whether the "
+			 "process of this VM is stopped", t->socket);
 		return -ETIMEDOUT;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
@@ -260,7 +262,7 @@ static int begin(struct stat_transfer *t, const char *socket,
 				     timeout_ms);
 
 	if (rc)
-		snprintf(why, len, "no memory for a request");
+		snprintf(why, len, "not enough memory for a request");
 	return rc;
 }
 
@@ -314,8 +316,8 @@ int stat_stream(const char *socket, const char *path,
 	if (!rc && !t.stopped && status_of(&t) != 200) {
 		rc = take_answer(&t, NULL, why, len);
 	} else if (!rc && !t.stopped && t.len) {
-		snprintf(why, len, "%s: the connection ended in the middle of "
-			 "a line", socket);
+		snprintf(why, len, "%s: the VM closed the connection in the "
+			 "middle of a line", socket);
 		rc = -EIO;
 	}
 	stat_transfer_end(&t);

@@ -25,23 +25,25 @@ static int check_guest_choice(const struct attach_options *o)
 
 	if (by_libvirt == !(o->pid || o->qmp) && !(o->domain && o->all))
 		goto good;
-	log_error("attach: say which guest: --pid PID, --qmp SOCKET, DOMAIN of "
-		  "libvirt's, or --all; see --help");
+	log_error("attach: no guest is named, or more than one: give --pid "
+		  "PID, --qmp SOCKET, a libvirt DOMAIN, or --all; see --help");
 	return VMM_EXIT_USAGE;
 good:
 	if (o->uri && !by_libvirt) {
-		log_error("--connect %s: which domain? Name one, or say --all",
+		log_error("--connect %s: no domain is named: name one, or use "
+			  "--all",
 			  o->uri);
 		return VMM_EXIT_USAGE;
 	}
 	if (o->all && (o->service.name || o->service.socket || o->agent)) {
-		log_error("--all: --name, --socket and --agent are of one "
-			  "guest");
+		log_error("--all: --name, --socket and --agent apply to a "
+			  "single guest: leave them out");
 		return VMM_EXIT_USAGE;
 	}
 	if (o->all && o->ages && (stat(o->ages, &st) || !S_ISDIR(st.st_mode))) {
-		log_error("--ages %s: with --all this must be a directory, in "
-			  "which each guest gets a file", o->ages);
+		log_error("--ages %s: with --all it must be an existing "
+			  "directory, in which each guest gets a file",
+			  o->ages);
 		return VMM_EXIT_USAGE;
 	}
 #ifndef HAVE_LIBVIRT
@@ -66,8 +68,8 @@ static int check(struct attach_options *o)
 static int serve_domain_of_all(struct attach_options *o)
 {
 	if (!o->all) {
-		log_error("--" ATTACH_OF_ALL " is what --all starts its "
-			  "processes with: name the domain alone");
+		log_error("--" ATTACH_OF_ALL " is for the processes that --all "
+			  "starts: name the domain instead");
 		return VMM_EXIT_USAGE;
 	}
 	o->all = 0;
@@ -87,7 +89,8 @@ static int parse(struct attach_options *o, poptContext popt)
 	o->domain = word ? strdup(word) : NULL;
 	word = word ? poptGetArg(popt) : NULL;
 	if (word) {
-		log_error("attach: what is '%s' for? One domain, or --all",
+		log_error("attach: unexpected argument '%s': name one domain, "
+			  "or use --all",
 			  word);
 		return VMM_EXIT_USAGE;
 	}
@@ -102,13 +105,15 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 	struct service_options *r = &o->service;
 	const struct poptOption table[] = {
 		{ "pid", 'p', POPT_ARG_STRING, &o->pid_text, 0,
-		  "the QEMU process of the guest", "PID" },
+		  "process ID of the guest's QEMU", "PID" },
 		{ "qmp", 'q', POPT_ARG_STRING, &o->qmp, 0,
-		  "a monitor of the QEMU process: unix socket", "SOCKET" },
+		  "unix socket of a monitor (QMP) of the QEMU process",
+		  "SOCKET" },
 		{ "connect", 'c', POPT_ARG_STRING, &o->uri, 0,
-		  "libvirt, where the domain runs (libvirt's default)", "URI" },
+		  "URI of the libvirt that runs the domain (libvirt's default)",
+		  "URI" },
 		{ "all", 'A', POPT_ARG_NONE, &o->all, 0,
-		  "all domains there that run or will", NULL },
+		  "attach to all domains there, running now or later", NULL },
 		{ ATTACH_OF_ALL, 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN,
 		  &o->of_all, 0, NULL, NULL },
 		{ "abits", 'a', POPT_ARG_STRING, &r->abits, 0,
@@ -121,19 +126,19 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 		  "where cold pages go: swap, damon, numa,to=NODE (swap)",
 		  "SINK" },
 		{ "agent", 0, POPT_ARG_STRING, &o->agent, 0,
-		  "unix socket of QEMU's for the agent's virtio-serial port",
+		  "QEMU's unix socket of the agent's virtio-serial port",
 		  "PATH" },
 		{ "no-agent", 0, POPT_ARG_NONE, &r->no_agent, 0,
 		  "do not connect to a guest agent", NULL },
 		{ "ages", 0, POPT_ARG_STRING, &o->ages, 0,
-		  "take ages over from this file where it is there, and keep "
-		  "them in it; of a directory, the guest's file there", "PATH" },
+		  "load page ages from this file if it exists, and save them "
+		  "to it; in a directory, the guest's file there", "PATH" },
 		{ "name", 'n', POPT_ARG_STRING, &r->name, 0,
-		  "name of the VM (as QEMU has it)", "NAME" },
+		  "name of the VM (QEMU's name of it)", "NAME" },
 		{ "socket", 's', POPT_ARG_STRING, &r->socket, 0,
 		  "control and statistics socket (/run/vmm/NAME.sock)", "PATH" },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
-		  "tell more", NULL },
+		  "log more", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};

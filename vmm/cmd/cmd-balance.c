@@ -69,8 +69,8 @@ static int check(struct balance *b)
 		return VMM_EXIT_USAGE;
 	}
 	if (b->named_only && !b->config.nr_rules) {
-		log_error("--named-only: no guest is named by --guest or "
-			  "--config");
+		log_error("--named-only needs guests: name them with --guest "
+			  "or --config");
 		return VMM_EXIT_USAGE;
 	}
 	return VMM_EXIT_OK;
@@ -83,7 +83,8 @@ static int parse(struct balance *b, poptContext popt)
 
 	while ((opt = poptGetNextOpt(popt)) > 0) {
 		if (b->nr_texts == BALANCE_MAX_GUESTS) {
-			log_error("--guest: more than %d", BALANCE_MAX_GUESTS);
+			log_error("--guest: too many guests: at most %d are "
+				  "allowed", BALANCE_MAX_GUESTS);
 			return VMM_EXIT_USAGE;
 		}
 		b->texts[b->nr_texts++] = poptGetOptArg(popt);
@@ -91,7 +92,7 @@ static int parse(struct balance *b, poptContext popt)
 	if (opt < -1)
 		return cmd_bad_option(popt, opt);
 	if (poptPeekArg(popt)) {
-		log_error("balance: what is '%s' for? Guests are named by "
+		log_error("balance: unexpected argument '%s': name guests with "
 			  "--guest NAME", poptPeekArg(popt));
 		return VMM_EXIT_USAGE;
 	}
@@ -168,7 +169,7 @@ static void print_table(const struct balance *b, const uint64_t *before)
 
 	printf("%s for %zu guests, %s moved%s\n", pages_text(b->total, a),
 	       b->all.nr, pages_text(b->result.moved, c),
-	       b->result.minima_cut ? "; too little for their minima" : "");
+	       b->result.minima_cut ? "; too little for the min= of all" : "");
 	printf("  %-16s %10s %10s %10s %11s\n", "guest", "resident", "before",
 	       "target", "refaults/s");
 	for (size_t i = 0; i < b->all.nr; i++) {
@@ -179,7 +180,7 @@ static void print_table(const struct balance *b, const uint64_t *before)
 		       b->all.members[i].name, pages_text(g->resident, a),
 		       before[i] ? size_format(before[i], c, sizeof(c)) :
 				   "none",
-		       g->fixed ? "as it is" : pages_text(g->target, d),
+		       g->fixed ? "unchanged" : pages_text(g->target, d),
 		       g->refaults_per_s, *why ? "  " : "", why);
 	}
 	fflush(stdout);
@@ -236,7 +237,8 @@ static int run(struct balance *b)
 	int stop_fd = stop_guard_start_server();
 
 	if (stop_fd < 0) {
-		log_error("signals: %s", strerror(-stop_fd));
+		log_error("cannot set up signal handling: %s",
+			  strerror(-stop_fd));
 		return VMM_EXIT_FAILURE;
 	}
 	b->all.config = &b->config;
@@ -257,8 +259,8 @@ static int run(struct balance *b)
 		one_round(b);
 	} while (!b->once && !ferror(stdout));
 	if (b->once && !b->all.nr) {
-		log_error("no VM runs that could be balanced: start some with "
-			  "`vmm run`, or name their sockets with --guest "
+		log_error("no VM is running that could be balanced: start some "
+			  "with `vmm run`, or name their sockets with --guest "
 			  "NAME,socket=PATH");
 		return VMM_EXIT_FAILURE;
 	}
@@ -274,32 +276,34 @@ int cmd_balance(int argc, char **argv)
 	int rc;
 
 	if (!b) {
-		log_error("no memory");
+		log_error("out of memory");
 		return VMM_EXIT_FAILURE;
 	}
 	b->period_ms = DEFAULT_PERIOD_MS;
 	const struct poptOption options[] = {
 		{ "target", 't', POPT_ARG_STRING, &b->target, 0,
-		  "resident memory of all guests together", "SIZE" },
+		  "target of the resident memory of all guests together",
+		  "SIZE" },
 		{ "keep-free", 'f', POPT_ARG_STRING, &b->keep_free, 0,
-		  "or as much as leaves the host so much available", "SIZE" },
+		  "or: memory to keep available on the host", "SIZE" },
 		{ "guest", 'g', POPT_ARG_STRING, NULL, OPT_GUEST,
 		  "NAME[,shares=N][,min=SIZE][,max=SIZE][,socket=PATH]; repeat "
 		  "for more", "GUEST" },
 		{ "config", 'c', POPT_ARG_STRING, &b->config_file, 0,
 		  "the same from a JSON file", "FILE" },
 		{ "named-only", 0, POPT_ARG_NONE, &b->named_only, 0,
-		  "leave guests alone that are not named", NULL },
+		  "do not change guests that are not named", NULL },
 		{ "period", 'p', POPT_ARG_STRING, &b->period, 0,
 		  "time between two decisions (5)", "SECONDS" },
 		{ "once", '1', POPT_ARG_NONE, &b->once, 0,
-		  "two looks, a period apart, one decision, and end", NULL },
+		  "read statistics twice, a period apart, decide once, and "
+		  "exit", NULL },
 		{ "dry-run", 0, POPT_ARG_NONE, &b->dry_run, 0,
-		  "show decisions and tell guests nothing", NULL },
+		  "show decisions without changing guests", NULL },
 		{ "restore", 0, POPT_ARG_NONE, &b->restore, 0,
-		  "at the end, policies as they were found", NULL },
+		  "restore the guests' original policies at the end", NULL },
 		{ "json", 'j', POPT_ARG_NONE, &b->json, 0,
-		  "a JSON object a decision, a line each", NULL },
+		  "print a JSON object per decision, one per line", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};

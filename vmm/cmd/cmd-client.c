@@ -44,7 +44,8 @@ int client_open(struct client *c, const struct poptOption *options, int argc,
 		return rc;
 	if (c->socket) {
 		if (strlen(c->socket) >= sizeof(c->path)) {
-			log_error("the socket path %s is too long", c->socket);
+			log_error("the socket path %s is longer than 107 bytes",
+				  c->socket);
 			return VMM_EXIT_USAGE;
 		}
 		strcpy(c->path, c->socket);
@@ -115,7 +116,8 @@ json_t *client_expect(struct client *c, json_t *answer, const char *member)
 {
 	if (!answer || json_object_get(answer, member))
 		return answer;
-	log_error("%s: the answer has no '%s'; is that the socket of a VM?",
+	log_error("%s: the answer has no '%s'; check that this is the socket "
+		  "of a VM",
 		  c->path, member);
 	json_decref(answer);
 	return NULL;

@@ -18,11 +18,11 @@ struct client {
 /* The options every such command has; put CLIENT_OPTIONS(&client) first. */
 #define CLIENT_OPTIONS(c)                                                     \
 	{ "name", 'n', POPT_ARG_STRING, &(c)->name, 0,                        \
-	  "the VM, where several run", "NAME" },                              \
+	  "name of the VM, if several are running", "NAME" },                 \
 	{ "socket", 's', POPT_ARG_STRING, &(c)->socket, 0,                    \
-	  "the VM's socket, when it is not in the usual place", "PATH" },     \
+	  "socket of the VM, if it is not in the default directory", "PATH" },\
 	{ "json", 'j', POPT_ARG_NONE, &(c)->json, 0,                          \
-	  "print JSON as the VM sent it", NULL }
+	  "print the VM's JSON answer", NULL }
 
 /*
  * Parses the command line and finds the socket.  VMM_EXIT_OK, or the exit

@@ -68,9 +68,9 @@ static void make_sentence(const struct doctor_summary *sum, char *text,
 {
 	char lists[2][192] = { "", "" }, see[64], take[64];
 
-	snprintf(see, sizeof(see), "see which pages they use%s%s",
+	snprintf(see, sizeof(see), "find idle pages%s%s",
 		 sum->source ? " by " : "", sum->source ? sum->source : "");
-	snprintf(take, sizeof(take), "take idle pages away%s%s",
+	snprintf(take, sizeof(take), "evict idle pages%s%s",
 		 sum->sink ? " to " : "", sum->sink ? sum->sink : "");
 	add_ability(lists, sum->guests, "run guests");
 	add_ability(lists, sum->source, see);
@@ -125,7 +125,7 @@ static int print_json(const struct doctor *d, const struct doctor_summary *sum)
 		      "process", sum->process, "source", sum->source, "sink",
 		      sum->sink, "text", sentence);
 	if (!j) {
-		log_error("doctor: no memory for the answer");
+		log_error("doctor: not enough memory for the answer");
 		return -ENOMEM;
 	}
 	err = json_dumpf(j, stdout, JSON_INDENT(2));
@@ -145,8 +145,8 @@ static int parse(struct options *o, poptContext popt)
 		return cmd_bad_option(popt, rc);
 	extra = poptGetArg(popt);
 	if (extra) {
-		log_error("doctor: what is '%s' for? Options start with --; "
-			  "see --help", extra);
+		log_error("doctor: unexpected argument '%s': options start "
+			  "with --; see --help", extra);
 		return VMM_EXIT_USAGE;
 	}
 	return cmd_set_option(option_keys, "--pid", o->pid_text, o);
@@ -184,7 +184,7 @@ int cmd_doctor(int argc, char **argv)
 		{ "json", 'j', POPT_ARG_NONE, &o.json, 0,
 		  "print JSON", NULL },
 		{ "pid", 'p', POPT_ARG_STRING, &o.pid_text, 0,
-		  "also examine this process, which runs a VM", "PID" },
+		  "also examine this process, which must run a VM", "PID" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};

@@ -63,7 +63,7 @@ static int list_ready(void)
 	struct plan plan;
 
 	if (nr < 0) {
-		log_error("%s: %s; they come with `make install`",
+		log_error("%s: %s; `make install` installs the experiments",
 			  VMM_EXPERIMENTS_DIR, strerror(errno));
 		return VMM_EXIT_FAILURE;
 	}
@@ -100,23 +100,24 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 {
 	const struct poptOption table[] = {
 		{ "output", 'o', POPT_ARG_STRING, &o->output, 0,
-		  "directory of the results, which must not exist yet", "DIR" },
+		  "directory for the results, which must not exist yet",
+		  "DIR" },
 		{ "quick", 'q', POPT_ARG_NONE, &o->quick, 0,
-		  "a short version, to see that all works", NULL },
+		  "run a short version, to check that all works", NULL },
 		{ "repetitions", 'r', POPT_ARG_INT, &o->repetitions, 0,
-		  "how often, instead of what the file says", "N" },
+		  "number of repetitions, instead of the file's", "N" },
 		{ "seconds", 's', POPT_ARG_INT, &o->seconds, 0,
-		  "how long to measure, instead of what the file says", "N" },
+		  "time to measure, instead of the file's", "N" },
 		{ "payload", 'p', POPT_ARG_STRING, &o->payload, 0,
-		  "the payload guest, when it is not installed", "FILE" },
+		  "path of the payload guest, if it is not installed", "FILE" },
 		{ "kernel", 'k', POPT_ARG_STRING, &o->kernel, 0,
-		  "the kernel of Linux guests", "FILE" },
+		  "kernel of Linux guests", "FILE" },
 		{ "initrd", 'i', POPT_ARG_STRING, &o->initrd, 0,
-		  "their initial RAM disk", "FILE" },
+		  "initial RAM disk of Linux guests", "FILE" },
 		{ "check", 'c', POPT_ARG_NONE, &o->check, 0,
-		  "only read the file and say what would be done", NULL },
+		  "only check the file and print what would be run", NULL },
 		{ "list", 'l', POPT_ARG_NONE, &o->list, 0,
-		  "list the experiments that are installed", NULL },
+		  "list the installed experiments", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -138,7 +139,8 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 		status = VMM_EXIT_USAGE;
 	} else if (o->repetitions < 0 || o->repetitions > 1000 ||
 		   o->seconds < 0 || o->seconds > 86400) {
-		log_error("--repetitions takes 1 to 1000, --seconds 1 to 86400");
+		log_error("--repetitions must be from 1 to 1000, --seconds "
+			  "from 1 to 86400");
 		status = VMM_EXIT_USAGE;
 	} else {
 		find_file(word, o->file, sizeof(o->file));
@@ -190,7 +192,8 @@ static void find_cgroup(struct session *s)
 	if (s->has_cgroup)
 		cgroup_sweep(&s->parent);
 	else
-		log_warn("%s; memory is counted by the guests' own frames",
+		log_warn("%s; memory is counted from the guests' resident "
+			 "pages only",
 			 why);
 }
 
@@ -200,7 +203,8 @@ static int check_payload(const struct session *s)
 		if (s->plan.guests[i].kind != PLAN_PAYLOAD ||
 		    !access(s->o.payload, R_OK))
 			continue;
-		log_error("%s: %s; name the payload guest with --payload",
+		log_error("%s: %s; give the path of the payload guest with "
+			  "--payload",
 			  s->o.payload, strerror(errno));
 		return -1;
 	}
@@ -216,8 +220,9 @@ static void tell_run(const struct session *s, const struct run_context *ctx,
 		ctx->nr_runs, s->plan.policies[r->policy].name,
 		s->plan.limits[r->limit].text, r->repetition + 1);
 	if (r->ok)
-		fprintf(stderr, "%.0f ops/s, %.0f MiB, %.0f pages/s brought "
-			"back\n", r->ops_per_s, r->memory_bytes / 1048576,
+		fprintf(stderr, "%.0f ops/s, %.0f MiB, %.0f pages/s read "
+			"back\n",
+			r->ops_per_s, r->memory_bytes / 1048576,
 			r->brought_back_per_s);
 	else
 		fprintf(stderr, "failed: %s\n", r->why);

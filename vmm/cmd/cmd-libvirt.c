@@ -78,7 +78,7 @@ static int plan_live(const struct words *w, struct job *job, char *why,
 	if (!rc)
 		rc = domain_xml_read(job->d.live, &has, why, len);
 	if (!rc && domain_plan_make(&job->plan, &wanted, &has)) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		rc = -ENOMEM;
 	}
 	domain_settings_free(&wanted);
@@ -98,8 +98,9 @@ static int prepare(const struct words *w, struct job *job, char *why,
 	job->changes_config = job->config &&
 			      strcmp(job->config, job->d.config);
 	if (!job->config && w->no_live) {
-		snprintf(why, len, "domain %s has no definition, it only runs: "
-			 "there is nothing to change with --no-live",
+		snprintf(why, len, "domain %s is transient, it has no "
+			 "persistent definition: leave out --no-live to change "
+			 "the running domain",
 			 job->d.name);
 		return -EINVAL;
 	}
@@ -118,8 +119,8 @@ static int print_job(const struct job *job)
 		       job->d.name, job->d.name, diff);
 	}
 	if (!job->config)
-		printf("domain %s has no definition: only the running one can "
-		       "be changed\n", job->d.name);
+		printf("domain %s is transient: only the running domain can be "
+		       "changed\n", job->d.name);
 	if (job->plan.unplug != DOMAIN_AGENT_NONE)
 		printf("running: unplug the %s\n",
 		       agent_name(job->plan.unplug));
@@ -129,7 +130,8 @@ static int print_job(const struct job *job)
 		printf("running: %s the metadata\n",
 		       job->plan.metadata ? "set" : "remove");
 	if (job->plan.later)
-		printf("running: no channel until it is started anew: %s\n",
+		printf("running: no channel until the domain is restarted: "
+		       "%s\n",
 		       job->plan.later);
 	return fflush(stdout) ? -errno : 0;
 }
@@ -139,11 +141,12 @@ static bool is_agreed(const struct job *job)
 	char answer[16];
 
 	if (!isatty(STDIN_FILENO)) {
-		log_error("nobody can be asked here: say --yes to have it so, "
-			  "or --print to only see it");
+		log_error("standard input is not a terminal, so confirmation "
+			  "is not possible: use --yes to apply the change, or "
+			  "--print to only show it");
 		return false;
 	}
-	printf("Change domain %s so? [y/N] ", job->d.name);
+	printf("Apply this change to domain %s? [y/N] ", job->d.name);
 	fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) &&
 	       (*answer == 'y' || *answer == 'Y');
@@ -158,15 +161,17 @@ static int carry_out(struct job *job, char *why, size_t len)
 	if (rc)
 		return rc;
 	if (job->changes_config)
-		printf("domain %s is changed\n", job->d.name);
+		printf("the definition of domain %s was changed\n",
+		       job->d.name);
 	if (domain_plan_is_empty(&job->plan))
 		return 0;
 	rc = libvirt_domain_carry_out(&job->d, &job->plan, why, len);
 	if (!rc) {
-		printf("the running domain is changed, too\n");
+		printf("the running domain was changed\n");
 	} else if (job->changes_config) {
 		/* Half of it is done, the rest at the next start. */
-		log_warn("%s; its next start will do it", why);
+		log_warn("%s; the change takes effect at the domain's next "
+			 "start", why);
 		rc = 0;
 	}
 	return rc;
@@ -188,11 +193,11 @@ static int run_change(const struct words *w)
 	} else if (!job.changes_config && domain_plan_is_empty(&job.plan)) {
 		printf("domain %s: nothing to change\n", job.d.name);
 		if (job.plan.later)
-			printf("running: no channel until it is started anew: "
-			       "%s\n", job.plan.later);
+			printf("running: no channel until the domain is "
+			       "restarted: %s\n", job.plan.later);
 		status = VMM_EXIT_OK;
 	} else if (print_job(&job)) {
-		log_error("can't print the change");
+		log_error("cannot print the change");
 	} else if (w->print) {
 		status = VMM_EXIT_OK;
 	} else if (w->yes || is_agreed(&job)) {
@@ -201,7 +206,7 @@ static int run_change(const struct words *w)
 		else
 			status = VMM_EXIT_OK;
 	} else {
-		printf("domain %s stays as it is\n", job.d.name);
+		printf("domain %s was not changed\n", job.d.name);
 	}
 	domain_plan_free(&job.plan);
 	free(job.config);
@@ -220,7 +225,7 @@ static void print_settings(const char *what, const char *xml)
 		return;
 	}
 	if (domain_xml_read(xml, &s, why, sizeof(why))) {
-		printf("%-9s can't be read: %s\n", what, why);
+		printf("%-9s cannot be parsed: %s\n", what, why);
 		return;
 	}
 	printf("%-9s reclaim %s", what, s.is_enabled ? "enabled" :
@@ -292,7 +297,7 @@ static int check_request(struct words *w)
 		if (!strcmp(w->agent, agents[i]))
 			w->request.agent = DOMAIN_AGENT_NONE + i;
 	if (w->agent && w->request.agent == DOMAIN_AGENT_KEEP) {
-		log_error("--agent takes channel, vsock or none, not '%s'",
+		log_error("--agent %s: expected channel, vsock or none",
 			  w->agent);
 		return VMM_EXIT_USAGE;
 	}
@@ -329,11 +334,12 @@ static int check(struct words *w, poptContext popt)
 	}
 	enables = !strcmp(w->verb, "enable");
 	if (!enables && (w->reclaim || w->abits || w->agent)) {
-		log_error("--reclaim, --abits and --agent go with enable");
+		log_error("--reclaim, --abits and --agent only apply to "
+			  "enable");
 		return VMM_EXIT_USAGE;
 	}
 	if (!strcmp(w->verb, "show") && (w->print || w->yes || w->no_live)) {
-		log_error("--print, --yes and --no-live don't go with show");
+		log_error("--print, --yes and --no-live do not apply to show");
 		return VMM_EXIT_USAGE;
 	}
 	return check_request(w);
@@ -345,20 +351,20 @@ int cmd_libvirt(int argc, char **argv)
 	int rc;
 	const struct poptOption table[] = {
 		{ "connect", 'c', POPT_ARG_STRING, &w.uri, 0,
-		  "which libvirt (its own default)", "URI" },
+		  "URI of libvirt (its default)", "URI" },
 		{ "reclaim", 'r', POPT_ARG_STRING, &w.reclaim, 0,
-		  "enable: the policy, as vmm run takes it", "POLICY" },
+		  "enable: the policy, as for vmm run", "POLICY" },
 		{ "abits", 'a', POPT_ARG_STRING, &w.abits, 0,
 		  "enable: the source of accessed bits (auto)", "SOURCE" },
 		{ "agent", 0, POPT_ARG_STRING, &w.agent, 0,
 		  "enable: how the agent reaches the host: channel, vsock, none "
 		  "(channel)", "DEVICE" },
 		{ "print", 'p', POPT_ARG_NONE, &w.print, 0,
-		  "show the change, and leave it at that", NULL },
+		  "only show the change", NULL },
 		{ "yes", 'y', POPT_ARG_NONE, &w.yes, 0,
-		  "do not ask", NULL },
+		  "do not ask for confirmation", NULL },
 		{ "no-live", 0, POPT_ARG_NONE, &w.no_live, 0,
-		  "leave the running domain as it is until its next start",
+		  "do not change the running domain, only its definition",
 		  NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND

@@ -123,15 +123,16 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	connections_enter(arg, c, CONNECTION_READS);
 	if (strcmp(method, "GET") != 0)
 		return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain",
-			      "only GET is served\n", MHD_RESPMEM_PERSISTENT);
+			      "only the method GET is supported\n",
+			      MHD_RESPMEM_PERSISTENT);
 	if (strcmp(url, "/metrics") != 0)
 		return answer(c, MHD_HTTP_NOT_FOUND, "text/plain",
-			      "there is /metrics, and nothing else\n",
+			      "no such resource: only /metrics exists\n",
 			      MHD_RESPMEM_PERSISTENT);
 	text = collect(0);
 	if (!text)
 		return answer(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain",
-			      "no memory\n", MHD_RESPMEM_PERSISTENT);
+			      "out of memory\n", MHD_RESPMEM_PERSISTENT);
 	return answer(c, MHD_HTTP_OK, TYPE, text, MHD_RESPMEM_MUST_FREE);
 }
 
@@ -160,8 +161,8 @@ static int resolve(const char *text, struct addrinfo **found)
 	int rc = EAI_NONAME;
 
 	if (colon && !is_port(colon + 1)) {
-		log_error("--listen %s: '%s' is no port: these are 1 to 65535; "
-			  "say for example 127.0.0.1:9717", text, colon + 1);
+		log_error("--listen %s: '%s' is not a port: ports are 1 to "
+			  "65535; for example 127.0.0.1:9717", text, colon + 1);
 		return EAI_SERVICE;
 	}
 	if (colon && len >= 2 && text[0] == '[' && text[len - 1] == ']') {
@@ -175,7 +176,7 @@ static int resolve(const char *text, struct addrinfo **found)
 				 found);
 	}
 	if (rc)
-		log_error("--listen %s: %s; say for example 127.0.0.1:9717",
+		log_error("--listen %s: %s; for example 127.0.0.1:9717",
 			  text, gai_strerror(rc));
 	return rc;
 }
@@ -224,11 +225,11 @@ int cmd_metrics(int argc, char **argv)
 	int rc, stop_fd = -1;
 	const struct poptOption options[] = {
 		{ "listen", 'l', POPT_ARG_STRING, &listen, 0,
-		  "serve them by HTTP until told to stop, instead of printing "
-		  "them once", "HOST:PORT" },
+		  "serve the metrics by HTTP until stopped, instead of "
+		  "printing them once", "HOST:PORT" },
 		{ "connect", 'c', POPT_ARG_ARGV, &uris, 0,
-		  "tell of the domains of this libvirt too, as it sees them; "
-		  "may be repeated", "URI" },
+		  "also include the domains of this libvirt, as libvirt "
+		  "reports them; may be repeated", "URI" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -239,11 +240,12 @@ int cmd_metrics(int argc, char **argv)
 	if (rc < -1) {
 		rc = cmd_bad_option(popt, rc);
 	} else if (poptPeekArg(popt)) {
-		log_error("what is '%s' for? See vmm metrics --help",
+		log_error("metrics: unexpected argument '%s'; see --help",
 			  poptPeekArg(popt));
 		rc = VMM_EXIT_USAGE;
 	} else if (listen && (stop_fd = stop_guard_start_server()) < 0) {
-		log_error("signals: %s", strerror(-stop_fd));
+		log_error("cannot set up signal handling: %s",
+			  strerror(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 	} else if (!(fleets = fleet_open(uris, FLEET_PERIOD_MS, why,
 					 sizeof(why)))) {
@@ -256,8 +258,8 @@ int cmd_metrics(int argc, char **argv)
 		rc = text && fputs(text, stdout) >= 0 && !fflush(stdout) ?
 			     VMM_EXIT_OK : VMM_EXIT_FAILURE;
 		if (rc)
-			log_error("the metrics can't be told: %s",
-				  text ? strerror(errno) : "no memory");
+			log_error("cannot print the metrics: %s",
+				  text ? strerror(errno) : "out of memory");
 		free(text);
 	}
 	fleet_close(fleets);

@@ -31,12 +31,12 @@ static void print_policy(const struct engine_policy *p)
 	if (p->prefetch_pages)
 		printf("prefetch %u pages\n", p->prefetch_pages);
 	if (p->proactive_ppm)
-		printf("proactive %g %% of the working set a minute\n",
+		printf("proactive %g %% of the working set per minute\n",
 		       p->proactive_ppm / 1e4);
 	if (p->psi_limit)
 		printf("psi      %g %%\n", p->psi_limit / 100.0);
 	if (p->io_bytes)
-		printf("io       %s a second\n",
+		printf("io       %s per second\n",
 		       size_format(p->io_bytes, a, sizeof(a)));
 	if (p->low_bytes)
 		printf("low      %s available on the host\n",
@@ -58,7 +58,8 @@ static int put(struct client *c, const json_t *current, const char *text,
 	char why[512];
 
 	if (stat_policy_from_json(current, &policy, why, sizeof(why))) {
-		log_error("%s: the answer is no policy: %s", c->path, why);
+		log_error("%s: the answer is not a valid policy: %s",
+			  c->path, why);
 		return VMM_EXIT_FAILURE;
 	}
 	if (engine_policy_parse(text, &policy, why, sizeof(why))) {
@@ -105,7 +106,8 @@ int cmd_policy(int argc, char **argv)
 	if (c.json) {
 		client_print_json(j);
 	} else if (stat_policy_from_json(j, &policy, why, sizeof(why))) {
-		log_error("%s: the answer is no policy: %s", c.path, why);
+		log_error("%s: the answer is not a valid policy: %s",
+			  c.path, why);
 		goto out;
 	} else {
 		print_policy(&policy);

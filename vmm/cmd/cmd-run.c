@@ -60,7 +60,7 @@ static int add_devices(struct machine *m, const struct run_options *o,
 	if (!rc)
 		rc = serial_new(&m->serial, m->vm, STDOUT_FILENO);
 	if (rc) {
-		snprintf(why, len, "can't add the legacy devices: %s",
+		snprintf(why, len, "cannot add the legacy devices: %s",
 			 strerror(-rc));
 		return rc;
 	}
@@ -154,7 +154,7 @@ static int exit_status(enum vm_end end)
 		const char *text;
 	} ends[] = {
 		[VM_END_POWEROFF] = { VMM_EXIT_OK, "powered off" },
-		[VM_END_RESET] = { VMM_EXIT_RESET, "asked for a reset" },
+		[VM_END_RESET] = { VMM_EXIT_RESET, "requested a reset" },
 		[VM_END_PANIC] = { VMM_EXIT_PANIC, "panicked" },
 		[VM_END_CRASH] = { VMM_EXIT_CRASH, "crashed" },
 		[VM_END_STOPPED] = { VMM_EXIT_SIGNAL, "was stopped" },
@@ -192,7 +192,8 @@ int cmd_run(int argc, char **argv)
 		log_set_level(LOG_LEVEL_DEBUG);
 	stop_fd = stop_guard_start_server();
 	if (stop_fd < 0) {
-		log_error("signals: %s", strerror(-stop_fd));
+		log_error("cannot set up signal handling: %s",
+			  strerror(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 		goto out_options;
 	}
@@ -207,7 +208,7 @@ int cmd_run(int argc, char **argv)
 	if (!rc)
 		rc = run(&m, stop_fd);
 	if (rc < 0) {
-		log_error("can't start the guest: %s", strerror(-rc));
+		log_error("cannot start the guest: %s", strerror(-rc));
 		rc = VMM_EXIT_FAILURE;
 	}
 out:

@@ -26,7 +26,7 @@ static void print_memory(const json_t *j)
 {
 	char a[16], b[16], c[16], d[16];
 
-	printf("memory   %s: resident %s, swapped %s, given back %s\n",
+	printf("memory   %s: resident %s, swapped %s, discarded %s\n",
 	       size_text(client_int(j, "memory", "bytes"), a),
 	       size_text(client_int(j, "memory", "resident_bytes"), b),
 	       size_text(client_int(j, "memory", "swapped_bytes"), c),
@@ -62,8 +62,8 @@ static void print_engine(const json_t *j)
 	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_unevictable"),
 			 c),
 	       size_text(PAGE_BYTES * client_int(j, "engine", "nr_young"), d));
-	printf("pages    %lld evicted, %lld refaulted, %lld saved by the last "
-	       "look, %lld could not be taken\n",
+	printf("pages    %lld evicted, %lld refaulted, %lld kept as accessed "
+	       "just before, %lld not evicted by the sink\n",
 	       client_int(j, "engine", "nr_evicted"),
 	       client_int(j, "engine", "nr_refaults"),
 	       client_int(j, "engine", "nr_saved_by_last_look"),
@@ -71,8 +71,8 @@ static void print_engine(const json_t *j)
 	if (client_int(j, "engine", "nr_huge_evicted") ||
 	    client_int(j, "engine", "nr_huge_split") ||
 	    client_int(j, "engine", "nr_huge_kept"))
-		printf("huge     %lld evicted whole, %lld split, %lld times "
-		       "kept whole\n",
+		printf("huge     %lld evicted as a whole, %lld split, %lld "
+		       "times not split\n",
 		       client_int(j, "engine", "nr_huge_evicted"),
 		       client_int(j, "engine", "nr_huge_split"),
 		       client_int(j, "engine", "nr_huge_kept"));
@@ -98,7 +98,7 @@ static void print_store(const json_t *j)
 	       size_text(client_int(j, "store", "mem_bytes"), b), nr);
 	if (nr)
 		printf(": half within %.1f us, 99 %% within %.1f us; on "
-		       "average %.1f us to read, %.1f us to put in place",
+		       "average %.1f us to read, %.1f us to map",
 		       client_int(j, "store", "fault_p50_ns") / 1e3,
 		       client_int(j, "store", "fault_p99_ns") / 1e3,
 		       client_int(j, "store", "fault_read_ns") / 1e3 / nr,
@@ -122,8 +122,8 @@ static void print_waiting(const json_t *j)
 	long long nr = client_int(j, "store", "nr_waiting");
 
 	if (nr)
-		printf("waiting  the guest needs %lld page%s that can't be read "
-		       "now: %s\n", nr, nr == 1 ? "" : "s",
+		printf("waiting  the guest needs %lld page%s that cannot be "
+		       "read now: %s\n", nr, nr == 1 ? "" : "s",
 		       client_string(j, "store", "last_error"));
 }
 
@@ -131,11 +131,11 @@ static void print_waiting(const json_t *j)
 static void print_prefetch(const json_t *j)
 {
 	if (client_int(j, "engine", "nr_prefetched"))
-		printf("prefetch %lld pages asked back, %lld of them used\n",
+		printf("prefetch %lld pages prefetched, %lld of them used\n",
 		       client_int(j, "engine", "nr_prefetched"),
 		       client_int(j, "engine", "nr_prefetch_hits"));
 	if (client_int(j, "engine", "nr_promoted"))
-		printf("promoted %lld pages from the slow node\n",
+		printf("promoted %lld pages moved back from the slow node\n",
 		       client_int(j, "engine", "nr_promoted"));
 }
 
@@ -158,7 +158,7 @@ static void print_taken(const json_t *j)
 {
 	const json_t *t = json_object_get(j, "taken");
 
-	printf("taken    free %lld, anonymous %lld, unknown %lld, dirty cache "
+	printf("evicted  free %lld, anonymous %lld, unknown %lld, dirty cache "
 	       "%lld, clean cache %lld; proactively %lld\n",
 	       client_int(t, NULL, "free"), client_int(t, NULL, "anon"),
 	       client_int(t, NULL, "unknown"),
@@ -167,8 +167,8 @@ static void print_taken(const json_t *j)
 	       client_int(t, NULL, "proactive"));
 	if (client_int(t, NULL, "cache_asked") ||
 	    client_int(t, NULL, "free_asked"))
-		printf("asked    the guest for %lld pages of its cache, %lld of "
-		       "its free memory\n",
+		printf("request  %lld pages of page cache, %lld of free memory "
+		       "requested from the guest\n",
 		       client_int(t, NULL, "cache_asked"),
 		       client_int(t, NULL, "free_asked"));
 }
@@ -235,7 +235,8 @@ static int print_line(json_t *j, void *arg)
 		return fflush(stdout);
 	}
 	if (json_object_get(j, "dropped")) {
-		printf("(%lld lines lost: this terminal is too slow)\n",
+		printf("(%lld lines lost: the output is not read fast "
+		       "enough)\n",
 		       client_int(j, NULL, "dropped"));
 		return fflush(stdout);
 	}
@@ -262,7 +263,8 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	json_t *j;
 
 	if (!path) {
-		log_error("--window takes seconds, --pid a process id");
+		log_error("--window must be a number of seconds, --pid a "
+			  "process ID");
 		return VMM_EXIT_USAGE;
 	}
 	j = client_expect(c, client_request(c, path, NULL), "basis");
@@ -297,16 +299,19 @@ int cmd_stat(int argc, char **argv)
 	const struct poptOption options[] = {
 		CLIENT_OPTIONS(&c),
 		{ "connect", 'c', POPT_ARG_STRING, &connect, 0,
-		  "instead: all domains of this libvirt, as it sees them",
+		  "instead: all domains of this libvirt, as libvirt reports "
+		  "them",
 		  "URI" },
 		{ "follow", 'f', POPT_ARG_NONE, &follow, 0,
-		  "a line after each scan, until the VM ends", NULL },
+		  "print a line after each scan, until the VM ends", NULL },
 		{ "wss", 'w', POPT_ARG_NONE, &wss, 0,
-		  "the working set: memory in use, and the error", NULL },
+		  "the working set: memory in use, with bounds of the error",
+		  NULL },
 		{ "window", 0, POPT_ARG_STRING, &window, 0,
-		  "with --wss: in use within so many seconds (60)", "SECONDS" },
+		  "with --wss: memory used within the last SECONDS (60)",
+		  "SECONDS" },
 		{ "pid", 0, POPT_ARG_STRING, &pid, 0,
-		  "with --wss: of this process, and of its regions", "PID" },
+		  "with --wss: of this process and its regions", "PID" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -318,11 +323,11 @@ int cmd_stat(int argc, char **argv)
 		goto out;
 	rc = VMM_EXIT_USAGE;
 	if ((window || pid) && !wss) {
-		log_error("--window and --pid go with --wss");
+		log_error("--window and --pid need --wss");
 		goto out;
 	}
 	if (wss && follow) {
-		log_error("--wss is of now: it can't --follow");
+		log_error("--wss and --follow exclude each other");
 		goto out;
 	}
 	if (wss) {

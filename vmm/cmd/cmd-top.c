@@ -32,19 +32,20 @@ static int check(const struct words *w, struct top_options *o)
 	int column = TOP_RESIDENT;
 
 	if (w->delay_s < MIN_DELAY_S || w->delay_s > MAX_DELAY_S) {
-		log_error("--delay takes %.1f to %.0f seconds", MIN_DELAY_S,
+		log_error("--delay must be from %.1f to %.0f seconds",
+			  MIN_DELAY_S,
 			  MAX_DELAY_S);
 		return VMM_EXIT_USAGE;
 	}
 	if (w->iterations < 0) {
-		log_error("--iterations takes a number from 1 on");
+		log_error("--iterations must be a number of 1 or more");
 		return VMM_EXIT_USAGE;
 	}
 	if (w->sort)
 		column = top_column_find(w->sort);
 	if (column < 0) {
-		log_error("--sort: there is no column '%s'; take the title or "
-			  "the letter of one, such as RESIDENT or R", w->sort);
+		log_error("--sort %s: no such column; give the title or the "
+			  "letter of one, such as RESIDENT or R", w->sort);
 		return VMM_EXIT_USAGE;
 	}
 	*o = (struct top_options){ .sockets = w->sockets,
@@ -93,19 +94,20 @@ int cmd_top(int argc, char **argv)
 	int rc;
 	const struct poptOption table[] = {
 		{ "socket", 's', POPT_ARG_ARGV, &w.sockets, 0,
-		  "a VM's socket that is not in the usual place; may be "
+		  "socket of a VM that is not in the default directory; may be "
 		  "repeated", "PATH" },
 		{ "connect", 'c', POPT_ARG_ARGV, &w.uris, 0,
-		  "the domains of this libvirt too, as it sees them; may be "
-		  "repeated", "URI" },
+		  "also show the domains of this libvirt, as libvirt reports "
+		  "them; may be repeated", "URI" },
 		{ "delay", 'd', POPT_ARG_DOUBLE, &w.delay_s, 0,
-		  "time between two looks (2)", "SECONDS" },
+		  "time between two updates (2)", "SECONDS" },
 		{ "sort", 0, POPT_ARG_STRING, &w.sort, 0,
-		  "by this column, its title or letter (RESIDENT)", "COLUMN" },
+		  "sort by this column, given by its title or letter "
+		  "(RESIDENT)", "COLUMN" },
 		{ "batch", 'b', POPT_ARG_NONE, &w.batch, 0,
-		  "plain text instead of a screen", NULL },
+		  "print plain text instead of a full screen", NULL },
 		{ "iterations", 'n', POPT_ARG_INT, &w.iterations, 0,
-		  "end after so many looks", "N" },
+		  "exit after this number of updates", "N" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -120,7 +122,8 @@ int cmd_top(int argc, char **argv)
 	if (!rc && !w.batch) {
 		options.stop_fd = stop_guard_start();
 		if (options.stop_fd < 0) {
-			log_error("signals: %s", strerror(-options.stop_fd));
+			log_error("cannot set up signal handling: %s",
+				  strerror(-options.stop_fd));
 			rc = VMM_EXIT_FAILURE;
 		}
 	}

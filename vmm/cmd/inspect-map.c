@@ -101,14 +101,14 @@ static int show_range(struct client *c, long long pid, uint64_t start,
 			*no_ages = strdup(why);
 		json_decref(answer);
 		if (next <= at) {
-			log_error("the answer for 0x%llx has no page",
+			log_error("unexpected answer: no page for 0x%llx",
 				  (unsigned long long)at);
 			return VMM_EXIT_FAILURE;
 		}
 	}
 	if (at < end)
-		log_warn("the map ends at 0x%llx: the rest is too scattered "
-			 "to ask for at once", (unsigned long long)at);
+		log_warn("the map ends at 0x%llx: the rest is too fragmented "
+			 "for one request", (unsigned long long)at);
 	return VMM_EXIT_OK;
 }
 
@@ -129,7 +129,7 @@ static int show(struct request *r, uint64_t start, uint64_t end,
 	int rc;
 
 	if (!p) {
-		log_error("no memory for the map");
+		log_error("not enough memory for the map");
 		return VMM_EXIT_FAILURE;
 	}
 	rc = show_range(r->client, r->pid, start, end, p, &r->no_ages);
@@ -157,8 +157,8 @@ static int show_region(struct request *r, const json_t *vma, unsigned int rows)
 	uint64_t end = client_int(vma, NULL, "end");
 
 	if (start >= end || end > MAX_ADDRESS) {
-		log_error("%s: a region from 0x%llx to 0x%llx is not what a VM "
-			  "would tell", r->client->path,
+		log_error("%s: unexpected answer: a region from 0x%llx to "
+			  "0x%llx", r->client->path,
 			  (unsigned long long)start, (unsigned long long)end);
 		return VMM_EXIT_FAILURE;
 	}
@@ -180,8 +180,9 @@ static bool parse_address(const char *text, char end, uint64_t *address,
 
 static int usage(const char *where)
 {
-	log_error("inspect map: '%s' is no place: say an address (0x7f0000), a "
-		  "range (7f0000-7f8000), or a region's name (heap, stack)",
+	log_error("inspect map: '%s' is not a place: give an address "
+		  "(0x7f0000), a range (7f0000-7f8000), or a region's name "
+		  "(heap, stack)",
 		  where);
 	return VMM_EXIT_USAGE;
 }
@@ -253,8 +254,9 @@ static int show_place(struct request *r, const json_t *process,
 	if (end <= MAX_ADDRESS)
 		end = (end + PAGE_BYTES - 1) & -PAGE_BYTES;
 	if (start >= end || end > MAX_ADDRESS) {
-		log_error("inspect map: %s has no page: the end must be above "
-			  "the start, and no higher than 0x%llx", where,
+		log_error("inspect map: %s is empty or too high: the end must "
+			  "be above the start, and no higher than 0x%llx",
+			  where,
 			  MAX_ADDRESS);
 		return VMM_EXIT_USAGE;
 	}

@@ -45,7 +45,7 @@ static const struct glyph host_glyphs[HOST_AGE_FIRST] = {
 	[HOST_OUTSIDE] = { ' ', PLAIN, "outside of all regions" },
 	[HOST_NOTHING] = { '.', PLAIN, "nothing is mapped" },
 	[HOST_NOT_RAM] = { '?', PLAIN, "not RAM of this guest" },
-	[HOST_ABSENT] = { '-', GONE, "never touched, or given back" },
+	[HOST_ABSENT] = { '-', GONE, "never touched, or discarded" },
 	[HOST_SWAP] = { 'x', GONE, "evicted, in the host's swap" },
 	[HOST_RESIDENT] = { 'r', PLAIN, "resident, age not known" },
 };

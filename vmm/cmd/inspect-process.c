@@ -166,7 +166,7 @@ void inspect_print_process(const json_t *j)
 	json_array_foreach(json_object_get(j, "vmas"), i, v)
 		print_region(v, j);
 	if (client_int(j, NULL, "nr_vmas_left_out") > 0)
-		printf("and %lld more regions\n",
+		printf("and %lld further regions\n",
 		       client_int(j, NULL, "nr_vmas_left_out"));
 }
 

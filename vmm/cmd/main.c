@@ -22,16 +22,21 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "run", cmd_run, "start a virtual machine" },
-	{ "attach", cmd_attach, "reclaim for guests of QEMU and libvirt" },
-	{ "stat", cmd_stat, "show what the memory of a running VM does" },
-	{ "top", cmd_top, "show all running VMs, as they change" },
-	{ "metrics", cmd_metrics, "tell Prometheus of all running VMs" },
-	{ "inspect", cmd_inspect, "show who maps a page, or how idle a process is" },
+	{ "attach", cmd_attach,
+	  "reclaim memory of guests of QEMU and libvirt" },
+	{ "stat", cmd_stat, "show memory statistics of a running VM" },
+	{ "top", cmd_top, "show all running VMs, updated continuously" },
+	{ "metrics", cmd_metrics, "metrics of all running VMs for Prometheus" },
+	{ "inspect", cmd_inspect, "show the mappings of a page, or how idle a "
+				  "process is" },
 	{ "policy", cmd_policy, "show or change the reclaim policy of a running VM" },
-	{ "balance", cmd_balance, "move memory between running VMs, to who needs it" },
+	{ "balance", cmd_balance, "move memory between running VMs, to those "
+				  "that need it" },
 	{ "libvirt", cmd_libvirt, "prepare a domain of libvirt for reclaim" },
-	{ "doctor", cmd_doctor, "show what this host can do, and what it lacks" },
-	{ "experiment", cmd_experiment, "compare policies on guests that it starts" },
+	{ "doctor", cmd_doctor, "show what this host supports, and what it "
+				"lacks" },
+	{ "experiment", cmd_experiment, "start guests and compare policies on "
+					"them" },
 	{ NULL, NULL, NULL },
 };
 
@@ -40,7 +45,7 @@ static void usage(FILE *f)
 	fprintf(f, "usage: vmm VERB [OPTION...]\n\n");
 	for (const struct verb *v = verbs; v->name; v++)
 		fprintf(f, "  %-11s %s\n", v->name, v->what);
-	fprintf(f, "\n`vmm VERB --help` tells the options of a verb.\n");
+	fprintf(f, "\n`vmm VERB --help` lists the options of a verb.\n");
 }
 
 /*
@@ -55,7 +60,7 @@ static void check_output(int status, void *unused)
 	lost = fflush(stdout) || ferror(stdout);
 	if (!lost)
 		return;
-	log_error("not all of the output could be written%s%s",
+	log_error("could not write all of the output%s%s",
 		  errno ? ": " : "", errno ? strerror(errno) : "");
 	if (!status)
 		_exit(VMM_EXIT_FAILURE);
@@ -139,7 +144,8 @@ static int unknown_verb(const char *name)
 
 	for (const struct verb *v = verbs; v->name; v++)
 		nearest_try(&n, v->name);
-	fprintf(stderr, "vmm: no verb '%s'%s%s `vmm --help` lists them\n", name,
+	fprintf(stderr, "vmm: unknown verb '%s'%s%s `vmm --help` lists the "
+		"verbs\n", name,
 		nearest_hint(&n, hint, sizeof(hint)), n.name ? "" : ";");
 	return VMM_EXIT_USAGE;
 }

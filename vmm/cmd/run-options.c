@@ -28,7 +28,8 @@ static int add_disk(struct run_options *o, char *text)
 	struct run_disk *d = &o->disks[o->nr_disks];
 
 	if (o->nr_disks == RUN_MAX_DISKS) {
-		log_error("--disk: more than %d disks", RUN_MAX_DISKS);
+		log_error("--disk: too many disks: at most %d are allowed",
+			  RUN_MAX_DISKS);
 		free(text);
 		return VMM_EXIT_USAGE;
 	}
@@ -107,8 +108,8 @@ static int check_memory(struct run_options *o)
 		return VMM_EXIT_USAGE;
 	}
 	if (o->mem_bytes > host) {
-		log_error("--mem %s: this host has %s; a guest can't have more "
-			  "than the host", o->mem_text,
+		log_error("--mem %s: the host has %s, and a guest cannot have "
+			  "more than the host", o->mem_text,
 			  size_format(host, a, sizeof(a)));
 		return VMM_EXIT_FAILURE;
 	}
@@ -131,8 +132,8 @@ static int check_node_targets(const struct run_options *o)
 {
 	for (unsigned int i = o->numa.nr; i < GUEST_NUMA_NODES; i++)
 		if (o->service.policy.node_target_bytes[i]) {
-			log_error("--reclaim %s: the guest has no node %u: see "
-				  "--numa", o->service.reclaim_text, i);
+			log_error("--reclaim %s: the guest has no node %u: add "
+				  "it with --numa", o->service.reclaim_text, i);
 			return VMM_EXIT_USAGE;
 		}
 	return VMM_EXIT_OK;
@@ -165,8 +166,8 @@ static int check(struct run_options *o)
 		return VMM_EXIT_USAGE;
 	}
 	if (o->service.agent_record && o->service.no_agent) {
-		log_error("--agent-record %s: with --no-agent nothing is told "
-			  "that could be recorded", o->service.agent_record);
+		log_error("--agent-record %s: there is no agent to record: "
+			  "leave out --no-agent", o->service.agent_record);
 		return VMM_EXIT_USAGE;
 	}
 	rc = service_options_check(&o->service);
@@ -188,8 +189,8 @@ static int parse_options(struct run_options *o, poptContext popt)
 		return cmd_bad_option(popt, opt);
 	extra = poptGetArg(popt);
 	if (extra) {
-		log_error("run: what is '%s' for? Options start with --; see "
-			  "--help", extra);
+		log_error("run: unexpected argument '%s': options start with "
+			  "--; see --help", extra);
 		return VMM_EXIT_USAGE;
 	}
 	return check(o);
@@ -200,7 +201,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	struct service_options *s = &o->service;
 	const struct poptOption table[] = {
 		{ "kernel", 'k', POPT_ARG_STRING, &o->kernel, 0,
-		  "bzImage or ELF file (vmlinux) to boot", "FILE" },
+		  "kernel to boot: bzImage or ELF file (vmlinux)", "FILE" },
 		{ "initrd", 'i', POPT_ARG_STRING, &o->initrd, 0,
 		  "initial RAM disk", "FILE" },
 		{ "cmdline", 'c', POPT_ARG_STRING, &o->cmdline, 0,
@@ -208,18 +209,18 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
 		{ "mem-backing", 0, POPT_ARG_STRING, &s->backing_text, 0,
-		  "what is behind it: anon, memfd, thp, hugetlb[=2M|1G] (what "
-		  "--abits needs)",
+		  "type of guest memory: anon, memfd, thp, hugetlb[=2M|1G] "
+		  "(what --abits needs)",
 		  "KIND" },
 		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
-		  "CPUs of the guest (1)", "N" },
+		  "number of CPUs of the guest (1)", "N" },
 		{ "numa", 0, POPT_ARG_STRING, NULL, OPT_NUMA,
 		  "a NUMA node of the guest: node=N,mem=SIZE[,cpus=A-B]"
 		  "[,host=N]; repeat for each", "NODE" },
 		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
 		  "disk image or block device; repeat for more", "FILE[,ro]" },
 		{ "net", 0, POPT_ARG_STRING, &o->net_text, 0,
-		  "network by a tap device", "tap=NAME" },
+		  "network through a tap device", "tap=NAME" },
 		{ "vsock", 0, POPT_ARG_STRING, &o->vsock, 0,
 		  "unix socket to reach the guest's vsock ports", "PATH" },
 		{ "cid", 0, POPT_ARG_STRING, &o->cid_text, 0,
@@ -242,10 +243,10 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "no-agent", 0, POPT_ARG_NONE, &s->no_agent, 0,
 		  "do not listen to a guest agent", NULL },
 		{ "agent-record", 0, POPT_ARG_STRING, &s->agent_record, 0,
-		  "write what the agent tells to a file, to be replayed",
+		  "record the agent's reports in a file, for replay",
 		  "FILE" },
 		{ "verbose", 'v', POPT_ARG_NONE, &o->verbose, 0,
-		  "tell more", NULL },
+		  "log more", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -273,7 +274,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		s->name = NULL;
 	if (o->cmdline && s->abits && s->sink && s->name)
 		return VMM_EXIT_OK;
-	log_error("no memory for the command line");
+	log_error("not enough memory for the command line");
 	return VMM_EXIT_FAILURE;
 }
 

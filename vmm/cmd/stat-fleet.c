@@ -124,8 +124,8 @@ int fleet_stat(int argc, char **argv)
 	int json = 0, rc;
 	const struct poptOption options[] = {
 		{ "connect", 'c', POPT_ARG_ARGV, &uris, 0,
-		  "the domains of this libvirt; may be repeated", "URI" },
-		{ "json", 'j', POPT_ARG_NONE, &json, 0, "as JSON", NULL },
+		  "show the domains of this libvirt; may be repeated", "URI" },
+		{ "json", 'j', POPT_ARG_NONE, &json, 0, "print JSON", NULL },
 		POPT_AUTOHELP
 		POPT_TABLEEND
 	};
@@ -134,12 +134,12 @@ int fleet_stat(int argc, char **argv)
 
 	rc = poptGetNextOpt(popt);
 	if (rc < -1) {
-		log_error("%s: %s; with --connect there is --json alone",
+		log_error("%s: %s; --connect only allows --json",
 			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
 			  poptStrerror(rc));
 		rc = VMM_EXIT_USAGE;
 	} else if (poptPeekArg(popt)) {
-		log_error("what is '%s' for? See vmm stat --help",
+		log_error("stat: unexpected argument '%s'; see --help",
 			  poptPeekArg(popt));
 		rc = VMM_EXIT_USAGE;
 	} else {

@@ -27,9 +27,10 @@ static void print_reasons(const json_t *basis)
 	} reasons[] = {
 		{ "edge_low_bytes", "may be from before the window" },
 		{ "edge_high_bytes", "more may be from inside it" },
-		{ "assumed_bytes", "are taken for used, but nobody saw it" },
+		{ "assumed_bytes",
+		  "are assumed to be used, without observation" },
 		{ "unresolved_bytes",
-		  "are of larger pages, used somewhere in them" },
+		  "are in larger pages, of which some part was used" },
 	};
 	char a[16];
 
@@ -63,7 +64,7 @@ static void print_regions(const json_t *process)
 		       client_int(o, NULL, "end"));
 	}
 	if (client_int(process, NULL, "nr_vmas_left_out") > 0)
-		printf("%36s  and %lld more regions\n", "",
+		printf("%36s  and %lld further regions\n", "",
 		       client_int(process, NULL, "nr_vmas_left_out"));
 }
 
@@ -78,7 +79,7 @@ void stat_wss_print(const json_t *j)
 	       "at most %s\n", size_text(j, "wss_bytes", a),
 	       real(j, "window_s"), real(j, "ended_s_ago"),
 	       size_text(j, "low_bytes", b), size_text(j, "high_bytes", c));
-	printf("basis    %lld scans in the window by %s, told apart: %s\n",
+	printf("basis    %lld scans in the window by %s, granularity: %s\n",
 	       client_int(basis, NULL, "scans_in_window"),
 	       client_string(basis, NULL, "source"),
 	       size_text(basis, "granule_bytes", a));

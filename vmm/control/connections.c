@@ -72,8 +72,9 @@ static void close_one(struct connections *all)
 		return;
 	if (c->state != CONNECTION_READS)
 		connection_refuse(c->fd, "503 Service Unavailable",
-				  "too many connections: closed for a new one, "
-				  "as no request had come here for the longest");
+				  "too many connections: this one was idle for "
+				  "the longest and was closed for a new one; "
+				  "connect again later");
 	shutdown(c->fd, SHUT_RDWR);
 	enter(all, c, CONNECTION_CLOSING);
 	all->nr--;

@@ -36,7 +36,8 @@ static const char *why_no_ages(const struct stat_server_config *c)
 	struct engine_stats s;
 
 	if (!c->engine)
-		return "no access source; start the VM with --abits";
+		return "no access source; start the VM with --abits other than "
+		       "none";
 	engine_get_stats(c->engine, &s);
 	return s.scan.nr_scans ? NULL : "no scan has been made yet";
 }

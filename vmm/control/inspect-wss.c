@@ -203,9 +203,9 @@ json_t *stat_inspect_wss(const struct stat_server_config *c,
 	if (!c->engine || engine_get_wss(c->engine, window_ns, &est)) {
 		*status = 409;
 		snprintf(why, len, "%s", !c->engine ? "this VM runs without an "
-			 "access source, so nobody knows what it uses; start "
-			 "it with --abits" : "no scan has been made yet; ask "
-			 "again a scan period later");
+			 "access source, so its working set is not known; "
+			 "start it with --abits other than none" : "no scan "
+			 "has been made yet; retry after one scan period");
 		return NULL;
 	}
 	processes = processes_json(c, &est.window, pid, status, why, len);

@@ -221,14 +221,14 @@ static bool check_range(uint64_t *start, uint64_t *end, unsigned int *status,
 
 	*status = 400;
 	if (*start >= *end) {
-		snprintf(why, len, "the range from 0x%llx to 0x%llx has no "
-			 "page: its end must be above its start",
+		snprintf(why, len, "the range from 0x%llx to 0x%llx is empty: "
+			 "its end must be above its start",
 			 (unsigned long long)*start, (unsigned long long)*end);
 		return false;
 	}
 	if (*end > limit) {
-		snprintf(why, len, "0x%llx is no address of a process: these "
-			 "are below 0x%llx", (unsigned long long)*end,
+		snprintf(why, len, "0x%llx is not an address of a process: "
+			 "these are below 0x%llx", (unsigned long long)*end,
 			 (unsigned long long)limit);
 		return false;
 	}

@@ -121,13 +121,13 @@ json_t *stat_inspect_failed(int rc, unsigned int *status, char *why, size_t len)
 {
 	*status = rc == -ECANCELED || rc == -ETIME ? 503 : 500;
 	if (rc == -ECANCELED)
-		snprintf(why, len, "this VM is ending");
+		snprintf(why, len, "this VM is shutting down");
 	else if (rc == -ETIME)
-		snprintf(why, len, "there is too much to look at for one "
-			 "answer; ask for one process, or for a part of it "
-			 "with /map");
+		snprintf(why, len, "too many pages to examine for one answer; "
+			 "request one process, or part of one with /map");
 	else
-		snprintf(why, len, "can't tell which pages the host has: %s",
+		snprintf(why, len, "cannot read which pages are resident on "
+			 "the host: %s",
 			 strerror(-rc));
 	return NULL;
 }
@@ -207,7 +207,7 @@ bool stat_find_process(const struct stat_server_config *c, uint32_t pid,
 	if (found)
 		return true;
 	*status = 404;
-	snprintf(why, len, "the agent has told of no process %u; "
-		 "`vmm inspect pids` lists those it told of", pid);
+	snprintf(why, len, "the guest agent has reported no process %u; `vmm "
+		 "inspect pids` lists the reported ones", pid);
 	return false;
 }

@@ -40,7 +40,7 @@ static void get_policy(const struct stat_server_config *c, const char *arg,
 		a->status = MHD_HTTP_CONFLICT;
 		snprintf(a->why, sizeof(a->why), "this VM runs without an "
 			 "access source, so it has no reclaim policy; start it "
-			 "with --abits");
+			 "with --abits other than none");
 		return;
 	}
 	engine_get_policy(c->engine, &policy);
@@ -62,7 +62,8 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
 	if (!obj) {
 		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "not JSON: %s", err.text);
+		snprintf(a->why, sizeof(a->why), "the body is not valid JSON: "
+			 "%s", err.text);
 		return;
 	}
 	engine_get_policy(c->engine, &policy);
@@ -101,12 +102,12 @@ static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 
 	if (json_unpack(obj, "{s:I!}", "target", &n)) {
 		snprintf(a->why, sizeof(a->why), "PUT /balloon takes "
-			 "{\"target\": BYTES}, how much the guest is to give");
+			 "{\"target\": BYTES}, the size of the balloon");
 		return false;
 	}
 	if (n < 0 || (uint64_t)n > mem_bytes) {
-		snprintf(a->why, sizeof(a->why), "target: the guest can give "
-			 "0 to %llu bytes, its memory",
+		snprintf(a->why, sizeof(a->why), "target must be from 0 to "
+			 "%llu bytes, the guest's memory",
 			 (unsigned long long)mem_bytes);
 		return false;
 	}
@@ -130,7 +131,8 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
 	if (!obj) {
 		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "not JSON: %s", err.text);
+		snprintf(a->why, sizeof(a->why), "the body is not valid JSON: "
+			 "%s", err.text);
 		return;
 	}
 	if (parse_balloon(c, obj, &target, a)) {
@@ -157,7 +159,7 @@ static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
 	if (parse_number(text, gfn))
 		return true;
 	a->status = MHD_HTTP_BAD_REQUEST;
-	snprintf(a->why, sizeof(a->why), "'%.40s' is no guest frame number",
+	snprintf(a->why, sizeof(a->why), "'%.40s' is not a guest frame number",
 		 text);
 	return false;
 }
@@ -199,7 +201,7 @@ static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
 		return true;
 	}
 	a->status = MHD_HTTP_BAD_REQUEST;
-	snprintf(a->why, sizeof(a->why), "'%.40s' is no process id", text);
+	snprintf(a->why, sizeof(a->why), "'%.40s' is not a process id", text);
 	return false;
 }
 
@@ -231,8 +233,8 @@ static bool parse_address(const struct stat_request *req, const char *name,
 	if (parse_number(text, address))
 		return true;
 	a->status = MHD_HTTP_BAD_REQUEST;
-	snprintf(a->why, sizeof(a->why), "%s: '%.40s' is no address; "
-		 "/map takes ?pid=NUMBER&start=ADDRESS&end=ADDRESS", name, text);
+	snprintf(a->why, sizeof(a->why), "%s: '%.40s' is not an address; /map "
+		 "takes ?pid=NUMBER&start=ADDRESS&end=ADDRESS", name, text);
 	return false;
 }
 
@@ -262,7 +264,7 @@ static bool parse_window(const char *text, uint64_t *window_ns,
 		return true;
 	}
 	a->status = MHD_HTTP_BAD_REQUEST;
-	snprintf(a->why, sizeof(a->why), "window: '%.40s' is no number of "
+	snprintf(a->why, sizeof(a->why), "window: '%.40s' is not a number of "
 		 "seconds above 0 and up to %.0f", text, max);
 	return false;
 }
@@ -333,7 +335,8 @@ const struct stat_route *stat_find_route(const char *url, const char *method,
 			return r;
 		}
 		a->status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		snprintf(a->why, sizeof(a->why), "%.80s does not take %.16s",
+		snprintf(a->why, sizeof(a->why), "%.80s does not support the "
+			 "method %.16s",
 			 url, method);
 	}
 	return NULL;

@@ -112,8 +112,8 @@ static enum MHD_Result respond_events(struct stat_server *s,
 	int rc = event_hub_subscribe(s->hub, c, &r);
 
 	if (rc == -EBUSY)
-		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many read "
-			      "/events already; end one of them");
+		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many "
+			      "clients read /events already; end one of them");
 	/* No timeout: a reader that stops loses lines, and may go on later. */
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 	enter(s, c, CONNECTION_BUSY);
@@ -138,8 +138,8 @@ static enum MHD_Result start_job(struct stat_server *s,
 	if (stat_jobs_add(s->jobs, job, connection_fd(c)))
 		return MHD_YES;
 	enter(s, c, CONNECTION_READS);
-	return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests that "
-		      "take long wait already; ask again later");
+	return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many long requests "
+		      "are queued already; retry later");
 }
 
 static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
@@ -318,7 +318,7 @@ int stat_server_new(struct stat_server **sp,
 		MHD_OPTION_END);
 	if (!s->daemon) {
 		rc = errno ? -errno : -EIO;
-		snprintf(why, len, "can't start the HTTP server on %s: %s",
+		snprintf(why, len, "cannot start the HTTP server on %s: %s",
 			 s->path, strerror(-rc));
 		unlink(s->path);
 		close(s->listen_fd);
@@ -330,7 +330,7 @@ int stat_server_new(struct stat_server **sp,
 	return 0;
 
 fail_free:
-	snprintf(why, len, "no memory for the statistics socket");
+	snprintf(why, len, "not enough memory for the statistics socket");
 fail_said:
 	if (s->jobs)
 		stat_jobs_stop(s->jobs);
@@ -342,7 +342,7 @@ fail_said:
 	free(s);
 	return rc;
 fail:
-	snprintf(why, len, "no memory for the statistics socket");
+	snprintf(why, len, "not enough memory for the statistics socket");
 	return rc;
 }
 

@@ -25,8 +25,8 @@ static int find_size(struct blk_image *img, const struct stat *st,
 	img->nr_sectors = bytes / BLK_SECTOR;
 	if ((S_ISREG(st->st_mode) || S_ISBLK(st->st_mode)) && img->nr_sectors)
 		return 0;
-	snprintf(why, len, "disk '%s' is no disk image: it must be a file or "
-		 "block device of at least %d bytes", path, BLK_SECTOR);
+	snprintf(why, len, "disk '%s' is not a disk image: it must be a file "
+		 "or block device of at least %d bytes", path, BLK_SECTOR);
 	return -EINVAL;
 }
 
@@ -57,8 +57,8 @@ int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 	if (!flock(img->fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) ||
 	    errno != EWOULDBLOCK)
 		return 0;
-	snprintf(why, len, "disk '%s' is in use by another VM; give each its "
-		 "own image, or all ',ro'", path);
+	snprintf(why, len, "disk '%s' is in use by another VM; give each VM "
+		 "its own image, or append ',ro' in all of them", path);
 	rc = -EBUSY;
 fail:
 	blk_image_close(img);

@@ -120,13 +120,13 @@ static void unlock_and_log(struct serial *s)
 	s->error_to_log = s->dropped_to_log = false;
 	pthread_mutex_unlock(&s->lock);
 	if (error)
-		log_warn("console output can't be written to standard output: "
-			 "%s; what can't be is lost, and the guest goes on",
+		log_warn("cannot write console output to standard output: %s; "
+			 "such output is lost, the guest keeps running",
 			 strerror(-error));
 	if (dropped)
 		log_limited(&s->limit, LOG_LEVEL_WARN,
-			    "console output is dropped: nobody reads standard "
-			    "output");
+			    "console output is dropped: the reader of standard "
+			    "output does not keep up");
 }
 
 /* Writes one piece, as much as possible.  False: retry later. */
@@ -362,7 +362,8 @@ void serial_finish(struct serial *s, unsigned int limit_ms)
 	if (nr_dropped)
 		log_warn("%llu bytes of console output were lost: %s",
 			 (unsigned long long)nr_dropped, error ?
-			 strerror(-error) : "nobody read standard output");
+			 strerror(-error) : "the reader of standard output did "
+					    "not keep up");
 }
 
 uint64_t serial_nr_dropped(struct serial *s)

@@ -78,7 +78,8 @@ static bool discard(struct virtio_balloon *b, uint64_t start, uint64_t nr)
 	virtio_device_charge(&b->dev, COST_DISCARD + nr);
 	if (rc < 0)
 		log_limited(&b->limit, LOG_LEVEL_WARN,
-			    "virtio-balloon: cannot take frames %#llx+%llu: %s",
+			    "virtio-balloon: cannot discard frames %#llx+%llu: "
+			    "%s",
 			    (unsigned long long)start, (unsigned long long)nr,
 			    strerror(-rc));
 	return !rc;
@@ -334,7 +335,7 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 				       free_page_hint_cmd_id);
 	b->to_base = evtimer_new(vm_event_base(vm), on_to_base, b);
 	if (!b->to_base) {
-		snprintf(why, len, "no memory for the balloon's timer");
+		snprintf(why, len, "not enough memory for the balloon's timer");
 		free(b);
 		return -ENOMEM;
 	}

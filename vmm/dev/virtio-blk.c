@@ -71,8 +71,8 @@ static int check(struct virtio_blk *blk, uint64_t sector, size_t bytes)
 	if (bytes <= MAX_TRANSFER)
 		return 0;
 	log_limited(&blk->limit, LOG_LEVEL_WARN,
-		    "virtio-blk: a request of %zu bytes was refused: "
-		    "at most %zu", bytes, MAX_TRANSFER);
+		    "virtio-blk: refused a request of %zu bytes: at most %zu "
+		    "are allowed", bytes, MAX_TRANSFER);
 	return -E2BIG;
 }
 
@@ -328,7 +328,8 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 		goto fail_image;
 	rc = thread_start(&blk->thread, blk_thread, blk);
 	if (rc < 0) {
-		snprintf(why, len, "disk '%s': no thread: %s", path,
+		snprintf(why, len, "disk '%s': cannot create its thread: %s",
+			 path,
 			 strerror(-rc));
 		goto fail_device;
 	}

@@ -60,7 +60,8 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 	ssize_t n;
 
 	if (chain->in_bytes <= HDR_BYTES)
-		return virtqueue_break(vq, "a receive buffer too small");
+		return virtqueue_break(vq, "a receive buffer that is too "
+				       "small");
 	n = readv(net->tap_fd, chain->iov + chain->nr_out, chain->nr_in);
 	if (n <= (ssize_t)HDR_BYTES) {
 		virtqueue_unpop(vq);
@@ -112,14 +113,15 @@ static int64_t transmit(struct virtio_device *dev,
 	/* A packet that the tap does not accept is lost, as on a wire. */
 	if (chain->out_bytes > HDR_BYTES + MAX_FRAME) {
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
-			    "virtio-net: a packet of %zu bytes was dropped",
+			    "virtio-net: dropped a packet of %zu bytes: too "
+			    "long",
 			    chain->out_bytes);
 		return 0;
 	}
 	virtio_device_charge(dev, chain->out_bytes / VMM_PAGE_SIZE);
 	if (writev(net->tap_fd, chain->iov, chain->nr_out) < 0)
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
-			    "virtio-net: a packet was dropped: %s",
+			    "virtio-net: dropped a packet: %s",
 			    strerror(errno));
 	return 0;
 }
@@ -150,7 +152,8 @@ static void start(struct virtio_device *dev)
 			       TUN_F_CSUM : 0;
 
 	if (ioctl(to_net(dev)->tap_fd, TUNSETOFFLOAD, offload) < 0)
-		log_warn("%s: the tap refuses offload %u: %s", dev->name,
+		log_warn("%s: the tap device refuses offload flags %u: %s",
+			 dev->name,
 			 offload, strerror(errno));
 	virtio_device_kick(dev, RX);
 }
@@ -184,7 +187,8 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 	int rc, fd;
 
 	if (!*name || strlen(name) >= sizeof(ifr.ifr_name)) {
-		snprintf(why, len, "net: '%s' is no interface name", name);
+		snprintf(why, len, "net: '%s' is not the name of a network "
+			 "interface", name);
 		return -EINVAL;
 	}
 	strcpy(ifr.ifr_name, name);
@@ -202,7 +206,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 				 "program; give this VM its own", name);
 		else
 			snprintf(why, len, "net: cannot open tap '%s': %s; "
-				 "make it as root: ip tuntap add dev %s mode "
+				 "create it as root: ip tuntap add dev %s mode "
 				 "tap user $USER && ip link set %s up",
 				 name, strerror(-rc), name, name);
 		close(fd);
@@ -248,7 +252,7 @@ int virtio_net_new(struct virtio_net **netp, struct vm *vm, const char *tap,
 	net->tap = event_new(vm_event_base(vm), net->tap_fd,
 			     EV_READ | EV_PERSIST, on_tap, net);
 	if (!net->tap) {
-		snprintf(why, len, "no memory for virtio-net");
+		snprintf(why, len, "not enough memory for virtio-net");
 		rc = -ENOMEM;
 		goto fail_device;
 	}

@@ -178,8 +178,9 @@ void virtio_device_queue_ready(struct virtio_device *dev, unsigned int q,
 	vq->event_idx = virtio_device_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	if (virtqueue_start(vq) < 0)
 		log_limited(&vq->limit, LOG_LEVEL_WARN,
-			    "%s: the guest's driver set up queue %u with a "
-			    "bad size or address; it stays off", dev->name, q);
+			    "%s: the guest's driver set up queue %u with an "
+			    "invalid size or address; the queue stays disabled",
+			    dev->name, q);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -248,7 +249,8 @@ static int add_window(struct virtio_device *dev)
 				      q, dev->kick_fd[q]);
 
 		if (rc < 0)
-			log_debug("%s: no ioeventfd: %s", dev->name,
+			log_debug("%s: cannot register an ioeventfd: %s",
+				  dev->name,
 				  strerror(-rc));
 	}
 	return bus_add(vm_mmio(dev->vm), dev->window.v, VM_VIRTIO_WINDOW_BYTES,
@@ -260,14 +262,14 @@ void *virtio_device_alloc(size_t bytes, char *why, size_t len)
 	void *dev = calloc(1, bytes);
 
 	if (!dev)
-		snprintf(why, len, "no memory for a device");
+		snprintf(why, len, "not enough memory for a device");
 	return dev;
 }
 
 int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 		      size_t len)
 {
-	const char *step = "make its eventfds";
+	const char *step = "create its eventfds";
 	int rc = 0;
 
 	dev->vm = vm;

@@ -33,8 +33,8 @@ int virtqueue_break(struct virtqueue *vq, const char *why)
 {
 	vq->broken = true;
 	log_limited(&vq->limit, LOG_LEVEL_WARN,
-		    "%s: the guest's driver broke its virtqueue (%s); "
-		    "the device waits for a reset", vq->name, why);
+		    "%s: the guest's driver corrupted its virtqueue (%s); the "
+		    "device stops until the driver resets it", vq->name, why);
 	return -EIO;
 }
 
@@ -149,7 +149,7 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 		struct vring_desc d;
 
 		if (i >= nr_table)
-			return "a descriptor index beyond its table";
+			return "a descriptor index outside of its table";
 		d = *(const volatile struct vring_desc *)&table[i];
 		if (d.flags & VRING_DESC_F_INDIRECT) {
 			if (in_table)
@@ -158,7 +158,8 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 			if (d.flags & VRING_DESC_F_NEXT)
 				return "an indirect descriptor with a successor";
 			if (!d.len || d.len % sizeof(d) || d.addr % 16)
-				return "an indirect table of odd size or place";
+				return "an indirect table of invalid size or "
+				       "address";
 			table = guest_mem_ptr(vq->mem, GPA(d.addr), d.len);
 			if (!table)
 				return "an indirect table outside guest memory";
@@ -167,7 +168,7 @@ static const char *chain_collect(struct virtqueue *vq, uint16_t head,
 			continue;
 		}
 		if (nr_seen++ >= VIRTQUEUE_MAX_SEGS)
-			return "a chain that loops or is too long";
+			return "a descriptor chain that loops or is too long";
 		err = chain_add(vq, chain, &d);
 		if (err)
 			return err;

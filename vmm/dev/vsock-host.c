@@ -205,7 +205,7 @@ int vsock_host_listen(struct virtio_vsock *vs, char *why, size_t len)
 	vs->listen_retry = event_new(base, -1, 0, on_retry, vs);
 	if (!vs->listen_event || !vs->listen_retry ||
 	    event_add(vs->listen_event, NULL) < 0) {
-		snprintf(why, len, "no memory for virtio-vsock");
+		snprintf(why, len, "not enough memory for virtio-vsock");
 		return -ENOMEM;
 	}
 	return 0;

@@ -151,7 +151,8 @@ bool vsock_rx_pump(struct virtio_vsock *vs)
 			break;
 		}
 		if (rc > 0 && chain.in_bytes <= sizeof(hdr))
-			rc = virtqueue_break(vq, "a receive buffer too small");
+			rc = virtqueue_break(vq, "a receive buffer that is too "
+					     "small");
 		if (rc < 0)
 			break;
 		if (!next_reset(vs, &hdr) && !next_packet(vs, &chain, &hdr)) {

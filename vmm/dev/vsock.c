@@ -53,8 +53,8 @@ static void take_request(struct virtio_vsock *vs,
 	}
 	if (fd == -EMFILE || fd == -ENFILE)
 		log_limited(&vs->limit, LOG_LEVEL_WARN,
-			    "vsock: the guest has %u connections, of at most "
-			    "%u: its next ones are refused", vs->nr_conns,
+			    "vsock: the guest has %u connections, the limit is "
+			    "%u: further ones are refused", vs->nr_conns,
 			    vs->max_conns);
 	if (fd >= 0)
 		conn = vsock_conn_new(vs, fd);
@@ -292,7 +292,7 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 	int rc;
 
 	if (guest_cid <= VSOCK_HOST_CID || guest_cid >= UINT32_MAX) {
-		snprintf(why, len, "vsock: a guest's CID is from 3 to %u",
+		snprintf(why, len, "vsock: a guest's CID must be from 3 to %u",
 			 UINT32_MAX - 1);
 		return -EINVAL;
 	}
@@ -324,7 +324,7 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 	vs->reset_event = event_new(base, -1, EV_PERSIST, on_reset, vs);
 	vs->path = path ? strdup(path) : NULL;
 	if (!vs->handout || !vs->reset_event || (path && !vs->path)) {
-		snprintf(why, len, "no memory for virtio-vsock");
+		snprintf(why, len, "not enough memory for virtio-vsock");
 		rc = -ENOMEM;
 	} else if (path) {
 		rc = vsock_host_listen(vs, why, len);

@@ -23,14 +23,14 @@ static void check_lockdown(struct doctor *d)
 	if (doctor_choice(d, level, sizeof(level),
 			  "/sys/kernel/security/lockdown")) {
 		f = doctor_add(d, GROUP_ABITS, "lockdown", "none");
-		doctor_detail(f, "no lockdown module, or securityfs is not "
-			      "mounted");
+		doctor_detail(f, "there is no lockdown module, or securityfs "
+			      "is not mounted");
 		return;
 	}
 	f = doctor_add(d, GROUP_ABITS, "lockdown", "%s", level);
 	if (!strcmp(level, "none"))
 		return;
-	doctor_detail(f, "the kernel loads signed modules only");
+	doctor_detail(f, "the kernel only loads signed modules");
 	doctor_flag(f, DOCTOR_WARN, "sign kvm_young.ko with a key that the "
 		    "kernel trusts (mokutil --import), or boot without "
 		    "lockdown= and without secure boot");
@@ -50,10 +50,11 @@ static void check_mglru(struct doctor *d)
 		       bits & 1 ? "on" : "off", bits);
 	if (!(bits & 1))
 		return;
-	doctor_detail(f, "when the host is short of memory its aging clears "
-		      "accessed bits, too: pages in use may look idle");
-	doctor_flag(f, DOCTOR_WARN, "keep memory available by targets (vmm "
-		    "policy), or echo 0 >" LRU_GEN);
+	doctor_detail(f, "when the host is short of memory, its page aging "
+		      "clears accessed bits too: pages in use may be taken for "
+		      "idle");
+	doctor_flag(f, DOCTOR_WARN, "keep memory available by setting targets "
+		    "(vmm policy), or echo 0 >" LRU_GEN);
 }
 
 static void check_numa(struct doctor *d)
@@ -86,9 +87,9 @@ static void check_numa(struct doctor *d)
 	/* With one node there is no NUMA balancing. */
 	if (!mode || nr < 2)
 		return;
-	doctor_detail(f, "it unmaps guest memory again and again to see who "
-		      "faults: the entries, and their accessed bits, are gone "
-		      "each time");
+	doctor_detail(f, "it unmaps guest memory periodically to record "
+		      "faults: each time page table entries and their accessed "
+		      "bits are lost");
 	doctor_flag(f, DOCTOR_WARN, "sysctl kernel.numa_balancing=0, and bind "
 		    "guests to nodes (numactl)");
 }
@@ -107,10 +108,10 @@ static void check_ksm(struct doctor *d)
 		       run == 1 ? "on" : "off", sharing);
 	if (run != 1 && !sharing)
 		return;
-	doctor_detail(f, "a merged page looks used when any process that has "
-		      "it uses it");
-	doctor_flag(f, DOCTOR_WARN, "echo 2 >" KSM_RUN " (parts the merged "
-		    "pages again, which takes memory)");
+	doctor_detail(f, "a merged page counts as used when any process that "
+		      "maps it uses it");
+	doctor_flag(f, DOCTOR_WARN, "echo 2 >" KSM_RUN " (unmerges the merged "
+		    "pages, which takes memory)");
 }
 
 /*
@@ -123,7 +124,7 @@ static void check_damon(struct doctor *d)
 		"damon_stat", "damon_reclaim", "damon_lru_sort",
 	};
 	struct doctor_fact *f = doctor_add(d, GROUP_ABITS, "damon-user", "%s",
-					   "none of the kernel");
+					   "no kernel module");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		char on[8];
@@ -133,9 +134,10 @@ static void check_damon(struct doctor *d)
 				names[i]) || *on != 'Y')
 			continue;
 		snprintf(f->value, sizeof(f->value), "%s", names[i]);
-		doctor_detail(f, "it has DAMON to itself, so that damon serves "
+		doctor_detail(f, "it uses DAMON exclusively, so damon works "
 			      "neither as a source nor as a sink; and it "
-			      "clears accessed bits of pages that it samples");
+			      "clears accessed bits of the pages that it "
+			      "samples");
 		doctor_flag(f, DOCTOR_WARN, "echo N >/sys/module/%s/"
 			    "parameters/enabled, and at boot %s.enabled=0",
 			    names[i], names[i]);
@@ -151,8 +153,8 @@ static void check_pfns(struct doctor *d)
 
 	if (can)
 		return;
-	doctor_detail(f, "/proc/PID/pagemap tells no page frame numbers, "
-		      "which damon and page-idle need");
+	doctor_detail(f, "/proc/PID/pagemap hides page frame numbers, which "
+		      "damon and page-idle need");
 	doctor_flag(f, DOCTOR_WARN, "run as root, or with CAP_SYS_ADMIN");
 }
 

@@ -150,7 +150,7 @@ static struct doctor_fact *add_limit(struct doctor *d, const char *group,
 						      "not known");
 		return NULL;
 	}
-	return doctor_add(d, group, name, "at most %s, by %.60s",
+	return doctor_add(d, group, name, "limited to %s, by %.60s",
 			  size_format(l->bytes, size, sizeof(size)),
 			  *l->where ? l->where : "/");
 }
@@ -164,23 +164,24 @@ static void check_v2(struct doctor *d, const char *group,
 	struct doctor_fact *f = add_limit(d, group, "cgroup-memory", &max);
 
 	if (f) {
-		doctor_detail(f, "beyond it the kernel reclaims by itself, and "
-			      "kills when that does not help");
+		doctor_detail(f, "above this limit the kernel itself reclaims, "
+			      "and kills processes when that is not enough");
 		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.max, or "
 			    "start guests in another cgroup", cg->mount,
 			    max.where);
 	}
 	f = add_limit(d, group, "cgroup-high", &high);
 	if (f) {
-		doctor_detail(f, "beyond it guests are slowed down");
+		doctor_detail(f, "above this limit guests are throttled");
 		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.high",
 			    cg->mount, high.where);
 	}
 	f = add_limit(d, group, "cgroup-swap", &swap);
 	if (f) {
-		doctor_detail(f, swap.bytes ? "no more than that goes to swap" :
-			      "nothing goes to swap, however much the host "
-			      "has");
+		doctor_detail(f, swap.bytes ? "no more than that can be "
+			      "swapped out" :
+			      "nothing can be swapped out, however much swap "
+			      "the host has");
 		doctor_flag(f, DOCTOR_WARN, "echo max >%s%s/memory.swap.max",
 			    cg->mount, swap.where);
 	}
@@ -194,8 +195,8 @@ static void check_v1(struct doctor *d, const char *group,
 	struct doctor_fact *f = add_limit(d, group, "cgroup-memory", &max);
 
 	if (f) {
-		doctor_detail(f, "beyond it the kernel reclaims by itself, and "
-			      "kills when that does not help");
+		doctor_detail(f, "above this limit the kernel itself reclaims, "
+			      "and kills processes when that is not enough");
 		doctor_flag(f, DOCTOR_WARN, "echo -1 "
 			    ">%s%s/memory.limit_in_bytes (and above it), or "
 			    "start guests in another cgroup", cg->mount,
@@ -203,7 +204,7 @@ static void check_v1(struct doctor *d, const char *group,
 	}
 	f = add_limit(d, group, "cgroup-swap", &memsw);
 	if (f) {
-		doctor_detail(f, "memory and swap together");
+		doctor_detail(f, "the limit is for memory and swap together");
 		doctor_flag(f, DOCTOR_WARN, "echo -1 "
 			    ">%s%s/memory.memsw.limit_in_bytes (and above "
 			    "it)", cg->mount, cg->path);

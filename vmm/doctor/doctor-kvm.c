@@ -79,7 +79,7 @@ static void check_device(struct doctor *d, const struct cpu *cpu)
 		return;
 	}
 	f = doctor_add(d, GROUP_KVM, "/dev/kvm",
-		       version < 0 ? "is no KVM device" : "API version %d",
+		       version < 0 ? "is not a KVM device" : "API version %d",
 		       version);
 	doctor_detail(f, "version %d is needed", KVM_API_VERSION);
 	doctor_flag(f, DOCTOR_FAIL, "load the kernel's own kvm module");
@@ -159,20 +159,22 @@ static bool check_nested_paging(struct doctor *d, const struct cpu *cpu)
 	}
 	f = doctor_add(d, GROUP_KVM, "nested-paging", "shadow paging");
 	if (!cpu->vendor) {
-		doctor_detail(f, "accessed bits are in shadow tables, which "
-			      "KVM throws away when guests change theirs");
+		doctor_detail(f, "accessed bits are in shadow page tables, "
+			      "which KVM discards when guests change their "
+			      "page tables");
 		doctor_flag(f, DOCTOR_WARN, "use a host with VT-x or AMD-V");
 	} else if (!present) {
 		snprintf(f->value, sizeof(f->value), "not known");
 		doctor_detail(f, "%s is not loaded", module);
 		doctor_flag(f, DOCTOR_WARN, "modprobe %s", module);
 	} else {
-		doctor_detail(f, "%s says %s=N: slow, and accessed bits are in "
-			      "shadow tables", module, name);
+		doctor_detail(f, "%s has %s=N: slow, and accessed bits are in "
+			      "shadow page tables", module, name);
 		doctor_flag(f, DOCTOR_WARN, "with no guest running: modprobe "
 			    "-r %s; modprobe %s %s=1 (on the kernel's command "
-			    "line: %s.%s=1); if it stays N the processor has "
-			    "none", module, module, name, module, name);
+			    "line: %s.%s=1); if it stays N, the processor does "
+			    "not support it",
+			    module, module, name, module, name);
 	}
 	return false;
 }
@@ -189,8 +191,8 @@ static void check_tdp_mmu(struct doctor *d)
 	}
 	f = doctor_add(d, GROUP_KVM, "tdp-mmu", "%s", present ? "off" :
 								 "absent");
-	doctor_detail(f, "kvm-young asks KVM page by page, about 1 us each, "
-		      "instead of walking the tables");
+	doctor_detail(f, "kvm-young queries KVM page by page, about 1 us each, "
+		      "instead of walking the page tables");
 	if (present)
 		doctor_flag(f, DOCTOR_WARN, "kernel command line: "
 			    "kvm.tdp_mmu=1");
@@ -211,11 +213,11 @@ static void check_ad_bits(struct doctor *d)
 	}
 	f = doctor_add(d, GROUP_KVM, "ept-ad-bits", "%s", present ? "off" :
 								     "absent");
-	doctor_detail(f, "KVM emulates them by faults: each page that was "
-		      "looked at costs the guest a fault when it comes back");
+	doctor_detail(f, "KVM emulates accessed bits by faults: each scanned "
+		      "page costs the guest a fault at its next access");
 	doctor_flag(f, DOCTOR_WARN, "with no guest running: modprobe -r "
-		    "kvm_intel; modprobe kvm_intel eptad=1; if it stays N the "
-		    "processor has none: scan less often");
+		    "kvm_intel; modprobe kvm_intel eptad=1; if it stays N, the "
+		    "processor does not support it: scan less often");
 }
 
 void doctor_check_kvm(struct doctor *d)

@@ -32,8 +32,8 @@ static void check_free(struct doctor *d)
 		       size_format(total, b, sizeof(b)));
 	if (avail >= total / 100 * LOW_FREE)
 		return;
-	doctor_detail(f, "the host is short of memory: pages that guests take "
-		      "back wait for its own reclaim");
+	doctor_detail(f, "the host is short of memory: refaults of guests wait "
+		      "for the host's own reclaim");
 	doctor_flag(f, DOCTOR_WARN, "set targets with `vmm policy`, or run "
 		    "fewer guests");
 }
@@ -47,7 +47,8 @@ static void check_pressure(struct doctor *d)
 	if (doctor_line(d, line, sizeof(line), "/proc/pressure/memory") ||
 	    sscanf(line, "some avg10=%lf", &avg10) != 1) {
 		f = doctor_add(d, GROUP_RECLAIM, "psi", "absent");
-		doctor_detail(f, "nobody can tell whether reclaim hurts");
+		doctor_detail(f, "without pressure stall information vmm "
+			      "cannot detect that reclaim slows guests down");
 		doctor_flag(f, DOCTOR_WARN, "kernel command line: psi=1 (with "
 			    "CONFIG_PSI)");
 		return;
@@ -56,8 +57,8 @@ static void check_pressure(struct doctor *d)
 		       avg10);
 	if (avg10 < HIGH_PRESSURE)
 		return;
-	doctor_detail(f, "of the last 10 s, some task waited for memory for "
-		      "that part");
+	doctor_detail(f, "share of the last 10 s in which some task waited for "
+		      "memory");
 	doctor_flag(f, DOCTOR_WARN, "give guests a larger target: `vmm "
 		    "policy`");
 }
@@ -70,8 +71,8 @@ static void check_thp(struct doctor *d)
 
 	if (doctor_choice(d, word, sizeof(word), THP "enabled")) {
 		f = doctor_add(d, GROUP_RECLAIM, "thp", "absent");
-		doctor_detail(f, "guests have pages of 4 KiB: 512 times the "
-			      "entries to look at");
+		doctor_detail(f, "guests have pages of 4 KiB: 512 times as "
+			      "many entries to scan");
 		doctor_flag(f, DOCTOR_WARN, "run a kernel with "
 			    "CONFIG_TRANSPARENT_HUGEPAGE");
 		return;
@@ -90,7 +91,7 @@ static void check_thp(struct doctor *d)
 	if (!doctor_choice(d, word, sizeof(word), THP "defrag")) {
 		f = doctor_add(d, GROUP_RECLAIM, "thp-defrag", "%s", word);
 		if (!strcmp(word, "always")) {
-			doctor_detail(f, "a guest's fault may wait while "
+			doctor_detail(f, "a guest's page fault may wait while "
 				      "memory is compacted");
 			doctor_flag(f, DOCTOR_WARN, "echo defer+madvise >" THP
 				    "defrag");
@@ -125,14 +126,15 @@ static void check_vfio(struct doctor *d)
 		return;
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "vfio", "%u %s, %u in use by a "
-		       "process we may see", nr_bound, nr_bound == 1 ?
+		       "process that is visible to us",
+		       nr_bound, nr_bound == 1 ?
 		       "group" : "groups", nr_users);
 	if (!nr_users)
 		return;
-	doctor_detail(f, "a guest with a passed-through device has all of its "
-		      "memory pinned: nothing of it can be reclaimed");
-	doctor_flag(f, DOCTOR_WARN, "give guests that shall yield memory "
-		    "virtio devices");
+	doctor_detail(f, "a passed-through device pins all memory of its "
+		      "guest: none of it can be reclaimed");
+	doctor_flag(f, DOCTOR_WARN, "use virtio devices in guests whose memory "
+		    "is to be reclaimed");
 }
 
 void doctor_check_memory(struct doctor *d)

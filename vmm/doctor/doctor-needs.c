@@ -81,10 +81,10 @@ static void check_userfaultfd(struct doctor *d)
 		usable = !access(path, R_OK | W_OK);
 	if (allowed || usable || doctor_has_cap(d, CAP_SYS_PTRACE))
 		return;
-	doctor_detail(f, "--sink store may not serve faults of KVM");
+	doctor_detail(f, "--sink store may not handle page faults of KVM");
 	doctor_flag(f, DOCTOR_WARN, "sysctl vm.unprivileged_userfaultfd=1%s, "
 		    "or run as root", device ?
-		    ", or permission for /dev/userfaultfd" : "");
+		    ", or grant access to /dev/userfaultfd" : "");
 }
 
 void doctor_check_needs(struct doctor *d)

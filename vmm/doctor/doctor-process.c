@@ -82,8 +82,8 @@ static bool check_vm(struct doctor *d, const char *pid,
 		       comm, fds->nr_vms);
 	if (fds->nr_vms)
 		return true;
-	doctor_detail(f, "it is no VM process: it has no descriptor of a KVM "
-		      "VM");
+	doctor_detail(f, "it does not run a VM: it has no file descriptor of a "
+		      "KVM VM");
 	doctor_flag(f, DOCTOR_FAIL, "name a process that runs a VM: pgrep -a "
 		    "'vmm|qemu'");
 	return false;
@@ -128,8 +128,9 @@ static void check_memory(struct doctor *d, const char *pid,
 		    "guest memory that is locked cannot be reclaimed",
 		    "start the VM without locking: QEMU -overcommit "
 		    "mem-lock=off; libvirt: no <locked/>");
-	check_bytes(d, "pinned", vm_pin, "pages that a device holds cannot be "
-		    "reclaimed", "start the VM without passed-through devices, "
+	check_bytes(d, "pinned", vm_pin, "pages that are pinned for DMA cannot "
+		    "be reclaimed",
+		    "start the VM without passed-through devices, "
 		    "RDMA and io_uring's fixed buffers");
 	check_bytes(d, "hugetlb", areas.hugetlb, "pages of hugetlbfs cannot be "
 		    "swapped out", "start the VM on anonymous memory or memfd, "
@@ -139,7 +140,7 @@ static void check_memory(struct doctor *d, const char *pid,
 	if (fds->nr_vfio) {
 		doctor_detail(f, "a passed-through device pins all memory of "
 			      "the guest: nothing can be reclaimed");
-		doctor_flag(f, DOCTOR_FAIL, "give the VM virtio devices");
+		doctor_flag(f, DOCTOR_FAIL, "use virtio devices in this VM");
 	}
 }
 

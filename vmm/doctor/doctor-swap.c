@@ -58,7 +58,8 @@ static void check_size(struct doctor *d, const struct swap *s)
 
 	if (!s->total) {
 		f = doctor_add(d, GROUP_RECLAIM, "swap", "none");
-		doctor_detail(f, "cold pages can only go to --sink store");
+		doctor_detail(f, "cold pages can only be evicted to --sink "
+			      "store");
 		doctor_flag(f, DOCTOR_WARN, "modprobe zram; zramctl -f -a lz4 "
 			    "-s 4G; mkswap /dev/zram0; swapon /dev/zram0 (or "
 			    "swap on a disk)");
@@ -68,12 +69,14 @@ static void check_size(struct doctor *d, const struct swap *s)
 		       size_format(left, a, sizeof(a)),
 		       size_format(s->total, b, sizeof(b)), s->names);
 	if (left < s->total / 100 * LOW_FREE) {
-		doctor_detail(f, "nearly full: then nothing more is evicted");
+		doctor_detail(f, "swap is nearly full: once it is full, "
+			      "nothing more can be evicted");
 		doctor_flag(f, DOCTOR_WARN, "add swap (swapon)");
 	} else if (!doctor_field_kib(d, &ram, "MemTotal:", "/proc/meminfo") &&
 		   s->total < ram / 100 * SMALL) {
-		doctor_detail(f, "small beside %s of memory: no more than that "
-			      "can be evicted", size_format(ram, a, sizeof(a)));
+		doctor_detail(f, "swap is small compared with %s of memory: no "
+			      "more than its size can be evicted",
+			      size_format(ram, a, sizeof(a)));
 		doctor_flag(f, DOCTOR_WARN, "add swap (swapon)");
 	}
 }
@@ -95,13 +98,13 @@ static void check_zswap(struct doctor *d, const struct swap *s)
 	f = doctor_add(d, GROUP_RECLAIM, "zswap", "%s%s%s", on ? "on" : "off",
 		       on ? ", " : "", on ? pool : "");
 	if (on && s->nr_zram && !s->nr_other) {
-		doctor_detail(f, "swap is in compressed memory already: pages "
-			      "are compressed twice");
+		doctor_detail(f, "swap is in compressed memory (zram) already: "
+			      "pages are compressed twice");
 		doctor_flag(f, DOCTOR_WARN, "echo N "
 			    ">/sys/module/zswap/parameters/enabled");
 	} else if (!on && s->nr_other) {
-		doctor_detail(f, "pages go to the swap device uncompressed, "
-			      "and come back at its speed");
+		doctor_detail(f, "pages are written to the swap device "
+			      "uncompressed and read back at its speed");
 		doctor_flag(f, DOCTOR_WARN, "echo Y "
 			    ">/sys/module/zswap/parameters/enabled");
 	}
@@ -122,8 +125,8 @@ static void check_swappiness(struct doctor *d)
 	f = doctor_add(d, GROUP_RECLAIM, "swappiness", "%" PRIu64, v);
 	if (v)
 		return;
-	doctor_detail(f, "we still evict, but under pressure the host itself "
-		      "drops file pages before it touches a guest");
+	doctor_detail(f, "vmm still evicts, but under memory pressure the host "
+		      "itself drops file pages before it swaps guest memory");
 	doctor_flag(f, DOCTOR_WARN, "sysctl vm.swappiness=60");
 }
 

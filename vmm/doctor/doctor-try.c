@@ -20,12 +20,12 @@ static void split(struct doctor_fact *f, enum doctor_status status,
 {
 	const char *colon = strstr(why, ": ");
 
-	if (!strncmp(why, "self-test: its small VM", 23)) {
+	if (!strncmp(why, "self-test: the test VM", 22)) {
 		doctor_detail(f, "%s", why);
-		doctor_flag(f, status, "see what is wrong under kvm");
+		doctor_flag(f, status, "see the group kvm for the cause");
 	} else if (!strncmp(why, "self-test: ", 11)) {
 		doctor_detail(f, "%s", why);
-		doctor_flag(f, status, "use another one");
+		doctor_flag(f, status, "use another source or sink");
 	} else if (!colon) {
 		/* One phrase is both, as in "this needs root". */
 		doctor_flag(f, status, "%s", why);
@@ -58,7 +58,7 @@ static bool add_source(const struct access_source_ops *ops, int err,
 	struct doctor_fact *f = doctor_add(d, GROUP_SOURCES, ops->name, "%s",
 					   !err ? "passed its self-test" :
 					   ops->by_name_only ? "not tried" :
-							      "does not serve");
+							      "does not work");
 
 	if (err)
 		split(f, ops->by_name_only ? DOCTOR_NOTE : DOCTOR_FAIL, why);
@@ -79,7 +79,7 @@ static void try_sources(struct doctor *d)
 						 ops->name)))
 		chosen++;
 	if (chosen < d->nr)
-		doctor_append(&d->facts[chosen], "; auto takes this one");
+		doctor_append(&d->facts[chosen], "; chosen by auto");
 	grade(d, first, chosen);
 }
 
@@ -120,9 +120,9 @@ static void try_sinks(struct doctor *d)
 		int rc = sink_selftest(sinks[i].ops, sinks[i].options, why,
 				       sizeof(why));
 
-		snprintf(f->value, sizeof(f->value), rc < 0 ? "does not serve" :
-			 "passed its self-test: %d of %d pages went and came "
-			 "back", rc, SINK_SELFTEST_PAGES);
+		snprintf(f->value, sizeof(f->value), rc < 0 ? "does not work" :
+			 "passed its self-test: %d of %d pages were evicted "
+			 "and read back", rc, SINK_SELFTEST_PAGES);
 		if (rc < 0)
 			split(f, DOCTOR_FAIL, *why ? why : strerror(-rc));
 	}

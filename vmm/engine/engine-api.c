@@ -20,8 +20,9 @@ int engine_check_policy(const struct engine_policy *p, char *why, size_t len)
 	if (rc || (!p->low_bytes == !p->high_bytes &&
 		   p->low_bytes <= p->high_bytes))
 		return rc;
-	snprintf(why, len, "watermarks of the host's available memory: low= and "
-		 "high= are given both, low at most high");
+	snprintf(why, len, "low= and high=, the watermarks of the host's "
+		 "available memory, must be given together, low= no more than "
+		 "high=");
 	return -EINVAL;
 }
 
@@ -43,9 +44,9 @@ int engine_set_policy(struct engine *e, const struct engine_policy *policy,
 		char reason[256];
 
 		if (!sink_swap.probe(e->config.mem, reason, sizeof(reason)))
-			snprintf(reason, sizeof(reason), "it was started when "
-				 "the host had no swap: start it again");
-		snprintf(why, len, "this VM can't evict pages: %s", reason);
+			snprintf(reason, sizeof(reason), "the host had no swap "
+				 "when it was started: restart it");
+		snprintf(why, len, "this VM cannot evict pages: %s", reason);
 		rc = -EINVAL;
 	}
 	if (rc)

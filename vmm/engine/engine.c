@@ -56,7 +56,7 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	/* That a process has ended is reported by whoever follows it. */
 	log_limited(&e->limit,
 		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-		    "%s; will try again", text);
+		    "%s; will retry", text);
 }
 
 int engine_harvest(struct access_source *source, struct engine_scan *scan,
@@ -120,8 +120,8 @@ static int harvest_all(struct engine *e)
 		if (rc == -ECANCELED)
 			return rc;
 		if (rc) {
-			engine_set_error(e, "which pages are away already "
-					 "can't be read", rc);
+			engine_set_error(e, "cannot read which pages are "
+					 "evicted", rc);
 			return rc;
 		}
 	}
@@ -132,7 +132,7 @@ static int harvest_all(struct engine *e)
 	if (rc == -ECANCELED)
 		return rc;
 	if (rc) {
-		engine_set_error(e, "which pages are resident can't be read", rc);
+		engine_set_error(e, "cannot read which pages are resident", rc);
 		return rc;
 	}
 	e->config.source->at_rest = is_at_rest(e);
@@ -146,7 +146,7 @@ static int harvest_all(struct engine *e)
 		if (rc == -ECANCELED)
 			return rc;
 		if (rc) {
-			engine_set_error(e, "accessed bits can't be read", rc);
+			engine_set_error(e, "cannot read accessed bits", rc);
 			return rc;
 		}
 	}

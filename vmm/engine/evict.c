@@ -54,7 +54,7 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 		if (rc == -ECANCELED)
 			return 0;
 		if (rc) {
-			engine_set_error(e, "accessed bits can't be read", rc);
+			engine_set_error(e, "cannot read accessed bits", rc);
 			return rc;
 		}
 	}
@@ -140,13 +140,14 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 	if (failed == -ECANCELED)
 		return 0;
 	if (failed)
-		engine_set_error(e, "cold pages can't be evicted", failed);
+		engine_set_error(e, "cannot evict cold pages", failed);
 	/* Some may have been evicted before it failed. */
 	for (size_t i = 0; i < nr_ranges; i++) {
 		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
 					 e->scan.resident, e->scan.swapped);
 		if (rc) {
-			engine_set_error(e, "what was evicted can't be read",
+			engine_set_error(e, "cannot read which pages were "
+					 "evicted",
 					 rc);
 			return rc;
 		}

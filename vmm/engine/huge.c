@@ -61,7 +61,7 @@ int engine_find_huge(struct engine *e)
 		return 0;
 	}
 	if (rc)
-		engine_set_error(e, "which pages are huge can't be read", rc);
+		engine_set_error(e, "cannot read which pages are huge", rc);
 	return rc;
 }
 

@@ -25,12 +25,12 @@ int nodes_check(const struct nodes *n, const struct engine_policy *p, char *why,
 			continue;
 		if (n->nr)
 			snprintf(why, len,
-				 "a target for node %u: this guest "
-				 "has nodes 0 to %u",
+				 "target for node %u: this guest only has "
+				 "nodes 0 to %u",
 				 i, n->nr - 1);
 		else
-			snprintf(why, len, "a target for node %u: this guest "
-				 "has no nodes: start it with --numa", i);
+			snprintf(why, len, "target for node %u: this guest has "
+				 "no NUMA nodes: start it with --numa", i);
 		return -EINVAL;
 	}
 	return 0;

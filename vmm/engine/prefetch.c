@@ -256,7 +256,7 @@ static void prefetch_ranges(struct engine *e, size_t nr_ranges)
 	for (size_t i = 0; i < nr_ranges; i++)
 		guest_mem_residency_stale(e->config.mem, e->pass.ranges[i]);
 	if (rc)
-		engine_set_error(e, "pages can't be asked back", rc);
+		engine_set_error(e, "cannot prefetch evicted pages", rc);
 }
 
 static void fetch_neighbours(struct engine *e)
@@ -308,7 +308,8 @@ static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 					     e->scan.resident, e->scan.swapped);
 
 		if (rc)
-			engine_set_error(e, "what came back can't be read", rc);
+			engine_set_error(e, "cannot read which pages were "
+					 "prefetched", rc);
 	}
 	for (size_t i = 0; i < nr; i++)
 		back += bitmap_test(e->scan.resident, e->pass.candidates[i]);

@@ -145,8 +145,8 @@ int cgroup_find(struct cgroup_parent *parent, const char *mountinfo,
 	}
 	if (found)
 		return 0;
-	snprintf(why, len, "no cgroup tree with the memory controller: mount "
-		 "one, or be root");
+	snprintf(why, len, "no writable cgroup hierarchy with the memory "
+		 "controller: mount one, or run as root");
 	return -ENOENT;
 }
 
@@ -195,7 +195,7 @@ int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 		 CGROUP_PATH - 64, parent->path, (int)getpid());
 	if (mkdir(cg->path, 0755) && errno != EEXIST) {
 		rc = -errno;
-		snprintf(why, len, "can't make the cgroup %s: %s", cg->path,
+		snprintf(why, len, "cannot create the cgroup %s: %s", cg->path,
 			 strerror(-rc));
 		cg->path[0] = 0;
 		return rc;
@@ -205,7 +205,7 @@ int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 		snprintf(why, len, "memory.high needs cgroup version 2 with "
 			 "the memory controller; this host has version 1");
 	else if (rc)
-		snprintf(why, len, "can't limit the cgroup %s: %s", cg->path,
+		snprintf(why, len, "cannot limit the cgroup %s: %s", cg->path,
 			 strerror(-rc));
 	if (rc)
 		cgroup_remove(cg);

@@ -217,7 +217,8 @@ static void take_summary(struct guest *guest, const json_t *event)
 	r->errors = (uint64_t)number(event, "errors");
 	r->pages_checked = (uint64_t)number(event, "pages_checked");
 	if (r->errors)
-		set_why(guest, "verification failed: pages were wrong", NULL);
+		set_why(guest, "verification failed: pages had wrong data",
+			NULL);
 }
 
 static void take_line(struct guest *guest, const char *line, size_t len)
@@ -271,13 +272,14 @@ static void explain_status(struct guest *guest)
 		snprintf(text, sizeof(text), "vmm run was killed by signal %d",
 			 WTERMSIG(guest->status));
 		set_why(guest, text, WTERMSIG(guest->status) == SIGKILL ?
-			"as the kernel does without memory" : NULL);
+			"as the kernel's OOM killer does" : NULL);
 	} else if (WEXITSTATUS(guest->status)) {
 		snprintf(text, sizeof(text), "vmm run ended with status %d",
 			 WEXITSTATUS(guest->status));
 		set_why(guest, text, "see its log");
 	} else if (!guest->has_summary) {
-		set_why(guest, "it powered off before its workload's summary",
+		set_why(guest, "the guest powered off before its workload "
+			"printed its summary",
 			NULL);
 	}
 }

@@ -56,11 +56,12 @@ static int read_workload(struct reader *r, const json_t *obj,
 	json_object_foreach(workload, name, value) {
 		if (guest->kind == PLAN_PAYLOAD && !is_payload_word(name))
 			return reader_fail(r, workload, name,
-					   "no word of the payload's");
+					   "not an argument of the payload");
 		if (!*name || strspn(name, PLAN_NAME_CHARS "_.") !=
 		    strlen(name))
 			return reader_fail(r, workload, name,
-					   "may hold a-z, 0-9, -, _ and .");
+					   "may only contain a-z, 0-9, -, _ "
+					   "and .");
 		if (!word_value(value, text, sizeof(text)))
 			return reader_fail(r, workload, name, "must be a word, "
 					   "a whole number, true or false");
@@ -68,7 +69,8 @@ static int read_workload(struct reader *r, const json_t *obj,
 				      sizeof(guest->words) - n, "%s%s=%s",
 				      n ? " " : "", name, text);
 		if (n >= sizeof(guest->words))
-			return reader_fail(r, obj, "workload", "too long");
+			return reader_fail(r, obj, "workload", "the workload's "
+					   "arguments are too long");
 	}
 	return 0;
 }

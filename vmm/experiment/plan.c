@@ -84,22 +84,23 @@ static int read_policy(struct reader *r, const json_t *obj,
 		return rc;
 	if (!t.kind)
 		return reader_fail(r, r->root, "policies",
-				   "each needs a kind: none, linux-swap, "
-				   "balloon or vmm");
+				   "each policy needs a kind: none, "
+				   "linux-swap, balloon or vmm");
 	while (kind < NR(kind_names) && strcmp(kind_names[kind], t.kind))
 		kind++;
 	if (kind == NR(kind_names))
-		return reader_fail(r, obj, "kind", "no such kind: none, "
+		return reader_fail(r, obj, "kind", "unknown; expected none, "
 				   "linux-swap, balloon or vmm");
 	if (kind != PLAN_VMM &&
 	    (t.policy.abits || t.policy.reclaim || t.policy.sink ||
 	     !t.target || t.policy.target_percent != 100))
-		return reader_fail(r, obj, "kind", "abits, reclaim, sink, "
-				   "target and target_percent are for the kind "
-				   "vmm only");
+		return reader_fail(r, obj, "kind", "only the kind vmm may have "
+				   "abits, reclaim, sink, target and "
+				   "target_percent");
 	if (kind == PLAN_NONE && t.policy.cgroup)
 		return reader_fail(r, obj, "cgroup", "the kind none has no "
-				   "limit; the kind linux-swap is that");
+				   "limit: use the kind linux-swap for a "
+				   "limit");
 	*policy = t.policy;
 	policy->kind = (enum plan_policy_kind)kind;
 	policy->no_target = !t.target;
@@ -128,7 +129,8 @@ static int read_policies(struct reader *r, struct plan *plan)
 			if (!strcmp(plan->policies[k].name,
 				    plan->policies[i].name))
 				return reader_fail(r, r->root, "policies",
-						   "two are called %s",
+						   "two policies have the name "
+						   "%s",
 						   plan->policies[i].name);
 		plan->nr_policies++;
 	}
@@ -170,9 +172,10 @@ static int read_limits(struct reader *r, const json_t *obj, struct plan *plan)
 		if (!json_is_string(value) ||
 		    read_limit(plan, json_string_value(value),
 			       &plan->limits[i]))
-			return reader_fail(r, obj, "limits", "each must be as "
-					   "\"50%%\", 1 to 100, or \"512M\", "
-					   "16M or more");
+			return reader_fail(r, obj, "limits", "each must be a "
+					   "percentage from \"1%%\" to "
+					   "\"100%%\", or a size of \"16M\" or "
+					   "more");
 	plan->nr_limits = (unsigned int)i;
 	return 0;
 }
@@ -192,8 +195,9 @@ static int keep_policies(struct reader *r, const json_t *quick,
 		       (!name || strcmp(plan->policies[k].name, name)))
 			k++;
 		if (k == plan->nr_policies)
-			return reader_fail(r, quick, "policies", "must be names "
-					   "of policies, in the order of these");
+			return reader_fail(r, quick, "policies", "must be "
+					   "names of policies, in the order in "
+					   "which they are defined");
 		plan->policies[nr++] = plan->policies[k];
 	}
 	if (nr)
@@ -214,8 +218,7 @@ static int apply_quick(struct reader *r, struct plan *plan,
 
 	if (!quick)
 		return o->quick ? reader_fail(r, NULL, NULL, "has no member "
-					      "quick, so it can't be run with "
-					      "--quick") : 0;
+					      "quick, which --quick needs") : 0;
 	if (!json_is_object(quick))
 		return reader_fail(r, r->root, "quick", "must be an object");
 	/* Read even if unused, so that errors are found. */
@@ -247,9 +250,10 @@ static int check(struct reader *r, struct plan *plan)
 			if (plan->policies[p].kind == PLAN_BALLOON &&
 			    plan->guests[g].kind == PLAN_PAYLOAD)
 				return reader_fail(r, r->root, "policies",
-						   "a balloon needs a driver in "
-						   "the guest, which Linux has "
-						   "and the payload has not");
+						   "a balloon needs a driver "
+						   "in the guest, which the "
+						   "payload lacks: use guests "
+						   "of the kind linux");
 	return 0;
 }
 
@@ -266,7 +270,8 @@ static int fill(struct reader *r, struct plan *plan,
 		rc = reader_fail(r, NULL, NULL, "needs a name");
 	if (!rc && (!*plan->name || strspn(plan->name, PLAN_NAME_CHARS) !=
 		    strlen(plan->name)))
-		rc = reader_fail(r, r->root, "name", "may hold a-z, 0-9 and -");
+		rc = reader_fail(r, r->root, "name", "may only contain a-z, "
+				 "0-9 and -");
 	if (!rc)
 		rc = plan_read_guests(r, plan, o);
 	if (!rc)

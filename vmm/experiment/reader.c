@@ -28,7 +28,8 @@ static char *read_file(const char *file, char *why, size_t len)
 	n = fread(text, 1, MAX_FILE + 1, f);
 	if (ferror(f) || n > MAX_FILE) {
 		snprintf(why, len, "%s: %s", file, ferror(f) ?
-			 strerror(errno) : "too long for an experiment");
+			 strerror(errno) : "the file is too long for an "
+					   "experiment");
 		free(text);
 		return NULL;
 	}
@@ -151,8 +152,8 @@ static int read_size(struct reader *r, const json_t *obj,
 
 	if (!json_is_string(value) ||
 	    size_parse(json_string_value(value), &bytes) || bytes < m->min)
-		return reader_fail(r, obj, m->name, "must be a size, as \"512M\","
-				   " of %llu MiB or more",
+		return reader_fail(r, obj, m->name, "must be a size such as "
+				   "\"512M\", of %llu MiB or more",
 				   (unsigned long long)m->min >> 20);
 	*to = bytes;
 	return 0;
@@ -196,7 +197,7 @@ static int unknown(struct reader *r, const json_t *obj, const char *name,
 	for (size_t i = 0; i < nr && n < sizeof(known); i++)
 		n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s",
 				      i ? ", " : "", members[i].name);
-	return reader_fail(r, obj, name, "not known; there are %s%s", known,
+	return reader_fail(r, obj, name, "unknown; expected one of %s%s", known,
 			   nearest_hint(&near, hint, sizeof(hint)));
 }
 

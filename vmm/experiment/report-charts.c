@@ -150,7 +150,7 @@ static int over_time(const struct charts *c, const char *name,
 		     double (*value)(const struct result_sample *s,
 				     const struct result_sample *before))
 {
-	chart->x_label = "s since the workload began";
+	chart->x_label = "s since the workload started";
 	for (unsigned int p = 0; p < c->plan->nr_policies; p++) {
 		const struct result_run *r = first_good(c, p);
 		struct chart_series *s =
@@ -174,7 +174,7 @@ static int throughput_over_time(const struct charts *c, const char *title)
 {
 	struct chart chart = {
 		.title = title, .y_label = "operations/s",
-		.x_label = "s since the workload began",
+		.x_label = "s since the workload started",
 	};
 
 	for (unsigned int p = 0; p < c->plan->nr_policies; p++) {
@@ -241,7 +241,7 @@ int report_charts(FILE *f, const char *dir, const struct plan *plan,
 	snprintf(title, sizeof(title), "Throughput of guest 0%s", c.when);
 	if (!rc)
 		rc = throughput_over_time(&c, title);
-	snprintf(title, sizeof(title), "Pages brought back%s", c.when);
+	snprintf(title, sizeof(title), "Pages read back%s", c.when);
 	back.title = title;
 	if (!rc)
 		rc = over_time(&c, "refaults", &back, sample_back);

@@ -113,10 +113,10 @@ static void put_limit(const struct source *s, unsigned int l)
 
 	fprintf(s->f, "\n## Limit %s (%s)\n\n", s->plan->limits[l].text,
 		size_format(s->plan->limits[l].bytes, bytes, sizeof(bytes)));
-	fprintf(s->f, "| policy | good runs | operations/s | to %s | per CPU s, to %s | memory, "
-		"MiB | swap, MiB | brought back, pages/s | 50 %%, us | 99 %%, "
-		"us | 99.9 %%, us | 99.99 %%, us | CPUs | load |\n"
-		"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+	fprintf(s->f, "| policy | good runs | operations/s | to %s | per CPU "
+		"s, to %s | memory, MiB | swap, MiB | read back, pages/s | 50 "
+		"%%, us | 99 %%, us | 99.9 %%, us | 99.99 %%, us | CPUs | load "
+		"|\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
 		s->plan->policies[0].name, s->plan->policies[0].name);
 	for (unsigned int p = 0; p < s->plan->nr_policies; p++)
 		put_row(s, p, l);
@@ -132,8 +132,8 @@ static void put_failures(const struct source *s)
 		if (r->ok)
 			continue;
 		if (!nr++)
-			fputs("\n## Runs that failed\n\nThey are in no figure "
-			      "above.\n\n", s->f);
+			fputs("\n## Failed runs\n\nThese are not in the "
+			      "figures above.\n\n", s->f);
 		fprintf(s->f, "- %s, %s, repetition %u: %s (logs/run-%03zu-*)\n",
 			s->plan->policies[r->policy].name,
 			s->plan->limits[r->limit].text, r->repetition + 1,
@@ -156,8 +156,8 @@ static void put_excesses(const struct source *s)
 			    m.median <= limit * REPORT_TOLERANCE)
 				continue;
 			if (!nr++)
-				fputs("\n## Limits that were not kept\n\nMore "
-				      "than 5 % over, in the median:\n\n",
+				fputs("\n## Exceeded limits\n\nMore than 5 % "
+				      "over the limit, in the median:\n\n",
 				      s->f);
 			fprintf(s->f, "- %s, %s: %.0f MiB of %.0f\n",
 				s->plan->policies[p].name,
@@ -191,15 +191,16 @@ static void put_intro(const struct source *s)
 
 	fprintf(s->f, "# %s\n\n%s%s", plan->name, plan->about ? plan->about :
 		"", plan->about ? "\n\n" : "");
-	fprintf(s->f, "%u guest%s with %s in all. %llu repetitions, in turn: "
-		"all policies once, then all again, each time another one "
-		"first. %llu s are measured after %llu s of warm-up.%s\n",
+	fprintf(s->f, "%u guest%s with %s in all. %llu repetitions: in each, "
+		"all policies run once, and each repetition starts with "
+		"another policy. %llu s are measured after %llu s of "
+		"warm-up.%s\n",
 		plan->nr_guests, plan->nr_guests > 1 ? "s" : "",
 		size_format(plan->mem_bytes, bytes, sizeof(bytes)),
 		(unsigned long long)plan->repetitions,
 		(unsigned long long)plan->seconds,
 		(unsigned long long)plan->warmup_s, plan->quick ?
-		" This is the quick version: too short for conclusions." : "");
+		" This is the quick version, too short for conclusions." : "");
 	for (unsigned int g = 0; g < plan->nr_guests; g++)
 		if (!g || strcmp(plan->guests[g].words,
 				 plan->guests[g - 1].words))
@@ -208,15 +209,16 @@ static void put_intro(const struct source *s)
 				(unsigned long long)plan->guests[g].cpus,
 				size_format(plan->guests[g].mem_bytes, bytes,
 					    sizeof(bytes)));
-	fputs("\nFigures are medians, with the least and the most of the good "
-	      "runs; a ratio is of neighbours, of one repetition each. A "
-	      "difference smaller than the spread is none. Memory is all that "
-	      "is charged to the guests' processes. CPUs are what these kept busy, "
-	      "engines and the kernel's reclaim with them: where a busy host "
-	      "gives one run more than another, operations a CPU second still "
-	      "compare. Latencies are of the "
-	      "guest's single operations, of the worst guest. Load is the "
-	      "host's when a run began: what is not ours disturbs.\n", s->f);
+	fputs("\nFigures are medians, with the minimum and maximum of the good "
+	      "runs; a ratio compares runs of the same repetition. A "
+	      "difference smaller than the spread is not significant. Memory "
+	      "is all that is charged to the guests' processes. CPUs is the "
+	      "CPU time per second of these processes, including reclaim by "
+	      "vmm and by the kernel: if a busy host gives one run more CPU "
+	      "time than another, operations per CPU second remain comparable. "
+	      "Latencies are those of single operations in the guest, of the "
+	      "worst guest. Load is the host's load average at the start of a "
+	      "run: other load disturbs the measurement.\n", s->f);
 }
 
 int report_write(const char *dir, const struct plan *plan,

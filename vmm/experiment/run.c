@@ -247,7 +247,7 @@ static int make_cgroup(struct run *r, uint64_t limit, char *why, size_t len)
 	int rc;
 
 	if (!ctx->parent) {
-		snprintf(why, len, "no memory cgroup here, so no limit");
+		snprintf(why, len, "no memory cgroup, so no limit");
 		return r->policy->cgroup ? -ENOENT : 0;
 	}
 	rc = cgroup_new(&r->cgroup, ctx->parent, r->policy->cgroup ? limit : 0,
@@ -258,7 +258,7 @@ static int make_cgroup(struct run *r, uint64_t limit, char *why, size_t len)
 	r->keeper = keeper_start(&r->cgroup, ctx->program, r->copy);
 	if (r->keeper > 0)
 		return 0;
-	snprintf(why, len, "can't use %.128s in the cgroup: %s", r->copy,
+	snprintf(why, len, "cannot run %.128s in the cgroup: %s", r->copy,
 		 strerror((int)-r->keeper));
 	return (int)r->keeper;
 }
@@ -283,7 +283,7 @@ static int start_guests(struct run *r, struct guest_launch *l, char *why,
 		r->nr_started++;
 		rc = guest_start(guest, l);
 		if (rc)
-			snprintf(why, len, "can't start guest %u: %s", i,
+			snprintf(why, len, "cannot start guest %u: %s", i,
 				 strerror(-rc));
 	}
 	return rc;

@@ -109,8 +109,9 @@ static void set_throttled(struct agent_server *as, bool throttled)
 	view_unlock(as->view);
 	if (throttled)
 		log_limited(&as->throttle_limit, LOG_LEVEL_WARN,
-			    "guest agent: what it tells costs more than its "
-			    "share of the host's time: it has to wait");
+			    "guest agent: handling its messages exceeds its "
+			    "CPU quota on the host: reading from it is "
+			    "throttled");
 }
 
 static void disconnect(struct agent_server *as)
@@ -203,7 +204,8 @@ static void reject(struct agent_server *as, int rc)
 	as->view->stats.nr_rejected++;
 	view_unlock(as->view);
 	log_limited(&as->limit, LOG_LEVEL_WARN,
-		    "guest agent disconnected: its message was refused: %s",
+		    "guest agent: disconnected, as it sent an invalid message: "
+		    "%s",
 		    protocol_error_text(rc));
 	disconnect(as);
 }
@@ -291,9 +293,10 @@ static uint64_t apply(struct agent_server *as,
 	view_apply(as->view, msg);
 	if (msg->type == PROTOCOL_EPOCH_END && as->view->nr_dropped)
 		log_limited(&as->limit, LOG_LEVEL_WARN,
-			    "guest agent: %llu facts dropped, beyond the bounds "
-			    "for this guest's memory or unlike what it said "
-			    "before", (unsigned long long)as->view->nr_dropped);
+			    "guest agent: %llu records dropped: over the limit "
+			    "for this guest's memory, or inconsistent with "
+			    "earlier ones",
+			    (unsigned long long)as->view->nr_dropped);
 	now = read_view_state(as);
 	return MESSAGE_WORK + flags_work(as, msg, &before, &now) +
 	       map_work(msg, &before, &now);

@@ -37,11 +37,13 @@ struct record {
 
 static void stop(struct record *rec, const char *why)
 {
-	log_warn("--agent-record %s: %s; recording stops, the guest goes on",
+	log_warn("--agent-record %s: %s; recording stops, the guest keeps "
+		 "running",
 		 rec->path, why);
 	/* A device cannot be truncated, and need not be. */
 	if (ftruncate(rec->fd, (off_t)rec->complete))
-		log_debug("--agent-record %s: not cut back", rec->path);
+		log_debug("--agent-record %s: cannot truncate it to the last "
+			  "complete report", rec->path);
 	close(rec->fd);
 	rec->fd = -1;
 }
@@ -73,7 +75,7 @@ put(struct record *rec, const char *fmt, ...)
 		flush(rec);
 	if (rec->fd >= 0 &&
 	    rec->written + rec->fill + MAX_LINE > rec->max_bytes) {
-		stop(rec, "the file is as large as a recording may be");
+		stop(rec, "the recording has reached its largest size");
 		return;
 	}
 	va_start(ap, fmt);

@@ -62,7 +62,8 @@ bool ky_may_skip(void)
 void ky_never_skip(const char *why)
 {
 	if (READ_ONCE(ky_skip))
-		pr_notice("kvm_young: no more skipping of unused tables: %s\n",
+		pr_notice("kvm_young: unused page tables are no longer "
+			  "skipped: %s\n",
 			  why);
 	WRITE_ONCE(ky_skip, false);
 }
@@ -76,7 +77,8 @@ static void ky_count_try(bool lie)
 		return;
 	nr_false = atomic_long_inc_return(&ky_nr_false);
 	if (nr_false >= KY_MAX_FALSE && nr_false > tried / 16)
-		ky_never_skip("young pages below entries that are not");
+		ky_never_skip("young pages were found below entries without "
+			      "the accessed bit");
 }
 
 /* A leaf of 2 MiB or 1 GiB.  Returns the end of what was handled. */

@@ -180,8 +180,8 @@ static int __init ky_init(void)
 		return err;
 	pr_info("accessed bits by %s\n",
 		ky_may_walk() ? "page table walk" :
-		KY_WALK_KNOWN ? "KVM's mmu-notifier operations: no known processor" :
-			"KVM's mmu-notifier operations: tables of this kernel not known");
+		KY_WALK_KNOWN ? "KVM's mmu-notifier operations: unknown processor" :
+			"KVM's mmu-notifier operations: unknown page table layout of this kernel");
 	return 0;
 }
 

@@ -144,7 +144,7 @@ int ky_walk_batch(struct ky_scan *scan)
 		err = ky_each_run(scan, ky_walk_root);
 	srcu_read_unlock(&scan->kvm->srcu, idx);
 	if (err && tables_taken)
-		ky_never_skip("an entry that is not understood");
+		ky_never_skip("found an entry of unknown format");
 	return err;
 }
 

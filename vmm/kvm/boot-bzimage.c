@@ -27,7 +27,7 @@ int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 
 	memset(&h, 0, sizeof(h));
 	if (size < SETUP_OFFSET + sizeof(h)) {
-		snprintf(why, len, "it is too short for a bzImage");
+		snprintf(why, len, "the file is too short for a bzImage");
 		return -ENOEXEC;
 	}
 	header_bytes = HEADER_END + 1 + file[HEADER_END] - SETUP_OFFSET;
@@ -35,7 +35,8 @@ int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 		header_bytes = sizeof(h);
 	memcpy(&h, file + SETUP_OFFSET, header_bytes);
 	if (h.boot_flag != 0xaa55 || h.header != MAGIC_HDRS) {
-		snprintf(why, len, "it is no bzImage (no \"HdrS\" header)");
+		snprintf(why, len, "it is not a bzImage (it has no \"HdrS\" "
+			 "header)");
 		return -ENOEXEC;
 	}
 	if (h.version < MIN_VERSION || !(h.xloadflags & XLF_64) ||
@@ -47,7 +48,7 @@ int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 	}
 	setup_bytes = ((h.setup_sects ? h.setup_sects : 4) + 1) * SECTOR;
 	if (setup_bytes + ENTRY64_OFFSET >= size) {
-		snprintf(why, len, "this bzImage is cut short");
+		snprintf(why, len, "this bzImage is truncated");
 		return -EINVAL;
 	}
 	load = h.pref_address;
@@ -55,8 +56,8 @@ int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 		load = LAYOUT_HIGH_RAM;
 	p = guest_mem_ptr(mem, GPA(load), size - setup_bytes);
 	if (!p || !guest_mem_ptr(mem, GPA(load), h.init_size)) {
-		snprintf(why, len, "it needs memory up to %llu MiB: give the "
-			 "guest more with --mem", (unsigned long long)
+		snprintf(why, len, "the kernel needs memory up to %llu MiB: "
+			 "give the guest more with --mem", (unsigned long long)
 			 ((load + h.init_size) >> 20) + 1);
 		return -ENOMEM;
 	}

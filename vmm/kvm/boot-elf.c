@@ -28,19 +28,19 @@ static int load_segment(struct guest_mem *mem, const uint8_t *file, size_t size,
 		return 0;
 	if (!inside(size, ph->p_offset, ph->p_filesz) ||
 	    ph->p_filesz > ph->p_memsz) {
-		snprintf(why, len, "this ELF file is cut short or damaged");
+		snprintf(why, len, "this ELF file is truncated or damaged");
 		return -EINVAL;
 	}
 	if (ph->p_paddr < LAYOUT_HIGH_RAM) {
-		snprintf(why, len, "it wants to be at 0x%llx, below 1 MiB, "
-			 "where the VMM's own tables are",
+		snprintf(why, len, "a segment loads at 0x%llx, below 1 MiB, "
+			 "where the VMM places its own tables: link it higher",
 			 (unsigned long long)ph->p_paddr);
 		return -EINVAL;
 	}
 	p = guest_mem_ptr(mem, GPA(ph->p_paddr), ph->p_memsz);
 	if (!p) {
-		snprintf(why, len, "it needs memory at 0x%llx, %llu bytes: "
-			 "give the guest more with --mem",
+		snprintf(why, len, "a segment needs memory at 0x%llx, %llu "
+			 "bytes: give the guest more with --mem",
 			 (unsigned long long)ph->p_paddr,
 			 (unsigned long long)ph->p_memsz);
 		return -ENOMEM;
@@ -84,7 +84,7 @@ int boot_load_elf(struct guest_mem *mem, const uint8_t *file, size_t size,
 	int rc;
 
 	if (size < sizeof(eh) || memcmp(file, ELFMAG, SELFMAG)) {
-		snprintf(why, len, "it is no ELF file");
+		snprintf(why, len, "it is not an ELF file");
 		return -ENOEXEC;
 	}
 	memcpy(&eh, file, sizeof(eh));
@@ -96,7 +96,7 @@ int boot_load_elf(struct guest_mem *mem, const uint8_t *file, size_t size,
 	}
 	if (eh.e_phentsize != sizeof(ph) ||
 	    !inside(size, eh.e_phoff, (uint64_t)eh.e_phnum * sizeof(ph))) {
-		snprintf(why, len, "this ELF file is cut short or damaged");
+		snprintf(why, len, "this ELF file is truncated or damaged");
 		return -EINVAL;
 	}
 	k->entry = eh.e_entry;
@@ -113,7 +113,8 @@ int boot_load_elf(struct guest_mem *mem, const uint8_t *file, size_t size,
 			return rc;
 	}
 	if (eh.e_entry < LAYOUT_HIGH_RAM || eh.e_entry >= k->end) {
-		snprintf(why, len, "its entry 0x%llx is not in what it loads",
+		snprintf(why, len, "its entry point 0x%llx is outside of its "
+			 "segments",
 			 (unsigned long long)eh.e_entry);
 		return -EINVAL;
 	}

@@ -45,14 +45,14 @@ static int map_file(const char *path, struct file *f, char *why, size_t len)
 	}
 	if (!S_ISREG(st.st_mode) || !st.st_size) {
 		snprintf(why, len, "%s: %s", path, st.st_size ?
-			 "not a regular file" : "is empty");
+			 "it is not a regular file" : "the file is empty");
 		return -EINVAL;
 	}
 	f->size = st.st_size;
 	f->data = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (f->data == MAP_FAILED) {
 		f->data = NULL;
-		snprintf(why, len, "%s: can't be mapped: %s", path,
+		snprintf(why, len, "%s: cannot map the file: %s", path,
 			 strerror(errno));
 		return -errno;
 	}
@@ -79,7 +79,8 @@ static int load_kernel(struct vm *vm, const char *path, struct boot_kernel *k,
 		rc = boot_load_bzimage(vm_mem(vm), f.data, f.size, k, bz,
 				       sizeof(bz));
 		if (rc == -ENOEXEC)
-			snprintf(why, len, "%s is no kernel: %s, and %s", path,
+			snprintf(why, len, "%s is not a kernel: %s, and %s",
+				 path,
 				 bz, elf);
 		else if (rc)
 			snprintf(why, len, "%s: %s", path, bz);
@@ -109,8 +110,8 @@ static int load_initrd(struct vm *vm, const char *path,
 		top = (uint64_t)k->header.initrd_addr_max + 1;
 	at = top > f.size ? (top - f.size) & ~(VMM_PAGE_SIZE - 1) : 0;
 	if (at < k->end) {
-		snprintf(why, len, "%s (%zu MiB) does not fit beside the "
-			 "kernel: give the guest more with --mem", path,
+		snprintf(why, len, "%s (%zu MiB) does not fit in memory beside "
+			 "the kernel: give the guest more with --mem", path,
 			 f.size >> 20);
 		rc = -ENOMEM;
 	} else {
@@ -131,8 +132,8 @@ static int load_cmdline(struct vm *vm, const char *cmdline,
 	if (max >= LAYOUT_CMDLINE_MAX)
 		max = LAYOUT_CMDLINE_MAX - 1;
 	if (n > max) {
-		snprintf(why, len, "the command line has %zu bytes, the kernel "
-			 "takes %zu", n, max);
+		snprintf(why, len, "the command line has %zu bytes, but the "
+			 "kernel accepts at most %zu", n, max);
 		return -E2BIG;
 	}
 	bp->hdr.cmd_line_ptr = LAYOUT_CMDLINE;
@@ -219,7 +220,8 @@ int boot_load(struct vm *vm, const struct boot_config *config, char *why,
 			rc = vcpu_set_start(vm_vcpu(vm, i), k.entry,
 					    LAYOUT_BOOT_PARAMS);
 	if (rc)
-		snprintf(why, len, "can't set up the guest's start: %s",
+		snprintf(why, len, "cannot set up the guest's initial state: "
+			 "%s",
 			 strerror(-rc));
 	return rc;
 }

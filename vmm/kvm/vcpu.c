@@ -47,7 +47,7 @@ int vcpu_new(struct vcpu **vp, struct vm *vm, unsigned int index, char *why,
 	int rc;
 
 	if (!v) {
-		snprintf(why, len, "no memory for CPU %u", index);
+		snprintf(why, len, "not enough memory for vCPU %u", index);
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&v->lock, NULL);
@@ -80,7 +80,8 @@ err_close:
 	errno = rc;
 err:
 	rc = -errno;
-	snprintf(why, len, "KVM makes no CPU %u: %s", index, strerror(-rc));
+	snprintf(why, len, "KVM cannot create vCPU %u: %s",
+		 index, strerror(-rc));
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 	return rc;
@@ -162,7 +163,7 @@ static void crash(struct vcpu *v, const char *what)
 	struct kvm_regs regs = { 0 };
 
 	ioctl(v->fd, KVM_GET_REGS, &regs);
-	log_error("%s: CPU %u: %s at RIP 0x%llx", vm_name(v->vm), v->index,
+	log_error("%s: vCPU %u: %s at RIP 0x%llx", vm_name(v->vm), v->index,
 		  what, (unsigned long long)regs.rip);
 	vm_stop(v->vm, VM_END_CRASH);
 }
@@ -179,7 +180,7 @@ static void exit_mmio(struct vcpu *v)
 	 * the page.
 	 */
 	if (guest_mem_is_ram(vm_mem(v->vm), page)) {
-		crash(v, "the host can't give it memory");
+		crash(v, "the host cannot provide a page of guest memory");
 		return;
 	}
 	if (run->mmio.is_write)
@@ -229,8 +230,8 @@ static void handle_exit(struct vcpu *v)
 		crash(v, "triple fault");
 		break;
 	case KVM_EXIT_HLT:
-		crash(v, "halted for ever: this KVM has no interrupt "
-			 "controller to wake it");
+		crash(v, "halted forever: this KVM has no interrupt controller "
+			 "to wake it");
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		snprintf(text, sizeof(text), "KVM internal error %u",
@@ -238,13 +239,13 @@ static void handle_exit(struct vcpu *v)
 		crash(v, text);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
-		snprintf(text, sizeof(text), "the CPU refuses to enter the "
-			 "guest (reason 0x%llx)", (unsigned long long)v->run
+		snprintf(text, sizeof(text), "VM entry failed (hardware reason "
+			 "0x%llx)", (unsigned long long)v->run
 			 ->fail_entry.hardware_entry_failure_reason);
 		crash(v, text);
 		break;
 	default:
-		snprintf(text, sizeof(text), "unexpected exit reason %u",
+		snprintf(text, sizeof(text), "unexpected KVM exit reason %u",
 			 v->run->exit_reason);
 		crash(v, text);
 		break;
@@ -262,7 +263,8 @@ static void *vcpu_thread(void *arg)
 		if (!ioctl(v->fd, KVM_RUN, 0)) {
 			handle_exit(v);
 		} else if (errno == EFAULT || errno == ENOMEM) {
-			crash(v, "the host can't give it memory");
+			crash(v, "the host cannot provide a page of guest "
+			      "memory");
 		} else if (errno != EINTR && errno != EAGAIN) {
 			crash(v, strerror(errno));
 		}

@@ -58,27 +58,28 @@ static int open_kvm(struct vm *vm, char *why, size_t len)
 		rc = -errno;
 		if (rc == -ENOENT)
 			snprintf(why, len, "/dev/kvm does not exist: load the "
-				 "module kvm_intel or kvm_amd, and enable "
+				 "module kvm_intel or kvm_amd, or enable "
 				 "virtualization in the firmware; `vmm doctor` "
-				 "tells which");
+				 "shows which");
 		else if (rc == -EACCES || rc == -EPERM)
 			snprintf(why, len, "no permission for /dev/kvm: join "
 				 "the group kvm, or run as root; `vmm doctor` "
-				 "tells what else is missing");
+				 "shows what else is missing");
 		else
 			snprintf(why, len, "/dev/kvm: %s", strerror(-rc));
 		return rc;
 	}
 	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
-		snprintf(why, len, "/dev/kvm speaks API version %d, not %d",
+		snprintf(why, len, "/dev/kvm has API version %d, not %d: load "
+			 "the kernel's own KVM module",
 			 version, KVM_API_VERSION);
 		return -EPROTO;
 	}
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "KVM makes no VM: %s", strerror(-rc));
+		snprintf(why, len, "KVM cannot create a VM: %s", strerror(-rc));
 		return rc;
 	}
 	return 0;
@@ -92,7 +93,7 @@ static int check_cpus(struct vm *vm, unsigned int nr, char *why, size_t len)
 		max = VM_MAX_CPUS;
 	if (nr && nr <= (unsigned int)max)
 		return 0;
-	snprintf(why, len, "%u CPUs: a guest can have 1 to %d", nr, max);
+	snprintf(why, len, "%u CPUs: a guest can have 1 to %d CPUs", nr, max);
 	return -EINVAL;
 }
 
@@ -108,8 +109,8 @@ static int make_irqchip(struct vm *vm, char *why, size_t len)
 	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) ||
 	    ioctl(vm->fd, KVM_CREATE_PIT2, &pit)) {
 		rc = -errno;
-		snprintf(why, len, "KVM has no interrupt controller for the "
-			 "guest: %s", strerror(-rc));
+		snprintf(why, len, "KVM cannot create an interrupt controller "
+			 "for the guest: %s", strerror(-rc));
 		return rc;
 	}
 	return 0;
@@ -140,7 +141,7 @@ static int make_memory(struct vm *vm, uint64_t nr_bytes,
 
 		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region)) {
 			rc = -errno;
-			snprintf(why, len, "KVM does not take the guest's "
+			snprintf(why, len, "KVM does not accept the guest's "
 				 "memory: %s", strerror(-rc));
 			return rc;
 		}
@@ -164,7 +165,7 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	struct vm *vm = calloc(1, sizeof(*vm));
 	int rc = -ENOMEM;
 
-	snprintf(why, len, "no memory for a VM");
+	snprintf(why, len, "not enough memory for a VM");
 	if (!vm)
 		return rc;
 	vm->kvm_fd = vm->fd = vm->ended_fd = -1;
@@ -178,7 +179,8 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	vm->ended_fd = eventfd(0, EFD_CLOEXEC);
 	if (vm->ended_fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "can't make an eventfd: %s", strerror(-rc));
+		snprintf(why, len, "cannot create an eventfd: %s",
+			 strerror(-rc));
 		goto err;
 	}
 	rc = open_kvm(vm, why, len);

@@ -115,8 +115,9 @@ static int parse(struct domain_doc *d, xmlParserCtxtPtr ctxt, char *why,
 	d->doc = ctxt->myDoc;
 	if (!ctxt->wellFormed || !d->doc) {
 		e = xmlCtxtGetLastError(ctxt);
-		snprintf(why, len, "not XML: line %d: %s", e ? e->line : 0,
-			 e && e->message ? e->message : "nothing there");
+		snprintf(why, len, "not valid XML: line %d: %s",
+			 e ? e->line : 0,
+			 e && e->message ? e->message : "it is empty");
 		why[strcspn(why, "\n")] = 0;
 		return -EINVAL;
 	}
@@ -125,8 +126,9 @@ static int parse(struct domain_doc *d, xmlParserCtxtPtr ctxt, char *why,
 		return -EINVAL;
 	}
 	if (d->failed) {
-		snprintf(why, len, "no memory for the XML, or the parser does "
-			 "not tell where its elements are");
+		snprintf(why, len, "not enough memory for the XML, or the "
+			 "parser does not report the positions of its "
+			 "elements");
 		return -ENOMEM;
 	}
 	return 0;
@@ -144,7 +146,8 @@ int domain_doc_open(struct domain_doc *d, const char *text, char *why,
 	*d = (struct domain_doc){ .text = text, .len = strlen(text) };
 	ctxt = d->len ? xmlCreateMemoryParserCtxt(text, d->len) : NULL;
 	if (!ctxt) {
-		snprintf(why, len, d->len ? "no memory" : "the XML is empty");
+		snprintf(why, len,
+			 d->len ? "out of memory" : "the XML is empty");
 		return d->len ? -ENOMEM : -EINVAL;
 	}
 	rc = parse(d, ctxt, why, len);

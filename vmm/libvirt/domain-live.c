@@ -43,8 +43,8 @@ static void plan_devices(struct domain_plan *p,
 			if (agent == DOMAIN_AGENT_CHANNEL &&
 			    !has->has_virtio_serial) {
 				p->later = "the running domain has no "
-					"virtio-serial controller, and "
-					"libvirt can't plug one";
+					"virtio-serial controller, and libvirt "
+					"cannot hot-plug one";
 				continue;
 			}
 			p->plug = agent;

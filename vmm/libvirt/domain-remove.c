@@ -97,7 +97,7 @@ int domain_xml_disable(const char *xml, char **out, char *why, size_t len)
 	}
 	rc = domain_doc_apply(&d, out);
 	if (rc)
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 	domain_doc_close(&d);
 	return rc;
 }
@@ -139,7 +139,7 @@ int domain_xml_note_controllers(const char *given, const char *now, char **out,
 			domain_doc_replace(&b, q.ours, element);
 		rc = domain_doc_apply(&b, out);
 		if (rc)
-			snprintf(why, len, "no memory");
+			snprintf(why, len, "out of memory");
 	}
 	domain_doc_close(&a);
 	domain_doc_close(&b);

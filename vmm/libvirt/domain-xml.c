@@ -78,7 +78,7 @@ int domain_xml_copy_device(const char *xml, enum domain_agent agent, char **out,
 		*out = domain_doc_copy(&d, node);
 		rc = *out ? 0 : -ENOMEM;
 		if (rc)
-			snprintf(why, len, "no memory");
+			snprintf(why, len, "out of memory");
 	}
 	domain_doc_close(&d);
 	return rc;
@@ -165,7 +165,7 @@ static int enable(const char *xml, const char *policy, const char *abits,
 		put_element(&d, &p, element);
 	rc = domain_doc_apply(&d, out);
 	if (rc)
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 	domain_doc_close(&d);
 	return rc;
 }

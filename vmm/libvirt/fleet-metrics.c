@@ -11,19 +11,18 @@
 static const struct {
 	const char *name, *help;
 } values[FLEET_NR_VALUES] = {
-	[FLEET_MAX] = { "max", "Memory of the domain." },
-	[FLEET_ACTUAL] = { "actual",
-			   "The same without what the balloon took." },
+	[FLEET_MAX] = { "max", "Largest memory of the domain." },
+	[FLEET_ACTUAL] = { "actual", "Current memory, without the balloon." },
 	[FLEET_RSS] = { "rss", "Resident memory of its process." },
 	[FLEET_USABLE] = { "usable",
-			   "What the guest could use without swapping." },
+			   "Memory that the guest can use without swapping." },
 	[FLEET_UNUSED] = { "unused", "Free memory of the guest." },
-	[FLEET_AVAILABLE] = { "available", "Memory that the guest sees." },
+	[FLEET_AVAILABLE] = { "available", "Total memory in the guest." },
 	[FLEET_CACHE] = { "disk_caches", "Page cache of the guest." },
 	[FLEET_SWAP_IN] = { "swap_in",
-			    "Read by the guest from swap of its own." },
+			    "Swapped in by the guest from its own swap." },
 	[FLEET_SWAP_OUT] = { "swap_out",
-			     "Written by the guest to swap of its own." },
+			     "Swapped out by the guest to its own swap." },
 };
 
 const char *fleet_value_name(enum fleet_value value)
@@ -41,7 +40,7 @@ struct libvirt_fleet **fleet_open(char *const *uris, unsigned int period_ms,
 		nr++;
 	fleets = calloc(nr + 1, sizeof(*fleets));
 	if (!fleets)
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 	for (size_t i = 0; fleets && i < nr; i++)
 		if (libvirt_fleet_new(&fleets[i], uris[i], period_ms, why,
 				      len)) {
@@ -99,8 +98,8 @@ void fleet_print_metrics(struct libvirt_fleet *const *fleets,
 		free(seen);
 		return;
 	}
-	fputs("# TYPE vmm_host_up gauge\n"
-	      "# HELP vmm_host_up Whether libvirt there answered.\n", out);
+	fputs("# TYPE vmm_host_up gauge\n# HELP vmm_host_up Whether libvirt on "
+	      "the host answered.\n", out);
 	for (size_t i = 0; i < nr; i++) {
 		seen[i].nr = libvirt_fleet_get(fleets[i], wait_ms,
 					       &seen[i].domains, why,

@@ -43,7 +43,7 @@ int libvirt_conn_error(const char *what, char *why, size_t len)
 	virErrorPtr e = virGetLastError();
 
 	snprintf(why, len, "%s: %s", what,
-		 e && e->message ? e->message : "libvirt does not say why");
+		 e && e->message ? e->message : "libvirt gives no reason");
 	for (size_t i = 0; e && i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (errors[i].code == e->code)
 			return errors[i].rc;
@@ -76,7 +76,7 @@ int libvirt_conn_open(virConnectPtr *connp, const char *uri, bool read_only,
 		*connp = conn;
 		return 0;
 	}
-	snprintf(what, sizeof(what), "can't connect to libvirt (%s)",
+	snprintf(what, sizeof(what), "cannot connect to libvirt (%s)",
 		 uri ? uri : env && *env ? env : "its default URI");
 	return libvirt_conn_error(what, why, len);
 }

@@ -60,7 +60,7 @@ int libvirt_domain_open(struct libvirt_domain *d, const char *uri,
 		d->name = strdup(virDomainGetName(d->dom));
 		rc = d->name ? take_xml(d, read_only, why, len) : -ENOMEM;
 		if (!d->name)
-			snprintf(why, len, "no memory");
+			snprintf(why, len, "out of memory");
 	}
 	if (rc)
 		libvirt_domain_close(d);
@@ -86,7 +86,7 @@ static int define(struct libvirt_domain *d, const char *xml, char *why,
 	virDomainPtr dom = virDomainDefineXML(d->conn, xml);
 
 	if (!dom)
-		return libvirt_conn_error("libvirt does not take the changed "
+		return libvirt_conn_error("libvirt refuses the changed "
 					  "definition", why, len);
 	virDomainFree(dom);
 	return 0;
@@ -119,8 +119,8 @@ int libvirt_domain_define(struct libvirt_domain *d, const char *xml, char *why,
 	changed = strcmp(now, d->config);
 	free(now);
 	if (changed) {
-		snprintf(why, len, "somebody else has just changed domain %s; "
-			 "look at it again", d->name);
+		snprintf(why, len, "domain %s was changed by another program "
+			 "meanwhile; check it, then retry", d->name);
 		return -EBUSY;
 	}
 	rc = define(d, xml, why, len);
@@ -133,8 +133,8 @@ static int set_metadata(struct libvirt_domain *d, const char *element,
 	if (virDomainSetMetadata(d->dom, VIR_DOMAIN_METADATA_ELEMENT, element,
 				 element ? DOMAIN_XML_PREFIX : NULL,
 				 DOMAIN_XML_NS, VIR_DOMAIN_AFFECT_LIVE))
-		return libvirt_conn_error("the running domain's metadata can't "
-					  "be set", why, len);
+		return libvirt_conn_error("cannot set the running domain's "
+					  "metadata", why, len);
 	return 0;
 }
 
@@ -146,8 +146,8 @@ static int unplug(struct libvirt_domain *d, enum domain_agent agent, char *why,
 
 	if (!rc && virDomainDetachDeviceFlags(d->dom, device,
 					      VIR_DOMAIN_AFFECT_LIVE))
-		rc = libvirt_conn_error("the running domain's device can't be "
-					"unplugged", why, len);
+		rc = libvirt_conn_error("cannot unplug the device from the "
+					"running domain", why, len);
 	return rc;
 }
 
@@ -162,8 +162,8 @@ int libvirt_domain_carry_out(struct libvirt_domain *d,
 	if (!rc && plan->plug != DOMAIN_AGENT_NONE &&
 	    virDomainAttachDeviceFlags(d->dom, domain_xml_device(plan->plug),
 				       VIR_DOMAIN_AFFECT_LIVE))
-		rc = libvirt_conn_error("the running domain can't have the "
-					"device plugged", why, len);
+		rc = libvirt_conn_error("cannot plug the device into the "
+					"running domain", why, len);
 	if (!rc && plan->set_metadata)
 		rc = set_metadata(d, plan->metadata, why, len);
 	return rc;

@@ -90,7 +90,7 @@ static int read_all(virConnectPtr conn, struct fleet_domain **domainsp,
 
 	if (nr < 0) {
 		free(host);
-		return libvirt_conn_error("the list of domains", why, len);
+		return libvirt_conn_error("cannot list the domains", why, len);
 	}
 	domains = calloc(nr + 1, sizeof(*domains));
 	for (int i = 0; i < nr; i++) {
@@ -104,7 +104,7 @@ static int read_all(virConnectPtr conn, struct fleet_domain **domainsp,
 	free(doms);
 	free(host);
 	if (!domains) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	qsort(domains, nr, sizeof(*domains), by_name);
@@ -192,7 +192,7 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 		f->uri = strdup(uri);
 	if (!f || (uri && !f->uri)) {
 		free(f);
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	f->period_ms = period_ms;
@@ -204,7 +204,7 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 	pthread_condattr_destroy(&attr);
 	rc = -pthread_create(&thread, NULL, poll_thread, f);
 	if (rc) {
-		snprintf(why, len, "no thread: %s", strerror(-rc));
+		snprintf(why, len, "cannot create a thread: %s", strerror(-rc));
 		f->refs = 1;
 		pthread_mutex_lock(&f->lock);
 		put(f);

@@ -68,11 +68,11 @@ static int open_shard(struct faults_shard *s, bool is_memfd, char *why, size_t l
 			 "access to /dev/userfaultfd, or "
 			 "vm.unprivileged_userfaultfd=1");
 	} else if (s->fd < 0) {
-		snprintf(why, len, "userfaultfd: %s; the kernel needs "
-			 "CONFIG_USERFAULTFD", strerror(-s->fd));
+		snprintf(why, len, "userfaultfd: %s; a kernel with "
+			 "CONFIG_USERFAULTFD is needed", strerror(-s->fd));
 	} else if (ioctl(s->fd, UFFDIO_API, &api)) {
-		snprintf(why, len, "this kernel's userfaultfd protects no "
-			 "writes to %s memory: Linux %s or later is needed",
+		snprintf(why, len, "this kernel's userfaultfd cannot "
+			 "write-protect %s memory: Linux %s or later is needed",
 			 is_memfd ? "memfd" : "anonymous",
 			 is_memfd ? "5.19" : "5.7");
 		return -EOPNOTSUPP;
@@ -220,7 +220,7 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 					nr_shards * sizeof(f->shards[0]));
 	int rc = 0;
 
-	snprintf(why, len, "no memory to serve page faults");
+	snprintf(why, len, "not enough memory to serve page faults");
 	if (!f)
 		return -ENOMEM;
 	f->mem = mem;
@@ -241,8 +241,8 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	if (!rc && is_memfd) {
 		rc = stop_fault_around(f);
 		if (rc)
-			snprintf(why, len, "userfaultfd: guest memory can't be "
-				 "registered: %s", strerror(-rc));
+			snprintf(why, len, "userfaultfd: cannot register guest "
+				 "memory: %s", strerror(-rc));
 	}
 	if (!rc)
 		mem->has_faults = true;

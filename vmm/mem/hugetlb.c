@@ -94,20 +94,22 @@ static void explain_pool(unsigned int shift, uint64_t nr_bytes,
 	if (have < 0)
 		have = 0;
 	if (all < 0)
-		snprintf(why, len, "this host has no hugetlb pages of %s, see "
-			 POOLS "; a CPU that can have them gets them by the "
-			 "kernel's command line: hugepagesz=%s hugepages=%lld",
+		snprintf(why, len, "this kernel has no pool of %s hugetlb "
+			 "pages in " POOLS "; if the CPU supports them, boot "
+			 "the host with hugepagesz=%s hugepages=%lld",
 			 size, shift == SHIFT_1G ? "1G" : "2M", need);
 	else if (have < need)
-		snprintf(why, len, "guest memory needs %lld pages of %s, and "
-			 "of the host's pool %lld are free: echo %lld >" POOLS
-			 "/hugepages-%ukB/nr_hugepages, as root, and look there "
-			 "whether so many came: soon after boot they do", need,
-			 size, have, all + need - have, 1u << (shift - 10));
+		snprintf(why, len, "guest memory needs %lld hugetlb pages of "
+			 "%s, and the host's pool has %lld free: echo %lld >"
+			 POOLS "/hugepages-%ukB/nr_hugepages as root, then "
+			 "read it back: the kernel may allocate fewer once "
+			 "memory is fragmented", need, size, have,
+			 all + need - have, 1u << (shift - 10));
 	else
-		snprintf(why, len, "%lld pages of %s are free in " POOLS ", but "
-			 "not for this process: see the limits of its hugetlb "
-			 "control group, and its memory policy", have, size);
+		snprintf(why, len, "%lld hugetlb pages of %s are free in " POOLS
+			 ", but this process cannot get them: check the limits "
+			 "of its hugetlb cgroup and its NUMA memory policy",
+			 have, size);
 }
 
 void guest_mem_explain(int rc, uint64_t nr_bytes,
@@ -120,8 +122,8 @@ void guest_mem_explain(int rc, uint64_t nr_bytes,
 	if (shift && (rc == -ENOMEM || rc == -ENOSPC || rc == -ENOENT))
 		explain_pool(shift, nr_bytes, size, why, len);
 	else if (shift && rc == -EINVAL)
-		snprintf(why, len, "%llu bytes of guest memory are no whole "
-			 "number of pages of %s: give it a multiple",
+		snprintf(why, len, "%llu bytes of guest memory are not a "
+			 "multiple of the page size %s: change --mem",
 			 (unsigned long long)nr_bytes, size);
 	else
 		snprintf(why, len, "%llu bytes of guest memory: %s",

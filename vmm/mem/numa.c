@@ -84,7 +84,7 @@ static const struct key keys[] = {
 	{ "cpus", KEY_OTHER, .parse = set_cpus,
 	  .expects = "a list of CPUs from 0 to 63, like 0-1 or 0+2-3" },
 	{ "host", KEY_NUMBER, KEY_MEMBER(struct words, node.host),
-	  .max = MAX_HOST, .unit = "a node of the host" },
+	  .max = MAX_HOST, .unit = "a NUMA node of the host" },
 	{ .name = NULL },
 };
 
@@ -99,8 +99,8 @@ int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 	if (rc)
 		return rc;
 	if (!w.has_number) {
-		snprintf(why, len, "node=N is missing: the number of the node, "
-			 "from 0 without a gap");
+		snprintf(why, len, "node=N is missing: nodes are numbered from "
+			 "0 without gaps");
 		return -EINVAL;
 	}
 	if (!w.node.nr_bytes || w.node.nr_bytes % NODE_STEP) {
@@ -162,14 +162,16 @@ static int check_cpus(const struct guest_numa *numa, unsigned int nr_cpus,
 		uint64_t cpus = numa->nodes[i].cpus;
 
 		if (cpus & ~all) {
-			snprintf(why, len, "node %u has CPU %d, and the guest "
-				 "has CPUs 0 to %u: see --cpus", i,
+			snprintf(why, len, "node %u has CPU %d, but the guest "
+				 "only has CPUs 0 to %u: change cpus= or "
+				 "--cpus", i,
 				 63 - __builtin_clzll(cpus & ~all),
 				 nr_cpus - 1);
 			return -EINVAL;
 		}
 		if (cpus & seen) {
-			snprintf(why, len, "CPU %d is on two nodes",
+			snprintf(why, len, "CPU %d is on two nodes: name it in "
+				 "one cpus= only",
 				 __builtin_ctzll(cpus & seen));
 			return -EINVAL;
 		}
@@ -177,7 +179,7 @@ static int check_cpus(const struct guest_numa *numa, unsigned int nr_cpus,
 	}
 	if (seen == all)
 		return 0;
-	snprintf(why, len, "CPU %d is on no node: say cpus= of one",
+	snprintf(why, len, "CPU %d is on no node: add it to the cpus= of one",
 		 __builtin_ctzll(all & ~seen));
 	return -EINVAL;
 }
@@ -193,13 +195,13 @@ static int check_hosts(const struct guest_numa *numa, char *why, size_t len)
 		if (host < 0 || nodes >> host & 1)
 			continue;
 		if (!nodes)
-			snprintf(why, len, "node %u: host=%d: this host's "
-				 "kernel knows no NUMA nodes: leave host= out",
+			snprintf(why, len, "node %u: host=%d: the host's "
+				 "kernel has no NUMA support: leave host= out",
 				 i, host);
 		else
-			snprintf(why, len, "node %u: host=%d: this host has "
-				 "memory for us on node %s only: name one of "
-				 "these, or leave host= out", i, host,
+			snprintf(why, len, "node %u: host=%d: vmm may only "
+				 "allocate memory on host node %s: choose one "
+				 "of these, or leave host= out", i, host,
 				 host_numa_text(nodes, text, sizeof(text)));
 		return -EINVAL;
 	}
@@ -228,12 +230,12 @@ int guest_numa_check(struct guest_numa *numa, uint64_t mem_bytes,
 	for (unsigned int i = 0; i < numa->nr; i++)
 		if (!numa->nodes[i].nr_bytes) {
 			snprintf(why, len, "node %u is missing: nodes are "
-				 "numbered from 0 without a gap", i);
+				 "numbered from 0 without gaps", i);
 			return -EINVAL;
 		}
 	if (numa->nr && guest_numa_bytes(numa) != mem_bytes) {
-		snprintf(why, len, "the nodes have %s in all, and the guest %s: "
-			 "make --mem the sum, or leave it out",
+		snprintf(why, len, "the nodes have %s in all, but the guest "
+			 "has %s: set --mem to the sum, or leave it out",
 			 size_format(guest_numa_bytes(numa), a, sizeof(a)),
 			 size_format(mem_bytes, b, sizeof(b)));
 		return -EINVAL;
@@ -303,8 +305,8 @@ int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 					MPOL_MF_MOVE | MPOL_MF_STRICT))
 				continue;
 			rc = p ? -errno : -EFAULT;
-			snprintf(why, len, "--numa node=%u: host=%d: the host "
-				 "does not bind memory to that node: %s; leave "
+			snprintf(why, len, "--numa node=%u: host=%d: cannot "
+				 "bind guest memory to that node: %s; leave "
 				 "host= out", i, host, strerror(-rc));
 			return rc;
 		}

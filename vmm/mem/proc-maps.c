@@ -163,22 +163,22 @@ int proc_maps_refuse(pid_t pid, uint64_t guest_bytes, char *why, size_t len)
 
 	if (rc == 1) {
 		snprintf(why, len, "a device of the host is assigned to the "
-			 "guest (VFIO), which pins all of its memory: nothing "
-			 "can be reclaimed while it has one");
+			 "guest (VFIO), which pins all guest memory: nothing "
+			 "can be reclaimed until the device is removed");
 		return -EOPNOTSUPP;
 	}
 	if (!rc)
 		rc = locked_bytes(pid, &locked);
 	if (rc) {
-		snprintf(why, len, "process %d can't be looked at: %s%s",
+		snprintf(why, len, "cannot examine process %d: %s%s",
 			 (int)pid, strerror(-rc),
 			 rc == -EACCES ? ": run as root" : "");
 		return rc;
 	}
 	if (guest_bytes && locked > guest_bytes / 2) {
-		snprintf(why, len, "the guest's memory is locked in RAM (VmLck "
-			 "%" PRIu64 " MiB): start it without -overcommit "
-			 "mem-lock=on, in a domain without <locked/>",
+		snprintf(why, len, "guest memory is locked in RAM (VmLck %"
+			 PRIu64 " MiB): start QEMU without -overcommit "
+			 "mem-lock=on, or the domain without <locked/>",
 			 locked >> 20);
 		return -EOPNOTSUPP;
 	}

@@ -51,7 +51,8 @@ static int find_hva(struct qmp *qmp, const struct qemu_region *r, uint64_t *hva,
 		return rc;
 	if (qemu_layout_hva(text, hva))
 		return 0;
-	snprintf(why, len, "QEMU does not tell where it has 0x%" PRIx64 ": %s",
+	snprintf(why, len, "QEMU does not report the host address of guest "
+		 "address 0x%" PRIx64 ": %s",
 		 r->gpa, text);
 	return -EPROTO;
 }
@@ -73,8 +74,8 @@ static int by_monitor(struct qmp *qmp, struct qemu_memory *m, char *why,
 		nr = qemu_layout_mtree(text, is_backend, backends, regions);
 		rc = nr < 0 ? nr : 0;
 		if (rc)
-			snprintf(why, len, "what QEMU says of its memory is not "
-				 "understood: %s", strerror(-rc));
+			snprintf(why, len, "cannot parse QEMU's list of guest "
+				 "memory (info mtree -f): %s", strerror(-rc));
 	}
 	for (int i = 0; !rc && i < nr; i++) {
 		struct guest_memslot *s = &m->slots[m->nr++];
@@ -151,16 +152,16 @@ static int add_parts(pid_t pid, struct qemu_memory *m,
 	const struct qemu_part *ram = &parts[0];
 
 	if (!ram->hva) {
-		snprintf(why, len, "process %d has %s mapping of %" PRIu64
-			 " MiB, as its command line asks for: give its monitor "
-			 "with --qmp", (int)pid,
+		snprintf(why, len, "process %d has %s mapping of %" PRIu64 " "
+			 "MiB, the guest memory size on its command line: give "
+			 "its monitor with --qmp", (int)pid,
 			 ram->several ? "more than one" : "no",
 			 ram->bytes >> 20);
 		return ram->several ? -ENOTUNIQ : -ENOENT;
 	}
 	if (!is_plausible(parts, nr, low)) {
-		snprintf(why, len, "where libvirt says that memory was plugged "
-			 "in, there cannot be any");
+		snprintf(why, len, "libvirt reports plugged memory at an "
+			 "address where there cannot be any");
 		return -EPROTO;
 	}
 	add_slot(m, 0, ram->bytes < low ? ram->bytes : low, ram->hva);
@@ -210,7 +211,8 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	int rc, nr;
 
 	if (n < 0) {
-		snprintf(why, len, "process %d: %s", (int)pid, strerror(-n));
+		snprintf(why, len, "cannot read the command line of process "
+			 "%d: %s", (int)pid, strerror(-n));
 		return n;
 	}
 	rc = qemu_layout_cmdline(words, n, &parts[0].bytes, &low, why, len);
@@ -218,7 +220,8 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 		return rc;
 	nr = proc_maps_read(pid, MIN_VMA, false, &vmas);
 	if (nr < 0) {
-		snprintf(why, len, "the mappings of process %d: %s", (int)pid,
+		snprintf(why, len, "cannot read the mappings of process %d: %s",
+			 (int)pid,
 			 strerror(-nr));
 		return nr;
 	}
@@ -287,8 +290,8 @@ int qemu_guest_backing(pid_t pid, struct qemu_memory *m, char *why, size_t len)
 		rc = find_backing(pid, s->hva, true, &m->backing);
 	if (rc > 0)
 		return 0;
-	snprintf(why, len, "process %d has nothing mapped where its memory "
-		 "should be", (int)pid);
+	snprintf(why, len, "process %d has no mapping at the address of its "
+		 "guest memory", (int)pid);
 	return rc < 0 ? rc : -ENOENT;
 }
 

@@ -176,19 +176,21 @@ int qemu_layout_cmdline(const char *words, size_t nr_bytes, uint64_t *ram,
 	if (!machine)
 		machine = qemu_layout_option(words, nr_bytes, "-M");
 	if (!nr_bytes || words[nr_bytes - 1] || !strstr(words, "qemu")) {
-		snprintf(why, len, "the process is no QEMU by its name");
+		snprintf(why, len, "the process is not a QEMU by its name: "
+			 "name a process whose command contains qemu");
 		return -EINVAL;
 	}
 	if (has_nodes(words, nr_bytes)) {
-		snprintf(why, len, "the guest has several NUMA nodes: where each "
-			 "is, only the monitor tells; give it with --qmp");
+		snprintf(why, len, "the guest has several NUMA nodes, whose "
+			 "addresses only the monitor reports: give it with "
+			 "--qmp");
 		return -EINVAL;
 	}
 	*ram = m ? parse_size(m) : UINT64_C(128) << 20;
 	if (!*ram || *ram & PAGE_MASK) {
-		snprintf(why, len, "how much memory the guest has, its command "
-			 "line does not tell (-m %s): give its monitor with "
-			 "--qmp", m ? m : "");
+		snprintf(why, len, "the size of guest memory cannot be read "
+			 "from the command line (-m %s): give QEMU's monitor "
+			 "with --qmp", m ? m : "");
 		return -EINVAL;
 	}
 	*below_4g = low_bytes(machine ? machine : "pc", *ram);

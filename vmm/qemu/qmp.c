@@ -202,7 +202,8 @@ static int execute(struct qmp *q, json_t *request, json_t **retp, char *why,
 		const char *desc = json_string_value(
 			json_object_get(error, "desc"));
 
-		snprintf(why, len, "QEMU says: %s", desc ? desc : "?");
+		snprintf(why, len, "QEMU reports an error: %s",
+			 desc ? desc : "?");
 		rc = -EREMOTEIO;
 	} else if (retp) {
 		*retp = json_incref(json_object_get(answer, "return"));
@@ -255,12 +256,12 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 		rc = -EPROTO;
 	json_decref(greeting);
 	if (rc == -ETIMEDOUT) {
-		snprintf(why, len, "%s: no greeting: somebody else has this "
+		snprintf(why, len, "%s: no greeting: another client uses this "
 			 "monitor, which serves one at a time; start QEMU with "
-			 "one more -qmp unix:PATH,server=on,wait=off", path);
+			 "a further -qmp unix:PATH,server=on,wait=off", path);
 	} else if (rc) {
-		snprintf(why, len, "%s: %s: is it the path of a -qmp "
-			 "unix:PATH,server=on of a QEMU that runs?", path,
+		snprintf(why, len, "%s: %s: it must be the path of -qmp "
+			 "unix:PATH,server=on of a running QEMU", path,
 			 strerror(-rc));
 	} else if (getsockopt(q->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size)) {
 		rc = -errno;

@@ -30,12 +30,12 @@ static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
 {
 	if (strcmp(o->abits, "auto") || o->policy.enabled) {
-		snprintf(why, len, "no accessed bits: %s (all about this host: "
-			 "vmm doctor)", reasons);
+		snprintf(why, len, "no source of accessed bits works: %s (to "
+			 "examine this host: vmm doctor)", reasons);
 		return rc;
 	}
-	log_warn("running without accessed bits, so without reclaim: %s (all "
-		 "about this host: vmm doctor)", reasons);
+	log_warn("running without accessed bits, so without reclaim: %s (to "
+		 "examine this host: vmm doctor)", reasons);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ int service_choose(struct service *s, const struct service_options *o,
 		if (!o->policy.enabled)
 			return 0;
 		snprintf(why, len, "--reclaim needs a source of accessed bits, "
-			 "and --abits says none");
+			 "but --abits is none: name another source, or auto");
 		return -EINVAL;
 	}
 	if (!strcmp(o->abits, "auto"))
@@ -90,7 +90,7 @@ static int first_probed(struct service *s, const struct service_parts *parts,
 	};
 	size_t used = 0;
 
-	snprintf(why, len, "there are none");
+	snprintf(why, len, "there is no source");
 	for (size_t i = 0; access_sources[i]; i++) {
 		const struct access_source_ops *ops = access_sources[i];
 		char reason[256] = "";
@@ -132,7 +132,7 @@ static int open_source(struct service *s, const struct service_options *o,
 	s->target = calloc(1, sizeof(*s->target));
 	s->guest = calloc(1, sizeof(*s->guest));
 	if (!s->target || !s->guest) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	s->target->mem = parts->mem;
@@ -157,8 +157,8 @@ static int open_sink(struct service *s, const struct service_options *o,
 	/* An error for a store, as that was requested; swap is the default. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
-	log_warn("ages are kept, but nothing can be evicted: %s (all about "
-		 "this host: vmm doctor)", why);
+	log_warn("page ages are tracked, but nothing can be evicted: %s (to "
+		 "examine this host: vmm doctor)", why);
 	return 0;
 }
 
@@ -190,7 +190,7 @@ static int start_engine(struct service *s, const struct service_options *o,
 
 	s->guest_ops = malloc(sizeof(*s->guest_ops));
 	if (!s->guest_ops) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	*s->guest_ops = (struct engine_guest){
@@ -207,7 +207,8 @@ static int start_engine(struct service *s, const struct service_options *o,
 		snprintf(why, len, "--reclaim %s: a value is out of range; see "
 			 "vmm-policy(1)", o->reclaim_text);
 	else if (rc)
-		snprintf(why, len, "can't start the engine: %s", strerror(-rc));
+		snprintf(why, len, "cannot start the reclaim engine: %s",
+			 strerror(-rc));
 	return rc;
 }
 
@@ -227,8 +228,9 @@ static int start_server(struct service *s, const struct service_options *o,
 	if (!o->socket) {
 		rc = rundir_socket_path(o->name, path, sizeof(path));
 		if (rc) {
-			snprintf(why, len, "no place for the socket of '%s': "
-				 "%s; name one with --socket", o->name,
+			snprintf(why, len, "cannot use the default path of the "
+				 "socket of '%s': %s; name a path with "
+				 "--socket", o->name,
 				 strerror(-rc));
 			return rc;
 		}
@@ -246,7 +248,7 @@ static int start_agent_server(struct service *s, struct virtio_vsock *vsock,
 		rc = virtio_vsock_listen(vsock, VMM_AGENT_VSOCK_PORT,
 					 agent_server_accept, s->agent);
 	if (rc)
-		snprintf(why, len, "can't listen to the guest agent: %s",
+		snprintf(why, len, "cannot listen for the guest agent: %s",
 			 strerror(-rc));
 	return rc;
 }
@@ -258,7 +260,7 @@ int service_start(struct service *s, const struct service_options *o,
 
 	s->balloon = parts->balloon;
 	if (rc) {
-		snprintf(why, len, "no memory for the reverse map");
+		snprintf(why, len, "not enough memory for the reverse map");
 		return rc;
 	}
 	rc = o->agent_record ? view_record(s->view, o->agent_record) : 0;

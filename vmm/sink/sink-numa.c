@@ -59,21 +59,22 @@ static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
 	char text[128];
 
 	if (!nodes) {
-		snprintf(why, len, "this kernel knows no NUMA nodes "
+		snprintf(why, len, "this kernel has no NUMA support "
 			 "(CONFIG_NUMA): use the sink swap");
 		return -EOPNOTSUPP;
 	}
 	if (!(nodes & (nodes - 1))) {
-		snprintf(why, len, "this host has memory on one node only, %s, "
-			 "so there is none to move cold pages to: use the sink "
-			 "swap or store", host_numa_text(nodes, text,
+		snprintf(why, len, "only one NUMA node of this host has "
+			 "memory, %s, so there is no node to move cold pages "
+			 "to: use the sink swap or store",
+			 host_numa_text(nodes, text,
 							 sizeof(text)));
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_is_hugetlb(mem)) {
-		snprintf(why, len, "hugetlb pages are of one node's pool: "
-			 "start the guest with --mem-backing thp for huge "
-			 "pages that can move");
+		snprintf(why, len, "hugetlb pages cannot be moved to another "
+			 "node: start the guest with --mem-backing thp for "
+			 "huge pages that can be moved");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -81,9 +82,9 @@ static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
 
 static const struct key keys[] = {
 	{ "to", KEY_NUMBER, KEY_MEMBER(struct sink_numa, to), .max = 63,
-	  .unit = "a node of the host" },
+	  .unit = "a NUMA node of the host" },
 	{ "from", KEY_NUMBER, KEY_MEMBER(struct sink_numa, from), .max = 63,
-	  .unit = "a node of the host" },
+	  .unit = "a NUMA node of the host" },
 	{ .name = NULL },
 };
 
@@ -100,21 +101,22 @@ static int check_nodes(struct sink_numa *s, char *why, size_t len)
 	char text[128];
 
 	if (s->to < 0) {
-		snprintf(why, len, "numa needs the node to move cold pages to: "
-			 "--sink numa,to=NODE");
+		snprintf(why, len, "the sink numa needs the node to move cold "
+			 "pages to: --sink numa,to=NODE");
 		return -EINVAL;
 	}
 	if (s->from < 0)
 		s->from = __builtin_ctzll(nodes & ~(UINT64_C(1) << s->to));
 	if (s->from == s->to) {
-		snprintf(why, len, "pages can't move from node %d to itself: "
-			 "name two nodes", s->to);
+		snprintf(why, len, "cannot move pages from node %d to itself: "
+			 "name two different nodes", s->to);
 		return -EINVAL;
 	}
 	if (nodes >> s->to & 1 && nodes >> s->from & 1)
 		return 0;
-	snprintf(why, len, "there is no memory for us on node %d: this host "
-		 "has it on %s", nodes >> s->to & 1 ? s->from : s->to,
+	snprintf(why, len, "vmm may not allocate memory on node %d: allowed "
+		 "nodes with memory are %s",
+		 nodes >> s->to & 1 ? s->from : s->to,
 		 host_numa_text(nodes, text, sizeof(text)));
 	return -EINVAL;
 }
@@ -230,7 +232,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return rc;
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		snprintf(why, len, "no memory for the sink");
+		snprintf(why, len, "not enough memory for the sink numa");
 		return -ENOMEM;
 	}
 	s->sink.ops = &sink_numa;
@@ -242,14 +244,14 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	 */
 	if (!rc && (sink_census_init(&s->census, mem) ||
 		    guest_mem_set_evicted(mem, GFN(0), false))) {
-		snprintf(why, len, "no memory for the sink");
+		snprintf(why, len, "not enough memory for the sink numa");
 		rc = -ENOMEM;
 	}
 	if (!rc) {
 		rc = begin_to_look(s);
 		if (rc)
-			snprintf(why, len, "on which node pages are can't be "
-				 "read: %s", strerror(-rc));
+			snprintf(why, len, "cannot read which node pages are "
+				 "on: %s", strerror(-rc));
 	}
 	if (rc) {
 		numa_close(&s->sink);

@@ -52,23 +52,24 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 	if (!rc && sink->ops->rechecks_accessed)
 		rc = sink->ops->evict(sink, &all, 1, &res);
 	if (rc)
-		snprintf(why, len, "self-test: evicting fails: %s",
+		snprintf(why, len, "self-test: cannot evict pages: %s",
 			 strerror(-rc));
 	/*
 	 * Check even after a failure: a sink that failed must not have lost any
 	 * page.
 	 */
 	if (!is_whole(words)) {
-		snprintf(why, len, "self-test: pages came back damaged: do not "
-			 "use this sink");
+		snprintf(why, len, "self-test: evicted pages were damaged when "
+			 "read back: do not use this sink");
 		return -EIO;
 	}
 	if (rc)
 		return rc;
 	if (res.evicted)
 		return res.evicted;
-	snprintf(why, len, "self-test: none of %d pages was taken: see that "
-		 "swap is not full, and not forbidden by memory.swap.max", NR);
+	snprintf(why, len, "self-test: none of %d pages could be evicted: "
+		 "check that swap is not full and not forbidden by "
+		 "memory.swap.max", NR);
 	return -ENOSPC;
 }
 

@@ -125,8 +125,9 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	int rc = guest_faults_watch(s->faults, r);
 
 	if (rc)
-		sink_store_note(s, "pages can't be watched, and stay in memory: "
-				"%s%s", strerror(-rc), rc == -ENOMEM ?
+		sink_store_note(s, "cannot register pages with userfaultfd, so "
+				"they stay in guest memory: %s%s",
+				strerror(-rc), rc == -ENOMEM ?
 				"; raise vm.max_map_count" : "");
 	if (rc || !begin(s, r))
 		return rc;

@@ -77,12 +77,14 @@ static int parse_options(char *text, struct options *o, char *why, size_t len)
 	if (rc)
 		return rc;
 	if (o->file && o->nbd) {
-		snprintf(why, len, "store: file and nbd exclude each other");
+		snprintf(why, len, "store: file= and nbd= exclude each other: "
+			 "give one of them");
 		return -EINVAL;
 	}
 	if (!o->file && !o->nbd && (o->device_bytes || o->timeout_ms)) {
-		snprintf(why, len, "store: %s= is of a device: say which, with "
-			 "file=PATH or nbd=URI; for memory there is mem=SIZE",
+		snprintf(why, len, "store: %s= applies to a device: name the "
+			 "device with file=PATH or nbd=URI; to limit memory "
+			 "use mem=SIZE",
 			 o->device_bytes ? "size" : "timeout");
 		return -EINVAL;
 	}
@@ -96,20 +98,22 @@ static int store_check_options(const char *options, char *why, size_t len)
 
 	if (copy)
 		return parse_options(copy, &o, why, len);
-	snprintf(why, len, "no memory");
+	snprintf(why, len, "out of memory");
 	return -ENOMEM;
 }
 
 static int store_probe(const struct guest_mem *mem, char *why, size_t len)
 {
 	if (guest_mem_pid(mem) != getpid()) {
-		snprintf(why, len, "the store serves page faults of its own "
-			 "process: for another's guest use swap");
+		snprintf(why, len, "the store can only handle page faults of "
+			 "its own process: for the guest of another process "
+			 "use --sink swap");
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_is_hugetlb(mem)) {
-		snprintf(why, len, "the store takes pages of 4 KiB: start the "
-			 "guest with --mem-backing anon, thp or memfd");
+		snprintf(why, len, "the store cannot evict hugetlb pages: "
+			 "start the guest with --mem-backing anon, thp or "
+			 "memfd");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -159,14 +163,14 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 	if (config.device)
 		config.device->ops->close(config.device);
 	if (rc == -EINVAL)
-		snprintf(why, len, "store: mem=%s is too little: say 1M or "
-			 "more", size_format(o->mem_bytes, a, sizeof(a)));
+		snprintf(why, len, "store: mem=%s is too small: it must be 1M "
+			 "or more", size_format(o->mem_bytes, a, sizeof(a)));
 	else if (rc == -EFBIG)
-		snprintf(why, len, "store: %s has less than the 4M that are "
-			 "needed: say a larger size=SIZE",
+		snprintf(why, len, "store: %s is smaller than the 4M that are "
+			 "needed: give a larger size=SIZE",
 			 o->file ? o->file : o->nbd);
 	else
-		snprintf(why, len, "no memory for the store");
+		snprintf(why, len, "not enough memory for the store");
 	return rc;
 }
 
@@ -194,7 +198,7 @@ static int new_sink(struct sink_store **sp, struct guest_mem *mem,
 				      o->nr_shards * sizeof(s->shards[0]));
 	int rc = -ENOMEM;
 
-	snprintf(why, len, "no memory for the store");
+	snprintf(why, len, "not enough memory for the store");
 	if (!s)
 		return rc;
 	s->sink.ops = &sink_store;
@@ -233,7 +237,7 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	int rc = store_probe(mem, why, len);
 
 	if (!rc && !text) {
-		snprintf(why, len, "no memory for the store");
+		snprintf(why, len, "not enough memory for the store");
 		rc = -ENOMEM;
 	}
 	if (!rc)

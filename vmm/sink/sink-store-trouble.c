@@ -50,9 +50,9 @@ static const char *reason(int rc)
 	case -ETIMEDOUT:
 		return "the device does not answer";
 	case -ENOSPC:
-		return "no room in memory nor on a device";
+		return "the store is full, in memory and on its device";
 	case -EBADMSG:
-		return "it is damaged in the store";
+		return "its copy in the store is damaged";
 	case -EAGAIN:
 		return "the address space of vmm is being changed";
 	case -ENOLINK:
@@ -73,7 +73,8 @@ void sink_store_note_put(struct sink_store *s, int rc)
 
 	if (!rc)
 		return;
-	sink_store_note(s, "pages can't be stored and stay in memory: %s",
+	sink_store_note(s, "cannot store pages, so they stay in guest memory: "
+			"%s",
 			reason(rc));
 	if (rc != -ENOSPC && rc != -ENOMEM)
 		return;
@@ -82,13 +83,14 @@ void sink_store_note_put(struct sink_store *s, int rc)
 	t->put_error = rc;
 	t->put_logged_ns = now;
 	log_limited(&t->put_limit, LOG_LEVEL_WARN,
-		    "store: pages can't be stored and stay in guest memory: %s",
+		    "store: cannot store pages, so they stay in guest memory: "
+		    "%s",
 		    reason(rc));
 }
 
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
 {
-	sink_store_note(s, "frame 0x%llx can't be read back: %s",
+	sink_store_note(s, "cannot read back frame 0x%llx: %s",
 			(unsigned long long)gfn.v, reason(rc));
 }
 
@@ -98,9 +100,10 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 
 	if (rc) {
 		log_limited(&s->trouble.lost_limit, LOG_LEVEL_ERROR,
-			    "store: frame 0x%llx is damaged, and whoever "
-			    "touches it waits, for its address can't be taken "
-			    "away: %s; see vm.max_map_count",
+			    "store: the data of frame 0x%llx is damaged, and "
+			    "its page cannot be replaced by one that raises a "
+			    "memory error: %s; accesses to it block; raise "
+			    "vm.max_map_count",
 			    (unsigned long long)gfn.v, strerror(-rc));
 		return rc;
 	}
@@ -108,8 +111,8 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 	sink_store_set_state(s, gfn, PAGE_LOST);
 	sink_store_count(&s->stats.nr_poisoned, 1);
 	log_limited(&s->trouble.lost_limit, LOG_LEVEL_ERROR,
-		    "store: frame 0x%llx is damaged: to touch it is a memory "
-		    "error, which ends the guest",
+		    "store: the data of frame 0x%llx is damaged: an access to "
+		    "it is a memory error, which ends the guest",
 		    (unsigned long long)gfn.v);
 	return 0;
 }
@@ -129,12 +132,12 @@ static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
 	if (waits && !t->logged_waiting) {
 		t->logged_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
-			"store: frame 0x%llx can't be read back: %s; whoever "
-			"touches it, or another such page, waits; they are "
-			"tried again until they can be read",
+			"store: cannot read back frame 0x%llx: %s; accesses to "
+			"such pages block; reads are retried until they "
+			"succeed",
 			(unsigned long long)gfn.v, reason(rc));
 	} else if (!waits && t->logged_waiting) {
-		log_info("store: no page is waited for any more");
+		log_info("store: all waiting page faults are resolved");
 		t->logged_waiting = false;
 	}
 	pthread_mutex_unlock(&t->lock);

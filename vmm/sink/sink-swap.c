@@ -55,10 +55,10 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 	int64_t bytes = swap_free();
 
 	if (guest_mem_is_hugetlb(mem)) {
-		snprintf(why, len, "the kernel never swaps hugetlb pages, and "
-			 "guest memory is in these: start the guest with "
-			 "--mem-backing thp, a domain without <hugepages/>, for "
-			 "huge pages that can go");
+		snprintf(why, len, "guest memory is in hugetlb pages, which "
+			 "the kernel never swaps: start the guest with "
+			 "--mem-backing thp, or the domain without "
+			 "<hugepages/>, for huge pages that can be swapped");
 		return -EOPNOTSUPP;
 	}
 	/* With zero bytes this only checks that the kernel knows the advice. */
@@ -98,7 +98,7 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return rc;
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		snprintf(why, len, "no memory for the swap sink");
+		snprintf(why, len, "not enough memory for the sink swap");
 		return -ENOMEM;
 	}
 	s->sink.ops = &sink_swap;
@@ -106,11 +106,11 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	s->pidfd = syscall(SYS_pidfd_open, guest_mem_pid(mem), 0);
 	if (s->pidfd < 0) {
 		rc = -errno;
-		snprintf(why, len, "process %d can't be reached: %s",
+		snprintf(why, len, "cannot open process %d: %s",
 			 (int)guest_mem_pid(mem), strerror(errno));
 	} else {
 		rc = sink_census_init(&s->census, mem);
-		snprintf(why, len, "no memory for the swap sink");
+		snprintf(why, len, "not enough memory for the sink swap");
 	}
 	if (rc) {
 		swap_close(&s->sink);

@@ -22,7 +22,7 @@ int sink_check_options(const struct reclaim_sink_ops *ops, const char *options,
 		return 0;
 	if (ops->check_options)
 		return ops->check_options(options, why, len);
-	snprintf(why, len, "the sink %s has no options: '%s'", ops->name,
+	snprintf(why, len, "the sink %s takes no options: '%s'", ops->name,
 		 options);
 	return -EINVAL;
 }
@@ -46,10 +46,9 @@ int sink_find(const struct reclaim_sink_ops **ops, const char *text,
 	}
 	snprintf(why, len, "unknown sink '%.*s'%s", (int)n, text,
 		 nearest.name ? nearest_hint(&nearest, hint, sizeof(hint)) :
-		 ": there are swap (the kernel's), store[,KEY=VALUE...] "
-		 "(compressed memory of vmm), damon (swap, and the kernel looks "
-		 "which pages are cold) and numa,to=NODE (another node's "
-		 "memory)");
+		 ": expected one of swap (the kernel's), store[,KEY=VALUE...] "
+		 "(compressed memory of vmm), damon (swap of pages that DAMON "
+		 "finds cold) and numa,to=NODE (another node's memory)");
 	return -EINVAL;
 }
 

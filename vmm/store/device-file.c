@@ -153,18 +153,20 @@ static int say(int rc, const char *path, char *why, size_t len)
 {
 	switch (rc) {
 	case -EEXIST:
-		snprintf(why, len, "%s exists already, and what is in it would "
-			 "be lost: name a file that does not", path);
+		snprintf(why, len, "%s exists already, and its content would "
+			 "be lost: name a file that does not exist", path);
 		break;
 	case -EBUSY:
-		snprintf(why, len, "%s is in use (mounted, or swap)", path);
+		snprintf(why, len, "%s is in use (mounted, or as swap): name a "
+			 "device that is not", path);
 		break;
 	case -EINVAL:
-		snprintf(why, len, "%s is a file: say how large it may grow, "
-			 "with size=SIZE", path);
+		snprintf(why, len, "%s is a file: give its largest size with "
+			 "size=SIZE", path);
 		break;
 	case -EFBIG:
-		snprintf(why, len, "%s: the block device is smaller than that",
+		snprintf(why, len, "%s: the block device is smaller than "
+			 "size=: give a smaller size, or leave it out",
 			 path);
 		break;
 	default:

@@ -275,12 +275,13 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 	int64_t size = nbd_get_size(nbd);
 
 	if (nbd_is_read_only(nbd)) {
-		snprintf(why, len, "%s can't be written to: export it "
-			 "read-write", d->uri);
+		snprintf(why, len, "%s is read-only: export it read-write",
+			 d->uri);
 		return -EROFS;
 	}
 	if (size <= 0 || bytes > (uint64_t)size) {
-		snprintf(why, len, "%s has %lld bytes, fewer than asked for",
+		snprintf(why, len, "%s has %lld bytes, fewer than size=: give "
+			 "a smaller size, or leave it out",
 			 d->uri, (long long)(size < 0 ? 0 : size));
 		return -EFBIG;
 	}
@@ -298,7 +299,7 @@ int store_nbd_open(struct store_device **devp, const char *uri, uint64_t bytes,
 	int rc;
 
 	if (!d) {
-		snprintf(why, len, "no memory for %s", uri);
+		snprintf(why, len, "not enough memory for %s", uri);
 		return -ENOMEM;
 	}
 	strcpy(d->uri, uri);

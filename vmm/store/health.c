@@ -51,8 +51,8 @@ static const char *const verbs[NR_HEALTH_KINDS] = {
 
 /* What each means for pages, for the reader of the log. */
 static const char *const effects[NR_HEALTH_KINDS] = {
-	[HEALTH_READ] = "whoever needs a page that is on it waits",
-	[HEALTH_WRITE] = "pages stay in memory",
+	[HEALTH_READ] = "accesses to pages on it block",
+	[HEALTH_WRITE] = "pages stay in guest memory",
 };
 
 struct health *health_new(const char *name)
@@ -191,7 +191,7 @@ void health_result(struct health *h, enum health_kind kind, int rc)
 		count_error(h, kind, rc);
 		note(h, "%s of %.60s: %s", verbs[kind], h->name, error_text(rc));
 		if (trouble_begins(h, kind))
-			line(h, kind, LOG_LEVEL_ERROR, "can't %s %s: %s; %s",
+			line(h, kind, LOG_LEVEL_ERROR, "cannot %s %s: %s; %s",
 			     verbs[kind], h->name, error_text(rc),
 			     effects[kind]);
 	} else if (trouble_ends(h, kind)) {
@@ -221,7 +221,7 @@ void health_wrong_segment(struct health *h, uint64_t at)
 	h->stats.nr_wrong_segments++;
 	note(h, "%.60s has wrong data in MiB %llu", h->name, mib);
 	line(h, LINE_SEGMENT, LOG_LEVEL_ERROR, "%s has wrong data in MiB %llu: "
-	     "what is wrong there is not moved, and keeps its room", h->name,
+	     "damaged pages there are not moved and keep their space", h->name,
 	     mib);
 	pthread_mutex_unlock(&h->lock);
 }
@@ -233,9 +233,9 @@ static void log_stalled(struct health *h)
 			 NSEC_PER_SEC;
 
 	if (trouble_begins(h, TROUBLE_STALL))
-		line(h, TROUBLE_STALL, LOG_LEVEL_ERROR, "%s has not answered "
-		     "a %s for %.1f s; until it does, pages stay in memory, "
-		     "and whoever needs one that is on it waits", h->name,
+		line(h, TROUBLE_STALL, LOG_LEVEL_ERROR, "%s has not answered a "
+		     "%s for %.1f s; until it does, pages stay in guest "
+		     "memory, and accesses to pages on it block", h->name,
 		     verbs[h->stalled_kind], seconds);
 }
 

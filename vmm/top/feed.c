@@ -45,7 +45,7 @@ int top_feed_new(struct top_feed **feedp, const struct top_feed_config *config,
 	if (f)
 		f->multi = stat_multi_new();
 	if (!f || !f->multi) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		free(f);
 		return -ENOMEM;
 	}
@@ -110,7 +110,7 @@ static void take_stats(struct top_feed *f, const struct request *r, int rc,
 		return;
 	if (!rc && top_sample_parse(answer, &sample)) {
 		rc = -EINVAL;
-		why = "the answer is not what a VM would say";
+		why = "unexpected answer";
 	}
 	if (rc)
 		top_model_failed(m, g, rc, why);

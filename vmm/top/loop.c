@@ -118,7 +118,8 @@ static void put_policy(struct app *app, const struct top_action *a)
 		json_pack("{s:i}", "target_bytes", 0);
 
 	if (!body || top_feed_put_policy(app->feed, a->socket, body))
-		top_ui_set_message(&app->ui, true, "no memory for a request");
+		top_ui_set_message(&app->ui, true, "not enough memory for a "
+				   "request");
 	json_decref(body);
 }
 
@@ -134,7 +135,7 @@ static bool perform_action(struct app *app, const struct top_action *a)
 	case TOP_REQUEST_PROCESSES:
 		if (top_feed_request_processes(app->feed, a->socket))
 			top_ui_set_message(&app->ui, true,
-					   "no memory for a request");
+					   "not enough memory for a request");
 		break;
 	case TOP_PUT_TARGET:
 	case TOP_PUT_ENABLED:
@@ -173,7 +174,8 @@ static int round_if_due(struct app *app, char *why, size_t len)
 	if (!rc && app->ui.view == TOP_PROCESSES)
 		rc = top_feed_request_processes(app->feed, app->ui.guest);
 	if (rc)
-		snprintf(why, len, "can't ask: %s", strerror(-rc));
+		snprintf(why, len, "cannot send requests to VMs: %s",
+			 strerror(-rc));
 	return rc ? rc : 1;
 }
 
@@ -209,7 +211,7 @@ int top_screen_run(const struct top_options *o, char *why, size_t len)
 		draw(&app);
 		if (rc >= 0 && top_feed_wait(app.feed, fds, 3, ms_left(&app))) {
 			rc = -EIO;
-			snprintf(why, len, "can't wait for answers");
+			snprintf(why, len, "cannot wait for answers of VMs");
 		}
 		done = stop_guard_is_stopping() ||
 		       screen_signal(&app.screen) || take_keys(&app);
@@ -264,7 +266,8 @@ int top_batch_run(const struct top_options *o, char *why, size_t len)
 		print_all(&app, utf8);
 		if (fflush(stdout)) {
 			rc = -errno;
-			snprintf(why, len, "standard output: %s",
+			snprintf(why, len, "cannot write to standard output: "
+				 "%s",
 				 strerror(errno));
 			break;
 		}

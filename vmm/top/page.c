@@ -57,7 +57,7 @@ static struct sums sum_up(const struct top_model *m)
 
 static void host_text(const struct top_host *h, char line[TOP_LINE])
 {
-	char a[16], b[16], c[16], d[16], psi[64] = "not told";
+	char a[16], b[16], c[16], d[16], psi[64] = "unavailable";
 
 	if (h->has_psi)
 		snprintf(psi, sizeof(psi), "some %.2f %% full %.2f %%",
@@ -76,9 +76,10 @@ void top_summary(const struct top_scene *s,
 	char a[16], b[16], c[16], d[16], silent[32] = "";
 
 	if (sums.nr_silent)
-		snprintf(silent, sizeof(silent), ", %u without answer",
+		snprintf(silent, sizeof(silent), ", %u not responding",
 			 sums.nr_silent);
-	snprintf(lines[0], TOP_LINE, "vmm top %s  %zu guest%s%s; by %s%s",
+	snprintf(lines[0], TOP_LINE, "vmm top %s  %zu guest%s%s; sorted by "
+		 "%s%s",
 		 s->clock, s->model->nr, s->model->nr == 1 ? "" : "s", silent,
 		 top_column_title(s->model->sort),
 		 s->model->ascending ? ", rising" : "");
@@ -146,7 +147,7 @@ static void put_guests(struct top_page *page, const struct top_scene *s,
 		    first + i == at ? TOP_SELECTED : guest_attr(g), line);
 	}
 	if (!m->nr)
-		put(page, f->first, TOP_DIM, "no VM runs: start one with "
+		put(page, f->first, TOP_DIM, "no VM is running: start one with "
 		    "`vmm run`, or name its socket with --socket");
 }
 
@@ -167,10 +168,10 @@ static void put_processes(struct top_page *page, const struct top_scene *s,
 		put(page, f->first + i, TOP_PLAIN, line);
 	}
 	if (!ui->has_procs && !*ui->why)
-		put(page, f->first, TOP_DIM, "asking ...");
+		put(page, f->first, TOP_DIM, "waiting for the answer ...");
 	else if (ui->has_procs && !ui->procs.nr)
-		put(page, f->first, TOP_DIM, "no process is known: does "
-		    "vmm-guest-agent run in the guest?");
+		put(page, f->first, TOP_DIM, "no process is known: run "
+		    "vmm-guest-agent in the guest");
 }
 
 static void put_help(struct top_page *page)
@@ -178,19 +179,23 @@ static void put_help(struct top_page *page)
 	static const char *const lines[] = {
 		"vmm top: keys",
 		"  arrows, PgUp, PgDn, Home, End   select a guest",
-		"  Enter   its processes: c joins those of one command, R E I M C P",
-		"          sort them, Esc goes back",
-		"  t       change its target; p pause reclaim, or go on with it",
-		"  space   ask now;  h help;  q quit",
-		"  < >     sort by another column, or by letter, twice for the other way:",
+		"  Enter   its processes: c groups them by command, R E I M C "
+		"P",
+		"          sort them, Esc returns",
+		"  t       change its target; p pause or resume reclaim",
+		"  space   update now;  h help;  q quit",
+		"  < >     sort by another column, or by letter, twice to "
+		"reverse:",
 		"  N name  M memory  R resident  T target  S swapped  O stored",
-		"  W working set of 60 s  I idle share  L ms of a scan  C CPU of scans",
+		"  W working set of 60 s  I idle share  L ms per scan  C CPU "
+		"of scans",
 		"  E evicted/s  F refaults/s  P pressure in the guest  U state",
 		"",
-		"IDLE: resident memory by scans since it was used last, each its share:",
+		"IDLE: shares of resident memory by the number of scans since "
+		"its last use:",
 		"  0, 1, 2, 3-4, 5-8, 9-16, 17-32, 33-64, 65-128, 129 and more",
 		"",
-		"any key goes back",
+		"any key returns",
 	};
 
 	for (int i = 0; i < (int)(sizeof(lines) / sizeof(lines[0])); i++)

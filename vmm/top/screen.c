@@ -31,13 +31,14 @@ static int open_terminal(struct screen *s, char *why, size_t len)
 	const char *term = getenv("TERM");
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		snprintf(why, len, "this is not a terminal: use --batch");
+		snprintf(why, len, "standard output is not a terminal: use "
+			 "--batch");
 		return -ENOTTY;
 	}
 	s->terminal = newterm(NULL, stdout, stdin);
 	if (s->terminal && tigetstr("cup"))
 		return 0;
-	snprintf(why, len, "a terminal of type '%s' can't show a full screen: "
+	snprintf(why, len, "a terminal of type '%s' cannot show a full screen: "
 		 "use --batch, or set TERM", term ? term : "");
 	if (s->terminal) {
 		endwin();
@@ -72,7 +73,8 @@ int screen_open(struct screen *s, char *why, size_t len)
 	s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (s->signal_fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "signalfd: %s", strerror(errno));
+		snprintf(why, len, "cannot create a signalfd: %s",
+			 strerror(errno));
 		return rc;
 	}
 	rc = open_terminal(s, why, len);

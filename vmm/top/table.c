@@ -225,7 +225,7 @@ static void state_text(const struct top_guest *g, uint64_t now_ns, char *buf,
 	const struct top_sample *s = &g->sample;
 
 	if (g->state == TOP_PENDING)
-		snprintf(buf, len, "asked");
+		snprintf(buf, len, "pending");
 	else if (g->state == TOP_FAILED)
 		snprintf(buf, len, "error");
 	else if (g->state == TOP_NOT_RESPONDING && g->has_sample)

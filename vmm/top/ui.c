@@ -37,7 +37,7 @@ static struct top_guest *selected_guest(struct top_ui *ui, struct top_model *m)
 	else if (at >= 0)
 		g = m->guests[at];
 	if (!g)
-		top_ui_set_message(ui, true, "there is no guest");
+		top_ui_set_message(ui, true, "no guest is selected");
 	return g;
 }
 
@@ -56,7 +56,8 @@ static struct top_guest *guest_with_policy(struct top_ui *ui,
 	if (!g->sample.has_engine) {
 		top_ui_set_message(ui, true,
 				   "%s runs without an access source, so it "
-				   "has no policy; start it with --abits",
+				   "has no policy; start it with --abits other "
+				   "than none",
 				   g->name);
 		return NULL;
 	}
@@ -98,8 +99,8 @@ static struct top_action take_typed(struct top_ui *ui)
 	}
 	if (size_parse(ui->typed, &a.target)) {
 		top_ui_set_message(ui, true,
-				   "'%s' is not a size like 512M or 1G; "
-				   "Esc leaves the target as it is",
+				   "'%s' is not a size like 512M or 1G; Esc "
+				   "cancels",
 				   ui->typed);
 		return a;
 	}
@@ -289,7 +290,7 @@ void top_ui_processes(struct top_ui *ui, const json_t *answer, const char *why)
 	rc = top_procs_parse(answer, &procs);
 	if (rc) {
 		snprintf(ui->why, sizeof(ui->why), "%s",
-			 "the answer is not what a VM would say");
+			 "unexpected answer");
 		return;
 	}
 	top_procs_free(&ui->procs);

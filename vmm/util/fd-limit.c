@@ -22,7 +22,8 @@ void fd_limit_raise(void)
 		return;
 	limit.rlim_cur = want;
 	if (setrlimit(RLIMIT_NOFILE, &limit))
-		log_debug("the limit of open files stays: %s", strerror(errno));
+		log_debug("cannot raise the limit of open files "
+			  "(RLIMIT_NOFILE): %s", strerror(errno));
 }
 
 unsigned int fd_limit_for_guests(void)

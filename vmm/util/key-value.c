@@ -102,7 +102,7 @@ static void describe(const struct key *k, char *buf, size_t len)
 		[KEY_DURATION] = "a duration like 500ms or 2s",
 		[KEY_SECONDS] = "a number of seconds like 0.5 or 2",
 		[KEY_PERCENT] = "a percentage", [KEY_FLAG] = "on or off",
-		[KEY_TEXT] = "a text of one character or more",
+		[KEY_TEXT] = "a text of one or more characters",
 	};
 
 	snprintf(buf, len, "%s%s", k->can_be_off ? "off or " : "",
@@ -133,7 +133,7 @@ static void unknown(const struct key *keys, bool json, const char *kind,
 {
 	struct nearest n = { .word = name };
 	const char *separator = keys[0].name && !keys[1].name ?
-					": there is only " : ": there are ";
+					": expected " : ": expected one of ";
 	char hint[64];
 
 	for (const struct key *k = keys; k->name; k++)
@@ -324,7 +324,7 @@ int key_set_text(const struct key *keys, const char *name, const char *value,
 		return -EINVAL;
 	}
 	if (k->type == KEY_WORD && value) {
-		snprintf(why, len, "%s='%s': '%s' has no value", name, value,
+		snprintf(why, len, "%s='%s': '%s' takes no value", name, value,
 			 name);
 		return -EINVAL;
 	}
@@ -358,7 +358,7 @@ int key_list_parse(const struct key *keys, const char *text, void *to,
 	__cleanup_free char *copy = strdup(text);
 
 	if (!copy) {
-		snprintf(why, len, "no memory");
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
 	}
 	return key_list_cut(keys, copy, to, why, len);

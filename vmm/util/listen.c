@@ -70,7 +70,8 @@ static int clear_stale(const struct sockaddr_un *sun, const char *option,
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "can't look at %s: %s", sun->sun_path,
+		snprintf(why, len, "cannot check whether %s is in use: %s",
+			 sun->sun_path,
 			 strerror(-rc));
 		return rc;
 	}
@@ -111,8 +112,8 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
 	    chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;
-		snprintf(why, len, "can't listen on %s: %s; choose another path "
-			 "with %s", path, strerror(-rc), option);
+		snprintf(why, len, "cannot listen on %s: %s; choose another "
+			 "path with %s", path, strerror(-rc), option);
 		return rc;
 	}
 	rc = fd;

@@ -126,12 +126,13 @@ static int find_only(const char *dir, char *buf, size_t len, char *why,
 	if (f.nr == 1)
 		return 0;
 	if (!f.nr) {
-		snprintf(why, why_len, "no VM runs: no live socket in %s; "
-			 "start one with `vmm run`, or name its socket with "
-			 "--socket", dir);
+		snprintf(why, why_len, "no VM is running: %s has no socket "
+			 "that answers; start a VM with `vmm run`, or name its "
+			 "socket with --socket", dir);
 		return -ENOENT;
 	}
-	snprintf(why, why_len, "%u VMs run: name one of%s", f.nr, f.names);
+	snprintf(why, why_len, "%u VMs are running: name one of%s",
+		 f.nr, f.names);
 	return -EINVAL;
 }
 
@@ -142,14 +143,18 @@ int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
 	int rc = rundir(dir, sizeof(dir));
 
 	if (rc) {
-		snprintf(why, why_len, "no directory for sockets: set "
-			 "XDG_RUNTIME_DIR, or name the socket with --socket");
+		snprintf(why, why_len, "the directory of sockets is not known: "
+			 "set XDG_RUNTIME_DIR, or name the socket with "
+			 "--socket");
 		return rc;
 	}
 	if (!name)
 		return find_only(dir, buf, len, why, why_len);
 	rc = socket_path(dir, name, buf, len);
 	if (rc)
-		snprintf(why, why_len, "'%s' can't be the name of a VM", name);
+		snprintf(why, why_len, "'%s' is not a valid name of a VM: it "
+			 "must not be empty, begin with '.', contain '/', or "
+			 "make the path of its socket longer than 107 "
+			 "characters", name);
 	return rc;
 }

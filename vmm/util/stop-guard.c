@@ -47,8 +47,9 @@ static void restore_terminal(void)
 static void last_words(bool ending)
 {
 	const char *text = ending ?
-		"vmm: the guest has ended, and vmm can't: it ends at once now\n" :
-		"vmm: not stopped in time: ends by SIGKILL now\n";
+		"vmm: the guest has ended but vmm cannot shut down: exiting "
+		"now\n" :
+		"vmm: did not stop in time: ending itself by SIGKILL now\n";
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	restore_terminal();

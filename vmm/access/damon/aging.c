@@ -47,10 +47,10 @@ int aging_probe(char *why, size_t len)
 {
 	libbpf_set_print(aging_libbpf_print);
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL) != 1) {
-		snprintf(why, len, "BPF programs on tracepoints are refused: "
-			 "run as root or with CAP_BPF and CAP_PERFMON, on a "
-			 "kernel with CONFIG_BPF_EVENTS that is not locked "
-			 "down");
+		snprintf(why, len, "the kernel refuses BPF programs on "
+			 "tracepoints: run as root or with CAP_BPF and "
+			 "CAP_PERFMON, on a kernel with CONFIG_BPF_EVENTS that "
+			 "is not locked down");
 		return -EPERM;
 	}
 	return 0;
@@ -116,8 +116,8 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 	err = aging->skel ? aging_load(aging, mem) : -errno;
 	if (err) {
 		aging_close(aging);
-		snprintf(why, len, "the BPF program that records aging does "
-			 "not load: %s%s", strerror(-err),
+		snprintf(why, len, "cannot load the BPF program that records "
+			 "aging: %s%s", strerror(-err),
 			 err == -EPERM || err == -EACCES ?
 				 " (run as root or with CAP_BPF and CAP_PERFMON)" :
 			 err == -ENOENT || err == -EINVAL ?

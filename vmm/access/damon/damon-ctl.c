@@ -165,8 +165,8 @@ static void bound_turns(struct damon_ctl *ctl, const struct pfn_run *runs,
 
 	for (size_t i = 0; i < nr; i++)
 		nr_pages += runs[i].end - runs[i].start;
-	log_debug("damon: a turn of %zu regions, %" PRIu64 " pages took %" PRIu64
-		  " us", nr, nr_pages, took_ns / 1000);
+	log_debug("damon: a batch of %zu regions, %" PRIu64 " pages took "
+		  "%" PRIu64 " us", nr, nr_pages, took_ns / 1000);
 	if (took_ns > SLOW_NS && nr_pages >= 2 * MIN_TURN_PAGES) {
 		if (nr_pages / 2 < ctl->turn_pages)
 			ctl->turn_pages = nr_pages / 2;
@@ -201,7 +201,7 @@ static int run_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		bound_turns(ctl, runs, nr, clock_now_ns() - began);
 		if (err || aging_is_complete(aging))
 			return err;
-		log_debug("damon: a pass was not complete");
+		log_debug("damon: a pass did not complete");
 	}
 	return -EIO;
 }
@@ -231,7 +231,8 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		       size_t nr, struct aging *aging,
 		       const atomic_bool *stopping)
 {
-	char why[256] = "somebody else began to use DAMON while a pass was set up";
+	char why[256] = "another program changed DAMON's configuration while a "
+			"pass was set up";
 	int err = damon_owner_lock(&ctl->owner, stopping, why, sizeof(why));
 
 	if (!err) {

@@ -106,7 +106,7 @@ void damon_guard_stop(struct damon_guard *guard)
 		return;
 	/* This fails if the watchdog has died already, which is harmless. */
 	if (send(guard->fd, "bye\n", 4, MSG_NOSIGNAL) < 0)
-		log_debug("damon: the watchdog is gone");
+		log_debug("damon: the watchdog process has ended");
 	close(guard->fd);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -34,9 +34,9 @@ static int refuse_running(int dir_fd, int i, char *why, size_t len)
 	damon_sysfs_get(dir_fd, path, pid, sizeof(pid));
 	snprintf(path, sizeof(path), "%d/contexts/0/schemes/0/action", i);
 	damon_sysfs_get(dir_fd, path, action, sizeof(action));
-	snprintf(why, len, "DAMON is in use: kdamond %d (pid %s, action %s) was "
-		 "started by somebody else, and the kernel adds no kdamond "
-		 "while one runs; when you may stop it: echo off > "
+	snprintf(why, len, "DAMON is in use: kdamond %d (pid %s, action %s) "
+		 "was started by another program, and the kernel adds no "
+		 "kdamond while one runs; if you may stop it: echo off > "
 		 DAMON_CTL_SYSFS "/%d/state", i, pid, action, i);
 	return -EBUSY;
 }
@@ -58,9 +58,9 @@ static int refuse_module(char *why, size_t len)
 			 names[i]);
 		if (damon_sysfs_get(AT_FDCWD, path, on, sizeof(on)) || *on != 'Y')
 			continue;
-		snprintf(why, len, "DAMON is in use by the kernel's %s, and one "
-			 "excludes the other; when you may stop it: "
-			 "echo N > %s", names[i], path);
+		snprintf(why, len, "DAMON is in use by the kernel's %s, which "
+			 "excludes other users; if you may stop it: echo N > "
+			 "%s", names[i], path);
 		return -EBUSY;
 	}
 	return 0;
@@ -94,13 +94,13 @@ int damon_owner_probe(char *why, size_t len)
 	int i;
 
 	if (fd < 0) {
-		snprintf(why, len, "no " DAMON_CTL_SYSFS ": the kernel needs "
-			 "CONFIG_DAMON_PADDR and CONFIG_DAMON_SYSFS");
+		snprintf(why, len, "no " DAMON_CTL_SYSFS ": a kernel with "
+			 "CONFIG_DAMON_PADDR and CONFIG_DAMON_SYSFS is needed");
 		return -ENOENT;
 	}
 	if (faccessat(fd, "nr_kdamonds", R_OK | W_OK, AT_EACCESS)) {
-		snprintf(why, len, "DAMON may be configured by root only: run "
-			 "as root");
+		snprintf(why, len, "only root may configure DAMON: run as "
+			 "root");
 		return -EACCES;
 	}
 	/* If the lock is held, a vmm is inside a pass: we wait for our turn. */
@@ -147,10 +147,10 @@ int damon_owner_lock(struct damon_owner *o, const atomic_bool *stopping,
 	read_id(id, sizeof(id));
 	id[strcspn(id, ".")] = '\0';
 	if (err == -EBUSY)
-		snprintf(why, len, "DAMON is in use by another vmm, which holds "
-			 DAMON_LOCK_PATH " for longer than a pass takes: if it "
-			 "is stopped, kill -CONT %s (the last that configured "
-			 "DAMON)", *id ? id : "PID");
+		snprintf(why, len, "DAMON is in use by another vmm, which has "
+			 "held " DAMON_LOCK_PATH " for longer than a pass "
+			 "takes: if that process is stopped, kill -CONT %s "
+			 "(the last that configured DAMON)", *id ? id : "PID");
 	else if (err)
 		snprintf(why, len, DAMON_LOCK_PATH ": %s", strerror(-err));
 	return err;
@@ -177,7 +177,7 @@ static int write_id(struct damon_owner *o, const char *id)
 static int turn_off(struct damon_owner *o)
 {
 	/* Only a configuration of a vmm has this mark. */
-	log_info("damon: stopping the kdamond of a vmm that died");
+	log_info("damon: stopping the kdamond of a vmm that has died");
 	return damon_sysfs_put(o->dir_fd, "0/state", "off");
 }
 
@@ -322,8 +322,8 @@ int damon_owner_close(struct damon_owner *o)
 	int err = lock_within(o->lock_fd, CLOSE_NS, NULL);
 
 	if (err)
-		log_warn("damon: %s is held by another vmm: what was configured "
-			 "before us is put back when it lets go",
+		log_warn("damon: another vmm holds %s: DAMON's earlier "
+			 "configuration is restored when that vmm releases it",
 			 DAMON_LOCK_PATH);
 	else if (!flock(o->users_fd, LOCK_EX | LOCK_NB))
 		put_back(o);

@@ -143,7 +143,7 @@ int damon_tree_restore(const char *dir, const char *path)
 		rc = damon_sysfs_put(AT_FDCWD, file, value);
 		if (rc) {
 			err = rc;
-			log_warn("%s: cannot put back \"%s\": %s", file, value,
+			log_warn("%s: cannot restore \"%s\": %s", file, value,
 				 strerror(-err));
 		}
 	}
