@@ -55,6 +55,23 @@ refused mute 'no answer in time' stat
 refused mute 'no answer in time' stat --follow
 refused drip 'no answer in time' inspect pids
 
+# wrong MESSAGE WORD...: refused before any VM is asked
+wrong() {
+  _message=$1
+  shift
+  timeout 120 "$vmm" inspect --socket "$tmp/none" "$@" 2>"$tmp/err"
+  is "$?" 2 "inspect $*: status 2"
+  like "$(cat "$tmp/err")" "$_message" "inspect $*: the message"
+}
+wrong "unknown word 'pagee': did you mean 'page'" pagee 1
+wrong "unknown word 'zzz': there are page, " zzz
+wrong 'page: GFN is missing' page
+wrong "page: GFN='12z' is not a number like" page 12z
+wrong "pid: PID='abc' is not a number like" pid abc
+wrong "pids: unexpected argument '3'" pids 3
+wrong "page: unexpected argument '2'" page 1 2
+wrong 'map: PID is missing' map
+
 # Of any shape.
 seed=0 bad=
 while [ $seed -lt 12 ]; do
