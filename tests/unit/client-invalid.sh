@@ -32,7 +32,7 @@ refused() {
   is "$_status" 1 "$*: $_what: status 1"
   like "$(head -c 2000 "$tmp/err")" "$_message" "$*: $_what: told"
 }
-for what in 'rubbish HTTP/0.9|not.what.a.VM' 'text not.what.a.VM' 'half partial|outstanding|[Tt]ransfer' \
+for what in 'rubbish HTTP/0.9|not.an.answer.of.vmm' 'text not.an.answer.of.vmm' 'half partial|outstanding|[Tt]ransfer' \
   'header header.*longer' 'refuse busy.as.a.bee'; do
   for verb in stat policy 'inspect pids'; do
     # shellcheck disable=SC2086 # words
@@ -45,7 +45,7 @@ refused big 'longer than 1 MiB' inspect page 1
 refused big 'longer than 8 MiB' inspect pid 1
 refused big 'longer than 16 MiB' inspect pids
 refused big 'longer than 16 MiB' stat --wss
-for what in 'rubbish HTTP/0.9|not.what.a.VM' 'line longer.than.4.MiB' 'lines not.what.a.VM' \
+for what in 'rubbish HTTP/0.9|not.an.answer.of.vmm' 'line longer.than.4.MiB' 'lines not.an.answer.of.vmm' \
   'header header.*longer' 'refuse busy.as.a.bee'; do
   refused ${what%% *} "${what#* }" stat --follow
 done

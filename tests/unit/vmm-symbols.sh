@@ -15,13 +15,9 @@ steps='guest_make_args guest_take histogram_value metrics_merge
 observed='agent_server_rescan damon_sysfs_get_u64 guest_faults_get_stats
   requests_is_stalled serial_nr_dropped store_has tiny_vm_cpu_ns tiny_vm_tid'
 
-nm "$lib" | grep -qE ' U __(asan|tsan|ubsan|msan|gcov)_' &&
-  skip_all "a sanitizer or coverage added its own symbols to $lib"
-grep -q '^#define HAVE_LIBVIRT 1' "$abs_top_builddir/config.h" ||
-  skip_all "without libvirt some functions have no use"
-
-nm -g --defined-only "$lib" 2>/dev/null | awk 'NF == 3 { print $3 }' |
-  sort -u >"$tmp/defined"
+# What sanitizers and coverage add is not ours.
+nm -g --defined-only "$lib" 2>/dev/null |
+  awk 'NF == 3 && $3 !~ /^__/ { print $3 }' | sort -u >"$tmp/defined"
 # The objects of vmm are in the folder of its verbs.
 nm -u "$lib" "$abs_top_builddir"/vmm/cmd/*.o 2>/dev/null |
   awk '$1 == "U" { print $2 }' | sort -u >"$tmp/used"
@@ -30,6 +26,11 @@ printf '%s\n' $steps $observed | sort >"$tmp/listed"
 
 grep -qx engine_new "$tmp/used" && grep -qx engine_new "$tmp/defined"
 ok $? "the library defines what vmm uses"
+# A build without libvirt lacks the callers of some functions.
+if ! grep -q '^#define HAVE_LIBVIRT 1' "$abs_top_builddir/config.h"; then
+  done_testing
+  exit
+fi
 comm -23 "$tmp/defined" "$tmp/used" >"$tmp/unused"
 is "$(comm -23 "$tmp/unused" "$tmp/listed")" "" \
   "all that has external linkage is used elsewhere"

@@ -13,7 +13,8 @@
 #define TIMEOUT_MS    10000
 #define MAX_LINE      (4u << 20)
 #define MAX_HEADERS   (64u << 10)
-#define NOT_OF_A_VM   "unexpected answer"
+#define NOT_OF_A_VM   "not an answer of vmm: is this the control socket " \
+		      "of a guest?"
 
 /*
  * The longest answers of a VM.  JSON takes up to a hundred times its length in
