@@ -136,7 +136,7 @@ is "$(jq '.sum_bytes <= 96 * 1048576' "$tmp/once")" true \
 is "$(of hot .policy.target_bytes)" "$before" "--restore puts them back"
 
 "$vmm" balance --target lots 2>"$tmp/why"
-is "$? $(grep -c 'must be a size' "$tmp/why")" "2 1" "a wrong target is refused"
+is "$? $(grep -c 'is not a size' "$tmp/why")" "2 1" "a wrong target is refused"
 "$vmm" balance 2>"$tmp/why"
 is "$? $(grep -c -- '--target' "$tmp/why")" "2 1" "and so is none"
 

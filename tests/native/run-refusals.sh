@@ -84,8 +84,8 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --kernel "$tmp/absent"
   refused 1 "$tmp/text is not a kernel: " 'a kernel that is text' \
     --kernel "$tmp/text"
-  refused 1 "$tmp/empty: is empty" 'an empty kernel' --kernel "$tmp/empty"
-  refused 1 "$tmp: not a regular file" 'a directory as kernel' --kernel "$tmp"
+  refused 1 "$tmp/empty: the file is empty" 'an empty kernel' --kernel "$tmp/empty"
+  refused 1 "$tmp: it is not a regular file" 'a directory as kernel' --kernel "$tmp"
   refused 1 "$tmp/cut: .*(truncated|damaged)" 'a kernel cut short' \
     --kernel "$tmp/cut"
   refused 1 "$tmp/absent: No such file" 'an initrd that is not there' \

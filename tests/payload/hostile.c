@@ -123,22 +123,23 @@ static void touch(uint64_t addr)
 	(void)*(volatile uint64_t *)addr;
 }
 
-/*
- * Until a 'q' comes in.  What vCPU 0 needs later is touched meanwhile, so that it
- * can go on without memory that was evicted.
- */
-static void wait_for_key(const struct request *r, uint64_t end)
+static void touch_pages(uint64_t gfn, uint64_t nr)
 {
-	struct extent image = memory_image();
-	const struct virtio_queue *q = &r->queue;
+	for (uint64_t i = 0; i < nr; i++)
+		touch((gfn + i) << PAGE_SHIFT);
+}
+
+/*
+ * Until a 'q' comes in.  All that vCPU 0 may need later, its page tables and queues
+ * too, is touched meanwhile, so that it can go on without memory that was evicted.
+ */
+static void wait_for_key(uint64_t end)
+{
+	struct extent image = memory_image(), pool = memory_pool();
 
 	while (rdtsc() < end && !serial_asks_to_stop()) {
-		for (uint64_t i = 0; i < image.nr; i++)
-			touch((image.gfn + i) << PAGE_SHIFT);
-		touch((uint64_t)q->desc);
-		touch((uint64_t)r->table);
-		touch((uint64_t)q->buffers[0]);
-		touch((uint64_t)q->buffers[1]);
+		touch_pages(image.gfn, image.nr);
+		touch_pages(pool.gfn, memory_pool_used());
 	}
 }
 
@@ -163,12 +164,12 @@ static const char *disk_leave(uint64_t end)
 	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
 		request_add(&r, base + i * len, len, false);
 	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
-	wait_for_key(&r, end);
+	wait_for_key(end);
 	request_flood(&r);
 	json_open("given");
 	json_u64("bytes", len * (REQUEST_MAX_SEGS - 2));
 	json_close();
-	wait_for_key(&r, end);
+	wait_for_key(end);
 	return NULL;
 }
 
