@@ -5,5 +5,5 @@ tests_demo_workload_LDFLAGS = -static
 EXTRA_DIST += tests/demo/demo tests/demo/guest-script tests/demo/on-host
 
 .PHONY: demo
-demo: all $(check_PROGRAMS) kmod
+demo: all tests/demo/workload$(EXEEXT) kmod
 	$(srcdir)/tests/demo/demo $(abs_builddir)
