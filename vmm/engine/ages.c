@@ -165,7 +165,7 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 		if (!lock_hold_charge(e, 64))
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
-		if (!whole || view_take_changed(e->config.view, w) ||
+		if (!whole || view_test_and_clear_changed(e->config.view, w) ||
 		    w % QUIET_SWEEP == e->history.scan_nr % QUIET_SWEEP ||
 		    !quiet_age(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);
