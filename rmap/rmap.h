@@ -2,12 +2,12 @@
 /*
  * librmap: object-based reverse mapping.
  *
- * Answers: this page frame, which virtual pages of which processes map it,
- * and have they accessed it?  A page is tied to a memory object (an anon_vma,
- * or the address_space of a file) and through it to the VMAs that may map it.
- * Source: Linux's mm/rmap.c.  The library does not see the machine: its user
- * reports processes, VMAs and mappings as they come and go ("reported" below),
- * and may provide access to live page tables.
+ * Finds which virtual pages of which processes map a page frame, and whether
+ * they have accessed it.  A page belongs to a memory object (an anon_vma, or
+ * the address_space of a file), which leads to the VMAs that may map it, as in
+ * Linux's mm/rmap.c.  The library does not observe the machine: its user
+ * reports processes, VMAs and mappings when they are created and removed
+ * ("reported" below), and may provide access to live page tables.
  *
  * Units: frames have numbers ("gfn", guest frame number) below nr_frames.
  * Addresses are virtual addresses in bytes; ends are exclusive.  Pages are
@@ -36,15 +36,16 @@
  * Errors: functions that return an int return 0 (rmap_walk() also 1) or -errno;
  * each names its errors below.  An operation that fails leaves the map and its
  * out-parameters as they were, to the byte of rmap_get_stats().  -ENOMEM is
- * also returned where max_bytes would be exceeded, -ENOSPC where the map has
- * 2^27 objects (anon_vmas, files; not in RMAP_ANON_VMA: groups, chains, VMAs)
- * already.  Pointers must be valid: they are not checked.
+ * also returned where max_bytes would be exceeded, -ENOSPC where the map
+ * already has 2^27 objects: anon_vmas, files, and in the other schemes also
+ * groups, chains or VMAs.  Pointers must be valid: they are not checked.
  *
  * Time: mapping and unmapping a page is O(log n) amortised, however many
- * mappings it has (but see RMAP_PTE_CHAIN).  Hash tables double now and then,
- * and move their entries a few at a time.  A page that turns out to be shared
- * may have up to RMAP_WALK_MAX mappings moved to another object, once.  Walks
- * look at RMAP_WALK_MAX candidates at most.  What takes longer says so.
+ * mappings it has (but see RMAP_PTE_CHAIN).  Hash tables that are full double
+ * in size and move their entries a few at a time.  Once in the life of a page
+ * that turns out to be shared, up to RMAP_WALK_MAX of its mappings may be moved
+ * to another object.  Walks visit at most RMAP_WALK_MAX candidates.  Functions
+ * that take longer are documented as such.
  */
 #ifndef RMAP_RMAP_H
 #define RMAP_RMAP_H
@@ -62,8 +63,8 @@ extern "C" {
 #define RMAP_NO_PGD	UINT64_MAX
 
 /*
- * Candidates that a walk looks at, at most: pages of VMAs where the frame's
- * object says that it may be mapped, whether it is or not.
+ * How many candidates a walk visits at most.  A candidate is a page of a VMA
+ * where, by the frame's object, the frame may be mapped; it need not be.
  */
 #define RMAP_WALK_MAX 1024u
 
@@ -75,7 +76,7 @@ extern "C" {
 #define RMAP_VM_LOCKED	0x10u
 #define RMAP_VM_STACK	0x20u
 #define RMAP_VM_HEAP	0x40u
-/* Which page of the object is where is unknown: all PTEs are searched. */
+/* Its pages may be in any order: all of its PTEs are searched. */
 #define RMAP_VM_NONLINEAR 0x80u
 
 /* Page flags, set by the caller from what it knows of the frame. */
@@ -96,14 +97,14 @@ struct rmap_mm;			/* the address space of a process */
 struct rmap_vma;		/* a region of an rmap_mm */
 
 /*
- * How an anonymous page finds its VMAs; the answers are the same, the costs
- * are not (docs/internals-rmap.md compares them).
+ * How the VMAs of an anonymous page are found; the results are the same, the
+ * costs are not (docs/internals-rmap.md compares them).
  */
 enum rmap_scheme {
 	/* page -> anon_vma -> VMAs with pages of it: Linux since 2.6.7 */
 	RMAP_ANON_VMA,
 	/*
-	 * page -> group of related processes, each asked at one address: the
+	 * page -> group of related processes, each searched at one address: the
 	 * anonmm patches of 2004
 	 */
 	RMAP_ANON_MM,
@@ -118,8 +119,8 @@ struct rmap_config {
 	uint64_t nr_frames;	/* 1 to 2^32 - 1 */
 
 	/*
-	 * Limit of rmap_stats.bytes_other; 0: none.  Against a guest that
-	 * reports mappings without end.
+	 * Limit of rmap_stats.bytes_other; 0: none.  It is for guests that
+	 * report ever more mappings.
 	 */
 	uint64_t max_bytes;
 
@@ -139,7 +140,7 @@ struct rmap_config {
  * -EINVAL (nr_frames, scheme, only one of zalloc and release), -ENOMEM.
  */
 int rmap_new(struct rmap **mapp, const struct rmap_config *config);
-/* With all processes and VMAs; NULL is allowed. */
+/* Frees the map with all its processes and VMAs; NULL is allowed. */
 void rmap_free(struct rmap *map);
 
 /* --- processes ------------------------------------------------------------ */
@@ -198,11 +199,11 @@ int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
 
 /*
- * Changes of a VMA take time linear in the pages concerned, a move none
- * (RMAP_ANON_MM: linear too).  All but set_flags may fail with -ENOMEM, -ENOSPC
- * and -EOVERFLOW: a page has no room for one more mapping, which it needs for
- * a moment, or the VMA would end beyond the highest pgoff, 2^44 where pages
- * have an index in an object, else 2^64.
+ * Changes of a VMA take time linear in the pages concerned; only a move takes
+ * constant time (RMAP_ANON_MM: linear too).  All but set_flags may fail with
+ * -ENOMEM, -ENOSPC and -EOVERFLOW: a page has the most mappings possible, but
+ * needs one more for a moment, or the VMA would end beyond the highest pgoff,
+ * 2^44 where pages have an index in an object, else 2^64.
  */
 
 /*
@@ -219,8 +220,8 @@ int rmap_vma_split(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
 		   struct rmap_vma *upper);
 /*
- * The end moves; pages beyond a lower one are unmapped.  -EINVAL: end is not
- * aligned, not above the start or too far; -EEXIST: another VMA is there.
+ * Sets the end; pages beyond a lower end are unmapped.  -EINVAL: end is not
+ * aligned, not above the start or too high; -EEXIST: another VMA is there.
  */
 int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end);
 /*
@@ -244,9 +245,9 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
 /* --- mappings ------------------------------------------------------------- */
 
 /*
- * The virtual page at addr of the VMA maps frame gfn from now on.  Where
- * another frame was mapped it is replaced (copy-on-write break); where gfn is
- * mapped already nothing changes.
+ * Maps frame gfn at addr of the VMA.  If another frame was mapped there, it is
+ * replaced (copy-on-write break); if gfn is mapped there already, nothing
+ * changes.
  *
  * A frame mapped for the first time becomes an anonymous page in anonymous
  * VMAs, where its flags say RMAP_PG_ANON (set them first), or where it replaces
@@ -262,7 +263,7 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
  */
 int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);
-/* No longer.  -EINVAL (as above), -ENOENT (nothing is mapped there). */
+/* Unmaps the page at addr.  -EINVAL (as above), -ENOENT (none is mapped). */
 int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
 
 /*
@@ -303,16 +304,16 @@ int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
 /*
  * The flags reported, as far as they are still valid; 0 is unknown.  A frame
  * that is mapped is never FREE, SLAB or PGTABLE.  Flags reported before the
- * frame was mapped, or before its last mapping went, are no longer valid,
+ * frame was mapped, or before its last mapping was removed, are not valid,
  * except FILE (and with it DIRTY) unless the frame is mapped as anonymous: the
  * page cache has pages with and without mappings.
  */
 uint32_t rmap_page_flags(const struct rmap *map, uint64_t gfn);
 /*
- * Begins and ends one scan of the flags of all frames.  Flags not reported
- * again in the scan are those of the scan before.  Mappings reported in between
- * are of the same age as the flags, or newer, and invalidate only flags that
- * they contradict.
+ * Begin and end one scan of the flags of all frames.  Only frames whose flags
+ * differ from the last scan need to be reported: for the others the flags of
+ * that scan are valid again.  Mappings reported during the scan were read when
+ * the flags were, or later, and invalidate only flags that they contradict.
  */
 void rmap_flags_begin(struct rmap *map);
 void rmap_flags_end(struct rmap *map);
@@ -334,7 +335,10 @@ struct rmap_pte {
  * See "Callbacks" above.
  */
 struct rmap_pte_ops {
-	/* 0; or -ENOENT, *pte untouched: unknown, the map is asked instead. */
+	/*
+	 * 0; or -ENOENT, *pte untouched: unknown, and the last report is used
+	 * instead.
+	 */
 	int (*lookup)(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 		      struct rmap_pte *pte);
 	/*
@@ -354,8 +358,8 @@ void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx);
 
 /*
- * The entry for addr, from the provider, or where that has none as reported
- * (present, of 4 KiB, without bits).  -ENOENT: neither knows one.
+ * The entry for addr from the provider, or, if that returns none, as reported
+ * (present, of 4 KiB, without bits).  -ENOENT: there is neither.
  */
 int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 		    uint64_t addr, struct rmap_pte *pte);
@@ -376,7 +380,7 @@ struct rmap_walk_control {
 	bool (*done)(uint64_t gfn, void *arg);
 	/* Before the VMA's PTEs are read, or NULL: true skips the VMA. */
 	bool (*invalid_vma)(const struct rmap_vma *vma, void *arg);
-	/* Candidates to look at, at most; 0: RMAP_WALK_MAX. */
+	/* Candidates to visit, at most; 0: RMAP_WALK_MAX. */
 	uint32_t max_candidates;
 };
 
@@ -396,14 +400,14 @@ struct rmap_referenced {
 	uint32_t vm_flags;		/* union over these mappings */
 	bool has_accessed_bits;		/* a live PTE was read */
 	/*
-	 * A bound was reached: there may be more mappings.  Bits found set are
-	 * true; whether the others are is unknown, and the second-level page
-	 * table has to tell, whose bit is set by whoever uses the frame.  A
-	 * page is not kept for having many mappings, or a guest could keep all
-	 * its memory so.
+	 * A bound was reached: there may be more mappings.  The counts are of
+	 * those that were visited; whether the frame was accessed through
+	 * others is unknown, but shown by the second-level page tables, whose
+	 * accessed bit any access sets.  A frame must not be kept because it
+	 * has many mappings, or a guest could keep all its memory so.
 	 */
 	bool partial;
-	unsigned int nr_visited;	/* candidates looked at: the cost */
+	unsigned int nr_visited;	/* candidates: the cost of the walk */
 };
 
 /*
@@ -415,8 +419,8 @@ int rmap_page_referenced(const struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
 /*
- * The same, and calls one for each mapping found, after its bit was cleared:
- * who accessed the page?  A reader too.
+ * The same, and calls one() for each mapping found, after its bit was cleared,
+ * to show which mappings were used.  A reader too.
  */
 int rmap_page_referenced_by(const struct rmap *map, uint64_t gfn,
 			    void (*one)(const struct rmap_vma *vma,
@@ -442,9 +446,9 @@ struct rmap_stats {
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);
 
 /*
- * Steps that writers took since the map was made: candidates looked at, links
+ * Steps that writers took since the map was created: candidates visited, links
  * added and deleted, memory allocated and freed (two steps each).  It only
- * grows: a measure of how long a lock was held, and of who caused it.
+ * grows: a measure of how long a lock was held, and by which call.
  */
 uint64_t rmap_work(const struct rmap *map);
 

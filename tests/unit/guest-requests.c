@@ -32,8 +32,8 @@
 static struct {
 	struct vm *vm;
 	_Atomic uint64_t nr_cache, nr_free;	/* pages asked for, in all */
-	_Atomic unsigned int nr_calls;	/* of take_free */
-	unsigned int nr_busy;		/* calls of take_free that are refused */
+	_Atomic unsigned int nr_calls;	/* of give_free */
+	unsigned int nr_busy;		/* refused calls of give_free */
 	unsigned int nr_taken;		/* and those that were not */
 	/* What it gives for the first and for the second request: frames, and
 	 * how many scans later. */
@@ -90,7 +90,7 @@ static int drop_cache(void *ctx, uint64_t nr_bytes)
 	return 0;
 }
 
-static int take_free(void *ctx, uint64_t nr_bytes)
+static int give_free(void *ctx, uint64_t nr_bytes)
 {
 	(void)ctx;
 	guest.nr_calls++;
@@ -105,7 +105,7 @@ static int take_free(void *ctx, uint64_t nr_bytes)
 }
 
 static const struct engine_guest asks = {
-	.drop_cache = drop_cache, .take_free = take_free,
+	.drop_cache = drop_cache, .give_free = give_free,
 };
 
 static void after_scan(struct vm *vm, const struct engine_stats *stats)

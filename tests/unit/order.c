@@ -122,7 +122,7 @@ static int drop_cache(void *ctx, uint64_t nr_bytes)
 	return given.deaf ? -ENOTCONN : 0;
 }
 
-static int take_free(void *ctx, uint64_t nr_bytes)
+static int give_free(void *ctx, uint64_t nr_bytes)
 {
 	given.nr_free += nr_bytes / PAGE;
 	given.nr_calls++;
@@ -130,7 +130,7 @@ static int take_free(void *ctx, uint64_t nr_bytes)
 }
 
 static const struct engine_guest asks = {
-	.drop_cache = drop_cache, .take_free = take_free,
+	.drop_cache = drop_cache, .give_free = give_free,
 };
 
 static void begin(struct vm *vm)

@@ -66,10 +66,10 @@ static void test_balance(void)
 
 /* A window in which nr pages that were idle for `age` scans were accessed. */
 static void window(struct proactive *p, uint64_t *now, unsigned int nr,
-		   unsigned int age, bool came_back)
+		   unsigned int age, bool is_refault)
 {
 	for (unsigned int i = 0; i < nr; i++)
-		proactive_count(p, age, came_back);
+		proactive_count(p, age, is_refault);
 	*now += WINDOW;
 	proactive_tick(p, *now, WSS, PPM, 2);
 }

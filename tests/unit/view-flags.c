@@ -274,23 +274,26 @@ static void test_changed(void)
 	begin(true);
 	tell(0, FRAMES, PROTOCOL_PG_FREE);
 	end();
-	ok(view_take_changed(view, 10) && !view_take_changed(view, 10),
+	ok(view_test_and_clear_changed(view, 10) &&
+		   !view_test_and_clear_changed(view, 10),
 	   "flags told: a class is counted again, once");
 	for (uint64_t w = 0; w < FRAMES / 64; w++)
-		view_take_changed(view, w);
+		view_test_and_clear_changed(view, w);
 	begin(false);
 	process(1, 640, 1, 0);
 	end();
-	ok(view_take_changed(view, 10) && !view_take_changed(view, 9) &&
-	   !view_take_changed(view, 11), "mapped: its class is counted again");
+	ok(view_test_and_clear_changed(view, 10) &&
+		   !view_test_and_clear_changed(view, 9) &&
+		   !view_test_and_clear_changed(view, 11),
+	   "mapped: its class is counted again");
 	begin(false);
 	tell(640, 1, ANON);
 	end();
-	view_take_changed(view, 10);
+	view_test_and_clear_changed(view, 10);
 	begin(false);
 	SAY(FORGET, .pid = 1);
 	end();
-	ok(view_take_changed(view, 10), "unmapped: once more");
+	ok(view_test_and_clear_changed(view, 10), "unmapped: once more");
 }
 
 /* --- costs -------------------------------------------------------------------- */

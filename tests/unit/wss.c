@@ -64,7 +64,7 @@ static void test_granules(void)
 {
 	static const struct {
 		uint64_t granule;
-		const char *ages;	/* proven; a digit a frame; '.': none */
+		const char *ages;	/* observed; a digit a frame or '.' */
 		unsigned int least;	/* of age 0 */
 		unsigned int alike;	/* bits of blocks */
 	} t[] = {
@@ -179,7 +179,7 @@ static void test_proof(void)
 		}
 		ok(frame_age(&table, GFN(3), scan) == t[i].age &&
 		   frame_observed_age(&table, GFN(3), scan) == t[i].observed,
-		   "%s: age %u, proven %u", t[i].history,
+		   "%s: age %u, observed %u", t[i].history,
 		   frame_age(&table, GFN(3), scan),
 		   frame_observed_age(&table, GFN(3), scan));
 		frame_table_destroy(&table);

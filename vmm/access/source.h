@@ -30,7 +30,7 @@
 struct access_guest {
 	/*
 	 * Sets in `young` the frames of the range that a process has accessed
-	 * since the last call, and in `looked` those of which all known
+	 * since the last call, and in `examined` those of which all known
 	 * mappings could be scanned.  Other bits are unchanged.  0, -ECANCELED
 	 * as soon as *stopping is set (NULL: never), or -errno.
 	 */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The middle of a scan: from what was observed of each frame follow its age and
- * its list.  Frames are counted by age, by age of each 2 MiB block, and for the
- * working set.
+ * The second step of a scan, after the harvest: sets each frame's age and list
+ * by what was observed of it.  Frames are counted by age, by age of each 2 MiB
+ * block, and for the working set.
  *
  * Locks: lock_hold_begin() takes engine lock -> view lock, for a part of the
  * frames at a time; the sums are published under the engine lock alone.
@@ -20,7 +20,8 @@
 #define QUIET_SWEEP 64		/* scans: each frame is then aged by itself */
 #define NO_BLOCK  UINT64_MAX
 
-static void ask_map(struct engine *e, gfn_t gfn, struct frame_observation *l)
+static void find_referenced(struct engine *e, gfn_t gfn,
+			    struct frame_observation *l)
 {
 	struct rmap_referenced r;
 
@@ -32,11 +33,11 @@ static void ask_map(struct engine *e, gfn_t gfn, struct frame_observation *l)
 }
 
 /*
- * The regions are searched only for frames that are pinned already:
- * candidates_choose() finds the locked ones among its few candidates, and this
- * keeps them pinned.
+ * Whether a VMA of the frame is locked is looked up only for frames that are
+ * unevictable already: candidates_choose() finds such frames among its few
+ * candidates, and this checks whether they still are.
  */
-static bool is_pinned(struct engine *e, gfn_t gfn, enum frame_list list)
+static bool is_unevictable(struct engine *e, gfn_t gfn, enum frame_list list)
 {
 	struct rmap *map = view_map(e->config.view);
 
@@ -87,13 +88,13 @@ static void count_class(struct engine_census *c, const struct frame_table *t,
 		c->nr_protected++;
 }
 
-/* A resident frame is on the unevictable list for as long as it is pinned. */
-static void keep_pinned(struct engine *e, gfn_t gfn)
+/* For a resident frame: whether it belongs on the unevictable list. */
+static void update_unevictable(struct engine *e, gfn_t gfn)
 {
 	struct frame_table *t = &e->history.frames;
 	enum frame_list list = frame_list_of(t, gfn);
 
-	if (is_pinned(e, gfn, list)) {
+	if (is_unevictable(e, gfn, list)) {
 		if (list != FRAME_UNEVICTABLE)
 			frame_move(t, gfn, FRAME_UNEVICTABLE);
 	} else if (list == FRAME_UNEVICTABLE) {
@@ -116,7 +117,7 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 	enum frame_event event;
 
 	if (l.young && frame_list_of(t, gfn) == FRAME_INACTIVE)
-		ask_map(e, gfn, &l);
+		find_referenced(e, gfn, &l);
 	event = frame_observe(t, gfn, &l, scan, min_idle);
 	e->stats.reclaim.nr_refaults += event == FRAME_REFAULT;
 	e->requests.nr_received += event == FRAME_GONE && !l.swapped;
@@ -128,7 +129,7 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 			  frame_observed_age(t, gfn, scan));
 	if (!l.resident)
 		return;
-	keep_pinned(e, gfn);
+	update_unevictable(e, gfn);
 	ages_count(c, gfn, 1, t->age[gfn.v]);
 	count_class(c, t, gfn, rmap_page_flags(view_map(e->config.view), gfn.v),
 		    min_idle);
@@ -151,8 +152,9 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 
 /*
  * Most of a large guest is idle most of the time: such frames are aged 64 at a
- * time (quiet.c).  Now and then each is aged by itself all the same, for what
- * the test for quiet frames does not detect.  False: the engine is to stop.
+ * time (quiet.c).  Every QUIET_SWEEP scans each is aged by itself nevertheless,
+ * because of changes that the test for quiet frames does not detect.  False:
+ * the engine is to stop.
  */
 static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {
@@ -165,7 +167,7 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 		if (!lock_hold_charge(e, 64))
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
-		if (!whole || view_take_changed(e->config.view, w) ||
+		if (!whole || view_test_and_clear_changed(e->config.view, w) ||
 		    w % QUIET_SWEEP == e->history.scan_nr % QUIET_SWEEP ||
 		    !quiet_age(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which frames a batch of reclaim takes.
+ * Chooses the frames that a batch of reclaim tries to evict.
  *
- *   inactive list --idle long enough, of this stage--> e->pass.candidates
- *       in huge pages: their other idle frames are added
- *           locked, or accessed through a mapping: moved off the list's tail
- *               the others remain candidates
+ *   1. frames of the inactive list that are idle for long enough and belong to
+ *      the current stage become candidates: e->pass.candidates
+ *   2. if they are in huge pages, the other idle frames of these are added
+ *   3. frames that are unevictable, or accessed through a mapping, leave the
+ *      tail of the list; the others remain candidates
  *
  * Locks: lock_hold_begin() takes engine lock -> view lock, and neither is held
  * on entry or return.
@@ -22,29 +23,29 @@
 #define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
 #define JUDGE_COST    (2 * LOCK_HOLD_WALK)
 
-/* By its regions in the guest, or pinned by one of our devices. */
-static bool is_locked(const struct engine_config *c, gfn_t gfn)
+/* Because of the guest (mlock, kernel memory), or pinned by our devices. */
+static bool is_unevictable(const struct engine_config *c, gfn_t gfn)
 {
 	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
 	       guest_mem_is_pinned(c->mem, gfn);
 }
 
-/* Whether the reverse map lets a frame be evicted, and if not, why. */
-enum verdict { TAKE, KEEP_REFERENCED, KEEP_LOCKED };
+/* Whether a frame may be evicted by what the reverse map knows of it. */
+enum verdict { EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
 
 static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 {
 	struct rmap *map = view_map(c->view);
 	struct rmap_referenced r;
 
-	if (is_locked(c, gfn))
-		return KEEP_LOCKED;
+	if (is_unevictable(c, gfn))
+		return KEEP_UNEVICTABLE;
 	if (rmap_page_referenced(map, gfn.v, &r))
-		return TAKE;	/* not in the map: the second level decides */
-	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : TAKE;
+		return EVICT;	/* unknown frame: the source decides */
+	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : EVICT;
 }
 
-/* Not if the sink refused it in this scan, or if it is of another node. */
+/* Not if the sink refused it in this scan, or if another node's turn is now. */
 static bool may_try(gfn_t gfn, void *arg)
 {
 	const struct engine *e = arg;
@@ -72,7 +73,7 @@ static bool is_of_stage(gfn_t gfn, void *arg)
 void candidates_begin(struct engine *e, enum reclaim_stage stage)
 {
 	if (stage == RECLAIM_FREE && e->requests.free.nr_pages)
-		stage++;	/* the guest is giving these */
+		stage++;	/* the guest has been asked to return these */
 	if (stage == RECLAIM_CLEAN && e->pass.may_drop)
 		stage++;
 	e->pass.stage = stage;
@@ -80,8 +81,8 @@ void candidates_begin(struct engine *e, enum reclaim_stage stage)
 }
 
 /*
- * Puts frames of this stage into e->pass.candidates, from where the last call
- * ended; from the tail where that was the end of the list.  Both locks held.
+ * Puts frames of this stage into e->pass.candidates.  Continues where the last
+ * call ended, or at the tail if that was the end of the list.  Both locks held.
  */
 static size_t choose_idle(struct engine *e, size_t max)
 {
@@ -98,7 +99,10 @@ static size_t choose_idle(struct engine *e, size_t max)
 	return n;
 }
 
-/* Adds the idle frames of their huge pages to n sorted ones.  Locks held. */
+/*
+ * Adds to n sorted candidates the other idle frames of their huge pages.  Both
+ * locks held.
+ */
 static size_t choose_whole(struct engine *e, size_t n)
 {
 	size_t nr = 0, next, got;
@@ -125,41 +129,41 @@ static size_t choose_whole(struct engine *e, size_t n)
 }
 
 /*
- * Keeps those of n candidates that may be evicted; the others leave the tail of
- * the list.  Both locks held.
+ * Reduces n candidates to those that may be evicted, and returns how many are
+ * left; the others leave the tail of the list.  Both locks held.
  */
 static size_t judge_all(struct engine *e, size_t n)
 {
-	size_t kept = 0;
+	size_t left = 0;
 
 	for (size_t i = 0; i < n && lock_hold_charge(e, JUDGE_COST); i++) {
 		gfn_t gfn = GFN(e->pass.candidates[i]);
 
 		switch (judge(&e->config, gfn)) {
-		case TAKE:
-			e->pass.candidates[kept++] = (uint32_t)gfn.v;
+		case EVICT:
+			e->pass.candidates[left++] = (uint32_t)gfn.v;
 			break;
 		case KEEP_REFERENCED:
 			/*
-			 * Its accessed bits are clear now: the next scan will
-			 * tell whether it is in use.  They do not say when it
-			 * was used.
+			 * Its accessed bits are clear now, so the next scan
+			 * shows whether it is still in use.  They do not show
+			 * when it was used, so this is no observed access.
 			 */
 			frame_touch(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
 			e->stats.reclaim.nr_rejected_referenced++;
 			break;
-		case KEEP_LOCKED:
+		case KEEP_UNEVICTABLE:
 			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
 			break;
 		}
 	}
-	return kept;
+	return left;
 }
 
 size_t candidates_choose(struct engine *e, size_t max)
 {
-	size_t n = 0, kept;
+	size_t n = 0, left;
 
 	lock_hold_begin(e);
 	while (!n && e->pass.stage < NR_RECLAIM_STAGES &&
@@ -174,9 +178,9 @@ size_t candidates_choose(struct engine *e, size_t max)
 	lock_hold_begin(e);
 	if (e->scan.huge)
 		n = choose_whole(e, n);
-	kept = judge_all(e, n);
+	left = judge_all(e, n);
 	lock_hold_end(e);
-	return kept || !n ? kept : SIZE_MAX;
+	return left || !n ? left : SIZE_MAX;
 }
 
 size_t candidates_choose_hard(struct engine *e, size_t max)
@@ -209,7 +213,7 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
 		    lock_hold_charge(e, LOCK_HOLD_WALK) &&
-		    !is_locked(&e->config, gfn))
+		    !is_unevictable(&e->config, gfn))
 			e->pass.candidates[nr++] = (uint32_t)gfn.v;
 	}
 	lock_hold_end(e);

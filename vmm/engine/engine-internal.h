@@ -10,7 +10,8 @@
  *   lock           what other threads read or set: policy, stats, history, and
  *                  whether the engine is paused (engine-lock.h: how long it
  *                  may be held)
- *   none           scan, census, pass, goal, ask: the engine's thread alone
+ *   none           scan, census, pass, goal, requests: the engine's thread
+ *                  alone
  */
 #ifndef VMM_ENGINE_ENGINE_INTERNAL_H
 #define VMM_ENGINE_ENGINE_INTERNAL_H
@@ -31,7 +32,10 @@
 #include "vmm/util/fair-lock.h"
 #include "vmm/util/log.h"
 
-/* Candidates in a batch; a quarter where a last look takes cheap calls. */
+/*
+ * Candidates in a batch; a quarter of it unless the source is of
+ * ACCESS_COST_RMAP, as each batch is harvested once more, at the cost of calls.
+ */
 #define ENGINE_BATCH 16384
 
 struct word_classes {		/* 64 frames: the resident ones, by class */
@@ -40,11 +44,12 @@ struct word_classes {		/* 64 frames: the resident ones, by class */
 
 /* A request to the guest that may still be pending. */
 struct guest_request {
-	uint64_t nr_pages;	/* requested, and not seen given; 0: none */
-	uint64_t deadline_ns;	/* the deadline */
+	uint64_t nr_pages;	/* requested and not returned yet; 0: none */
+	uint64_t deadline_ns;	/* after this the request has failed */
 	/*
-	 * To measure the result: how many pages were requested, and what the
-	 * measure was then, the guest's clean cache or what it has given.
+	 * To measure the result: how many pages were requested, and the value
+	 * at that time of what the request changes: the guest's clean page
+	 * cache, or nr_received.
 	 */
 	uint64_t nr_requested, mark;
 	unsigned int nr_failures;	/* failures in a row */
@@ -57,13 +62,13 @@ struct guest_request {
  */
 struct guest_requests {
 	struct guest_request cache, free;
-	uint64_t cache_epoch;	/* the agent's epoch when it was asked */
+	uint64_t cache_epoch;	/* the agent's epoch at the request */
 	/*
-	 * As of the last scan: a change of these shows in this scan's classes
-	 * as well.  Pages of clean cache.
+	 * As of the last scan, so that the classes of this scan include what
+	 * they show: pages of clean page cache, and the agent's epoch.
 	 */
 	uint64_t last_clean, last_epoch;
-	uint64_t nr_received;	/* pages that left RAM and are not in swap */
+	uint64_t nr_received;	/* pages discarded from the host's RAM; total */
 	bool balloon_is_busy;	/* the pending request has not been sent yet */
 	uint64_t last_refaults, last_guest_refaults;
 	bool has_guest_refaults;	/* the two above are valid */
@@ -81,7 +86,7 @@ struct engine_scan {
 	uint64_t *observed;	/* of these, those that a source saw accessed */
 	/*
 	 * As the two above, but harvested after them and not yet used for
-	 * aging: the next scan takes them over.
+	 * aging: they become part of the two in the next scan.
 	 */
 	uint64_t *pending_young, *pending_observed;
 	uint64_t *assumed;	/* young in the last harvest by assumption */
@@ -131,7 +136,9 @@ struct engine_history {
 	uint64_t *wss_alike;		/* by granule; NULL if 1 frame; owned */
 };
 
-/* One pass of reclaim, at the end of a scan: reclaim.c.  Thread's only. */
+/*
+ * One pass of reclaim, at the end of a scan: reclaim.c.  Engine's thread only.
+ */
 struct engine_pass {
 	uint32_t *candidates;	/* ENGINE_BATCH, sorted; owned */
 	struct gfn_range *ranges;	/* of candidates; ENGINE_BATCH; owned */
@@ -144,16 +151,19 @@ struct engine_pass {
 	enum reclaim_stage stage;
 	bool may_drop;		/* the guest drops clean page cache itself */
 	enum reclaim_protection protection;	/* for a hard target */
-	uint64_t clock_hand;	/* gfn where a hard target goes on; lasts */
+	uint64_t clock_hand;	/* hard target: next gfn; kept across scans */
 };
 
-/* How much to evict, by the host's state in this scan: goal.c.  As above. */
+/*
+ * How much to evict, by the host's state in this scan: goal.c.  Engine's thread
+ * only.
+ */
 struct engine_goal {
 	bool psi_high;		/* above the policy's limit */
 	bool below_low;		/* from below low until high is reached */
 	bool above_high;	/* available memory is at high or above */
 	uint64_t wanted_by_host;	/* pages */
-	int64_t io_pages;		/* that may be evicted now; lasts */
+	int64_t io_pages;	/* left of the quota; kept across scans */
 	uint64_t io_last_ns;		/* time of the last refill */
 };
 
@@ -184,7 +194,7 @@ struct engine {
 	struct engine_history history;
 	bool paused, was_paused; /* since the last scan; see engine_pause() */
 	bool in_sink_call; /* the sink works; see engine_begin_sink_call() */
-	pthread_cond_t sink_idle;	/* signalled when `moving` ends */
+	pthread_cond_t sink_idle;	/* signalled when in_sink_call ends */
 	uint8_t *import;	/* ages to take over, by gfn; owned; or NULL */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
@@ -269,16 +279,20 @@ unsigned int reclaim_proactive_idle(struct engine *e);
 /* The size of a batch by the I/O quota: max pages at most. */
 size_t reclaim_io_quota(struct engine *e, size_t max);
 
-/* --- guest-requests.c: what the guest can give by itself ------------------ */
+/* --- guest-requests.c: memory that the guest can return by itself --------- */
 /*
- * Asks the guest, where that pays, to give some of these pages.  Returns how
- * many have been requested and not given yet: so many need not be evicted.
+ * Requests some of the pages over the target from the guest, if it is worth it.
+ * Returns how many have been requested and not returned yet: so many need not
+ * be evicted.
  */
 uint64_t request_guest_memory(struct engine *e, uint64_t over);
 /* Clean page cache is left to the guest, which can be asked to drop it. */
 bool guest_may_drop_cache(struct engine *e);
 
-/* Of pages brought back while paused, only those in use are refaults. */
+/*
+ * After a pause: pages that became resident and are not young were brought back
+ * by another program, and do not count as refaults.
+ */
 void engine_discount_refaults(struct engine *e);
 /* Takes over the ages of engine_set_ages(), if any. */
 void engine_import_ages(struct engine *e);

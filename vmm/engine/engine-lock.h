@@ -5,13 +5,13 @@
  * The engine's thread walks lists and tables whose length grows with the
  * guest's memory.  Under a lock it does so a part at a time, and the cost of a
  * part is counted, in frames examined: after LOCK_HOLD_MAX both locks are
- * released, and whoever waits for one of them comes first.  A walk over a
+ * released, and threads that wait for one of them get it first.  A walk over a
  * frame's mappings counts as LOCK_HOLD_WALK frames: the reverse map bounds each
  * (rmap.h).  A hold also ends when walks have read as many of the guest's page
  * tables as one hold may, or had as many brought back from swap (walk-limit.h).
  *
- *     engine_lock, view's --[spend ... spend]-- both free --[spend ... ]-- free
- *                            <= LOCK_HOLD_MAX            <= LOCK_HOLD_MAX
+ *     take both --[charge ... charge]-- release, take --[charge ... ]-- release
+ *                 <= LOCK_HOLD_MAX                   <= LOCK_HOLD_MAX
  *
  * Between two parts other threads may change policy and map.  They only read
  * frame table and lists, so a position in a list stays valid; pointers into the
@@ -33,7 +33,9 @@ void engine_lock(struct engine *e);
 void engine_unlock(struct engine *e);
 
 /* --- the engine's thread -------------------------------------------------- */
-/* Takes both locks, after all who wait have had them; or releases both. */
+/*
+ * Takes both locks, after all threads that wait for them; or releases both.
+ */
 void lock_hold_begin(struct engine *e);
 void lock_hold_end(struct engine *e);
 /*

@@ -84,7 +84,7 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 
 /*
  * The target has been reached, apart from small fluctuations.  False for a
- * guest that has not grown to its target yet: its ages will be needed.
+ * guest that has not grown to its target yet, whose ages will be needed.
  */
 static bool is_at_rest(struct engine *e)
 {
@@ -97,7 +97,10 @@ static bool is_at_rest(struct engine *e)
 	return target && resident <= target + target / REST_MARGIN;
 }
 
-/* Adds what last looks and failed scans have found since the last scan. */
+/*
+ * Takes over what this harvest found, and what harvests before evictions and
+ * failed scans have found since the last scan.
+ */
 static void take_pending(struct engine_scan *scan)
 {
 	for (uint64_t w = 0; w < BITMAP_WORDS(scan->nr_frames); w++) {
@@ -210,15 +213,15 @@ static void call_back(struct engine *e)
 }
 
 /*
- * A scan may evict for as long as it observed, or for the quota's share of a
- * period where that is longer.  The rest is left for the next scan, so that a
- * large guest far over its target is reclaimed from evenly and by fresh ages,
- * not for seconds at a time with a long pause after.
+ * A scan may spend as much CPU time on eviction as on observing, or the quota's
+ * share of a period where that is longer.  The rest is left for the next scan,
+ * so that a large guest far over its target is reclaimed from evenly and by
+ * fresh ages, not for seconds at a time with a long pause after that.
  */
 static uint64_t reclaim_share_ns(const struct engine_policy *p,
-				 uint64_t look_ns)
+				 uint64_t observed_ns)
 {
-	return max_u64(look_ns, p->scan_period_ms * NSEC_PER_MSEC *
+	return max_u64(observed_ns, p->scan_period_ms * NSEC_PER_MSEC *
 					p->cpu_percent / 100);
 }
 

@@ -25,15 +25,15 @@
 struct engine;
 
 /*
- * Requests that the engine's thread may make to the guest.  Each returns at
- * once: 0 if the guest was asked, or -errno; the result shows in later scans.
- * A member may be NULL.
+ * Requests to the guest, made by the engine's thread.  Each returns at once: 0
+ * if the request was sent, or -errno; the result shows in later scans.  A
+ * member may be NULL.
  */
 struct engine_guest {
 	/* Drop this much clean page cache. */
 	int (*drop_cache)(void *ctx, uint64_t nr_bytes);
-	/* Give this much free memory to the host, by the balloon. */
-	int (*take_free)(void *ctx, uint64_t nr_bytes);
+	/* Return this much free memory to the host, through the balloon. */
+	int (*give_free)(void *ctx, uint64_t nr_bytes);
 	void *ctx;
 };
 
@@ -44,7 +44,7 @@ struct engine_config {
 	struct view *view;
 	struct access_source *source;
 	struct reclaim_sink *sink;
-	const struct engine_guest *guest;	/* NULL: it cannot be asked */
+	const struct engine_guest *guest;	/* NULL: it takes no requests */
 	const struct guest_numa *numa;		/* NULL: it has no nodes */
 	struct engine_policy policy;
 	/* As engine_on_scan(), from the first scan on; or NULL. */
@@ -59,7 +59,7 @@ void engine_free(struct engine *engine);
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
  * -EINVAL: values out of range; why says which.  A policy that evicts nothing
- * also stops eviction in the current scan, after at most 16 MiB more.
+ * also stops eviction by the current scan, after at most 16 MiB more.
  */
 int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 		      char *why, size_t len);
@@ -90,7 +90,8 @@ struct engine_scan_stats {
 	uint64_t period_ns;
 	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
-	/* The costliest hold of the lock (engine-lock.h); frames; maximum. */
+	/* The most work done in one hold of the lock, as a number of frames
+	 * (engine-lock.h); frames; maximum. */
 	unsigned int max_lock_cost;
 	/* The last error's text, until a scan has none; or "". */
 	char last_error[128];
@@ -100,8 +101,8 @@ struct engine_scan_stats {
 struct engine_memory_stats {
 	/* RAM of the guest; pages; constant. */
 	uint64_t nr_pages;
-	/* In the host's RAM, and in swap or wherever the sink keeps it; pages;
-	 * last scan. */
+	/* In the host's RAM; and evicted, to swap or to where the sink stores
+	 * them; pages; last scan. */
 	uint64_t nr_resident, nr_swapped;
 	/* Discarded by balloon and free page reporting; pages; total. */
 	uint64_t nr_discarded;
@@ -138,9 +139,11 @@ struct engine_reclaim_stats {
 	uint64_t nr_activated;
 	/* Of these, pages that had refaulted early before; pages; total. */
 	uint64_t nr_restored;
-	/* Candidates found accessed just before eviction; pages; total. */
+	/* Candidates found accessed when harvested once more just before their
+	 * eviction (the "last look"); pages; total. */
 	uint64_t nr_saved_by_last_look;
-	/* Candidates kept as accessed through a mapping; pages; total. */
+	/* Candidates not evicted, as an accessed bit was set in the guest's
+	 * page tables; pages; total. */
 	uint64_t nr_rejected_referenced;
 	/* Handed to the sink and not evicted by it; pages; total. */
 	uint64_t nr_kept;
@@ -148,9 +151,11 @@ struct engine_reclaim_stats {
 	uint64_t nr_huge_evicted, nr_huge_split;
 	/* Huge pages kept as too little of them was idle; of 2 MiB; total. */
 	uint64_t nr_huge_kept;
-	/* Above the target, kept as not idle; pages; last scan. */
+	/* Still above the target after the scan, as when too few pages are idle
+	 * for long enough; pages; last scan. */
 	uint64_t nr_over_target;
-	/* Put off by the I/O quota; pages; total over all batches. */
+	/* Not evicted yet because of the I/O quota; pages; summed over all
+	 * batches, so a page may count more than once. */
 	uint64_t nr_io_delayed;
 	/* Page cache that the guest was asked to drop; pages; total. */
 	uint64_t nr_cache_requested;
@@ -178,7 +183,8 @@ struct engine_prefetch_stats {
 	uint64_t nr_prefetched;
 	/* Of these, used later; pages; total. */
 	uint64_t nr_prefetch_hits;
-	/* Used in the sink's place, and brought back for that; pages; total. */
+	/* Used where the sink had moved them (another NUMA node), and so moved
+	 * back; pages; total. */
 	uint64_t nr_promoted;
 };
 
@@ -215,10 +221,11 @@ uint64_t engine_wss_granule(const struct engine *engine);
 bool engine_source_is_lossy(const struct engine *engine);
 
 struct engine_use {
-	bool scanned;		/* resident in the last scan, else see below */
+	bool scanned;		/* resident in the last scan */
 	uint8_t age;		/* also of a frame in swap; as in wss_pages */
-	uint8_t observed_age;
-	bool apart;		/* seen apart from the frames of its granule */
+	uint8_t observed_age;	/* likewise; see vmm/policy/frames.h */
+	/* Its age is its own: the frames of its granule differ in age. */
+	bool apart;
 };
 
 /* Any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
@@ -226,12 +233,14 @@ void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*
- * Pauses the engine (held) or resumes it.  While paused there are no scans:
- * somebody else reads or writes all of the guest's memory, and pages swapped in
- * by that are no refaults of the guest.  After it, a period later, only pages
- * that the guest has used count as refaults.  A current scan goes on to its
- * end, but evicts and prefetches nothing more: the call waits for the sink's
- * current work, at most 16 MiB.  Not from the engine's thread.
+ * Pauses the engine or resumes it.  While it is paused there are no scans: it
+ * is for times when another program reads or writes all of the guest's memory,
+ * as in a migration, and pages swapped in by that are no refaults of the guest.
+ * In the first scan after that, which is a period later, only pages that the
+ * guest has used count as refaults.  A scan that is running continues to its
+ * end, but evicts and prefetches nothing more: the call waits until the sink
+ * has finished its current call, of at most 16 MiB.  Not from the engine's
+ * thread.
  */
 void engine_pause(struct engine *engine, bool paused);
 
@@ -240,9 +249,9 @@ int engine_get_ages(struct engine *engine, struct gfn_range range,
 		    uint8_t *ages);
 
 /*
- * Ages that another process, or another host, kept of the frames: by gfn, nr of
- * them.  The next scan gives them to frames that are in swap, or resident and
- * not found young.  Copied.  0 or -ENOMEM.
+ * Imports ages that another process, or another host, has recorded: nr of them,
+ * by gfn.  The next scan gives them to frames that are in swap, or resident and
+ * not found young, where they are higher.  Copied.  0 or -ENOMEM.
  */
 int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
 

@@ -2,8 +2,10 @@
 /*
  * From candidates to evicted pages:
  *
- *   candidates --harvest again (the last look)--> still untouched
- *       still untouched --sink, a call at a time--> evicted, by residency
+ *   candidates --harvested again (the "last look")--> not accessed meanwhile
+ *       not accessed meanwhile --calls of the sink--> evicted, or kept by it
+ *
+ * Which pages were evicted is read from their residency after each call.
  *
  * Locks: lock_hold_begin() takes engine lock -> view lock to change the frame
  * table; harvests and the sink are called without either.  A call of the sink
@@ -19,8 +21,8 @@
 #include "vmm/util/bitmap.h"
 
 /*
- * A source's call costs more than harvesting some frames too many: candidates
- * this close are harvested together.
+ * A call of the source costs more than harvesting some frames in between:
+ * candidates that are no further apart than this share a call.
  */
 #define RECHECK_GAP 512
 
@@ -30,11 +32,15 @@
  */
 #define REFUSED_ENOUGH 4096
 
-#define MOVE_COST 4	/* from list to list: also changes its neighbours */
+/*
+ * Moving a frame from list to list, in frames (engine-lock.h): it also changes
+ * the frame's neighbours in the lists.
+ */
+#define MOVE_COST 4
 
 /*
- * Pages handed to the sink in one call, 16 MiB: whoever stops or pauses the
- * engine waits for no more than that.
+ * Pages passed to the sink in one call, 16 MiB: a thread that stops or pauses
+ * the engine waits for no more than that.
  */
 #define SINK_PAGES 4096
 
@@ -42,7 +48,7 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 {
 	size_t nr_ranges = select_ranges(e->pass.candidates, nr, RECHECK_GAP,
 					 e->pass.ranges);
-	size_t kept = 0, saved = 0;
+	size_t left = 0, saved = 0;
 
 	for (size_t i = 0; i < nr_ranges; i++) {
 		int rc;
@@ -68,15 +74,15 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 			frame_move(&e->history.frames, GFN(g), FRAME_ACTIVE);
 			saved++;
 		} else {
-			e->pass.candidates[kept++] = g;
+			e->pass.candidates[left++] = g;
 		}
 	}
 	e->stats.reclaim.nr_saved_by_last_look += saved;
 	lock_hold_end(e);
-	return kept;
+	return left;
 }
 
-/* A frame that the sink kept; true if that means that it is in use. */
+/* For a frame that the sink kept: true if it did so because of an access. */
 static bool activate_if_accessed(const struct reclaim_sink *sink,
 				 struct frame_table *t, gfn_t gfn)
 {
@@ -96,7 +102,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 			    bool failed)
 {
 	struct frame_table *t = &e->history.frames;
-	size_t gone = 0, saved = 0, kept = 0;
+	size_t evicted = 0, saved = 0, kept = 0;
 	enum frame_class class;
 
 	lock_hold_begin(e);
@@ -107,7 +113,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 			frame_set_evicted(t, gfn, e->history.scan_nr);
 			class = engine_class_of(e->config.view, gfn);
 			e->stats.reclaim.nr_taken[class]++;
-			gone++;
+			evicted++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn.v);
 			if (activate_if_accessed(e->config.sink, t, gfn))
@@ -116,27 +122,27 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 				kept++;
 		}
 	}
-	e->stats.reclaim.nr_evicted += gone;
+	e->stats.reclaim.nr_evicted += evicted;
 	e->stats.reclaim.nr_saved_by_last_look += saved;
 	e->stats.reclaim.nr_kept += kept;
 	lock_hold_end(e);
 	engine_count_huge(e, gfns, nr);
-	e->pass.nr_evicted += gone;
-	e->goal.io_pages -= gone;
+	e->pass.nr_evicted += evicted;
+	e->goal.io_pages -= evicted;
 	e->pass.nr_refused += kept;
-	return gone;
+	return evicted;
 }
 
 /* One call of the sink.  Pages evicted, or -errno, already reported. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
-	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), gone;
+	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), evicted;
 	struct reclaim_result res = { 0 };
 	int failed, rc;
 
 	failed = e->config.sink->ops->evict(e->config.sink, e->pass.ranges,
 					    nr_ranges, &res);
-	/* Cancelled: nobody needs the result. */
+	/* The engine is stopping, so the result is not needed. */
 	if (failed == -ECANCELED)
 		return 0;
 	if (failed)
@@ -152,11 +158,11 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 			return rc;
 		}
 	}
-	gone = count_evicted(e, gfns, nr, failed);
-	return failed ? failed : (ssize_t)gone;
+	evicted = count_evicted(e, gfns, nr, failed);
+	return failed ? failed : (ssize_t)evicted;
 }
 
-/* The end of a call that begins at candidate i; splits no huge page. */
+/* Where the call that begins at candidate i ends: not inside a huge page. */
 static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
 	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
@@ -172,7 +178,7 @@ static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 
 ssize_t evict_candidates(struct engine *e, size_t nr)
 {
-	ssize_t gone = 0, rc;
+	ssize_t evicted = 0, rc;
 	size_t end;
 
 	for (size_t i = 0; i < nr; i = end) {
@@ -183,11 +189,11 @@ ssize_t evict_candidates(struct engine *e, size_t nr)
 		engine_end_sink_call(e);
 		if (rc < 0)
 			return rc;
-		gone += rc;
+		evicted += rc;
 	}
-	/* A sink that refuses most is full: ask it again in the next scan. */
+	/* A sink that refuses most is full: try again in the next scan. */
 	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
 	    e->pass.nr_refused > e->pass.nr_evicted)
 		return 0;
-	return gone ? gone : RECLAIM_NONE_EVICTED;
+	return evicted ? evicted : RECLAIM_NONE_EVICTED;
 }

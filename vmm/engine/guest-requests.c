@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the guest can give by itself, before any page of it is evicted:
+ * Memory that the guest can return by itself, before any page is evicted:
  *
- *   free memory        by inflating and deflating the balloon: the guest's
- *                      allocator hands the pages out, so nobody can be using
- *                      them, and the host discards them.  A list of free
- *                      frames, however fresh, may name one that is in use
- *                      again.
+ *   free memory        by inflating and deflating the balloon: the balloon
+ *                      driver allocates the pages, so they are in use nowhere
+ *                      else, and the host discards them.  To discard frames
+ *                      that the agent has reported as free would not be safe:
+ *                      some may be in use again.
  *   clean page cache   the guest drops it, and then it is free memory.
  *
- * This costs neither a write nor space in swap.  For a while a request is
- * pending, and as many pages fewer are evicted.  A guest that gives nothing is
- * treated as one that cannot be asked.
+ * This costs neither a write nor space in swap.  While a request is pending,
+ * as many pages fewer are evicted.  A guest that returns nothing is treated as
+ * one that takes no requests.
  *
  * Locks: engine lock --> what carries the request: agent server's lock, or the
  * balloon's device lock if it is free.
@@ -24,33 +24,33 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-#define WAIT_NS	   (5 * NSEC_PER_SEC)
-#define MAX_FAILURES   6	/* failures; then one every five minutes */
-#define ENOUGH	   8		/* success: 1/8 of what was requested */
-#define UNRESPONSIVE	   2	/* failures: it cannot drop any */
-#define MIN_CACHE  256		/* pages; less is not worth a request */
-#define MIN_FREE   1024
-/* The guest keeps this much free memory: a sixteenth, 32 MiB at least. */
+#define WAIT_NS	     (5 * NSEC_PER_SEC)
+#define MAX_FAILURES 6	/* failures; then one every five minutes */
+#define ENOUGH	     8	/* success: 1/8 of what was requested */
+#define UNRESPONSIVE 2	/* failures: it does not drop page cache */
+#define MIN_CACHE    256	/* pages; less is not worth a request */
+#define MIN_FREE     1024
+/* The guest keeps this much free memory: 1/16 of its RAM, at least 32 MiB. */
 #define KEEP_SHARE 16
 #define KEEP_BYTES (UINT64_C(32) << 20)
 
-/* Learns from the refaults of each kind, anonymous memory and files. */
+/* Updates the balance by the refaults of anonymous memory and of files. */
 static void note_refaults(struct engine *e, const struct view_stats *v)
 {
-	struct guest_requests *a = &e->requests;
-	uint64_t anon = e->stats.reclaim.nr_refaults - a->last_refaults,
+	struct guest_requests *r = &e->requests;
+	uint64_t anon = e->stats.reclaim.nr_refaults - r->last_refaults,
 		 file = 0;
 	uint64_t now = v->guest.nr_refaults_file;
 
 	/* A guest that has been restarted counts from 0 again. */
-	if (a->has_guest_refaults && now > a->last_guest_refaults)
-		file = now - a->last_guest_refaults;
-	a->has_guest_refaults = v->agent_connected;
-	a->last_guest_refaults = now;
-	a->last_refaults = e->stats.reclaim.nr_refaults;
-	balance_note(&e->requests.balance, anon, file,
+	if (r->has_guest_refaults && now > r->last_guest_refaults)
+		file = now - r->last_guest_refaults;
+	r->has_guest_refaults = v->agent_connected;
+	r->last_guest_refaults = now;
+	r->last_refaults = e->stats.reclaim.nr_refaults;
+	balance_note(&r->balance, anon, file,
 		     e->stats.memory.nr_pages);
-	e->stats.reclaim.file_share = balance_file_share(&e->requests.balance);
+	e->stats.reclaim.file_share = balance_file_share(&r->balance);
 }
 
 bool guest_may_drop_cache(struct engine *e)
@@ -65,8 +65,9 @@ bool guest_may_drop_cache(struct engine *e)
 }
 
 /*
- * Ends a request.  A guest that cannot give memory, or lies, is asked less and
- * less often, and in between nothing is spared for it.
+ * Ends a request.  A guest that cannot return memory, or lies, gets requests
+ * less and less often, and between these the engine evicts as many pages as if
+ * there were no requests.
  */
 static void finish_request(struct guest_request *request, bool satisfied,
 			   uint64_t now)
@@ -123,7 +124,10 @@ static uint64_t request_cache(struct engine *e, uint64_t over,
 	return want;
 }
 
-/* Free memory that the guest can give, pages; nr_free: resident ones. */
+/*
+ * Free memory that the guest can return, in pages; nr_free: its free pages that
+ * are resident.
+ */
 static uint64_t nr_free_to_request(const struct engine_guest *guest,
 				   const struct view_stats *v, uint64_t nr_free)
 {
@@ -131,17 +135,18 @@ static uint64_t nr_free_to_request(const struct engine_guest *guest,
 
 	if (keep < KEEP_BYTES)
 		keep = KEEP_BYTES;
-	if (!guest->take_free || !v->agent_connected ||
+	if (!guest->give_free || !v->agent_connected ||
 	    v->guest.mem_free <= keep)
 		return 0;
 	return min_u64(nr_free, (v->guest.mem_free - keep) >> VMM_PAGE_SHIFT);
 }
 
 /*
- * What the guest gave is measured by what left the host's memory: the guest's
- * free memory may also grow meanwhile, as when it drops page cache.  That is
- * spared, too: the balloon takes it the next time.  A busy balloon is asked in
- * each scan until it accepts, and that time is part of the request's timeout.
+ * How much the guest returned is measured by the pages that left the host's
+ * memory, not by the guest's free memory: that may also grow meanwhile, as when
+ * it drops page cache.  Such pages are not evicted either: the next inflation
+ * returns them.  If the balloon is busy, the request is repeated in each scan
+ * until it is accepted, and that time is part of the request's timeout.
  */
 static uint64_t request_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)
@@ -172,7 +177,7 @@ static uint64_t request_free(struct engine *e, uint64_t over,
 		return request->nr_pages;
 	if (want < MIN_FREE)
 		return request->nr_pages;
-	rc = guest->take_free(guest->ctx, want << VMM_PAGE_SHIFT);
+	rc = guest->give_free(guest->ctx, want << VMM_PAGE_SHIFT);
 	e->requests.balloon_is_busy = rc == -EBUSY;
 	if (!rc || (!waiting && rc == -EBUSY))
 		start_request(request, want, e->requests.nr_received, now);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames that nothing happened to only grow a scan older, so they are aged 64
- * at a time; most such groups have one age in common.
+ * Fast path of aging, for 64 frames at a time ("quiet" ones) of which none was
+ * accessed, changed residency or may change its list since the last scan: only
+ * their age grows, by one scan.  Most such groups have one age in common.
  *
  * Locks: the caller holds engine lock and view lock; neither is released here.
  */
@@ -59,7 +60,7 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
-/* In swap; all alike if evicted in one scan and of one age. */
+/* Frames in swap: those evicted in one scan and of one age count as a run. */
 static void count_evicted_run(struct engine_census *c,
 			      const struct engine_history *h, uint64_t gfn,
 			      uint64_t end)

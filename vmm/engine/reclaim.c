@@ -4,15 +4,15 @@
  *
  *   1. for the target or the host, less what was requested from the guest
  *   2. for the targets of single nodes (nodes.c)
- *   3. for a hard target, what is not idle (SPARE_... in reclaim.h)
- *   4. proactively: what is idle for so long that nobody will miss it
+ *   3. for a hard target, what is not idle (enum reclaim_protection)
+ *   4. proactively: what is idle for so long that refaults stay rare
  *
  *   a batch:  candidates.c --> evict.c's last look --> huge.c --> evict.c
  *
  * The order of eviction is in class.h and enum reclaim_stage; what the guest
- * can give by itself, in guest-requests.c; how much to evict, in goal.c.  When
- * nothing is idle for long enough the target is missed; the guest's working set
- * comes first, unless the target is hard.
+ * can return by itself, in guest-requests.c; how much to evict, in goal.c.
+ * When nothing is idle for long enough, the guest stays above its target: its
+ * working set comes first, unless the target is hard.
  *
  * Locks: engine lock, for counters; none is held while a batch is under way.
  */
@@ -55,7 +55,7 @@ static bool is_last_batch(const struct engine_pass *pass, ssize_t rc)
 	       clock_thread_cpu_ns() >= pass->cpu_limit_ns;
 }
 
-/* Each batch shortens the list that it takes from, or gets further up it. */
+/* It ends: each batch shortens the inactive list, or advances in it. */
 static ssize_t reclaim_until(struct engine *e,
 			     uint64_t (*wanted)(struct engine *e))
 {

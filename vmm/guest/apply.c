@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Applies the agent's messages to the map.  The decoder has checked that each
- * is within its own bounds; here messages are checked against the current map,
- * and what does not fit is dropped: a region unknown to the host, or what would
- * exceed the view's limits.  The next full report corrects that.
+ * Applies the agent's messages to the reverse map.  The decoder has checked
+ * each message by itself; here it is checked against the current map, and what
+ * does not match is ignored: a region that the host does not know, or what
+ * would exceed the view's limits.  The next full report corrects that.
  */
 #include "config.h"
 
@@ -15,9 +15,9 @@
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* Limits of one hold of the lock: well under 1 ms. */
+/* Limits of what is done in one hold of the lock: well under 1 ms. */
 #define BATCH	   4096		/* pages */
-#define BATCH_WORK 16384	/* steps of the map */
+#define BATCH_WORK 16384	/* steps: see rmap_work() */
 
 _Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
 	RMAP_VM_EXEC | RMAP_VM_SHARED | RMAP_VM_LOCKED | RMAP_VM_STACK |
@@ -69,8 +69,8 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 }
 
 /*
- * Unmaps page by page first: a region may have more pages than a batch.  False:
- * stopped before the end.
+ * Unmaps page by page first, as a region may have too many pages for one hold
+ * of the lock.  False: stopped before the end.
  */
 static bool remove_vma(struct view *view, struct view_mm *m,
 		       struct rmap_vma *vma, uint64_t *work)
@@ -104,7 +104,10 @@ static bool remove_all_vmas(struct view *view, struct view_mm *m,
 	return true;
 }
 
-/* Removes all but its entry; false: stopped, and the entry stays. */
+/*
+ * Removes a process, but not its entry in view->mms.  False: stopped before the
+ * end, and the entry is still valid.
+ */
 static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
 {
 	if (!remove_all_vmas(view, m, work))
@@ -126,10 +129,10 @@ static void forget(struct view *view, uint32_t pid)
 }
 
 /*
- * Removes the processes that a full report did not name.  Each remaining entry
- * is moved once, over the gap that removed ones have left; when the lock is
- * released in between, readers find a complete table, with the gap in it.
- * False: stopped before the end.
+ * Removes the processes that are not in a full report.  Each remaining entry is
+ * moved once, over the gap that removed entries have left.  When the lock is
+ * released meanwhile, readers find a valid table with the gap in it.  False:
+ * stopped before the end.
  *
  *	| stay | gap | not checked yet |
  *	       gap_at
@@ -150,7 +153,7 @@ static bool forget_missing(struct view *view)
 		}
 		go_on = go_on && view_yield_write_lock(view, &work);
 	}
-	/* Entries are left behind the gap only if the service is stopping. */
+	/* There are entries after the gap only if the view is stopping. */
 	if (view->gap_at < view->nr_mms)
 		memmove(&view->mms[view->gap_at],
 			&view->mms[view->gap_at + view->gap],
@@ -186,8 +189,8 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 }
 
 /*
- * Processes choose their own names.  This one ends up in JSON, which must be
- * UTF-8, and on terminals, which obey control characters.
+ * A process can choose its name, which is output in JSON, which must be UTF-8,
+ * and on terminals, which execute control sequences.
  */
 static void copy_comm(char to[16], const char from[16])
 {
@@ -268,7 +271,7 @@ static bool unmap_run(struct view *view, struct view_mm *m,
 	return true;
 }
 
-/* If the map cannot take the new frame, the old one is unmapped, too. */
+/* If the new frame cannot be mapped, the old one is unmapped nevertheless. */
 static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 		     uint64_t gfn)
 {
@@ -392,7 +395,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	case PROTOCOL_FORGET: forget(view, msg->pid); break;
 	default: break;
 	}
-	/* Counted last, as the lock was released in between. */
+	/* Counted last, as the lock may have been released meanwhile. */
 	view->stats.nr_messages++;
 	view_unlock(view);
 }

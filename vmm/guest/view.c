@@ -91,7 +91,7 @@ void view_free(struct view *view)
 	free(view);
 }
 
-bool view_take_changed(struct view *view, uint64_t w)
+bool view_test_and_clear_changed(struct view *view, uint64_t w)
 {
 	uint64_t bit = UINT64_C(1) << w % 64;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host's picture of one guest: the reverse map with its lock, and the
- * agent's reports on processes and memory pressure.  Filled by the agent's
- * stream (agent-server.h), read by the engine, the socket and `vmm inspect`.
+ * The host's view of one guest (in the documents its "picture"): the reverse
+ * map with its lock, and the agent's reports on processes and memory pressure.
+ * Filled from the agent's stream (agent-server.h), read by the engine and by
+ * the control socket, and so by `vmm inspect`.
  *
- * The view is a hint.  A lying agent makes it wrong, never unsafe: whatever
- * uses it still checks the second-level accessed bits.
+ * The view is a hint.  A lying agent makes it wrong, never unsafe: the engine
+ * still checks the accessed bits of the second-level page tables.
  *
  * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
  * lock order: engine -> view.
@@ -22,14 +23,14 @@
 
 struct view;
 
-/* mem: to walk guest page tables of processes whose PGD is known. */
+/* mem: to read the guest's page tables, of processes whose PGD is known. */
 int view_new(struct view **viewp, struct guest_mem *mem);
 void view_free(struct view *view);
 
 /*
- * From now on the agent's reports are also written to a file (record.h).
- * -errno of opening it; -EEXIST when there is a recording already.  Before the
- * agent server starts.
+ * Makes the view also write the agent's reports to a file (record.h).  -errno
+ * of opening it; -EEXIST: reports are written to a file already.  To be called
+ * before the agent server starts.
  */
 int view_record(struct view *view, const char *path);
 
@@ -40,10 +41,10 @@ void view_unlock(struct view *view);
 struct rmap *view_map(struct view *view);
 
 /*
- * Whether the agent has changed flags of any of the 64 frames from 64 * w on
- * since the last call.  Under a lock; from one thread.
+ * Whether the agent has changed page flags of any of the 64 frames from 64 * w
+ * on since the last call for w.  Under a lock; from one thread only.
  */
-bool view_take_changed(struct view *view, uint64_t w);
+bool view_test_and_clear_changed(struct view *view, uint64_t w);
 
 struct view_process {
 	uint32_t pid;
@@ -69,17 +70,17 @@ int view_lookup_pte(const struct view *view, const struct rmap_mm *mm,
 struct view_guest_info {	/* as last reported; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	double psi_some_avg10, psi_full_avg10;
-	uint64_t clean_cache;		/* that the guest could drop */
+	uint64_t clean_cache;		/* page cache that it could drop */
 	uint64_t nr_refaults_file, nr_refaults_anon;	/* pages, since boot */
 };
 
 struct view_stats {
 	bool agent_connected;
-	bool drops_cache;		/* on agent_server_drop_cache() */
-	/* The last complete report of this connection; 0: none yet. */
+	bool drops_cache;	/* supports agent_server_drop_cache() */
+	/* Number of this connection's last complete report; 0: none yet. */
 	uint64_t epoch;
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
-	/* The agent costs too much, and is not read now; times so far. */
+	/* The agent is over its budget, so it is not read now; how often. */
 	bool throttled;
 	uint64_t nr_throttled;
 	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */

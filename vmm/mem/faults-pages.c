@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page operations of the fault handler's owner: one ioctl each, or one mapping.
+ * What the owner of the faults can do with pages: an ioctl of the userfaultfd
+ * each, or a new mapping.
  */
 #include "config.h"
 
@@ -35,12 +36,12 @@ static int fd_of(const struct guest_faults *f, gfn_t gfn)
 }
 
 /*
- * EAGAIN: the address space is changing (a fork, an mremap).  This is usually
- * over at once; if it lasts longer, the caller retries later and can do other
- * work meanwhile.
+ * Retries an ioctl a few times on EAGAIN: the address space is being changed
+ * (by fork() or mremap()), which usually takes a moment only.  If it takes
+ * longer, the caller retries later and can do other work meanwhile.
  */
-static int ask(const struct guest_faults *f, gfn_t gfn, unsigned long request,
-	       void *arg)
+static int uffd_ioctl(const struct guest_faults *f, gfn_t gfn,
+		      unsigned long request, void *arg)
 {
 	for (unsigned int i = 0; i < BUSY_TRIES; i++) {
 		if (!ioctl(fd_of(f, gfn), request, arg))
@@ -70,7 +71,8 @@ static int watch(struct guest_faults *f, struct gfn_range range)
 }
 
 /*
- * Registers the part of the block that is RAM: a slot may begin or end in it.
+ * Registers what is RAM of this block: a memory slot may begin or end inside
+ * it.
  */
 static int watch_block(struct guest_faults *f, uint64_t first, uint64_t end)
 {
@@ -116,7 +118,7 @@ int guest_faults_protect(struct guest_faults *f, struct gfn_range range,
 
 	if (!host_range(f, range, &wp.range))
 		return -EFAULT;
-	return ask(f, range.start, UFFDIO_WRITEPROTECT, &wp);
+	return uffd_ioctl(f, range.start, UFFDIO_WRITEPROTECT, &wp);
 }
 
 int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
@@ -128,7 +130,7 @@ int guest_faults_copy(struct guest_faults *f, gfn_t gfn, const void *page)
 		return -EFAULT;
 	copy.dst = dst.start;
 	copy.len = dst.len;
-	return ask(f, gfn, UFFDIO_COPY, &copy);
+	return uffd_ioctl(f, gfn, UFFDIO_COPY, &copy);
 }
 
 int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
@@ -137,7 +139,7 @@ int guest_faults_zero(struct guest_faults *f, gfn_t gfn)
 
 	if (!host_range(f, (struct gfn_range){ gfn, 1 }, &zero.range))
 		return -EFAULT;
-	return ask(f, gfn, UFFDIO_ZEROPAGE, &zero);
+	return uffd_ioctl(f, gfn, UFFDIO_ZEROPAGE, &zero);
 }
 
 void guest_faults_wake(struct guest_faults *f, struct gfn_range range)
@@ -148,7 +150,7 @@ void guest_faults_wake(struct guest_faults *f, struct gfn_range range)
 		ioctl(fd_of(f, range.start), UFFDIO_WAKE, &host);
 }
 
-/* Replaces the mapping at the address of a frame. */
+/* Replaces the host mapping of one frame. */
 static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 		    off_t offset)
 {
@@ -166,9 +168,9 @@ static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 }
 
 /*
- * UFFDIO_POISON would do nearly the same, but needs Linux 6.6, fails on a
- * write-protect marker, and KVM reports it by a signal, which vCPU threads
- * block, instead of an error.
+ * Maps an empty file, so that an access raises SIGBUS.  UFFDIO_POISON would do
+ * nearly the same, but needs Linux 6.6, fails on a write-protect marker, and
+ * KVM reports it by a signal, which vCPU threads block, instead of an error.
  */
 int guest_faults_poison(struct guest_faults *f, gfn_t gfn)
 {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page faults of guest memory, served by us through userfaultfd(2).  A thread
- * that touches a watched page that is missing, or writes to one that is
- * protected (a vCPU, the kernel on its behalf, a device of ours), waits until
- * the owner has served the fault.
+ * Page faults of guest memory, served in this process through userfaultfd(2).
+ * A thread (a vCPU, the kernel on its behalf, a device of ours) that touches a
+ * missing page of watched memory, or writes to a protected one, waits until the
+ * owner of the faults (the caller of guest_faults_new(), a sink) has served the
+ * fault.
  *
  * A single queue of faults does not scale to many vCPUs, so memory is divided
  * into shards, to which 64 MiB blocks are assigned round-robin; each shard has
  * its own userfaultfd and its own thread, in which the owner's functions are
  * called.
  *
- * Locking: watch, copy and the rest from any thread.  The owner's functions run
- * in the shard's thread and must not touch watched guest memory: nobody would
- * serve their faults.
+ * Locking: except for new and free, functions may be called from any thread
+ * unless they say otherwise.  The owner's functions run in the shard's thread
+ * and must not touch watched guest memory: that thread would have to serve the
+ * fault itself.
  */
 #ifndef VMM_MEM_FAULTS_H
 #define VMM_MEM_FAULTS_H
@@ -27,25 +29,25 @@ struct guest_faults;
 
 struct guest_faults_ops {
 	/*
-	 * A fault on a missing page at gfn: ends in _copy(), _zero(), _lose()
-	 * or _wake().
+	 * A fault on a missing page at gfn.  The owner must end it by
+	 * guest_faults_copy(), _zero(), _poison() or _wake(), now or later.
 	 */
 	void (*missing)(void *arg, unsigned int shard, gfn_t gfn);
-	/* A write to a protected page: ends in _protect(false) or _wake(). */
+	/* A write to a protected page: likewise, _protect(false) or _wake(). */
 	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
 	/*
-	 * Called once after the time requested by one of these three functions
-	 * through guest_faults_retry_after(), with a delay of at most some 20
-	 * ms plus the fault being served then, however many others are queued.
-	 * Those wait meanwhile, so do little work in one call.
+	 * Called once at the time that one of these three functions requested
+	 * by guest_faults_retry_after(), or later by some 20 ms plus the time
+	 * of one fault, however many faults are queued.  These wait meanwhile,
+	 * so do little work in one call.
 	 */
 	void (*retry)(void *arg, unsigned int shard);
 };
 
 /*
- * Needs our own memory (guest_mem_pid() is us), and the right to serve kernel
- * faults.  Memory in a memfd is registered at once, so that the kernel does no
- * fault-around; nothing is watched yet.  -errno with why.
+ * The memory must be of this process (guest_mem_pid()), which must be allowed
+ * to serve faults in the kernel.  Memory in a memfd is registered at once, to
+ * prevent fault-around; nothing is watched yet.  -errno with why.
  */
 int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
@@ -63,13 +65,15 @@ gfn_t guest_faults_shard_end(gfn_t gfn);
 
 /*
  * The functions below take ranges within one shard.  -EAGAIN, from those that
- * protect, copy or zero: the address space is being changed, and some retries
- * failed too; no waiter was woken, and the caller may retry later.
+ * protect, copy or zero: the address space was being changed (by fork() or
+ * mremap()) at each of several attempts; no waiter was woken, and the caller
+ * may retry later.
  */
 
 /*
- * Faults in the range are served from now on, as in all of the 2 MiB around it,
- * or more in a large guest.  -ENOMEM: too many mappings (vm.max_map_count).
+ * Faults in the range are served from now on.  So are those in the aligned
+ * blocks that contain it, of 2 MiB, or more in a large guest.  -ENOMEM: too
+ * many mappings (vm.max_map_count).
  */
 int guest_faults_watch(struct guest_faults *faults, struct gfn_range range);
 /*
@@ -79,26 +83,27 @@ int guest_faults_watch(struct guest_faults *faults, struct gfn_range range);
 int guest_faults_protect(struct guest_faults *faults, struct gfn_range range,
 			 bool on);
 /*
- * Copies a whole page into a hole, atomically, and wakes waiters.  -EEXIST: a
- * page is present.
+ * Maps a page with these contents where none is, atomically, and wakes waiters.
+ * -EEXIST: a page is present.
  */
 int guest_faults_copy(struct guest_faults *faults, gfn_t gfn, const void *page);
+/* The same with a page of zeros. */
 int guest_faults_zero(struct guest_faults *faults, gfn_t gfn);
-/* Waiting threads retry their access. */
+/* Wakes waiting threads, which retry their access and may fault again. */
 void guest_faults_wake(struct guest_faults *faults, struct gfn_range range);
 /*
- * The page's contents are lost, without a replacement.  From now on an access
- * raises SIGBUS (BUS_ADRERR) in a thread of ours, and fails with EFAULT in a
- * system call and in KVM_RUN; this includes accesses already waiting.  It works
- * for every backing and kernel.  -ENOMEM: too many mappings (vm.max_map_count).
+ * For a page whose contents are lost.  From now on an access raises SIGBUS
+ * (BUS_ADRERR) in a thread of this process, and fails with EFAULT in a system
+ * call and in KVM_RUN; this includes accesses already waiting.  It works for
+ * every backing and kernel.  -ENOMEM: too many mappings (vm.max_map_count).
  */
 int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
 /* Makes such a page usable again: zeros, and watched. */
 int guest_faults_unpoison(struct guest_faults *faults, gfn_t gfn);
 
 /*
- * Requests ops->again() at a time; of several, the earliest counts.  Call it
- * from the owner's functions, in that shard's thread.
+ * Requests a call of ops->retry() after a delay; of several requests the
+ * earliest counts.  Only from the owner's functions, in that shard's thread.
  */
 void guest_faults_retry_after(struct guest_faults *faults, unsigned int shard,
 			      uint64_t delay_ns);

@@ -46,7 +46,7 @@ struct guest_mem {
 	uint64_t *stale, *scratch, *mapped;
 	bool scan_all;
 	uint64_t *evicted;		/* owned; words are atomic; or NULL */
-	uint64_t *lost;			/* owned; likewise; made with away */
+	uint64_t *lost;			/* likewise; allocated with `evicted` */
 	bool accessible_in_place;	/* evicted pages stay in RAM */
 	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
 	void *discard_arg;

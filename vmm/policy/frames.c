@@ -198,7 +198,7 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
-/* observed_age: it keeps this one if the access is only assumed. */
+/* If the access is only assumed, the frame keeps this observed age. */
 static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 		  unsigned int observed_age)
 {
@@ -245,7 +245,7 @@ static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 {
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, seen, scan, min_idle);
-	/* It may have existed before, but nobody kept its age. */
+	/* It may have existed before, but its age is not known. */
 	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
@@ -263,7 +263,7 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 	if (!seen->swapped)
 		t->state[gfn.v] &= STATE_LIST;
 	unlink_frame(t, gfn);
-	/* The host took it, in this scan or the last: assume the latter. */
+	/* The host evicted it, in this scan or the last: assume the latter. */
 	if (event == FRAME_GONE)
 		t->next[gfn.v] = scan - 1;
 	return event;

@@ -4,14 +4,14 @@
  * the links of its list, and how often it was evicted and refaulted.
  * Pure; the engine locks.
  *
- *               new, old refault             used twice, by several, or code
- *     absent ---------------------> inactive ----------------------------> active
- *      ^  |                          |   ^                                   |
- *      |  | early refault            |   +---- idle for min_idle scans ------+
- *      |  +--------------------------|------------------------------------> (active)
- *      +---- evicted, discarded -----+
+ *               new, late refault         used twice, by several, or code
+ *     absent -------------------> inactive ---------------------> active
+ *      ^  |                        |   ^                            |
+ *      |  | early refault          |   +-- idle for min_idle scans -+
+ *      |  +------------------------|--------------------------> (active)
+ *      +--- evicted, discarded ----+
  *
- *     locked or reserved: unevictable, until it no longer is
+ *     locked or reserved in the guest, or pinned: unevictable meanwhile
  *
  * Second chance as in Linux's mm/vmscan.c, folio_check_references(): a frame on
  * the inactive list that is found accessed once is only marked; found accessed
@@ -20,13 +20,13 @@
  *
  * A frame that was evicted is on no list: its `next` link holds the scan that
  * evicted it, and `prev` its shadow entry (rmap/workingset.h).  One that
- * refaults early is protected: it must be idle for twice as long the next time;
- * it becomes active, as does one whose refault distance is short.
+ * refaults early is protected: the next time it must be idle for twice as long.
+ * It becomes active, as does one whose refault distance is short.
  *
- * A frame can be assumed to be used though no source saw an access: because it
- * became resident, because a scan failed, because a source could not observe
- * it.  Its age begins anew then; its proven age still counts from when an
- * access was last seen.
+ * A frame can be assumed to be used although no access was observed: because it
+ * became resident, because a scan failed, or because the source could not
+ * observe it.  This sets its age to 0, but not its observed age, which counts
+ * the scans since an access was last observed.
  */
 #ifndef VMM_POLICY_FRAMES_H
 #define VMM_POLICY_FRAMES_H
@@ -51,9 +51,9 @@ enum frame_list {
 
 struct frame_table {
 	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
-	uint8_t *age;			/* scans since last assumed used */
+	uint8_t *age;			/* see frame_age() */
 	uint8_t *state;
-	/* Proven age minus age; no memory is used until they differ. */
+	/* Observed age minus age; no memory is used until they differ. */
 	uint8_t *age_gap;
 	/* Ever, saturating; no memory is used until there is one. */
 	uint8_t *nr_evictions, *nr_refaults;
@@ -75,13 +75,13 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames);
 void frame_table_destroy(struct frame_table *t);
 
 enum frame_list frame_list_of(const struct frame_table *t, gfn_t gfn);
-/* Moves it to the head of a list; FRAME_NONE takes it off its list. */
+/* Moves it to the head of a list; FRAME_NONE: only removes it from its list. */
 void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to);
 
 /* What one scan observed of a frame. */
 struct frame_observation {
 	bool resident, swapped, young;
-	bool observed;		/* young because a source saw an access */
+	bool observed;		/* young because an access was observed */
 	/*
 	 * From the reverse map, for a young frame on the inactive list: through
 	 * how many mappings it was used (0: not known), and whether one of them
@@ -91,6 +91,10 @@ struct frame_observation {
 	bool exec;
 };
 
+/*
+ * SAME: resident in both scans, or in neither; NEW, REFAULT: became resident;
+ * GONE: is no longer resident, though it was not evicted by us.
+ */
 enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 
 /* Ages the frame and moves it between lists. */
@@ -99,18 +103,19 @@ enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       uint32_t scan, unsigned int min_idle);
 
 /*
- * Whether observing 64 frames, from 64 * w on, would change nothing but ages,
- * if none of them is young or has changed residency: none is active,
- * unevictable, marked or protected.
+ * Whether frame_observe() would change nothing but ages for each of the 64
+ * frames from 64 * w on, provided that none is young or has changed residency:
+ * none of them is active, unevictable, marked or protected.
  */
 bool frames_are_quiet(const struct frame_table *t, uint64_t w);
 
-/* Found used after the last scan aged it, and before the next. */
+/* It was found used between two scans. */
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed);
 
 /*
- * Scans since it was last assumed used, and since it was last seen used, up to
- * FRAME_AGE_MAX.  Frames in swap age, too; scan: the last one.
+ * Age: scans since it was last used, or assumed to be.  Observed age: scans
+ * since an access was last observed.  Both up to FRAME_AGE_MAX.  Frames in swap
+ * age, too; scan: the number of the last one.
  */
 unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 		       uint32_t scan);
@@ -119,7 +124,7 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 
 /* It has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);
-/* It is being prefetched: its return will be no refault. */
+/* It is being prefetched, so when it becomes resident that is no refault. */
 void frame_set_fetched(struct frame_table *t, gfn_t gfn);
 bool frame_is_evicted(const struct frame_table *t, gfn_t gfn);
 

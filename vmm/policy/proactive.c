@@ -5,12 +5,12 @@
 
 #include "vmm/policy/proactive.h"
 
-void proactive_count(struct proactive *p, unsigned int age, bool came_back)
+void proactive_count(struct proactive *p, unsigned int age, bool is_refault)
 {
 	if (age >= PROACTIVE_AGES)
 		age = PROACTIVE_AGES - 1;
 	p->touched[p->current][age]++;
-	p->refaults[p->current] += came_back;
+	p->refaults[p->current] += is_refault;
 }
 
 uint64_t proactive_refaults(const struct proactive *p)
@@ -31,7 +31,10 @@ static unsigned int find_best(const struct proactive *p, double budget,
 	unsigned int best = PROACTIVE_NEVER;
 	double sum = 0;
 
-	/* Age 255 means "255 or more": evicting such pages is given up last. */
+	/*
+	 * From the highest age on, as each threshold also costs the accesses to
+	 * pages of all higher ages.
+	 */
 	for (unsigned int a = PROACTIVE_AGES; a-- > min_idle;) {
 		for (int i = 0; i < PROACTIVE_WINDOWS; i++)
 			sum += p->touched[i][a];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How long must memory be idle, so that evicting it costs no more than a
- * budget?
+ * The idle age at which pages can be evicted proactively, at a cost in refaults
+ * that stays within a budget.
  *
  * Each access to a page that had been idle for `a` scans would have been a
  * refault (a promotion), if pages were evicted after `a` scans or fewer.
  * Counted by age, these accesses give the cost of each threshold; the lowest
- * that keeps to the budget is taken.  After Lagar-Cavilla et al.,
+ * one within the budget is used.  After Lagar-Cavilla et al.,
  * "Software-defined far memory in warehouse-scale computers" (ASPLOS 2019),
  * section 4, whose budget is 0.2 % of the working set a minute.
  *
@@ -27,7 +27,7 @@
 #define PROACTIVE_AGES	    256	/* as idle ages: scans, saturating */
 #define PROACTIVE_WINDOWS   6
 #define PROACTIVE_WINDOW_NS UINT64_C(10000000000)
-#define PROACTIVE_NEVER	    PROACTIVE_AGES	/* no threshold is cheap enough */
+#define PROACTIVE_NEVER	    PROACTIVE_AGES	/* none is within the budget */
 
 struct proactive {	/* all zero: a new one */
 	uint64_t window_start_ns;	/* of the current window; 0: none yet */
@@ -38,8 +38,8 @@ struct proactive {	/* all zero: a new one */
 	uint64_t budget;		/* pages a minute */
 };
 
-/* An access to a page idle for `age` scans; came_back: a refault. */
-void proactive_count(struct proactive *p, unsigned int age, bool came_back);
+/* Counts an access, or a refault, of a page that was idle for `age` scans. */
+void proactive_count(struct proactive *p, unsigned int age, bool is_refault);
 
 /*
  * Called at the end of a scan; wss_pages: the guest's working set of the last

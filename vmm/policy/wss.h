@@ -16,10 +16,10 @@
  * s(n - a - 1) >= T - W; and it may include those whose interval ends in it:
  * e(n - a) >= T - W.  The estimate counts those whose middle is in it.
  *
- * Not every age rests on an observed access.  A frame's "proven age" counts
- * scans since the source did see one; see struct frame_table.  And a source
- * that sees only huge pages cannot tell which of their frames was used: one at
- * least.
+ * Not every age is due to an observed access.  A frame's observed age counts
+ * the scans since the source did observe one; see frames.h.  And a source that
+ * only resolves huge pages does not show which of their frames were used: at
+ * least one was.
  */
 #ifndef VMM_POLICY_WSS_H
 #define VMM_POLICY_WSS_H
@@ -44,7 +44,7 @@ void wss_clock_add(struct wss_clock *clock, uint64_t start_ns,
 
 /* A window in ages: a frame is in it when its age is below the limit. */
 struct wss_window {
-	unsigned int certain;	/* compared with the proven age */
+	unsigned int certain;	/* compared with the observed age */
 	unsigned int likely, possible;
 	uint64_t covered_ns;	/* from the start of `likely` ages to T */
 	uint64_t end_ns;	/* T, by clock_now_ns() */
@@ -67,7 +67,7 @@ struct wss_counter {
 	struct wss_pages *pages;
 	uint64_t granule;	/* frames that a source cannot tell apart */
 	uint64_t block;		/* of the previous frames */
-	unsigned int age;	/* their proven age, while all have the same */
+	unsigned int age;	/* their observed age, if the same */
 	uint64_t nr_alike;	/* how many; 0: they differ, or none */
 	uint64_t *alike;	/* a bit a block: all its frames are; or NULL */
 };

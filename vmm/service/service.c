@@ -170,7 +170,7 @@ static int drop_cache(void *ctx, uint64_t nr_bytes)
 			  -ENOTCONN;
 }
 
-static int take_free(void *ctx, uint64_t nr_bytes)
+static int give_free(void *ctx, uint64_t nr_bytes)
 {
 	struct service *s = ctx;
 
@@ -196,8 +196,8 @@ static int start_engine(struct service *s, const struct service_options *o,
 	*s->guest_ops = (struct engine_guest){
 		.drop_cache = drop_cache,
 		/* Pages of the host's hugetlb pool cannot be discarded. */
-		.take_free = s->balloon && !guest_mem_is_hugetlb(parts->mem) ?
-				     take_free : NULL,
+		.give_free = s->balloon && !guest_mem_is_hugetlb(parts->mem) ?
+				     give_free : NULL,
 		.ctx = s,
 	};
 	config.guest = s->guest_ops;

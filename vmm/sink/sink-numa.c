@@ -3,11 +3,11 @@
  * Another NUMA node as a sink: cold pages move to slower memory of this host
  * and stay accessible there, without faults.
  *
- *	on node `from` --evict: move_pages()--> on node `to`, "away"
+ *	on node `from` --evict: move_pages()--> on node `to`, evicted
  *	      ^                                     |
  *	      +---- prefetch: found young again ----+
  *
- * To the rest of the program a page on node `to` ("away") counts as in swap, so
+ * To the rest of the program a page on node `to` is evicted, as if in swap, so
  * that a target means memory on the fast node, and a page moved back counts as
  * a refault.  The difference is that an access causes no fault: the engine
  * prefetches pages that its source found young (`accessible_in_place`).
@@ -43,7 +43,7 @@ struct sink_numa {
 	struct guest_mem *mem;		/* not owned */
 	int to, from;
 	struct sink_census census;
-	pthread_mutex_t lock;		/* a page's node and its "away" mark */
+	pthread_mutex_t lock;		/* a page's node and its evicted mark */
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
@@ -163,7 +163,7 @@ static int discard(void *arg, struct gfn_range r)
 }
 
 /*
- * Marks as away the pages that an earlier engine has moved to node `to`, so
+ * Marks as evicted the pages that an earlier engine has moved to node `to`, so
  * that they do not count as being on the fast node, and are moved back when
  * used.  It uses the process' page tables; pages that are not mapped are not
  * found.  It takes the lock, so that a page is not discarded between check and
@@ -263,7 +263,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return 0;
 }
 
-/* Moves the gathered pages; marks those now on the node as away or not. */
+/* Moves the gathered pages; marks those now on the node as evicted or not. */
 static int flush(struct sink_numa *s, int node, bool evicted)
 {
 	size_t nr = s->nr;
@@ -350,7 +350,7 @@ static int numa_evict(struct reclaim_sink *sink,
 	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
-/* Moves only pages that are away; they stay away if the fast node is full. */
+/* Moves only evicted pages; they stay evicted if the fast node is full. */
 static int numa_prefetch(struct reclaim_sink *sink,
 			 const struct gfn_range *ranges, size_t nr)
 {

@@ -5,11 +5,14 @@
  *
  *	NONE --protect, copy--> EVICTING --drop from memory--> STORED
  *	  ^                        |                            |  ^
- *	  +---- written to --------+                    touched |  | can't be
+ *	  +---- written to --------+                    touched |  | cannot be
  *	  |                                                     v  | read now
  *	  +----------------- copied into memory ------------ LOADING
  *	  |                                                     |
  *	  +--- discarded (from all states) --- LOST <- damaged -+
+ *
+ * NONE means that the page is not in the store.  It is in memory, or was never
+ * touched, or has been discarded.
  *
  * A page is write-protected before it is copied.  A vCPU that writes meanwhile
  * waits; its fault changes EVICTING back to NONE and removes the protection,
@@ -17,11 +20,12 @@
  * if still EVICTING, so no write is ever lost; and a fault on a missing page is
  * served by its state, so no access finds a zero page in its place.
  *
- * Only the engine's thread changes a page from NONE.  So if a discard sets a
- * page to NONE while a thread works on it without the lock, that thread will
- * not find it EVICTING or LOADING again when it rechecks: an eviction or a
- * prefetch runs in the engine's thread itself, and a page that a shard's thread
- * is loading can be evicted only after another touch, which that same thread
+ * A thread that has worked on a page without the lock checks its state again:
+ * if that is no longer EVICTING or LOADING, the page was written to or
+ * discarded meanwhile.  It cannot have become EVICTING or LOADING once more
+ * since, as only the engine's thread changes a page from NONE: evictions and
+ * prefetches run in that thread itself, and a page that a shard's thread is
+ * loading can be evicted again only after another touch, which that same thread
  * would have to serve.
  *
  * Locking: a shard's lock guards the states of its frames, and their drop from
@@ -41,16 +45,16 @@
 void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 			  enum page_state state)
 {
-	bool was_away = s->states[gfn.v] >= PAGE_STORED;
-	bool is_away = state >= PAGE_STORED;
+	bool was_evicted = s->states[gfn.v] >= PAGE_STORED;
+	bool is_evicted = state >= PAGE_STORED;
 	bool was_lost = s->states[gfn.v] == PAGE_LOST;
 
 	__atomic_store_n(&s->states[gfn.v], state, __ATOMIC_RELEASE);
 	if (was_lost || state == PAGE_LOST)
 		guest_mem_set_lost(s->mem, gfn, state == PAGE_LOST);
-	if (was_away != is_away)
-		guest_mem_set_evicted(s->mem, gfn, is_away);
-	if (!is_away)
+	if (was_evicted != is_evicted)
+		guest_mem_set_evicted(s->mem, gfn, is_evicted);
+	if (!is_evicted)
 		sink_store_stop_waiting(s, gfn);
 }
 
@@ -87,7 +91,7 @@ static void serve_zero(struct sink_store *s, gfn_t gfn)
 		wake(s, gfn);	/* -EEXIST: two threads touched it at once */
 }
 
-/* Completes a read, or a failed one; the page is LOADING. */
+/* After a read of a LOADING page that returned rc.  Under the lock. */
 static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
 			int rc)
 {
@@ -122,7 +126,7 @@ int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	rc = store_get(s->store, coder, gfn.v, page);
 	t->read = t->end = clock_now_ns();
 	pthread_mutex_lock(lock);
-	/* Discarded meanwhile; the waiting threads were woken then. */
+	/* Discarded meanwhile, which has woken the waiting threads. */
 	if (s->states[gfn.v] != PAGE_LOADING)
 		return 0;
 	rc = put_in_place(s, gfn, page, rc);
@@ -138,8 +142,8 @@ static void serve_stored(struct sink_store *s, struct sink_shard *sh, gfn_t gfn)
 	int rc;
 
 	/*
-	 * No extra attempt for each thread that touches it: retries are
-	 * scheduled.
+	 * It could not be read before, and a retry is scheduled: other threads
+	 * that touch it wait for that, too.
 	 */
 	if (bitmap_test(sh->waiting, gfn.v))
 		return;
@@ -158,7 +162,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 	pthread_mutex_lock(&sh->lock);
 	switch ((enum page_state)s->states[gfn.v]) {
 	case PAGE_EVICTING:
-		/* Was resident; discarded before its eviction started. */
+		/* It had been discarded when its eviction began. */
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		serve_zero(s, gfn);
 		break;
@@ -172,7 +176,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 		serve_stored(s, sh, gfn);
 		break;
 	case PAGE_LOADING:
-		break;		/* the loading thread wakes */
+		break;		/* the thread that loads it wakes this one */
 	}
 	pthread_mutex_unlock(&sh->lock);
 }
@@ -187,7 +191,7 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		sink_store_count(&s->stats.nr_cancelled, 1);
 	}
-	/* STORED: evicted meanwhile; the retried access is a missing fault. */
+	/* If it is STORED by now, the retried access is a missing fault. */
 	if (s->states[gfn.v] == PAGE_NONE)
 		rc = guest_faults_protect(s->faults,
 					  (struct gfn_range){ gfn, 1 }, false);
@@ -220,8 +224,8 @@ static int prefetch_page(struct sink_store *s, gfn_t gfn)
 	if (s->states[gfn.v] == PAGE_STORED) {
 		rc = sink_store_load(s, gfn, s->coder, s->page, &times);
 		/*
-		 * Threads that touched it while it was LOADING wait for a retry
-		 * of their own.
+		 * Threads that touched it while it was LOADING fault again, and
+		 * then wait for a retry that serve_stored() schedules.
 		 */
 		if (rc)
 			wake(s, gfn);

@@ -3,8 +3,9 @@
  * Sinks evict cold pages and load them back.  Partial success is normal: the
  * result counts what happened to every page.
  *
- * Locking: one thread (the engine's).  The guest runs meanwhile and may touch
- * a page at any instant; a sink never loses a write.
+ * Locking: the operations below are called by one thread at a time (the
+ * engine's, once it runs), except get_stats.  The guest runs meanwhile and may
+ * touch a page at any instant; a sink never loses a write.
  */
 #ifndef VMM_SINK_SINK_H
 #define VMM_SINK_SINK_H
@@ -33,9 +34,9 @@ struct reclaim_sink_stats {
 	uint64_t nr_faults;		/* pages loaded on a fault */
 	uint64_t nr_zero_faults;	/* first touches of watched memory */
 	uint64_t nr_cancelled;		/* written to while being evicted */
-	uint64_t nr_waiting;	/* now: touched, but unreadable */
+	uint64_t nr_waiting;	/* now: touched, but cannot be read yet */
 	uint64_t nr_poisoned;	/* damaged: access is a memory error */
-	uint64_t fault_ns_total;	/* from the handler's start to the wake */
+	uint64_t fault_ns_total;	/* in the handler, until the wake */
 	/*
 	 * Parts of it: reading the page from the store; copying it into place
 	 * and waking.
@@ -65,14 +66,14 @@ struct reclaim_sink_ops {
 	 * prefetches pages that were accessed.
 	 */
 	bool accessible_in_place;
-	/* It serves page faults of the memory (vmm/mem/faults.h). */
+	/* It serves page faults of guest memory (vmm/mem/faults.h). */
 	bool serves_faults;
 	/*
 	 * Whether the options are valid for open(), on any host.  0 or -errno
 	 * with why.  NULL: the sink has no options.
 	 */
 	int (*check_options)(const char *options, char *why, size_t len);
-	/* As in access_source_ops. */
+	/* As in struct access_source_ops. */
 	int (*probe)(const struct guest_mem *mem, char *why, size_t len);
 	/*
 	 * options: "NAME=VALUE,..." of this sink, or NULL.  Before the guest
@@ -81,10 +82,10 @@ struct reclaim_sink_ops {
 	int (*open)(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		    const char *options, char *why, size_t len);
 	/*
-	 * Called before each scan: finds pages already evicted by a sink of an
-	 * earlier process; once that is complete it costs nothing.  0,
-	 * -ECANCELED (sink->stopping was set; the next call goes on from there)
-	 * or -errno.  NULL: there can't be such pages.
+	 * Called before each scan: finds pages that a sink of an earlier
+	 * process has evicted; once all are found it does nothing.  0,
+	 * -ECANCELED (sink->stopping was set; the next call continues there) or
+	 * -errno.  NULL: no pages can have been evicted so.
 	 */
 	int (*find_evicted)(struct reclaim_sink *sink);
 	/*
@@ -104,7 +105,7 @@ struct reclaim_sink_ops {
 	 */
 	void (*get_stats)(struct reclaim_sink *sink,
 			  struct reclaim_sink_stats *stats);
-	/* Called after vCPUs and devices have ended: evicted pages are lost. */
+	/* After vCPUs and devices have ended: evicted pages may be lost. */
 	void (*close)(struct reclaim_sink *sink);
 };
 
@@ -119,8 +120,9 @@ extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,
 				     sink_numa;
 
 /*
- * For sinks whose result is computed from the residency before and after an
- * eviction.  Bitmaps by gfn, valid for the ranges of the last call only.
+ * For sinks that compute their result from the residency of pages before and
+ * after an eviction.  Bitmaps by gfn, valid for the ranges of the last call
+ * only.
  */
 struct sink_census {
 	struct guest_mem *mem;		/* not owned */
@@ -152,9 +154,9 @@ int sink_check_options(const struct reclaim_sink_ops *ops, const char *options,
 #define SINK_SELFTEST_PAGES 512
 
 /*
- * Opens the sink, with options or NULL, for 2 MiB of our own memory, lets it
- * evict all of it, and reads every byte again.  The number of pages that were
- * evicted and loaded back intact, or -errno with why: -ENOSPC (no page was
+ * Opens the sink, with options or NULL, for 2 MiB of memory of this process,
+ * lets it evict all of it, and reads every byte again.  Returns how many pages
+ * were evicted and loaded back intact, or -errno with why: -ENOSPC (no page was
  * evicted), -EIO (the contents of a page changed).
  */
 int sink_selftest(const struct reclaim_sink_ops *ops, const char *options,
