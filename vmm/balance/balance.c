@@ -190,7 +190,7 @@ static uint64_t move_by_price(struct round *r)
 	return move(r, from, to);
 }
 
-/* Even two slices must be worth no more: so one remains for the next time. */
+/* Tests the loss of two slices, though one is moved: so a margin remains. */
 static bool can_spare(const struct round *r, size_t i, double gain)
 {
 	uint64_t x = r->guests[i].target;
