@@ -9,8 +9,8 @@
  * guest_mem_nr_frames(); the hole costs untouched zero pages only.
  *
  * The host virtual addresses belong to the process guest_mem_pid(): ourselves
- * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr(), _read() and _write()
- * work only on our own memory.
+ * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr() and
+ * guest_mem_write() work only on our own memory.
  *
  * Locking: slots are fixed once guest_mem_new() returned; every function is
  * safe from any thread.  The bytes themselves are shared with a running,
@@ -126,7 +126,7 @@ int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page);
 void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
- * The only translator from guest addresses to pointers, fully checked.  Our
+ * The only translation from guest addresses to pointers, fully checked.  Our
  * pointer to [gpa, gpa + len), or NULL unless all of it is guest RAM inside one
  * slot.  NULL also for len 0.
  */
