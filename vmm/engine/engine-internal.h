@@ -10,7 +10,7 @@
  *   lock           what other threads read or set: policy, stats, history, and
  *                  whether the engine is paused (engine-lock.h: how long it
  *                  may be held)
- *   none           scan, census, pass, goal, ask: the engine's thread alone
+ *   none           scan, census, pass, goal, requests: the engine's thread only
  */
 #ifndef VMM_ENGINE_ENGINE_INTERNAL_H
 #define VMM_ENGINE_ENGINE_INTERNAL_H
@@ -31,7 +31,7 @@
 #include "vmm/util/fair-lock.h"
 #include "vmm/util/log.h"
 
-/* Candidates in a batch; a quarter where a last look takes cheap calls. */
+/* Candidates in a batch; a quarter unless the source is ACCESS_COST_RMAP. */
 #define ENGINE_BATCH 16384
 
 struct word_classes {		/* 64 frames: the resident ones, by class */
@@ -184,7 +184,7 @@ struct engine {
 	struct engine_history history;
 	bool paused, was_paused; /* since the last scan; see engine_pause() */
 	bool in_sink_call; /* the sink works; see engine_begin_sink_call() */
-	pthread_cond_t sink_idle;	/* signalled when `moving` ends */
+	pthread_cond_t sink_idle;	/* in_sink_call became false */
 	uint8_t *import;	/* ages to take over, by gfn; owned; or NULL */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
