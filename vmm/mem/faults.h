@@ -27,7 +27,7 @@ struct guest_faults;
 
 struct guest_faults_ops {
 	/*
-	 * A fault on a missing page at gfn: ends in _copy(), _zero(), _lose()
+	 * A fault on a missing page at gfn: ends in _copy(), _zero(), _poison()
 	 * or _wake().
 	 */
 	void (*missing)(void *arg, unsigned int shard, gfn_t gfn);
@@ -97,8 +97,8 @@ int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
 int guest_faults_unpoison(struct guest_faults *faults, gfn_t gfn);
 
 /*
- * Requests ops->again() at a time; of several, the earliest counts.  Call it
- * from the owner's functions, in that shard's thread.
+ * Requests a call of ops->retry() after delay_ns; of several requests, the
+ * earliest counts.  Call it from the owner's functions, in that shard's thread.
  */
 void guest_faults_retry_after(struct guest_faults *faults, unsigned int shard,
 			      uint64_t delay_ns);

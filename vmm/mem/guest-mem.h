@@ -169,8 +169,9 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
 
 /*
- * The same for all frames, and cheaper for repeated calls: the bitmaps must be
- * as the last call left them, updated with evictions the caller knows of.
+ * As guest_mem_residency() for all frames, and cheaper for repeated calls: the
+ * bitmaps must be as the last call left them, updated with evictions that the
+ * caller knows of.
  * `turn` counts the calls.  Exact, except when the kernel by itself evicts
  * unmapped pages of a memfd, or reads them in before they are touched: this is
  * noticed within 64 calls, or in the next one if many pages are affected.  One
