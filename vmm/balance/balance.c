@@ -67,7 +67,7 @@ static double fullness(const struct round *r, size_t i)
 	return g->part ? (double)g->target / g->part : g->target ? INFINITY : 1;
 }
 
-/* The guest with the least loss, among equals the fullest; nr: none. */
+/* The guest with the least loss, among equals the fullest; r->nr: none. */
 static size_t find_loser(const struct round *r, size_t except)
 {
 	double least = INFINITY, full = -1;
@@ -88,7 +88,7 @@ static size_t find_loser(const struct round *r, size_t except)
 	return found;
 }
 
-/* The guest with the greatest gain, among equals the emptiest; nr: none. */
+/* The guest with the greatest gain, among equals the emptiest; r->nr: none. */
 static size_t find_gainer(const struct round *r)
 {
 	double most = -1, full = INFINITY;
