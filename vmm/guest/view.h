@@ -4,8 +4,8 @@
  * agent's reports on processes and memory pressure.  Filled by the agent's
  * stream (agent-server.h), read by the engine, the socket and `vmm inspect`.
  *
- * The view is a hint.  A lying agent makes it wrong, never unsafe: whatever
- * uses it still checks the second-level accessed bits.
+ * The view is a hint.  False reports of the agent make it wrong, never unsafe:
+ * whatever uses it still checks the second-level accessed bits.
  *
  * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
  * lock order: engine -> view.
