@@ -2,8 +2,8 @@
 /*
  * All pages of a process, region by region, with the host's state of them.  The
  * view's lock is held for a batch at a time, and not while the host's state is
- * read: a large process must not delay the agent's messages.  A region that changes
- * meanwhile is visited as far as it still exists.
+ * read: a large process must not delay the agent's messages.  A region that
+ * changes meanwhile is visited as far as it still exists.
  */
 #ifndef VMM_CONTROL_PROCESS_PAGES_H
 #define VMM_CONTROL_PROCESS_PAGES_H
