@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm-guest-agent: sends the host which process maps which page.
+ * vmm-guest-agent: reports to the host which process maps which page.
  *
- * Connects, says hello, sends an epoch each interval, handles the host's
- * requests in between, and reconnects when the connection is lost.
+ * Connects, sends a hello message, sends an epoch each interval, handles the
+ * host's requests in between, and reconnects when the connection is lost.
  */
 #include "config.h"
 
@@ -24,8 +24,8 @@
 #define MIN_INTERVAL_MS	    100
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
-#define FLAGS_EVERY	    5	/* epochs; all flags cost more to read */
-#define FLAGS_SHARE	    100	/* and use at most 1/100 of a CPU */
+#define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
+#define FLAGS_SHARE	    100	/* and uses at most 1/100 of a CPU */
 
 struct options {
 	struct transport transport;
@@ -60,7 +60,7 @@ static void handle_request(struct session *s, const struct protocol_message *m)
 		break;
 	case PROTOCOL_DROP_CACHE:
 		cache_drop(m->drop_bytes);
-		/* Sends the host the result. */
+		/* Reports the result to the host. */
 		s->want_epoch = s->want_flags = true;
 		break;
 	default:
@@ -160,7 +160,7 @@ static void serve(struct session *s, int fd)
 	}
 }
 
-static void say_what_is_missing(const struct frames *f)
+static void warn_if_limited(const struct frames *f)
 {
 	if (!f->have_pfns)
 		fprintf(stderr, "vmm-guest-agent: without CAP_SYS_ADMIN frame "
@@ -172,7 +172,10 @@ static void say_what_is_missing(const struct frames *f)
 			"are not reported\n");
 }
 
-/* No error: everything else is sent without page tables. */
+/*
+ * 0, or an exit status.  Without --pgd it is no error if no way works: all but
+ * page table roots is reported.
+ */
 static int find_pgds(struct session *s)
 {
 	const char *method = s->o->pgd;
@@ -321,7 +324,7 @@ int main(int argc, char **argv)
 		rc = 1;
 		goto out;
 	}
-	say_what_is_missing(&s->agent.frames);
+	warn_if_limited(&s->agent.frames);
 	rc = find_pgds(s);
 	if (!rc)
 		rc = o.dump ? run_dump(s) : run(s);

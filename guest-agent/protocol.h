@@ -32,16 +32,16 @@ enum protocol_type {
 	PROTOCOL_HELLO = 1,
 	PROTOCOL_EPOCH_BEGIN = 2,
 	PROTOCOL_EPOCH_END = 3,
-	PROTOCOL_MM = 4,
+	PROTOCOL_MM = 4,	/* the section of a process, until MM_END */
 	PROTOCOL_MM_END = 5,
-	PROTOCOL_VMA = 6,
-	PROTOCOL_RUNS = 7,
-	PROTOCOL_FLAGS = 8,
-	PROTOCOL_PRESSURE = 9,
-	PROTOCOL_FORGET = 10,
+	PROTOCOL_VMA = 6,	/* a region of it */
+	PROTOCOL_RUNS = 7,	/* pages mapped in that region */
+	PROTOCOL_FLAGS = 8,	/* of page frames */
+	PROTOCOL_PRESSURE = 9,	/* memory use and pressure of the guest */
+	PROTOCOL_FORGET = 10,	/* a process has ended */
 	/* host to guest */
-	PROTOCOL_RESCAN = 64,
-	PROTOCOL_DROP_CACHE = 65,
+	PROTOCOL_RESCAN = 64,	/* send a full epoch now */
+	PROTOCOL_DROP_CACHE = 65,	/* drop clean page cache */
 };
 
 /* hello.features: what the agent can send. */
@@ -51,7 +51,7 @@ enum protocol_type {
 #define PROTOCOL_FEAT_PSI   0x08u
 #define PROTOCOL_FEAT_PGD   0x10u	/* mm.pgd is filled in */
 #define PROTOCOL_FEAT_LA57  0x20u	/* page tables have five levels */
-#define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE has an effect */
+#define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE is supported */
 #define PROTOCOL_FEAT_ALL   0x7fu
 
 #define PROTOCOL_EPOCH_FULL 0x1u	/* what is not sent does not exist */
@@ -167,10 +167,10 @@ enum protocol_error {
 	PROTOCOL_E_HELLO_TWICE,
 	PROTOCOL_E_NO_EPOCH,	/* outside an epoch */
 	PROTOCOL_E_IN_EPOCH,	/* an epoch within an epoch */
-	PROTOCOL_E_EPOCH_NR,	/* not above the last, or end unlike begin */
+	PROTOCOL_E_EPOCH_NR,	/* not above the last; or END's differs */
 	PROTOCOL_E_NO_MM,	/* outside a process's section */
 	PROTOCOL_E_IN_MM,	/* only outside a process's section */
-	PROTOCOL_E_PID,		/* zero, too large, or end unlike start */
+	PROTOCOL_E_PID,		/* zero, too large; or MM_END's differs */
 	PROTOCOL_E_PGD,		/* unaligned or not in guest memory */
 	PROTOCOL_E_COMM,
 	PROTOCOL_E_DELTA,	/* needs a delta, or not allowed here */
@@ -186,7 +186,7 @@ enum protocol_error {
 	PROTOCOL_NR_ERRORS,
 };
 
-/* A message for people; never NULL. */
+/* A description for error messages; never NULL. */
 const char *protocol_error_text(int error);
 
 enum protocol_sender { PROTOCOL_FROM_GUEST, PROTOCOL_FROM_HOST };

@@ -55,9 +55,9 @@ skip() { # NAME REASON...
   echo "ok $nr - $_skipped # SKIP $*"
 }
 
-# prove NAME PROGRAM...: one that prints TAP itself, which is kept as comments,
-# and in $tmp/proved. Its skips are skips here, unless it failed; skipped: why,
-# or ''.
+# prove NAME PROGRAM...: runs a program that prints TAP itself, as one test. Its
+# output is printed as comments, and is in $tmp/proved. If it skipped something
+# and did not fail, the test is skipped; $skipped is the reason, or ''.
 prove() {
   _name=$1
   shift
@@ -72,8 +72,8 @@ prove() {
   fi
 }
 
-# A test is skipped for what the machine or its kernel lacks, or only root may
-# do.
+# A test is skipped if the machine or its kernel lacks something, or if it needs
+# root.
 skip_all() { # REASON
   echo "1..0 # SKIP $*"
   exit 0
@@ -87,7 +87,8 @@ fail_all() { # REASON, with the remedy
   exit 1
 }
 
-# require PROGRAM[:PACKAGE]...: the Debian package of the same name, or that one
+# require PROGRAM[:PACKAGE]...: PACKAGE is the Debian package that has PROGRAM;
+# without it, the one of the same name.
 require() {
   for _need; do
     command -v "${_need%%:*}" >/dev/null ||
@@ -139,7 +140,7 @@ require_libvirt_build() {
     "libvirt-dev and run configure again"
 }
 
-# require_swap MIB: so much of it must be free. Other tests use some
+# require_swap MIB: waits until that much swap is free, as other tests use some
 # temporarily.
 has_swap() { # Total|Free MIB
   [ "$(awk "/^Swap$1/ { print int(\$2 / 1024) }" /proc/meminfo)" -ge "$2" ]
@@ -150,9 +151,9 @@ require_swap() {
       "tests/make-swap $1"
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds; 1 when it never does.  In the
-# lab, whose processors are emulated, three times as long. After a failure a
-# test does not wait so long for what follows.
+# wait_for SECONDS COMMAND...: repeats it until it succeeds; 1 if it never does.
+# In the lab, whose processors are emulated, it waits three times as long. After
+# a failure in the test it waits a minute at most.
 poll_pause=0.1
 [ -z "${LAB-}" ] || poll_pause=0.3
 _now() { read -r _uptime _ </proc/uptime; } # starts no process: slow in the lab
@@ -170,7 +171,7 @@ wait_for() {
 }
 
 # value_of SOCKET PATH JQ-EXPRESSION: of a control socket's answer to GET PATH;
-# empty without an answer.  Keys alone need no jq (tests/query.c says what that
+# empty without an answer.  Keys alone need no jq (tests/query.c: what that
 # saves).
 query() { "${abs_top_builddir:-build}/tests/query" "$@" 2>/dev/null; }
 value_of() {
@@ -196,8 +197,8 @@ machine_lock() {
 # Free memory may be fragmented: the kernel compacts it into huge pages.
 compact_memory() { echo 1 2>/dev/null >/proc/sys/vm/compact_memory || :; }
 
-# at_free_port COMMAND...: runs it with $port set to one that is free, as far as
-# is known; again with another one while it fails.
+# at_free_port COMMAND...: runs it with $port set to a number that may be free,
+# and while it fails, at most ten times, with another one.
 at_free_port() {
   port=$((20000 + $$ % 12000))
   for _try in 1 2 3 4 5 6 7 8 9 10; do
@@ -210,7 +211,7 @@ at_free_port() {
 # guest_hung CONSOLE MESSAGES: ends the inner part of a lab test whose guest
 # printed nothing, hung or crashed; shows the last lines that it printed.
 guest_hung() {
-  ok 1 "the guest goes on"
+  ok 1 "the guest keeps running"
   echo "# load $(cut -d' ' -f1-3 /proc/loadavg)"
   tail -n 40 "$1" | tr -d '\r' | sed 's/^/# console: /'
   sed 's/^/# messages: /' "$2"
@@ -219,18 +220,17 @@ guest_hung() {
 }
 
 # DAMON serves one user at a time, and the kernel adds no kdamond while one
-# runs. A kdamond that somebody else turned on, for example to reclaim this
-# machine's memory, belongs to its owner: a test that needs DAMON skips then.
-# Only if the owner allows it, by VMM_TESTS_BORROW_DAMON=1, is it paused while
-# the test runs; it is resumed with its own settings at the test's end, however
-# that happens.
+# runs. If another user of this machine turned on a kdamond, for example to
+# reclaim its memory, a test that needs DAMON is skipped. Only if the user
+# allows it by VMM_TESTS_BORROW_DAMON=1, that kdamond is paused while the test
+# runs, and resumed with its own settings at its end, however that happens.
 damon_dir=${VMM_TESTS_DAMON_DIR:-/sys/kernel/mm/damon/admin/kdamonds}
 damon_run=${VMM_TESTS_DAMON_RUN:-/run/vmm}
 damon_paused=
 
-# damon_unused COMMAND...: runs it while no vmm changes DAMON's configuration,
-# nor has changed it; fails without running it while one has (see
-# vmm/access/damon/damon-ctl.h).
+# damon_unused COMMAND...: runs it if no vmm has changed DAMON's configuration,
+# and lets none change it meanwhile; else fails without running it (see
+# vmm/access/damon/damon-owner.h).
 damon_unused() {
   mkdir -p -m 700 "$damon_run" || return
   (
@@ -247,13 +247,13 @@ damon_foreign() { # prints the state files of kdamonds that run
 
 damon_borrow() {
   [ -w "$damon_dir/nr_kdamonds" ] || return 0
-  # One test at a time, also after this: none takes another's pause for idle.
+  # One test at a time: none mistakes another's pause for an idle DAMON.
   machine_lock 7 damon
   _running=$(damon_foreign)
   [ -n "$_running" ] || return 0
   [ "${VMM_TESTS_BORROW_DAMON-}" = 1 ] || skip_all "DAMON is in use by" \
-    "somebody else ($_running is on); if this kdamond is yours to pause," \
-    "set VMM_TESTS_BORROW_DAMON=1: it goes on when the test ends"
+    "another program ($_running is on); if the tests may pause this kdamond," \
+    "set VMM_TESTS_BORROW_DAMON=1: it is resumed when the test ends"
   for _state in $_running; do
     echo "# pausing $_state, as VMM_TESTS_BORROW_DAMON=1 allows"
     # Recorded first: a signal between the two must not lose it.
@@ -270,7 +270,7 @@ damon_turn_on() { # STATE-FILE
 # A vmm, of this test or another program's, may use DAMON for a while yet.
 damon_return() {
   [ -n "$damon_paused" ] || return 0
-  trap '' HUP INT TERM # an impatient second one must not leave it off
+  trap '' HUP INT TERM # a second signal must not leave it off
   for _state in $damon_paused; do
     wait_for 300 damon_unused damon_turn_on "$_state" ||
       echo "# $_state COULD NOT BE TURNED ON AGAIN"

@@ -30,7 +30,7 @@ excluded() {
     [ "$(cat $stat)" = Y ]
 }
 if [ "$source" = damon ] && [ -e $stat ]; then
-  check "the kernel's damon_stat runs: refused, and it goes on" excluded
+  check "the kernel's damon_stat runs: refused, and it keeps running" excluded
   echo N >$stat
 fi
 
@@ -69,7 +69,7 @@ watched() {
   kill $reader
   return $watched_rc
 }
-check "damon: somebody reads DAMON's files all the time" watched
+check "damon: another program reads DAMON's files all the time" watched
 
 [ -n "$busy" ] || { echo "1..$nr"; exit; }
 
@@ -88,7 +88,7 @@ configured() {
     [ "$(cat $k/1/contexts/0/targets/0/regions/0/end)" = 1048576 ] &&
     [ ! -e /run/vmm/damon.saved ]
 }
-check "somebody configures DAMON" configure
+check "another program configures DAMON" configure
 check "... and we use it in between" truth --mem 4M --rounds 1
 check "... and the configuration is back" configured
 
@@ -157,7 +157,7 @@ replaced() {
   cat /run/other.log
   [ $rc = 0 ] && [ "$(cat $k/nr_kdamonds)" = 1 ] && is_pageout && ! has_begun
 }
-check "somebody configures DAMON between two passes: that is put back" replaced
+check "another program configures DAMON between two passes: restored" replaced
 
 # The same, and turned on: it stays on, and what it does stays.
 taken() {
@@ -175,7 +175,7 @@ taken() {
 }
 # Turned on while we replace what is configured, ours would run, and not for long.
 start_pageout() { pageout && echo on >$k/0/state && is_pageout; }
-check "somebody takes DAMON between two passes: it stays theirs" taken
+check "another program uses DAMON between two passes: it keeps it" taken
 taken_back() {
   echo off >$k/0/state && configure
 }
@@ -232,7 +232,7 @@ busy() {
   grep -q 'SKIP DAMON is in use: kdamond 1' /run/busy.log &&
     [ "$(cat $k/1/state)" = on ]
 }
-check "somebody else's kdamond runs: refused, and it goes on" busy
+check "another program's kdamond runs: refused, and it keeps running" busy
 stopped() { echo off >$k/1/state && echo 0 >$k/nr_kdamonds; }
 check "... until its owner stops it" stopped
 echo "1..$nr"

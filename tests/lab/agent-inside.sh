@@ -97,7 +97,7 @@ frame_of() {
 wait_for 120 more_answers 'G ready' 0 || guest_hung console messages
 wait_for 100 epoch_is 1
 ok $? "its agent connects and sends a picture"
-truth || { ok 1 "the guest tells the truth"; give_up; }
+truth || { ok 1 "the guest reports the truth"; give_up; }
 two_epochs
 check_frames "first picture"
 check_regions "first picture"

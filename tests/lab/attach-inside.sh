@@ -40,7 +40,7 @@ ok $? "attached, and scans by $(stat_of .engine.source)"
 sed 's/^/# /' log
 at_target() { [ "$(stat_of .memory.resident_bytes)" -le $((120 << 20)) ]; }
 wait_for 120 at_target
-ok $? "memory comes down to the target"
+ok $? "resident memory drops to the target"
 echo "# resident before: $resident KiB of QEMU; now guest" \
   "$(stat_of .memory.resident_bytes), evicted $(stat_of .engine.nr_evicted)," \
   "huge $(stat_of .engine.nr_huge_evicted), QEMU" \
@@ -49,7 +49,7 @@ is "$(stat_of .engine.nr_scan_errors)" 0 "no scan failed"
 had=$(said 'G checked')
 echo check >&9
 wait_for 150 has_said "G checked" "$had"
-ok $? "the guest checks what went, and it comes back"
+ok $? "the guest checks evicted pages, which come back"
 is "$(tr -d '\r' <console | grep -cE 'lost|FAILED')" 0 "nothing is lost"
 
 # --- the ages of a pause of ours are not lost ------------------------------------
@@ -71,7 +71,7 @@ attach
 wait_for 100 scanned 1
 old() { [ "$(stat_of "[.engine.pages_by_idle_scans[4:][]?, 0] | add")" -gt 0 ]; }
 wait_for 100 old
-ok $? "and taken over"
+ok $? "and adopted"
 kill "$attached"
 wait "$attached"
 attached=''
@@ -110,7 +110,7 @@ wait_for 120 policy_on false
 ok $? "it migrates: nothing is reclaimed meanwhile"
 echo migrate_cancel | socat -t 2 - UNIX:hmp >/dev/null
 wait_for 300 policy_on true
-ok $? "it stays: reclaim goes on"
+ok $? "it stays: reclaim continues"
 
 echo end >&9
 gone() { ! kill -0 "$qemu" 2>/dev/null; }

@@ -79,7 +79,7 @@ go_on 62
 wait_for 60 said inflated
 echo balloon 0 >&9
 wait_for 60 stat_is 2 -eq 0
-ok $? 'balloon: deflated when asked'
+ok $? 'balloon: deflated when requested'
 go_on 63
 
 wait_for 60 grep -q '^end' messages

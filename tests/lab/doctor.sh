@@ -52,15 +52,15 @@ like "$(fact bare reclaim swap)" '^warn none .*swapon' "and in the list"
 is "$(summary noswap)" "0 kvm-young store" "a cgroup without swap: the store"
 like "$(fact noswap reclaim cgroup-swap)" \
   '^warn .*/noswap .*echo max >/sys/fs/cgroup/noswap/memory.swap.max' \
-  "the limit and its remedy are told"
+  "the limit and its remedy are reported"
 like "$(fact noswap sinks swap)" '^warn does not work' \
   "the sink's self-test finds that, too"
 like "$(fact noswap reclaim swap)" '^ok ' "the host's swap is not to blame"
 
 like "$(fact shadow kvm nested-paging)" '^warn shadow paging .*npt=1' \
-  "kvm_amd without npt is told"
+  "kvm_amd without npt is reported"
 
 is "$(summary nokvm)" "1 null swap" "without KVM nothing can be done"
 like "$(fact nokvm kvm /dev/kvm)" '^fail absent modprobe kvm_amd$' \
-  "what to load is told"
+  "what to load is reported"
 done_testing

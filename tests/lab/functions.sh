@@ -18,18 +18,18 @@ mkguest=${abs_top_srcdir:-$PWD}/tests/lab/mkguest
 lab_require() {
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
   require_kernel
-  # What can nest needs no emulator, and lab says what else is missing.
+  # A host whose KVM can nest needs no emulator; lab prints what is missing.
   "$lab" --ready 2>"$tmp/why" || fail_all "$(cat "$tmp/why")"
 }
 
-# lab_no_kernel WHY: ends the test; its kernel is not in the cache.  Only who
-# says so has it skipped.
+# lab_no_kernel WHY: ends the test, as its kernel is not in the cache: it fails,
+# or with VMM_SKIP_LAB_KERNELS is skipped.
 lab_no_kernel() {
   [ -z "${VMM_SKIP_LAB_KERNELS-}" ] || skip_all "VMM_SKIP_LAB_KERNELS is set: $*"
   fail_all "$*"
 }
 
-# The same for tests with a guest that has the agent.
+# lab_require for tests whose guest runs the agent; sets agent.
 lab_require_agent() {
   lab_require
   require curl jq
@@ -47,7 +47,8 @@ lab_agent_guest() {
 }
 
 # lab_run [LAB-OPTION...] COMMAND...: sets lab_status, lab_stdout, lab_stderr
-# (texts) and lab_out (a directory; LAB_OUT inside).  What went wrong is shown.
+# (texts) and lab_out (a directory; LAB_OUT inside).  Both texts are printed if
+# it fails.
 lab_run() {
   lab_out=$tmp/out
   lab_status=0
@@ -63,7 +64,7 @@ lab_run() {
   fi
 }
 
-# lab_exec [LAB-OPTION...] COMMAND...: the machine's TAP is this test's.
+# lab_exec [LAB-OPTION...] COMMAND...: its TAP output is that of this test.
 lab_exec() {
   "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
     --env abs_top_builddir "$@"
@@ -99,19 +100,19 @@ lab_guest_kernel() {
   printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1
 }
 
-# lab_parts NAME...: TAP that inner programs left in $lab_out, and their exit
-# status in NAME.status, under our own numbers.
+# lab_parts NAME...: prints the TAP output that inner programs left in
+# $lab_out/NAME, renumbered, and checks their exit status in NAME.status.
 lab_parts() {
   for _part; do
     while read -r _line; do
       case $_line in
       'ok '*) ok 0 "$_part: ${_line#ok * - }" ;;
       'not ok '*) ok 1 "$_part: ${_line#not ok * - }" ;;
-      '1..0 '*) ok 1 "$_part: runs: $_line" ;;
+      '1..0 '*) ok 1 "$_part: is not skipped: $_line" ;;
       1..*) ;;
       *) echo "# ${_line#\# }" ;;
       esac
     done <"$lab_out/$_part"
-    is "$(cat "$lab_out/$_part.status")" 0 "$_part: ended well"
+    is "$(cat "$lab_out/$_part.status")" 0 "$_part: exits with 0"
   done
 }

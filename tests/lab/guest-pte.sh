@@ -24,7 +24,7 @@ wait_event 120 run
 ok $? "the guest runs"
 has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
 wait_for 60 has_picture
-ok $? "its agent tells of its processes"
+ok $? "its agent reports its processes"
 is "$(stat_of .engine.source)" guest-pte "the source is the guest's tables"
 
 first=$(event start shared_gfn)
@@ -33,7 +33,7 @@ idle_of() { value_of "$socket" "/page/$((first + $1))" .idle_scans; }
 scans() { stat_of .engine.nr_scans; }
 is_old() { [ "$(idle_of $((2 * third + 5)))" -ge 6 ]; }
 wait_for 120 is_old
-ok $? "pages that nobody uses grow old"
+ok $? "pages that no process uses grow old"
 # A guest that has no processor for some scans uses nothing in them: soon it does.
 idle_at_most() { age=$(idle_of "$1") && [ "$age" -le "$2" ]; }
 idle_at_least() { age=$(idle_of "$1") && [ "$age" -ge "$2" ]; }

@@ -9,7 +9,7 @@ refused() { # STATUS PATTERN NAME OPTION...
   shift 3
   said=$("$lab" "$@" 2>&1)
   is $? "$want" "refused: $name"
-  like "$said" "$pattern" "and it says why"
+  like "$said" "$pattern" "and it prints why"
 }
 refused 2 'usage: lab' "no command"
 refused 2 'not a number of seconds' "a timeout of soon" --timeout soon true
@@ -26,7 +26,7 @@ for tool in readlink dirname; do
 done
 said=$(env -i PATH="$tmp/bin" "$lab" --timeout 5 true 2>&1)
 is $? 127 "refused: no programs"
-like "$said" 'not found: install the Debian package' "and it says why"
+like "$said" 'not found: install the Debian package' "and it prints why"
 
 cat >"$tmp/inside.sh" <<'EOT'
 cd "$1" || exit 1
@@ -55,7 +55,7 @@ ok $? "others do not"
 began=$(date +%s)
 said=$(TMPDIR=$tmp "$lab" --timeout 2 true 2>&1)
 is $? 124 "a hang ends with 124"
-like "$said" '^lab: timeout after 2 s' "and is told"
+like "$said" '^lab: timeout after 2 s' "and is reported"
 [ $(($(date +%s) - began)) -lt 600 ]
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
@@ -72,6 +72,6 @@ lab_exec --timeout 900 sh "$tmp/falls.sh" something >"$tmp/diag" 2>"$tmp/words"
 is $? 125 "a fall ends with 125"
 like "$(cat "$tmp/words")" 'BUG: seen in something' "with the machine's last words"
 lab_run --timeout 900 sh "$tmp/falls.sh" something >"$tmp/diag"
-is "$lab_status" 125 "lab_run says so, too"
+is "$lab_status" 125 "lab_run reports it, too"
 is "$(wc -l <"$tmp/out/fell")" 2 "nothing is tried again"
 done_testing

@@ -162,7 +162,7 @@ is "$(stat_of one .engine.source) $(stat_of two .engine.source)" \
 before=$(stat_of two .memory.resident_bytes)
 # It writes all the time, so the last pages are evicted slowly, or fault in again.
 wait_for 300 resident_at_most one 126
-ok $? "the one comes down to its target"
+ok $? "the first drops to its target"
 is "$(stat_of two '[.engine.nr_evicted, .memory.swapped_bytes] | tostring')" \
   "[0,0]" "from the other nothing is taken"
 now=$(stat_of two .memory.resident_bytes)
@@ -217,11 +217,11 @@ kill "$attached"
 wait "$attached"
 attach_all
 wait_for 150 scanned one 1
-ok $? "attach --all anew: both are served again"
+ok $? "attach --all again: both are served"
 at "scanned $(ms_since "$begin") ms after exec"
 grep -E 'attached to|found in' all.log | tail -n 4 | sed 's/^/# /'
 is "$(stat_of one .memory.bytes)" $((432 << 20)) \
-  "kvm-young tells which of two mappings of one size is which DIMM"
+  "kvm-young shows which of two mappings of one size is which DIMM"
 wait_for 150 with_agent one
 ok $? "its agent, whose port had another listener, is heard again"
 at "one: $(stat_of one '.agent | tostring')"
@@ -265,7 +265,7 @@ has_young() { [ "$(stat_of huge .engine.nr_young)" -gt 0 ]; }
 wait_for 150 has_young
 ok $? "is seen: $(stat_of huge '[.engine.source, .engine.nr_young] | tostring')"
 like "$(cat all.log)" 'huge: .*nothing is reclaimed.*hugetlb' \
-  "that nothing can be taken from it is said, and why"
+  "that it cannot be reclaimed is reported, and why"
 is "$(stat_of huge '[.policy.enabled, .engine.nr_evicted] | tostring')" '[false,0]' \
   "nothing is"
 lv destroy huge >/dev/null

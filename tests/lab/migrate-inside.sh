@@ -98,7 +98,7 @@ wait_for 300 scanned a 20
 ok $? "A is attached to, and scans by $(stat_of a .engine.source)"
 at_target() { [ "$(stat_of a .memory.resident_bytes)" -le $((104 << 20)) ]; }
 wait_for 300 at_target
-ok $? "its memory comes down to the target"
+ok $? "its memory drops to the target"
 sed 's/^/# /' log.a
 
 # --- we read nothing back from swap --------------------------------------------
@@ -145,7 +145,7 @@ wait $!
 # It says so when they are written; older ones are there before.
 said_so() { grep -q 'is being migrated or saved' log.a && [ -s ages.a ]; }
 wait_for 300 said_so
-ok $? "and its ages are there to be taken along"
+ok $? "and its ages are saved, to be migrated too"
 cp ages.a ages.b
 # A scan that had begun may have gone on; the next ones are held.
 evicts_no_more() { # by two equal looks
@@ -173,7 +173,7 @@ few $(($(major_faults "$at_a") - faults)) "$swapped" \
 sleep 1
 wait_for 300 enabled a false
 ok $? "it has left: reclaim is not resumed on A"
-is "$(grep -c stays log.a)" 0 "nor said to be"
+is "$(grep -c stays log.a)" 0 "nor reported as staying"
 sum=$(cksum <ages.a)
 hmp a quit >/dev/null
 status=0
@@ -247,7 +247,7 @@ at_b=$!
 wait_for 300 scanned b 4
 b_at_target() { [ "$(stat_of b .memory.resident_bytes)" -le $((104 << 20)) ]; }
 wait_for 300 b_at_target
-ok $? "B's memory comes down to the target"
+ok $? "B's memory drops to the target"
 hmp b 'migrate_set_parameter max-bandwidth 4M' >/dev/null
 swapped=$(swapped_kib "$qemu_b")
 hmp b 'migrate -d "exec:cat >/dev/null"' >/dev/null
@@ -262,7 +262,7 @@ ok $? "QEMU reads pages back from swap"
 now=$(swapped_kib "$qemu_b")
 hmp b migrate_cancel >/dev/null
 wait_for 300 enabled b true
-ok $? "the save is cancelled: reclaim goes on"
+ok $? "the save is cancelled: reclaim continues"
 scans=$(stat_of b .engine.nr_scans)
 wait_for 300 scanned b $((scans + 2))
 after=$(stat_of b .engine.nr_refaults)
@@ -270,7 +270,7 @@ pages=$(((swapped - now) / 4))
 echo "# QEMU read $pages pages back, of these $((after - before)) are taken for" \
   "refaults"
 [ $(((after - before) * 4)) -lt "$pages" ]
-ok $? "which are not taken for the guest's refaults"
+ok $? "which do not count as refaults of the guest"
 
 # --- saved to the end, going on; and restored ---------------------------------------
 # As libvirt does: the guest is stopped for it.
@@ -285,7 +285,7 @@ ok $? "and not reclaimed from while it may be gone any moment"
 cp ages.b ages.c
 hmp b cont >/dev/null
 wait_for 300 enabled b true
-ok $? "it runs on after all: reclaim goes on"
+ok $? "it keeps running here: reclaim continues"
 hmp b quit >/dev/null
 status=0
 wait "$at_b" || status=$?

@@ -89,7 +89,7 @@ for round in 1 2 3 4; do
   read_again
   sleep 60
 done
-ok "$down" "resident memory comes down by 72 MiB"
+ok "$down" "resident memory drops by 72 MiB"
 [ "$asked" -gt 0 ]
 ok $? "the guest was asked to drop page cache"
 is "$clean" 0 "none of it was written to swap"
@@ -104,7 +104,7 @@ echo agent-stop >&9
 wait_for 100 says "G stopped"
 "$vmm" policy --socket "$tmp/socket" "target=64M" >/dev/null
 wait_for 120 at_most $((80 << 20))
-ok $? "without an agent it comes down, too"
+ok $? "without an agent it drops, too"
 [ $(($(taken clean_file) - clean)) -gt 5000 ]
 ok $? "control: then page cache is written to swap"
 echo "# evicted: $(stat_of '.taken | tostring')"

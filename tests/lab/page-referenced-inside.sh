@@ -17,7 +17,7 @@ done
 join bpf.roots kcore.roots >both.roots	# less those that ended or began
 sed -n '1s/^/# /p' bpf.all
 [ "$(wc -l <both.roots)" -ge 3 ]
-ok $? "both ways tell page tables of processes"
+ok $? "both ways find page tables of processes"
 is "$(awk '$2 != $3' both.roots)" "" "of each process the same"
 is "$(sed -n '1s/.*features //p' kcore.all)" \
   "$(sed -n '1s/.*features //p' bpf.all)" "and as many levels"
@@ -71,7 +71,7 @@ check() { # WHO COUNT PIDS
   referenced >/dev/null		# clears
   command_guest "$1" 'T done'
   is "$(referenced)" "[1,2,$2,[$3]]" "$way: touched by $1: $2"
-  is "$(referenced)" "[1,2,0,[]]" "$way: then by nobody, though mapped twice"
+  is "$(referenced)" "[1,2,0,[]]" "$way: then by none, though mapped twice"
 }
 for way in bpf kcore; do
   [ $way = bpf ] || {
@@ -80,7 +80,7 @@ for way in bpf kcore; do
     # counted from 0 again.
     connected_again() { [ "$(stat_of .agent.nr_connections)" = 2 ]; }
     wait_for 100 connected_again
-    ok $? "the agent starts anew"
+    ok $? "the agent is restarted"
   }
   wait_for 100 epoch_is 2 && wait_for 300 known
   ok $? "$way: both processes' page tables are known"

@@ -41,7 +41,7 @@ try() { # NAME QEMU-OPTION...
   wait_for 300 has_said 'G ready' 0 || { ok 1 "$_name: the guest runs"; give_up; }
   ok 0 "$_name: the guest runs"
   "$evict" "$qemu" 1001 >"$tmp/out" 2>&1
-  ok $? "$_name: its memory is taken"
+  ok $? "$_name: its memory is evicted"
   sed 's/^/# /' "$tmp/out"
   [ "$(awk '{ print $3 }' "$tmp/out")" -gt 1000 ]
   ok $? "$_name: pages went"

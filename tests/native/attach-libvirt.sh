@@ -67,9 +67,9 @@ let_go() {
   detach
 }
 until_orderly let_go
-is "$status" 0 "let go"
+is "$status" 0 "detached"
 is "$(lv domstate $a)" running "it runs on"
-is "$(lv dominfo $a | grep -ci taint)" 0 "and libvirt says nothing of a change"
+is "$(lv dominfo $a | grep -ci taint)" 0 "and libvirt reports no change"
 
 one nobody --abits none
 is "$status $(grep -c "no domain 'nobody'" "$tmp/log")" "1 1" "no such domain"
@@ -114,7 +114,7 @@ wait_for 300 other_server
 ok $? "what serves one is killed: another does"
 lv destroy $b >/dev/null
 wait_for 300 unserved $b
-ok $? "one is destroyed: it is let go"
+ok $? "one is destroyed: it is detached"
 served $a
 ok $? "the other is not"
 lv start $b >/dev/null
@@ -142,7 +142,7 @@ lv metadata $b $ns --config --set "<reclaim policy='nonsense' abits='none'/>" \
 lv start $b >/dev/null
 again() { grep -q "$(lv domuuid $b) ended with status 1: restarting it" "$tmp/all.log"; }
 wait_for 300 again
-ok $? "nonsense in its metadata: what serves it ends, which is said"
+ok $? "invalid metadata: the process that serves it ends, which is logged"
 set_policy $b off
 wait_for 300 served $b
 ok $? "it is served once the metadata is right, without a new start"
@@ -181,7 +181,7 @@ let_all_go() {
   detach
 }
 until_orderly let_all_go
-is "$status" 0 "told to end: it does"
+is "$status" 0 "ends at the signal"
 unserved $a && unserved $b
 ok $? "and all that it started"
 [ "$nr_failed" = 0 ] || sed 's/^/# /' "$tmp/all.log"

@@ -47,7 +47,7 @@ ok $? "which is found"
 lv attach-device $name "$tmp/dimm2" >/dev/null
 wait_for 300 memory_is 192
 ok $? "and again as much"
-is "$(lv dominfo $name | grep -ci taint)" 0 "libvirt says nothing of a change"
+is "$(lv dominfo $name | grep -ci taint)" 0 "libvirt reports no change"
 
 # Who comes later sees three mappings of one size.
 kill "$attached"
@@ -58,7 +58,7 @@ is_stopped "$status" 0 "let go"
 status=0
 timeout 300 "$vmm" attach --connect "$uri" $name --abits none \
   --socket "$tmp/s" 2>"$tmp/log" || status=$?
-is "$status" 1 "attached to anew: three of one size can't be told apart"
-like "$(cat "$tmp/log")" 'more than one mapping of 64 MiB.*--qmp' "which is said"
+is "$status" 1 "attached to again: three of one size are ambiguous"
+like "$(cat "$tmp/log")" 'more than one mapping of 64 MiB.*--qmp' "and logged"
 [ "$nr_failed" = 0 ] || sed 's/^/# /' "$tmp/log"
 done_testing

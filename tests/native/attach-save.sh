@@ -73,7 +73,7 @@ refused() {
 }
 refused
 is $? 1 "a domain that is saved can't be attached to"
-like "$(cat "$tmp/log")" "is not running" "and why is said"
+like "$(cat "$tmp/log")" "is not running" "and why is logged"
 is "$(cksum <"$tmp/ages")" "$sum" "the ages stay"
 timeout 300 virsh -q -c "$uri" start $d >"$tmp/lv.log" 2>&1
 ok $? "it is restored"
@@ -104,7 +104,7 @@ grow_old() {
   detach
 }
 until_orderly grow_old
-is "$status" 0 "let go in good order"
+is "$status" 0 "detached in good order"
 is "$(ls "$ages")" $d.ages "in a directory the domain has a file"
 attach 2s
 wait_for 300 scanned 2
@@ -117,7 +117,7 @@ sleep 1.1			# times of files and processes are in seconds
 lv start $d >/dev/null
 attach 2s
 wait_for 300 scanned 2
-is "$(old_pages)" 0 "a domain that has booted since is not taken for old"
+is "$(old_pages)" 0 "a domain that has booted since gets no old ages"
 detach
 timeout 300 "$vmm" attach --connect "$uri" --all --ages "$tmp/log" 2>"$tmp/why"
 is "$? $(grep -c 'must be an existing directory' "$tmp/why")" "2 1" \

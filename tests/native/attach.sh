@@ -69,7 +69,7 @@ refused() { # PATTERN NAME OPTION...
   _status=0
   timeout 300 "$vmm" attach --socket "$tmp/s" "$@" 2>"$tmp/log" || _status=$?
   is "$_status" 1 "$_name: refused"
-  like "$(cat "$tmp/log")" "$_pattern" "$_name: says why"
+  like "$(cat "$tmp/log")" "$_pattern" "$_name: prints why"
 }
 kinds() { # NAME BYTES OPTION...
   _name=$1 _bytes=$2
@@ -92,7 +92,7 @@ kinds() { # NAME BYTES OPTION...
     ok $? "$_name: and it is resident ($_got)"
     # shellcheck disable=SC2086 # two words
     until_orderly let_go $_by
-    is "$status" 0 "$_name: let go"
+    is "$status" 0 "$_name: detached"
     alive
     ok $? "$_name: QEMU runs on"
   done
@@ -142,7 +142,7 @@ info status' 'VM status'
 status=0
 wait "$attached" || status=$?
 is "$status" 1 "no place for the socket when memory is plugged in: it ends"
-like "$(cat "$tmp/log")" "$tmp/place/s" "and says why"
+like "$(cat "$tmp/log")" "$tmp/place/s" "and prints why"
 attach --qmp "$tmp/qmp"
 ok $? "it can be attached to again"
 
@@ -184,7 +184,7 @@ ok "$asked" "so does one that begins"
 is "$status:$(cat "$tmp/log")" 0: "... it ends as well, and has no complaint"
 kill -CONT "$qemu"
 attach --qmp "$tmp/qmp"
-ok $? "QEMU goes on: it can be attached to"
+ok $? "QEMU continues: it can be attached to"
 
 # --- killed at any moment -----------------------------------------------------
 n=0 lost=0
@@ -209,9 +209,9 @@ status=0
 wait "$attached" || status=$?
 attached=''
 is "$status" 0 "the guest ends: so does attach"
-like "$(cat "$tmp/log")" "plugged ended" "and says so"
+like "$(cat "$tmp/log")" "plugged ended" "and logs it"
 [ ! -e "$tmp/s" ]
-ok $? "its socket is gone"
+ok $? "its socket is removed"
 
 # --- no -----------------------------------------------------------------------
 refused "no process 4194305" "no such process" --pid 4194305
@@ -221,7 +221,7 @@ refused "not a QEMU" "not QEMU" --pid $other
 kill $other
 refused "qmp" "no monitor" --qmp "$tmp/none"
 "$vmm" attach 2>"$tmp/log"
-is $? 2 "nobody named: a wrong command line"
+is $? 2 "no guest named: a wrong command line"
 "$vmm" attach --pid 1 domain 2>"$tmp/log"
 is $? 2 "two guests named: too"
 start_qemu -m 32 -machine q35

@@ -55,7 +55,7 @@ wait_for 300 [ -S "$tmp/dead" ]
 kill -KILL $dead
 wait $dead 2>/dev/null
 [ -S "$tmp/dead" ]
-ok $? "a socket is there that nobody listens on"
+ok $? "there is a socket on which no process listens"
 
 # Both have many shares, and so the same: each fault counts for so much more.
 # On a busy machine the hot guest comes to few, which would else not be worth it.

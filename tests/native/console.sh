@@ -81,7 +81,7 @@ status=0
 timeout 300 "$vmm" run --kernel "$payload" --cmdline 'pattern=idle seconds=1' \
   --mem 96M --abits none --no-agent --socket "$tmp/socket" \
   >/dev/full 2>"$tmp/stderr" </dev/null || status=$?
-is "$status" 0 'standard output is full: the guest goes on to its end'
+is "$status" 0 'standard output is full: the guest runs to its end'
 is "$(grep -c "cannot write console output to standard output: No space" "$tmp/stderr")" 1 \
   'that is said once'
 like "$(cat "$tmp/stderr")" 'bytes of console output were lost: No space' \

@@ -63,7 +63,7 @@ show() { # TITLE
 }
 has_usable() { [ -n "$(theirs usable)" ]; }
 wait_for 300 has_usable
-ok $? "the balloon driver tells libvirt of the guest"
+ok $? "the balloon driver reports the guest to libvirt"
 "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
   --reclaim off,period=300ms 2>"$tmp/log" &
 attached=$!
@@ -81,7 +81,7 @@ ok $? "rss ($rss) is resident_bytes ($resident) and QEMU's own"
 "$vmm" policy --socket "$tmp/s" target=96M,idle=2,cpu=80 >/dev/null
 at_target() { [ "$(kib .memory.resident_bytes)" -le $((104 << 10)) ]; }
 wait_for 300 at_target
-ok $? "memory comes down to a target"
+ok $? "memory drops to a target"
 # Two samples, while pages may still be evicted.
 fall_alike() {
   gone=$((resident - $(kib .memory.resident_bytes)))

@@ -72,11 +72,11 @@ is "$? $(grep -c -- --yes "$tmp/why")" "1 1" \
 is "$(now plain)" "$(cat "$tmp/plain.before")" "and leaves all as it is"
 printf 'n\n' | script -qec "$vmm libvirt -c '$uri' enable plain" /dev/null \
   >"$tmp/out" 2>&1
-like "$(cat "$tmp/out")" 'was not changed' "asked, and told no"
+like "$(cat "$tmp/out")" 'was not changed' "it asks; answered with no"
 is "$(now plain)" "$(cat "$tmp/plain.before")" "it stays"
 printf 'y\n' | script -qec "$vmm libvirt -c '$uri' enable plain" /dev/null \
   >"$tmp/out" 2>&1
-like "$(now plain)" "name='org.vmm.agent.0'" "told yes, it does it"
+like "$(now plain)" "name='org.vmm.agent.0'" "answered with yes, it does it"
 vl disable plain --yes >/dev/null
 is "$(now plain)" "$(cat "$tmp/plain.before")" "and undoes it"
 
@@ -122,7 +122,7 @@ lv start serial >/dev/null
 ok $? "a domain is started"
 vl enable serial --yes --reclaim target=32M >"$tmp/out"
 is $? 0 "and enabled while it runs"
-like "$(cat "$tmp/out")" '^running: plug a channel' "which says so"
+like "$(cat "$tmp/out")" '^running: plug a channel' "which is printed"
 like "$(lv dumpxml serial | tr -d '\n')" \
   "path='[^']*/org.vmm.agent.0'/> *<target type='virtio' name='org.vmm.agent.0'" \
   "the running domain has the channel"
@@ -151,7 +151,7 @@ lv destroy serial >/dev/null
 lv start plain >/dev/null
 vl enable plain --yes >"$tmp/out"
 is $? 0 "a running domain without a controller"
-like "$(cat "$tmp/out")" 'no channel until the domain is restarted' "is told of it"
+like "$(cat "$tmp/out")" 'no channel until the domain is restarted' "and printed"
 lv destroy plain >/dev/null
 vl disable plain --yes >/dev/null
 is "$(now plain)" "$(cat "$tmp/plain.before")" "and gets back what it was"
@@ -162,7 +162,7 @@ lv create "$tmp/passing" >/dev/null
 vl enable passing --yes --reclaim on >"$tmp/out"
 is "$? $(lv dumpxml passing | grep -c "'org.vmm.agent.0'")" "0 1" \
   "a domain without definition is enabled as it runs"
-like "$(cat "$tmp/out")" 'is transient: only the running' "which is said"
+like "$(cat "$tmp/out")" 'is transient: only the running' "which is printed"
 vl enable passing --yes --no-live >/dev/null 2>"$tmp/why"
 is "$? $(grep -c 'no persistent definition' "$tmp/why")" "1 1" "and --no-live refused"
 vl disable passing --yes >/dev/null

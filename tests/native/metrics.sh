@@ -33,11 +33,11 @@ told() {
   done
 }
 wait_for 300 told $a 1 $b 1
-ok $? "both VMs are told of"
+ok $? "both VMs are reported"
 socat "UNIX-LISTEN:$rundir/$hung.sock,fork" EXEC:'sleep 1000' 2>/dev/null &
 pids="$pids $!"
 wait_for 300 told $hung 0 $a 1 $b 1
-ok $? "one that hangs is down, and the others are told of all the same"
+ok $? "one that hangs is down, and the others are reported all the same"
 for name in $a $b; do
   is "$(grep "^vmm_memory_bytes{vm=\"$name\"}" "$tmp/text")" \
     "vmm_memory_bytes{vm=\"$name\"} $((32 << 20))" "memory of $name"
@@ -62,7 +62,7 @@ got_both() {
     grep -q "^vmm_up{vm=\"$b\"} 1\$" "$tmp/http"
 }
 wait_for 300 got_both
-ok $? "both are told of"
+ok $? "both are reported"
 like "$(curl -sSI --max-time 120 -X GET "http://127.0.0.1:$port/metrics" |
   tr -d '\r')" 'Content-Type: application/openmetrics-text' "as OpenMetrics"
 is "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/other")" \

@@ -20,7 +20,7 @@ is "$(stat_of .memory.bytes)" $((128 << 20)) "with the memory of both nodes"
 node1_within() { [ "$(stat_of '.nodes[1].resident_bytes')" -le $((26 << 20)) ]; }
 some_scans_later 2
 wait_for $grace node1_within
-ok $? "node 1 comes down to its target"
+ok $? "node 1 drops to its target"
 echo "# $(stat_of '.nodes | tostring')"
 [ "$(stat_of '.nodes[0].resident_bytes')" -ge $((58 << 20)) ]
 ok $? "node 0 gives nothing"
@@ -32,9 +32,9 @@ is "$(stat_of '[.nodes[].target_bytes] | tostring')" \
   "[$((32 << 20)),$((24 << 20))]" "and leaves the other's"
 node0_within() { [ "$(stat_of '.nodes[0].resident_bytes')" -le $((34 << 20)) ]; }
 wait_for $grace node0_within
-ok $? "node 0 comes down, too"
+ok $? "node 0 drops, too"
 said=$("$vmm" policy --socket "$socket" node2=32M 2>&1)
-like "$said" 'nodes 0 to 1' "a node that the guest has not is refused"
+like "$said" 'nodes 0 to 1' "a node that the guest does not have is refused"
 payload_end_run
 payload_wait
 is "$status $(event summary errors)" "0 0" "every page is right"

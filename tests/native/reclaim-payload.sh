@@ -47,7 +47,7 @@ ok $? "the guest fills its memory and runs"
 some_scans_later 2
 # 5 % over, for pages refaulted since the last scan.
 wait_for $grace resident_within $((target + target / 20))
-ok $? "resident memory comes down to the target"
+ok $? "resident memory drops to the target"
 echo "# resident $(stat_of .memory.resident_bytes) of $((mem << 20))," \
   "evicted $(stat_of .engine.nr_evicted), source $(stat_of .engine.source)"
 

@@ -71,7 +71,7 @@ some_scans_later 4
 api /policy -X PUT -d "{\"enabled\": true, \"target_bytes\": $target}" \
   >/dev/null
 wait_for $grace resident_within $target
-ok $? "resident memory comes down to the target"
+ok $? "resident memory drops to the target"
 some_scans_later 3
 
 echo "# source $(stat_of .engine.source): $(stat_of .engine.nr_evicted) pages" \

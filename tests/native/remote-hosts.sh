@@ -94,7 +94,7 @@ is "$(tr '\n' ' ' <"$tmp/names")" "$name test " "two hosts"
   >"$tmp/out" 2>"$tmp/err"
 is $? 1 "a host that is not there: an error"
 like "$(cat "$tmp/err")" "127.0.0.1:1/system.*refused" "which names it"
-like "$(cat "$tmp/out")" "$name" "and the others are told of all the same"
+like "$(cat "$tmp/out")" "$name" "and the others are reported all the same"
 "$vmm" stat --connect "$far" --wss >"$tmp/out" 2>"$tmp/err"
 is $? 2 "what libvirt does not know can't be asked of it"
 

@@ -40,6 +40,6 @@ vmm_pid=
 sed 's/^/# /' "$tmp/stderr"
 is "$status" 5 "as one that crashed"
 grep -q 'frame 0x[0-9a-f]* is damaged' "$tmp/stderr"
-ok $? "why is told"
+ok $? "why is reported"
 is "$(event summary errors)" "" "it has not come to its end, nor read what is wrong"
 done_testing

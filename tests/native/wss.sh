@@ -96,7 +96,7 @@ between $((mem * 9 / 10 << 20)) "$long" $((mem << 20)) \
 
 said=$("$vmm" stat --socket "$socket" --wss --window $window)
 is "$?" 0 "vmm stat --wss"
-like "$said" '^guest .*at least .*, at most ' "tells the interval"
+like "$said" '^guest .*at least .*, at most ' "prints the interval"
 like "$said" "^ .* $pid " "and the process"
 "$vmm" stat --socket "$socket" --wss --window soon >"$tmp/out" 2>&1
 is "$?" 1 "a window that is no time is refused"

@@ -34,7 +34,7 @@ runs() { # PID WORDS: its command line begins so, from exec on
 wait_for 300 runs $pid 'sh -c' && wait_for 300 runs $other 'sleep 600'
 ok $? "two processes run"
 dump "$tmp/before"
-ok $? "page tables are told"
+ok $? "page tables are reported"
 before=$(root_of "$tmp/before" $pid)
 like "$before" '^0x[0-9a-f]*000$' "a process has one, at the start of a page"
 second=$(root_of "$tmp/before" $other)

@@ -30,7 +30,7 @@ refused() {
   run "$@"
   _status=$?
   is "$_status" 1 "$*: $_what: status 1"
-  like "$(head -c 2000 "$tmp/err")" "$_message" "$*: $_what: told"
+  like "$(head -c 2000 "$tmp/err")" "$_message" "$*: $_what: reported"
 }
 for what in 'rubbish HTTP/0.9|not.an.answer.of.vmm' 'text not.an.answer.of.vmm' 'half partial|outstanding|[Tt]ransfer' \
   'header header.*longer' 'refuse busy.as.a.bee'; do
@@ -103,7 +103,7 @@ for words in --help --version 'stat --help'; do
   # shellcheck disable=SC2086 # words
   "$vmm" $words >/dev/full 2>"$tmp/err"
   is $? 1 "$words: standard output is full: status 1"
-  like "$(cat "$tmp/err")" 'all of the output.*(No space|$)' "$words: told"
+  like "$(cat "$tmp/err")" 'all of the output.*(No space|$)' "$words: reported"
 done
 "$vmm" --version >&- 2>"$tmp/err"
 is $? 1 "standard output is closed: status 1"

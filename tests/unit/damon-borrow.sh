@@ -32,14 +32,14 @@ like "$(env -u $borrow sh "$tmp/user" "$tmp/seen")" \
   "without permission the test skips and names the variable"
 [ ! -e "$tmp/seen" ]
 ok $? "... before it uses DAMON"
-is "$(states)" "on off " "... and the kdamond goes on"
+is "$(states)" "on off " "... and the kdamond keeps running"
 like "$(env $borrow=0 sh "$tmp/user" "$tmp/seen")" '^1\.\.0 # SKIP' \
   "any other value is no permission"
 
 like "$(env $borrow=1 sh "$tmp/user" "$tmp/seen")" '^ok 1 - used DAMON' \
   "with permission the test runs"
 is "$(cat "$tmp/seen")" off "... while the kdamond is paused"
-is "$(states)" "on off " "... and goes on at the end; what was off stays off"
+is "$(states)" "on off " "... and is resumed at the end; what was off stays off"
 
 for signal in HUP INT TERM; do
   rm -f "$tmp/seen" "$tmp/seen.running"

@@ -13,8 +13,8 @@ cat "$srcdir"/vmm/control/*.c | tr -d '\n' |
     s/^COUNTER,[[:space:]]*"([a-z0-9_]+)"/\1_total/' | sort -u >"$tmp/there"
 grep -v '^#' "$rules" | grep -oE '\bvmm_[a-z0-9_]+' | sort -u >"$tmp/asked"
 [ "$(wc -l <"$tmp/asked")" -ge 20 ]
-ok $? "the rules ask for $(wc -l <"$tmp/asked") metrics"
-is "$(comm -23 "$tmp/asked" "$tmp/there")" "" "and each is one that is told"
+ok $? "the rules use $(wc -l <"$tmp/asked") metrics"
+is "$(comm -23 "$tmp/asked" "$tmp/there")" "" "and each of them is reported"
 
 names=$(sed -n 's/^ *- alert: //p' "$rules")
 is "$(printf '%s\n' "$names" | sort | uniq -d)" "" "names of alarms are unique"

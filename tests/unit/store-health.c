@@ -115,19 +115,19 @@ static void test_stall(void)
 
 	for (int i = 0; i < 4; i++)
 		health_late(h, i % 2 ? HEALTH_READ : HEALTH_WRITE, NSEC_PER_SEC);
-	health_is_late(h);
+	health_check_stall(h);
 	is_int(lines(h, "disk has not answered a write for 1.0 s"), 1,
 	       "four requests have no answer: one line");
 	is_int(lines(h, "has not answered"), 1, "no other");
 	health_responds(h);
 	health_responds(h);
 	is_int(lines(h, "disk answers again"), 1, "it answers: one line");
-	health_is_late(h);
+	health_check_stall(h);
 	health_late(h, HEALTH_READ, NSEC_PER_SEC);
-	health_is_late(h);
+	health_check_stall(h);
 	is_int(lines(h, "has not answered"), 1, "shortly after: none");
 	ahead_s += 61;
-	health_is_late(h);
+	health_check_stall(h);
 	is_int(lines(h, "has not answered a read for 62"), 1,
 	       "which lasts: one more");
 	health_responds(h);

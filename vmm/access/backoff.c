@@ -109,7 +109,7 @@ void backoff_end(struct backoff *b, struct gfn_range range,
 			continue;
 		}
 		/*
-		 * A scan of part of a block says nothing about the whole block.
+		 * A scan of part of a block is no result for the whole block.
 		 */
 		if (part.nr < BACKOFF_BLOCK && i + 1 < b->nr_blocks)
 			continue;

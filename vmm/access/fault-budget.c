@@ -156,7 +156,7 @@ static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
 	} else if (nr > chunk->marked) {
 		b->left -= (nr - chunk->marked) / b->fault_pages;
 	}
-	/* Marks made since the previous scan can't be told from older ones. */
+	/* Marks made since the previous scan look the same as older ones. */
 	chunk->assumed = !chunk->armed && chunk->marked;
 	if (chunk->armed)
 		b->cost += ((double)nr / b->fault_pages - b->cost) /

@@ -12,8 +12,8 @@
  *
  * Hugetlb pages of 2 MiB work the same, with one fault for each.
  *
- * An access between the scan of its group and the unmapping (some 100 us) is
- * missed by both windows.
+ * The pages of a group of chunks (fault-budget.c) are read, and then unmapped:
+ * an access in between (some 100 us) is missed by both windows.
  *
  * The kernel maps up to 64 KiB around a page that a read fault finds in the
  * page cache (mm/memory.c, do_fault_around), but not where a userfaultfd is

@@ -31,8 +31,9 @@ struct access_guest {
 	/*
 	 * Sets in `young` the frames of the range that a process has accessed
 	 * since the last call, and in `examined` those of which all known
-	 * mappings could be scanned.  Other bits are unchanged.  0, -ECANCELED
-	 * as soon as *stopping is set (NULL: never), or -errno.
+	 * mappings could be scanned; the caller clears both for the range
+	 * before.  Bits outside the range are unchanged.  0, -ECANCELED as
+	 * soon as *stopping is set (NULL: never), or -errno.
 	 */
 	int (*harvest)(void *ctx, struct gfn_range range, uint64_t *young,
 		       uint64_t *examined, const atomic_bool *stopping);
@@ -59,8 +60,8 @@ struct access_source_ops {
 	const char *name;	/* as in --abits NAME */
 	const char *what;	/* one-line description */
 	enum guest_mem_backing backing;	/* required backing; ANON: any */
-	bool lru_only;		/* does not see hugetlb pages */
-	bool protects;		/* excluded if a sink serves page faults */
+	bool lru_only;		/* cannot track hugetlb pages: on no LRU list */
+	bool protects;		/* by userfaultfd: no sink may serve faults */
 	/*
 	 * Whether the OPTIONS of --abits NAME,OPTIONS are valid for open(). 0
 	 * or -errno with why.  NULL: the source has no options.
@@ -80,10 +81,10 @@ struct access_source_ops {
 	/* Starts a window: discards all accesses until now.  0 or -errno. */
 	int (*arm)(struct access_source *src, struct gfn_range range);
 	/*
-	 * 0 or -errno; on error `young` says nothing about the range.  The range
+	 * 0 or -errno; on error `young` is undefined for the range.  The range
 	 * may be all memory of a large guest, and take minutes.  So a source
 	 * works in pieces of bounded time, some 0.1 s on an idle machine, and
-	 * checks access_is_stopping() before each: -ECANCELED.
+	 * before each returns -ECANCELED if access_is_stopping().
 	 */
 	int (*harvest)(struct access_source *src, struct gfn_range range,
 		       uint64_t *young);
@@ -131,7 +132,7 @@ enum access_memory {
 /*
  * Runs access_selftest() on each source, best first, and passes each result,
  * err 0 or -errno with why, to tried(), until that returns false.  *opsp is the
- * first that passed.  0, or -ENODEV: none did.
+ * first source that passed.  0, or -ENODEV: none did.
  */
 typedef bool access_tried_fn(const struct access_source_ops *ops, int err,
 			     const char *why, void *arg);
@@ -139,8 +140,8 @@ int access_survey(const struct access_source_ops **opsp,
 		  enum access_memory memory, access_tried_fn *tried, void *arg);
 
 /*
- * The source that "auto" means here: the first that passes access_selftest().
- * It needs no VM of the caller, so that guest memory can then be allocated with
+ * Finds the source for "auto": the first that passes access_selftest().  The
+ * caller needs no VM yet, so that guest memory can then be allocated with
  * ops->backing.  0 or -ENODEV with why filled in: the reason of each source,
  * separated by "; ".
  */
@@ -164,8 +165,8 @@ int access_open(struct access_source **srcp, const char *name,
 void access_close(struct access_source *src);
 
 /*
- * For sources whose harvest first looks up the pages behind the range: calls
- * part() for one piece of the range after the other.  0, -ECANCELED (see
+ * For sources whose harvest first looks up the host pages that back the range:
+ * calls part() for one piece of the range after the other.  0, -ECANCELED (see
  * harvest), or the first nonzero result of part().
  */
 int access_in_pieces(struct access_source *src, struct gfn_range range,
@@ -174,9 +175,9 @@ int access_in_pieces(struct access_source *src, struct gfn_range range,
 				 struct gfn_range piece, uint64_t *young));
 
 /*
- * Makes a tiny VM whose guest touches one page and leaves another, and checks
- * that the source tells them apart.  0, -ENODATA (it does not; why says what it
- * reported) or -errno.
+ * Runs a tiny VM whose guest touches two pages, and then only one of them, and
+ * checks that the source reports this one as young and the other as idle.  0,
+ * -ENODATA (it does not; why has what it reported) or -errno.
  */
 int access_selftest(const struct access_source_ops *ops, char *why,
 		    size_t len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A tiny VM whose guest touches exactly the pages it is told to: the ground
- * truth for access sources (self-test, tests, benchmarks).
+ * A tiny VM whose guest touches exactly the given pages: the ground truth for
+ * access sources (self-test, tests, benchmarks).
  *
  * Its program runs in ring 3, at full speed even where KVM emulates ring 0
  * (hosts without hardware virtualization).  In a loop it reads one byte of each

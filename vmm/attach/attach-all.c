@@ -199,9 +199,9 @@ static void see_domains(struct all *a)
 }
 
 /*
- * A child that was told to end, or whose guest ended, is not restarted.  Any
- * other exit may have a temporary cause: libvirt was busy, or QEMU slow to
- * start.
+ * A child exits with 0 after SIGTERM or when its guest has ended, and is not
+ * restarted then.  Any other exit may have a temporary cause: libvirt was busy,
+ * or QEMU slow to start.
  */
 static void plan_next(struct child *c, int status)
 {

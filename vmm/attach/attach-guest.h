@@ -22,7 +22,7 @@ struct attached {
 	uint64_t mappings;		/* a hash */
 	struct attach_ages ages;
 	enum qemu_migration migration;
-	struct engine_policy resumed;	/* after a migration or save */
+	struct engine_policy resumed;	/* policy to set after it */
 	bool warned_qmp;
 	unsigned int nr_missing;	/* checks that found only a part */
 	char why[1024];
@@ -32,7 +32,7 @@ struct attached {
 
 /* Where the guest memory is now. */
 int attached_find_memory(struct attached *g, struct qemu_memory *memory);
-/* Can it be served, and how? */
+/* Whether that can be served, and with which backing. */
 int attached_check_memory(struct attached *g);
 /* Starts the engine on g->memory, with the policy of g->o. */
 int attached_start(struct attached *g);
@@ -43,7 +43,8 @@ uint64_t attached_hash_mappings(const struct attached *g);
 /* --- attach-poll.c: what changes while attached ------------------------- */
 
 /*
- * poll_due: even if no mapping changed.  -errno: it can't be served any more.
+ * poll_due: search even if no mapping changed.  -errno: the guest can't be
+ * served any more.
  */
 int poll_memory(struct attached *g, bool poll_due);
 /* The engine's; while there is no engine, that of the next one. */

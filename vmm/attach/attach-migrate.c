@@ -87,8 +87,8 @@ static enum qemu_migration migration_of(struct attached *g)
 	    qemu_guest_migration(g->qmp, &m, g->why, sizeof(g->why)))
 		m = g->migration;
 	/*
-	 * Nothing reports its state any more; a guest that has left won't
-	 * return.
+	 * Nothing reports its state any more: a guest that was migrated away
+	 * does not return.
 	 */
 	if (!g->domain && !g->qmp)
 		m = g->migration;
@@ -108,12 +108,12 @@ static void pause_engine(struct attached *g)
 }
 
 /*
- * Pages that the guest did not use meanwhile keep their ages: those from
- * before, or those from the source host.
+ * Pages that the guest did not use meanwhile keep the ages that they had
+ * before, or on the source host.
  */
-static void resume(struct attached *g, bool came)
+static void resume(struct attached *g, bool arrived)
 {
-	if (came && load_ages(g))
+	if (arrived && load_ages(g))
 		log_warn("%s", g->why);
 	if (attached_restore_ages(g))
 		log_warn("page ages are lost: out of memory");
@@ -122,7 +122,7 @@ static void resume(struct attached *g, bool came)
 		engine_pause(g->service.engine, false);
 }
 
-static void tell(const struct attached *g, enum qemu_migration was)
+static void log_change(const struct attached *g, enum qemu_migration was)
 {
 	const char *what = was == QEMU_MIGRATION_INCOMING ?
 				   "has arrived: reclaim resumes" :
@@ -138,8 +138,8 @@ static void tell(const struct attached *g, enum qemu_migration was)
 void poll_migration(struct attached *g)
 {
 	/*
-	 * Before the query: if no migration runs then, none affected these
-	 * ages.
+	 * Sampled before the query: if that finds no migration, none affected
+	 * these ages.
 	 */
 	bool fresh = sample_ages(g);
 	enum qemu_migration was = g->migration;
@@ -155,5 +155,5 @@ void poll_migration(struct attached *g)
 		resume(g, was == QEMU_MIGRATION_INCOMING);
 	if (g->migration == QEMU_MIGRATION_OUTGOING)
 		attached_save_ages(g);
-	tell(g, was);
+	log_change(g, was);
 }

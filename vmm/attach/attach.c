@@ -3,8 +3,10 @@
  * One guest: found, served by the same engine as the guests of `vmm run`, and
  * watched for changes.
  *
- *   poll: signals, end of QEMU (pidfd), monitor events; and periodically
- *     its mappings changed, or libvirt reports plugged memory
+ * One loop waits for a signal or the end of QEMU (pidfd), and periodically
+ * checks for changes:
+ *
+ *     mappings, plugged memory (libvirt, monitor)
  *                               find its memory again, restart with the ages
  *     it migrates or is saved   write the ages, pause reclaim
  *     its metadata changed      apply the new policy
@@ -32,8 +34,8 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit in this */
-#define STARTING_NS (10 * NSEC_PER_SEC)	/* and must have memory in this */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit within this */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* and allocate memory within this */
 #define AGENT_TICKS   8
 #define POLL_TICKS    4
 #define AGES_TICKS    120
@@ -84,8 +86,8 @@ uint64_t attached_hash_mappings(const struct attached *g)
 }
 
 /*
- * A TCG guest has no VM; with KVM, the permissions to inspect the process are
- * enough to get its VM.
+ * With TCG there is no KVM VM; with KVM, the permission to inspect the process
+ * is enough to get a descriptor of its VM.
  */
 static void find_vm(struct attached *g)
 {
@@ -96,7 +98,7 @@ static void find_vm(struct attached *g)
 		log_debug("%s", why);
 }
 
-/* libvirt knows what is plugged in, and at which guest address. */
+/* libvirt reports what is plugged in, and at which guest address. */
 int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 {
 	struct qemu_hints hints = { .qmp = g->qmp, .before = &g->memory };
@@ -127,8 +129,8 @@ void attached_stop(struct attached *g)
 }
 
 /*
- * A domain's metadata may ask for what its kind of memory does not allow; this
- * is known only now.
+ * The policy of a domain's metadata may require reclaim, which its kind of
+ * memory, known only now, does not allow.
  */
 static void disable_for_hugetlb(struct attached *g)
 {
@@ -171,7 +173,6 @@ int attached_start(struct attached *g)
 	return rc;
 }
 
-/* Can it be served, and how? */
 int attached_check_memory(struct attached *g)
 {
 	int rc = proc_maps_refuse(g->pid, g->memory.bytes, g->why,
@@ -309,8 +310,8 @@ int attach_guest(struct attach_options *o)
 	int status = VMM_EXIT_FAILURE;
 
 	/*
-	 * Ends within the deadline, whatever it blocks on: libvirt, QEMU, a
-	 * lock.
+	 * After a signal the process ends within the guard's deadline, whatever
+	 * it blocks on: libvirt, QEMU, a lock.
 	 */
 	g.stop_fd = stop_guard_start_server();
 	if (g.stop_fd < 0) {

@@ -19,8 +19,8 @@ struct engine;
 struct qemu_part;
 
 /*
- * An internal option, which allows the words of a command line for all domains
- * to be passed on unchanged to the process that serves one of them.
+ * An internal option, which names the domain for a process that attach_all()
+ * starts: the user's own arguments follow it unchanged.
  */
 #define ATTACH_OF_ALL "of-all"
 
@@ -44,9 +44,8 @@ int attach_domain_open(struct attach_domain **dp, struct attach_options *o,
 		       pid_t *pid, char *why, size_t len);
 void attach_domain_close(struct attach_domain *d);
 /*
- * Fetches the domain's XML again, from which the next two functions answer.  It
- * stays unchanged while the domain migrates or is saved, or libvirt does not
- * answer.
+ * Fetches the domain's XML again, which the next two functions read.  It stays
+ * unchanged while the domain migrates or is saved, or libvirt does not answer.
  */
 void attach_domain_poll(struct attach_domain *d);
 /* The plugged memory: domain_memory_read(). */
@@ -60,18 +59,20 @@ bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
  * back.
  */
 enum qemu_migration attach_domain_migration(struct attach_domain *d);
-/* It runs after a migration to here, a restore or a snapshot, not boot. */
+/* It was started by migration to here, restore or snapshot, not booted. */
 bool attach_domain_migrated_in(struct attach_domain *d);
 
-/* Serves one guest until it ends or a signal comes.  An exit status. */
+/*
+ * Serves one guest until it ends or a signal arrives.  Returns an exit status.
+ */
 int attach_guest(struct attach_options *o);
-/* Serves all domains of o->uri, one process each.  An exit status. */
+/* Serves all domains of o->uri, one process each.  Returns an exit status. */
 int attach_all(struct attach_options *o, int argc, char **argv);
 
 /*
  * The ages of a guest's frames, from when it was last known not to migrate:
- * QEMU reads every page that it sends, and pages read back from swap for that
- * look used.
+ * QEMU reads every page that it sends, and pages that are swapped in for that
+ * count as used.
  */
 struct attach_ages {
 	uint8_t *ages, *spare;	/* owned; by gfn */
@@ -80,8 +81,8 @@ struct attach_ages {
 };
 
 /*
- * Reads the ages if there was a scan since; true: attach_ages_commit() may keep
- * them.
+ * Reads the ages if there was a scan since the last call; true:
+ * attach_ages_commit() may keep them.
  */
 bool attach_ages_sample(struct attach_ages *a, struct engine *e, uint64_t nr);
 void attach_ages_commit(struct attach_ages *a);

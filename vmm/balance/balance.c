@@ -67,7 +67,7 @@ static double fullness(const struct round *r, size_t i)
 	return g->part ? (double)g->target / g->part : g->target ? INFINITY : 1;
 }
 
-/* The guest with the least loss, among equals the fullest; nr: none. */
+/* The guest with the least loss, among equals the fullest; r->nr: none. */
 static size_t find_loser(const struct round *r, size_t except)
 {
 	double least = INFINITY, full = -1;
@@ -88,7 +88,7 @@ static size_t find_loser(const struct round *r, size_t except)
 	return found;
 }
 
-/* The guest with the greatest gain, among equals the emptiest; nr: none. */
+/* The guest with the greatest gain, among equals the emptiest; r->nr: none. */
 static size_t find_gainer(const struct round *r)
 {
 	double most = -1, full = INFINITY;
@@ -190,7 +190,7 @@ static uint64_t move_by_price(struct round *r)
 	return move(r, from, to);
 }
 
-/* Even two slices must be worth no more: so one remains for the next time. */
+/* Tests the loss of two slices, though one is moved: so a margin remains. */
 static bool can_spare(const struct round *r, size_t i, double gain)
 {
 	uint64_t x = r->guests[i].target;

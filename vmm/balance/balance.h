@@ -15,12 +15,13 @@
  *
  *	1. over the total: take from the guest with the least loss
  *	2. under it:       give to the guest with the greatest gain
- *	3. at it:          from least loss to greatest gain, at most `step`
+ *	3. at it:          move from the guest with the least loss to the one
+ *			   with the greatest gain, a bounded number
  *
  * Losses and gains that are about equal are not compared: then shares alone
  * decide.  Each guest's part by shares is w / (sum of w) of the total; what its
- * limits exclude goes to the others.  Memory is moved from the guest farthest
- * above its part to the one farthest below.
+ * limits exclude is divided among the others.  Memory is moved from the guest
+ * farthest above its part to the one farthest below.
  *
  * It does not oscillate: a gain must exceed a loss by a quarter and by a least
  * amount, and by twice as much to undo a recent move.
@@ -64,7 +65,7 @@ struct balance_guest {
 
 struct balance_result {
 	uint64_t moved;		/* pages from one guest to another */
-	uint64_t sum;		/* of targets, and fixed guests' memory */
+	uint64_t sum;		/* of targets, and of what fixed guests use */
 	bool minima_cut;	/* total too small for the minima: all were cut */
 };
 

@@ -3,7 +3,7 @@
  * The running guests, known by their sockets, as input for balance.h.  One
  * thread.
  *
- * If a socket refuses connections its guest has ended, and the memory is free.
+ * If a socket refuses connections, its guest has ended, and its memory is free.
  * A guest that does not answer in time still has its memory: its entry stays as
  * it is, and it is queried at growing intervals.  All requests are sent in
  * parallel, so that together they delay a round by two seconds at most.
@@ -23,7 +23,7 @@ struct balance_member {
 	unsigned int nr_polls;		/* rounds in which it answered */
 	long long pid;			/* changes with the guest */
 	bool refuses;			/* its policy can't be changed */
-	unsigned int nr_silent, wait;	/* in a row; rounds to skip */
+	unsigned int nr_silent, wait;	/* rounds unanswered; rounds to skip */
 	uint64_t seen_ns, refaults;	/* in the last round */
 	bool had_enabled;		/* before our first change */
 	uint64_t had_target;
@@ -33,7 +33,7 @@ struct balance_member {
 
 struct balance_guests {
 	const struct balance_config *config;	/* not owned */
-	bool named_only;
+	bool named_only;		/* only guests that config names */
 	double swap_ns;			/* cost of a refault from host swap */
 	/*
 	 * Not owned; -1: none.  Once readable, waits end: a guest that has not
@@ -47,14 +47,14 @@ struct balance_guests {
 };
 
 /*
- * Finds the guests and queries each.  Those that have ended are removed.  The
- * number of guests.
+ * Finds the guests and queries each.  Those that have ended are removed.
+ * Returns the number of guests.
  */
 size_t balance_guests_poll(struct balance_guests *all);
 
 /*
  * Sends each guest its target if that has changed.  Errors are in its `why`.
- * The number of guests sent to.
+ * Returns the number of guests to which a target was sent.
  */
 size_t balance_guests_set_targets(struct balance_guests *all);
 

@@ -4,8 +4,8 @@
  *
  *   engine thread --publish--> backlog of each reader --MHD thread--> socket
  *
- * A reader that does not keep up loses lines (the next one that it gets says
- * how many, "dropped"); it never blocks the engine or other readers.
+ * A reader that does not keep up loses lines ("dropped" in the next one that it
+ * gets is their number); it never blocks the engine or other readers.
  *
  * Locking: one mutex inside; any thread.
  */

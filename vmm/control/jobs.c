@@ -40,7 +40,7 @@ static void work(struct stat_jobs *jobs, struct stat_job *job)
 		stat_inspect_failed(rc, &a->status, a->why, sizeof(a->why));
 	else
 		job->route->answer(&jobs->config, job->arg, job->request, a);
-	stat_answer_print(a);
+	stat_answer_format(a);
 }
 
 static void *run(void *arg)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * All pages of a process, region by region, with the host's state of them.  The
- * view's lock is held for a batch at a time, and not while the host is asked: a
- * large process must not delay the agent's messages.  A region that changes
- * meanwhile is visited as far as it still exists.
+ * view's lock is held for a batch at a time, and not while the host's state is
+ * read: a large process must not delay the agent's messages.  A region that
+ * changes meanwhile is visited as far as it still exists.
  */
 #ifndef VMM_CONTROL_PROCESS_PAGES_H
 #define VMM_CONTROL_PROCESS_PAGES_H

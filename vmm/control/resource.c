@@ -93,7 +93,7 @@ static void get_balloon(const struct stat_server_config *c, const char *arg,
 			    "actual", (json_int_t)counters.actual_bytes);
 }
 
-/* {"target": BYTES} and nothing else, within the guest's memory; or why not. */
+/* Only {"target": BYTES}, at most the guest's memory; or false with a->why. */
 static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 			  uint64_t *target, struct stat_answer *a)
 {
@@ -115,7 +115,7 @@ static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 	return true;
 }
 
-/* Only sets it: the guest's driver may take its time, or be missing. */
+/* Does not wait for the guest's driver, which may be slow, or missing. */
 static void put_balloon(const struct stat_server_config *c, const char *arg,
 			const struct stat_request *req, struct stat_answer *a)
 {
@@ -301,7 +301,7 @@ static const struct stat_route routes[] = {
 
 #define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
-void stat_answer_print(struct stat_answer *a)
+void stat_answer_format(struct stat_answer *a)
 {
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
 	char *text;

@@ -26,16 +26,17 @@ struct stat_request {
 /* A resource's answer: a JSON value or, on error, status and why. */
 struct stat_answer {
 	unsigned int status;
-	json_t *json;		/* owned until it is printed */
+	json_t *json;		/* owned until it is formatted */
 	char *text;		/* malloc'ed; NULL without memory */
 	char why[256];
 };
 
 /*
- * Makes the text, JSON and a newline, from json or, on error, from why.  Both
- * NULL with status 200: no memory, and text stays NULL.
+ * Formats text, which is JSON and a newline, from json or, on error, from why.
+ * text stays NULL if memory is short, also if that is why json is NULL with
+ * status 200.
  */
-void stat_answer_print(struct stat_answer *a);
+void stat_answer_format(struct stat_answer *a);
 
 /* A path ending in '/' takes the rest of the URL as its argument. */
 struct stat_route {

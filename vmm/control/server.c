@@ -92,7 +92,7 @@ static enum MHD_Result respond_answer(struct MHD_Connection *c,
 static enum MHD_Result respond_json(struct MHD_Connection *c,
 				    struct stat_answer *a)
 {
-	stat_answer_print(a);
+	stat_answer_format(a);
 	return respond_answer(c, a);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The control and statistics socket: HTTP/1.1 over a unix stream socket, one
- * VM a socket.
+ * socket per VM.
  *
  *   GET /vms            [{"name": ..., "pid": ..., ...}]
  *   GET /stats          everything, JSON
  *   GET /metrics        OpenMetrics
- *   GET /events         one JSON line a scan, streaming
+ *   GET /events         one JSON line per scan, streaming
  *   GET|PUT /policy     JSON, members as in struct engine_policy
  *   GET|PUT /balloon    {"target": BYTES} that the guest is to give up
  *   GET /page/GFN       frame -> age, flags, mappings

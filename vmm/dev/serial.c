@@ -47,7 +47,7 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR,
 
 struct serial {
 	struct tx_out out;		/* owned */
-	struct event *writable;		/* owned; armed by kick_output() */
+	struct event *writable;		/* owned; activated by transmit() */
 	int irq_fd;			/* owned */
 	struct log_limit limit;
 	pthread_mutex_t lock;		/* of all below */

@@ -13,8 +13,8 @@
  * does not answer, the turn takes until its timeout.  So the control socket and
  * the engine, which serve others, never wait for the lock.
  *
- * A deflated page needs no action: it is filled with zeros when the guest
- * touches it.  Therefore MUST_TELL_HOST is not offered.
+ * A deflated page needs no action: the kernel allocates a zero page when the
+ * guest touches it.  Therefore MUST_TELL_HOST is not offered.
  */
 #include "config.h"
 
@@ -38,14 +38,17 @@
  */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 
-/* Frames sorted at a time, a step of a turn; Linux sends at most 256. */
+/* Frames sorted at a time: one step of a turn; Linux sends at most 256. */
 #define BATCH 256
 /* Frames of a free range discarded in one call: also a step. */
 #define PIECE 1024
 /* Cost of a discard call, besides its frames. */
 #define COST_DISCARD 3
 
-/* A cycle that takes longer is ended: the guest has less free memory. */
+/*
+ * A cycle of inflating and deflating that takes longer is ended: the guest has
+ * less free memory than was requested.
+ */
 #define CYCLE_S 5
 
 struct virtio_balloon {
@@ -54,15 +57,15 @@ struct virtio_balloon {
 	/* Set by any thread, at any time: atomic. */
 	uint32_t base;		/* the target that was set, pages */
 	/*
-	 * Locked by dev.lock.  The statistics read the next two without the
-	 * lock, so as not to wait for a turn; hence they are written
-	 * atomically.
+	 * Locked by dev.lock.  The statistics read config.actual and
+	 * nr_reported without the lock, so as not to wait for a turn; hence
+	 * these are written atomically.
 	 */
-	struct virtio_balloon_config config; /* of it: actual */
+	struct virtio_balloon_config config;
 	uint64_t nr_reported;
 	uint64_t done[NR_QUEUES]; /* bytes done of the current request */
-	bool cycling;		/* beyond it, for a moment */
-	struct event *to_base;	/* owned: cycle is over, or base has changed */
+	bool cycling;		/* config.num_pages exceeds base for a while */
+	struct event *to_base;	/* owned: a cycle timed out, or base changed */
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_device *dev)
@@ -224,7 +227,7 @@ static void on_to_base(evutil_socket_t fd, short what, void *arg)
 	virtio_device_unlock(&b->dev);
 }
 
-/* The driver writes how much it gave up; the target is ours. */
+/* The driver may only write how much it gave up, not the target. */
 static void config_write(struct virtio_device *dev, size_t off,
 			 const void *data, size_t len)
 {

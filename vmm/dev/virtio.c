@@ -62,10 +62,10 @@ void virtio_device_config_changed(struct virtio_device *dev)
 
 void virtio_device_needs_reset(struct virtio_device *dev)
 {
-	bool told = dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
+	bool has_driver = dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
 
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (told)
+	if (has_driver)
 		raise_interrupt(dev, VIRTIO_MMIO_INT_CONFIG);
 }
 

@@ -71,7 +71,7 @@ int guest_make_args(const struct guest *guest, const struct guest_launch *l,
 uint64_t guest_share(const struct guest_launch *l, unsigned int index);
 /* -errno; result and run are set. */
 int guest_start(struct guest *guest, const struct guest_launch *l);
-/* Reads its output; at end of file, reaps it.  t_s: now. */
+/* Reads its output; at end of file, reaps it. */
 void guest_read(struct guest *guest);
 /* Processes console output as if read.  Also for tests. */
 void guest_take(struct guest *guest, const char *data, size_t len);

@@ -5,8 +5,8 @@
  * tables, none of them cached; and what the host's kernel has swapped out is
  * swapped in by whoever reads it.
  *
- * In one hold of the lock a thread causes so many page-ins (major faults) and
- * no more; after that tables count as not known until it takes the lock again.
+ * In one hold of the lock a thread causes at most WALK_PAGE_INS page-ins (major
+ * faults); after that tables count as not known until it takes the lock again.
  * That misses little: the processor has not walked a table since it was
  * evicted.  Bits that were set before are seen when it is back.
  *

@@ -4,7 +4,7 @@
  * topology adapted, except virtualization of nested guests.  For a nested guest
  * KVM pins pages of guest memory (virtual APIC, posted interrupts), to which
  * the processor writes by their physical address: neither an accessed bit nor
- * the MMU notifier shows this, so that a page that looks idle would be evicted,
+ * the MMU notifier shows this, so that a page that seems idle would be evicted,
  * and later writes to it would be lost.
  */
 #include "config.h"

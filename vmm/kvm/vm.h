@@ -36,7 +36,7 @@ struct vm_config {
 };
 
 /*
- * Opens /dev/kvm, makes the VM, its memory, in-kernel irqchip (where KVM has
+ * Opens /dev/kvm, creates the VM, its memory, in-kernel irqchip (where KVM has
  * one) and vCPUs.  On failure: -errno, and why names the problem and the
  * remedy.
  */
@@ -79,10 +79,11 @@ enum vm_end {
 	VM_END_STOPPED,		/* by vm_stop() */
 };
 
+/* Starts the I/O thread and the vCPUs' threads.  0 or -errno. */
 int vm_start(struct vm *vm);
 /*
- * Ends the VM; any thread, even one that handles signals; the first call
- * counts.
+ * Ends the VM, without waiting for that; any thread, even one that handles
+ * signals.  `end` of the first call is the result of vm_wait().
  */
 void vm_stop(struct vm *vm, enum vm_end end);
 /*
@@ -90,7 +91,7 @@ void vm_stop(struct vm *vm, enum vm_end end);
  */
 bool vm_stopping(const struct vm *vm);
 /*
- * For poll(): readable as soon as vm_wait_end() does not block.  Owned by the
+ * For poll(): readable as soon as vm_wait_end() would not block.  Owned by the
  * VM.
  */
 int vm_ended_fd(const struct vm *vm);
@@ -100,8 +101,8 @@ int vm_ended_fd(const struct vm *vm);
  */
 enum vm_end vm_wait_end(struct vm *vm);
 /*
- * Likewise, and until its threads are joined: if one waits for a page that a
- * device never returns, this blocks for ever.
+ * Likewise, and until its threads are joined: if one waits for an evicted page
+ * that the store's device never returns, this blocks for ever.
  */
 enum vm_end vm_wait(struct vm *vm);
 

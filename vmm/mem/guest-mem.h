@@ -9,8 +9,8 @@
  * guest_mem_nr_frames(); the hole costs untouched zero pages only.
  *
  * The host virtual addresses belong to the process guest_mem_pid(): ourselves
- * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr(), _read() and _write()
- * work only on our own memory.
+ * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr() and
+ * guest_mem_write() work only on our own memory.
  *
  * Locking: slots are fixed once guest_mem_new() returned; every function is
  * safe from any thread.  The bytes themselves are shared with a running,
@@ -126,7 +126,7 @@ int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page);
 void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
- * The only translator from guest addresses to pointers, fully checked.  Our
+ * The only translation from guest addresses to pointers, fully checked.  Our
  * pointer to [gpa, gpa + len), or NULL unless all of it is guest RAM inside one
  * slot.  NULL also for len 0.
  */
@@ -169,8 +169,9 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
 
 /*
- * The same for all frames, and cheaper for repeated calls: the bitmaps must be
- * as the last call left them, updated with evictions the caller knows of.
+ * As guest_mem_residency() for all frames, and cheaper for repeated calls: the
+ * bitmaps must be as the last call left them, updated with evictions that the
+ * caller knows of.
  * `turn` counts the calls.  Exact, except when the kernel by itself evicts
  * unmapped pages of a memfd, or reads them in before they are touched: this is
  * noticed within 64 calls, or in the next one if many pages are affected.  One

@@ -16,7 +16,7 @@
 #include "rmap/rmap.h"
 
 enum frame_class {
-	CLASS_FREE,		/* in the guest's allocator: nobody will miss it */
+	CLASS_FREE,		/* in the guest's allocator: no data in it */
 	CLASS_ANON,		/* processes' own data, and shared memory */
 	CLASS_UNKNOWN,
 	CLASS_DIRTY_FILE,	/* the guest is about to write it to its disk */

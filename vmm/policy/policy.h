@@ -17,7 +17,7 @@ struct engine_policy {
 	unsigned int scan_period_ms;
 	unsigned int min_idle_scans;	/* scans untouched before eviction */
 	unsigned int cpu_percent;	/* quota of the engine, of one core */
-	bool hard;		/* the target goes before the working set */
+	bool hard;		/* the target precedes the working set */
 	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
 	/*
 	 * Proactive reclaim: budget of refaults a minute, in millionths of the

@@ -3,8 +3,8 @@
  * The memory of a QEMU guest, as slots for guest_mem_attach().  With its
  * monitor the layout is exact, including plugged memory.  Otherwise it is
  * derived from the command line and the mappings for the initial RAM, and from
- * what somebody else, such as libvirt, knows to be plugged in.  The module
- * kvm-young, if loaded, says which mapping belongs to which part.
+ * the plugged memory that the caller knows, such as from libvirt.  The module
+ * kvm-young, if loaded, reports which mapping belongs to which part.
  */
 #ifndef VMM_QEMU_QEMU_GUEST_H
 #define VMM_QEMU_QEMU_GUEST_H
@@ -55,8 +55,8 @@ void qemu_guest_name(pid_t pid, char *name, size_t len);
 
 /*
  * Whether QEMU itself reads or writes all of the guest's memory: as the source
- * of a migration or save, or as its target.  LEAVES holds until the guest runs
- * here again.
+ * of a migration or save, or as its target.  OUTGOING holds until the guest
+ * runs here again.
  */
 enum qemu_migration {
 	QEMU_MIGRATION_NONE,

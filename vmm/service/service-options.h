@@ -10,13 +10,16 @@
 struct service_options {
 	char *name, *socket, *abits, *sink, *agent_record;
 	char *reclaim_text, *backing_text;
-	/* Valid if backing_text is set: else what the source needs. */
+	/* Valid if backing_text is set; else the source's is used. */
 	enum guest_mem_backing backing;
 	int no_agent;
 	struct engine_policy policy;
 };
 
-/* --sink and --reclaim: VMM_EXIT_OK, or VMM_EXIT_USAGE, reported. */
+/*
+ * Checks --sink, --abits and --reclaim.  VMM_EXIT_OK, or VMM_EXIT_USAGE after
+ * logging the error.
+ */
 int service_options_check(struct service_options *o);
 void service_options_free(struct service_options *o);
 

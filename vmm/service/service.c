@@ -23,8 +23,8 @@
 #include "vmm/util/rundir.h"
 
 /*
- * Without accessed bits or without swap a guest still runs; it is an error only
- * if the user asked for reclaim, or for a source by name.
+ * A guest runs without accessed bits, too; it is an error only if the user
+ * requested reclaim, or named a source.
  */
 static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)

@@ -25,7 +25,10 @@ struct virtio_balloon;
 struct virtio_vsock;
 struct vm;
 
-/* The parts of the VM; not owned, outlive all.  NULL: not ours. */
+/*
+ * The parts of the VM; not owned, and they outlive the service.  NULL: another
+ * process runs the VM, or it has no such device.
+ */
 struct service_parts {
 	struct guest_mem *mem;
 	int vm_fd;			/* KVM's, or -1 */
@@ -51,8 +54,8 @@ struct service {
 
 /*
  * Chooses the access source, before there is a VM: guest memory must have the
- * backing that it needs.  *backing is what o asks for, or what the source
- * needs.  0 or -errno with why.
+ * backing that the source needs.  *backing is that of --mem-backing, or else
+ * what the source needs.  0 or -errno with why.
  */
 int service_choose(struct service *s, const struct service_options *o,
 		   enum guest_mem_backing *backing, char *why, size_t len);
@@ -69,7 +72,7 @@ int service_choose_for(struct service *s, const struct service_options *o,
  */
 int service_start(struct service *s, const struct service_options *o,
 		  const struct service_parts *parts, char *why, size_t len);
-/* After the VM's threads ended, before its devices are freed. */
+/* After the VM's threads have ended, before its devices are freed. */
 void service_stop(struct service *s);
 /*
  * After its devices are freed: until then they may access pages that the sink

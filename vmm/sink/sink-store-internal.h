@@ -116,7 +116,7 @@ int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
 			uint64_t until_ns);
 
 /*
- * sink-store-trouble.c.  Sets `last_error` to the text, with the current time.
+ * sink-store-trouble.c.  Sets the text of s->trouble, with the current time.
  * Does not log.
  */
 void sink_store_note(struct sink_store *s, const char *fmt, ...)
@@ -141,7 +141,7 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn);
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
 /* Under the lock. */
 void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn);
-/* The `again` of guest_faults_ops. */
+/* The `retry` of guest_faults_ops. */
 void sink_store_retry_reads(void *arg, unsigned int shard);
 
 #endif

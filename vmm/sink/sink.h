@@ -32,7 +32,7 @@ struct reclaim_result {
 struct reclaim_sink_stats {
 	struct store_stats store;
 	uint64_t nr_faults;		/* pages loaded on a fault */
-	uint64_t nr_zero_faults;	/* first touches of watched memory */
+	uint64_t nr_zero_faults;	/* of watched memory without data */
 	uint64_t nr_cancelled;		/* written to while being evicted */
 	uint64_t nr_waiting;	/* now: touched, but cannot be read yet */
 	uint64_t nr_poisoned;	/* damaged: access is a memory error */

@@ -128,7 +128,7 @@ static const struct store_device_ops file_ops = {
 	.close = file_close,
 };
 
-/* An existing file belongs to somebody: only block devices may exist. */
+/* Only a block device may exist: the content of a file would be lost. */
 static int open_path(struct file_device *f, const char *path)
 {
 	struct stat st;
@@ -149,7 +149,7 @@ static int open_path(struct file_device *f, const char *path)
 	return f->fd < 0 ? -errno : 0;
 }
 
-static int say(int rc, const char *path, char *why, size_t len)
+static int explain(int rc, const char *path, char *why, size_t len)
 {
 	switch (rc) {
 	case -EEXIST:
@@ -183,11 +183,11 @@ int store_file_open(struct store_device **devp, const char *path,
 	int rc;
 
 	if (!f)
-		return say(-ENOMEM, path, why, len);
+		return explain(-ENOMEM, path, why, len);
 	rc = open_path(f, path);
 	if (rc) {
 		free(f);
-		return say(rc, path, why, len);
+		return explain(rc, path, why, len);
 	}
 	if (!f->is_block) {
 		unlink(path);
@@ -199,7 +199,7 @@ int store_file_open(struct store_device **devp, const char *path,
 	}
 	if (rc) {
 		file_close(&f->dev);
-		return say(rc, path, why, len);
+		return explain(rc, path, why, len);
 	}
 	strcpy(f->name, path);
 	f->dev.ops = &file_ops;

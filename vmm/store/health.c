@@ -17,7 +17,7 @@
 
 /* Failing reads, failing writes, (discards: not reported), and a stall. */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
-/* A log line for the begin of each of them, then one for the end of each. */
+/* A log line for the beginning of each, then one for the end of each. */
 enum {
 	LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, LINE_SEGMENT,
 	NR_LINES
@@ -33,7 +33,7 @@ struct health {
 	enum health_kind stalled_kind;	/* the first without a response */
 	bool has_unlogged;	/* atomic */
 	struct {
-		bool is_told;	/* the begin is logged, so the end will be */
+		bool is_logged;	/* its beginning; so its end will be */
 		uint64_t logged_ns;	/* last time logged; 0: never */
 	} troubles[NR_TROUBLES];
 	struct {
@@ -110,12 +110,13 @@ static void line(struct health *h, unsigned int i, enum log_level level,
 /* Under the lock.  True: a line is due. */
 static bool trouble_begins(struct health *h, unsigned int trouble)
 {
-	uint64_t now = clock_now_ns(), told = h->troubles[trouble].logged_ns;
+	uint64_t now = clock_now_ns();
+	uint64_t logged_ns = h->troubles[trouble].logged_ns;
 
-	if (h->troubles[trouble].is_told ||
-	    (told && now - told < REPEAT_LOG_NS))
+	if (h->troubles[trouble].is_logged ||
+	    (logged_ns && now - logged_ns < REPEAT_LOG_NS))
 		return false;
-	h->troubles[trouble].is_told = true;
+	h->troubles[trouble].is_logged = true;
 	h->troubles[trouble].logged_ns = now;
 	return true;
 }
@@ -123,10 +124,10 @@ static bool trouble_begins(struct health *h, unsigned int trouble)
 /* Under the lock.  True: a line is due. */
 static bool trouble_ends(struct health *h, unsigned int trouble)
 {
-	bool was_told = h->troubles[trouble].is_told;
+	bool was_logged = h->troubles[trouble].is_logged;
 
-	h->troubles[trouble].is_told = false;
-	return was_told;
+	h->troubles[trouble].is_logged = false;
+	return was_logged;
 }
 
 bool health_has_unlogged(const struct health *h)
@@ -259,7 +260,7 @@ void health_late(struct health *h, enum health_kind kind, uint64_t ns)
 	pthread_mutex_unlock(&h->lock);
 }
 
-void health_is_late(struct health *h)
+void health_check_stall(struct health *h)
 {
 	pthread_mutex_lock(&h->lock);
 	if (h->stalled)

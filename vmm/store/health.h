@@ -2,8 +2,9 @@
 /*
  * The health of a store's device: counters, the last error, and the log lines.
  * A problem has one line when it begins and one when it is over, however many
- * requests fail, and with whichever errors.  For a device that keeps failing
- * and recovering, they are logged once a minute, and when a problem lasts.
+ * requests fail, and with whichever errors.  If a device keeps failing and
+ * recovering, a problem is logged at most once a minute; one that begins within
+ * the minute is logged after it, if it lasts that long.
  *
  * Locking: any thread; a lock of its own, below all others.  Only health_log()
  * writes lines, as that can block for any time if nobody reads them.
@@ -40,7 +41,7 @@ enum health_kind { HEALTH_READ, HEALTH_WRITE, HEALTH_DISCARD, NR_HEALTH_KINDS };
 
 struct health;
 
-/* name: of the device, copied.  NULL: no memory.  It has one user. */
+/* name: of the device, copied.  NULL: out of memory.  It has one user. */
 struct health *health_new(const char *name);
 /* Adds a user; removes one: the last one frees it. */
 struct health *health_get(struct health *h);
@@ -59,13 +60,14 @@ void health_damaged(struct health *h, uint64_t page);
 void health_wrong_segment(struct health *h, uint64_t at);
 /* A request was not answered for ns: the device is stalled. */
 void health_late(struct health *h, enum health_kind kind, uint64_t ns);
-/* The device is still stalled; to be called periodically. */
-void health_is_late(struct health *h);
+/* Logs a stall that was not logged when it began; call it periodically. */
+void health_check_stall(struct health *h);
 /* No request is late now. */
 void health_responds(struct health *h);
 
-/* Whether there are lines to write; writes them: call it without locks held. */
+/* Whether there are lines to write. */
 bool health_has_unlogged(const struct health *h);
+/* Writes them; call it without locks held. */
 void health_log(struct health *h);
 
 void health_get_stats(struct health *h, struct health_stats *stats);

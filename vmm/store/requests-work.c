@@ -188,7 +188,7 @@ static uint64_t check_requests(struct requests *q)
 			again = check_request(q, r, now);
 		next = again < next ? again : next;
 	}
-	health_is_late(q->health);
+	health_check_stall(q->health);
 	if (q->is_stalled)
 		requests_probe(q);
 	if (now >= q->writes_from_ns)

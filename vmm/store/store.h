@@ -30,13 +30,16 @@
 struct store;
 
 struct store_config {
-	uint64_t nr_keys;	/* keys are below */
+	uint64_t nr_keys;	/* keys are 0 to nr_keys - 1 */
 	uint64_t mem_bytes;	/* of compressed pages in memory; 1 MiB or more */
 	struct store_device *device;	/* NULL: memory only; becomes owned */
 	uint64_t timeout_ns;	/* of each request; 0: a second */
 };
 
-/* -EINVAL, -ENOMEM, -EAGAIN, -EFBIG (the device is smaller than 4 MiB). */
+/*
+ * -EINVAL, -ENOMEM, -EAGAIN (no threads), -EFBIG (the device is smaller than
+ * 4 MiB).
+ */
 int store_new(struct store **storep, const struct store_config *config);
 void store_free(struct store *store);
 /* How long a get or put waits for the device, at most; 0: no device. */
@@ -45,15 +48,16 @@ uint64_t store_timeout_ns(const struct store *store);
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
  * there.  0; -ENOSPC: no room in any tier; else the error of a write that was
- * needed to make room, -ETIMEDOUT without an answer.  After an error the key
- * has no page.
+ * needed to make room, -ETIMEDOUT if it was not answered in time.  After an
+ * error the key has no page.
  */
 int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
 /*
- * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT without an answer:
- * retry later; -EBADMSG: the page is permanently damaged and its data are
- * dropped; returned until the key is dropped or put again.
+ * 0 and the page; -ENOENT; -errno of the device, -ETIMEDOUT if it did not
+ * answer in time: retry later; -EBADMSG: the page is permanently damaged and
+ * its data are dropped; the same error follows until the key is dropped or put
+ * again.
  */
 int store_get(struct store *store, struct page_coder *coder, uint64_t key,
 	      void *page);
@@ -69,7 +73,7 @@ struct store_stats {
 	uint64_t nr_demoted;		/* from memory to the device */
 	uint64_t nr_cleaned;		/* moved on the device by cleaning */
 	uint64_t nr_full;	/* puts refused: no room in any tier */
-	uint64_t far_lost_bytes;	/* lost: a late write may hit them */
+	uint64_t far_lost_bytes;	/* unused: a late write may hit them */
 	/* Of the device, as in health.h; without one, of memory. */
 	enum device_state device_state;
 	uint64_t nr_late_reads, nr_late_writes;

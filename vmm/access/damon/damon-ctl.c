@@ -4,13 +4,13 @@
  *
  * A scheme with a filter of type `young` tests every page of every region and
  * clears the accessed bit of those that are young, whenever the scheme is
- * applied: at the end of each turn of the kdamond's loop here, since all
- * intervals are one.  It checks for a request to stop only between turns.  So
- * the kdamond is turned off as soon as it is inside its first turn, and the
- * write that turns it off returns after that turn's end:
+ * applied: here at the end of each iteration of the kdamond's loop (a turn),
+ * since all intervals are one.  It checks for a request to stop only between
+ * iterations.  So the kdamond is turned off as soon as it is inside the first,
+ * and the write that turns it off returns after that iteration's end:
  *
- *   on        off (waits ........................)
- *   | sample a page a region | interval | the pass | end
+ *   on        off (waits ................................)
+ *   | sample one page per region | interval | the pass | end
  *
  * If there are more pages than one turn should cover, the pass is split into
  * several turns, with a pause between them for other vmm processes.
@@ -19,10 +19,10 @@
  * the first region without memory.
  *
  * Regions are the guest's runs of page frames.  Each region costs two small
- * writes and a sample, a page of somebody else inside a region about half a
- * microsecond: hence regions span small gaps.  Only values that changed are
- * written, and spare regions are placed where there is no memory, so that a few
- * runs more or less do not recreate all directories.
+ * writes and a sample, a page inside a region that is not guest memory about
+ * half a microsecond: hence regions span small gaps.  Only values that changed
+ * are written, and spare regions are placed where there is no memory, so that a
+ * few runs more or less do not recreate all directories.
  */
 #include "config.h"
 
@@ -58,7 +58,7 @@
  * more often than this.
  */
 #define OTHERS_US      3000
-/* So long somebody may take to configure DAMON: a script, on a busy machine. */
+/* How long another program, such as a script, may take to configure DAMON. */
 #define NR_CHANGES     10
 #define CHANGE_US      100000
 
@@ -74,7 +74,7 @@ struct damon_ctl {
 	size_t nr_regions;
 	uint64_t turn_pages;	/* in one turn of the kdamond, at most */
 	struct damon_guard guard;
-	bool refused;		/* and reported why */
+	bool refused;		/* the last turn: -EBUSY, and logged why */
 };
 
 /* --- regions ----------------------------------------------------------- */
@@ -92,7 +92,7 @@ static struct region wanted_region(const struct pfn_run *runs, size_t nr,
 
 static int resize_regions(struct damon_ctl *ctl, size_t nr)
 {
-	/* DAMON wants three at least; an eighth is spare, the last always. */
+	/* DAMON requires three; an eighth is spare, the last always. */
 	size_t want = nr + nr / 8 + 3;
 	int err;
 
@@ -222,7 +222,7 @@ static int take_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 		err = run_turn(ctl, runs, nr, aging);
 	if (!err)
 		return 0;
-	/* Somebody changed it under us: begin anew the next time. */
+	/* Another program may have changed it: configure it again next time. */
 	ctl->owner.in_doubt = true;
 	return err;
 }
@@ -238,8 +238,8 @@ static int locked_turn(struct damon_ctl *ctl, const struct pfn_run *runs,
 	if (!err) {
 		err = take_turn(ctl, runs, nr, aging, why, sizeof(why));
 		/*
-		 * While somebody configures DAMON our own writes fail, in many
-		 * ways: soon a kdamond of theirs runs, or they are done.
+		 * While another program configures DAMON, our writes fail with
+		 * various errors: retry, until its kdamond runs or it is done.
 		 */
 		for (int i = 0; err && err != -ENOMEM && err != -EIO &&
 		     i < NR_CHANGES && !stop_flag_is_set(stopping); i++) {

@@ -30,9 +30,9 @@ int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
- * One complete pass over runs (sorted, not touching), recorded by aging.
- * Returns after it ended, or soon after *stopping was set (it may be NULL),
- * with -ECANCELED.  -EBUSY, logged: another program's kdamond runs, or another
+ * One complete pass over runs (sorted, not adjacent), recorded by aging.
+ * Returns after its end, or soon after *stopping was set (it may be NULL), with
+ * -ECANCELED.  -EBUSY, logged: another program's kdamond runs, or another
  * vmm does not end its pass; -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,

@@ -131,7 +131,7 @@ static int lock_within(int fd, uint64_t limit_ns, const atomic_bool *stopping)
 	}
 }
 
-/* Who configured DAMON last; "": nobody, or the configuration is incomplete. */
+/* The vmm that configured DAMON last; "": none, or it did not finish. */
 static void read_id(char *id, size_t len)
 {
 	if (damon_sysfs_get(AT_FDCWD, DAMON_LOCK_PATH, id, len))
@@ -164,7 +164,7 @@ void damon_owner_unlock(struct damon_owner *o)
 /* --- the configuration ------------------------------------------------- */
 
 /*
- * While the id is empty, the configuration belongs to nobody: a vmm that dies
+ * While the id is empty, the configuration belongs to no vmm: one that dies
  * meanwhile leaves it incomplete.
  */
 static int write_id(struct damon_owner *o, const char *id)

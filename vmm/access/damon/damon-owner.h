@@ -6,7 +6,8 @@
  *
  *   damon.lock		flock()ed while a pass is set up and runs: vmm take
  *			turns.  Its content names the vmm that configured DAMON
- *			last; empty: a vmm began to and did not finish.
+ *			last; empty: a vmm began to configure it and did not
+ *			finish.
  *   damon.saved	exists while DAMON holds our configuration: the
  *			configuration (not running) that another program had
  *			before, or made since.
@@ -65,7 +66,7 @@ void damon_owner_unlock(struct damon_owner *o);
  * -errno with why.
  */
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len);
-/* 0, or -EBUSY with why: somebody else's kdamond runs. */
+/* 0, or -EBUSY with why: another program's kdamond runs. */
 int damon_owner_check(struct damon_owner *o, char *why, size_t len);
 /* Right before a pass: nobody has changed it meanwhile. */
 bool damon_owner_is_ours(const struct damon_owner *o);

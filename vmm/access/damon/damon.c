@@ -37,8 +37,8 @@
 #include "vmm/util/bitmap.h"
 
 /*
- * A region costs about 30 us to set up and to sample, a page of somebody else
- * inside a region about 0.5 us to walk.
+ * A region costs about 30 us to set up and to sample, and a page inside it that
+ * is not guest memory about 0.5 us to walk.
  */
 #define GAP_PAGES 32
 #define MAX_RUNS  8192
