@@ -134,6 +134,7 @@ struct engine_pass {
 	struct gfn_range *ranges;	/* of candidates; ENGINE_BATCH; owned */
 	uint32_t *chosen;	/* ENGINE_BATCH; NULL if scan.huge is; owned */
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
+	uint64_t *resident;	/* after a call of the sink, its frames; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this thread CPU time */
 	uint64_t nr_evicted, nr_refused;	/* pages */

@@ -119,6 +119,14 @@ extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,
 				     sink_numa;
 
 /*
+ * Joins ranges that follow each other, from *i on, where no more than max_gap
+ * frames are between them, as one query of many frames is cheaper than many of
+ * one.  Adds to *i how many those are.  The frames between may not be RAM.
+ */
+struct gfn_range sink_join_ranges(const struct gfn_range *ranges, size_t nr,
+				  unsigned int max_gap, size_t *i);
+
+/*
  * For sinks whose result is computed from the residency before and after an
  * eviction.  Bitmaps by gfn, valid for the ranges of the last call only.
  */
