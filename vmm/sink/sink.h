@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/guest-mem.h"
+#include "vmm/sink/evictor.h"
 #include "vmm/store/store.h"
 #include "vmm/util/histogram.h"
 
@@ -51,6 +52,7 @@ struct reclaim_sink_stats {
 	 */
 	uint64_t last_error_ns;
 	char last_error[128];
+	struct evictor_stats evictor;	/* of the swap sink */
 };
 
 struct reclaim_sink_ops {
@@ -111,6 +113,11 @@ struct reclaim_sink_ops {
 /* Must come first in every sink's own struct. */
 struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
+	/*
+	 * CPU time that other processes have used for evict(), which counts as
+	 * the engine's own.
+	 */
+	uint64_t helper_cpu_ns;
 	/* Set by the engine: evictions are to be cancelled; or NULL. */
 	const atomic_bool *stopping;
 };
