@@ -38,6 +38,7 @@
 #define MAX_VCPUS  8
 #define NR_HOT	   256u		/* pages: 1 MiB */
 #define CALL_PAGES 4096u	/* in one call of the sink, as the engine's */
+#define MIN_ROUNDS 1000
 #define BEFORE_NS  (500 * NSEC_PER_MSEC)
 
 static char *opt_mem = "256M", *opt_json;
@@ -173,9 +174,11 @@ static void measure(struct bench *b, const struct bcase *c,
 	uint64_t cpu;
 
 	a = pace_now();
-	while (clock_now_ns() < a.at_ns + BEFORE_NS)
+	do {
 		usleep(10000);
-	from = pace_now();
+		from = pace_now();
+	} while (from.at_ns < a.at_ns + BEFORE_NS ||
+		 from.rounds < a.rounds + MIN_ROUNDS);
 	before = (double)(from.rounds - a.rounds) / (from.at_ns - a.at_ns);
 	before_cpu = (double)(from.rounds - a.rounds) /
 		     (from.cpu_ns - a.cpu_ns);
