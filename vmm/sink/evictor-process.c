@@ -27,6 +27,7 @@
 #include "vmm/mem/addr.h"
 #include "vmm/sink/evictor-internal.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21			/* Linux 5.4 */
@@ -38,12 +39,15 @@
 #define MADV_POPULATE_WRITE 23		/* Linux 5.14 */
 #endif
 
+#define BLOCK_BYTES (UINT64_C(2) << 20)	/* of one page of page table entries */
+
 struct evictor_state {
 	uint8_t *map;
 	uint64_t nr_pages;
 	int pidfd;		/* of ourselves; -1: no vectored advice */
 	struct evictor_request request;
 	struct iovec iov[EVICTOR_MAX_RUNS];
+	struct iovec blocks[EVICTOR_MAX_RUNS];
 };
 
 /*
@@ -98,6 +102,36 @@ static bool read_runs(struct evictor_state *s, size_t len)
 	return true;
 }
 
+/*
+ * What is left must not stay mapped, as nobody else could evict it.  Unmapping
+ * whole blocks also frees their page tables, from Linux 6.14 on, which for all
+ * of memory have the size of a 512th of it.
+ */
+static void unmap_blocks(struct evictor_state *s)
+{
+	const uint64_t first = (uintptr_t)s->map;
+	const uint64_t last = first + (s->nr_pages << VMM_PAGE_SHIFT);
+	uint64_t from = 0, to = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->request.nr_runs; i++) {
+		uint64_t start = (uintptr_t)s->iov[i].iov_base;
+		uint64_t end = start + s->iov[i].iov_len;
+
+		start = max_u64(start & ~(BLOCK_BYTES - 1), first);
+		end = min_u64((end + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1),
+			      last);
+		if (n && start >= from && start <= to)
+			n--;	/* goes on where the last one ends, or in it */
+		else
+			from = start;
+		to = end;
+		s->blocks[n++] = (struct iovec){ (void *)(uintptr_t)from,
+						 to - from };
+	}
+	advise(s, s->blocks, n, MADV_DONTNEED);
+}
+
 static bool serve(struct evictor_state *s)
 {
 	ssize_t n = recv(EVICTOR_SOCKET_FD, &s->request, sizeof(s->request), 0);
@@ -109,8 +143,7 @@ static bool serve(struct evictor_state *s)
 		return false;
 	advise(s, s->iov, s->request.nr_runs, MADV_POPULATE_WRITE);
 	advise(s, s->iov, s->request.nr_runs, MADV_PAGEOUT);
-	/* What is left must not stay mapped: nobody else could evict it. */
-	advise(s, s->iov, s->request.nr_runs, MADV_DONTNEED);
+	unmap_blocks(s);
 	reply.serial = s->request.serial;
 	reply.cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 	return send(EVICTOR_SOCKET_FD, &reply, sizeof(reply), MSG_NOSIGNAL) ==
