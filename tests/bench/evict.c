@@ -72,7 +72,7 @@ static struct tiny_vm *vms[MAX_VCPUS];
 static struct gfn_range *ranges;
 static uint64_t *gfns;
 
-static void die(const char *what, const char *why)
+static _Noreturn void die(const char *what, const char *why)
 {
 	fprintf(stderr, "evict: %s: %s\n", what, why);
 	exit(1);
