@@ -326,6 +326,43 @@ static void test_killed(void)
 	close_sink();
 }
 
+static void *stop_it(void *stopping)
+{
+	usleep(50000);
+	atomic_store((atomic_bool *)stopping, true);
+	return NULL;
+}
+
+/* One that does not answer keeps nobody from stopping; it may be late. */
+static void test_cancelled(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	struct reclaim_result res = { 0 };
+	atomic_bool stopping = false;
+	pthread_t stopper;
+	pid_t pid;
+
+	open_sink(GUEST_MEM_MEMFD);
+	evict(&all, 1);
+	nr_wrong();
+	pid = evictor().pid;
+	sink->stopping = &stopping;
+	kill(pid, SIGSTOP);
+	pthread_create(&stopper, NULL, stop_it, &stopping);
+	is_int(sink->ops->evict(sink, &all, 1, &res), -ECANCELED,
+	       "an eviction without an answer is cancelled");
+	pthread_join(stopper, NULL);
+	ok(evictor().is_running, "which is no reason to give it up");
+	kill(pid, SIGCONT);
+	atomic_store(&stopping, false);
+	is_int(nr_wrong(), 0, "every byte is right");
+	for (int i = 0; i < 2; i++) {
+		ok(evict(&all, 1).evicted > NR / 2, "later it evicts again");
+		is_int(nr_wrong(), 0, "every byte is right");
+	}
+	close_sink();
+}
+
 /* Of /proc/PID/status, without the name. */
 static bool status_is(pid_t pid, const char *name, const char *want)
 {
@@ -442,6 +479,7 @@ int main(int argc, char **argv)
 	check_that_swap_works(NR * PAGE);
 	test_races();
 	test_killed();
+	test_cancelled();
 	test_jail();
 	test_parent_killed();
 	stay_on_one_cpu(NULL);
