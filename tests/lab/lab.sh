@@ -60,7 +60,16 @@ like "$said" '^lab: timeout after 2 s' "and is reported"
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
 
-# --- level 1 crashes: its last lines are shown, and nothing is retried ---
+# --- one that does not boot has run nothing: it is started again, once ---
+printf '#!/bin/sh\necho >>%s\nexec sleep 1000\n' "$tmp/boots" >"$tmp/hangs"
+chmod +x "$tmp/hangs"
+said=$(TMPDIR=$tmp "$lab" --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 true 2>&1)
+is $? 124 "a boot that hangs ends with 124"
+is "$(wc -l <"$tmp/boots") $(echo "$said" | grep -c 'is started once more$')" "2 1" \
+  "after a second try, which is reported"
+like "$said" '^lab: timeout after 2 s .*no init' "and so is its end"
+
+# --- level 1 crashes: its last lines are shown, and a command is never retried ---
 cat >"$tmp/falls.sh" <<'EOT'
 echo "one more" >>"$LAB_OUT/fell"
 sync
