@@ -141,8 +141,9 @@ static void test_bytes(void)
 	/* The kernel keeps a page that it has in hand just then. */
 	ok(res.evicted > n - 100 && res.tried == n,
 	   "single pages go: %llu of %zu", (unsigned long long)res.evicted, n);
-	ok(resident == NR - res.evicted && swapped == res.evicted,
-	   "the host agrees: %llu resident, %llu in swap",
+	/* Others, as somebody's DAMON, may evict a few idle pages meanwhile. */
+	ok(resident == NR - swapped && swapped >= res.evicted &&
+	   swapped < res.evicted + 100, "the host agrees: %llu resident, %llu in swap",
 	   (unsigned long long)resident, (unsigned long long)swapped);
 	is_int(res.evicted + res.absent + res.kept, res.tried, "it adds up");
 	is_int(evictor().nr_pages, n, "the evictor was given them");
