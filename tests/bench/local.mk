@@ -34,7 +34,6 @@ tests_bench_refault_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_refault_LDADD = $(VMM_LIBS)
 tests_bench_prefetch_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_prefetch_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
-tests_bench_prefetch_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/bench/evict
 tests_bench_evict_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_evict_LDADD = $(VMM_LIBS)
