@@ -39,14 +39,11 @@ static void find_referenced(struct engine *e, gfn_t gfn,
  */
 static bool is_unevictable(struct engine *e, gfn_t gfn, enum frame_list list)
 {
-	struct rmap *map = view_map(e->config.view);
-
 	if (list == FRAME_UNEVICTABLE) {
 		lock_hold_charge(e, LOCK_HOLD_WALK);
-		return rmap_page_unevictable(map, gfn.v) ||
-		       guest_mem_is_pinned(e->config.mem, gfn);
+		return engine_is_unevictable(&e->config, gfn);
 	}
-	return frame_class_of(rmap_page_flags(map, gfn.v)) == CLASS_NEVER ||
+	return engine_class_of(e->config.view, gfn) == CLASS_NEVER ||
 	       guest_mem_is_pinned(e->config.mem, gfn);
 }
 

@@ -102,6 +102,17 @@ static inline enum frame_class engine_class_of(struct view *view, gfn_t gfn)
 	return frame_class_of(rmap_page_flags(view_map(view), gfn.v));
 }
 
+/*
+ * Because of the guest (mlock, kernel memory), or pinned by our devices.  Asks all
+ * mappings, which costs LOCK_HOLD_WALK.  Under the view's lock.
+ */
+static inline bool engine_is_unevictable(const struct engine_config *c,
+					 gfn_t gfn)
+{
+	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
+	       guest_mem_is_pinned(c->mem, gfn);
+}
+
 static inline uint64_t engine_scan_nr_resident(const struct engine_scan *scan)
 {
 	return bitmap_count(scan->resident, 0, scan->nr_frames);
