@@ -103,7 +103,7 @@ static inline enum frame_class engine_class_of(struct view *view, gfn_t gfn)
 }
 
 /*
- * Because of the guest (mlock, kernel memory), or pinned by our devices.  Asks all
+ * Because of the guest (mlock, kernel memory), or pinned by our devices.  Checks all
  * mappings, which costs LOCK_HOLD_WALK.  Under the view's lock.
  */
 static inline bool engine_is_unevictable(const struct engine_config *c,
