@@ -42,14 +42,13 @@ static struct {
 	bool picture_waits;		/* see __wrap_view_get_stats() */
 } guest;
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
+/* As the agent's messages do: the engine ages a frame by itself if it changed. */
+static void change_flags(struct vm *vm, uint64_t first, uint64_t end,
+			 uint32_t flags)
 {
-	for (uint64_t g = first; g < end; g++) {
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
+	set_flags(vm, first, end, flags);
+	for (uint64_t g = first; g < end; g++)
 		bitmap_set(vm->view->changed, g / 64);
-	}
 }
 
 static void discard(struct vm *vm, uint64_t first, uint64_t end)
@@ -62,7 +61,7 @@ static void discard(struct vm *vm, uint64_t first, uint64_t end)
 static void show_dropped(struct vm *vm)
 {
 	view_wrlock(vm->view);
-	set_flags(vm, CLEAN, ANON, RMAP_PG_FREE);
+	change_flags(vm, CLEAN, ANON, RMAP_PG_FREE);
 	vm->view->stats.epoch += 3;
 	vm->view->stats.guest.clean_cache = 0;
 	view_unlock(vm->view);
@@ -125,10 +124,10 @@ static void start(struct vm *vm)
 {
 	vm_prepare(vm, HOT);
 	view_wrlock(vm->view);
-	set_flags(vm, 0, FREE, RMAP_PG_ANON);
-	set_flags(vm, FREE, CLEAN, RMAP_PG_FREE);
-	set_flags(vm, CLEAN, ANON, RMAP_PG_FILE);
-	set_flags(vm, ANON, NR, RMAP_PG_ANON);
+	change_flags(vm, 0, FREE, RMAP_PG_ANON);
+	change_flags(vm, FREE, CLEAN, RMAP_PG_FREE);
+	change_flags(vm, CLEAN, ANON, RMAP_PG_FILE);
+	change_flags(vm, ANON, NR, RMAP_PG_ANON);
 	vm->view->stats.agent_connected = true;
 	vm->view->stats.drops_cache = true;
 	vm->view->stats.epoch = 1;

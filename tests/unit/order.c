@@ -24,14 +24,6 @@
 #define NR_CLEAN  (ANON - CLEAN)
 #define NR_ANON	  (NR - ANON)
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
-{
-	for (uint64_t g = first; g < end; g++)
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
-}
-
 static void make_scene(struct vm *vm)
 {
 	view_wrlock(vm->view);

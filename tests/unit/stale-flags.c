@@ -22,14 +22,6 @@
 #define SOMETIMES "0-383\n0-383\n0-383\n0-383\n0-383\n"
 #define SELDOM	  HOT HOT HOT HOT HOT
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
-{
-	for (uint64_t g = first; g < end; g++)
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
-}
-
 static void make_scene(struct vm *vm)
 {
 	struct rmap_vma_desc d = { START, START + NR_MAPPED * PAGE, 0x10000,
