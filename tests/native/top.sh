@@ -255,7 +255,7 @@ until_orderly stop_top interrupt
 is "$status" 0 "^C ends it"
 see 'mark> *$' "and the shell goes on"
 command_in_pane "clear; stty -g >$tmp/stty5; TERM=dumb $vmm top 2>&1"
-see "type 'dumb' cannot .*--batch" "a dumb terminal is told of --batch"
+see "type 'dumb' cannot .*--batch" "for a dumb terminal the message names --batch"
 is "$(cat "$tmp/stty5")" "$(cat "$tmp/stty1")" "after ^C settings are right"
 command_in_pane "clear; stty -g >$tmp/stty6; echo end"
 see '^end' "and after the dumb one"
