@@ -168,7 +168,7 @@ static pid_t start_guest(const char *backend)
 	while (time(NULL) < end) {
 		if (is_running(pid))
 			return pid;
-		usleep(10000);
+		usleep(100000);
 	}
 	printf("# the guest does not run after %d s\n", LIMIT_S);
 	end_qemu(pid);
