@@ -44,8 +44,8 @@ guest $b 64M "$tmp/b" "pattern=hotcold hot=10%" --abits soft \
 pid_b=$!
 socat -u "UNIX-LISTEN:$tmp/hung,fork" OPEN:/dev/null &
 pids="$pids $!"
-has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-wait_for $grace has_picture || {
+has_report() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
+wait_for $grace has_report || {
   sed 's/^/# /' "$tmp/$a.log"
   fail_all "the guests do not run: see above"
 }

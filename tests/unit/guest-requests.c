@@ -39,7 +39,7 @@ static struct {
 	 * how many scans later. */
 	unsigned int gives_after, scans;
 	uint64_t gives_from[2], gives_to[2];
-	bool picture_waits;		/* see __wrap_view_get_stats() */
+	bool report_waits;		/* see __wrap_view_get_stats() */
 } guest;
 
 /* As the agent's messages do: the engine ages a frame by itself if it changed. */
@@ -57,7 +57,7 @@ static void discard(struct vm *vm, uint64_t first, uint64_t end)
 		guest_mem_discard(vm->mem, (struct gfn_range){ GFN(g), 1 });
 }
 
-/* The agent's picture of a guest that has dropped its page cache. */
+/* The agent's report of a guest that has dropped its page cache. */
 static void show_dropped(struct vm *vm)
 {
 	view_wrlock(vm->view);
@@ -68,15 +68,15 @@ static void show_dropped(struct vm *vm)
 }
 
 /*
- * Reclaim begins by a look at the statistics: a picture that comes just then is
+ * Reclaim begins by a look at the statistics: a report that comes just then is
  * newer than what the scan has counted.
  */
 void __real_view_get_stats(struct view *view, struct view_stats *stats);
 void __wrap_view_get_stats(struct view *view, struct view_stats *stats);
 void __wrap_view_get_stats(struct view *view, struct view_stats *stats)
 {
-	if (guest.picture_waits) {
-		guest.picture_waits = false;
+	if (guest.report_waits) {
+		guest.report_waits = false;
 		show_dropped(guest.vm);
 	}
 	__real_view_get_stats(view, stats);
@@ -112,7 +112,7 @@ static void after_scan(struct vm *vm, const struct engine_stats *stats)
 	(void)stats;
 	/* Its cache is gone a scan after it was asked. */
 	if (guest.nr_cache && vm->view->stats.guest.clean_cache)
-		guest.picture_waits = true;
+		guest.report_waits = true;
 	if (guest.nr_taken && guest.nr_taken <= 2 &&
 	    ++guest.scans == guest.gives_after)
 		discard(vm, guest.gives_from[guest.nr_taken - 1],

@@ -85,12 +85,13 @@ static void test_order(void)
 	is_left(&vm, 0, 0, 0, 0, "and clean page cache, of a guest that can't "
 		"be asked to drop it");
 	s = stats_of(&vm);
-	ok(s.reclaim.nr_taken[CLASS_FREE] == 128 &&
-		   s.reclaim.nr_taken[CLASS_ANON] == NR_ANON &&
-		   s.reclaim.nr_taken[CLASS_DIRTY_FILE] == 128 &&
-		   s.reclaim.nr_taken[CLASS_CLEAN_FILE] == NR_CLEAN &&
-		   !s.reclaim.nr_taken[CLASS_UNKNOWN] &&
-		   !s.reclaim.nr_taken[CLASS_NEVER],
+	ok(s.reclaim.nr_evicted_of_class[CLASS_FREE] == 128 &&
+		   s.reclaim.nr_evicted_of_class[CLASS_ANON] == NR_ANON &&
+		   s.reclaim.nr_evicted_of_class[CLASS_DIRTY_FILE] == 128 &&
+		   s.reclaim.nr_evicted_of_class[CLASS_CLEAN_FILE] ==
+			   NR_CLEAN &&
+		   !s.reclaim.nr_evicted_of_class[CLASS_UNKNOWN] &&
+		   !s.reclaim.nr_evicted_of_class[CLASS_NEVER],
 	   "each is counted as what it was");
 	is_int(s.memory.nr_of_class[CLASS_ANON], FREE, "and so is what stays");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "the data is whole");
@@ -165,7 +166,7 @@ static void test_cache(void)
 	set_target(&vm, 1);
 	wait_scans(&vm, 4);
 	is_left(&vm, 0, 0, 0, 0, "in the end all that is idle goes");
-	is_int(stats_of(&vm).reclaim.nr_taken[CLASS_CLEAN_FILE], 0,
+	is_int(stats_of(&vm).reclaim.nr_evicted_of_class[CLASS_CLEAN_FILE], 0,
 	       "but clean page cache was never written");
 	vm_stop(&vm);
 }

@@ -65,8 +65,9 @@ int main(void)
 	s = stats_of(&vm);
 	is_int(resident(&vm, MAPPED, ANON - 1), NR_MAPPED,
 	       "what is mapped does not go first");
-	is_int(s.reclaim.nr_taken[CLASS_FREE], 0, "none was taken as free");
-	is_int(s.reclaim.nr_taken[CLASS_ANON], NR_MAPPED,
+	is_int(s.reclaim.nr_evicted_of_class[CLASS_FREE], 0,
+	       "none was taken as free");
+	is_int(s.reclaim.nr_evicted_of_class[CLASS_ANON], NR_MAPPED,
 	       "but what was idle for longest");
 	vm_stop(&vm);
 	return tap_done();
