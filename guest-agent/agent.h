@@ -2,11 +2,13 @@
 /*
  * The guest agent: declarations shared by its files.
  *
- *   /proc --procfs.c--> regions --pages.c--> runs --epoch.c--> changes
+ *   /proc --procfs.c--> regions --pages.c--> runs --delta.c--> changes
  *                                                   --stream.c--> host
  *
+ * epoch.c does this for every process, once in each interval.
+ *
  * One thread.  Memory use is bounded by what the processes map: one run for
- * each sequence of pages that is contiguous in both address spaces.
+ * each sequence of pages that are contiguous in virtual and in physical memory.
  */
 #ifndef GUEST_AGENT_AGENT_H
 #define GUEST_AGENT_AGENT_H
@@ -39,12 +41,12 @@ void stream_put_flags(struct stream *s, const struct protocol_flags *flags);
 /* Sends all buffered data.  0 or the stream's error. */
 int stream_flush(struct stream *s);
 
-/* --- procfs.c: /proc/PID as data ------------------------------------------ */
+/* --- procfs.c: parses /proc/PID ------------------------------------------- */
 struct proc_stat {
 	char comm[16];
 	uint64_t start_time;	/* identifies the process, with the pid */
 	uint64_t signature;	/* changes when faults, size or RSS do */
-	uint64_t nr_bytes;	/* of address space; 0: none (any more) */
+	uint64_t nr_bytes;	/* of address space; 0: none, or no longer */
 };
 
 /* 0, or -errno: it has ended, or is not accessible. */
@@ -53,37 +55,42 @@ int proc_read_stat(pid_t pid, struct proc_stat *st);
 struct region {
 	uint64_t start, end, pgoff, dev, inode;
 	uint32_t flags;		/* PROTOCOL_VM_* */
-	size_t first_run, nr_runs;	/* in picture.runs */
+	size_t first_run, nr_runs;	/* in proc_snapshot.runs */
 };
 
-/* All regions of one process and the frames mapped in them. */
-struct picture {
+/* All regions of one process, and the frames mapped in them, at one time. */
+struct proc_snapshot {
 	struct region *regions;	/* owned, ascending */
 	size_t nr_regions, max_regions;
 	struct protocol_run *runs;	/* owned */
 	size_t nr_runs, max_runs;
 };
 
-/* Appends the regions of pid to an empty picture.  0 or -errno. */
-int proc_read_regions(pid_t pid, struct picture *pic);
-void picture_free(struct picture *pic);
-/* Makes room for one more element; -ENOMEM. */
-int picture_grow(void **array, size_t nr, size_t *max, size_t size);
+/* Fills an empty snapshot with the regions of pid.  0 or -errno. */
+int proc_read_regions(pid_t pid, struct proc_snapshot *snap);
+void proc_snapshot_free(struct proc_snapshot *snap);
+/*
+ * Makes room for one more element of this size in an array of nr, with room for
+ * *max.  0 or -ENOMEM.
+ */
+int array_grow(void **array, size_t nr, size_t *max, size_t size);
 
+/* has_psi: the kernel reports PSI; else its values are 0.  0 or -errno. */
 int proc_read_pressure(struct protocol_pressure *p, bool *has_psi);
 
 /* Reads at most size - 1 bytes of a file and appends a 0; or -errno. */
 ssize_t proc_read_file(const char *path, char *buf, size_t size);
-/* The number after "key", or 0; in bytes if it is "key  123 kB". */
+/* The number after key in text, or 0. */
 uint64_t proc_number(const char *text, const char *key);
+/* In bytes, of "key  123 kB". */
 uint64_t proc_bytes(const char *text, const char *key);
 
-/* --- cache.c: clean page cache ---------------------------------------------- */
-/* Can the kernel be made to drop any? */
+/* --- cache.c: clean page cache -------------------------------------------- */
+/* Whether the kernel can be made to drop any. */
 bool cache_can_drop(void);
 /* Makes the kernel drop about this much, cold pages first. */
 void cache_drop(uint64_t nr_bytes);
-/* From /proc/meminfo: how much could be dropped. */
+/* How many bytes could be dropped, by the text of /proc/meminfo. */
 uint64_t cache_clean_bytes(const char *meminfo);
 
 /* --- pages.c: frames and their flags -------------------------------------- */
@@ -101,20 +108,22 @@ int frames_init(struct frames *f, char *why, size_t len);
 void frames_destroy(struct frames *f);
 /* Sends the flags that changed since the last call, or all.  0 or -errno. */
 int frames_send_flags(struct frames *f, struct stream *s, bool all);
-/* Fills in the runs of every region of pid. */
-int frames_read_runs(const struct frames *f, pid_t pid, struct picture *pic);
+/* Adds the runs of every region of pid.  0 or -errno. */
+int frames_read_runs(const struct frames *f, pid_t pid,
+		     struct proc_snapshot *snap);
 
 /* --- epoch.c: changes since the previous epoch ---------------------------- */
 struct agent {
+	/* Initialized and destroyed by the caller, around the agent itself. */
 	struct frames frames;
-	struct pgds pgds;		/* owned by the caller */
-	struct stream *stream;
+	struct pgds pgds;
+	struct stream *stream;		/* not owned; of agent_hello() */
 	struct process *processes;	/* owned, by pid */
 	size_t nr, max;
 	uint64_t epoch;
-	bool full_next;			/* the next epoch is full */
+	bool full_next;			/* send a full epoch next */
 	bool has_psi;
-	/* Of the last epoch, for --verbose. */
+	/* Processes of the last epoch, for --verbose. */
 	uint64_t nr_examined, nr_unchanged;
 };
 
@@ -132,7 +141,7 @@ struct transport {
 	int fd;					/* already open, or -1 */
 };
 
-/* A connected, blocking fd, or -errno with why. */
+/* A connected, blocking fd, which the caller owns, or -errno with why. */
 int transport_connect(const struct transport *t, char *why, size_t len);
 
 /* --- dump.c ----------------------------------------------------------------- */

@@ -29,15 +29,15 @@ static void put_region(struct stream *s, const struct region *r,
 	stream_put(s, &m);
 }
 
-static void put_new(struct stream *s, const struct picture *pic,
+static void put_new(struct stream *s, const struct proc_snapshot *snap,
 		    const struct region *r)
 {
 	put_region(s, r, PROTOCOL_VMA_NEW);
 	for (size_t i = 0; i < r->nr_runs; i++)
-		stream_put_run(s, &pic->runs[r->first_run + i]);
+		stream_put_run(s, &snap->runs[r->first_run + i]);
 }
 
-void delta_put_all(struct stream *s, const struct picture *now)
+void delta_put_all(struct stream *s, const struct proc_snapshot *now)
 {
 	for (size_t i = 0; i < now->nr_regions; i++)
 		put_new(s, now, &now->regions[i]);
@@ -56,10 +56,10 @@ struct cursor {
 	struct protocol_run rest;
 };
 
-static void cursor_init(struct cursor *c, const struct picture *pic,
+static void cursor_init(struct cursor *c, const struct proc_snapshot *snap,
 			const struct region *r)
 {
-	const struct protocol_run *run = pic->runs + r->first_run;
+	const struct protocol_run *run = snap->runs + r->first_run;
 
 	*c = (struct cursor){ .run = run, .end = run + r->nr_runs };
 	if (c->run < c->end)
@@ -104,8 +104,8 @@ static uint32_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void put_kept(struct stream *s, const struct picture *before,
-		     const struct region *old, const struct picture *now,
+static void put_kept(struct stream *s, const struct proc_snapshot *before,
+		     const struct region *old, const struct proc_snapshot *now,
 		     const struct region *r)
 {
 	struct writer w = { s, r, false };
@@ -141,8 +141,8 @@ static void put_kept(struct stream *s, const struct picture *before,
 	}
 }
 
-void delta_put(struct stream *s, const struct picture *before,
-	       const struct picture *now)
+void delta_put(struct stream *s, const struct proc_snapshot *before,
+	       const struct proc_snapshot *now)
 {
 	size_t i, k;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An epoch is one complete picture of the guest.  The first of a connection,
- * and every FULL_EVERY-th, sends everything; those between send what changed:
+ * An epoch is one report of all processes of the guest.  The first of a
+ * connection, and every FULL_EVERY-th, sends everything; those between send
+ * what changed:
  *
  *   /proc/PID/stat unchanged?  yes: not even its maps are read
  *                              no:  read, compared, the difference sent
@@ -25,9 +26,9 @@
 struct process {
 	pid_t pid;
 	struct proc_stat stat;
-	struct picture picture;		/* as sent to the host */
+	struct proc_snapshot sent;	/* what the host knows */
 	uint64_t pgd;
-	uint64_t seen;			/* epoch */
+	uint64_t seen;			/* the last epoch in which it existed */
 	bool reported;			/* known to the host */
 };
 
@@ -44,7 +45,7 @@ void agent_init(struct agent *a)
 void agent_destroy(struct agent *a)
 {
 	for (size_t i = 0; i < a->nr; i++)
-		picture_free(&a->processes[i].picture);
+		proc_snapshot_free(&a->processes[i].sent);
 	free(a->processes);
 	agent_init(a);
 }
@@ -95,8 +96,8 @@ static struct process *get_process(struct agent *a, pid_t pid)
 
 	if (at < a->nr && a->processes[at].pid == pid)
 		return &a->processes[at];
-	if (picture_grow((void **)&a->processes, a->nr, &a->max,
-			 sizeof(*a->processes)))
+	if (array_grow((void **)&a->processes, a->nr, &a->max,
+		       sizeof(*a->processes)))
 		return NULL;
 	memmove(&a->processes[at + 1], &a->processes[at],
 		(a->nr - at) * sizeof(*a->processes));
@@ -132,7 +133,7 @@ static void put_mm(struct agent *a, const struct process *p, bool delta)
 /* -errno: the process ended, or can't be read; continue with the others. */
 static int report_process(struct agent *a, pid_t pid, bool full)
 {
-	struct picture now = { 0 };
+	struct proc_snapshot now = { 0 };
 	struct proc_stat st;
 	struct process *p;
 	uint64_t pgd = pgds_find(&a->pgds, pid);
@@ -160,7 +161,7 @@ static int report_process(struct agent *a, pid_t pid, bool full)
 	if (!rc && now.nr_regions)
 		rc = frames_read_runs(&a->frames, pid, &now);
 	if (rc) {
-		picture_free(&now);
+		proc_snapshot_free(&now);
 		return rc;
 	}
 	p->seen = a->epoch;
@@ -170,15 +171,15 @@ static int report_process(struct agent *a, pid_t pid, bool full)
 		p->stat = st;
 		put_mm(a, p, same_process && !full);
 		if (same_process && !full)
-			delta_put(a->stream, &p->picture, &now);
+			delta_put(a->stream, &p->sent, &now);
 		else
 			delta_put_all(a->stream, &now);
 		put_pid(a, PROTOCOL_MM_END, pid);
 		p->reported = true;
 	}
 	p->stat = st;
-	picture_free(&p->picture);
-	p->picture = now;
+	proc_snapshot_free(&p->sent);
+	p->sent = now;
 	return 0;
 }
 
@@ -196,7 +197,7 @@ static void forget_gone(struct agent *a)
 		}
 		if (p->reported)
 			put_pid(a, PROTOCOL_FORGET, p->pid);
-		picture_free(&p->picture);
+		proc_snapshot_free(&p->sent);
 	}
 	a->nr = kept;
 }

@@ -35,7 +35,7 @@ uint64_t kcore_word(const struct kcore *k, uint64_t address)
 	return read_at(k, address, &word, sizeof(word)) ? word : 0;
 }
 
-static uint64_t word_in(const uint8_t *bytes, uint32_t offset)
+static uint64_t u64_at(const uint8_t *bytes, uint32_t offset)
 {
 	uint64_t word;
 
@@ -43,7 +43,7 @@ static uint64_t word_in(const uint8_t *bytes, uint32_t offset)
 	return word;
 }
 
-static uint32_t half_in(const uint8_t *bytes, uint32_t offset)
+static uint32_t u32_at(const uint8_t *bytes, uint32_t offset)
 {
 	uint32_t half;
 
@@ -83,7 +83,7 @@ static uint32_t find_pgd(const struct kcore *k, uint64_t swapper_pg_dir)
 	if (!read_at(k, k->init_mm, mm, sizeof(mm)))
 		return NONE;
 	for (uint32_t o = 0; o < sizeof(mm); o += 8)
-		if (word_in(mm, o) == swapper_pg_dir) {
+		if (u64_at(mm, o) == swapper_pg_dir) {
 			if (found != NONE)
 				return NONE;
 			found = o;
@@ -103,7 +103,8 @@ static uint32_t find_comm(const uint8_t *task)
 
 struct tasks {
 	uint8_t init[KCORE_TASK_BYTES], kthreadd[KCORE_TASK_BYTES];
-	uint8_t own[MAX_NAMESAKES][KCORE_TASK_BYTES];	/* our namesakes */
+	/* Tasks with our name: one of them is ours. */
+	uint8_t own[MAX_NAMESAKES][KCORE_TASK_BYTES];
 	unsigned int nr_own, nr_kthreadd;
 };
 
@@ -117,10 +118,10 @@ static bool has_name(const struct kcore *k, const uint8_t *task,
  * Whether the list at `offset` leads from init_task through tasks and back to
  * it; among them process 2, and at least one with our name.
  */
-static bool follow(const struct kcore *k, uint32_t offset, const char *name,
+static bool walk_tasks(const struct kcore *k, uint32_t offset, const char *name,
 		   struct tasks *t)
 {
-	uint64_t head = k->init_task + offset, at = word_in(t->init, offset);
+	uint64_t head = k->init_task + offset, at = u64_at(t->init, offset);
 	uint8_t bytes[KCORE_TASK_BYTES];
 
 	t->nr_own = t->nr_kthreadd = 0;
@@ -128,7 +129,7 @@ static bool follow(const struct kcore *k, uint32_t offset, const char *name,
 		if (at < k->direct_map ||
 		    !read_at(k, at - offset, bytes, sizeof(bytes)) ||
 		    !bytes[k->comm] ||
-		    kcore_word(k, word_in(bytes, offset) + 8) != at)
+		    kcore_word(k, u64_at(bytes, offset) + 8) != at)
 			return false;
 		if (has_name(k, bytes, "kthreadd")) {
 			memcpy(t->kthreadd, bytes, sizeof(bytes));
@@ -136,17 +137,17 @@ static bool follow(const struct kcore *k, uint32_t offset, const char *name,
 		}
 		if (has_name(k, bytes, name) && t->nr_own < MAX_NAMESAKES)
 			memcpy(t->own[t->nr_own++], bytes, sizeof(bytes));
-		at = word_in(bytes, offset);
+		at = u64_at(bytes, offset);
 	}
 	return at == head && t->nr_kthreadd == 1 && t->nr_own;
 }
 
 static bool are_ids(const uint8_t *task, uint32_t offset, uint32_t id)
 {
-	return half_in(task, offset) == id && half_in(task, offset + 4) == id;
+	return u32_at(task, offset) == id && u32_at(task, offset + 4) == id;
 }
 
-/* pid and tgid: 0, 2 and ours.  *own: which of our namesakes we are. */
+/* pid and tgid: 0, 2 and ours.  *own: which task with our name is ours. */
 static uint32_t find_tgid(const struct tasks *t, uint32_t pid,
 			  const uint8_t **own)
 {
@@ -178,15 +179,15 @@ static uint32_t find_mm(const struct kcore *k, const struct tasks *t,
 	uint32_t found = NONE;
 
 	for (uint32_t o = 0; o + 8 <= KCORE_TASK_BYTES; o += 8) {
-		uint64_t mm = word_in(own, o);
+		uint64_t mm = u64_at(own, o);
 
-		if (mm < k->direct_map || word_in(t->init, o) ||
-		    word_in(t->kthreadd, o) ||
+		if (mm < k->direct_map || u64_at(t->init, o) ||
+		    u64_at(t->kthreadd, o) ||
 		    !is_table(k, kcore_word(k, mm + k->pgd), frames))
 			continue;
 		if (found == NONE)
 			found = o;
-		else if (o != found + 8 || word_in(own, found) != mm)
+		else if (o != found + 8 || u64_at(own, found) != mm)
 			return NONE;
 	}
 	return found;
@@ -195,13 +196,13 @@ static uint32_t find_mm(const struct kcore *k, const struct tasks *t,
 static bool find_list(struct kcore *k, const char *name, struct tasks *t)
 {
 	for (uint32_t o = 0; o + 16 <= KCORE_TASK_BYTES; o += 8) {
-		/* A list that is not empty, whose first task has our name. */
-		if (word_in(t->init, o) < k->direct_map ||
-		    word_in(t->init, o) == k->init_task + o ||
-		    kcore_word(k, word_in(t->init, o) + 8) != k->init_task + o)
+		/* A list that is not empty, whose first entry points back. */
+		if (u64_at(t->init, o) < k->direct_map ||
+		    u64_at(t->init, o) == k->init_task + o ||
+		    kcore_word(k, u64_at(t->init, o) + 8) != k->init_task + o)
 			continue;
 		k->tasks = o;
-		if (follow(k, o, name, t))
+		if (walk_tasks(k, o, name, t))
 			return true;
 	}
 	return false;

@@ -28,11 +28,11 @@
 #define KCORE_MM_BYTES	   1024
 
 struct kcore {
-	int fd;			/* owned by who opened it */
+	int fd;			/* not owned */
 	Elf64_Phdr segments[KCORE_MAX_SEGMENTS];
 	unsigned int nr;
 	uint64_t init_task, init_mm;	/* addresses, set by the caller */
-	uint64_t direct_map;		/* its start; set by the caller */
+	uint64_t direct_map;		/* start address, set by the caller */
 	uint32_t tasks, tgid, mm, pgd, comm;	/* offsets found */
 };
 
@@ -44,9 +44,9 @@ struct kcore_known {
 	char name[17];		/* ours, as in /proc/self/comm */
 };
 
-/* From k->fd.  0 or -errno. */
+/* Reads the program headers from k->fd.  0 or -errno. */
 int kcore_read_segments(struct kcore *k);
-/* 0 if it can't be read. */
+/* The eight bytes at a kernel address; 0 if they can't be read. */
 uint64_t kcore_word(const struct kcore *k, uint64_t address);
 /* NULL, or the name of the member that could not be verified. */
 const char *kcore_find_layout(struct kcore *k, const struct kcore_known *known);

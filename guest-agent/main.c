@@ -29,7 +29,7 @@
 
 struct options {
 	struct transport transport;
-	char *pgd;		/* how to find page tables, or NULL */
+	char *pgd;		/* a method by name, or NULL; owned */
 	int interval_ms, once, dump, verbose, port;
 	char *unix_path, *serial_path;	/* owned (popt leaves them to us) */
 };
@@ -69,10 +69,10 @@ static void handle_request(struct session *s, const struct protocol_message *m)
 }
 
 /*
- * Reads requests.  False: the connection is lost, or the host broke the
- * protocol.
+ * Reads and handles requests of the host.  False: the connection is lost, or
+ * the host broke the protocol.
  */
-static bool listen_to_host(struct session *s, int fd)
+static bool read_requests(struct session *s, int fd)
 {
 	struct protocol_message m;
 	uint8_t buf[4096];
@@ -111,7 +111,7 @@ static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 		if (passed >= s->interval_ms)
 			return true;
 		if (poll(&p, 1, s->interval_ms - passed) > 0 &&
-		    !listen_to_host(s, fd))
+		    !read_requests(s, fd))
 			return false;
 	}
 	s->want_epoch = false;
@@ -173,8 +173,8 @@ static void warn_if_limited(const struct frames *f)
 }
 
 /*
- * 0, or an exit status.  Without --pgd it is no error if no way works: all but
- * page table roots is reported.
+ * 0, or an exit status.  Without --pgd it is no error if no method works: all
+ * but page table roots is reported.
  */
 static int find_pgds(struct session *s)
 {
@@ -260,7 +260,7 @@ static int parse(struct options *o, int argc, char **argv)
 		  &o->interval_ms, 0, "time between two reports", "MS" },
 		{ "pgd", 0, POPT_ARG_STRING, &o->pgd, 0,
 		  "how to find page tables: bpf, kcore or none (the first "
-		  "that works)", "WAY" },
+		  "that works)", "METHOD" },
 		{ "once", '1', POPT_ARG_NONE, &o->once, 0,
 		  "send one report, then exit", NULL },
 		{ "dump", 'd', POPT_ARG_NONE, &o->dump, 0,

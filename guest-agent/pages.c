@@ -200,11 +200,11 @@ int frames_send_flags(struct frames *f, struct stream *s, bool all)
 	return s->error;
 }
 
-static int add_page(struct picture *pic, struct region *r, uint64_t vaddr,
-		    uint64_t gfn)
+static int add_page(struct proc_snapshot *snap, struct region *r,
+		    uint64_t vaddr, uint64_t gfn)
 {
-	struct protocol_run *last = r->nr_runs ? &pic->runs[pic->nr_runs - 1] :
-						 NULL;
+	struct protocol_run *last =
+		r->nr_runs ? &snap->runs[snap->nr_runs - 1] : NULL;
 	int rc;
 
 	if (last && last->vaddr + last->count * PAGE_SIZE == vaddr &&
@@ -212,11 +212,11 @@ static int add_page(struct picture *pic, struct region *r, uint64_t vaddr,
 		last->count++;
 		return 0;
 	}
-	rc = picture_grow((void **)&pic->runs, pic->nr_runs, &pic->max_runs,
-			  sizeof(*pic->runs));
+	rc = array_grow((void **)&snap->runs, snap->nr_runs, &snap->max_runs,
+			sizeof(*snap->runs));
 	if (rc)
 		return rc;
-	pic->runs[pic->nr_runs++] = (struct protocol_run){
+	snap->runs[snap->nr_runs++] = (struct protocol_run){
 		.vaddr = vaddr, .gfn = gfn, .count = 1,
 	};
 	r->nr_runs++;
@@ -228,14 +228,14 @@ static bool is_zero_page(const struct frames *f, uint64_t gfn)
 	return f->zero[gfn / 8] >> gfn % 8 & 1;
 }
 
-static int read_region(const struct frames *f, int fd, struct picture *pic,
-		       struct region *r)
+static int read_region(const struct frames *f, int fd,
+		       struct proc_snapshot *snap, struct region *r)
 {
 	static uint64_t entries[BATCH];
 	uint64_t vpn = r->start >> PAGE_SHIFT, end = r->end >> PAGE_SHIFT;
 	int rc = 0;
 
-	r->first_run = pic->nr_runs;
+	r->first_run = snap->nr_runs;
 	r->nr_runs = 0;
 	if (end - vpn > MAX_REGION_PAGES)
 		return 0;
@@ -255,14 +255,15 @@ static int read_region(const struct frames *f, int fd, struct picture *pic,
 			if (!(entries[i] & PM_PRESENT) || !gfn ||
 			    gfn >= f->nr || is_zero_page(f, gfn))
 				continue;
-			rc = add_page(pic, r, (vpn + i) << PAGE_SHIFT, gfn);
+			rc = add_page(snap, r, (vpn + i) << PAGE_SHIFT, gfn);
 		}
 		vpn += n;
 	}
 	return rc;
 }
 
-int frames_read_runs(const struct frames *f, pid_t pid, struct picture *pic)
+int frames_read_runs(const struct frames *f, pid_t pid,
+		     struct proc_snapshot *snap)
 {
 	char path[64];
 	int fd, rc = 0;
@@ -273,8 +274,8 @@ int frames_read_runs(const struct frames *f, pid_t pid, struct picture *pic)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < pic->nr_regions && !rc; i++)
-		rc = read_region(f, fd, pic, &pic->regions[i]);
+	for (size_t i = 0; i < snap->nr_regions && !rc; i++)
+		rc = read_region(f, fd, snap, &snap->regions[i]);
 	close(fd);
 	return rc;
 }

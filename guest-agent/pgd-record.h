@@ -10,13 +10,13 @@ struct pgd_record {
 	unsigned int unused;
 };
 
-/* Below this, addresses of the kernel's half are of tables with 5 levels
+/* Start of the kernel's half of the address space, by levels of the page tables
  * (Documentation/arch/x86/x86_64/mm.rst). */
 #define PGD_KERNEL_HALF_4_LEVELS 0xffff800000000000ULL
 #define PGD_KERNEL_HALF_5_LEVELS 0xff00000000000000ULL
 
 #define PGD_NR_PROBES	 2
-#define PGD_STEP_BASES	 16	/* tried in one run of the program */
+#define PGD_STEP_BASES	 16	/* bases tried in one run of the program */
 /* The direct map starts at a multiple of this, even if randomized. */
 #define PGD_BASE_ALIGN	 (1ULL << 30)
 

@@ -54,7 +54,7 @@ uint64_t pgds_find(const struct pgds *p, pid_t pid)
 	return found ? found->pgd : PROTOCOL_NO_PGD;
 }
 
-/* Works, and finds our own process: then the number of levels is known. */
+/* True: the method works, as it finds our own process. */
 static bool try_method(struct pgds *p, const struct pgd_method *method,
 		       char *why, size_t len)
 {
@@ -75,22 +75,24 @@ static bool try_method(struct pgds *p, const struct pgd_method *method,
 void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
 	       size_t len)
 {
-	static const struct pgd_method *const ways[] = { &pgd_bpf, &pgd_kcore };
+	static const struct pgd_method *const methods[] = { &pgd_bpf,
+							    &pgd_kcore };
 	size_t at = 0;
 
 	memset(p, 0, sizeof(*p));
 	p->nr_frames = nr_frames;
 	why[0] = 0;
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		char reason[160] = "";
 
-		if (name && strcmp(name, ways[i]->name))
+		if (name && strcmp(name, methods[i]->name))
 			continue;
-		if (try_method(p, ways[i], reason, sizeof(reason)))
+		if (try_method(p, methods[i], reason, sizeof(reason)))
 			return;
 		if (at < len)
 			at += snprintf(why + at, len - at, "%s%s: %s",
-				       at ? "; " : "", ways[i]->name, reason);
+				       at ? "; " : "", methods[i]->name,
+				       reason);
 	}
 }
 
@@ -99,8 +101,8 @@ int pgd_add(struct pgds *p, pid_t pid, uint64_t pgd)
 	if (pgd % PROTOCOL_PAGE_SIZE ||
 	    pgd / PROTOCOL_PAGE_SIZE >= p->nr_frames)
 		return 0;
-	if (picture_grow((void **)&p->entries, p->nr, &p->max,
-			 sizeof(*p->entries)))
+	if (array_grow((void **)&p->entries, p->nr, &p->max,
+		       sizeof(*p->entries)))
 		return -ENOMEM;
 	p->entries[p->nr++] = (struct pgd_entry){ pid, pgd };
 	return 0;

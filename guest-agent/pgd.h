@@ -9,7 +9,7 @@
  *   kcore   /proc/kcore and /proc/kallsyms; the layout of a task is derived
  *           from known tasks and verified with them
  *
- * Without either, the agent sends everything else.
+ * If neither works, the agent sends everything else.
  */
 #ifndef GUEST_AGENT_PGD_H
 #define GUEST_AGENT_PGD_H
@@ -37,9 +37,9 @@ struct pgd_method {
 
 struct pgds {
 	const struct pgd_method *method;	/* NULL: none */
-	void *state;			/* of the way */
+	void *state;			/* of the method; owned by it */
 	bool la57;			/* tables have five levels */
-	uint64_t nr_frames;		/* of RAM: no table is beyond */
+	uint64_t nr_frames;		/* of RAM: all tables are below */
 	struct pgd_entry *entries;	/* owned; by pid, after a read */
 	size_t nr, max;
 };
@@ -48,22 +48,22 @@ extern const struct pgd_method pgd_bpf, pgd_kcore;
 
 /*
  * name: "bpf", "kcore", "none", or NULL: the first that works.  If none does,
- * p->way is NULL and why has the reason for each.
+ * p->method is NULL and why has the reason for each.
  */
 void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
 	       size_t len);
 void pgds_destroy(struct pgds *p);
-/* Reads all again; on failure, none is known. */
+/* Reads all of them again; after a failure none is known. */
 void pgds_read(struct pgds *p);
-/* PROTOCOL_NO_PGD: unknown. */
+/* The guest physical address; PROTOCOL_NO_PGD: unknown. */
 uint64_t pgds_find(const struct pgds *p, pid_t pid);
 
 /*
- * For the ways.  An address that can't be a table's (not aligned, not RAM) is
- * ignored.  0 or -ENOMEM.
+ * For the methods.  An address that can't be a table's (not aligned, not RAM)
+ * is ignored.  0 or -ENOMEM.
  */
 int pgd_add(struct pgds *p, pid_t pid, uint64_t pgd);
-/* The start of the direct map determines the number of levels. */
+/* Whether page tables have five levels, by the start of the direct map. */
 bool pgd_is_la57(uint64_t direct_map);
 
 #endif

@@ -66,7 +66,7 @@ int proc_read_stat(pid_t pid, struct proc_stat *st)
 	return 0;
 }
 
-int picture_grow(void **array, size_t nr, size_t *max, size_t size)
+int array_grow(void **array, size_t nr, size_t *max, size_t size)
 {
 	size_t bigger = *max ? *max * 2 : 32;
 	void *p;
@@ -81,11 +81,11 @@ int picture_grow(void **array, size_t nr, size_t *max, size_t size)
 	return 0;
 }
 
-void picture_free(struct picture *pic)
+void proc_snapshot_free(struct proc_snapshot *snap)
 {
-	free(pic->regions);
-	free(pic->runs);
-	memset(pic, 0, sizeof(*pic));
+	free(snap->regions);
+	free(snap->runs);
+	memset(snap, 0, sizeof(*snap));
 }
 
 /* The kernel's own pages that every process maps: not the process's memory. */
@@ -149,7 +149,7 @@ static bool has_locked(pid_t pid)
 	return locked;
 }
 
-int proc_read_regions(pid_t pid, struct picture *pic)
+int proc_read_regions(pid_t pid, struct proc_snapshot *snap)
 {
 	bool locked = has_locked(pid), in_region = false;
 	char path[64], *line = NULL;
@@ -167,7 +167,7 @@ int proc_read_regions(pid_t pid, struct picture *pic)
 		if (locked && line[0] >= 'A' && line[0] <= 'Z') {
 			if (in_region && !strncmp(line, "VmFlags:", 8) &&
 			    strstr(line, " lo"))
-				pic->regions[pic->nr_regions - 1].flags |=
+				snap->regions[snap->nr_regions - 1].flags |=
 					PROTOCOL_VM_LOCKED;
 			continue;
 		}
@@ -175,15 +175,15 @@ int proc_read_regions(pid_t pid, struct picture *pic)
 		if (!in_region)
 			continue;
 		/* The kernel may list a region twice if it grew meanwhile. */
-		if (pic->nr_regions &&
-		    r.start < pic->regions[pic->nr_regions - 1].end) {
+		if (snap->nr_regions &&
+		    r.start < snap->regions[snap->nr_regions - 1].end) {
 			in_region = false;
 			continue;
 		}
-		rc = picture_grow((void **)&pic->regions, pic->nr_regions,
-				  &pic->max_regions, sizeof(r));
+		rc = array_grow((void **)&snap->regions, snap->nr_regions,
+				&snap->max_regions, sizeof(r));
 		if (!rc)
-			pic->regions[pic->nr_regions++] = r;
+			snap->regions[snap->nr_regions++] = r;
 	}
 	free(line);
 	fclose(f);

@@ -41,6 +41,7 @@ void protocol_decoder_init(struct protocol_decoder *d,
 	d->fill = 0;
 }
 
+/* 0, or the error of this type and payload size. */
 static int check_header(const struct protocol_decoder *d, uint32_t type,
 			uint32_t size)
 {
@@ -70,7 +71,7 @@ static int check_header(const struct protocol_decoder *d, uint32_t type,
 	return size == want ? 0 : PROTOCOL_E_LENGTH;
 }
 
-/* May a message of this type come now? */
+/* Whether a message of this type may come now: 0 or the error. */
 static int check_order(const struct protocol_decoder *d, uint32_t type)
 {
 	if (d->sender == PROTOCOL_FROM_HOST)
@@ -132,7 +133,7 @@ static int decode_epoch(struct protocol_decoder *d, uint32_t type,
 		return PROTOCOL_E_FLAGS;
 	if (begin ? e->number <= d->epoch_nr : e->number != d->epoch_nr)
 		return PROTOCOL_E_EPOCH_NR;
-	/* The first epoch of a connection has no picture to change. */
+	/* The first epoch of a connection has no earlier one to change. */
 	if (begin && !d->epoch_nr && !(e->flags & PROTOCOL_EPOCH_FULL))
 		return PROTOCOL_E_DELTA;
 	d->epoch = begin;

@@ -32,9 +32,9 @@ enum protocol_type {
 	PROTOCOL_HELLO = 1,
 	PROTOCOL_EPOCH_BEGIN = 2,
 	PROTOCOL_EPOCH_END = 3,
-	PROTOCOL_MM = 4,	/* the section of a process, until MM_END */
+	PROTOCOL_MM = 4,	/* begins the section of a process */
 	PROTOCOL_MM_END = 5,
-	PROTOCOL_VMA = 6,	/* a region of it */
+	PROTOCOL_VMA = 6,	/* a region of that process */
 	PROTOCOL_RUNS = 7,	/* pages mapped in that region */
 	PROTOCOL_FLAGS = 8,	/* of page frames */
 	PROTOCOL_PRESSURE = 9,	/* memory use and pressure of the guest */
@@ -55,7 +55,7 @@ enum protocol_type {
 #define PROTOCOL_FEAT_ALL   0x7fu
 
 #define PROTOCOL_EPOCH_FULL 0x1u	/* what is not sent does not exist */
-#define PROTOCOL_MM_DELTA   0x1u	/* changes to the previous section */
+#define PROTOCOL_MM_DELTA   0x1u	/* changes to its last section */
 
 enum protocol_vma_op {
 	PROTOCOL_VMA_NEW = 0,
@@ -196,10 +196,13 @@ struct protocol_decoder {
 	uint64_t max_frames;	/* limit of hello.nr_frames */
 	uint64_t nr_frames;	/* from the hello */
 	int error;		/* sticky */
+	/* Hello received; now in an epoch, a section, a region; their kinds. */
 	bool hello, epoch, full, mm, delta, vma, vma_gone;
 	uint64_t epoch_nr;
 	uint32_t pid;
+	/* Of the current region, and the lowest address of its next run. */
 	uint64_t vma_start, vma_end, run_next;
+	/* Lowest start of the next GONE region, and of the next other one. */
 	uint64_t gone_next, vma_next;
 	uint32_t fill;		/* bytes in buf */
 	uint8_t buf[PROTOCOL_MAX_FRAME];

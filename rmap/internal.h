@@ -83,8 +83,9 @@ struct mapping {
 
 /*
  * Gets a candidate.  off is OFF_UNKNOWN in a nonlinear VMA, where the page may
- * be anywhere.  vma is NULL for a process that was asked and has no VMA there:
- * it counts as work, no more.  Returns false to end the visit.
+ * be anywhere.  vma is NULL for a process that was searched and has no VMA
+ * there, which only counts towards a walk's bound.  Returns false to end the
+ * visit.
  */
 typedef bool (*candidate_fn)(struct rmap_vma *vma, uint64_t off, void *arg);
 

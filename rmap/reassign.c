@@ -2,8 +2,8 @@
 /*
  * Moving pages from one object to another, which holds all their mappings.
  *
- * What can fail, creating the new objects, comes first; then the pages change
- * over.
+ * Creating the new objects, which can fail, comes first; then the pages are
+ * assigned to them.
  */
 #include "rmap/reassign.h"
 
@@ -54,9 +54,10 @@ int page_reassign(struct rmap *map, const struct mapping *m)
 }
 
 /*
- * An object found by addresses has the virtual page number as the index of its
- * pages: a page that only this VMA maps gets another index; one that others map
- * too is at two addresses from now on.
+ * For the VMA's page that will be at virtual page number vpn.  Where an object
+ * has virtual page numbers as the indices of its pages, a page that only this
+ * VMA maps gets another index; one that others map too would be at two
+ * addresses, so it needs another object.
  */
 static bool must_leave(const struct rmap *map, const struct page *page,
 		       uint64_t vpn)

@@ -35,7 +35,7 @@
  *
  * Errors: functions that return an int return 0 (rmap_walk() also 1) or -errno;
  * each names its errors below.  An operation that fails leaves the map and its
- * out-parameters as they were, to the byte of rmap_get_stats().  -ENOMEM is
+ * out-parameters as they were, also the bytes in rmap_get_stats().  -ENOMEM is
  * also returned where max_bytes would be exceeded, -ENOSPC where the map
  * already has 2^27 objects: anon_vmas, files, and in the other schemes also
  * groups, chains or VMAs.  Pointers must be valid: they are not checked.
@@ -201,8 +201,8 @@ void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
 /*
  * Changes of a VMA take time linear in the pages concerned; only a move takes
  * constant time (RMAP_ANON_MM: linear too).  All but set_flags may fail with
- * -ENOMEM, -ENOSPC and -EOVERFLOW: a page has the most mappings possible, but
- * needs one more for a moment, or the VMA would end beyond the highest pgoff,
+ * -ENOMEM, -ENOSPC and -EOVERFLOW: a page that has the most mappings possible
+ * needs one more temporarily, or the VMA would end beyond the highest pgoff,
  * 2^44 where pages have an index in an object, else 2^64.
  */
 
@@ -302,7 +302,7 @@ int rmap_page_info(const struct rmap *map, uint64_t gfn,
 /* Reports RMAP_PG_* flags.  -ERANGE: gfn; -EINVAL: unknown flags. */
 int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
 /*
- * The flags reported, as far as they are still valid; 0 is unknown.  A frame
+ * The flags reported, as far as they are still valid; 0: unknown.  A frame
  * that is mapped is never FREE, SLAB or PGTABLE.  Flags reported before the
  * frame was mapped, or before its last mapping was removed, are not valid,
  * except FILE (and with it DIRTY) unless the frame is mapped as anonymous: the
@@ -336,8 +336,8 @@ struct rmap_pte {
  */
 struct rmap_pte_ops {
 	/*
-	 * 0; or -ENOENT, *pte untouched: unknown, and the last report is used
-	 * instead.
+	 * 0; or -ENOENT, *pte unchanged: the provider does not know the entry,
+	 * and the last report is used instead.
 	 */
 	int (*lookup)(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 		      struct rmap_pte *pte);
@@ -351,15 +351,16 @@ struct rmap_pte_ops {
 };
 
 /*
- * ops and ctx outlive the map or the next call.  NULL: every mapping reported
- * counts as present, and there are no accessed bits.
+ * ops and ctx must stay valid until the next call, or until the map is freed.
+ * NULL: every mapping reported counts as present, and there are no accessed
+ * bits.
  */
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx);
 
 /*
  * The entry for addr from the provider, or, if that returns none, as reported
- * (present, of 4 KiB, without bits).  -ENOENT: there is neither.
+ * (present, of 4 KiB, not accessed, not dirty).  -ENOENT: there is neither.
  */
 int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 		    uint64_t addr, struct rmap_pte *pte);
@@ -411,16 +412,16 @@ struct rmap_referenced {
 };
 
 /*
- * Tests and clears the accessed bits of all mappings of the frame, of the first
- * RMAP_WALK_MAX candidates: Linux's folio_referenced().  A reader of the map.
- * -ERANGE: gfn.
+ * Tests and clears the accessed bits of all mappings of the frame that are
+ * among the first RMAP_WALK_MAX candidates: Linux's folio_referenced().  A
+ * reader.  -ERANGE: gfn.
  */
 int rmap_page_referenced(const struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
 /*
  * The same, and calls one() for each mapping found, after its bit was cleared,
- * to show which mappings were used.  A reader too.
+ * to show which mappings were used.  A reader, too.
  */
 int rmap_page_referenced_by(const struct rmap *map, uint64_t gfn,
 			    void (*one)(const struct rmap_vma *vma,

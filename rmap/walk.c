@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The one walk that all queries use, and page_referenced on it.
+ * The walk over the mappings of a frame, which all queries use.
  *
  *	frame -> object -> links, or VMAs of the file, that hold its index
  *	      -> virtual address in each VMA -> PTE -> does it name the frame?
  *
- * The object says only where the frame may be mapped.  Each candidate counts
- * after its PTE named the frame, so that stale or false reports (an mremap
- * meanwhile, a copy-on-write break not reported yet) cost mappings and never
- * make a wrong one.
+ * The object says only where the frame may be mapped.  A candidate counts only
+ * if its PTE names the frame, so that stale or false reports (an mremap
+ * meanwhile, a copy-on-write break not reported yet) can hide a mapping, but
+ * never make up one.
  *
- * Snapshots have what was reported, and so has _mapcount: a page with one
- * mapping and one candidate is mapped there, and its snapshot, which is not in
- * the cache when frames are looked up at random, need not be read.
+ * Without a live PTE, the VMA's snapshot (snapshot.h) shows what was reported.
+ * _mapcount counts the same reports: a page with one mapping and one candidate
+ * is mapped there, and the snapshot, which is not in the cache when frames are
+ * looked up at random, need not be read.
  *
- * A walk has a bound.  For a page with more candidates (a page of the library
- * that all processes use) some are looked at, and the caller is told.
+ * A walk has a bound.  Of a page with more candidates (a page of the C library,
+ * which all processes map) only some are visited, and the result says so.
  *
  * Readers change nothing in the map: any number may walk at once.
  */
@@ -78,10 +79,10 @@ struct walk {
 	uint64_t left;		/* recorded mappings not found yet */
 	uint32_t max_candidates;
 	uint32_t visited;	/* candidates */
-	uint64_t entries;	/* of nonlinear VMAs, that may still be read */
-	bool partial;
+	uint64_t entries;	/* PTEs of nonlinear VMAs: how many may be read */
+	bool partial;		/* as in struct rmap_referenced */
 	bool sole;		/* one mapping and one candidate: it is there */
-	walk_fn fn;
+	walk_fn fn;		/* for each mapping; false ends the walk */
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
 	void *arg;
 };
@@ -101,17 +102,17 @@ static bool try_candidate(struct walk *w, struct rmap_vma *vma, uint64_t off)
 		return true;
 	}
 	/*
-	 * Without a provider the snapshots are all there is, and _mapcount
-	 * says when the last mapping was found; a provider may have more.
+	 * Without a provider there are only reported mappings, and _mapcount
+	 * says when the last one was found; a provider may know more.
 	 */
 	w->left--;
 	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->pte_ops);
 }
 
 /*
- * A nonlinear VMA: PTE by PTE in the provider if the bound allows it; else only
- * where the snapshot has the frame, up to the bound.  The walk goes on with
- * other VMAs in any case.
+ * A nonlinear VMA: every PTE, by the provider, if the bound allows it; else
+ * only where the snapshot has the frame, up to the bound.  The walk then
+ * continues with other VMAs, unless fn ended it.
  */
 static bool search_nonlinear(struct walk *w, struct rmap_vma *vma)
 {
@@ -140,6 +141,7 @@ static bool search_nonlinear(struct walk *w, struct rmap_vma *vma)
 	return true;
 }
 
+/* A candidate_fn. */
 static bool visit(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct walk *w = arg;

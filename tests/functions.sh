@@ -13,6 +13,8 @@ tmp=$(mktemp -d)
 on_exit() { :; }
 trap 'on_exit; damon_return; rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
+# The reader of our output has ended, as in `test.sh | head`.
+trap 'trap "" PIPE; exit 1' PIPE
 
 # ok STATUS NAME...: 0 passes.
 ok() {

@@ -203,7 +203,7 @@ static void harvest(struct bench *b, const char *label, const char *share,
 	few.nr = few.nr < LOOK_PAGES ? few.nr : LOOK_PAGES;
 	wall = bench_now_ns();
 	check(label, ops->harvest(s->src, few, s->young));
-	add(b, label, share, "last look", "ms", (bench_now_ns() - wall) / 1e6);
+	add(b, label, share, "recheck", "ms", (bench_now_ns() - wall) / 1e6);
 }
 
 static uint64_t thread_cpu_ns(const struct subject *s)

@@ -96,11 +96,11 @@ frame_of() {
 
 wait_for 120 more_answers 'G ready' 0 || guest_hung console messages
 wait_for 100 epoch_is 1
-ok $? "its agent connects and sends a picture"
+ok $? "its agent connects and sends a report"
 truth || { ok 1 "the guest reports the truth"; give_up; }
 two_epochs
-check_frames "first picture"
-check_regions "first picture"
+check_frames "first report"
+check_regions "first report"
 both="[$parent,$child]"
 # One request for all: starting programs is slow in here.
 is "$(api "/page/$(frame_of anon 5 "$parent")" \
@@ -152,7 +152,7 @@ wait_for 100 disconnected
 ok $? "the agent is killed: the host sees it"
 host_frames
 cmp -s frames host-frames
-ok $? "the picture stays meanwhile"
+ok $? "the view stays meanwhile"
 connected_again() { [ "$(stat_of '.agent.nr_connections')" = 2 ]; }
 command_guest agent-start 'G started'
 wait_for 100 connected_again
@@ -160,8 +160,8 @@ ok $? "started again, it connects again"
 wait_for 100 epoch_is 1
 truth || give_up
 two_epochs
-check_frames "picture of the new connection"
-check_regions "picture of the new connection"
+check_frames "report of the new connection"
+check_regions "report of the new connection"
 
 # --- processes end ------------------------------------------------------------
 gone() { api "/process/$1" | jq -e 'has("error")'; }

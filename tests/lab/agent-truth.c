@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * agent-truth: two processes with memory of each kind, and the kernel's data on
- * what they map, for a guest whose agent's picture is checked.
+ * what they map, for a guest whose agent's report is checked.
  *
  * The parent maps, writes and forks; the child writes half of the private
  * memory.  Commands are lines on stdin; answers, all in decimal:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A Linux guest with vmm-guest-agent: the host's picture of two processes is
+# A Linux guest with vmm-guest-agent: the host's view of two processes is
 # what the guest's kernel says of them, page by page.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require_agent

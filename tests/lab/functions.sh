@@ -57,7 +57,10 @@ lab_run() {
     lab_status=$?
   # shellcheck disable=SC2034 # for the caller
   lab_stdout=$(cat "$tmp/stdout")
-  lab_stderr=$(cat "$tmp/stderr")
+  # What lab reports of a boot that it repeated is not the command's.
+  _report='/^lab: the machine hung while Linux booted:$/,/^lab: it is started once more$/'
+  lab_stderr=$(sed "${_report}d" "$tmp/stderr")
+  sed -n "${_report}s/^/# /p" "$tmp/stderr"
   if [ "$lab_status" != 0 ]; then
     sed 's/^/# stdout: /' "$tmp/stdout"
     sed 's/^/# stderr: /' "$tmp/stderr"

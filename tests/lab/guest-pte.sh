@@ -22,8 +22,8 @@ payload_start "pattern=shared shared=6M seconds=100000 agent=1" \
   --reclaim off,period=1s,cpu=50
 wait_event 120 run
 ok $? "the guest runs"
-has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-wait_for 60 has_picture
+has_report() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
+wait_for 60 has_report
 ok $? "its agent reports its processes"
 is "$(stat_of .engine.source)" guest-pte "the source is the guest's tables"
 

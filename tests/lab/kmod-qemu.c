@@ -93,7 +93,10 @@ static pid_t start_qemu(const char *backend)
 	return pid;
 }
 
-/* The mapping that is as large as the guest's memory. */
+/*
+ * The last mapping that is as large as the guest's memory.  While QEMU starts, it
+ * may be one that soon goes.
+ */
 static uint64_t find_ram(pid_t pid)
 {
 	uint64_t start, end, found = 0;
@@ -140,19 +143,33 @@ static void end_qemu(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* In memory that was all zeros: what is found may be another mapping yet. */
+static bool is_running(pid_t pid)
+{
+	char path[40];
+
+	ram_hva = find_ram(pid);
+	if (!ram_hva)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (mem_fd >= 0 && rounds() >= 2)
+		return true;
+	close(mem_fd);
+	return false;
+}
+
 /* Starts a QEMU and waits until its guest runs; 0: it does not. */
 static pid_t start_guest(const char *backend)
 {
 	pid_t pid = start_qemu(backend);
 	time_t end = time(NULL) + LIMIT_S;
-	char path[40];
 
-	while (!(ram_hva = find_ram(pid)) && time(NULL) < end)
-		usleep(10000);
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (ram_hva && mem_fd >= 0 && wait_rounds(2))
-		return pid;
+	while (time(NULL) < end) {
+		if (is_running(pid))
+			return pid;
+		usleep(100000);
+	}
 	printf("# the guest does not run after %d s\n", LIMIT_S);
 	end_qemu(pid);
 	return 0;

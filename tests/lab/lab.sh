@@ -68,6 +68,11 @@ is $? 124 "a boot that hangs ends with 124"
 is "$(wc -l <"$tmp/boots") $(echo "$said" | grep -c 'is started once more$')" "2 1" \
   "after a second try, which is reported"
 like "$said" '^lab: timeout after 2 s .*no init' "and so is its end"
+lab_run --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 true >"$tmp/diag"
+is "$(echo "$lab_stderr" | head -n 1)" \
+  "lab: timeout after 2 s (last step reached: no init)" \
+  "lab_run tells the report from the command's stderr"
+is "$(grep -c '^# lab: it is started once more$' "$tmp/diag")" 1 "and shows it"
 
 # --- level 1 crashes: its last lines are shown, and a command is never retried ---
 cat >"$tmp/falls.sh" <<'EOT'

@@ -4,7 +4,7 @@
 mkfifo /tmp/commands
 touch-shared /tmp/file </tmp/commands &
 exec 3>/tmp/commands
-# Each 64th picture is a full one, in which a process has no pages for a moment: with
+# Each 64th report is a full one, in which a process has no pages for a moment: with
 # so long an interval none comes while the host is asked.
 start_agent() { # WAY
   vmm-guest-agent --interval 5000 --pgd "$1" 2>>/tmp/agent.log &

@@ -76,7 +76,7 @@ check() { # WHO COUNT PIDS
 for way in bpf kcore; do
   [ $way = bpf ] || {
     command_guest agent-kcore 'G agent'
-    # What the one before said is forgotten by the first full picture; pictures are
+    # What the one before said is forgotten by the first full report; reports are
     # counted from 0 again.
     connected_again() { [ "$(stat_of .agent.nr_connections)" = 2 ]; }
     wait_for 100 connected_again

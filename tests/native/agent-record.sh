@@ -7,16 +7,16 @@
 payload_require
 replay=${abs_top_builddir:-build}/tests/unit/rmap-replay
 
-# record FILE: a guest that sends one picture, to its end
+# record FILE: a guest that sends one report, to its end
 record() {
   : >"$tmp/stderr"
   payload_start "pattern=shared shared=2M seconds=100000 agent=1" \
     --mem 32M --cpus 2 --socket "$socket" --agent-record "$1"
   wait_event 300 run
   ok $? "$1: the guest runs"
-  has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-  wait_for 300 has_picture
-  ok $? "$1: a complete picture arrives"
+  has_report() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
+  wait_for 300 has_report
+  ok $? "$1: a complete report arrives"
   payload_end_run
   payload_wait
   is "$status" 0 "$1: the guest ends well"

@@ -233,7 +233,7 @@ int main(void)
 	if (read(sv[0], &c, 1) != 1)
 		tap_bail("the child is gone");
 	agent = start_agent(as);
-	ok(wait_epochs(1), "a full picture comes");
+	ok(wait_epochs(1), "a full report comes");
 	check(pid, anon, PAGES, "anonymous memory");
 	check(pid, file, PAGES, "a shared file");
 	check(pid, cow, PAGES, "copied on write, half of it");
@@ -265,7 +265,7 @@ int main(void)
 	}
 	ok(st.nr_connections == 2 && st.agent_connected &&
 	   st.last_update_ns > now, "another agent takes over");
-	check(pid, anon, PAGES / 2, "the picture after the reconnection");
+	check(pid, anon, PAGES / 2, "the view after the reconnection");
 	/* Not reaped yet: it is a zombie, without memory. */
 	kill(pid, SIGKILL);
 	waitid(P_PID, pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);

@@ -33,6 +33,8 @@ give_up() {
 try() { # NAME QEMU-OPTION...
   _name=$1
   shift
+  # The one before has said "ready" in it, and QEMU opens it some time later.
+  : >"$tmp/console"
   qemu-system-x86_64 -accel tcg -display none -nodefaults -no-reboot -m 128 \
     "$@" -kernel "$kernel" -initrd "$tmp/guest.cpio" -serial stdio \
     -append "console=ttyS0 quiet panic=-1" \

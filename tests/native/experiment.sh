@@ -82,7 +82,7 @@ guest_runs() { grep -q '"run"' "$out/logs/run-001-guest-0.log" 2>/dev/null; }
 wait_for 300 guest_runs
 ok $? "a long experiment runs"
 children=$(pgrep -P "$runner")
-between 1 "$(echo "$children" | wc -w)" 2 "it has a guest, and perhaps a keeper"
+between 1 "$(echo "$children" | wc -w)" 2 "it has a guest, and perhaps a process that pins a file"
 kill -INT "$runner"
 wait "$runner"
 is "$?" 6 "SIGINT ends it, and the status tells"

@@ -52,17 +52,11 @@ answers() {
   [ "${_worst:-0}" -le "$worst_answer" ] || worst_answer=$_worst
 }
 
-# A zombie has ended, but remains until it is waited for.
-has_ended() {
-  _state=$(sed 's/.*) //; s/ .*//' "/proc/$vmm_pid/stat" 2>/dev/null)
-  [ -z "$_state" ] || [ "$_state" = Z ]
-}
-
 # ends NAME: within the limit of a stop, and then some for a busy machine.
 ends() {
   _begin=$(date +%s%N)
   kill -TERM "$vmm_pid"
-  wait_for 120 has_ended
+  wait_for 120 has_ended "$vmm_pid"
   ok $? "$1: SIGTERM ends it"
   _ms=$((($(date +%s%N) - _begin) / 1000000)) # to the pause of wait_for
   echo "# $1: ended after $_ms ms"

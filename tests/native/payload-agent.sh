@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The host's picture of the payload's processes is correct, and accessed bits
+# The host's view of the payload's processes is correct, and accessed bits
 # show which process touched a page: of the shared region both processes use the
 # first third, only the first process the second, and none the last.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
@@ -14,9 +14,9 @@ wait_event 300 run
 ok $? "the guest runs"
 is "$(event agent state)" connected "its agent is connected"
 [ "$nr_failed" = 0 ] || { done_testing; exit 1; }
-has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-wait_for 300 has_picture
-ok $? "a complete picture arrives"
+has_report() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
+wait_for 300 has_report
+ok $? "a complete report arrives"
 is "$(stat_of .agent.nr_rejected)" 0 "no message is refused"
 
 is "$(api /processes | jq -c '[.[].pid] | sort')" '[1000,1001]' \
@@ -25,12 +25,12 @@ private=$(event start private_pages)
 shared=$(event start shared_pages)
 gfn=$(event start private_gfn)
 for pid in 1000 1001; do
-  picture=$(api /process/$pid)
-  is "$(printf %s "$picture" | jq -c '[.vmas[] | .start]')" \
+  process=$(api /process/$pid)
+  is "$(printf %s "$process" | jq -c '[.vmas[] | .start]')" \
     "[$((1 << 39)),$((1 << 40))]" "$pid: its two regions are where they are"
-  is "$(printf %s "$picture" | jq -c '[.vmas[] | (.end - .start) / 4096]')" \
+  is "$(printf %s "$process" | jq -c '[.vmas[] | (.end - .start) / 4096]')" \
     "[$private,$shared]" "$pid: and as long as they are"
-  is "$(printf %s "$picture" | jq -c '[.vmas[] | .nr_mapped]')" \
+  is "$(printf %s "$process" | jq -c '[.vmas[] | .nr_mapped]')" \
     "[$private,$shared]" "$pid: all their pages are mapped"
 done
 

@@ -34,7 +34,7 @@ for cpus in 0 two 65; do
     "$cpus CPUs" --kernel "$payload" --cpus $cpus
 done
 refused 2 "--mem-backing='tph' is not anon .*: did you mean 'thp'" \
-  'a backing that is none' --kernel "$payload" --mem-backing tph
+  'an unknown backing' --kernel "$payload" --mem-backing tph
 refused 2 "--cid='4x' is not a number from 3 to " 'a vsock address that is no number' \
   --kernel "$payload" --cid 4x
 refused 2 "--cid='2' is not a number from 3 to " 'the host'"'"'s vsock address' --kernel "$payload" --cid 2

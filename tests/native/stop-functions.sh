@@ -8,6 +8,12 @@
 
 status=
 
+# has_ended PID: a zombie has, but remains until it is waited for.
+has_ended() {
+  _state=$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)
+  [ -z "$_state" ] || [ "$_state" = Z ]
+}
+
 # until_orderly COMMAND...: COMMAND starts a vmm, stops it and sets status; again,
 # three times in all, as long as it was killed.  status is that of the last.
 until_orderly() {

@@ -5,6 +5,7 @@
 # kernel that is a FIFO nobody writes to, a libvirt that takes connections and
 # never answers, a reader.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 require socat script:bsdutils
 pid=
 listener=
@@ -13,10 +14,6 @@ on_exit() {
   [ -z "$listener" ] || kill "$listener" 2>/dev/null
 }
 
-has_ended() {
-  _state=$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)
-  [ -z "$_state" ] || [ "$_state" = Z ]
-}
 has_guard() {
   grep -qx vmm-stop "/proc/$pid/task/"*/comm 2>/dev/null
 }
@@ -57,10 +54,10 @@ ends() {
   wait_for 600 has_guard
   ok $? "$_name: signals are waited for"
   wait_for 600 stands_still
-  ! has_ended
+  ! has_ended "$pid"
   ok $? "$_name: it waits"
   kill -s "$_signal" "$pid"
-  wait_for 600 has_ended
+  wait_for 600 has_ended "$pid"
   ok $? "$_name: SIG$_signal ends it"
   kill -KILL "$pid" 2>/dev/null
   status=0
@@ -81,7 +78,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
   wait_for 600 has_guard
   kill -s INT "$pid"
   sleep 3
-  ! has_ended
+  ! has_ended "$pid"
   ok $? 'run: a signal that it was started to ignore does not end it'
   ends TERM 'run, with SIGINT ignored'
   # One of them at least: a thread that gets no processor for 200 ms has no words.
@@ -102,7 +99,7 @@ else
   stops TERM 'attach --all, at libvirt' attach --connect "$uri" --all
   # Until it serves, or ends as somebody has the port.
   serves() { grep -q "serving http://127.0.0.1:$port/" "$tmp/stderr"; }
-  serves_or_ended() { serves || has_ended; }
+  serves_or_ended() { serves || has_ended "$pid"; }
   serve() {
     begin metrics --connect "$uri" --listen "127.0.0.1:$port"
     wait_for 300 serves_or_ended
@@ -139,7 +136,7 @@ printf '\023' >&3	# ^S
 wait_for 600 waits_in wait_woken
 ok $? 'top: its terminal takes no output, so it waits'
 kill -s TERM "$pid"
-wait_for 600 has_ended
+wait_for 600 has_ended "$pid"
 ok $? 'top: SIGTERM ends it'
 kill -KILL "$pid" 2>/dev/null
 printf '\021' >&3

@@ -4,6 +4,7 @@
 # that is on an NBD server which has hung: vmm ends all the same, with status 0,
 # leaves nothing behind, and writes nothing to the disk in place of the memory.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
+. "$srcdir/tests/native/stop-functions.sh"
 payload_require
 require_faults
 require nbdkit flock:util-linux
@@ -27,12 +28,6 @@ goes_on() {
   _exits=$(stat_of .vm.nr_exits)
   wait_for 300 exits_beyond $((_exits + 10))
 }
-# A zombie has ended, but remains until it is waited for.
-has_ended() {
-  _state=$(sed 's/.*) //; s/ .*//' "/proc/$vmm_pid/stat" 2>/dev/null)
-  [ -z "$_state" ] || [ "$_state" = Z ]
-}
-
 # Sets outcome: the status, and what is left.
 power_off() {
   # Neither zeros nor what the guest has in memory.
@@ -61,10 +56,10 @@ power_off() {
 
   _begin=$(date +%s%N)
   printf q >&3
-  wait_for 60 has_ended
+  wait_for 60 has_ended "$vmm_pid"
   ok $? "the guest powers off: vmm ends"
   echo "# ended after $((($(date +%s%N) - _begin) / 1000000)) ms"
-  has_ended || kill -KILL "$vmm_pid"
+  has_ended "$vmm_pid" || kill -KILL "$vmm_pid"
   outcome=0
   wait "$vmm_pid" || outcome=$?
   vmm_pid=

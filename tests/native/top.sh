@@ -44,8 +44,8 @@ guest $b 64M "$tmp/b" "pattern=hotcold hot=10%" --abits soft \
 pid_b=$!
 socat -u "UNIX-LISTEN:$tmp/hung,fork" OPEN:/dev/null &
 pids="$pids $!"
-has_picture() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
-wait_for $grace has_picture || {
+has_report() { [ "$(stat_of .agent.epoch)" -ge 1 ]; }
+wait_for $grace has_report || {
   sed 's/^/# /' "$tmp/$a.log"
   fail_all "the guests do not run: see above"
 }
@@ -255,7 +255,7 @@ until_orderly stop_top interrupt
 is "$status" 0 "^C ends it"
 see 'mark> *$' "and the shell goes on"
 command_in_pane "clear; stty -g >$tmp/stty5; TERM=dumb $vmm top 2>&1"
-see "type 'dumb' cannot .*--batch" "a dumb terminal is told of --batch"
+see "type 'dumb' cannot .*--batch" "for a dumb terminal the message names --batch"
 is "$(cat "$tmp/stty5")" "$(cat "$tmp/stty1")" "after ^C settings are right"
 command_in_pane "clear; stty -g >$tmp/stty6; echo end"
 see '^end' "and after the dumb one"

@@ -128,7 +128,7 @@ static void send_proc(const struct proc *proc)
 	send(&msg);
 }
 
-static void send_picture(void)
+static void send_report(void)
 {
 	struct protocol_message msg = { .type = PROTOCOL_EPOCH_BEGIN };
 
@@ -164,8 +164,8 @@ const char *agent_start(const struct agent_view *v)
 	view = v;
 	protocol_decoder_init(&decoder, PROTOCOL_FROM_HOST, 0);
 	send_hello();
-	send_picture();
-	return broken ? "the-host-does-not-take-the-picture" : NULL;
+	send_report();
+	return broken ? "the-host-does-not-take-the-report" : NULL;
 }
 
 void agent_poll(void)
@@ -180,7 +180,7 @@ void agent_poll(void)
 			rc = protocol_decode(&decoder, buf + at, len - at,
 					     &used, &msg);
 			if (rc > 0 && msg.type == PROTOCOL_RESCAN)
-				send_picture();
+				send_report();
 			else if (rc < 0)
 				broken = true;
 			if (rc <= 0)

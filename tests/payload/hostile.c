@@ -99,23 +99,33 @@ static const char *report_again(uint64_t end)
 
 /* --- disk, random numbers, network ------------------------------------------ */
 
-static const char *disk(bool write, uint64_t bytes, uint64_t end)
+/* The longest request for a disk: buffers of len bytes, each step after the last. */
+static const char *open_disk(struct request *r, bool write, uint64_t len,
+			     uint64_t step)
 {
-	static struct request r;
-	const char *why = request_open(ID_BLOCK, 1, &r);
-	uint64_t len = bytes / (REQUEST_MAX_SEGS - 2);
+	const char *why = request_open(ID_BLOCK, 1, r);
 	uint32_t *header;
 
 	if (why)
 		return why;
-	header = (uint32_t *)r.queue.buffers[0];
+	header = (uint32_t *)r->queue.buffers[0];
 	header[0] = write;
-	request_add(&r, (uint64_t)header, 16, false);
+	request_add(r, (uint64_t)header, 16, false);
 	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
-		request_add(&r, base, len & ~UINT64_C(511), !write);
-	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
-	request_flood_until(&r, end);
+		request_add(r, base + i * step, len, !write);
+	request_add(r, (uint64_t)r->queue.buffers[1], 1, true);
 	return NULL;
+}
+
+static const char *disk(bool write, uint64_t bytes, uint64_t end)
+{
+	static struct request r;
+	uint64_t len = bytes / (REQUEST_MAX_SEGS - 2) & ~UINT64_C(511);
+	const char *why = open_disk(&r, write, len, 0);
+
+	if (!why)
+		request_flood_until(&r, end);
+	return why;
 }
 
 static void touch(uint64_t addr)
@@ -150,20 +160,13 @@ static void wait_for_key(uint64_t end)
 static const char *disk_leave(uint64_t end)
 {
 	static struct request r;
-	const char *why = request_open(ID_BLOCK, 1, &r);
 	uint64_t len = 64 * MIB / (REQUEST_MAX_SEGS - 2) & ~UINT64_C(511);
-	uint32_t *header;
+	const char *why = base_bytes < 64 * MIB ?
+		"less-than-64-MiB-of-memory-to-write" :
+		open_disk(&r, true, len, len);
 
 	if (why)
 		return why;
-	if (base_bytes < 64 * MIB)
-		return "less-than-64-MiB-of-memory-to-write";
-	header = (uint32_t *)r.queue.buffers[0];
-	header[0] = 1;
-	request_add(&r, (uint64_t)header, 16, false);
-	for (unsigned int i = 0; i < REQUEST_MAX_SEGS - 2; i++)
-		request_add(&r, base + i * len, len, false);
-	request_add(&r, (uint64_t)r.queue.buffers[1], 1, true);
 	wait_for_key(end);
 	request_flood(&r);
 	json_open("given");

@@ -485,7 +485,7 @@ static void test_stop(void)
 
 	half = true;	/* so that there are many ranges to look at */
 	start(true, 1);
-	is_int(stop_in(&in_small_look), 0, "in a last look: no other one");
+	is_int(stop_in(&in_small_look), 0, "in a recheck: no other one");
 	is_int(nr_evict_calls, 0, "and nothing is evicted");
 	half = false;
 

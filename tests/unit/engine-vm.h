@@ -42,6 +42,15 @@ static uint64_t *page(struct vm *vm, uint64_t gfn)
 	return guest_mem_ptr(vm->mem, GPA(gfn * PAGE), PAGE);
 }
 
+/* Of frames [first, end) in the reverse map.  The caller holds the view's lock. */
+static inline void set_flags(struct vm *vm, uint64_t first, uint64_t end,
+			     uint32_t flags)
+{
+	for (uint64_t g = first; g < end; g++)
+		if (rmap_page_set_flags(view_map(vm->view), g, flags))
+			tap_bail("the reverse map refuses flags of a frame");
+}
+
 static void fill(struct vm *vm, uint64_t first, uint64_t last)
 {
 	/* Not compressible to nothing, and not alike. */

@@ -366,7 +366,7 @@ static void test_held(void)
 	vm_stop(&vm);
 }
 
-static void test_last_look(void)
+static void test_recheck(void)
 {
 	struct late l = { .touched = 500 };
 	struct engine_stats s;
@@ -376,7 +376,7 @@ static void test_last_look(void)
 	vm_start_late(&vm, &l, NR_HOT + 1);
 	wait_scans(&vm, 4);
 	s = stats_of(&vm);
-	is_int(s.reclaim.nr_saved_by_last_look, 1, "the last look saves one");
+	is_int(s.reclaim.nr_saved_by_recheck, 1, "the recheck saves one");
 	is_int(resident(&vm, 500, 500), 1, "the one touched just now");
 	is_int(resident(&vm, 0, NR - 1), NR_HOT + 1, "the others go");
 	vm_stop(&vm);
@@ -396,7 +396,7 @@ static void see_260(struct vm *vm, const struct engine_stats *s)
 		vm->seen = 1 + resident(vm, 260, 260);
 }
 
-static void test_last_look_fails(void)
+static void test_recheck_fails(void)
 {
 	struct late l = { .fail_small_at = 2, .touched = 260 };
 	struct vm vm;
@@ -405,7 +405,7 @@ static void test_last_look_fails(void)
 	vm.after = see_260;
 	vm_start_late(&vm, &l, 1006);
 	wait_scans(&vm, 10);
-	ok(vm.mark_scan, "the last look fails");
+	ok(vm.mark_scan, "the recheck fails");
 	is_int(vm.seen, 2, "a touch that it saw before is not forgotten");
 	is_int(resident(&vm, 256, 269), 0, "later, all that is cold goes");
 	vm_stop(&vm);
@@ -672,8 +672,8 @@ int main(void)
 	test_at_rest();
 	test_locked();
 	test_free_first();
-	test_last_look();
-	test_last_look_fails();
+	test_recheck();
+	test_recheck_fails();
 	test_source_fails();
 	test_sink_fails(ENOSPC);
 	test_sink_fails(EAGAIN);

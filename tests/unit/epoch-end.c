@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The end of a full picture that names only half of very many processes: the
+ * The end of a full report that names only half of very many processes: the
  * others are removed in one pass over the table, in steps, between which
  * readers find a consistent table.  The work done while the lock is held is
  * counted: our functions wrap memmove(), rmap_mm_remove() and view_unlock()
@@ -97,8 +97,8 @@ static void tell(uint32_t pid, bool has_pages)
 	say(MM_END, .pid = pid);
 }
 
-/* A full picture, of each step-th process. */
-static void picture(uint64_t nr, unsigned int step)
+/* A full report, of each step-th process. */
+static void report(uint64_t nr, unsigned int step)
 {
 	say(EPOCH_BEGIN, .epoch = { nr, PROTOCOL_EPOCH_FULL });
 	for (uint32_t pid = 1; pid <= NR; pid += step)
@@ -131,17 +131,17 @@ int main(void)
 	if (guest_mem_new(&mem, FRAMES * VMM_PAGE_SIZE, GUEST_MEM_ANON) ||
 	    view_new(&view, mem))
 		tap_bail("no memory");
-	picture(1, 1);
+	report(1, 1);
 	check("all are told", NR);
-	picture(2, 2);
+	report(2, 2);
 	check("half are told again", NR / 2);
 	ok(view_find_process(view, PAGES_AT + 1, &p) && p.nr_mapped == 4 &&
 	   !view_find_process(view, PAGES_AT + 2, &p) &&
 	   !view_find_process(view, 0, &p),
 	   "those that were, with their pages");
-	picture(3, 1);
+	report(3, 1);
 	stop_at = 3;
-	picture(4, 2);
+	report(4, 2);
 	stop_at = 0;
 	view->stop = false;
 	ok(view->nr_mms > NR / 2 && view->nr_mms < NR,
@@ -149,7 +149,7 @@ int main(void)
 	   (unsigned long long)view->nr_mms);
 	look();
 	is_int(nr_wrong, 0, "in a whole table");
-	picture(5, 4);
+	report(5, 4);
 	check("another service, and a quarter", NR / 4);
 	view_free(view);
 	guest_mem_free(mem);

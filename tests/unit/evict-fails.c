@@ -50,7 +50,7 @@ static void test(const struct reclaim_sink_ops *ops)
 	is_int(s.reclaim.nr_evicted, NR - NR_HOT, "what went is counted");
 	is_int(s.reclaim.nr_kept, 0,
 	       "what stayed for the time being is not refused");
-	is_int(s.reclaim.nr_saved_by_last_look, 0, "nor taken for used");
+	is_int(s.reclaim.nr_saved_by_recheck, 0, "nor taken for used");
 	set_target(&vm, 0);
 	wait_scans(&vm, 2);
 	is_int(nr_wrong(&vm, NR_HOT, NR_HOT + 99), 0, "100 come back");

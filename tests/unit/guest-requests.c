@@ -39,17 +39,16 @@ static struct {
 	 * how many scans later. */
 	unsigned int gives_after, scans;
 	uint64_t gives_from[2], gives_to[2];
-	bool picture_waits;		/* see __wrap_view_get_stats() */
+	bool report_waits;		/* see __wrap_view_get_stats() */
 } guest;
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
+/* As the agent's messages do: the engine ages a frame by itself if it changed. */
+static void change_flags(struct vm *vm, uint64_t first, uint64_t end,
+			 uint32_t flags)
 {
-	for (uint64_t g = first; g < end; g++) {
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
+	set_flags(vm, first, end, flags);
+	for (uint64_t g = first; g < end; g++)
 		bitmap_set(vm->view->changed, g / 64);
-	}
 }
 
 static void discard(struct vm *vm, uint64_t first, uint64_t end)
@@ -58,26 +57,26 @@ static void discard(struct vm *vm, uint64_t first, uint64_t end)
 		guest_mem_discard(vm->mem, (struct gfn_range){ GFN(g), 1 });
 }
 
-/* The agent's picture of a guest that has dropped its page cache. */
+/* The agent's report of a guest that has dropped its page cache. */
 static void show_dropped(struct vm *vm)
 {
 	view_wrlock(vm->view);
-	set_flags(vm, CLEAN, ANON, RMAP_PG_FREE);
+	change_flags(vm, CLEAN, ANON, RMAP_PG_FREE);
 	vm->view->stats.epoch += 3;
 	vm->view->stats.guest.clean_cache = 0;
 	view_unlock(vm->view);
 }
 
 /*
- * Reclaim begins by a look at the statistics: a picture that comes just then is
+ * Reclaim begins by a look at the statistics: a report that comes just then is
  * newer than what the scan has counted.
  */
 void __real_view_get_stats(struct view *view, struct view_stats *stats);
 void __wrap_view_get_stats(struct view *view, struct view_stats *stats);
 void __wrap_view_get_stats(struct view *view, struct view_stats *stats)
 {
-	if (guest.picture_waits) {
-		guest.picture_waits = false;
+	if (guest.report_waits) {
+		guest.report_waits = false;
 		show_dropped(guest.vm);
 	}
 	__real_view_get_stats(view, stats);
@@ -113,7 +112,7 @@ static void after_scan(struct vm *vm, const struct engine_stats *stats)
 	(void)stats;
 	/* Its cache is gone a scan after it was asked. */
 	if (guest.nr_cache && vm->view->stats.guest.clean_cache)
-		guest.picture_waits = true;
+		guest.report_waits = true;
 	if (guest.nr_taken && guest.nr_taken <= 2 &&
 	    ++guest.scans == guest.gives_after)
 		discard(vm, guest.gives_from[guest.nr_taken - 1],
@@ -125,10 +124,10 @@ static void start(struct vm *vm)
 {
 	vm_prepare(vm, HOT);
 	view_wrlock(vm->view);
-	set_flags(vm, 0, FREE, RMAP_PG_ANON);
-	set_flags(vm, FREE, CLEAN, RMAP_PG_FREE);
-	set_flags(vm, CLEAN, ANON, RMAP_PG_FILE);
-	set_flags(vm, ANON, NR, RMAP_PG_ANON);
+	change_flags(vm, 0, FREE, RMAP_PG_ANON);
+	change_flags(vm, FREE, CLEAN, RMAP_PG_FREE);
+	change_flags(vm, CLEAN, ANON, RMAP_PG_FILE);
+	change_flags(vm, ANON, NR, RMAP_PG_ANON);
 	vm->view->stats.agent_connected = true;
 	vm->view->stats.drops_cache = true;
 	vm->view->stats.epoch = 1;

@@ -49,6 +49,10 @@ TESTS += $(rmap_test_files)
 check_PROGRAMS += tests/unit/guest-mem tests/unit/faults-watch \
 	tests/unit/faults-busy
 TESTS += tests/unit/guest-mem tests/unit/faults-watch tests/unit/faults-busy
+check_PROGRAMS += tests/unit/moving-pages
+TESTS += tests/unit/moving-pages
+tests_unit_moving_pages_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_moving_pages_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/unit/residency-stop
 TESTS += tests/unit/residency-stop
 tests_unit_residency_stop_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

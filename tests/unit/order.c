@@ -24,14 +24,6 @@
 #define NR_CLEAN  (ANON - CLEAN)
 #define NR_ANON	  (NR - ANON)
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
-{
-	for (uint64_t g = first; g < end; g++)
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
-}
-
 static void make_scene(struct vm *vm)
 {
 	view_wrlock(vm->view);
@@ -93,12 +85,13 @@ static void test_order(void)
 	is_left(&vm, 0, 0, 0, 0, "and clean page cache, of a guest that can't "
 		"be asked to drop it");
 	s = stats_of(&vm);
-	ok(s.reclaim.nr_taken[CLASS_FREE] == 128 &&
-		   s.reclaim.nr_taken[CLASS_ANON] == NR_ANON &&
-		   s.reclaim.nr_taken[CLASS_DIRTY_FILE] == 128 &&
-		   s.reclaim.nr_taken[CLASS_CLEAN_FILE] == NR_CLEAN &&
-		   !s.reclaim.nr_taken[CLASS_UNKNOWN] &&
-		   !s.reclaim.nr_taken[CLASS_NEVER],
+	ok(s.reclaim.nr_evicted_of_class[CLASS_FREE] == 128 &&
+		   s.reclaim.nr_evicted_of_class[CLASS_ANON] == NR_ANON &&
+		   s.reclaim.nr_evicted_of_class[CLASS_DIRTY_FILE] == 128 &&
+		   s.reclaim.nr_evicted_of_class[CLASS_CLEAN_FILE] ==
+			   NR_CLEAN &&
+		   !s.reclaim.nr_evicted_of_class[CLASS_UNKNOWN] &&
+		   !s.reclaim.nr_evicted_of_class[CLASS_NEVER],
 	   "each is counted as what it was");
 	is_int(s.memory.nr_of_class[CLASS_ANON], FREE, "and so is what stays");
 	is_int(nr_wrong(&vm, 0, NR - 1), 0, "the data is whole");
@@ -173,7 +166,7 @@ static void test_cache(void)
 	set_target(&vm, 1);
 	wait_scans(&vm, 4);
 	is_left(&vm, 0, 0, 0, 0, "in the end all that is idle goes");
-	is_int(stats_of(&vm).reclaim.nr_taken[CLASS_CLEAN_FILE], 0,
+	is_int(stats_of(&vm).reclaim.nr_evicted_of_class[CLASS_CLEAN_FILE], 0,
 	       "but clean page cache was never written");
 	vm_stop(&vm);
 }
@@ -335,9 +328,10 @@ static void test_hysteresis(void)
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct engine_stats s;
 
-		/* What went for the last one is back. */
-		fill(&vm, 0, NR - 1);
 		host_has = t[i].has << 20;
+		/* No scan evicts for the case before any more. */
+		wait_scans(&vm, 2);
+		fill(&vm, 0, NR - 1);
 		wait_scans(&vm, 12);
 		s = stats_of(&vm);
 		ok(s.reclaim.below_low == t[i].below &&

@@ -197,7 +197,7 @@ static void test_history(void)
 	end();
 	nr = replays_to_the_view();
 	rmap_get_stats(view_map(view), &s);
-	ok(nr && !s.nr_mms, "an empty picture: the recording ends all, too");
+	ok(nr && !s.nr_mms, "an empty report: the recording ends all, too");
 }
 
 static void test_runs(void)
@@ -238,7 +238,7 @@ static void test_full(void)
 	say_history(100);
 	setrlimit(RLIMIT_FSIZE, &old);
 	is_int((int)(file_size() + 100), (int)small.rlim_cur,
-	       "no room: the file is cut back to the last whole picture");
+	       "no room: the file is cut back to the last whole report");
 	ok(view->stats.epoch == epoch, "the view goes on");
 	new_view();
 	ok(nr > 0, "the recording before it was whole: %zu events", nr);

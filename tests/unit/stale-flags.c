@@ -22,14 +22,6 @@
 #define SOMETIMES "0-383\n0-383\n0-383\n0-383\n0-383\n"
 #define SELDOM	  HOT HOT HOT HOT HOT
 
-static void set_flags(struct vm *vm, uint64_t first, uint64_t end,
-		      uint32_t flags)
-{
-	for (uint64_t g = first; g < end; g++)
-		if (rmap_page_set_flags(view_map(vm->view), g, flags))
-			tap_bail("the map refuses the scene");
-}
-
 static void make_scene(struct vm *vm)
 {
 	struct rmap_vma_desc d = { START, START + NR_MAPPED * PAGE, 0x10000,
@@ -73,8 +65,9 @@ int main(void)
 	s = stats_of(&vm);
 	is_int(resident(&vm, MAPPED, ANON - 1), NR_MAPPED,
 	       "what is mapped does not go first");
-	is_int(s.reclaim.nr_taken[CLASS_FREE], 0, "none was taken as free");
-	is_int(s.reclaim.nr_taken[CLASS_ANON], NR_MAPPED,
+	is_int(s.reclaim.nr_evicted_of_class[CLASS_FREE], 0,
+	       "none was taken as free");
+	is_int(s.reclaim.nr_evicted_of_class[CLASS_ANON], NR_MAPPED,
 	       "but what was idle for longest");
 	vm_stop(&vm);
 	return tap_done();

@@ -213,7 +213,7 @@ static void test_shared(struct guest_mem *mem, uint64_t nr)
 	touch(mem, RESIDENT_SLICE + 5, 7);
 	ok(shows(nr + 7), "a new one comes");
 	nr_pages = gate_pages();
-	rests = (clock_now_ns() - start) / RESIDENT_REST_NS;
+	rests = (clock_now_ns() - start) / RESIDENT_PAUSE_NS;
 	ok(nr_pages <= NR_FRAMES * (rests + 1),
 	   "no more than one count a second: %llu pages in %llu s",
 	   (unsigned long long)nr_pages, (unsigned long long)rests);

@@ -80,7 +80,7 @@ static void new_view(void)
 }
 
 /* As vmm-guest-agent does it: first the flags, then the processes. */
-static void test_picture(void)
+static void test_report(void)
 {
 	new_view();
 	for (int i = 0; i < 2; i++) {
@@ -96,7 +96,7 @@ static void test_picture(void)
 		   class_of(10) == CLASS_CLEAN_FILE &&
 		   class_of(19) == CLASS_CLEAN_FILE &&
 		   class_of(20) == CLASS_FREE && class_of(30) == CLASS_NEVER,
-		   "%s full picture: all is as it was told",
+		   "%s full report: all is as it was told",
 		   i ? "a second" : "a first");
 	}
 }
@@ -144,7 +144,7 @@ static void test_mapped_then_free(void)
 	ok(!flags_of(0) && class_of(49) == CLASS_UNKNOWN &&
 	   class_of(50) == CLASS_ANON, "mapped, called free: mapped wins");
 	end();
-	ok(!flags_of(0), "and does after the picture");
+	ok(!flags_of(0), "and does after the report");
 	/* The same epoch: the process had ended when the flags were read. */
 	begin(false);
 	tell(50, 50, PROTOCOL_PG_FREE);
@@ -219,7 +219,7 @@ static void test_unmapped(void)
 	ok(!flags_of(40), "told once more, and found mapped nowhere: unknown");
 }
 
-/* A private page of a file, written to, is anonymous in each picture. */
+/* A private page of a file, written to, is anonymous in each report. */
 static void test_kind(void)
 {
 	struct rmap_page_info info;
@@ -234,7 +234,7 @@ static void test_kind(void)
 		rmap_page_info(view_map(view), 0, &info);
 		ok(info.anon && info.flags == ANON &&
 		   !rmap_page_info(view_map(view), 1, &info) && !info.anon,
-		   "picture %d: what was written to is not the file's", i);
+		   "report %d: what was written to is not the file's", i);
 	}
 }
 
@@ -245,7 +245,7 @@ static void test_restart(void)
 	tell(0, 10, PROTOCOL_PG_FREE);
 	tell(10, 10, ANON);
 	process(1, 10, 10, 0);
-	/* It ends in the middle of a picture; another one comes. */
+	/* It ends in the middle of a report; another one comes. */
 	hello(true);
 	begin(true);
 	process(1, 0, 5, 0);
@@ -381,7 +381,7 @@ int main(void)
 {
 	if (guest_mem_new(&mem, FRAMES * PAGE, GUEST_MEM_ANON))
 		tap_bail("no memory");
-	test_picture();
+	test_report();
 	test_free_then_mapped();
 	test_mapped_then_free();
 	test_unmapped();

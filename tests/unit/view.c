@@ -2,7 +2,7 @@
 /*
  * The view behind the real agent_server, with honest and lying agents: whatever
  * they send, the host's memory use is bounded and the next honest agent
- * produces a correct picture.
+ * produces a correct view.
  */
 #include "config.h"
 
@@ -290,7 +290,7 @@ static void test_delta(void)
 	ok(!pids_of(300) && map_now().nr_mms == 1 && map_now().nr_vmas == 2 &&
 	   map_now().nr_mappings == 6 && stats_now().agent_connected,
 	   "a delta to what the host does not know is dropped");
-	ok(honest(), "the next full picture mends it");
+	ok(honest(), "the next full report mends it");
 }
 
 static void test_names(void)
@@ -316,7 +316,7 @@ static void test_connections(void)
 	is_int(agent_server_rescan(as), 0, "a rescan is asked for");
 	n = recv(agent, frame, sizeof(frame), 0);
 	ok(n == 8 && frame[4] == PROTOCOL_RESCAN, "and comes");
-	/* In the middle of a picture, and of a message. */
+	/* In the middle of a report, and of a message. */
 	begin(true);
 	process(50, 500, 5);
 	mm(51, 0);
@@ -327,7 +327,7 @@ static void test_connections(void)
 	   "hanging up in the middle leaves what was told");
 	call();
 	ok(!stats_now().epoch && pids_of(500) == 50,
-	   "the next agent has sent no picture yet, and the last one's stays");
+	   "the next agent has sent no report yet, and the last one's stays");
 	ok(honest() && stats_now().epoch == 1, "its own has no trace of it");
 	n = agent;
 	call();
@@ -420,7 +420,7 @@ static void test_too_much(void)
 	ok(in_bounds() && map_now().nr_vmas < 300000,
 	   "300,000 regions: %llu were kept",
 	   (unsigned long long)map_now().nr_vmas);
-	ok(honest(), "all that goes with the next honest picture");
+	ok(honest(), "all that goes with the next honest report");
 	ok(map_now().bytes_other < most_bytes / 10,
 	   "and so does its memory: %llu bytes at most, %llu now",
 	   (unsigned long long)most_bytes,
@@ -549,7 +549,7 @@ static void test_random(void)
 	   (unsigned long long)(stats_now().nr_rejected - before));
 	hang_up();
 	call();
-	ok(honest(), "an honest agent gives a right picture after them");
+	ok(honest(), "an honest agent gives a right view after them");
 }
 
 int main(void)

@@ -160,8 +160,8 @@ int attached_start(struct attached *g)
 	}
 	disable_for_hugetlb(g);
 	parts = (struct service_parts){ .mem = g->mem, .vm_fd = g->vm_fd };
-	rc = service_choose_for(&g->service, &g->o->service, &parts, g->why,
-				sizeof(g->why));
+	rc = service_choose_source_for(&g->service, &g->o->service, &parts,
+				       g->why, sizeof(g->why));
 	if (!rc)
 		rc = service_start(&g->service, &g->o->service, &parts, g->why,
 				   sizeof(g->why));

@@ -91,8 +91,8 @@ static int assemble(struct machine *m, const struct run_options *o, char *why,
 		.cmdline = o->cmdline,
 	};
 	struct service_parts parts;
-	int rc = service_choose(&m->service, &o->service, &vc.backing, why,
-				len);
+	int rc = service_choose_source(&m->service, &o->service, &vc.backing,
+				       why, len);
 
 	if (!rc)
 		rc = vm_new(&m->vm, &vc, why, len);

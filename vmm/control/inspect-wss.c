@@ -51,7 +51,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 	if (!p->resident && !p->swapped)
 		return;
 	/* It became resident after the last scan, so after the window's end. */
-	if (p->resident && !use->scanned) {
+	if (p->resident && !use->resident) {
 		k->region.high++;
 		return;
 	}
@@ -61,7 +61,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 	 * Of frames that cannot be told apart at least one was used, but not
 	 * necessarily this one.
 	 */
-	k->region.low += use->apart && use->observed_age < w->certain;
+	k->region.low += use->own_age && use->observed_age < w->certain;
 }
 
 static void count_pages(void *arg, const gfn_t *gfns,

@@ -164,7 +164,7 @@ static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 		gfns[i] = GFN(block.start.v + i);
 	engine_get_uses(c->engine, gfns, SELECT_HUGE_PAGES, uses);
 	for (size_t i = 0; i < SELECT_HUGE_PAGES; i++)
-		if (uses[i].scanned && (age < 0 || uses[i].age < age))
+		if (uses[i].resident && (age < 0 || uses[i].age < age))
 			age = uses[i].age;
 	if (age >= 0)
 		json_object_set_new(o, "block_2m_idle_scans", json_integer(age));

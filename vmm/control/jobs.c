@@ -19,11 +19,11 @@ struct stat_jobs {
 	atomic_bool stopping;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	unsigned int nr;		/* this and below: under lock */
-	TAILQ_HEAD(, stat_job) waiting;
+	unsigned int nr;		/* waiting or in progress; under lock */
+	TAILQ_HEAD(, stat_job) waiting;	/* under lock */
 };
 
-static void work(struct stat_jobs *jobs, struct stat_job *job)
+static void answer_job(struct stat_jobs *jobs, struct stat_job *job)
 {
 	struct stat_answer *a = &job->answer;
 	struct stat_job_limit job_limit = {
@@ -34,7 +34,7 @@ static void work(struct stat_jobs *jobs, struct stat_job *job)
 	int rc;
 
 	jobs->config.job_limit = &job_limit;
-	/* Not for a client that has closed its connection meanwhile. */
+	/* No work for a client that has closed its connection meanwhile. */
 	rc = stat_job_limit_check(&job_limit);
 	if (rc)
 		stat_inspect_failed(rc, &a->status, a->why, sizeof(a->why));
@@ -59,7 +59,7 @@ static void *run(void *arg)
 		}
 		TAILQ_REMOVE(&jobs->waiting, job, link);
 		pthread_mutex_unlock(&jobs->lock);
-		work(jobs, job);
+		answer_job(jobs, job);
 		pthread_mutex_lock(&jobs->lock);
 		jobs->nr--;
 		/* From here on the job belongs to the HTTP thread. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests that have to examine much of the guest: a thread of their own
- * handles one after the other, so that all others are answered meanwhile.
+ * Requests that have to examine much of the guest: a separate thread handles
+ * these one after the other, so that all others are answered meanwhile.
  *
  *   HTTP thread --stat_jobs_add, connection suspended--> queue
  *   job thread  --answer, connection resumed--> HTTP thread takes the answer
@@ -35,12 +35,13 @@ int stat_jobs_new(struct stat_jobs **jobsp,
 		  const struct stat_server_config *config);
 /* Ends the current job, answers queued ones with an error, takes no more. */
 void stat_jobs_stop(struct stat_jobs *jobs);
-/* After stat_jobs_stop(), and when the HTTP thread has ended. */
+/* After stat_jobs_stop(), and after the HTTP thread has ended. */
 void stat_jobs_free(struct stat_jobs *jobs);
 
 /*
  * Suspends the connection of job->request until the answer is ready; fd is the
- * connection's.  False: the queue is full, or the server is stopping.
+ * connection's.  In the HTTP thread.  False: the queue is full, or the server
+ * is stopping.
  */
 bool stat_jobs_add(struct stat_jobs *jobs, struct stat_job *job, int fd);
 

@@ -10,6 +10,7 @@
 
 #define BATCH 4096	/* pages looked up under one lock */
 
+/* One call of process_pages_visit(). */
 struct visit {
 	struct view *view;
 	struct host_pages *host;
@@ -22,8 +23,9 @@ struct visit {
 };
 
 /*
- * Finds the first region that ends above addr, and its frames from *at on; *at
- * advances.  -ENOENT at the end of the process, or when it has ended.
+ * Finds the first region that ends above addr, and up to BATCH of its frames
+ * from *at on, which advances.  Returns how many; -ENOENT: the process has no
+ * such region, or has ended.
  */
 static ssize_t collect(struct visit *v, uint64_t addr, uint64_t *at,
 		       struct rmap_vma_desc *desc)
@@ -51,6 +53,7 @@ static ssize_t collect(struct visit *v, uint64_t addr, uint64_t *at,
 	return vma ? nr : -ENOENT;
 }
 
+/* All pages of the first region that ends above addr, into *desc.  As above. */
 static int visit_region(struct visit *v, uint64_t addr,
 			struct rmap_vma_desc *desc)
 {

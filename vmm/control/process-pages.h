@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All pages of a process, region by region, with the host's state of them.  The
- * view's lock is held for a batch at a time, and not while the host's state is
+ * All pages of a process, region by region, with their state on the host.  The
+ * view's lock is taken for a batch at a time, and not held while that state is
  * read: a large process must not delay the agent's messages.  A region that
  * changes meanwhile is visited as far as it still exists.
  */
@@ -10,6 +10,7 @@
 
 #include "vmm/control/host-pages.h"
 
+/* Called without locks; pointers are valid during the call. */
 struct process_pages_ops {
 	/* Some pages of a region; a frame mapped twice occurs twice. */
 	void (*pages)(void *arg, const gfn_t *gfns,

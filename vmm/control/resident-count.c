@@ -23,12 +23,12 @@ struct resident_count {
 	bool stopping;			/* this and below: under lock */
 	bool counting;			/* requested, or in progress */
 	bool complete;			/* a count has succeeded */
-	uint64_t next_ns;		/* no count before */
+	uint64_t next_ns;		/* no count before this time */
 	struct resident_figure figure;
 };
 
 /* Publishes a part of the count.  False: stop counting. */
-static bool show_part(struct resident_count *c,
+static bool publish_part(struct resident_count *c,
 		      const struct resident_figure *part)
 {
 	bool go_on;
@@ -41,7 +41,7 @@ static bool show_part(struct resident_count *c,
 	return go_on;
 }
 
-/* 0: all pages were counted. */
+/* 0: all pages were counted, -ECANCELED or -errno. */
 static int count_all(struct resident_count *c, struct resident_figure *found)
 {
 	uint64_t nr = guest_mem_nr_frames(c->mem), end;
@@ -61,17 +61,17 @@ static int count_all(struct resident_count *c, struct resident_figure *found)
 			return rc;
 		found->nr_resident += bitmap_count(resident, g, end);
 		found->nr_swapped += bitmap_count(swapped, g, end);
-		if (!show_part(c, found))
+		if (!publish_part(c, found))
 			return -ECANCELED;
 	}
 	return 0;
 }
 
-static uint64_t rest_ns(uint64_t cpu_ns)
+static uint64_t pause_ns(uint64_t cpu_ns)
 {
 	uint64_t ns = (CPU_SHARE - 1) * cpu_ns;
 
-	return ns > RESIDENT_REST_NS ? ns : RESIDENT_REST_NS;
+	return ns > RESIDENT_PAUSE_NS ? ns : RESIDENT_PAUSE_NS;
 }
 
 static void *run(void *arg)
@@ -98,7 +98,7 @@ static void *run(void *arg)
 			c->complete = true;
 		}
 		c->counting = false;
-		c->next_ns = clock_now_ns() + rest_ns(cpu_ns);
+		c->next_ns = clock_now_ns() + pause_ns(cpu_ns);
 		pthread_cond_broadcast(&c->done);
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -3,12 +3,12 @@
  * How much of a guest's memory is resident, where no engine counts it.
  *
  * Counting means checking every page, 26 ms for 1 GiB of a memfd.  So a thread
- * of its own does it, only on request and when the last figure is too old, and
- * all requests share its result:
+ * of its own does it, only on request and if the last result is too old, and
+ * all requests share the result:
  *
- *   request --figure old?--> thread counts, RESIDENT_SLICE pages at a time
+ *   request --result old?--> thread counts, RESIDENT_SLICE pages at a time
  *     |                       |
- *     +-- waits, limited  <---+ figure is new; pause before the next count
+ *     +-- waits, limited  <---+ result is new; pause before the next count
  *
  * The pause is a second, or nine times the CPU time of the count where that is
  * more: counting takes at most a tenth of a CPU, however large the guest is and
@@ -24,8 +24,8 @@
 #include "vmm/mem/guest-mem.h"
 
 #define RESIDENT_SLICE	 (UINT64_C(1) << 14)	/* pages: 64 MiB */
-#define RESIDENT_REST_NS UINT64_C(1000000000)	/* minimum */
-#define RESIDENT_WAIT_NS UINT64_C(100000000)	/* timeout of a request */
+#define RESIDENT_PAUSE_NS UINT64_C(1000000000)	/* minimum */
+#define RESIDENT_WAIT_NS  UINT64_C(100000000)	/* timeout of a request */
 
 struct resident_count;
 
@@ -40,9 +40,9 @@ int resident_count_new(struct resident_count **countp,
 void resident_count_free(struct resident_count *count);
 
 /*
- * The last figure; any thread.  If it is old this starts a count, and waits up
+ * The last result; any thread.  If it is old this starts a count, and waits up
  * to wait_ns for its end; a call during a count does not wait.  Until the first
- * count has ended the figure is what that has found so far.
+ * count has ended the result is what that has found so far.
  */
 void resident_count_get(struct resident_count *count, uint64_t wait_ns,
 			struct resident_figure *figure);

@@ -9,9 +9,9 @@
  * between: done[] is the progress.  The guest may change the request meanwhile;
  * that only affects which of its own frames are discarded.
  *
- * A turn reads the guest's memory; if a page of it is in a store whose device
- * does not answer, the turn takes until its timeout.  So the control socket and
- * the engine, which serve others, never wait for the lock.
+ * A turn reads the guest's memory, with the lock held; if a page of it is in a
+ * store whose device does not answer, it waits until the device's timeout.  So
+ * the control socket and the engine never wait for the lock.
  *
  * A deflated page needs no action: the kernel allocates a zero page when the
  * guest touches it.  Therefore MUST_TELL_HOST is not offered.
@@ -38,16 +38,16 @@
  */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 
-/* Frames sorted at a time: one step of a turn; Linux sends at most 256. */
+/* Frames sorted in one step of a turn; Linux sends at most 256 at once. */
 #define BATCH 256
-/* Frames of a free range discarded in one call: also a step. */
+/* Frames of a reported range discarded in one call: also a step. */
 #define PIECE 1024
-/* Cost of a discard call, besides its frames. */
+/* Cost of a discard call, in addition to its frames. */
 #define COST_DISCARD 3
 
 /*
- * A cycle of inflating and deflating that takes longer is ended: the guest has
- * less free memory than was requested.
+ * Seconds after which a cycle of inflating and deflating is ended: the guest
+ * has less free memory than was requested.
  */
 #define CYCLE_S 5
 
@@ -55,7 +55,7 @@ struct virtio_balloon {
 	struct virtio_device dev; /* must come first */
 	struct log_limit limit;
 	/* Set by any thread, at any time: atomic. */
-	uint32_t base;		/* the target that was set, pages */
+	uint32_t target_pages;
 	/*
 	 * Locked by dev.lock.  The statistics read config.actual and
 	 * nr_reported without the lock, so as not to wait for a turn; hence
@@ -64,8 +64,8 @@ struct virtio_balloon {
 	struct virtio_balloon_config config;
 	uint64_t nr_reported;
 	uint64_t done[NR_QUEUES]; /* bytes done of the current request */
-	bool cycling;		/* config.num_pages exceeds base for a while */
-	struct event *to_base;	/* owned: a cycle timed out, or base changed */
+	bool cycling;		/* config.num_pages exceeds the target */
+	struct event *apply_target; /* owned: target set, or cycle timed out */
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_device *dev)
@@ -95,7 +95,7 @@ static int compare_pfns(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts, and discards each run of consecutive frames in one call. */
+/* Sorts pfns, and discards each run of consecutive frames in one call. */
 static void discard_pfns(struct virtio_balloon *b, uint32_t *pfns, size_t nr)
 {
 	size_t start = 0;
@@ -120,7 +120,7 @@ static int64_t inflate(struct virtio_device *dev,
 	uint32_t pfns[BATCH];
 	size_t n;
 
-	/* The ring's buffers may be large: the total is bounded by RAM. */
+	/* Buffers may be large; no request needs more than all of RAM. */
 	if (chain->out_bytes / sizeof(pfns[0]) > guest_mem_nr_pages(dev->mem))
 		return -EINVAL;
 	while ((n = virtqueue_copy_out(chain, *done, pfns, sizeof(pfns)))) {
@@ -140,11 +140,11 @@ static int64_t deflate(struct virtio_device *dev,
 }
 
 /*
- * Only whole frames, as the rest of a partial frame is in use; and no more than
- * guest memory has.
+ * A report may name only whole frames, as the rest of a partial frame is in
+ * use; and no more than guest memory has.
  */
-static bool report_is_good(const struct virtio_balloon *b,
-			   const struct virtqueue_chain *chain)
+static bool report_is_valid(const struct virtio_balloon *b,
+			    const struct virtqueue_chain *chain)
 {
 	for (unsigned int i = 0; i < chain->nr_in; i++) {
 		const struct iovec *iov = &chain->iov[chain->nr_out + i];
@@ -157,14 +157,14 @@ static bool report_is_good(const struct virtio_balloon *b,
 	       guest_mem_nr_pages(b->dev.mem);
 }
 
-/* The buffers of a report are the free pages themselves. */
+/* The buffers of a report are the free pages. */
 static int64_t report(struct virtio_device *dev, struct virtqueue_chain *chain)
 {
 	struct virtio_balloon *b = to_balloon(dev);
 	uint64_t *done = &b->done[REPORTING];
 	struct iovec slice[VIRTQUEUE_MAX_SEGS];
 
-	if (!report_is_good(b, chain))
+	if (!report_is_valid(b, chain))
 		return -EINVAL;
 	/* The first entry of the slice is part of one buffer. */
 	while (iov_slice(chain->iov + chain->nr_out, chain->nr_in, *done,
@@ -205,20 +205,20 @@ static void set_num_pages(struct virtio_balloon *b, uint32_t nr_pages)
 	virtio_device_config_changed(&b->dev);
 }
 
-static uint32_t base_of(const struct virtio_balloon *b)
+static uint32_t target_of(const struct virtio_balloon *b)
 {
-	return __atomic_load_n(&b->base, __ATOMIC_RELAXED);
+	return __atomic_load_n(&b->target_pages, __ATOMIC_RELAXED);
 }
 
 static void end_cycle(struct virtio_balloon *b)
 {
 	b->cycling = false;
 	/* Don't wait for the callback, which may be waiting for our lock. */
-	event_del_noblock(b->to_base);
-	set_num_pages(b, base_of(b));
+	event_del_noblock(b->apply_target);
+	set_num_pages(b, target_of(b));
 }
 
-static void on_to_base(evutil_socket_t fd, short what, void *arg)
+static void on_apply_target(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_balloon *b = arg;
 
@@ -227,12 +227,11 @@ static void on_to_base(evutil_socket_t fd, short what, void *arg)
 	virtio_device_unlock(&b->dev);
 }
 
-/* The driver may only write how much it gave up, not the target. */
+/* The driver may write only `actual`, how much it gave up, not the target. */
 static void config_write(struct virtio_device *dev, size_t off,
 			 const void *data, size_t len)
 {
 	struct virtio_balloon *b = to_balloon(dev);
-
 	uint32_t actual;
 
 	if (off == offsetof(struct virtio_balloon_config, actual) &&
@@ -249,14 +248,14 @@ static void stop(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_balloon *b = to_balloon(dev);
 
-	if (q != dev->nr_queues) {
+	if (q != dev->nr_queues) {	/* not a reset */
 		b->done[q] = 0;
 		return;
 	}
 	memset(b->done, 0, sizeof(b->done));
 	__atomic_store_n(&b->config.actual, 0, __ATOMIC_RELAXED);
 	b->cycling = false;
-	b->config.num_pages = htole32(base_of(b));
+	b->config.num_pages = htole32(target_of(b));
 }
 
 static const struct virtio_device_ops balloon_ops = {
@@ -273,33 +272,34 @@ void virtio_balloon_set_target(struct virtio_balloon *b, uint64_t nr_bytes)
 		nr_pages = guest_mem_nr_pages(b->dev.mem);
 	if (nr_pages > UINT32_MAX)
 		nr_pages = UINT32_MAX;
-	__atomic_store_n(&b->base, nr_pages, __ATOMIC_RELAXED);
-	event_active(b->to_base, EV_TIMEOUT, 0);
+	__atomic_store_n(&b->target_pages, nr_pages, __ATOMIC_RELAXED);
+	event_active(b->apply_target, EV_TIMEOUT, 0);
 }
 
 int virtio_balloon_inflate_and_deflate(struct virtio_balloon *b,
 				       uint64_t nr_bytes)
 {
 	const struct timeval limit = { CYCLE_S, 0 };
-	uint64_t want = nr_bytes >> VMM_PAGE_SHIFT;
+	uint64_t nr_pages = nr_bytes >> VMM_PAGE_SHIFT;
 	uint32_t actual;
 	int rc = 0;
 
-	/* The engine holds its lock here, so it must not wait for a turn. */
+	/* The engine calls this with its lock held: do not wait for a turn. */
 	if (pthread_mutex_trylock(&b->dev.lock))
 		return -EBUSY;
 	actual = le32toh(b->config.actual);
 	if (!virtio_device_running(&b->dev))
 		rc = -ENODEV;
-	else if (b->cycling || actual > base_of(b))
+	else if (b->cycling || actual > target_of(b))
 		rc = -EBUSY;
-	else if (!want || want > guest_mem_nr_pages(b->dev.mem) - actual)
+	else if (!nr_pages ||
+		 nr_pages > guest_mem_nr_pages(b->dev.mem) - actual)
 		rc = -EINVAL;
-	if (!rc && evtimer_add(b->to_base, &limit))
+	if (!rc && evtimer_add(b->apply_target, &limit))
 		rc = -ENOMEM;
 	if (!rc) {
 		b->cycling = true;
-		set_num_pages(b, actual + want);
+		set_num_pages(b, actual + nr_pages);
 	}
 	virtio_device_unlock(&b->dev);
 	return rc;
@@ -311,7 +311,7 @@ void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
 	uint32_t actual = __atomic_load_n(&balloon->config.actual,
 					  __ATOMIC_RELAXED);
 
-	stats->target_bytes = (uint64_t)base_of(balloon) << VMM_PAGE_SHIFT;
+	stats->target_bytes = (uint64_t)target_of(balloon) << VMM_PAGE_SHIFT;
 	stats->actual_bytes = (uint64_t)le32toh(actual) << VMM_PAGE_SHIFT;
 	stats->nr_reported = __atomic_load_n(&balloon->nr_reported,
 					     __ATOMIC_RELAXED);
@@ -336,15 +336,15 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 	b->dev.config = &b->config;
 	b->dev.config_bytes = offsetof(struct virtio_balloon_config,
 				       free_page_hint_cmd_id);
-	b->to_base = evtimer_new(vm_event_base(vm), on_to_base, b);
-	if (!b->to_base) {
+	b->apply_target = evtimer_new(vm_event_base(vm), on_apply_target, b);
+	if (!b->apply_target) {
 		snprintf(why, len, "not enough memory for the balloon's timer");
 		free(b);
 		return -ENOMEM;
 	}
 	rc = virtio_device_add(&b->dev, vm, why, len);
 	if (rc < 0) {
-		event_free(b->to_base);
+		event_free(b->apply_target);
 		free(b);
 		return rc;
 	}
@@ -356,7 +356,7 @@ void virtio_balloon_free(struct virtio_balloon *b)
 {
 	if (!b)
 		return;
-	event_free(b->to_base);
+	event_free(b->apply_target);
 	virtio_device_remove(&b->dev);
 	free(b);
 }

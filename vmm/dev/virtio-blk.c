@@ -6,9 +6,9 @@
  * and pwritev() directly on guest memory, without the lock, so that a slow disk
  * delays neither registers nor other devices.  A reset waits for the request in
  * progress (`busy`), since afterwards its buffers belong to the guest again;
- * the request is cancelled (`abandon`) after its current piece.  Memory that is
- * read into is held meanwhile: a file system may write to the pages by their
- * physical address.
+ * the request is cancelled (`cancel`) after its current piece.  Memory that is
+ * read into is pinned meanwhile (guest_mem_pin()): a file system may write to
+ * the pages by their physical address.
  *
  * The buffers of one request may add up to much more than guest memory, naming
  * the same frames repeatedly: requests over MAX_TRANSFER are refused.
@@ -45,8 +45,9 @@ struct virtio_blk {
 	char id[VIRTIO_BLK_ID_BYTES];
 	pthread_t thread;
 	/* Locked by dev.lock: */
-	bool quit, busy;
-	bool abandon;		/* the current request; read atomically */
+	bool quit;		/* the thread is to end */
+	bool busy;		/* it executes a request */
+	bool cancel;		/* that request; read atomically */
 	pthread_cond_t idle;	/* busy became false */
 };
 
@@ -55,16 +56,16 @@ static struct virtio_blk *to_blk(struct virtio_device *dev)
 	return (struct virtio_blk *)dev;
 }
 
-/* Called by the thread between two pieces. */
-static bool stopped(void *arg)
+/* Called between two pieces of a request. */
+static bool is_cancelled(void *arg)
 {
 	const struct virtio_blk *blk = arg;
 
-	return __atomic_load_n(&blk->abandon, __ATOMIC_ACQUIRE) ||
+	return __atomic_load_n(&blk->cancel, __ATOMIC_ACQUIRE) ||
 	       vm_stopping(blk->dev.vm);
 }
 
-static int check(struct virtio_blk *blk, uint64_t sector, size_t bytes)
+static int check_range(struct virtio_blk *blk, uint64_t sector, size_t bytes)
 {
 	if (!blk_image_has(&blk->image, sector, bytes))
 		return -EINVAL;
@@ -81,7 +82,7 @@ static int read_sectors(struct virtio_blk *blk, uint64_t sector,
 {
 	size_t bytes = chain->in_bytes - 1; /* the last is the status */
 	struct virtqueue *vq = &blk->dev.queues[0];
-	int rc = check(blk, sector, bytes);
+	int rc = check_range(blk, sector, bytes);
 
 	if (rc)
 		return rc;
@@ -94,7 +95,8 @@ static int read_sectors(struct virtio_blk *blk, uint64_t sector,
 }
 
 static int write_sectors(struct virtio_blk *blk, uint64_t sector,
-			 const struct virtqueue_chain *chain, bool through)
+			 const struct virtqueue_chain *chain,
+			 bool write_through)
 {
 	const size_t hdr = sizeof(struct virtio_blk_outhdr);
 	size_t bytes = chain->out_bytes - hdr;
@@ -102,14 +104,14 @@ static int write_sectors(struct virtio_blk *blk, uint64_t sector,
 
 	if (blk->image.read_only)
 		return -EROFS;
-	rc = check(blk, sector, bytes);
+	rc = check_range(blk, sector, bytes);
 	if (!rc)
 		rc = blk_image_transfer(&blk->image, true, sector, chain->iov,
 					chain->nr_out, hdr, bytes);
-	return !rc && through ? blk_image_flush(&blk->image) : rc;
+	return !rc && write_through ? blk_image_flush(&blk->image) : rc;
 }
 
-/* Discard and write-zeroes: one range per request, as the config space says. */
+/* Discard or write-zeroes: one range a request, as the config space says. */
 static int discard(struct virtio_blk *blk, bool zeroes,
 		   const struct virtqueue_chain *chain)
 {
@@ -145,7 +147,7 @@ static int get_id(struct virtio_blk *blk, const struct virtqueue_chain *chain)
 }
 
 static int execute(struct virtio_blk *blk, const struct virtqueue_chain *chain,
-		   bool through)
+		   bool write_through)
 {
 	struct virtio_blk_outhdr hdr;
 	uint64_t sector;
@@ -157,7 +159,7 @@ static int execute(struct virtio_blk *blk, const struct virtqueue_chain *chain,
 	case VIRTIO_BLK_T_IN:
 		return read_sectors(blk, sector, chain);
 	case VIRTIO_BLK_T_OUT:
-		return write_sectors(blk, sector, chain, through);
+		return write_sectors(blk, sector, chain, write_through);
 	case VIRTIO_BLK_T_FLUSH:
 		return blk_image_flush(&blk->image);
 	case VIRTIO_BLK_T_GET_ID:
@@ -172,13 +174,13 @@ static int execute(struct virtio_blk *blk, const struct virtqueue_chain *chain,
 }
 
 /*
- * Executes the request; returns the bytes written to the guest, including
- * status.
+ * Executes the request and writes its status; returns the bytes written to the
+ * guest.
  */
-static uint32_t complete(struct virtio_blk *blk,
-			 const struct virtqueue_chain *chain, bool through)
+static uint32_t process(struct virtio_blk *blk,
+			const struct virtqueue_chain *chain, bool write_through)
 {
-	int rc = execute(blk, chain, through);
+	int rc = execute(blk, chain, write_through);
 	uint8_t status = !rc ? VIRTIO_BLK_S_OK :
 			 rc == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP :
 					     VIRTIO_BLK_S_IOERR;
@@ -193,7 +195,7 @@ static uint32_t complete(struct virtio_blk *blk,
  */
 static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 {
-	bool through = !virtio_device_has(&blk->dev, VIRTIO_BLK_F_FLUSH);
+	bool write_through = !virtio_device_has(&blk->dev, VIRTIO_BLK_F_FLUSH);
 	struct virtqueue_chain chain;
 	uint32_t written;
 	int rc = virtqueue_pop(vq, &chain);
@@ -203,17 +205,17 @@ static int serve_one(struct virtio_blk *blk, struct virtqueue *vq)
 	if (!chain.in_bytes)
 		return virtqueue_break(vq, "a disk request without a status");
 	blk->busy = true;
-	__atomic_store_n(&blk->abandon, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&blk->cancel, false, __ATOMIC_RELAXED);
 	virtio_device_unlock(&blk->dev);
-	written = complete(blk, &chain, through);
+	written = process(blk, &chain, write_through);
 	virtio_device_lock(&blk->dev);
 	blk->busy = false;
 	pthread_cond_broadcast(&blk->idle);
 	/*
-	 * The request was cancelled: it is not completed, and a guest that is
-	 * ending must see no error.
+	 * A cancelled request is not completed: a guest that is ending must see
+	 * no error.
 	 */
-	if (stopped(blk))
+	if (is_cancelled(blk))
 		return 0;
 	virtqueue_push(vq, &chain, written);
 	return 1;
@@ -250,7 +252,7 @@ static void *blk_thread(void *arg)
 	while (!blk->quit) {
 		virtio_device_unlock(&blk->dev);
 		if (eventfd_read(blk->dev.kick_fd[0], &count) < 0)
-			count = 0; /* a signal: checking again is harmless */
+			count = 0; /* interrupted: checking again is harmless */
 		virtio_device_lock(&blk->dev);
 		if (may_serve(blk))
 			serve_queue(blk);
@@ -263,7 +265,7 @@ static void stop(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_blk *blk = to_blk(dev);
 
-	__atomic_store_n(&blk->abandon, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&blk->cancel, true, __ATOMIC_RELEASE);
 	while (blk->busy)
 		pthread_cond_wait(&blk->idle, &dev->lock);
 }
@@ -272,7 +274,7 @@ static const struct virtio_device_ops blk_ops = {
 	.stop = stop,
 };
 
-static void describe(struct virtio_blk *blk, const char *path)
+static void init_device(struct virtio_blk *blk, const char *path)
 {
 	const char *base = strrchr(path, '/');
 	size_t n;
@@ -320,17 +322,16 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 	rc = blk_image_open(&blk->image, path, read_only, why, len);
 	if (rc < 0)
 		goto fail_alloc;
-	blk->image.stopped = stopped;
+	blk->image.stopped = is_cancelled;
 	blk->image.arg = blk;
-	describe(blk, path);
+	init_device(blk, path);
 	rc = virtio_device_add(&blk->dev, vm, why, len);
 	if (rc < 0)
 		goto fail_image;
 	rc = thread_start(&blk->thread, blk_thread, blk);
 	if (rc < 0) {
 		snprintf(why, len, "disk '%s': cannot create its thread: %s",
-			 path,
-			 strerror(-rc));
+			 path, strerror(-rc));
 		goto fail_device;
 	}
 	*blkp = blk;
@@ -352,7 +353,7 @@ void virtio_blk_free(struct virtio_blk *blk)
 		return;
 	virtio_device_lock(&blk->dev);
 	blk->quit = true;
-	__atomic_store_n(&blk->abandon, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&blk->cancel, true, __ATOMIC_RELEASE);
 	virtio_device_unlock(&blk->dev);
 	virtio_device_kick(&blk->dev, 0);
 	pthread_join(blk->thread, NULL);

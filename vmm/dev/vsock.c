@@ -3,10 +3,10 @@
  * virtio-vsock (virtio 1.2, section 5.10): the device, and packets from the
  * guest.
  *
- * A packet names a connection by its two ports.  One without a connection is
- * answered with a RST, kept in resets[] until the guest provides a buffer; when
- * that ring is full, TX waits: this slows down only a guest that does not read
- * its answers.
+ * A packet names a connection by its two ports.  One whose connection does not
+ * exist is answered with a RST, kept in resets[] until the guest provides a
+ * buffer; when that ring is full, the TX queue waits: this slows down only a
+ * guest that does not read its answers.
  */
 #include "config.h"
 
@@ -29,8 +29,8 @@ static struct virtio_vsock *to_vsock(struct virtio_device *dev)
 	return (struct virtio_vsock *)dev;
 }
 
-static void owe_reset(struct virtio_vsock *vs, uint32_t guest_port,
-		      uint32_t host_port)
+static void queue_reset(struct virtio_vsock *vs, uint32_t guest_port,
+			uint32_t host_port)
 {
 	unsigned int i = (vs->resets_head + vs->nr_resets) % VSOCK_MAX_RESETS;
 
@@ -39,8 +39,8 @@ static void owe_reset(struct virtio_vsock *vs, uint32_t guest_port,
 }
 
 /* The guest connects. */
-static void take_request(struct virtio_vsock *vs,
-			 const struct virtio_vsock_hdr *hdr)
+static void handle_request(struct virtio_vsock *vs,
+			   const struct virtio_vsock_hdr *hdr)
 {
 	uint32_t guest_port = le32toh(hdr->src_port);
 	uint32_t host_port = le32toh(hdr->dst_port);
@@ -59,7 +59,7 @@ static void take_request(struct virtio_vsock *vs,
 	if (fd >= 0)
 		conn = vsock_conn_new(vs, fd);
 	if (!conn) {
-		owe_reset(vs, guest_port, host_port);
+		queue_reset(vs, guest_port, host_port);
 		return;
 	}
 	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
@@ -69,8 +69,8 @@ static void take_request(struct virtio_vsock *vs,
 	vsock_conn_wait_turn(conn, VSOCK_OWES_RESPONSE);
 }
 
-/* Handles a packet before the guest's answer to our REQUEST. */
-static void take_answer(struct vsock_conn *conn, uint16_t op)
+/* The guest's first packet after our REQUEST, which must be its answer. */
+static void handle_answer(struct vsock_conn *conn, uint16_t op)
 {
 	if (op == VIRTIO_VSOCK_OP_RESPONSE && vsock_host_welcome(conn))
 		vsock_conn_open(conn);
@@ -78,22 +78,23 @@ static void take_answer(struct vsock_conn *conn, uint16_t op)
 		vsock_conn_reset(conn);
 }
 
-static void take_data(struct vsock_conn *conn,
-		      const struct virtqueue_chain *chain, uint32_t len)
+static void handle_data(struct vsock_conn *conn,
+			const struct virtqueue_chain *chain, uint32_t len)
 {
 	struct iovec iov[VIRTQUEUE_MAX_SEGS];
 	size_t bytes;
 	unsigned int nr = iov_slice(chain->iov, chain->nr_out,
-				    sizeof(struct virtio_vsock_hdr), len, iov, &bytes);
+				    sizeof(struct virtio_vsock_hdr), len, iov,
+				    &bytes);
 
 	virtio_device_charge(&conn->vs->dev, bytes / VMM_PAGE_SIZE);
 	vsock_conn_send(conn, iov, nr, bytes);
 }
 
-/* A packet of an existing connection; may free it. */
-static void take_packet(struct vsock_conn *conn,
-			const struct virtio_vsock_hdr *hdr,
-			const struct virtqueue_chain *chain)
+/* A packet of an existing connection; may free conn. */
+static void handle_packet(struct vsock_conn *conn,
+			  const struct virtio_vsock_hdr *hdr,
+			  const struct virtqueue_chain *chain)
 {
 	uint16_t op = le16toh(hdr->op);
 
@@ -106,14 +107,14 @@ static void take_packet(struct vsock_conn *conn,
 	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
 	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
 	if (conn->state == VSOCK_REQUESTED) {
-		take_answer(conn, op);
+		handle_answer(conn, op);
 		return;
 	}
 	if (conn->has_input)
 		vsock_conn_wait_turn(conn, 0); /* there may be credit now */
 	switch (op) {
 	case VIRTIO_VSOCK_OP_RW:
-		take_data(conn, chain, le32toh(hdr->len));
+		handle_data(conn, chain, le32toh(hdr->len));
 		break;
 	case VIRTIO_VSOCK_OP_SHUTDOWN:
 		vsock_conn_guest_shutdown(conn, le32toh(hdr->flags));
@@ -129,15 +130,15 @@ static void take_packet(struct vsock_conn *conn,
 	}
 }
 
-static int64_t take_tx(struct virtio_device *dev,
-		       struct virtqueue_chain *chain)
+static int64_t handle_tx(struct virtio_device *dev,
+			 struct virtqueue_chain *chain)
 {
 	struct virtio_vsock *vs = to_vsock(dev);
 	struct vsock_conn *conn;
 	struct virtio_vsock_hdr hdr;
 	uint32_t guest_port, host_port;
 
-	/* Every packet can cost at most one RST. */
+	/* A packet needs room for one RST at most. */
 	if (vs->nr_resets == VSOCK_MAX_RESETS) {
 		vs->tx_waits = true;
 		return -EAGAIN;
@@ -146,7 +147,7 @@ static int64_t take_tx(struct virtio_device *dev,
 	    le32toh(hdr.len) > chain->out_bytes - sizeof(hdr))
 		return -EINVAL;
 	if (hdr.src_cid != vs->config.guest_cid)
-		return 0; /* not its address: no one to answer */
+		return 0; /* a false source address: not answered */
 	guest_port = le32toh(hdr.src_port);
 	host_port = le32toh(hdr.dst_port);
 	conn = vsock_conn_find(vs, guest_port, host_port);
@@ -154,15 +155,16 @@ static int64_t take_tx(struct virtio_device *dev,
 	    le16toh(hdr.type) != VIRTIO_VSOCK_TYPE_STREAM)
 		conn = NULL;
 	else if (!conn && le16toh(hdr.op) == VIRTIO_VSOCK_OP_REQUEST)
-		return take_request(vs, &hdr), 0;
+		return handle_request(vs, &hdr), 0;
 	if (conn)
-		take_packet(conn, &hdr, chain);
+		handle_packet(conn, &hdr, chain);
 	else if (le16toh(hdr.op) != VIRTIO_VSOCK_OP_RST)
-		owe_reset(vs, guest_port, host_port);
+		queue_reset(vs, guest_port, host_port);
 	return 0;
 }
 
-static void clear_up(struct virtio_vsock *vs)
+/* Completes a reset of the device by the guest. */
+static void finish_reset(struct virtio_vsock *vs)
 {
 	vsock_conn_free_all(vs);
 	vs->nr_resets = 0;
@@ -175,7 +177,7 @@ static bool has_packets(const struct virtio_vsock *vs)
 	return vs->nr_resets || !TAILQ_EMPTY(&vs->turns);
 }
 
-/* Does the work that new connections, credit or buffers allow. */
+/* Resumes TX if resets[] has room, and has accepted connections given away. */
 static void kick_waiting(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
@@ -183,7 +185,7 @@ static void kick_waiting(struct virtio_vsock *vs)
 		virtio_device_kick(&vs->dev, VSOCK_TX);
 	}
 	if (!STAILQ_EMPTY(&vs->accepted))
-		event_active(vs->handout, EV_TIMEOUT, 0);
+		event_active(vs->accept_event, EV_TIMEOUT, 0);
 }
 
 bool vsock_enter(struct virtio_vsock *vs)
@@ -191,7 +193,7 @@ bool vsock_enter(struct virtio_vsock *vs)
 	virtio_device_lock(&vs->dev);
 	if (!vs->reset_pending)
 		return true;
-	clear_up(vs);
+	finish_reset(vs);
 	return false;
 }
 
@@ -209,9 +211,9 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	bool more = false;
 
 	if (vs->reset_pending)
-		clear_up(vs);
+		finish_reset(vs);
 	if (q == VSOCK_TX) {
-		more = virtio_device_drain(dev, q, take_tx);
+		more = virtio_device_drain(dev, q, handle_tx);
 		if (has_packets(vs))
 			virtio_device_kick(dev, VSOCK_RX);
 	} else if (q == VSOCK_RX) {
@@ -221,7 +223,7 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	return more;
 }
 
-/* In a vCPU thread: connections belong to the I/O thread. */
+/* In a vCPU thread, so it leaves the connections to the I/O thread. */
 static void stop(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_vsock *vs = to_vsock(dev);
@@ -238,8 +240,8 @@ static void on_reset(evutil_socket_t fd, short what, void *arg)
 	vsock_leave(vs);
 }
 
-/* Gives accepted connections to their listeners, which may call us back. */
-static void on_handout(evutil_socket_t fd, short what, void *arg)
+/* Gives accepted connections to their listeners, unlocked: they may call us. */
+static void on_accepted(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_vsock *vs = arg;
 	struct vsock_accepted *a;
@@ -320,10 +322,10 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 		free(vs);
 		return rc;
 	}
-	vs->handout = event_new(base, -1, EV_PERSIST, on_handout, vs);
+	vs->accept_event = event_new(base, -1, EV_PERSIST, on_accepted, vs);
 	vs->reset_event = event_new(base, -1, EV_PERSIST, on_reset, vs);
 	vs->path = path ? strdup(path) : NULL;
-	if (!vs->handout || !vs->reset_event || (path && !vs->path)) {
+	if (!vs->accept_event || !vs->reset_event || (path && !vs->path)) {
 		snprintf(why, len, "not enough memory for virtio-vsock");
 		rc = -ENOMEM;
 	} else if (path) {
@@ -355,8 +357,8 @@ void virtio_vsock_free(struct virtio_vsock *vs)
 		close(a->fd);
 		free(a);
 	}
-	if (vs->handout)
-		event_free(vs->handout);
+	if (vs->accept_event)
+		event_free(vs->accept_event);
 	if (vs->reset_event)
 		event_free(vs->reset_event);
 	virtio_device_remove(&vs->dev);

@@ -119,7 +119,7 @@ struct virtio_vsock {
 	int listen_fd;			/* owned */
 	struct event *listen_event;	/* owned */
 	struct event *listen_retry;	/* owned; when descriptors ran out */
-	struct event *handout;		/* owned; calls listeners unlocked */
+	struct event *accept_event;	/* owned; calls listeners unlocked */
 	struct event *reset_event;	/* owned */
 
 	/* Locked by dev.lock: */

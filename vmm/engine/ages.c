@@ -17,7 +17,7 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define QUIET_SWEEP 64		/* scans: each frame is then aged by itself */
+#define SWEEP_SCANS 64		/* each frame is aged singly once in so many */
 #define NO_BLOCK  UINT64_MAX
 
 static void find_referenced(struct engine *e, gfn_t gfn,
@@ -39,14 +39,11 @@ static void find_referenced(struct engine *e, gfn_t gfn,
  */
 static bool is_unevictable(struct engine *e, gfn_t gfn, enum frame_list list)
 {
-	struct rmap *map = view_map(e->config.view);
-
 	if (list == FRAME_UNEVICTABLE) {
 		lock_hold_charge(e, LOCK_HOLD_WALK);
-		return rmap_page_unevictable(map, gfn.v) ||
-		       guest_mem_is_pinned(e->config.mem, gfn);
+		return engine_is_unevictable(&e->config, gfn);
 	}
-	return frame_class_of(rmap_page_flags(map, gfn.v)) == CLASS_NEVER ||
+	return engine_class_of(e->config.view, gfn) == CLASS_NEVER ||
 	       guest_mem_is_pinned(e->config.mem, gfn);
 }
 
@@ -152,9 +149,9 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 
 /*
  * Most of a large guest is idle most of the time: such frames are aged 64 at a
- * time (quiet.c).  Every QUIET_SWEEP scans each is aged by itself nevertheless,
- * because of changes that the test for quiet frames does not detect.  False:
- * the engine is to stop.
+ * time (ages-unchanged.c).  Once in SWEEP_SCANS scans each is aged singly all
+ * the same, because of changes that the fast path does not detect.  False: the
+ * engine is to stop.
  */
 static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {
@@ -168,8 +165,8 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
 		if (!whole || view_test_and_clear_changed(e->config.view, w) ||
-		    w % QUIET_SWEEP == e->history.scan_nr % QUIET_SWEEP ||
-		    !quiet_age(e, w, min_idle))
+		    w % SWEEP_SCANS == e->history.scan_nr % SWEEP_SCANS ||
+		    !ages_unchanged_word(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);
 	}
 	return true;
@@ -252,7 +249,7 @@ void engine_discount_refaults(struct engine *e)
 	     g++)
 		if (frame_is_evicted(&e->history.frames, GFN(g)) &&
 		    !bitmap_test(e->scan.young, g))
-			frame_set_fetched(&e->history.frames, GFN(g));
+			frame_clear_evicted(&e->history.frames, GFN(g));
 	lock_hold_end(e);
 }
 

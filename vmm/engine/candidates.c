@@ -23,13 +23,6 @@
 #define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
 #define JUDGE_COST    (2 * LOCK_HOLD_WALK)
 
-/* Because of the guest (mlock, kernel memory), or pinned by our devices. */
-static bool is_unevictable(const struct engine_config *c, gfn_t gfn)
-{
-	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
-	       guest_mem_is_pinned(c->mem, gfn);
-}
-
 /* Whether a frame may be evicted by what the reverse map knows of it. */
 enum verdict { EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
 
@@ -38,7 +31,7 @@ static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 	struct rmap *map = view_map(c->view);
 	struct rmap_referenced r;
 
-	if (is_unevictable(c, gfn))
+	if (engine_is_unevictable(c, gfn))
 		return KEEP_UNEVICTABLE;
 	if (rmap_page_referenced(map, gfn.v, &r))
 		return EVICT;	/* unknown frame: the source decides */
@@ -213,7 +206,7 @@ size_t candidates_choose_hard(struct engine *e, size_t max)
 		    frame_list_of(&e->history.frames, gfn) !=
 			    FRAME_UNEVICTABLE &&
 		    lock_hold_charge(e, LOCK_HOLD_WALK) &&
-		    !is_unevictable(&e->config, gfn))
+		    !engine_is_unevictable(&e->config, gfn))
 			e->pass.candidates[nr++] = (uint32_t)gfn.v;
 	}
 	lock_hold_end(e);

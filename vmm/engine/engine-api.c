@@ -146,15 +146,15 @@ bool engine_source_is_lossy(const struct engine *e)
 static struct engine_use use_of(const struct guest_mem *mem,
 				const struct engine_history *h, gfn_t gfn)
 {
-	struct engine_use use = { .scanned = false };
+	struct engine_use use = { .resident = false };
 	uint64_t hva;
 
 	if (!guest_mem_gfn_to_hva(mem, gfn, &hva))
 		return use;
-	use.scanned = frame_list_of(&h->frames, gfn) != FRAME_NONE;
+	use.resident = frame_list_of(&h->frames, gfn) != FRAME_NONE;
 	use.age = frame_age(&h->frames, gfn, h->scan_nr);
 	use.observed_age = frame_observed_age(&h->frames, gfn, h->scan_nr);
-	use.apart = !h->wss_alike ||
+	use.own_age = !h->wss_alike ||
 		    !bitmap_test(h->wss_alike, gfn.v / h->wss_granule);
 	return use;
 }

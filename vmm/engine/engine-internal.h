@@ -35,8 +35,8 @@
 #include "vmm/util/log.h"
 
 /*
- * Candidates in a batch; a quarter of it unless the source is of
- * ACCESS_COST_RMAP, as each batch is harvested once more, at the cost of calls.
+ * Candidates in a batch.  A quarter of it if the source's cost is not
+ * ACCESS_COST_RMAP: each batch is harvested once more, in several calls.
  */
 #define ENGINE_BATCH 16384
 
@@ -66,14 +66,16 @@ struct guest_requests {
 	struct guest_request cache, free;
 	uint64_t cache_epoch;	/* the agent's epoch at the request */
 	/*
-	 * As of the last scan, so that the classes of this scan include what
-	 * they show: pages of clean page cache, and the agent's epoch.
+	 * Pages of clean page cache, and the agent's epoch, both as of the last
+	 * scan: this scan's counts by class were made later, so they include
+	 * whatever these reports show.
 	 */
 	uint64_t last_clean, last_epoch;
 	uint64_t nr_received;	/* pages discarded from the host's RAM; total */
 	bool balloon_is_busy;	/* the pending request has not been sent yet */
+	/* Total refaults at the last scan: the engine's, and the guest's. */
 	uint64_t last_refaults, last_guest_refaults;
-	bool has_guest_refaults;	/* the two above are valid */
+	bool has_guest_refaults;	/* last_guest_refaults is valid */
 	struct balance balance; /* refaults of anonymous memory and of files */
 };
 
@@ -91,17 +93,28 @@ struct engine_scan {
 	 * aging: they become part of the two in the next scan.
 	 */
 	uint64_t *pending_young, *pending_observed;
-	uint64_t *assumed;	/* young in the last harvest by assumption */
+	uint64_t *assumed;	/* young by assumption in the last harvest */
 	uint64_t *huge;		/* in huge pages; NULL: there can be none */
 	uint64_t nr_young;
 	uint64_t harvest_start_ns, harvest_end_ns;
-	unsigned int turn;	/* scans begun, failed ones included */
+	unsigned int nr_begun;	/* scans, failed ones included */
 };
 
 /* A frame's class in the reverse map.  Under the view's lock. */
 static inline enum frame_class engine_class_of(struct view *view, gfn_t gfn)
 {
 	return frame_class_of(rmap_page_flags(view_map(view), gfn.v));
+}
+
+/*
+ * Because of the guest (mlock, kernel memory), or pinned by our devices.
+ * Checks all mappings, which costs LOCK_HOLD_WALK.  Under the view's lock.
+ */
+static inline bool engine_is_unevictable(const struct engine_config *c,
+					 gfn_t gfn)
+{
+	return rmap_page_unevictable(view_map(c->view), gfn.v) ||
+	       guest_mem_is_pinned(c->mem, gfn);
 }
 
 static inline uint64_t engine_scan_nr_resident(const struct engine_scan *scan)
@@ -128,14 +141,15 @@ struct engine_census {
 struct engine_history {
 	uint32_t scan_nr;	/* number of the last good scan */
 	struct frame_table frames;
-	/* By word of 64 frames, as of its last aging one by one; owned. */
+	/* By word of 64 frames, as when these were last aged singly; owned. */
 	uint64_t *seen_resident, *seen_swapped;
 	struct word_classes *word_classes;
 	struct proactive proactive;
 	struct wss_clock wss_clock;
 	struct wss_pages wss_pages;	/* of the last good scan */
 	uint64_t wss_granule;		/* frames; constant */
-	uint64_t *wss_alike;		/* by granule; NULL if 1 frame; owned */
+	/* By granule, if of several frames: all have one observed age; owned. */
+	uint64_t *wss_alike;
 };
 
 /*
@@ -144,15 +158,16 @@ struct engine_history {
 struct engine_pass {
 	uint32_t *candidates;	/* ENGINE_BATCH, sorted; owned */
 	struct gfn_range *ranges;	/* of candidates; ENGINE_BATCH; owned */
-	uint32_t *chosen;	/* ENGINE_BATCH; NULL if scan.huge is; owned */
+	/* Before huge pages are completed; NULL if scan.huge is; owned. */
+	uint32_t *chosen;
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
 	uint64_t *resident;	/* after a call of the sink, its frames; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this engine_cpu_ns() */
 	uint64_t nr_evicted, nr_refused;	/* pages */
-	unsigned int min_idle;	/* scans for which an evicted page was idle */
+	unsigned int min_idle;	/* scans for which a candidate must be idle */
 	enum reclaim_stage stage;
-	bool may_drop;		/* the guest drops clean page cache itself */
+	bool may_drop;		/* the guest can drop clean page cache itself */
 	enum reclaim_protection protection;	/* for a hard target */
 	uint64_t clock_hand;	/* hard target: next gfn; kept across scans */
 };
@@ -163,7 +178,8 @@ struct engine_pass {
  */
 struct engine_goal {
 	bool psi_high;		/* above the policy's limit */
-	bool below_low;		/* from below low until high is reached */
+	bool below_low;		/* available memory fell below low, and has
+				 * not reached high since */
 	bool above_high;	/* available memory is at high or above */
 	uint64_t wanted_by_host;	/* pages */
 	int64_t io_pages;	/* left of the quota; kept across scans */
@@ -185,7 +201,7 @@ struct engine {
 	unsigned int nr_failed;		/* failed scans in a row */
 	unsigned int lock_hold_cost;	/* spent since lock_hold_begin() */
 	struct prefetch *prefetch;	/* owned; NULL until it is first used */
-	struct nodes nodes;		/* .nr and .of are constant */
+	struct nodes nodes;		/* .nr and .node are constant */
 	struct log_limit limit;
 	uint64_t error_logged_ns;	/* when an error was last logged */
 
@@ -195,10 +211,11 @@ struct engine {
 	/* Only the engine's thread changes these; it reads them unlocked. */
 	struct engine_stats stats;
 	struct engine_history history;
-	bool paused, was_paused; /* since the last scan; see engine_pause() */
+	bool paused;		/* see engine_pause() */
+	bool was_paused;	/* since the last scan, and resumed */
 	bool in_sink_call; /* the sink works; see engine_begin_sink_call() */
 	pthread_cond_t sink_idle;	/* signalled when in_sink_call ends */
-	uint8_t *import;	/* ages to take over, by gfn; owned; or NULL */
+	uint8_t *import;	/* of engine_set_ages(); owned; or NULL */
 
 	pthread_mutex_t callback_lock;	/* of the two below; before `lock` */
 	void (*on_scan)(const struct engine_stats *stats, void *arg);
@@ -243,11 +260,11 @@ bool engine_age_all(struct engine *e);
 void ages_count(struct engine_census *c, gfn_t gfn, uint64_t nr,
 		unsigned int age);
 /*
- * Ages the 64 frames of word w, all of them RAM, if nothing else has happened
- * to them since the last scan; else returns false and changes nothing.  Under
- * both locks.
+ * Fast path: ages the 64 frames of word w, all of them RAM, if nothing else has
+ * changed about them since the last scan; else returns false and changes
+ * nothing.  Under both locks.
  */
-bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle);
+bool ages_unchanged_word(struct engine *e, uint64_t w, unsigned int min_idle);
 
 /* Finds the frames in huge pages, into `huge`.  0, or -errno, reported. */
 int engine_find_huge(struct engine *e);

@@ -6,7 +6,7 @@
  *       (/proc/PID/pagemap)                          |              |
  *                                                    no       page_referenced
  *                                                    |              |
- *                            wait <------------------+   last look -> sink
+ *                            wait <------------------+    recheck -> sink
  *
  * Slow operations (residency, harvest, the sink) run without the lock, on
  * bitmaps that only this thread uses; the frame table is changed under the
@@ -130,7 +130,7 @@ static int harvest_all(struct engine *e)
 	}
 	e->scan.harvest_start_ns = clock_now_ns();
 	rc = guest_mem_residency_update(e->config.mem, e->scan.resident,
-					e->scan.swapped, e->scan.turn++,
+					e->scan.swapped, e->scan.nr_begun++,
 					&e->stopping);
 	if (rc == -ECANCELED)
 		return rc;

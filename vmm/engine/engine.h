@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine: the loop that harvests accessed bits, ages frames, checks them
- * against the reverse map and hands cold ones to the sink.  Nothing else knows
- * source, view and sink together.
+ * The engine: the loop that harvests accessed bits from a source
+ * (access/source.h), ages frames, looks them up in the reverse map of the
+ * host's view of the guest (guest/view.h) and has cold ones evicted by a sink
+ * (sink/sink.h).  Nothing else uses all three.
  *
  * Locking: the engine has one thread and one mutex; every function below may
  * be called from any thread.  Lock order: engine -> view.
@@ -43,7 +44,7 @@ struct engine_config {
 	struct guest_mem *mem;		/* all not owned, outlive the engine */
 	struct view *view;
 	struct access_source *source;
-	struct reclaim_sink *sink;
+	struct reclaim_sink *sink;	/* NULL: nothing can be evicted */
 	const struct engine_guest *guest;	/* NULL: it takes no requests */
 	const struct guest_numa *numa;		/* NULL: it has no nodes */
 	struct engine_policy policy;
@@ -52,14 +53,16 @@ struct engine_config {
 	void *on_scan_arg;
 };
 
+/* Starts the thread.  0; -EINVAL (policy), -EFBIG, -ENOMEM or -errno. */
 int engine_new(struct engine **enginep, const struct engine_config *config);
-/* Stops the thread and joins it. */
+/* Stops the thread and joins it; NULL is allowed. */
 void engine_free(struct engine *engine);
 
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
- * -EINVAL: values out of range; why says which.  A policy that evicts nothing
- * also stops eviction by the current scan, after at most 16 MiB more.
+ * -EINVAL with why: a value is out of range, or the policy is to evict and
+ * there is no sink.  A policy that evicts nothing also stops eviction by the
+ * current scan, after at most 16 MiB more.
  */
 int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 		      char *why, size_t len);
@@ -116,12 +119,13 @@ struct engine_memory_stats {
 	uint64_t nr_of_class[NR_FRAME_CLASSES];
 	/* Clean page cache idle for min_idle_scans; pages; last scan. */
 	uint64_t nr_idle_clean;
-	/* Idle as long, but protected by refaults; pages; last scan. */
+	/* Idle as long, but protected since they refaulted early (frames.h);
+	 * pages; last scan. */
 	uint64_t nr_protected;
 	/* Resident, by idle age in scans; pages; last scan. */
 	uint64_t age_pages[ENGINE_AGES];
-	/* Aligned blocks with resident pages, by the age of the youngest of
-	 * these; blocks of 2 MiB; last scan. */
+	/* Aligned blocks of 2 MiB with resident pages, by the age of the
+	 * youngest of these pages; blocks; last scan. */
 	uint64_t age_2m[ENGINE_AGES];
 };
 
@@ -130,7 +134,7 @@ struct engine_reclaim_stats {
 	/* Evicted by the sink; pages; total. */
 	uint64_t nr_evicted;
 	/* Evicted, by class in the reverse map; pages; total. */
-	uint64_t nr_taken[NR_FRAME_CLASSES];
+	uint64_t nr_evicted_of_class[NR_FRAME_CLASSES];
 	/* Evicted proactively, not for a target; pages; total. */
 	uint64_t nr_proactive;
 	/* Evicted and then used again by the guest; pages; total. */
@@ -139,17 +143,18 @@ struct engine_reclaim_stats {
 	uint64_t nr_activated;
 	/* Of these, pages that had refaulted early before; pages; total. */
 	uint64_t nr_restored;
-	/* Candidates found accessed when harvested once more just before their
-	 * eviction (the "last look"); pages; total. */
-	uint64_t nr_saved_by_last_look;
+	/* Candidates found accessed by the recheck just before their eviction,
+	 * a harvest or the sink's own; pages; total.  The JSON has them as
+	 * nr_saved_by_last_look. */
+	uint64_t nr_saved_by_recheck;
 	/* Candidates not evicted, as an accessed bit was set in the guest's
 	 * page tables; pages; total. */
 	uint64_t nr_rejected_referenced;
-	/* Handed to the sink and not evicted by it; pages; total. */
+	/* Passed to the sink and not evicted by it; pages; total. */
 	uint64_t nr_kept;
-	/* Huge pages evicted whole, or in part; of 2 MiB; total. */
+	/* Huge pages evicted whole, or in part; huge pages; total. */
 	uint64_t nr_huge_evicted, nr_huge_split;
-	/* Huge pages kept as too little of them was idle; of 2 MiB; total. */
+	/* Huge pages kept as less than half was idle; huge pages; total. */
 	uint64_t nr_huge_kept;
 	/* Still above the target after the scan, as when too few pages are idle
 	 * for long enough; pages; last scan. */
@@ -215,27 +220,29 @@ int engine_get_page(struct engine *engine, gfn_t gfn, struct engine_page *page);
  */
 int engine_get_wss(struct engine *engine, uint64_t window_ns,
 		   struct wss_estimate *est);
-/* How many frames the source cannot tell apart; a power of two. */
+/* Frames in a granule, which the source cannot tell apart; a power of two. */
 uint64_t engine_wss_granule(const struct engine *engine);
-/* See struct access_source. */
+/* As in struct access_source. */
 bool engine_source_is_lossy(const struct engine *engine);
 
+/* When a frame was last used, as of the last scan. */
 struct engine_use {
-	bool scanned;		/* resident in the last scan */
+	bool resident;
 	uint8_t age;		/* also of a frame in swap; as in wss_pages */
 	uint8_t observed_age;	/* likewise; see vmm/policy/frames.h */
-	/* Its age is its own: the frames of its granule differ in age. */
-	bool apart;
+	/* An access was seen of this frame, not only of its granule: the frames
+	 * of the granule differ in age, or it is the only one. */
+	bool own_age;
 };
 
-/* Any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
+/* Of any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
 void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*
- * Pauses the engine or resumes it.  While it is paused there are no scans: it
+ * Pauses the engine or resumes it.  While it is paused there are no scans: this
  * is for times when another program reads or writes all of the guest's memory,
- * as in a migration, and pages swapped in by that are no refaults of the guest.
+ * as in a migration: pages that it swaps in are no refaults of the guest.
  * In the first scan after that, which is a period later, only pages that the
  * guest has used count as refaults.  A scan that is running continues to its
  * end, but evicts and prefetches nothing more: the call waits until the sink
@@ -244,20 +251,25 @@ void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
  */
 void engine_pause(struct engine *engine, bool paused);
 
-/* Ages of frames [range), RAM or swap, into ages[0..nr-1]; 0 for others. */
+/*
+ * Ages of the range's frames, in RAM or swap, into ages[0..range.nr-1]; 0 for
+ * others.  -ERANGE: the range ends beyond the guest's frames.
+ */
 int engine_get_ages(struct engine *engine, struct gfn_range range,
 		    uint8_t *ages);
 
 /*
  * Imports ages that another process, or another host, has recorded: nr of them,
- * by gfn.  The next scan gives them to frames that are in swap, or resident and
- * not found young, where they are higher.  Copied.  0 or -ENOMEM.
+ * by gfn.  The next scan assigns each that is higher than the frame's own age,
+ * if the frame is in swap, or resident and not found young.  Copied.  0 or
+ * -ENOMEM.
  */
 int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
 
 /*
  * Registers a callback run after each scan in the engine's thread, without
- * the engine's lock; for GET /events.
+ * the engine's lock; for GET /events.  NULL: none.  Waits for a call of the
+ * previous one to end, so not to be called from a callback.
  */
 void engine_on_scan(struct engine *engine,
 		    void (*fn)(const struct engine_stats *stats, void *arg),

@@ -2,7 +2,7 @@
 /*
  * From candidates to evicted pages:
  *
- *   candidates --harvested again (the "last look")--> not accessed meanwhile
+ *   candidates --harvested again (the recheck)--> not accessed meanwhile
  *       not accessed meanwhile --calls of the sink--> evicted, or kept by it
  *
  * Which pages were evicted is read from their residency after each call.
@@ -80,7 +80,7 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 			e->pass.candidates[left++] = g;
 		}
 	}
-	e->stats.reclaim.nr_saved_by_last_look += saved;
+	e->stats.reclaim.nr_saved_by_recheck += saved;
 	lock_hold_end(e);
 	return left;
 }
@@ -115,7 +115,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 		if (!bitmap_test(e->scan.resident, gfn.v)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
 			class = engine_class_of(e->config.view, gfn);
-			e->stats.reclaim.nr_taken[class]++;
+			e->stats.reclaim.nr_evicted_of_class[class]++;
 			evicted++;
 		} else if (!failed) {
 			bitmap_set(e->pass.refused, gfn.v);
@@ -126,7 +126,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 		}
 	}
 	e->stats.reclaim.nr_evicted += evicted;
-	e->stats.reclaim.nr_saved_by_last_look += saved;
+	e->stats.reclaim.nr_saved_by_recheck += saved;
 	e->stats.reclaim.nr_kept += kept;
 	lock_hold_end(e);
 	engine_count_huge(e, gfns, nr);

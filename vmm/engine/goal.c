@@ -33,8 +33,8 @@ static bool is_psi_high(struct view *view, unsigned int limit)
 	       guest.guest.psi_some_avg10 * 100 > limit);
 }
 
-static void look_at_host(struct engine_goal *goal,
-			 const struct engine_policy *p)
+static void read_host_state(struct engine_goal *goal,
+			    const struct engine_policy *p)
 {
 	int64_t available = p->low_bytes ? pressure_available() : -ENODATA;
 
@@ -73,7 +73,7 @@ void reclaim_goal_update(struct engine *e)
 
 	goal->psi_high = p->enabled && p->psi_limit &&
 			 is_psi_high(e->config.view, p->psi_limit);
-	look_at_host(goal, p);
+	read_host_state(goal, p);
 	refill_io(goal, p);
 	engine_lock(e);
 	e->stats.reclaim.throttled_by_psi = goal->psi_high;

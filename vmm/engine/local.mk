@@ -1,5 +1,5 @@
 vmm_libvmm_a_SOURCES += \
-	vmm/engine/ages.c \
+	vmm/engine/ages.c vmm/engine/ages-unchanged.c \
 	vmm/engine/guest-requests.c \
 	vmm/engine/candidates.c \
 	vmm/engine/engine-internal.h vmm/engine/engine.c vmm/engine/engine.h \
@@ -11,5 +11,4 @@ vmm_libvmm_a_SOURCES += \
 	vmm/engine/nodes.c vmm/engine/nodes.h \
 	vmm/engine/engine-alloc.c \
 	vmm/engine/prefetch.c vmm/engine/prefetch.h \
-	vmm/engine/quiet.c \
 	vmm/engine/reclaim.c vmm/engine/reclaim.h

@@ -43,7 +43,8 @@ int nodes_init(struct nodes *n, const struct guest_numa *numa,
 
 	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
 	for (unsigned int i = 0; i < n->nr; i++)
-		n->of[i].nr = guest_numa_ranges(numa, mem, i, n->of[i].ranges);
+		n->node[i].nr = guest_numa_ranges(numa, mem, i,
+						  n->node[i].ranges);
 	return nodes_check(n, policy, why, sizeof(why));
 }
 
@@ -52,8 +53,8 @@ static uint64_t count(const struct nodes *nodes, unsigned int node,
 {
 	uint64_t n = 0;
 
-	for (unsigned int i = 0; i < nodes->of[node].nr; i++) {
-		const struct gfn_range *r = &nodes->of[node].ranges[i];
+	for (unsigned int i = 0; i < nodes->node[node].nr; i++) {
+		const struct gfn_range *r = &nodes->node[node].ranges[i];
 
 		n += bitmap_count(map, r->start.v, r->start.v + r->nr);
 	}
@@ -92,8 +93,8 @@ bool nodes_may_evict(const struct nodes *n, gfn_t gfn)
 {
 	if (n->only < 0)
 		return true;
-	for (unsigned int i = 0; i < n->of[n->only].nr; i++) {
-		const struct gfn_range *r = &n->of[n->only].ranges[i];
+	for (unsigned int i = 0; i < n->node[n->only].nr; i++) {
+		const struct gfn_range *r = &n->node[n->only].ranges[i];
 
 		if (gfn.v >= r->start.v && gfn.v - r->start.v < r->nr)
 			return true;
@@ -102,9 +103,9 @@ bool nodes_may_evict(const struct nodes *n, gfn_t gfn)
 }
 
 void nodes_count(const struct nodes *n, const uint64_t *resident,
-		 const uint64_t *swapped, struct engine_node *of)
+		 const uint64_t *swapped, struct engine_node *counts)
 {
 	for (unsigned int i = 0; i < n->nr; i++)
-		of[i] = (struct engine_node){ count(n, i, resident),
-					      count(n, i, swapped) };
+		counts[i] = (struct engine_node){ count(n, i, resident),
+						  count(n, i, swapped) };
 }

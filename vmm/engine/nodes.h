@@ -22,14 +22,14 @@ struct engine_policy;
 
 struct nodes {
 	unsigned int nr;	/* 0: the guest has none */
-	int only;		/* the node now reclaimed from, -1: all */
+	int only;		/* the node reclaimed from now; -1: all */
 	struct {
 		struct gfn_range ranges[GUEST_NUMA_RANGES];
 		unsigned int nr;
-	} of[GUEST_NUMA_NODES];
+	} node[GUEST_NUMA_NODES];
 };
 
-/* For this topology, NULL: no nodes; -EINVAL as nodes_check(). */
+/* numa is only read, NULL: no nodes.  0, or -EINVAL as nodes_check(). */
 int nodes_init(struct nodes *n, const struct guest_numa *numa,
 	       const struct guest_mem *mem, const struct engine_policy *policy);
 
@@ -46,11 +46,11 @@ ssize_t nodes_reclaim(
 	struct engine *e,
 	ssize_t (*reclaim_until)(struct engine *e,
 				 uint64_t (*wanted)(struct engine *e)));
-/* The frame is on the node now reclaimed from, or all nodes are. */
+/* The frame is on the node reclaimed from now, or that is all nodes. */
 bool nodes_may_evict(const struct nodes *n, gfn_t gfn);
 
-/* Pages of each node in these bitmaps, into of[GUEST_NUMA_NODES]. */
+/* Pages of each node in these bitmaps, into counts[GUEST_NUMA_NODES]. */
 void nodes_count(const struct nodes *n, const uint64_t *resident,
-		 const uint64_t *swapped, struct engine_node *of);
+		 const uint64_t *swapped, struct engine_node *counts);
 
 #endif

@@ -226,7 +226,7 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 		if (guest_mem_is_evicted(e->config.mem, gfn))
 			continue;
 		bitmap_set(p->fetched, gfn.v);
-		frame_set_fetched(&e->history.frames, gfn);
+		frame_clear_evicted(&e->history.frames, gfn);
 		came++;
 	}
 	e->stats.prefetch.nr_prefetched += came;

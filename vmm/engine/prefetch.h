@@ -26,7 +26,7 @@ struct engine;
 struct prefetch;
 
 /*
- * Called once a scan, after observing and before ages change; takes the
+ * Called once a scan, after the harvest and before ages change; takes the
  * engine's lock and the view's.  Failures are reported by engine_set_error()
  * and cost nothing but time.
  */

@@ -7,7 +7,7 @@
  *   3. for a hard target, what is not idle (enum reclaim_protection)
  *   4. proactively: what is idle for so long that refaults stay rare
  *
- *   a batch:  candidates.c --> evict.c's last look --> huge.c --> evict.c
+ *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
  * The order of eviction is in class.h and enum reclaim_stage; what the guest
  * can return by itself, in guest-requests.c; how much to evict, in goal.c.

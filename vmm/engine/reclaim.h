@@ -25,7 +25,7 @@ enum reclaim_stage {
 	NR_RECLAIM_STAGES,	/* no stage is left */
 };
 
-/* What a hard target does not evict; less in each round of its clock hand. */
+/* What a hard target does not evict: less in each round of the clock hand. */
 enum reclaim_protection {
 	PROTECT_YOUNG,	/* used, or assumed used, since the last scan */
 	PROTECT_OBSERVED,	/* only what a source saw accessed */
@@ -43,7 +43,7 @@ enum reclaim_protection {
 /* Begins that stage, at the tail of the inactive list. */
 void candidates_begin(struct engine *e, enum reclaim_stage stage);
 /*
- * Puts candidates, at most max, into e->pass.candidates, sorted; continues
+ * Puts candidates, at most max, into engine_pass.candidates, sorted; continues
  * where the last call ended.  Frames that may not be evicted leave the tail of
  * the list.  Returns how many candidates; SIZE_MAX: there were some, but none
  * of them may be evicted.  Whole huge pages may make it more than max, up to
@@ -60,11 +60,10 @@ size_t candidates_choose_hard(struct engine *e, size_t max);
 
 /* --- evict.c --------------------------------------------------------------- */
 /*
- * Harvests the first nr candidates once more, with frames between them.
- * Candidates that were touched become active; what else was found young is
- * remembered for the next scan.
- * Returns how many candidates are left, or -errno, already reported: then none
- * may be evicted.
+ * The recheck: harvests the first nr candidates once more, with frames between
+ * them.  Candidates that were accessed become active; what else was found young
+ * is remembered for the next scan.  Returns how many candidates are left, or
+ * -errno, already reported: then none may be evicted.
  */
 ssize_t evict_recheck_accessed(struct engine *e, size_t nr);
 /*

@@ -1,9 +1,9 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/experiment/cgroup.c vmm/experiment/cgroup.h \
 	vmm/experiment/chart.c vmm/experiment/chart.h \
+	vmm/experiment/file-pin.c vmm/experiment/file-pin.h \
 	vmm/experiment/guest.c vmm/experiment/guest.h \
 	vmm/experiment/host-facts.c vmm/experiment/host-facts.h \
-	vmm/experiment/keeper.c vmm/experiment/keeper.h \
 	vmm/experiment/plan-internal.h \
 	vmm/experiment/plan.c \
 	vmm/experiment/plan.h \

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "vmm/client/client.h"
+#include "vmm/experiment/file-pin.h"
 #include "vmm/experiment/guest.h"
-#include "vmm/experiment/keeper.h"
 #include "vmm/experiment/run.h"
 #include "vmm/util/clock.h"
 
@@ -27,7 +27,7 @@ struct run {
 	struct guest guests[PLAN_MAX_GUESTS];
 	unsigned int nr_started;
 	struct cgroup cgroup;
-	pid_t keeper;
+	pid_t pin_pid;		/* of file_pin_start() */
 	char copy[128];		/* of the program; "": none */
 	uint64_t begun_ns, all_run_ns, next_ns;
 };
@@ -255,12 +255,12 @@ static int make_cgroup(struct run *r, uint64_t limit, char *why, size_t len)
 	if (rc)
 		return r->policy->cgroup ? rc : 0;
 	snprintf(r->copy, sizeof(r->copy), "%s/vmm", ctx->work);
-	r->keeper = keeper_start(&r->cgroup, ctx->program, r->copy);
-	if (r->keeper > 0)
+	r->pin_pid = file_pin_start(&r->cgroup, ctx->program, r->copy);
+	if (r->pin_pid > 0)
 		return 0;
 	snprintf(why, len, "cannot run %.128s in the cgroup: %s", r->copy,
-		 strerror((int)-r->keeper));
-	return (int)r->keeper;
+		 strerror((int)-r->pin_pid));
+	return (int)r->pin_pid;
 }
 
 static int start_guests(struct run *r, struct guest_launch *l, char *why,
@@ -340,7 +340,7 @@ out:
 	for (unsigned int i = 0; i < r->nr_started; i++)
 		guest_stop(&r->guests[i]);
 	if (*r->copy)
-		keeper_stop(r->keeper, r->copy);
+		file_pin_stop(r->pin_pid, r->copy);
 	cgroup_remove(&r->cgroup);
 	conclude(r);
 	free(r);

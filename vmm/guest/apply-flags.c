@@ -35,7 +35,7 @@ void view_end_flags(struct view *view)
 }
 
 static bool set_flags(struct view *view, const struct protocol_flags *f,
-		      uint64_t *work)
+		      uint64_t *nr_done)
 {
 	for (uint32_t k = 0; k < f->count; k++) {
 		uint64_t gfn = f->gfn + k;
@@ -44,7 +44,7 @@ static bool set_flags(struct view *view, const struct protocol_flags *f,
 		if (!rmap_page_set_flags(view->map, gfn, f->flags))
 			record_flags(view->record, GFN(gfn), f->flags);
 		view_note_flags(view, GFN(gfn), before);
-		if (!view_yield_write_lock(view, work))
+		if (!view_yield_write_lock(view, nr_done))
 			return false;
 	}
 	return true;
@@ -52,17 +52,17 @@ static bool set_flags(struct view *view, const struct protocol_flags *f,
 
 void view_apply_flags(struct view *view, const struct protocol_message *msg)
 {
-	uint64_t work = 0;
+	uint64_t nr_done = 0;
 
 	begin_flags(view);
 	for (uint32_t i = 0; i < msg->nr; i++)
-		if (!set_flags(view, &msg->flags[i], &work))
+		if (!set_flags(view, &msg->flags[i], &nr_done))
 			return;
 }
 
 void view_forget_flags(struct view *view)
 {
-	uint64_t frames = guest_mem_nr_frames(view->mem), work = 0;
+	uint64_t frames = guest_mem_nr_frames(view->mem), nr_done = 0;
 
 	for (uint64_t gfn = 0; view->has_flags && gfn < frames;) {
 		uint64_t left = frames - gfn;
@@ -70,7 +70,7 @@ void view_forget_flags(struct view *view)
 			.gfn = gfn, .count = left < PIECE ? left : PIECE,
 		};
 
-		if (!set_flags(view, &f, &work))
+		if (!set_flags(view, &f, &nr_done))
 			return;
 		gfn += f.count;
 	}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Applies the agent's messages to the reverse map.  The decoder has checked
- * each message by itself; here it is checked against the current map, and what
- * does not match is ignored: a region that the host does not know, or what
- * would exceed the view's limits.  The next full report corrects that.
+ * each message by itself; here it is checked against the current map.  What
+ * does not match, such as a region that the host does not know, or would exceed
+ * the view's limits is ignored.  The next full report corrects that.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "vmm/util/bitmap.h"
 
 /* Limits of what is done in one hold of the lock: well under 1 ms. */
-#define BATCH	   4096		/* pages */
+#define BATCH	   4096		/* pages, regions or frames */
 #define BATCH_WORK 16384	/* steps: see rmap_work() */
 
 _Static_assert(PROTOCOL_VM_ALL == (RMAP_VM_READ | RMAP_VM_WRITE |
@@ -28,13 +28,14 @@ _Static_assert(PROTOCOL_PG_FREE == RMAP_PG_FREE &&
 	       PROTOCOL_NO_PGD == RMAP_NO_PGD,
 	       "page flags are passed on as they are");
 
-bool view_yield_write_lock(struct view *view, uint64_t *pages)
+bool view_yield_write_lock(struct view *view, uint64_t *nr_done)
 {
-	if (++*pages % BATCH && rmap_work(view->map) - view->work < BATCH_WORK)
+	if (++*nr_done % BATCH &&
+	    rmap_work(view->map) - view->work_at_lock < BATCH_WORK)
 		return true;
 	view_unlock(view);
 	view_wrlock(view);
-	view->work = rmap_work(view->map);
+	view->work_at_lock = rmap_work(view->map);
 	return !atomic_load(&view->stop);
 }
 
@@ -62,7 +63,6 @@ static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
 static struct view_mm *find_mm(struct view *view, uint32_t pid)
 {
 	uint64_t i = view_mm_index(view, pid);
-
 	struct view_mm *m = i < view->nr_mms ? view_mm_at(view, i) : NULL;
 
 	return m && m->pid == pid ? m : NULL;
@@ -73,7 +73,7 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
  * of the lock.  False: stopped before the end.
  */
 static bool remove_vma(struct view *view, struct view_mm *m,
-		       struct rmap_vma *vma, uint64_t *work)
+		       struct rmap_vma *vma, uint64_t *nr_done)
 {
 	struct rmap_vma_desc desc;
 	uint64_t addr = 0, gfn;
@@ -83,23 +83,23 @@ static bool remove_vma(struct view *view, struct view_mm *m,
 		if (unmap_page(view, vma, addr, gfn))
 			break;
 		m->nr_mapped--;
-		if (!view_yield_write_lock(view, work))
+		if (!view_yield_write_lock(view, nr_done))
 			return false;
 	}
 	m->nr_vmas--;
 	rmap_vma_describe(vma, &desc);
 	record_munmap(view->record, m->pid, desc.start);
 	rmap_vma_remove(view->map, vma);
-	return view_yield_write_lock(view, work);
+	return view_yield_write_lock(view, nr_done);
 }
 
 static bool remove_all_vmas(struct view *view, struct view_mm *m,
-			    uint64_t *work)
+			    uint64_t *nr_done)
 {
 	struct rmap_vma *vma;
 
 	while ((vma = rmap_vma_next(m->mm, 0)))
-		if (!remove_vma(view, m, vma, work))
+		if (!remove_vma(view, m, vma, nr_done))
 			return false;
 	return true;
 }
@@ -108,9 +108,9 @@ static bool remove_all_vmas(struct view *view, struct view_mm *m,
  * Removes a process, but not its entry in view->mms.  False: stopped before the
  * end, and the entry is still valid.
  */
-static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
+static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *nr_done)
 {
-	if (!remove_all_vmas(view, m, work))
+	if (!remove_all_vmas(view, m, nr_done))
 		return false;
 	record_exit(view->record, m->pid);
 	rmap_mm_remove(view->map, m->mm);
@@ -121,9 +121,9 @@ static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *work)
 static void forget(struct view *view, uint32_t pid)
 {
 	struct view_mm *m = find_mm(view, pid);
-	uint64_t work = 0;
+	uint64_t nr_done = 0;
 
-	if (m && remove_mm(view, m, &work))
+	if (m && remove_mm(view, m, &nr_done))
 		memmove(m, m + 1,
 			(view->mms + view->nr_mms - m) * sizeof(*m));
 }
@@ -134,24 +134,24 @@ static void forget(struct view *view, uint32_t pid)
  * released meanwhile, readers find a valid table with the gap in it.  False:
  * stopped before the end.
  *
- *	| stay | gap | not checked yet |
- *	       gap_at
+ *	| remain | gap | not checked yet |
+ *	         gap_at
  */
 static bool forget_missing(struct view *view)
 {
-	uint64_t work = 0;
+	uint64_t nr_done = 0;
 	bool go_on = true;
 
 	while (go_on && view->gap_at < view->nr_mms) {
 		struct view_mm *m = view_mm_at(view, view->gap_at);
 
 		if (m->report_nr != view->report_nr) {
-			go_on = remove_mm(view, m, &work);
+			go_on = remove_mm(view, m, &nr_done);
 			view->gap += go_on;
 		} else {
 			view->mms[view->gap_at++] = *m;
 		}
-		go_on = go_on && view_yield_write_lock(view, &work);
+		go_on = go_on && view_yield_write_lock(view, &nr_done);
 	}
 	/* There are entries after the gap only if the view is stopping. */
 	if (view->gap_at < view->nr_mms)
@@ -189,7 +189,7 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 }
 
 /*
- * A process can choose its name, which is output in JSON, which must be UTF-8,
+ * A process can choose its name.  That is output in JSON, which must be UTF-8,
  * and on terminals, which execute control sequences.
  */
 static void copy_comm(char to[16], const char from[16])
@@ -203,7 +203,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 {
 	struct view_mm *m = find_mm(view, pm->pid);
 	bool delta = pm->flags & PROTOCOL_MM_DELTA;
-	uint64_t work = 0;
+	uint64_t nr_done = 0;
 
 	view->pid = 0;
 	view->vma = NULL;
@@ -213,7 +213,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 		view->nr_dropped++;
 		return;
 	}
-	if (!delta && !remove_all_vmas(view, m, &work))
+	if (!delta && !remove_all_vmas(view, m, &nr_done))
 		return;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
@@ -227,7 +227,7 @@ static void apply_vma(struct view *view, const struct protocol_vma *v)
 	struct rmap_vma_desc desc = { v->start, v->end, v->pgoff, v->flags,
 				      { v->dev, v->inode } };
 	struct rmap_vma *vma;
-	uint64_t work = 0;
+	uint64_t nr_done = 0;
 
 	view->vma = NULL;
 	if (!m)
@@ -249,11 +249,11 @@ static void apply_vma(struct view *view, const struct protocol_vma *v)
 	else if (v->op == PROTOCOL_VMA_KEEP)
 		view->vma = vma;
 	else
-		remove_vma(view, m, vma, &work);
+		remove_vma(view, m, vma, &nr_done);
 }
 
 static bool unmap_run(struct view *view, struct view_mm *m,
-		      const struct protocol_run *r, uint64_t *work)
+		      const struct protocol_run *r, uint64_t *nr_done)
 {
 	uint64_t end = r->vaddr + (uint64_t)r->count * RMAP_PAGE_SIZE;
 	uint64_t addr = r->vaddr, gfn;
@@ -265,7 +265,7 @@ static bool unmap_run(struct view *view, struct view_mm *m,
 			record_unmap(view->record, m->pid, addr);
 		}
 		addr += RMAP_PAGE_SIZE;
-		if (!view_yield_write_lock(view, work))
+		if (!view_yield_write_lock(view, nr_done))
 			return false;
 	}
 	return true;
@@ -297,7 +297,7 @@ static void map_page(struct view *view, struct view_mm *m, uint64_t addr,
 }
 
 static bool map_run(struct view *view, struct view_mm *m,
-		    const struct protocol_run *r, uint64_t *work)
+		    const struct protocol_run *r, uint64_t *nr_done)
 {
 	struct rmap_stats stats;
 
@@ -308,7 +308,7 @@ static bool map_run(struct view *view, struct view_mm *m,
 	}
 	for (uint32_t i = 0; i < r->count; i++) {
 		map_page(view, m, r->vaddr + i * RMAP_PAGE_SIZE, r->gfn + i);
-		if (!view_yield_write_lock(view, work))
+		if (!view_yield_write_lock(view, nr_done))
 			return false;
 	}
 	return true;
@@ -317,14 +317,13 @@ static bool map_run(struct view *view, struct view_mm *m,
 static void apply_runs(struct view *view, const struct protocol_message *msg)
 {
 	struct view_mm *m = view->vma ? find_mm(view, view->pid) : NULL;
-	uint64_t work = 0;
-
+	uint64_t nr_done = 0;
 	bool go_on = m;
 
 	for (uint32_t i = 0; go_on && i < msg->nr; i++)
 		go_on = msg->runs[i].flags & PROTOCOL_RUN_UNMAPPED ?
-				unmap_run(view, m, &msg->runs[i], &work) :
-				map_run(view, m, &msg->runs[i], &work);
+				unmap_run(view, m, &msg->runs[i], &nr_done) :
+				map_run(view, m, &msg->runs[i], &nr_done);
 }
 
 static void end_epoch(struct view *view)
@@ -368,7 +367,7 @@ void view_apply_reset(struct view *view)
 void view_apply(struct view *view, const struct protocol_message *msg)
 {
 	view_wrlock(view);
-	view->work = rmap_work(view->map);
+	view->work_at_lock = rmap_work(view->map);
 	switch (msg->type) {
 	case PROTOCOL_HELLO:
 		view->walk.levels =

@@ -17,7 +17,7 @@
 
 enum run_kind { RUN_NONE, RUN_MAP, RUN_UNMAP, RUN_FLAGS };
 
-/* Pages addr, addr + 1, ... (or frames from gfn on), one line. */
+/* Neighbouring pages from addr on, or frames from gfn on: one line. */
 struct run {
 	enum run_kind kind;
 	uint32_t pid, flags;
@@ -101,7 +101,7 @@ static void end_run(struct record *rec)
 	rec->run.kind = RUN_NONE;
 }
 
-/* Another page: it extends the run, or begins the next. */
+/* Adds a page to the current run, or begins a new run with it. */
 static void add_page(struct record *rec, const struct run *page)
 {
 	struct run *r = &rec->run;

@@ -27,10 +27,10 @@
 
 struct record;
 
-/* Creates the file, or truncates it; -errno of opening it. */
+/* Creates the file, or truncates it.  0, -ENOMEM or -errno of opening it. */
 int record_open(struct record **recp, const char *path, uint64_t nr_frames,
 		uint64_t max_bytes);
-/* Writes the rest and closes. */
+/* Writes what is buffered, and closes the file. */
 void record_close(struct record *rec);
 
 void record_mm(struct record *rec, uint32_t pid);
@@ -39,7 +39,7 @@ void record_mmap(struct record *rec, uint32_t pid,
 		 const struct rmap_vma_desc *desc);
 /* The region that begins at start, with its pages. */
 void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
-/* Neighbouring pages are joined: a run of pages is one line. */
+/* Neighbouring pages, or frames, become one line with a count. */
 void record_map(struct record *rec, uint32_t pid, uint64_t addr, gfn_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, gfn_t gfn, uint32_t flags);

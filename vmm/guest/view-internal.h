@@ -46,8 +46,8 @@ struct view {
 	bool full;
 	uint32_t pid;		/* of the current section; 0: it is ignored */
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
-	uint64_t nr_dropped;	/* in this epoch, over the limits or unfit */
-	uint64_t work;		/* rmap_work() when the lock was last taken */
+	uint64_t nr_dropped;	/* in this epoch: ignored, see apply.c */
+	uint64_t work_at_lock;	/* rmap_work() when the lock was last taken */
 	bool receiving_flags;	/* flags in this epoch: rmap_flags_begin() */
 	bool has_flags;		/* flags were reported at some time */
 
@@ -74,11 +74,12 @@ void view_apply_reset(struct view *view);
 void view_apply(struct view *view, const struct protocol_message *msg);
 
 /*
- * Under the write lock, after each page of a message: lets readers in when a
- * batch is done; one page can be the work of thousands.  False: the service is
- * stopping, so apply no more.
+ * Under the write lock, after each page or region of a message: lets readers in
+ * when a batch is done, as counted in *nr_done or by rmap_work(), since one
+ * page can cost as much as thousands.  False: the service is stopping, so apply
+ * no more.
  */
-bool view_yield_write_lock(struct view *view, uint64_t *nr_pages);
+bool view_yield_write_lock(struct view *view, uint64_t *nr_done);
 /* The frame's class may have changed: readers must count it again. */
 void view_note_flags(struct view *view, gfn_t gfn, uint32_t before);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host's view of one guest (in the documents its "picture"): the reverse
- * map with its lock, and the agent's reports on processes and memory pressure.
- * Filled from the agent's stream (agent-server.h), read by the engine and by
- * the control socket, and so by `vmm inspect`.
+ * The host's view of one guest, as its agent reports it: the reverse map with
+ * its lock, processes and memory pressure.  Filled from the agent's stream
+ * (agent-server.h), read by the engine and by the control socket, and so by
+ * `vmm inspect`.
  *
  * The view is a hint.  A lying agent makes it wrong, never unsafe: the engine
  * still checks the accessed bits of the second-level page tables.
@@ -23,14 +23,17 @@
 
 struct view;
 
-/* mem: to read the guest's page tables, of processes whose PGD is known. */
+/*
+ * mem: to read the guest's page tables, of processes whose PGD is known; not
+ * owned, outlives the view.  0 or -errno.
+ */
 int view_new(struct view **viewp, struct guest_mem *mem);
 void view_free(struct view *view);
 
 /*
- * Makes the view also write the agent's reports to a file (record.h).  -errno
- * of opening it; -EEXIST: reports are written to a file already.  To be called
- * before the agent server starts.
+ * Makes the view also write the agent's reports to a file (record.h).  0;
+ * -EEXIST: they are written to a file already; or -errno of opening it.  To be
+ * called before the agent server starts.
  */
 int view_record(struct view *view, const char *path);
 
@@ -38,11 +41,12 @@ void view_rdlock(struct view *view);
 void view_wrlock(struct view *view);
 void view_unlock(struct view *view);
 
+/* Use it under a lock: the write lock where rmap.h says that it is a writer. */
 struct rmap *view_map(struct view *view);
 
 /*
  * Whether the agent has changed page flags of any of the 64 frames from 64 * w
- * on since the last call for w.  Under a lock; from one thread only.
+ * on since the last call for w.  Under either lock; from one thread only.
  */
 bool view_test_and_clear_changed(struct view *view, uint64_t w);
 
@@ -57,6 +61,7 @@ struct view_process {
 /* First process with a pid above `after`; false at the end.  Under a lock. */
 bool view_next_process(const struct view *view, uint32_t after,
 		       struct view_process *out);
+/* The process with that pid, into *out; false: none.  Under a lock. */
 bool view_find_process(const struct view *view, uint32_t pid,
 		       struct view_process *out);
 
@@ -79,6 +84,7 @@ struct view_stats {
 	bool drops_cache;	/* supports agent_server_drop_cache() */
 	/* Number of this connection's last complete report; 0: none yet. */
 	uint64_t epoch;
+	/* Total, of all connections; rejected: messages that ended one. */
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
 	/* The agent is over its budget, so it is not read now; how often. */
 	bool throttled;

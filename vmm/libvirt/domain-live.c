@@ -23,25 +23,25 @@ static bool has_device(const struct domain_settings *s, enum domain_agent agent)
 }
 
 /*
- * The `added` words of the running domain: what was plugged, not what was
- * defined.
+ * Plans what to plug and unplug.  Sets added to the running domain's words
+ * after that: for what was plugged into it, not for what its definition has.
  */
 static void plan_devices(struct domain_plan *p,
 			 const struct domain_settings *wanted,
-			 const struct domain_settings *has, char *added,
+			 const struct domain_settings *running, char *added,
 			 size_t len)
 {
 	*added = 0;
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
 		enum domain_agent agent = devices[i].agent;
-		bool is_ours = has->added && domain_has_word(has->added,
-							  devices[i].word);
+		bool is_ours = running->added &&
+			       domain_has_word(running->added, devices[i].word);
 		bool is_wanted = wanted->is_enabled &&
 				 has_device(wanted, agent);
 
-		if (is_wanted && !has_device(has, agent)) {
+		if (is_wanted && !has_device(running, agent)) {
 			if (agent == DOMAIN_AGENT_CHANNEL &&
-			    !has->has_virtio_serial) {
+			    !running->has_virtio_serial) {
 				p->later = "the running domain has no "
 					"virtio-serial controller, and libvirt "
 					"cannot hot-plug one";
@@ -49,7 +49,8 @@ static void plan_devices(struct domain_plan *p,
 			}
 			p->plug = agent;
 			is_ours = true;
-		} else if (!is_wanted && is_ours && has_device(has, agent)) {
+		} else if (!is_wanted && is_ours &&
+			   has_device(running, agent)) {
 			p->unplug = agent;
 			is_ours = false;
 		}
@@ -61,7 +62,7 @@ static void plan_devices(struct domain_plan *p,
 
 int domain_plan_make(struct domain_plan *plan,
 		     const struct domain_settings *wanted,
-		     const struct domain_settings *has)
+		     const struct domain_settings *running)
 {
 	struct domain_plan p = { .plug = DOMAIN_AGENT_NONE,
 				 .unplug = DOMAIN_AGENT_NONE };
@@ -69,20 +70,23 @@ int domain_plan_make(struct domain_plan *plan,
 					.abits = wanted->abits };
 	char added[64];
 
-	plan_devices(&p, wanted, has, added, sizeof(added));
+	plan_devices(&p, wanted, running, added, sizeof(added));
 	if (!wanted->is_enabled) {
-		p.set_metadata = has->is_enabled;
+		p.set_metadata = running->is_enabled;
 		*plan = p;
 		return 0;
 	}
 	live.added = *added ? added : NULL;
-	/* If it was started with them it has the words of its definition. */
+	/*
+	 * With nothing to plug it keeps its words: if it was started with the
+	 * devices, those of its definition.
+	 */
 	if (p.plug == DOMAIN_AGENT_NONE && p.unplug == DOMAIN_AGENT_NONE)
-		live.added = has->added;
-	p.set_metadata = !has->is_enabled ||
-			 !domain_same_text(live.policy, has->policy) ||
-			 !domain_same_text(live.abits, has->abits) ||
-			 !domain_same_text(live.added, has->added);
+		live.added = running->added;
+	p.set_metadata = !running->is_enabled ||
+			 !domain_same_text(live.policy, running->policy) ||
+			 !domain_same_text(live.abits, running->abits) ||
+			 !domain_same_text(live.added, running->added);
 	if (p.set_metadata) {
 		p.metadata = domain_xml_metadata(&live);
 		if (!p.metadata)

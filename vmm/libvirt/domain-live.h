@@ -12,16 +12,16 @@ struct domain_plan {
 	enum domain_agent plug, unplug;	/* DOMAIN_AGENT_NONE: nothing */
 	bool set_metadata;	/* to `metadata`; NULL: removes it */
 	char *metadata;		/* owned */
-	const char *later;	/* why it needs a restart, or NULL */
+	const char *later;	/* constant; why it needs a restart, or NULL */
 };
 
 /*
- * wanted is the definition's, not enabled if all is to be removed; has is the
- * running domain's.  0 or -ENOMEM.
+ * wanted: of the definition, not enabled if all is to be removed; running: of
+ * the running domain.  0 or -ENOMEM.
  */
 int domain_plan_make(struct domain_plan *plan,
 		     const struct domain_settings *wanted,
-		     const struct domain_settings *has);
+		     const struct domain_settings *running);
 void domain_plan_free(struct domain_plan *plan);
 bool domain_plan_is_empty(const struct domain_plan *plan);
 

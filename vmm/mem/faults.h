@@ -2,9 +2,9 @@
 /*
  * Page faults of guest memory, served in this process through userfaultfd(2).
  * A thread (a vCPU, the kernel on its behalf, a device of ours) that touches a
- * missing page of watched memory, or writes to a protected one, waits until the
- * owner of the faults (the caller of guest_faults_new(), a sink) has served the
- * fault.
+ * missing page of watched memory (that is, of ranges passed to
+ * guest_faults_watch()), or writes to a protected one, waits until the owner of
+ * the faults (the caller of guest_faults_new(), a sink) has served the fault.
  *
  * A single queue of faults does not scale to many vCPUs, so memory is divided
  * into shards, to which 64 MiB blocks are assigned round-robin; each shard has

@@ -171,11 +171,10 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 /*
  * As guest_mem_residency() for all frames, and cheaper for repeated calls: the
  * bitmaps must be as the last call left them, updated with evictions that the
- * caller knows of.
- * `turn` counts the calls.  Exact, except when the kernel by itself evicts
- * unmapped pages of a memfd, or reads them in before they are touched: this is
- * noticed within 64 calls, or in the next one if many pages are affected.  One
- * thread.
+ * caller knows of.  call_nr counts these calls.  Exact, except when the kernel
+ * by itself evicts unmapped pages of a memfd, or reads them in before they are
+ * touched: this is noticed within 64 calls, or in the next one if many pages
+ * are affected.  One thread.
  *
  * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are
  * partly updated.  The flag is checked every GUEST_MEM_LOOK_PAGES; but to find
@@ -184,7 +183,7 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  */
 #define GUEST_MEM_LOOK_PAGES (UINT64_C(1) << 16)
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
-			       uint64_t *swapped, unsigned int turn,
+			       uint64_t *swapped, unsigned int call_nr,
 			       const atomic_bool *stopping);
 /*
  * Notes that these frames may have been evicted or made resident; any thread.

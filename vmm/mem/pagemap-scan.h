@@ -14,6 +14,7 @@
 #define PAGE_IS_ACCESSED (1 << 9)	/* Linux 7.3 */
 #endif
 #ifndef PAGEMAP_SCAN
+#define PAGE_IS_FILE    (1 << 2)
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)
 #define PAGE_IS_PFNZERO (1 << 5)

@@ -73,8 +73,9 @@ static int sweep(const struct guest_mem *mem, struct gfn_range r,
 }
 
 static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
-		       uint64_t *resident, uint64_t *swapped, unsigned int turn,
-		       uint64_t *nr_gone, const atomic_bool *stopping)
+		       uint64_t *resident, uint64_t *swapped,
+		       unsigned int call_nr, uint64_t *nr_gone,
+		       const atomic_bool *stopping)
 {
 	uint64_t g = s->base.v, end = g + s->nr_pages, next;
 	int rc = 0;
@@ -89,7 +90,7 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 			return -ECANCELED;
 		if (take_stale(mem, g / BLOCK))
 			rc = guest_mem_residency(mem, r, resident, swapped);
-		else if (g / BLOCK % SWEEP == turn % SWEEP)
+		else if (g / BLOCK % SWEEP == call_nr % SWEEP)
 			rc = sweep(mem, r, resident, swapped, nr_gone);
 	}
 	return rc;
@@ -161,7 +162,7 @@ static int scan_all(struct guest_mem *mem, uint64_t *resident,
 }
 
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
-			       uint64_t *swapped, unsigned int turn,
+			       uint64_t *swapped, unsigned int call_nr,
 			       const atomic_bool *stopping)
 {
 	struct gfn_range all = { GFN(0), guest_mem_nr_frames(mem) };
@@ -183,8 +184,8 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	mem->scan_all = true;		/* if this fails half-way */
 	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = update_slot(mem, &mem->slots[i], resident, swapped, turn,
-				 &nr_gone, stopping);
+		rc = update_slot(mem, &mem->slots[i], resident, swapped,
+				 call_nr, &nr_gone, stopping);
 	if (!rc)
 		mem->scan_all = nr_gone > nr / SWEEP / 4 + 16;
 	return rc;

@@ -8,6 +8,9 @@
  *               (mincore): resident; data of the file (SEEK_DATA) that is not
  *               incore: swapped
  *   hugetlb     present in pagemap: mapped; all of it is resident, always
+ *
+ * A page of a file has a swap entry only while the kernel moves it to another
+ * frame (compaction, NUMA balancing): it is mapped.
  */
 #include "config.h"
 
@@ -32,11 +35,14 @@
 #define MADV_POPULATE_READ 22		/* Linux 5.14 */
 #endif
 
-/* /proc/PID/pagemap; bits 62 and 63 need no privilege. */
+/* /proc/PID/pagemap; bits 61 to 63 need no privilege. */
 #define PM_PRESENT (UINT64_C(1) << 63)
 #define PM_SWAP	   (UINT64_C(1) << 62)
+#define PM_FILE	   (UINT64_C(1) << 61)
+#define PM_MOVING  (PM_SWAP | PM_FILE)
 #define PM_BATCH   8192
 
+#define SCAN_MOVING  (PAGE_IS_SWAPPED | PAGE_IS_FILE)
 #define SCAN_REGIONS 256	/* regions of equal pages, in one ioctl */
 #define LOOK_BYTES   (GUEST_MEM_LOOK_PAGES << VMM_PAGE_SHIFT)
 
@@ -66,6 +72,13 @@ struct wanted {
 	uint64_t *map;
 };
 
+static bool is_wanted(const struct wanted *w, uint64_t categories)
+{
+	if ((categories & SCAN_MOVING) == SCAN_MOVING)
+		return w->category == PAGE_IS_PRESENT;
+	return categories & w->category;
+}
+
 /* Only sets bits.  -EOPNOTSUPP: before Linux 6.7. */
 static int run_scan(const struct guest_mem *mem, struct run r,
 		    const struct wanted *wanted, size_t nr_wanted)
@@ -83,7 +96,9 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 
 	for (size_t k = 0; k < nr_wanted; k++)
 		arg.category_anyof_mask |= wanted[k].category;
-	arg.return_mask = arg.category_anyof_mask;
+	if (arg.category_anyof_mask & PAGE_IS_PRESENT)
+		arg.category_anyof_mask |= PAGE_IS_SWAPPED;
+	arg.return_mask = arg.category_anyof_mask | PAGE_IS_FILE;
 	while (arg.start < end) {
 		int nr;
 
@@ -100,7 +115,7 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 				&regions[i / nr_wanted];
 			const struct wanted *w = &wanted[i % nr_wanted];
 
-			if (found->categories & w->category)
+			if (is_wanted(w, found->categories))
 				bitmap_set_range(w->map, r.gfn +
 					((found->start - r.hva) >>
 					 VMM_PAGE_SHIFT), r.gfn +
@@ -140,12 +155,14 @@ static int run_read(const struct guest_mem *mem, struct run r,
 		if (!n)
 			return mem->pid ? -ESRCH : -EIO;
 		for (uint64_t i = 0; i < n; i++) {
-			set_bit_to(present, r.gfn + i,
-				   entries[i] & PM_PRESENT &&
-				   !zero_page_is(zero, entries[i]));
+			bool moving = (entries[i] & PM_MOVING) == PM_MOVING;
+
+			set_bit_to(present, r.gfn + i, moving ||
+				   (entries[i] & PM_PRESENT &&
+				    !zero_page_is(zero, entries[i])));
 			if (swapped)
 				set_bit_to(swapped, r.gfn + i,
-					   entries[i] & PM_SWAP);
+					   entries[i] & PM_SWAP && !moving);
 		}
 		vpn += n;
 		r.gfn += n;

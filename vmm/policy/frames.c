@@ -123,7 +123,7 @@ void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to)
 		bitmap_set(t->busy, gfn.v);
 }
 
-bool frames_are_quiet(const struct frame_table *t, uint64_t w)
+bool frames_only_age(const struct frame_table *t, uint64_t w)
 {
 	const uint64_t any = (STATE_REFERENCED | STATE_LEVEL) *
 			     UINT64_C(0x0101010101010101);
@@ -171,7 +171,7 @@ void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan)
 	count(&t->nr_evictions[gfn.v]);
 }
 
-void frame_set_fetched(struct frame_table *t, gfn_t gfn)
+void frame_clear_evicted(struct frame_table *t, gfn_t gfn)
 {
 	t->state[gfn.v] &= ~STATE_EVICTED;
 }

@@ -4,7 +4,7 @@
  * the links of its list, and how often it was evicted and refaulted.
  * Pure; the engine locks.
  *
- *               new, late refault         used twice, by several, or code
+ *               new, late refault         used twice, shared, or as code
  *     absent -------------------> inactive ---------------------> active
  *      ^  |                        |   ^                            |
  *      |  | early refault          |   +-- idle for min_idle scans -+
@@ -49,16 +49,16 @@ enum frame_list {
 #define FRAME_COUNT_MAX 255
 #define FRAME_NIL	UINT32_MAX
 
-struct frame_table {
+struct frame_table {	/* pointers: owned arrays, by frame number */
 	uint64_t nr;			/* frames are 0 .. nr - 1, < 2^32 - 1 */
 	uint8_t *age;			/* see frame_age() */
-	uint8_t *state;
+	uint8_t *state;			/* list, and marks: frames.c */
 	/* Observed age minus age; no memory is used until they differ. */
 	uint8_t *age_gap;
 	/* Ever, saturating; no memory is used until there is one. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
-	uint64_t *busy;			/* bits: active or unevictable */
+	uint64_t *busy;			/* bitmap: active or unevictable */
 	struct rmap_workingset ws;
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
@@ -97,7 +97,10 @@ struct frame_observation {
  */
 enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 
-/* Ages the frame and moves it between lists. */
+/*
+ * Ages the frame and moves it between lists, in the scan of that number.
+ * min_idle: in scans.
+ */
 enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       const struct frame_observation *seen,
 			       uint32_t scan, unsigned int min_idle);
@@ -107,9 +110,9 @@ enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
  * frames from 64 * w on, provided that none is young or has changed residency:
  * none of them is active, unevictable, marked or protected.
  */
-bool frames_are_quiet(const struct frame_table *t, uint64_t w);
+bool frames_only_age(const struct frame_table *t, uint64_t w);
 
-/* It was found used between two scans. */
+/* The frame was found accessed between two scans; observed: as above. */
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed);
 
 /*
@@ -122,10 +125,13 @@ unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan);
 
-/* It has been evicted in this scan. */
+/* The frame has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);
-/* It is being prefetched, so when it becomes resident that is no refault. */
-void frame_set_fetched(struct frame_table *t, gfn_t gfn);
+/*
+ * When the frame becomes resident, that is no refault: it is prefetched, or was
+ * brought back by another program.
+ */
+void frame_clear_evicted(struct frame_table *t, gfn_t gfn);
 bool frame_is_evicted(const struct frame_table *t, gfn_t gfn);
 
 /* Scans for which this frame must be idle, with its protection. */

@@ -18,8 +18,8 @@
  *
  * Not every age is due to an observed access.  A frame's observed age counts
  * the scans since the source did observe one; see frames.h.  And a source that
- * only resolves huge pages does not show which of their frames were used: at
- * least one was.
+ * only resolves huge pages, its granules, does not show which of their frames
+ * were used: at least one was.
  */
 #ifndef VMM_POLICY_WSS_H
 #define VMM_POLICY_WSS_H
@@ -28,7 +28,7 @@
 
 #include "vmm/mem/addr.h"
 
-#define WSS_AGES 256	/* the last stands for that many scans, or more */
+#define WSS_AGES 256	/* in scans; the last stands for more, too */
 
 #define WSS_DEFAULT_WINDOW_NS UINT64_C(60000000000)
 #define WSS_MAX_WINDOW_NS     UINT64_C(86400000000000)
@@ -58,7 +58,7 @@ struct wss_window wss_window(const struct wss_clock *clock,
 struct wss_pages {
 	uint64_t by_age[WSS_AGES];
 	uint64_t by_observed_age[WSS_AGES];
-	/* The fewest that can have been used: one a granule. */
+	/* By observed age: the fewest that can have been used, one a granule. */
 	uint64_t by_least[WSS_AGES];
 };
 
@@ -66,21 +66,21 @@ struct wss_pages {
 struct wss_counter {
 	struct wss_pages *pages;
 	uint64_t granule;	/* frames that a source cannot tell apart */
-	uint64_t block;		/* of the previous frames */
-	unsigned int age;	/* their observed age, if the same */
-	uint64_t nr_alike;	/* how many; 0: they differ, or none */
-	uint64_t *alike;	/* a bit a block: all its frames are; or NULL */
+	uint64_t block;		/* granule of the frames counted last */
+	unsigned int age;	/* their observed age, if all have one */
+	uint64_t nr_alike;	/* how many have it; 0: they differ, or none */
+	uint64_t *alike;	/* a bit a granule: all have one; or NULL */
 };
 
 /*
- * Clears *pages.  Bits of `alike`, which may be NULL, are written for blocks
- * that have frames.
+ * Clears *pages.  Bits of `alike`, which may be NULL, are written for granules
+ * that have frames.  Both are the caller's, and used until wss_count_end().
  */
 void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
 		     uint64_t granule, uint64_t *alike);
 void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	       unsigned int observed_age);
-/* nr neighbouring frames, counted at once where the result is the same. */
+/* nr neighbouring frames from gfn on, as if counted one by one. */
 void wss_count_run(struct wss_counter *c, gfn_t gfn, uint64_t nr,
 		   unsigned int age, unsigned int observed_age);
 void wss_count_end(struct wss_counter *c);

@@ -16,15 +16,16 @@
 struct qemu_part {
 	uint64_t gpa, bytes;
 	uint64_t hva;		/* 0: to be found */
-	bool several;		/* not found: several mappings fit equally */
+	bool several;		/* not found, as several mappings fit equally */
 };
 
 /*
- * Sets hva of each part that can be identified.  A part with a given hva keeps
- * it if a mapping still ends where the part does, and no other part gets that
- * place; so parts of equal size stay distinct.  Each other part is in the
- * smallest mapping that is large enough, the largest parts first.  Several new
- * parts of equal size are ambiguous: 0.
+ * Sets hva of each part whose mapping can be identified, and 0 in the others.
+ * A part with a given hva keeps it if a mapping still ends where the part does,
+ * and no other part gets that address; so parts of equal size stay distinct.
+ * Then, the largest first, each other part is taken to be in the smallest
+ * mapping left that is large enough.  Several such parts of equal size are
+ * ambiguous: 0.
  */
 void qemu_place(struct qemu_part *parts, unsigned int nr,
 		const struct proc_vma *vmas, int nr_vmas);

@@ -247,8 +247,10 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	json_t *greeting = NULL;
 	int rc;
 
-	if (!q)
+	if (!q) {
+		snprintf(why, len, "out of memory");
 		return -ENOMEM;
+	}
 	q->stop_fd = stop_fd;
 	q->fd = connect_to(path);
 	rc = q->fd < 0 ? q->fd : receive(q, until, &greeting);

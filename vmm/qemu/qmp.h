@@ -15,10 +15,10 @@
 struct qmp;
 
 /*
- * Connects, and waits for the greeting.  -ETIMEDOUT: another client uses the
- * monitor, which serves one at a time.  Or -errno; with why.  stop_fd, or -1:
- * when it becomes readable, this wait and all later ones end with -ECANCELED.
- * Not owned; must outlive the client.
+ * Connects, and waits for the greeting.  0 or -errno with why; -ETIMEDOUT:
+ * another client uses the monitor, which serves one at a time.  When stop_fd
+ * becomes readable, this wait and all later ones end with -ECANCELED; -1: none.
+ * It is not owned and must outlive the client.
  */
 int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	     size_t len);
@@ -28,21 +28,22 @@ void qmp_close(struct qmp *qmp);
 pid_t qmp_pid(const struct qmp *qmp);
 
 /*
- * *retp is the answer's "return", to be released with json_decref(); retp may
- * be NULL.  -EREMOTEIO: QEMU refused, why has the reason; -ECONNRESET: it
- * closed the connection; -ETIMEDOUT, -EPROTO; -ECANCELED: told to stop.  A late
- * answer is dropped: it is never taken for that of a later command.
+ * Executes a command without arguments.  *retp is the answer's "return", to be
+ * released with json_decref(); retp may be NULL.  0 or -errno with why:
+ * -EREMOTEIO: QEMU refused; -ECONNRESET: it closed the connection; -ETIMEDOUT;
+ * -EPROTO: not valid QMP; -ECANCELED: by stop_fd.  A late answer is dropped: it
+ * is never taken for that of a later command.
  */
 int qmp_command(struct qmp *qmp, const char *command, json_t **retp, char *why,
 		size_t len);
-/* A command of the human monitor; *text is malloc'ed. */
+/* The same for a command of the human monitor; *text is malloc'ed. */
 int qmp_human(struct qmp *qmp, const char *line, char **text, char *why,
 	      size_t len);
 
 /*
- * Reads the events received and discards them: they only say that it is time to
- * check.  Of many at once some are left for the next call.  The number read, or
- * -ECONNRESET.
+ * Reads and discards the events received so far: that there are any tells the
+ * caller to query again.  Of many, some are left for the next call.  The number
+ * of events, or -ECONNRESET.
  */
 int qmp_events(struct qmp *qmp);
 

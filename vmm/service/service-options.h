@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options that run and attach share: how a guest is served. */
+/* The options that `vmm run` and `vmm attach` share. */
 #ifndef VMM_SERVICE_SERVICE_OPTIONS_H
 #define VMM_SERVICE_SERVICE_OPTIONS_H
 
@@ -10,7 +10,7 @@
 struct service_options {
 	char *name, *socket, *abits, *sink, *agent_record;
 	char *reclaim_text, *backing_text;
-	/* Valid if backing_text is set; else the source's is used. */
+	/* Valid if backing_text is set; else the source determines it. */
 	enum guest_mem_backing backing;
 	int no_agent;
 	struct engine_policy policy;

@@ -56,8 +56,9 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 	return kind;
 }
 
-int service_choose(struct service *s, const struct service_options *o,
-		   enum guest_mem_backing *backing, char *why, size_t len)
+int service_choose_source(struct service *s, const struct service_options *o,
+			  enum guest_mem_backing *backing, char *why,
+			  size_t len)
 {
 	char reasons[1024];
 	int rc;
@@ -108,15 +109,17 @@ static int first_probed(struct service *s, const struct service_parts *parts,
 	return -ENODEV;
 }
 
-int service_choose_for(struct service *s, const struct service_options *o,
-		       const struct service_parts *parts, char *why, size_t len)
+int service_choose_source_for(struct service *s,
+			      const struct service_options *o,
+			      const struct service_parts *parts, char *why,
+			      size_t len)
 {
 	enum guest_mem_backing backing;
 	char reasons[1024];
 	int rc;
 
 	if (strcmp(o->abits, "auto"))
-		return service_choose(s, o, &backing, why, len);
+		return service_choose_source(s, o, &backing, why, len);
 	rc = first_probed(s, parts, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }

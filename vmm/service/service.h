@@ -37,7 +37,7 @@ struct service_parts {
 	struct virtio_balloon *balloon;
 };
 
-/* All owned; NULL where a part does not exist. */
+/* All owned; NULL where a part does not exist.  Used by one thread. */
 struct service {
 	const struct access_source_ops *ops;	/* NULL: no accessed bits */
 	struct view *view;
@@ -46,9 +46,9 @@ struct service {
 	struct reclaim_sink *sink;
 	struct engine *engine;
 	struct stat_server *server;
-	struct access_target *target;	/* for the source */
-	struct access_guest *guest;	/* for the target */
-	struct engine_guest *guest_ops;	/* for the engine */
+	struct access_target *target;	/* what the source scans */
+	struct access_guest *guest;	/* guest page tables, for target */
+	struct engine_guest *guest_ops;	/* the engine's requests */
 	struct virtio_balloon *balloon;	/* not owned */
 };
 
@@ -57,15 +57,17 @@ struct service {
  * backing that the source needs.  *backing is that of --mem-backing, or else
  * what the source needs.  0 or -errno with why.
  */
-int service_choose(struct service *s, const struct service_options *o,
-		   enum guest_mem_backing *backing, char *why, size_t len);
+int service_choose_source(struct service *s, const struct service_options *o,
+			  enum guest_mem_backing *backing, char *why,
+			  size_t len);
 /*
- * The same for a guest that runs already: "auto" is the first source that can
- * serve its memory.
+ * The same for a guest that runs already: "auto" chooses the first source that
+ * works with its memory.
  */
-int service_choose_for(struct service *s, const struct service_options *o,
-		       const struct service_parts *parts, char *why,
-		       size_t len);
+int service_choose_source_for(struct service *s,
+			      const struct service_options *o,
+			      const struct service_parts *parts, char *why,
+			      size_t len);
 /*
  * Before the VM starts.  0 or -errno with why; after a failure *s has the parts
  * that were created, for service_stop().

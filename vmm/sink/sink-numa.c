@@ -5,12 +5,12 @@
  *
  *	on node `from` --evict: move_pages()--> on node `to`, evicted
  *	      ^                                     |
- *	      +---- prefetch: found young again ----+
+ *	      +---- prefetch: accessed again -------+
  *
  * To the rest of the program a page on node `to` is evicted, as if in swap, so
- * that a target means memory on the fast node, and a page moved back counts as
+ * that a target limits memory on the fast node, and a page moved back counts as
  * a refault.  The difference is that an access causes no fault: the engine
- * prefetches pages that its source found young (`accessible_in_place`).
+ * prefetches pages that its access source found young (`accessible_in_place`).
  *
  * While the kernel moves a page, accesses to it wait, so no write is lost.  It
  * moves only mapped pages: pages of a memfd that an access source had unmapped
@@ -41,16 +41,17 @@
 struct sink_numa {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
-	int to, from;
+	int to, from;			/* nodes of the host */
 	struct sink_census census;
 	pthread_mutex_t lock;		/* a page's node and its evicted mark */
+	/* Pages gathered to be moved; find_moved() uses the arrays as well. */
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
-	size_t nr;			/* entries in the three arrays */
-	/* Pages up to here have been checked for earlier moves. */
-	unsigned int looked_slot;
-	uint64_t looked_page;		/* of that slot */
+	size_t nr;			/* gathered */
+	/* find_moved() has checked all pages before this one. */
+	unsigned int checked_slot;
+	uint64_t checked_page;		/* of that slot */
 };
 
 static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
@@ -67,8 +68,7 @@ static int numa_probe(const struct guest_mem *mem, char *why, size_t len)
 		snprintf(why, len, "only one NUMA node of this host has "
 			 "memory, %s, so there is no node to move cold pages "
 			 "to: use the sink swap or store",
-			 host_numa_text(nodes, text,
-							 sizeof(text)));
+			 host_numa_text(nodes, text, sizeof(text)));
 		return -EOPNOTSUPP;
 	}
 	if (guest_mem_is_hugetlb(mem)) {
@@ -141,7 +141,7 @@ static void numa_close(struct reclaim_sink *sink)
 	free(s);
 }
 
-/* A discarded page must not be moved or marked meanwhile, hence the lock. */
+/* Under the lock, as a page must not be moved or marked while it is dropped. */
 static int discard(void *arg, struct gfn_range r)
 {
 	struct sink_numa *s = arg;
@@ -163,21 +163,21 @@ static int discard(void *arg, struct gfn_range r)
 }
 
 /*
- * Marks as evicted the pages that an earlier engine has moved to node `to`, so
- * that they do not count as being on the fast node, and are moved back when
- * used.  It uses the process' page tables; pages that are not mapped are not
- * found.  It takes the lock, so that a page is not discarded between check and
- * mark.
+ * Marks as evicted the next pages that are on node `to`, moved by a sink of an
+ * earlier process, so that they do not count as being on the fast node, and are
+ * moved back when used.  move_pages() looks into the process' page tables:
+ * pages that are not mapped are not found.  It takes the lock, so that a page
+ * is not discarded between check and mark.
  */
 static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 {
-	uint64_t nr = slot->nr_pages - s->looked_page;
+	uint64_t nr = slot->nr_pages - s->checked_page;
 	int rc = 0;
 
 	nr = nr < BATCH ? nr : BATCH;
 	for (uint64_t k = 0; k < nr; k++)
 		s->pages[k] = (void *)(uintptr_t)
-			(slot->hva + ((s->looked_page + k) << VMM_PAGE_SHIFT));
+			(slot->hva + ((s->checked_page + k) << VMM_PAGE_SHIFT));
 	pthread_mutex_lock(&s->lock);
 	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, NULL, s->status,
 		       0) < 0)
@@ -185,15 +185,15 @@ static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 	for (uint64_t k = 0; !rc && k < nr; k++)
 		if (s->status[k] == s->to)
 			guest_mem_set_evicted(s->mem, GFN(slot->base.v +
-							  s->looked_page + k),
+							  s->checked_page + k),
 					      true);
 	pthread_mutex_unlock(&s->lock);
 	if (!rc)
-		s->looked_page += nr;
+		s->checked_page += nr;
 	return rc;
 }
 
-/* 64 GiB take seconds, which must not delay the start of the guest. */
+/* Not in open(): 64 GiB take seconds, and the guest must not wait for it. */
 static int numa_find_evicted(struct reclaim_sink *sink)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
@@ -202,20 +202,20 @@ static int numa_find_evicted(struct reclaim_sink *sink)
 	int rc = 0;
 
 	slots = guest_mem_slots(s->mem, &nr);
-	while (!rc && s->looked_slot < nr) {
+	while (!rc && s->checked_slot < nr) {
 		if (stop_flag_is_set(sink->stopping))
 			return -ECANCELED;
-		rc = find_moved(s, &slots[s->looked_slot]);
-		if (s->looked_page == slots[s->looked_slot].nr_pages) {
-			s->looked_slot++;
-			s->looked_page = 0;
+		rc = find_moved(s, &slots[s->checked_slot]);
+		if (s->checked_page == slots[s->checked_slot].nr_pages) {
+			s->checked_slot++;
+			s->checked_page = 0;
 		}
 	}
 	return rc;
 }
 
-/* Checks with the first pages whether we have the permission. */
-static int begin_to_look(struct sink_numa *s)
+/* Checks whether we may use move_pages() on the process; finds the first. */
+static int check_permission(struct sink_numa *s)
 {
 	unsigned int nr;
 
@@ -248,7 +248,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		rc = -ENOMEM;
 	}
 	if (!rc) {
-		rc = begin_to_look(s);
+		rc = check_permission(s);
 		if (rc)
 			snprintf(why, len, "cannot read which node pages are "
 				 "on: %s", strerror(-rc));
@@ -263,8 +263,8 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return 0;
 }
 
-/* Moves the gathered pages; marks those now on the node as evicted or not. */
-static int flush(struct sink_numa *s, int node, bool evicted)
+/* Moves the gathered pages to `node`; sets the evicted mark of those moved. */
+static int move_gathered(struct sink_numa *s, int node, bool evicted)
 {
 	size_t nr = s->nr;
 	int rc = 0;
@@ -296,20 +296,21 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool evicted)
 		return -EFAULT;
 	s->pages[s->nr] = (void *)(uintptr_t)hva;
 	s->gfns[s->nr++] = gfn;
-	return s->nr == BATCH ? flush(s, node, evicted) : 0;
+	return s->nr == BATCH ? move_gathered(s, node, evicted) : 0;
 }
 
 /*
- * Calls back for runs of resident pages, which may be mapped without filling
- * holes.
+ * Calls fn for each run of pages that were resident: to map these allocates
+ * nothing.
  */
-static int each_run(struct sink_numa *s, struct gfn_range r,
-		    int (*fn)(struct guest_mem *mem, struct gfn_range run))
+static int for_each_run(struct sink_numa *s, struct gfn_range r,
+			int (*fn)(struct guest_mem *mem, struct gfn_range run))
 {
 	uint64_t g = r.start.v, end = g + r.nr, next;
 	int rc = 0;
 
-	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end; g = next) {
+	for (; !rc && (g = bitmap_next(s->census.before, g, end)) < end;
+	     g = next) {
 		next = bitmap_next_zero(s->census.before, g, end);
 		rc = fn(s->mem, (struct gfn_range){ GFN(g), next - g });
 	}
@@ -319,22 +320,22 @@ static int each_run(struct sink_numa *s, struct gfn_range r,
 static int evict_range(struct sink_numa *s, struct gfn_range r)
 {
 	/*
-	 * For another process no source unmaps pages: unmapped pages are not
-	 * moved.
+	 * No access source unmaps pages of another process: what is unmapped
+	 * there is not moved.
 	 */
 	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
 			guest_mem_pid(s->mem) == getpid();
 	uint64_t end = r.start.v + r.nr;
-	int rc = is_memfd ? each_run(s, r, guest_mem_map) : 0;
+	int rc = is_memfd ? for_each_run(s, r, guest_mem_map) : 0;
 
 	for (uint64_t g = bitmap_next(s->census.before, r.start.v, end);
 	     !rc && g < end; g = bitmap_next(s->census.before, g + 1, end))
 		rc = gather(s, g, s->to, true);
 	if (!rc)
-		rc = flush(s, s->to, true);
+		rc = move_gathered(s, s->to, true);
 	s->nr = 0;
 	if (!rc && is_memfd)
-		rc = each_run(s, r, guest_mem_unmap);
+		rc = for_each_run(s, r, guest_mem_unmap);
 	return rc;
 }
 
@@ -367,7 +368,7 @@ static int numa_prefetch(struct reclaim_sink *sink,
 				rc = gather(s, g, s->from, false);
 	}
 	if (!rc)
-		rc = flush(s, s->from, false);
+		rc = move_gathered(s, s->from, false);
 	s->nr = 0;
 	return rc;
 }

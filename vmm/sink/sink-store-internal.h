@@ -37,7 +37,7 @@ struct sink_shard {
 	 * sink-store-trouble.c
 	 */
 	uint64_t next_waiting, pass_delay_ns;
-	bool pass_helped;
+	bool pass_loaded;	/* a page was loaded in this pass */
 };
 
 /* The last failure; see sink_store_note(). */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The store sink: options, open and close, and the engine's operations. */
+/* The store sink: options, open, close, and the operations of the engine. */
 #include "config.h"
 
 #include <errno.h>
@@ -18,13 +18,13 @@
 #include "vmm/util/size.h"
 
 #define MAX_SHARDS 8
-#define RUN_PAGES  64		/* evicted together: one protection, one drop */
+#define RUN_PAGES  64		/* protected, and dropped, by one call each */
 
 struct options {
 	uint64_t mem_bytes, device_bytes;
 	unsigned int timeout_ms;	/* 0: the store's default */
 	enum page_kind kind;
-	int level;
+	int level;			/* of zstd; 0: its default */
 	unsigned int nr_shards;
 	const char *file, *nbd;
 };
@@ -69,7 +69,7 @@ static const struct key keys[] = {
 	{ .name = NULL },
 };
 
-/* text is split into words in place; the names point into it. */
+/* Splits text in place: o->file and o->nbd point into it. */
 static int parse_options(char *text, struct options *o, char *why, size_t len)
 {
 	int rc = *text ? key_list_cut(keys, text, o, why, len) : 0;
@@ -91,7 +91,7 @@ static int parse_options(char *text, struct options *o, char *why, size_t len)
 	return 0;
 }
 
-static int store_check_options(const char *options, char *why, size_t len)
+static int sink_store_check_options(const char *options, char *why, size_t len)
 {
 	__cleanup_free char *copy = strdup(options);
 	struct options o = { 0 };
@@ -102,7 +102,7 @@ static int store_check_options(const char *options, char *why, size_t len)
 	return -ENOMEM;
 }
 
-static int store_probe(const struct guest_mem *mem, char *why, size_t len)
+static int sink_store_probe(const struct guest_mem *mem, char *why, size_t len)
 {
 	if (guest_mem_pid(mem) != getpid()) {
 		snprintf(why, len, "the store can only handle page faults of "
@@ -146,7 +146,7 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 		.mem_bytes = o->mem_bytes,
 		.timeout_ns = o->timeout_ms * NSEC_PER_MSEC,
 	};
-	char a[16];
+	char mem[16];
 	int rc = 0;
 
 	if (o->file)
@@ -164,7 +164,8 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 		config.device->ops->close(config.device);
 	if (rc == -EINVAL)
 		snprintf(why, len, "store: mem=%s is too small: it must be 1M "
-			 "or more", size_format(o->mem_bytes, a, sizeof(a)));
+			 "or more",
+			 size_format(o->mem_bytes, mem, sizeof(mem)));
 	else if (rc == -EFBIG)
 		snprintf(why, len, "store: %s is smaller than the 4M that are "
 			 "needed: give a larger size=SIZE",
@@ -174,7 +175,7 @@ static int open_store(struct sink_store *s, const struct options *o, char *why,
 	return rc;
 }
 
-static int make_parts(struct sink_store *s, const struct options *o)
+static int alloc_parts(struct sink_store *s, const struct options *o)
 {
 	uint64_t nr = guest_mem_nr_frames(s->mem);
 	int rc = page_coder_new(&s->coder, o->kind, o->level);
@@ -188,6 +189,7 @@ static int make_parts(struct sink_store *s, const struct options *o)
 	s->states = calloc(nr, 1);
 	if (!rc)
 		rc = s->states ? sink_census_init(&s->census, s->mem) : -ENOMEM;
+	/* The first call allocates the bitmap, which can fail. */
 	return rc ? rc : guest_mem_set_evicted(s->mem, GFN(0), false);
 }
 
@@ -207,7 +209,7 @@ static int new_sink(struct sink_store **sp, struct guest_mem *mem,
 	for (unsigned int i = 0; i < s->nr_shards; i++)
 		pthread_mutex_init(&s->shards[i].lock, NULL);
 	pthread_mutex_init(&s->trouble.lock, NULL);
-	rc = make_parts(s, o);
+	rc = alloc_parts(s, o);
 	if (!rc)
 		rc = open_store(s, o, why, len);
 	if (!rc)
@@ -234,7 +236,7 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 								cpus,
 	};
 	struct sink_store *s = NULL;
-	int rc = store_probe(mem, why, len);
+	int rc = sink_store_probe(mem, why, len);
 
 	if (!rc && !text) {
 		snprintf(why, len, "not enough memory for the store");
@@ -250,9 +252,9 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 }
 
 /* Calls fn for runs of set bits, each within the size limit and one shard. */
-static int each_run(struct sink_store *s, const uint64_t *map,
-		    struct gfn_range range,
-		    int (*fn)(struct sink_store *s, struct gfn_range r))
+static int for_each_run(struct sink_store *s, const uint64_t *map,
+			struct gfn_range range,
+			int (*fn)(struct sink_store *s, struct gfn_range r))
 {
 	uint64_t g = range.start.v, end = g + range.nr, to;
 	int rc = 0;
@@ -273,8 +275,8 @@ static int sink_store_evict(struct reclaim_sink *sink,
 	int failed = 0, rc = sink_census_before(&s->census, ranges, nr);
 
 	for (size_t i = 0; !rc && !failed && i < nr; i++)
-		failed = each_run(s, s->census.before, ranges[i],
-				  sink_store_evict_run);
+		failed = for_each_run(s, s->census.before, ranges[i],
+				      sink_store_evict_run);
 	if (!rc)
 		rc = sink_census_after(&s->census, ranges, nr, res);
 	/* Full: the rest stays resident, and is counted as kept. */
@@ -282,11 +284,12 @@ static int sink_store_evict(struct reclaim_sink *sink,
 }
 
 /*
- * The engine waits meanwhile, so a slow device gets no more time than one that
- * does not respond.  Pages left then stay evicted until they are touched.
+ * The engine waits meanwhile: so no page is begun after the store's timeout,
+ * and a slow device gets no more time than one that does not respond.  Pages
+ * left by then stay evicted until they are touched.
  */
-static int sink_store_bring(struct reclaim_sink *sink,
-			    const struct gfn_range *ranges, size_t nr)
+static int sink_store_prefetch_ranges(struct reclaim_sink *sink,
+				      const struct gfn_range *ranges, size_t nr)
 {
 	struct sink_store *s = (struct sink_store *)sink;
 	uint64_t timeout = store_timeout_ns(s->store);
@@ -299,7 +302,7 @@ static int sink_store_bring(struct reclaim_sink *sink,
 	return rc;
 }
 
-/* All counters have 64 bits. */
+/* The members before last_error_ns, copied as 64-bit words. */
 #define NR_COUNTS (offsetof(struct reclaim_sink_stats, last_error_ns) / 8)
 
 static void sink_store_get_stats(struct reclaim_sink *sink,
@@ -329,11 +332,11 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 const struct reclaim_sink_ops sink_store = {
 	.name = "store",
 	.serves_faults = true,
-	.check_options = store_check_options,
-	.probe = store_probe,
+	.check_options = sink_store_check_options,
+	.probe = sink_store_probe,
 	.open = sink_store_open,
 	.evict = sink_store_evict,
-	.prefetch = sink_store_bring,
+	.prefetch = sink_store_prefetch_ranges,
 	.get_stats = sink_store_get_stats,
 	.close = sink_store_close,
 };

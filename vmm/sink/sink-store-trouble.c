@@ -9,9 +9,9 @@
  *	 100 ms to 1 s: doubled after a pass in which no page was loaded
  *
  * A turn is a few pages; between two turns the shard's other faults are served.
- * So each page is retried at most a second plus the duration of the pass after
- * the last attempt, whatever else happens in the shard; and pages that stay
- * unreadable do not prevent others from being retried.
+ * So each page is retried at the latest a second, plus the duration of a pass,
+ * after its last attempt, whatever else happens in the shard; and pages that
+ * stay unreadable do not prevent others from being retried.
  */
 #include "config.h"
 
@@ -26,10 +26,10 @@
 #include "vmm/util/min-max.h"
 
 #define FIRST_DELAY_NS (100 * NSEC_PER_MSEC)
-#define MOST_DELAY_NS  NSEC_PER_SEC
+#define MAX_DELAY_NS   NSEC_PER_SEC
 #define TURN_PAGES     16
 #define TURN_NS	       (20 * NSEC_PER_MSEC)
-#define SAY_AGAIN_NS   (60 * NSEC_PER_SEC)
+#define REPEAT_LOG_NS  (60 * NSEC_PER_SEC)
 
 void sink_store_note(struct sink_store *s, const char *fmt, ...)
 {
@@ -63,8 +63,8 @@ static const char *reason(int rc)
 }
 
 /*
- * The store itself logs errors of its device.  A store may be full for days:
- * once a minute is enough.
+ * Logs only a full store and lack of memory, as the store itself logs errors of
+ * its device; once a minute, as a store may be full for days.
  */
 void sink_store_note_put(struct sink_store *s, int rc)
 {
@@ -74,18 +74,16 @@ void sink_store_note_put(struct sink_store *s, int rc)
 	if (!rc)
 		return;
 	sink_store_note(s, "cannot store pages, so they stay in guest memory: "
-			"%s",
-			reason(rc));
+			"%s", reason(rc));
 	if (rc != -ENOSPC && rc != -ENOMEM)
 		return;
-	if (rc == t->put_error && now - t->put_logged_ns < SAY_AGAIN_NS)
+	if (rc == t->put_error && now - t->put_logged_ns < REPEAT_LOG_NS)
 		return;
 	t->put_error = rc;
 	t->put_logged_ns = now;
 	log_limited(&t->put_limit, LOG_LEVEL_WARN,
 		    "store: cannot store pages, so they stay in guest memory: "
-		    "%s",
-		    reason(rc));
+		    "%s", reason(rc));
 }
 
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
@@ -118,25 +116,26 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 }
 
 /*
- * One line for all pages until none is waited for.  Written under one lock, so
- * that lines are in the order of events and the last one is true.  Each "begin"
- * line is followed by one "end" line, which so needs no rate limit of its own;
- * "begin" lines over the limit are not logged unless the condition lasts.
+ * Logs one line when the first page waits, and one when none waits any more.
+ * Both are written under one lock, so that lines are in the order of events and
+ * the last one is true.  The second follows only a logged first one, so it
+ * needs no rate limit; a first one over its limit is tried again in each later
+ * pass.
  */
 static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 {
 	struct sink_trouble *t = &s->trouble;
-	bool waits;
+	bool any_waiting;
 
 	pthread_mutex_lock(&t->lock);
-	waits = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
-	if (waits && !t->logged_waiting) {
+	any_waiting = __atomic_load_n(&s->stats.nr_waiting, __ATOMIC_RELAXED);
+	if (any_waiting && !t->logged_waiting) {
 		t->logged_waiting = log_limited(&t->read_limit, LOG_LEVEL_ERROR,
 			"store: cannot read back frame 0x%llx: %s; accesses to "
 			"such pages block; reads are retried until they "
 			"succeed",
 			(unsigned long long)gfn.v, reason(rc));
-	} else if (!waits && t->logged_waiting) {
+	} else if (!any_waiting && t->logged_waiting) {
 		log_info("store: all waiting page faults are resolved");
 		t->logged_waiting = false;
 	}
@@ -171,22 +170,22 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 }
 
 /*
- * Under the lock: a zero page, or a protected one, that is not in the store.
- * The waiting threads retry their access, and the new faults are served by the
- * page's state at that time.
+ * Under the lock: for a page that is not in the store (PAGE_NONE), a zero page
+ * or a protected one.  The threads that wait for it retry their access, and the
+ * new faults are handled by the page's state at that time.
  */
-static void retouch(struct sink_store *s, gfn_t gfn)
+static void wake_to_retry(struct sink_store *s, gfn_t gfn)
 {
 	sink_store_stop_waiting(s, gfn);
 	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
 }
 
-/* Under the lock.  True: that was the last page of the pass. */
-static bool turn(struct sink_store *s, struct sink_shard *sh)
+/* Under the lock: retries some pages.  True: the pass is complete. */
+static bool retry_turn(struct sink_store *s, struct sink_shard *sh)
 {
 	uint64_t nr = guest_mem_nr_frames(s->mem);
-	uint64_t give_up = clock_now_ns() + TURN_NS;
-	bool begins = !sh->next_waiting;
+	uint64_t end_ns = clock_now_ns() + TURN_NS;
+	bool is_first = !sh->next_waiting;
 	struct load_times times;
 	int rc = 0;
 
@@ -196,19 +195,19 @@ static bool turn(struct sink_store *s, struct sink_shard *sh)
 		if (g == nr)
 			return true;
 		sh->next_waiting = g + 1;
-		/* Not if another thread is loading it. */
+		/* PAGE_LOADING: another thread is loading it. */
 		if (s->states[g] == PAGE_STORED) {
 			rc = sink_store_load(s, GFN(g), sh->coder, sh->page,
 					     &times);
-			sh->pass_helped |= !rc;
+			sh->pass_loaded |= !rc;
 		} else if (s->states[g] == PAGE_NONE) {
-			retouch(s, GFN(g));
+			wake_to_retry(s, GFN(g));
 		}
-		/* Once per pass, in case the first failure was not logged. */
-		if (rc && begins)
+		/* Once a pass, in case the first failure was not logged. */
+		if (rc && is_first)
 			log_waiting(s, GFN(g), rc);
-		begins = false;
-		if (clock_now_ns() >= give_up)
+		is_first = false;
+		if (clock_now_ns() >= end_ns)
 			break;
 	}
 	return false;
@@ -220,12 +219,12 @@ void sink_store_retry_reads(void *arg, unsigned int shard)
 	struct sink_shard *sh = &s->shards[shard];
 
 	pthread_mutex_lock(&sh->lock);
-	if (!turn(s, sh)) {
+	if (!retry_turn(s, sh)) {
 		guest_faults_retry_after(s->faults, shard, 0);
 	} else {
-		sh->pass_delay_ns = sh->pass_helped ? FIRST_DELAY_NS :
-			min_u64(2 * sh->pass_delay_ns, MOST_DELAY_NS);
-		sh->pass_helped = false;
+		sh->pass_delay_ns = sh->pass_loaded ? FIRST_DELAY_NS :
+			min_u64(2 * sh->pass_delay_ns, MAX_DELAY_NS);
+		sh->pass_loaded = false;
 		sh->next_waiting = 0;
 		if (sh->nr_waiting)
 			guest_faults_retry_after(s->faults, shard,

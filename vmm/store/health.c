@@ -15,9 +15,9 @@
 
 #define REPEAT_LOG_NS (60 * NSEC_PER_SEC)
 
-/* Failing reads, failing writes, (discards: not reported), and a stall. */
+/* Troubles: by enum health_kind (discards are not reported), and a stall. */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
-/* A log line for the beginning of each, then one for the end of each. */
+/* Log lines: a trouble begins; a trouble is over; and others. */
 enum {
 	LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, LINE_SEGMENT,
 	NR_LINES
@@ -30,11 +30,11 @@ struct health {
 	int errors[NR_HEALTH_KINDS];	/* of the last request; 0 */
 	bool stalled;
 	uint64_t stalled_ns;	/* since when */
-	enum health_kind stalled_kind;	/* the first without a response */
+	enum health_kind stalled_kind;	/* of the first unanswered request */
 	bool has_unlogged;	/* atomic */
 	struct {
-		bool is_logged;	/* its beginning; so its end will be */
-		uint64_t logged_ns;	/* last time logged; 0: never */
+		bool is_logged;	/* it began, so its end will be logged */
+		uint64_t logged_ns;	/* when it last began; 0: never */
 	} troubles[NR_TROUBLES];
 	struct {
 		char text[256];	/* "": nothing to log */
@@ -49,7 +49,7 @@ static const char *const verbs[NR_HEALTH_KINDS] = {
 	[HEALTH_DISCARD] = "discard",
 };
 
-/* What each means for pages, for the reader of the log. */
+/* What a failure means for pages, for the reader of the log. */
 static const char *const effects[NR_HEALTH_KINDS] = {
 	[HEALTH_READ] = "accesses to pages on it block",
 	[HEALTH_WRITE] = "pages stay in guest memory",
@@ -83,7 +83,7 @@ void health_put(struct health *h)
 
 /* Under the lock. */
 __attribute__((format(printf, 2, 3)))
-static void note(struct health *h, const char *fmt, ...)
+static void set_last_error(struct health *h, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -95,8 +95,8 @@ static void note(struct health *h, const char *fmt, ...)
 
 /* Under the lock. */
 __attribute__((format(printf, 4, 5)))
-static void line(struct health *h, unsigned int i, enum log_level level,
-		 const char *fmt, ...)
+static void queue_line(struct health *h, unsigned int i, enum log_level level,
+		       const char *fmt, ...)
 {
 	va_list ap;
 
@@ -190,14 +190,15 @@ void health_result(struct health *h, enum health_kind kind, int rc)
 	pthread_mutex_lock(&h->lock);
 	if (rc) {
 		count_error(h, kind, rc);
-		note(h, "%s of %.60s: %s", verbs[kind], h->name, error_text(rc));
+		set_last_error(h, "%s of %.60s: %s", verbs[kind], h->name,
+			       error_text(rc));
 		if (trouble_begins(h, kind))
-			line(h, kind, LOG_LEVEL_ERROR, "cannot %s %s: %s; %s",
-			     verbs[kind], h->name, error_text(rc),
-			     effects[kind]);
+			queue_line(h, kind, LOG_LEVEL_ERROR,
+				   "cannot %s %s: %s; %s", verbs[kind], h->name,
+				   error_text(rc), effects[kind]);
 	} else if (trouble_ends(h, kind)) {
-		line(h, LINE_OVER + kind, LOG_LEVEL_INFO, "can %s %s again",
-		     verbs[kind], h->name);
+		queue_line(h, LINE_OVER + kind, LOG_LEVEL_INFO,
+			   "can %s %s again", verbs[kind], h->name);
 	}
 	h->errors[kind] = rc;
 	pthread_mutex_unlock(&h->lock);
@@ -207,10 +208,11 @@ void health_damaged(struct health *h, uint64_t page)
 {
 	pthread_mutex_lock(&h->lock);
 	h->stats.nr_damaged++;
-	note(h, "%.60s has wrong data for page 0x%llx", h->name,
-	     (unsigned long long)page);
-	line(h, LINE_DAMAGE, LOG_LEVEL_ERROR, "%s has wrong data for page "
-	     "0x%llx: the page is lost", h->name, (unsigned long long)page);
+	set_last_error(h, "%.60s has wrong data for page 0x%llx", h->name,
+		       (unsigned long long)page);
+	queue_line(h, LINE_DAMAGE, LOG_LEVEL_ERROR,
+		   "%s has wrong data for page 0x%llx: the page is lost",
+		   h->name, (unsigned long long)page);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -220,10 +222,10 @@ void health_wrong_segment(struct health *h, uint64_t at)
 
 	pthread_mutex_lock(&h->lock);
 	h->stats.nr_wrong_segments++;
-	note(h, "%.60s has wrong data in MiB %llu", h->name, mib);
-	line(h, LINE_SEGMENT, LOG_LEVEL_ERROR, "%s has wrong data in MiB %llu: "
-	     "damaged pages there are not moved and keep their space", h->name,
-	     mib);
+	set_last_error(h, "%.60s has wrong data in MiB %llu", h->name, mib);
+	queue_line(h, LINE_SEGMENT, LOG_LEVEL_ERROR, "%s has wrong data in MiB "
+		   "%llu: damaged pages there are not moved and keep their "
+		   "space", h->name, mib);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -234,10 +236,10 @@ static void log_stalled(struct health *h)
 			 NSEC_PER_SEC;
 
 	if (trouble_begins(h, TROUBLE_STALL))
-		line(h, TROUBLE_STALL, LOG_LEVEL_ERROR, "%s has not answered a "
-		     "%s for %.1f s; until it does, pages stay in guest "
-		     "memory, and accesses to pages on it block", h->name,
-		     verbs[h->stalled_kind], seconds);
+		queue_line(h, TROUBLE_STALL, LOG_LEVEL_ERROR, "%s has not "
+			   "answered a %s for %.1f s; until it does, pages "
+			   "stay in guest memory, and accesses to pages on it "
+			   "block", h->name, verbs[h->stalled_kind], seconds);
 }
 
 void health_late(struct health *h, enum health_kind kind, uint64_t ns)
@@ -249,8 +251,8 @@ void health_late(struct health *h, enum health_kind kind, uint64_t ns)
 		h->stats.nr_late_reads++;
 	else
 		h->stats.nr_late_writes++;
-	note(h, "%s of %.60s: no answer for %.1f s", verbs[kind], h->name,
-	     seconds);
+	set_last_error(h, "%s of %.60s: no answer for %.1f s", verbs[kind],
+		       h->name, seconds);
 	if (!h->stalled) {
 		h->stalled = true;
 		h->stalled_ns = h->stats.last_error_ns - ns;
@@ -272,9 +274,10 @@ void health_responds(struct health *h)
 {
 	pthread_mutex_lock(&h->lock);
 	if (trouble_ends(h, TROUBLE_STALL))
-		line(h, LINE_OVER + TROUBLE_STALL, LOG_LEVEL_INFO,
-		     "%s answers again, after %.1f s", h->name,
-		     (double)(clock_now_ns() - h->stalled_ns) / NSEC_PER_SEC);
+		queue_line(h, LINE_OVER + TROUBLE_STALL, LOG_LEVEL_INFO,
+			   "%s answers again, after %.1f s", h->name,
+			   (double)(clock_now_ns() - h->stalled_ns) /
+			   NSEC_PER_SEC);
 	h->stalled = false;
 	pthread_mutex_unlock(&h->lock);
 }

@@ -10,18 +10,18 @@
 #include "vmm/store/requests-internal.h"
 #include "vmm/util/cond.h"
 
-#define CANCEL_FACTOR	5		/* timeouts */
+#define CANCEL_FACTOR	5	/* timeouts until a running read is cancelled */
 /*
- * Abandoning a write or discard costs a segment: wait long enough for a server
- * that is slow, or is being restarted.
+ * Writes and discards are cancelled later, as this costs a segment: wait long
+ * enough for a server that is slow, or is being restarted.
  */
 #define GIVE_UP_NS	(30 * NSEC_PER_SEC)
 #define CHECKS_PER_TIMEOUT 4
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
 /*
- * One discard at a time; a change of a range must wait for a running change of
- * it.
+ * One discard at a time; and a write or discard must wait for a running one of
+ * the same range.
  */
 static bool may_start(const struct requests *q, const struct request *r)
 {
@@ -48,8 +48,8 @@ static struct request *next_to_start(struct requests *q)
 	return best;
 }
 
-static int run(struct requests *q, const struct request *r,
-	       const struct store_worker *w)
+static int do_io(struct requests *q, const struct request *r,
+		 const struct store_worker *w)
 {
 	switch (r->kind) {
 	case KIND_READ:
@@ -63,8 +63,8 @@ static int run(struct requests *q, const struct request *r,
 	return -EINVAL;
 }
 
-/* Without the lock, which is held before and after. */
-static void log_news(struct requests *q)
+/* Releases the lock meanwhile. */
+static void log_queued_lines(struct requests *q)
 {
 	if (!health_has_unlogged(q->health))
 		return;
@@ -73,11 +73,11 @@ static void log_news(struct requests *q)
 	pthread_mutex_lock(&q->lock);
 }
 
-/* Without the lock, which is held before and after. */
-static void start(struct requests *q, struct request *r,
-		  const struct store_worker *w)
+/* Executes the request, with the lock released meanwhile. */
+static void run_request(struct requests *q, struct request *r,
+			const struct store_worker *w)
 {
-	eventfd_t none;
+	eventfd_t count;
 	int rc;
 
 	r->phase = RUNNING;
@@ -85,19 +85,19 @@ static void start(struct requests *q, struct request *r,
 	r->start_ns = clock_now_ns();
 	q->nr_started++;
 	/* Clear a cancellation meant for the previous request. */
-	while (!eventfd_read(w->cancel_fd, &none))
+	while (!eventfd_read(w->cancel_fd, &count))
 		;
 	if (q->watcher_sleeps)
 		pthread_cond_signal(&q->watch);
 	pthread_mutex_unlock(&q->lock);
-	rc = run(q, r, w);
+	rc = do_io(q, r, w);
 	pthread_mutex_lock(&q->lock);
 	request_end(q, r, rc);
-	log_news(q);
+	log_queued_lines(q);
 }
 
 /* Releases the lock.  The last user frees the resources. */
-static void leave(struct requests *q, bool is_thread)
+static void drop_user(struct requests *q, bool is_thread)
 {
 	bool last = !--q->nr_users;
 
@@ -129,7 +129,7 @@ struct worker_start {
 	const struct store_worker *worker;
 };
 
-static void *work(void *arg)
+static void *worker_thread(void *arg)
 {
 	struct worker_start s = *(struct worker_start *)arg;
 	struct request *r;
@@ -139,14 +139,14 @@ static void *work(void *arg)
 	while (!s.q->is_stopping) {
 		r = next_to_start(s.q);
 		if (r) {
-			start(s.q, r, s.worker);
+			run_request(s.q, r, s.worker);
 			continue;
 		}
 		s.q->nr_idle++;
 		pthread_cond_wait(&s.q->work, &s.q->lock);
 		s.q->nr_idle--;
 	}
-	leave(s.q, true);
+	drop_user(s.q, true);
 	return NULL;
 }
 
@@ -200,11 +200,11 @@ static uint64_t check_and_log(struct requests *q)
 {
 	uint64_t next = check_requests(q);
 
-	log_news(q);
+	log_queued_lines(q);
 	return next;
 }
 
-static bool anything_runs(const struct requests *q)
+static bool any_running(const struct requests *q)
 {
 	for (const struct request *r = q->list; r; r = r->next)
 		if (r->phase == RUNNING)
@@ -212,10 +212,10 @@ static bool anything_runs(const struct requests *q)
 	return false;
 }
 
-static void *watch(void *arg)
+static void *watcher_thread(void *arg)
 {
 	struct requests *q = arg;
-	uint64_t seen = 0, until;
+	uint64_t nr_seen = 0, until;
 
 	pthread_mutex_lock(&q->lock);
 	while (!q->is_stopping) {
@@ -224,8 +224,8 @@ static void *watch(void *arg)
 		 * bursts.
 		 */
 		q->watcher_sleeps = !q->is_stalled && !q->writes_delay_ns &&
-				    q->nr_started == seen && !anything_runs(q);
-		seen = q->nr_started;
+				    q->nr_started == nr_seen && !any_running(q);
+		nr_seen = q->nr_started;
 		if (q->watcher_sleeps) {
 			pthread_cond_wait(&q->watch, &q->lock);
 		} else {
@@ -236,7 +236,7 @@ static void *watch(void *arg)
 		}
 		q->watcher_sleeps = false;
 	}
-	leave(q, true);
+	drop_user(q, true);
 	return NULL;
 }
 
@@ -276,7 +276,7 @@ static int start_worker(struct requests *q)
 	}
 	q->nr_workers++;
 	*s = (struct worker_start){ q, w };
-	rc = start_thread(q, work, s);
+	rc = start_thread(q, worker_thread, s);
 	if (rc)
 		free(s);
 	return rc;
@@ -304,7 +304,7 @@ int requests_new(struct requests **qp, struct store_device *dev,
 	q->nr_users = 1;
 	rc = requests_probe_init(q, dev->bytes) ? 0 : -ENOMEM;
 	if (!rc)
-		rc = start_thread(q, watch, q);
+		rc = start_thread(q, watcher_thread, q);
 	while (!rc && q->nr_workers < nr)
 		rc = start_worker(q);
 	if (rc) {
@@ -335,5 +335,5 @@ void requests_free(struct requests *q)
 	while (q->nr_threads &&
 	       !cond_wait_until(&q->left, &q->lock, until))
 		;
-	leave(q, false);
+	drop_user(q, false);
 }

@@ -8,17 +8,17 @@
  *
  *	OK --a request has no answer for timeout--> STALLED
  *	 ^                                             |
- *	 +------ any answer: a late one, or of a ------+
- *	         probe (a read, each time of another
- *	         place, while a worker is idle; each
- *	         timeout)
+ *	 +-- any answer: a late one, or of a probe ----+
  *
- * While STALLED new requests fail at once with -ETIMEDOUT.  Queued requests are
- * cancelled.  A running one can't always be: one without an answer of an NBD
- * server is abandoned with its connection, a read after 5 timeouts, a write or
- * discard after half a minute, or 5 timeouts if that is longer; a system call
- * on a file ends when the kernel ends it.  With several workers a discard does
- * not stall the device: no thread waits for it.
+ * While STALLED new requests fail at once with -ETIMEDOUT, and queued ones are
+ * cancelled.  Once a timeout, if a worker is idle, a probe is sent: a read,
+ * each time of another offset.
+ *
+ * A running request cannot always be cancelled.  One that an NBD server does
+ * not answer is abandoned with its connection, a read after 5 timeouts, a write
+ * or discard after half a minute, or 5 timeouts if that is longer; a system
+ * call on a file ends when the kernel ends it.  With several workers a discard
+ * does not stall the device: no thread waits for it.
  *
  * A write whose answer was lost (abandoned, or its connection broke) could
  * still be executed later, over data written there since, so its range must not
@@ -30,7 +30,7 @@
  * The data of a late read are kept for a while: a retry gets them at once, so
  * that a device whose every read takes longer than the timeout still works.
  *
- * Locking: any thread; no function waits longer than stated.
+ * Locking: any thread; no function waits longer than it says.
  */
 #ifndef VMM_STORE_REQUESTS_H
 #define VMM_STORE_REQUESTS_H
@@ -65,17 +65,19 @@ bool requests_is_stalled(struct requests *q);
 bool requests_refuses_writes(struct requests *q);
 
 /*
- * 0; -ETIMEDOUT: stalled, or not answered before until_ns (clock_now_ns());
- * else the device's error.  Any offset and length.
+ * 0; -ETIMEDOUT: stalled, not answered before until_ns (clock_now_ns()), or not
+ * sent because too many reads, or one of the same MiB, are without an answer;
+ * -ENOMEM; else the device's error.  Any offset and length.
  */
 int requests_read(struct requests *q, void *buf, size_t len, uint64_t offset,
 		  uint64_t until_ns);
 
-/* Allocates len bytes with the device's alignment.  NULL: no memory. */
+/* A buffer for requests_write(), to be freed by free().  NULL: no memory. */
 void *requests_buffer(size_t len);
 /*
- * Starts to write the buffer, which belongs to the request from then on.  0; on
- * an error it stays the caller's: -ETIMEDOUT: writes are refused; -ENOLINK: a
+ * Starts to write a requests_buffer(), which belongs to the request from then
+ * on; len and offset are multiples of STORE_DEVICE_BLOCK.  0; on an error the
+ * buffer stays the caller's: -ETIMEDOUT: writes are refused; -ENOLINK: a
  * discard whose answer was lost can still be executed, so the range must not be
  * used any more; -ENOMEM.
  */

@@ -5,9 +5,10 @@
  * mostly dropped are moved to new ones.  Both take copies under the lock, write
  * without it, and then move those pages that have not changed meanwhile.
  *
- * There may be any number of stale lines in the queue, and thousands of records
- * in a segment: the lock is released for faults every MAX_ITEMS.  Meanwhile
- * pages may change, as they may while a segment is written.
+ * There may be any number of stale lines in the queue (fifo.h), and thousands
+ * of records in a segment: after MAX_ITEMS of them the lock is released for
+ * others, such as faults.  Meanwhile pages may change, as they may while a
+ * segment is written.
  *
  * A write past its timeout continues in the background; the pages stay where
  * they are, and the next thread that makes room completes it, or fails at once
@@ -21,7 +22,7 @@
 #include "vmm/store/store-internal.h"
 #include "vmm/util/cond.h"
 
-/* A segment has this many records at most, of the smallest kind. */
+/* A segment has at most so many records, of 8 bytes and a header of 24. */
 #define MAX_RECORDS (LOG_SEGMENT_BYTES / 32)
 #define MAX_VICTIMS 16
 #define MAX_CLEANINGS 4
@@ -30,20 +31,20 @@
 
 struct moving {
 	struct log_record to;
-	uint64_t from;		/* TIER_FAR: its old place */
+	uint64_t from;		/* TIER_FAR: its old offset */
 	uint8_t seq;		/* TIER_MEM: seq of its put */
 };
 
 struct room {
 	size_t nr;		/* records of the segment being made */
 	enum store_tier tier;	/* tier they come from */
-	bool is_written;	/* written, no answer so far */
-	unsigned int nr_items;	/* processed since others had the lock */
+	bool write_pending;	/* the write was started; no answer so far */
+	unsigned int nr_items;	/* processed since the lock was yielded */
 	unsigned int nr_victims;
-	unsigned int nr_whole;	/* of these: all live records were collected */
-	uint64_t victims[MAX_VICTIMS];	/* pinned segments they come from */
+	unsigned int nr_complete;	/* of these: all records collected */
+	uint64_t victims[MAX_VICTIMS];	/* segments they come from; pinned */
 	struct moving moving[MAX_RECORDS];
-	uint8_t victim[LOG_SEGMENT_BYTES];
+	uint8_t victim_buf[LOG_SEGMENT_BYTES];	/* of one victim, as read */
 };
 
 int room_new(struct room **roomp)
@@ -51,8 +52,8 @@ int room_new(struct room **roomp)
 	*roomp = malloc(sizeof(**roomp));
 	if (!*roomp)
 		return -ENOMEM;
-	(*roomp)->is_written = false;
-	(*roomp)->nr_victims = (*roomp)->nr_whole = (*roomp)->nr_items = 0;
+	(*roomp)->write_pending = false;
+	(*roomp)->nr_victims = (*roomp)->nr_complete = (*roomp)->nr_items = 0;
 	return 0;
 }
 
@@ -62,10 +63,10 @@ void room_free(struct room *room)
 }
 
 /*
- * Called before each line or record, with no pointer into data that the lock
- * guards.  Only for the thread that makes room.
+ * Called before each line or record, by the thread that makes room, while it
+ * has no pointer into data that the lock guards.
  */
-static void take_turn(struct store *s)
+static void yield_lock_if_due(struct store *s)
 {
 	if (++s->scratch->nr_items <= MAX_ITEMS)
 		return;
@@ -75,7 +76,8 @@ static void take_turn(struct store *s)
 }
 
 /*
- * Objects in memory are also moved when holes are filled: there the seq is
+ * Whether the page is still the one that was copied.  An object in memory gets
+ * another handle when slab_compact() moves it: so the seq of its put is
  * compared.
  */
 static bool is_unchanged(const struct store_entry *e, const struct moving *m,
@@ -87,8 +89,8 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 
 /*
  * Moves the pages that have not changed and drops the copies of the others.
- * Pages not yet processed count as live, so that the segment is not freed
- * before.
+ * All records count as live from log_commit() on, so that the segment is not
+ * freed before the last is processed.
  */
 static void commit_moves(struct store *s)
 {
@@ -99,7 +101,7 @@ static void commit_moves(struct store *s)
 		const struct log_record *to = &r->moving[i].to;
 		struct store_entry *e = &s->entries[to->key];
 
-		take_turn(s);
+		yield_lock_if_due(s);
 		if (!is_unchanged(e, &r->moving[i], r->tier)) {
 			log_drop(s->log, to->at, to->len);
 			continue;
@@ -127,7 +129,7 @@ static bool never_stale(struct fifo_line line, void *arg)
  * there is no memory for the line, the page stays in memory until it is put
  * again.
  */
-static void queue_again(struct store *s)
+static void requeue(struct store *s)
 {
 	const struct room *r = s->scratch;
 
@@ -135,19 +137,19 @@ static void queue_again(struct store *s)
 		const struct moving *m = &r->moving[i];
 		const struct fifo_line line = { m->to.key, m->seq };
 
-		take_turn(s);
+		yield_lock_if_due(s);
 		if (is_unchanged(&s->entries[m->to.key], m, TIER_MEM))
 			fifo_push(s->queue, line, never_stale, NULL);
 	}
 }
 
-/* Records still live in them were missing or wrong. */
-static void check_victims(struct store *s)
+/* Reports victims with records left that are live: missing or wrong ones. */
+static void report_wrong_victims(struct store *s)
 {
 	const struct room *r = s->scratch;
 
-	for (unsigned int i = 0; i < r->nr_whole; i++)
-		if (log_victim_is_wrong(s->log, r->victims[i]))
+	for (unsigned int i = 0; i < r->nr_complete; i++)
+		if (log_victim_mark_wrong(s->log, r->victims[i]))
 			health_wrong_segment(s->health, r->victims[i]);
 }
 
@@ -156,24 +158,24 @@ static void end_segment(struct store *s, int rc)
 {
 	struct room *r = s->scratch;
 
-	r->is_written = false;
+	r->write_pending = false;
 	if (!rc && r->nr) {
 		commit_moves(s);
 	} else {
 		log_abort(s->log, rc);
 		if (r->tier == TIER_MEM)
-			queue_again(s);
+			requeue(s);
 	}
 	if (!rc)
-		check_victims(s);
-	r->nr_whole = 0;
+		report_wrong_victims(s);
+	r->nr_complete = 0;
 	while (r->nr_victims)
 		log_unpin(s->log, r->victims[--r->nr_victims]);
 }
 
 /*
- * Without the lock, which is held before and after.  -ETIMEDOUT: no answer so
- * far (is_written), or the request was cancelled before it was started.
+ * Releases the lock while it waits.  -ETIMEDOUT: no answer so far
+ * (write_pending), or the request was cancelled before it was started.
  */
 static int wait_for_write(struct store *s, uint64_t until_ns)
 {
@@ -196,7 +198,7 @@ static int write_segment(struct store *s, uint64_t until_ns)
 		end_segment(s, rc);
 		return rc;
 	}
-	s->scratch->is_written = true;
+	s->scratch->write_pending = true;
 	return wait_for_write(s, until_ns);
 }
 
@@ -207,8 +209,9 @@ static int begin_segment(struct store *s, enum store_tier tier)
 	return log_begin(s->log, tier == TIER_FAR);
 }
 
-static bool add(struct store *s, const struct log_record *record,
-		const void *data, uint8_t seq)
+/* Adds a copy to the segment being made; false: it is full. */
+static bool add_record(struct store *s, const struct log_record *record,
+		       const void *data, uint8_t seq)
 {
 	struct room *r = s->scratch;
 	struct moving *m = &r->moving[r->nr];
@@ -224,7 +227,7 @@ static bool add(struct store *s, const struct log_record *record,
 
 static bool next_line(struct store *s, struct fifo_line *line)
 {
-	take_turn(s);
+	yield_lock_if_due(s);
 	return fifo_pop(s->queue, line);
 }
 
@@ -241,14 +244,18 @@ static void collect_oldest(struct store *s)
 
 		if (e->tier != TIER_MEM || e->seq != line.seq)
 			continue;
-		if (!add(s, &record, slab_data(s->slab, e->where), e->seq)) {
+		if (!add_record(s, &record, slab_data(s->slab, e->where),
+				e->seq)) {
 			fifo_unpop(s->queue, line);
 			break;
 		}
 	}
 }
 
-/* STORE_FULL: there is no free segment, or nothing to write. */
+/*
+ * Moves the oldest pages in memory to the device.  STORE_FULL: there is no free
+ * segment, or nothing to move.
+ */
 static int demote(struct store *s, uint64_t until_ns)
 {
 	int rc = begin_segment(s, TIER_MEM);
@@ -279,23 +286,23 @@ static bool collect_live(struct store *s, uint64_t at)
 	const void *data;
 	size_t pos = 0;
 
-	while (log_next(s->scratch->victim, at, &pos, &record, &data)) {
+	while (log_next(s->scratch->victim_buf, at, &pos, &record, &data)) {
 		const struct store_entry *e;
 
-		take_turn(s);
+		yield_lock_if_due(s);
 		if (record.key >= s->nr_keys)
 			continue;
 		e = &s->entries[record.key];
 		if (e->tier != TIER_FAR || e->where != record.at)
 			continue;
 		if (is_intact(e, &record, data) &&
-		    !add(s, &record, data, 0))
+		    !add_record(s, &record, data, 0))
 			return false;
 	}
 	return true;
 }
 
-/* Collects the records of as many victims as fit, while there is time. */
+/* Collects the records of as many victims as fit, until until_ns. */
 static int collect_victims(struct store *s, uint64_t until_ns)
 {
 	struct room *r = s->scratch;
@@ -307,13 +314,13 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 		uint64_t at = r->victims[r->nr_victims++];
 
 		fair_unlock(&s->lock);
-		rc = log_read_segment(s->log, at, r->victim, until_ns);
+		rc = log_read_segment(s->log, at, r->victim_buf, until_ns);
 		fair_lock(&s->lock);
 		if (!rc)
 			fits = collect_live(s, at);
 		else
 			log_victim_failed(s->log, at);
-		r->nr_whole += !rc && fits;
+		r->nr_complete += !rc && fits;
 	}
 	return rc;
 }
@@ -342,9 +349,9 @@ static int make_room(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	if (s->scratch->is_written) {
+	if (s->scratch->write_pending) {
 		rc = wait_for_write(s, until_ns);
-		if (!rc || s->scratch->is_written)
+		if (!rc || s->scratch->write_pending)
 			return rc;
 	}
 	rc = demote(s, until_ns);

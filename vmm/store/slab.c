@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Blocks of 64 KiB in one arena.  A slot begins with the key of its object, or
- * SLAB_NONE and the index of the next free slot.  Blocks with a free slot are
- * in a list of their class, one of NR_FILLS by how full they are, so that the
- * fullest and the emptiest are found without scanning all; full blocks are in
- * no list, and empty ones are freed.
+ * Blocks of 64 KiB in one arena, each divided into slots of one size (class).
+ * A slot begins with the key of its object, or SLAB_NONE and the index of the
+ * next free slot.  Blocks with holes (free slots) are in lists, NR_FILLS of
+ * each class by how full they are, so that the fullest and the emptiest are
+ * found without scanning all; full blocks are in no list, and empty ones are
+ * freed.
  */
 #include "config.h"
 
@@ -17,15 +18,15 @@
 
 #define BLOCK_BYTES 65536u
 #define STEP	    64u
-#define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* includes the key */
+#define NR_CLASSES  (SLAB_MAX_SIZE / STEP + 1)	/* sizes include the key */
 #define NR_FILLS    16u
-#define LOOKS	    16	/* blocks of a list, to find the emptiest */
+#define MAX_CANDIDATES 16	/* blocks compared to find the emptiest */
 #define NO_BLOCK    UINT32_MAX
 #define NO_SLOT	    UINT16_MAX
-#define SLOT_BITS   10		/* of a handle; a block has 1024 slots at most */
+#define SLOT_BITS   10		/* of a handle; a block has up to 1024 slots */
 
 struct block {
-	uint32_t next, prev;	/* in a list: holes, or free blocks */
+	uint32_t next, prev;	/* in a list of holes[], or of free blocks */
 	uint16_t class, nr_used, nr_slots, first_free;
 };
 
@@ -39,10 +40,10 @@ struct slot {
 
 struct slab {
 	uint8_t *arena;		/* owned */
-	uint64_t nr_blocks, nr_fresh;	/* fresh: never used, at the end */
+	uint64_t nr_blocks, nr_fresh;	/* from nr_fresh on: never used */
 	struct block *blocks;	/* owned */
 	uint32_t free_blocks;
-	uint32_t holes[NR_CLASSES][NR_FILLS];
+	uint32_t holes[NR_CLASSES][NR_FILLS];	/* lists of blocks with holes */
 	uint64_t nr_holes[NR_CLASSES];	/* free slots of blocks in use */
 	struct slab_stats stats;
 };
@@ -116,7 +117,7 @@ static void list_del(struct slab *s, uint32_t *head, uint32_t block)
 }
 
 /* The list for a block with holes. */
-static uint32_t *list_of(struct slab *s, const struct block *b)
+static uint32_t *list_for(struct slab *s, const struct block *b)
 {
 	return &s->holes[b->class][b->nr_used * NR_FILLS / b->nr_slots];
 }
@@ -143,14 +144,14 @@ static uint32_t new_block(struct slab *s, unsigned int class)
 		slot->key = SLAB_NONE;
 		slot->next_free = i + 1 < b->nr_slots ? i + 1 : NO_SLOT;
 	}
-	list_add(s, list_of(s, b), block);
+	list_add(s, list_for(s, b), block);
 	s->nr_holes[class] += b->nr_slots;
 	s->stats.block_bytes += BLOCK_BYTES;
 	return block;
 }
 
 /* Frees an empty block that is in no list. */
-static void drop_block(struct slab *s, uint32_t block)
+static void free_block(struct slab *s, uint32_t block)
 {
 	const struct block *b = &s->blocks[block];
 
@@ -161,18 +162,16 @@ static void drop_block(struct slab *s, uint32_t block)
 	s->stats.block_bytes -= BLOCK_BYTES;
 }
 
-/*
- * Sets nr_used of a block with holes, and moves it to another list if needed.
- */
+/* Also moves the block to the list for it, or to none if empty or full. */
 static void set_nr_used(struct slab *s, uint32_t block, unsigned int nr_used)
 {
 	struct block *b = &s->blocks[block];
-	uint32_t *from = b->nr_used < b->nr_slots ? list_of(s, b) : NULL, *to;
+	uint32_t *from = b->nr_used < b->nr_slots ? list_for(s, b) : NULL, *to;
 
 	s->nr_holes[b->class] += b->nr_used;
 	s->nr_holes[b->class] -= nr_used;
 	b->nr_used = nr_used;
-	to = nr_used && nr_used < b->nr_slots ? list_of(s, b) : NULL;
+	to = nr_used && nr_used < b->nr_slots ? list_for(s, b) : NULL;
 	if (from == to)
 		return;
 	if (from)
@@ -219,7 +218,7 @@ uint64_t slab_alloc(struct slab *s, size_t size, uint64_t key)
 	return take_slot(s, block, key);
 }
 
-static void give_slot(struct slab *s, uint64_t handle)
+static void free_slot(struct slab *s, uint64_t handle)
 {
 	uint32_t block = handle >> SLOT_BITS;
 	unsigned int i = handle & ((1u << SLOT_BITS) - 1);
@@ -231,14 +230,14 @@ static void give_slot(struct slab *s, uint64_t handle)
 	b->first_free = i;
 	set_nr_used(s, block, b->nr_used - 1);
 	if (!b->nr_used)
-		drop_block(s, block);
+		free_block(s, block);
 }
 
 void slab_release(struct slab *s, uint64_t handle)
 {
 	s->stats.slot_bytes -= slot_size(s->blocks[handle >> SLOT_BITS].class);
 	s->stats.nr_objects--;
-	give_slot(s, handle);
+	free_slot(s, handle);
 }
 
 void *slab_data(struct slab *s, uint64_t handle)
@@ -259,7 +258,7 @@ static uint32_t emptiest(const struct slab *s, unsigned int class)
 
 	for (unsigned int f = 0; b == NO_BLOCK && f < NR_FILLS; f++)
 		b = s->holes[class][f];
-	for (int n = 0; n < LOOKS && b != NO_BLOCK; n++) {
+	for (int n = 0; n < MAX_CANDIDATES && b != NO_BLOCK; n++) {
 		if (best == NO_BLOCK ||
 		    s->blocks[b].nr_used < s->blocks[best].nr_used)
 			best = b;
@@ -268,14 +267,14 @@ static uint32_t emptiest(const struct slab *s, unsigned int class)
 	return best;
 }
 
-/* Moves its objects to holes of the other blocks, which have room for them. */
-static void empty_block(struct slab *s, uint32_t block,
-			void (*moved)(uint64_t key, uint64_t from, uint64_t to,
-				      void *arg), void *arg)
+/* Moves its objects to holes of other blocks, which have room, and frees it. */
+static void evacuate_block(struct slab *s, uint32_t block,
+			   void (*moved)(uint64_t key, uint64_t from,
+					 uint64_t to, void *arg), void *arg)
 {
 	struct block *b = &s->blocks[block];
 
-	list_del(s, list_of(s, b), block);
+	list_del(s, list_for(s, b), block);
 	for (unsigned int i = 0; i < b->nr_slots; i++) {
 		struct slot *from = slot_at(s, block, i);
 		uint64_t key = from->key, to;
@@ -289,7 +288,7 @@ static void empty_block(struct slab *s, uint32_t block,
 		s->stats.nr_moved++;
 	}
 	s->nr_holes[b->class] += b->nr_used;
-	drop_block(s, block);
+	free_block(s, block);
 }
 
 uint64_t slab_compact(struct slab *s, unsigned int max_moves,
@@ -312,7 +311,7 @@ uint64_t slab_compact(struct slab *s, unsigned int max_moves,
 		if (block == NO_BLOCK || b->nr_used > max_moves)
 			continue;
 		max_moves -= b->nr_used;
-		empty_block(s, block, moved, arg);
+		evacuate_block(s, block, moved, arg);
 	}
 	return before - s->stats.block_bytes;
 }

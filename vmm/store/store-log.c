@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Segments, with a list for each state that is searched for, so that no search
- * under the owner's lock covers a whole device:
+ * Segments are in lists, so that no search under the caller's lock covers a
+ * whole device: a list of the free ones, one for each range of live bytes, and
+ * one of those that could not be cleaned.
  *
- *     free --begin--> none --commit--> a list by how much is live --+
- *      ^              (made)           (3/4 and more: none)         |
- *      |                                  ^  |pin                   |
- *      |                            unpin |  v                      |
- *      +--nothing is live, no reader----- none (being read) <-------+
+ *     free --begin--> no list --commit--> list by live bytes ----+
+ *      ^           (being made)           (over 3/4: no list)    |
+ *      |                                     ^  |pin             |
+ *      |                               unpin |  v                |
+ *      +--nothing is live, no reader------ no list (being read) <+
  *
- * and one for those that could not be cleaned.  Each list is a ring through a
- * head, in order of insertion: the next free segment is the one that has been
- * free for longest, whose discard is most likely done.
+ * Each list is a ring through a head, in order of insertion: the next free
+ * segment is the one that has been free for longest, whose discard is most
+ * likely done.
  */
 #include "config.h"
 
@@ -29,12 +30,12 @@
 #define MAX_SEGMENTS	 (UINT32_MAX - NR_LISTS)	/* almost 4 PiB */
 #define RESERVE_SEGMENTS 2	/* for cleaning */
 #define NONE		 UINT64_MAX
-/* Worth cleaning if at most so many bytes are live. */
+/* A segment is worth cleaning if at most so many bytes are live. */
 #define MAX_LIVE	 (LOG_SEGMENT_BYTES / 4 * 3)
 #define LIVE_STEP	 (LOG_SEGMENT_BYTES / 64)
-#define LOOKS		 32	/* segments of a list, to find the least live */
-/* Between retries of two failed segments, so that not every put reads some. */
-#define FAILED_AGAIN_NS	 NSEC_PER_SEC
+#define MAX_CANDIDATES	 32	/* segments compared to find the least live */
+/* Between retries of two failed segments, so that not every put reads one. */
+#define RETRY_FAILED_NS	 NSEC_PER_SEC
 
 enum list {
 	LIST_FREE,
@@ -44,7 +45,7 @@ enum list {
 	LIST_NONE = NR_LISTS,
 };
 
-struct header {			/* before each record; otherwise zeros */
+struct header {			/* before each record; zeros after the last */
 	uint64_t key;
 	uint32_t sum;
 	uint16_t len;
@@ -67,13 +68,13 @@ struct segment {
 
 struct log {
 	struct requests *requests;	/* owned */
-	struct segment *segments;	/* owned; nr, and a head for each list */
+	struct segment *segments; /* owned; nr, then a head for each list */
 	uint64_t nr, nr_free;
 	uint8_t *buffer;		/* owned; for the segment being made */
 	struct request *writing;	/* owns the buffer meanwhile; or NULL */
-	uint64_t making;		/* NONE: none */
-	uint64_t failed_again_ns;	/* clock_now_ns(); of LIST_FAILED */
-	size_t fill;
+	uint64_t making;	/* index of the segment being made; or NONE */
+	uint64_t retry_failed_ns;	/* when LIST_FAILED may be retried */
+	size_t fill;			/* bytes in the buffer */
 	struct log_stats stats;
 };
 
@@ -95,7 +96,7 @@ static void list_add(struct log *log, enum list list, uint64_t i)
 	head->prev = i;
 }
 
-static enum list list_of(const struct log *log, uint64_t i)
+static enum list list_for(const struct log *log, uint64_t i)
 {
 	const struct segment *s = &log->segments[i];
 
@@ -107,11 +108,11 @@ static enum list list_of(const struct log *log, uint64_t i)
 	return s->has_failed ? LIST_FAILED : LIST_LIVE + s->live / LIVE_STEP;
 }
 
-/* After each change of a segment: moves it to the list where it belongs now. */
+/* Called after each change of a segment: moves it to the list it belongs to. */
 static void relist(struct log *log, uint64_t i)
 {
 	struct segment *s = &log->segments[i];
-	enum list list = list_of(log, i);
+	enum list list = list_for(log, i);
 
 	if (list == s->list)
 		return;
@@ -122,8 +123,8 @@ static void relist(struct log *log, uint64_t i)
 		list_add(log, list, i);
 }
 
-/* Makes all segments, free. */
-static int make_segments(struct log *log, uint64_t nr)
+/* Allocates the segments, all of them free. */
+static int alloc_segments(struct log *log, uint64_t nr)
 {
 	if (nr < MIN_SEGMENTS)
 		return -EFBIG;
@@ -151,7 +152,7 @@ int log_new(struct log **logp, struct store_device *dev, struct health *health,
 
 	if (!log)
 		return -ENOMEM;
-	rc = make_segments(log, dev->bytes / LOG_SEGMENT_BYTES);
+	rc = alloc_segments(log, dev->bytes / LOG_SEGMENT_BYTES);
 	if (!rc)
 		rc = requests_new(&log->requests, dev, health, timeout_ns);
 	if (rc) {
@@ -226,7 +227,7 @@ int log_write(struct log *log)
 {
 	int rc;
 
-	/* Clear data of an older segment. */
+	/* Clear what the buffer has of an earlier segment. */
 	memset(log->buffer + log->fill, 0, LOG_SEGMENT_BYTES - log->fill);
 	rc = requests_write(log->requests, log->buffer, LOG_SEGMENT_BYTES,
 			    log->making * LOG_SEGMENT_BYTES, &log->writing);
@@ -329,7 +330,7 @@ int log_read(struct log *log, const struct log_record *r, void *data,
 	return 0;
 }
 
-/* Failed segments are retried in turn, after all others. */
+/* The segments with the least live bytes; those that failed, if no others. */
 static enum list best_list(const struct log *log)
 {
 	enum list list = LIST_LIVE;
@@ -346,13 +347,13 @@ bool log_victim(struct log *log, uint64_t *at)
 	uint64_t head = log->nr + list, now = clock_now_ns();
 	uint64_t i = log->segments[head].next, best = i;
 
-	if (i == head || (list == LIST_FAILED && now < log->failed_again_ns))
+	if (i == head || (list == LIST_FAILED && now < log->retry_failed_ns))
 		return false;
 	if (list == LIST_FAILED) {
-		log->failed_again_ns = now + FAILED_AGAIN_NS;
-		i = head;	/* in turn */
+		log->retry_failed_ns = now + RETRY_FAILED_NS;
+		i = head;	/* take the first: they are retried in turn */
 	}
-	for (int n = 0; n < LOOKS && i != head; n++) {
+	for (int n = 0; n < MAX_CANDIDATES && i != head; n++) {
 		if (log->segments[i].live < log->segments[best].live)
 			best = i;
 		i = log->segments[i].next;
@@ -372,14 +373,14 @@ void log_victim_failed(struct log *log, uint64_t at)
 	relist(log, at / LOG_SEGMENT_BYTES);
 }
 
-bool log_victim_is_wrong(struct log *log, uint64_t at)
+bool log_victim_mark_wrong(struct log *log, uint64_t at)
 {
 	struct segment *s = &log->segments[at / LOG_SEGMENT_BYTES];
 	bool was_wrong = s->is_wrong;
 
 	if (!s->live) {
 		if (s->has_failed)
-			log->failed_again_ns = 0;
+			log->retry_failed_ns = 0;
 		return false;
 	}
 	s->is_wrong = true;

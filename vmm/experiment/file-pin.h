@@ -8,23 +8,23 @@
  * (seen on 6.18, shrink_lruvec()): without these it reclaims nothing, and kills
  * the guest with free swap left.  A host's VMM has such pages, if only of its
  * own program; the program of our guests may be charged to whoever ran it
- * first.  So the guests run a copy that is charged to the cgroup, and the
- * keeper pins pages of it.
+ * first.  So the guests run a copy that is charged to the cgroup, and this
+ * process pins pages of it.
  */
-#ifndef VMM_EXPERIMENT_KEEPER_H
-#define VMM_EXPERIMENT_KEEPER_H
+#ifndef VMM_EXPERIMENT_FILE_PIN_H
+#define VMM_EXPERIMENT_FILE_PIN_H
 
 #include <sys/types.h>
 
 struct cgroup;
 
 /*
- * Starts it; copy is a copy of the file program, complete on return.  Its pid,
- * or -errno.
+ * Starts it, to copy the file program to the path copy, which is complete on
+ * return, and pin that.  Its pid, or -errno.
  */
-pid_t keeper_start(const struct cgroup *cg, const char *program,
+pid_t file_pin_start(const struct cgroup *cg, const char *program,
 		   const char *copy);
 /* Ends it and removes the copy. */
-void keeper_stop(pid_t pid, const char *copy);
+void file_pin_stop(pid_t pid, const char *copy);
 
 #endif

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "vmm/experiment/cgroup.h"
-#include "vmm/experiment/keeper.h"
+#include "vmm/experiment/file-pin.h"
 #include "vmm/util/stop-guard.h"
 
-#define HELD_BYTES 65536	/* the default capacity of a pipe */
+#define PINNED_BYTES 65536	/* the default capacity of a pipe */
 
 static int copy_file(const char *from, const char *to)
 {
@@ -39,18 +39,18 @@ static int copy_file(const char *from, const char *to)
 }
 
 /* Pages in a pipe are in use: reclaim scans them and can't free them. */
-static int hold(const char *copy)
+static int pin_pages(const char *copy)
 {
 	int fd = open(copy, O_RDONLY | O_CLOEXEC), pipe_fds[2];
 	loff_t from = 0;
 
 	if (fd < 0 || pipe2(pipe_fds, O_CLOEXEC) ||
-	    splice(fd, &from, pipe_fds[1], NULL, HELD_BYTES, 0) <= 0)
+	    splice(fd, &from, pipe_fds[1], NULL, PINNED_BYTES, 0) <= 0)
 		return -1;
 	return 0;
 }
 
-pid_t keeper_start(const struct cgroup *cg, const char *program,
+pid_t file_pin_start(const struct cgroup *cg, const char *program,
 		   const char *copy)
 {
 	int ready[2], rc;
@@ -65,7 +65,7 @@ pid_t keeper_start(const struct cgroup *cg, const char *program,
 		setpgid(0, 0);
 		stop_signals_reset();
 		byte = cgroup_join(cg) || copy_file(program, copy) ||
-		       hold(copy);
+		       pin_pages(copy);
 		if (write(ready[1], &byte, 1) != 1 || byte)
 			_exit(1);
 		for (;;)
@@ -74,14 +74,14 @@ pid_t keeper_start(const struct cgroup *cg, const char *program,
 	rc = pid < 0 ? -errno : 0;
 	close(ready[1]);
 	if (!rc && (read(ready[0], &byte, 1) != 1 || byte)) {
-		keeper_stop(pid, copy);
+		file_pin_stop(pid, copy);
 		rc = -EIO;
 	}
 	close(ready[0]);
 	return rc ? rc : pid;
 }
 
-void keeper_stop(pid_t pid, const char *copy)
+void file_pin_stop(pid_t pid, const char *copy)
 {
 	if (pid > 0) {
 		kill(pid, SIGKILL);

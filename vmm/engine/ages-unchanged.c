@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Fast path of aging, for 64 frames at a time ("quiet" ones) of which none was
- * accessed, changed residency or may change its list since the last scan: only
- * their age grows, by one scan.  Most such groups have one age in common.
+ * Fast path of aging, for 64 frames at a time if nothing but their age has
+ * changed since the last scan: none was accessed, changed residency, or may
+ * change its list.  Their age grows by one scan.  Mostly all 64 have one age.
  *
  * Locks: the caller holds engine lock and view lock; neither is released here.
  */
@@ -20,7 +20,7 @@ static bool all_alike(const uint8_t *bytes)
 	return !memcmp(bytes, bytes + 1, NR - 1);
 }
 
-static unsigned int older(unsigned int age)
+static unsigned int one_older(unsigned int age)
 {
 	return age < FRAME_AGE_MAX ? age + 1 : age;
 }
@@ -35,7 +35,7 @@ static unsigned int observed_age_of(const struct frame_table *t, gfn_t gfn)
 static void age_one(struct engine_census *c, struct frame_table *t,
 		    const struct rmap *map, gfn_t gfn, unsigned int min_idle)
 {
-	unsigned int age = t->age[gfn.v] = older(t->age[gfn.v]);
+	unsigned int age = t->age[gfn.v] = one_older(t->age[gfn.v]);
 
 	wss_count(&c->wss_counter, gfn, age, observed_age_of(t, gfn));
 	ages_count(c, gfn, 1, age);
@@ -49,7 +49,7 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 		      uint64_t w, unsigned int min_idle)
 {
 	struct frame_table *t = &h->frames;
-	unsigned int age = older(t->age[w * NR]);
+	unsigned int age = one_older(t->age[w * NR]);
 	gfn_t first = GFN(w * NR);
 
 	memset(t->age + w * NR, age, NR);
@@ -80,7 +80,7 @@ static void count_evicted_run(struct engine_census *c,
 	}
 }
 
-bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
+bool ages_unchanged_word(struct engine *e, uint64_t w, unsigned int min_idle)
 {
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
@@ -90,7 +90,7 @@ bool quiet_age(struct engine *e, uint64_t w, unsigned int min_idle)
 
 	if (e->scan.young[w] || here != e->history.seen_resident[w] ||
 	    e->scan.swapped[w] != e->history.seen_swapped[w] ||
-	    !frames_are_quiet(t, w))
+	    !frames_only_age(t, w))
 		return false;
 	for (int k = 0; k < NR_FRAME_CLASSES; k++)
 		c->classes[k] += e->history.word_classes[w].nr[k];
