@@ -99,6 +99,13 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --disk "$tmp/absent"
   refused 1 'name-too-long-for-a-tap' 'a tap that cannot be' \
     --kernel "$payload" --net tap=name-too-long-for-a-tap
+  # Root might create them by opening them; the kernel would number tap%d.
+  for tap in "vmx$$" 'tap%d' '%d' a/b; do
+    refused 1 "no tap '$tap'.*ip tuntap add dev $tap mode tap" \
+      "the tap $tap, which is not there" --kernel "$payload" --net "tap=$tap"
+  done
+  refused 1 "cannot open tap 'lo'" 'a network interface that is no tap' \
+    --kernel "$payload" --net tap=lo
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
   refused 1 '--abits is none' 'reclaim without accessed bits' \
