@@ -42,11 +42,12 @@ struct log_record {
 };
 
 /*
- * Takes ownership of the device, and closes it too. timeout_ns as in
+ * Takes ownership of the device, and closes it too. Of one that
+ * is much larger than nr_keys pages only a part is used.  timeout_ns as in
  * requests.h.  -EFBIG: no room for 4 segments; -ENOMEM, -EAGAIN.
  */
-int log_new(struct log **logp, struct store_device *dev, struct health *health,
-	    uint64_t timeout_ns);
+int log_new(struct log **logp, struct store_device *dev, uint64_t nr_keys,
+	    struct health *health, uint64_t timeout_ns);
 /* Within half a second. */
 void log_free(struct log *log);
 uint64_t log_timeout_ns(const struct log *log);
