@@ -44,6 +44,10 @@ refused 2 "--reclaim .*unknown key 'speed'" 'a policy of unknown words' \
   --kernel "$payload" --reclaim speed=9
 refused 2 "--reclaim .*target=.* is not" 'a policy with a bad value' \
   --kernel "$payload" --reclaim target=abc
+refused 2 "--reclaim low=2G,high=1G: low= and high=,.* must be given together" \
+  'watermarks the wrong way round' --kernel "$payload" --reclaim low=2G,high=1G
+refused 2 '--abits auto,faults=1: auto takes no options' 'options of no source' \
+  --kernel "$payload" --abits auto,faults=1
 help=$("$vmm" run --help 2>&1)
 is "$?" 0 '--help: status'
 for option in kernel initrd cmdline mem cpus disk net vsock cid name socket \
@@ -99,8 +103,19 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --disk "$tmp/absent"
   refused 1 'name-too-long-for-a-tap' 'a tap that cannot be' \
     --kernel "$payload" --net tap=name-too-long-for-a-tap
+  # Root might create them by opening them; the kernel would number tap%d.
+  for tap in "vmx$$" 'tap%d' '%d' a/b; do
+    refused 1 "no tap '$tap'.*ip tuntap add dev $tap mode tap" \
+      "the tap $tap, which is not there" --kernel "$payload" --net "tap=$tap"
+  done
+  refused 1 "cannot open tap 'lo'" 'a network interface that is no tap' \
+    --kernel "$payload" --net tap=lo
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
+  for name in '' .. a/b; do
+    refused 1 "'$name' is not a valid name of a VM" "the name '$name'" \
+      --kernel "$payload" --abits none --name "$name"
+  done
   refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else

@@ -121,6 +121,11 @@ static void unknown(const char *name, char *why, size_t len)
 	char hint[64];
 	size_t used;
 
+	if (!strcmp(name, "auto")) {
+		snprintf(why, len, "auto takes no options: name a source to "
+			 "give it some");
+		return;
+	}
 	nearest_try(&n, "auto");
 	for (size_t i = 0; access_sources[i]; i++)
 		nearest_try(&n, access_sources[i]->name);

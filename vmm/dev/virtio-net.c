@@ -26,12 +26,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/log.h"
 
 enum { RX, TX, NR_QUEUES };
 
@@ -180,6 +182,21 @@ static void make_mac(uint8_t mac[6], const char *vm, const char *tap)
 	mac[0] = (mac[0] & 0xfc) | 2; /* unicast, locally administered */
 }
 
+/* It may be set up later, so this is no error. */
+static void warn_if_down(const char *name)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(ifr.ifr_name, name);
+	if (fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &ifr) &&
+	    !(ifr.ifr_flags & IFF_UP))
+		log_warn("net: tap '%s' is down, so no packet passes it: ip "
+			 "link set %s up", name, name);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int open_tap(const char *name, int *fdp, char *why, size_t len)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -190,6 +207,17 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 		snprintf(why, len, "net: '%s' is not the name of a network "
 			 "interface", name);
 		return -EINVAL;
+	}
+	/*
+	 * For root the kernel would make one, which nothing is connected to,
+	 * and which would be gone with the VM.
+	 */
+	if (!if_nametoindex(name)) {
+		rc = -errno;
+		snprintf(why, len, "net: there is no tap '%s': %s; create it "
+			 "as root: ip tuntap add dev %s mode tap user $USER && "
+			 "ip link set %s up", name, strerror(-rc), name, name);
+		return rc;
 	}
 	strcpy(ifr.ifr_name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -219,6 +247,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 		close(fd);
 		return rc;
 	}
+	warn_if_down(name);
 	*fdp = fd;
 	return 0;
 }

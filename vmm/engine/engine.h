@@ -58,6 +58,9 @@ int engine_new(struct engine **enginep, const struct engine_config *config);
 /* Stops the thread and joins it; NULL is allowed. */
 void engine_free(struct engine *engine);
 
+/* -EINVAL with why: a value is out of range. */
+int engine_check_policy(const struct engine_policy *policy, char *why,
+			size_t len);
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
  * -EINVAL with why: a value is out of range, or the policy is to evict and

@@ -230,6 +230,12 @@ static int start_server(struct service *s, const struct service_options *o,
 
 	if (!o->socket) {
 		rc = rundir_socket_path(o->name, path, sizeof(path));
+		if (rc == -EINVAL || rc == -ENAMETOOLONG) {
+			snprintf(why, len, RUNDIR_BAD_NAME "; choose another "
+				 "with --name, or a path with --socket",
+				 o->name);
+			return rc;
+		}
 		if (rc) {
 			snprintf(why, len, "cannot use the default path of the "
 				 "socket of '%s': %s; name a path with "

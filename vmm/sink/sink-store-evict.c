@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/stop-flag.h"
 
 /* Sets resident pages of the range in state NONE to EVICTING. */
 static uint64_t begin(struct sink_store *s, struct gfn_range r)
@@ -41,6 +42,11 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 		if (sink_store_peek(s, GFN(g)) != PAGE_EVICTING)
 			continue;
+		/* A slow device may take a second for each of the pages. */
+		if (stop_flag_is_set(s->sink.stopping)) {
+			s->put_failed = g;
+			return -ECANCELED;
+		}
 		/*
 		 * Copy the page, so that a write meanwhile does not change it.
 		 */

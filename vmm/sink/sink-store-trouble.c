@@ -62,6 +62,12 @@ static const char *reason(int rc)
 	}
 }
 
+/* A read that fails so was refused by the device: no page was to be stored. */
+static const char *read_reason(int rc)
+{
+	return rc == -ENOSPC ? strerror(ENOSPC) : reason(rc);
+}
+
 /*
  * Logs only a full store and lack of memory, as the store itself logs errors of
  * its device; once a minute, as a store may be full for days.
@@ -89,7 +95,7 @@ void sink_store_note_put(struct sink_store *s, int rc)
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
 {
 	sink_store_note(s, "cannot read back frame 0x%llx: %s",
-			(unsigned long long)gfn.v, reason(rc));
+			(unsigned long long)gfn.v, read_reason(rc));
 }
 
 int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
@@ -134,7 +140,7 @@ static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 			"store: cannot read back frame 0x%llx: %s; accesses to "
 			"such pages block; reads are retried until they "
 			"succeed",
-			(unsigned long long)gfn.v, reason(rc));
+			(unsigned long long)gfn.v, read_reason(rc));
 	} else if (!any_waiting && t->logged_waiting) {
 		log_info("store: all waiting page faults are resolved");
 		t->logged_waiting = false;

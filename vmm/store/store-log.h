@@ -44,12 +44,13 @@ struct log_record {
 };
 
 /*
- * Takes ownership of the device on success, and closes it in log_free().
+ * Takes ownership of the device on success, and closes it in log_free().  Of a
+ * device that is much larger than nr_keys pages only a part is used.
  * timeout_ns as in requests.h.  0; -EFBIG: no room for 4 segments; -ENOMEM;
  * -EAGAIN: no threads.
  */
-int log_new(struct log **logp, struct store_device *dev, struct health *health,
-	    uint64_t timeout_ns);
+int log_new(struct log **logp, struct store_device *dev, uint64_t nr_keys,
+	    struct health *health, uint64_t timeout_ns);
 /* Returns within half a second. */
 void log_free(struct log *log);
 uint64_t log_timeout_ns(const struct log *log);

@@ -28,7 +28,7 @@ static int make_parts(struct store *s, const struct store_config *config)
 	if (!rc && config->device)
 		rc = room_new(&s->scratch);
 	if (!rc && config->device)
-		rc = log_new(&s->log, config->device, s->health,
+		rc = log_new(&s->log, config->device, s->nr_keys, s->health,
 			     config->timeout_ns);
 	return rc;
 }
