@@ -53,19 +53,11 @@ static uint64_t now_ms(clockid_t clock)
 
 static void handle_request(struct session *s, const struct protocol_message *m)
 {
-	switch (m->type) {
-	case PROTOCOL_RESCAN:
-		s->agent.full_next = true;
-		s->want_epoch = true;
-		break;
-	case PROTOCOL_DROP_CACHE:
-		cache_drop(m->drop_bytes);
-		/* Reports the result to the host. */
-		s->want_epoch = s->want_flags = true;
-		break;
-	default:
-		break;
-	}
+	if (m->type != PROTOCOL_DROP_CACHE)
+		return;
+	cache_drop(m->drop_bytes);
+	/* Reports the result to the host. */
+	s->want_epoch = s->want_flags = true;
 }
 
 /*
