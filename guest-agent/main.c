@@ -236,6 +236,15 @@ static int run_dump(struct session *s)
 		       WEXITSTATUS(status) : 1;
 }
 
+static bool is_empty(const char *option, const char *path, const char *what)
+{
+	if (!path || *path)
+		return false;
+	fprintf(stderr, "vmm-guest-agent: --%s: the value is empty: give PATH "
+		"(%s); see --help\n", option, what);
+	return true;
+}
+
 static int parse(struct options *o, int argc, char **argv)
 {
 	const struct poptOption table[] = {
@@ -280,6 +289,11 @@ static int parse(struct options *o, int argc, char **argv)
 	} else if (poptPeekArg(popt)) {
 		fprintf(stderr, "vmm-guest-agent: unexpected argument '%s'; "
 			"see --help\n", poptPeekArg(popt));
+		rc = 2;
+	} else if (is_empty("serial", o->serial_path, "a character device, "
+			    "for example /dev/virtio-ports/org.vmm.agent.0") ||
+		   is_empty("unix", o->unix_path, "a unix socket, for example "
+			    "/run/vmm/agent.sock")) {
 		rc = 2;
 	} else if (o->interval_ms < MIN_INTERVAL_MS ||
 		   o->interval_ms > MAX_INTERVAL_MS) {

@@ -112,7 +112,7 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --kernel "$payload" --net tap=lo
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
-  for name in '' .. a/b; do
+  for name in .. a/b; do
     refused 1 "'$name' is not a valid name of a VM" "the name '$name'" \
       --kernel "$payload" --abits none --name "$name"
   done

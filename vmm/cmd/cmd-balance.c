@@ -76,12 +76,13 @@ static int check(struct balance *b)
 	return VMM_EXIT_OK;
 }
 
-static int parse(struct balance *b, poptContext popt)
+static int parse(struct balance *b, poptContext popt,
+		 const struct poptOption *table)
 {
 	char why[512];
 	int opt;
 
-	while ((opt = poptGetNextOpt(popt)) > 0) {
+	while ((opt = cmd_next_option(popt, table)) > 0) {
 		if (b->nr_texts == BALANCE_MAX_GUESTS) {
 			log_error("--guest: too many guests: at most %d are "
 				  "allowed", BALANCE_MAX_GUESTS);
@@ -310,7 +311,7 @@ int cmd_balance(int argc, char **argv)
 
 	popt = poptGetContext(argv[0], argc, (const char **)argv, options, 0);
 	poptSetOtherOptionHelp(popt, "--target SIZE [OPTION...]");
-	rc = parse(b, popt);
+	rc = parse(b, popt, options);
 	poptFreeContext(popt);
 	if (!rc)
 		rc = run(b);

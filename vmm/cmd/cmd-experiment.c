@@ -127,7 +127,7 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 	const char *word;
 
 	poptSetOtherOptionHelp(popt, "[OPTION...] FILE|NAME");
-	rc = poptGetNextOpt(popt);
+	rc = cmd_next_option(popt, table);
 	word = poptGetArg(popt);
 	if (rc < -1) {
 		status = cmd_bad_option(popt, rc);

@@ -236,7 +236,7 @@ int cmd_metrics(int argc, char **argv)
 	poptContext popt = poptGetContext("vmm metrics", argc,
 					  (const char **)argv, options, 0);
 
-	rc = poptGetNextOpt(popt);
+	rc = cmd_next_option(popt, options);
 	if (rc < -1) {
 		rc = cmd_bad_option(popt, rc);
 	} else if (poptPeekArg(popt)) {

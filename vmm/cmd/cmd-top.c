@@ -55,9 +55,9 @@ static int check(const struct words *w, struct top_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int parse(poptContext popt)
+static int parse(poptContext popt, const struct poptOption *table)
 {
-	int rc = poptGetNextOpt(popt);
+	int rc = cmd_next_option(popt, table);
 
 	if (rc < -1)
 		return cmd_bad_option(popt, rc);
@@ -115,7 +115,7 @@ int cmd_top(int argc, char **argv)
 					  table, 0);
 
 	setlocale(LC_CTYPE, "");	/* for the bars, and for ncurses */
-	rc = parse(popt);
+	rc = parse(popt, table);
 	if (!rc)
 		rc = check(&w, &options);
 	/* Before other threads start and before ncurses handles signals. */

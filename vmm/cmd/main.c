@@ -119,6 +119,8 @@ int cmd_bad_option(poptContext popt, int opt)
 	const char *option = poptBadOption(popt, POPT_BADOPTION_NOALIAS);
 	char hint[64] = "";
 
+	if (opt == CMD_REFUSED)
+		return VMM_EXIT_USAGE;
 	if (opt == POPT_ERROR_BADOPT && !strncmp(option, "--", 2))
 		suggest_option(popt, option, hint, sizeof(hint));
 	log_error("%s: %s%s%s see --help", option, poptStrerror(opt), hint,

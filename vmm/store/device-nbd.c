@@ -279,10 +279,16 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 			 d->uri);
 		return -EROFS;
 	}
-	if (size <= 0 || bytes > (uint64_t)size) {
+	if (size <= 0) {
+		snprintf(why, len, "%s %s: export a device or a file of 4M or "
+			 "more", d->uri, size ? "does not tell its size" :
+			 "has 0 bytes");
+		return -EFBIG;
+	}
+	if (bytes > (uint64_t)size) {
 		snprintf(why, len, "%s has %lld bytes, fewer than size=: give "
 			 "a smaller size, or leave it out",
-			 d->uri, (long long)(size < 0 ? 0 : size));
+			 d->uri, (long long)size);
 		return -EFBIG;
 	}
 	d->dev.bytes = bytes ? bytes : (uint64_t)size;
