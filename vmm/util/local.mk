@@ -11,6 +11,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/histogram.c vmm/util/histogram.h \
 	vmm/util/key-value.c vmm/util/key-value.h \
+	vmm/util/json-text.c vmm/util/json-text.h \
 	vmm/util/listen.c vmm/util/listen.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/min-max.h \
