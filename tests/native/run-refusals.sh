@@ -116,6 +116,14 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     refused 1 "'$name' is not a valid name of a VM" "the name '$name'" \
       --kernel "$payload" --abits none --name "$name"
   done
+  refused 1 '--sink store,mem=64M: nothing will be evicted, as --abits none' \
+    'a sink without a source' --kernel "$tmp/absent" --abits none \
+    --sink store,mem=64M
+  said=$("$vmm" run --kernel "$tmp/absent" --abits none 2>&1)
+  case $said in
+  *evicted*) ok 1 'neither source nor sink: no warning' ;;
+  *) ok 0 'neither source nor sink: no warning' ;;
+  esac
   refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else
