@@ -16,6 +16,7 @@
 #include "vmm/balance/guests.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/mem/addr.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
@@ -241,7 +242,7 @@ static int run(struct balance *b)
 
 	if (stop_fd < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-stop_fd));
+			  error_text(-stop_fd));
 		return VMM_EXIT_FAILURE;
 	}
 	b->all.config = &b->config;

@@ -6,6 +6,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/min-max.h \
 	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
+	vmm/util/error-text.c vmm/util/error-text.h \
 	vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
