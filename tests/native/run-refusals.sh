@@ -116,6 +116,28 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     refused 1 "'$name' is not a valid name of a VM" "the name '$name'" \
       --kernel "$payload" --abits none --name "$name"
   done
+  refused 1 '--sink store,mem=64M: nothing will be evicted, as --abits none' \
+    'a sink without a source' --kernel "$tmp/absent" --abits none \
+    --sink store,mem=64M
+  said=$("$vmm" run --kernel "$tmp/absent" --abits none 2>&1)
+  case $said in
+  *evicted*) ok 1 'neither source nor sink: no warning' ;;
+  *) ok 0 'neither source nor sink: no warning' ;;
+  esac
+  # Each limit stops at another file: all say the same.
+  for fds in 12 14 16 20 24 26; do
+    status=0
+    said=$(timeout 300 prlimit --nofile=$fds "$vmm" run --abits none \
+      --kernel "$payload" --socket "$tmp/few.sock" 2>&1 >/dev/null \
+      </dev/null) || status=$?
+    is "$status" 1 "$fds open files: status"
+    like "$said" 'the limit of open files is reached: raise it with ulimit -n' \
+      "$fds open files: message"
+    case $said in
+    *"another path"*) ok 1 "$fds open files: no other remedy" ;;
+    *) ok 0 "$fds open files: no other remedy" ;;
+    esac
+  done
   refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else

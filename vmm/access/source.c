@@ -10,6 +10,7 @@
 
 #include "vmm/access/sources.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
 
@@ -176,7 +177,7 @@ int access_open(struct access_source **srcp, const char *name,
 	if (!rc)
 		rc = ops->open(srcp, &t, why, len);
 	if (rc && !*why)
-		snprintf(why, len, "%s", strerror(-rc));
+		snprintf(why, len, "%s", error_text(-rc));
 	return rc;
 }
 

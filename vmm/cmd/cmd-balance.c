@@ -16,6 +16,8 @@
 #include "vmm/balance/guests.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/mem/addr.h"
+#include "vmm/util/error-text.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
@@ -115,8 +117,9 @@ static int parse(struct balance *b, poptContext popt,
 static json_t *guest_json(const struct balance_member *m,
 			  const struct balance_guest *g, uint64_t before)
 {
-	json_t *j = json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
-		"name", m->name, "answers", m->responds, "fixed", g->fixed,
+	json_t *j = json_pack("{s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
+		"name", json_text_new(m->name), "answers", m->responds,
+		"fixed", g->fixed,
 		"resident_bytes", (json_int_t)(g->resident << VMM_PAGE_SHIFT),
 		"swapped_bytes", (json_int_t)(g->swapped << VMM_PAGE_SHIFT),
 		"target_before_bytes", (json_int_t)before,
@@ -135,7 +138,7 @@ static json_t *guest_json(const struct balance_member *m,
 		json_object_set_new(j, "slice_gain_ns_per_s",
 				    json_real(g->gain));
 	if (*m->why)
-		json_object_set_new(j, "trouble", json_string(m->why));
+		json_object_set_new(j, "trouble", json_text_new(m->why));
 	return j;
 }
 
@@ -239,7 +242,7 @@ static int run(struct balance *b)
 
 	if (stop_fd < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-stop_fd));
+			  error_text(-stop_fd));
 		return VMM_EXIT_FAILURE;
 	}
 	b->all.config = &b->config;

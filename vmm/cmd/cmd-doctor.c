@@ -11,6 +11,7 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/doctor/doctor.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 
 struct options {
@@ -106,10 +107,11 @@ static json_t *facts_json(const struct doctor *d)
 	f = doctor_facts(d, &nr);
 	for (size_t i = 0; array && i < nr; i++, f++)
 		json_array_append_new(array, json_pack(
-			"{ss ss ss ss ss ss}", "group", f->group, "name",
+			"{ss ss ss so so so}", "group", f->group, "name",
 			f->name, "status", doctor_status_name(f->status),
-			"value", f->value, "detail", f->detail, "remedy",
-			f->remedy));
+			"value", json_text_new(f->value), "detail",
+			json_text_new(f->detail), "remedy",
+			json_text_new(f->remedy)));
 	return array;
 }
 

@@ -12,6 +12,7 @@
 #include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/top/loop.h"
 #include "vmm/top/table.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
 
@@ -123,7 +124,7 @@ int cmd_top(int argc, char **argv)
 		options.stop_fd = stop_guard_start();
 		if (options.stop_fd < 0) {
 			log_error("cannot set up signal handling: %s",
-				  strerror(-options.stop_fd));
+				  error_text(-options.stop_fd));
 			rc = VMM_EXIT_FAILURE;
 		}
 	}

@@ -9,8 +9,8 @@
 #include "vmm/control/fields.h"
 #include "vmm/control/resident-count.h"
 #include "vmm/control/stat-snapshot.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/printable.h"
 
 /* snap->engine is already filled. */
@@ -135,16 +135,6 @@ static json_t *fault_times_json(const struct reclaim_sink_stats *s)
 	return a;
 }
 
-json_t *stat_text_json(const char *text)
-{
-	__cleanup_free char *copy = strdup(text);
-
-	if (!copy)
-		return NULL;
-	printable_make_utf8(copy);
-	return json_string(copy);
-}
-
 /* How long ago an error was, in ns; 0: there was none. */
 static json_t *age_json(uint64_t when_ns)
 {
@@ -161,13 +151,13 @@ static void add_errors(json_t *section, const struct reclaim_sink_stats *sink)
 	};
 
 	json_object_set_new(section, "last_error",
-			    stat_text_json(sink->last_error));
+			    json_text_new(sink->last_error));
 	json_object_set_new(section, "last_error_age_ns",
 			    age_json(sink->last_error_ns));
 	json_object_set_new(section, "device",
 			    json_string(states[s->device_state]));
 	json_object_set_new(section, "device_error",
-			    stat_text_json(s->last_error));
+			    json_text_new(s->last_error));
 	json_object_set_new(section, "device_error_age_ns",
 			    age_json(s->last_error_ns));
 }
@@ -197,7 +187,7 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 			   const struct stat_snapshot *snap)
 {
 	json_t *root = json_pack("{s:o, s:i}", "name",
-				 stat_text_json(c->name), "pid",
+				 json_text_new(c->name), "pid",
 				 (int)guest_mem_pid(c->mem));
 	json_t *section;
 
@@ -222,7 +212,7 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	json_object_set_new(section, "source_granule_pages",
 			    json_integer(snap->engine.source_granule_pages));
 	json_object_set_new(section, "last_error",
-			    stat_text_json(snap->engine.scan.last_error));
+			    json_text_new(snap->engine.scan.last_error));
 	json_object_set_new(section, "pages_by_idle_scans",
 			    ages_json(snap->engine.memory.age_pages));
 	json_object_set_new(section, "blocks_2m_by_idle_scans",

@@ -43,12 +43,6 @@ json_t *stat_snapshot_json(const struct stat_server_config *config,
 char *stat_snapshot_metrics(const struct stat_server_config *config,
 			    const struct stat_snapshot *snap);
 
-/*
- * A text from outside, as names, paths and error messages are, in which invalid
- * UTF-8 is replaced: JSON has none.  NULL without memory.
- */
-json_t *stat_text_json(const char *text);
-
 /* The policy as GET /policy shows it. */
 json_t *stat_policy_json(const struct engine_policy *policy);
 

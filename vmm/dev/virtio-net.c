@@ -33,6 +33,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 enum { RX, TX, NR_QUEUES };
@@ -124,7 +125,7 @@ static int64_t transmit(struct virtio_device *dev,
 	if (writev(net->tap_fd, chain->iov, chain->nr_out) < 0)
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
 			    "virtio-net: dropped a packet: %s",
-			    strerror(errno));
+			    error_text(errno));
 	return 0;
 }
 
@@ -156,7 +157,7 @@ static void start(struct virtio_device *dev)
 	if (ioctl(to_net(dev)->tap_fd, TUNSETOFFLOAD, offload) < 0)
 		log_warn("%s: the tap device refuses offload flags %u: %s",
 			 dev->name,
-			 offload, strerror(errno));
+			 offload, error_text(errno));
 	virtio_device_kick(dev, RX);
 }
 
@@ -216,7 +217,8 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 		rc = -errno;
 		snprintf(why, len, "net: there is no tap '%s': %s; create it "
 			 "as root: ip tuntap add dev %s mode tap user $USER && "
-			 "ip link set %s up", name, strerror(-rc), name, name);
+			 "ip link set %s up", name, error_text(-rc), name,
+			 name);
 		return rc;
 	}
 	strcpy(ifr.ifr_name, name);
@@ -224,7 +226,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 	if (fd < 0) {
 		rc = -errno;
 		snprintf(why, len, "net: cannot open /dev/net/tun: %s; "
-			 "load the module: modprobe tun", strerror(-rc));
+			 "load the module: modprobe tun", error_text(-rc));
 		return rc;
 	}
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
@@ -236,14 +238,14 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			snprintf(why, len, "net: cannot open tap '%s': %s; "
 				 "create it as root: ip tuntap add dev %s mode "
 				 "tap user $USER && ip link set %s up",
-				 name, strerror(-rc), name, name);
+				 name, error_text(-rc), name, name);
 		close(fd);
 		return rc;
 	}
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_bytes) < 0) {
 		rc = -errno;
 		snprintf(why, len, "net: tap '%s' has no virtio header: %s; "
-			 "it needs Linux 3.11 or later", name, strerror(-rc));
+			 "it needs Linux 3.11 or later", name, error_text(-rc));
 		close(fd);
 		return rc;
 	}

@@ -19,6 +19,7 @@
 
 #include "vmm/store/store-device.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 
 #define CONNECT_NS   (5 * NSEC_PER_SEC)
 #define CONNECT_AGAIN_MS 100
@@ -316,7 +317,7 @@ int store_nbd_open(struct store_device **devp, const char *uri, uint64_t bytes,
 		snprintf(why, len, "%s: the server does not answer", uri);
 	else if (rc)
 		snprintf(why, len, "%s: %s", uri,
-			 nbd_get_error() ? nbd_get_error() : strerror(-rc));
+			 nbd_get_error() ? nbd_get_error() : error_text(-rc));
 	else
 		rc = check_export(d, bytes, why, len);
 	if (rc) {
