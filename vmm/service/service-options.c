@@ -36,8 +36,8 @@ int service_options_check(struct service_options *o)
 	}
 	if (o->sink && o->abits && !strcmp(o->abits, "none"))
 		log_warn("--sink %s: nothing will be evicted, as --abits none "
-			 "tells of no page whether it is idle: name another "
-			 "source, or leave out --sink", o->sink);
+			 "finds no idle pages: name another source, or leave "
+			 "out --sink", o->sink);
 	return VMM_EXIT_OK;
 }
 
