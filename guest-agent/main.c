@@ -40,7 +40,7 @@ struct session {
 	struct protocol_decoder decoder;
 	const struct options *o;
 	unsigned int interval_ms;
-	bool want_epoch, want_flags;
+	bool requested;		/* an epoch with flags, by the host */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -57,7 +57,7 @@ static void handle_request(struct session *s, const struct protocol_message *m)
 		return;
 	cache_drop(m->drop_bytes);
 	/* Reports the result to the host. */
-	s->want_epoch = s->want_flags = true;
+	s->requested = true;
 }
 
 /*
@@ -96,7 +96,7 @@ static bool read_requests(struct session *s, int fd)
  */
 static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 {
-	while (!s->want_epoch) {
+	while (!s->requested) {
 		uint64_t passed = now_ms(CLOCK_MONOTONIC) - start_ms;
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
@@ -106,7 +106,6 @@ static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 		    !read_requests(s, fd))
 			return false;
 	}
-	s->want_epoch = false;
 	return true;
 }
 
@@ -128,16 +127,16 @@ static void serve(struct session *s, int fd)
 	stream_init(&s->stream, fd);
 	protocol_decoder_init(&s->decoder, PROTOCOL_FROM_HOST, 0);
 	agent_hello(&s->agent, &s->stream);
-	s->want_epoch = s->want_flags = false;
+	s->requested = false;
 	for (;;) {
 		uint64_t start = now_ms(CLOCK_MONOTONIC);
 		uint64_t cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 		uint64_t bytes = s->stream.nr_bytes;
-		bool flags = s->want_flags ||
+		bool flags = s->requested ||
 			     (s->agent.epoch % FLAGS_EVERY == 0 &&
 			      start - last_flags >= FLAGS_SHARE * flags_cpu);
 
-		s->want_flags = false;
+		s->requested = false;
 		if (agent_epoch(&s->agent, flags))
 			return;
 		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
