@@ -198,6 +198,16 @@ static void warn_if_down(const char *name)
 		close(fd);
 }
 
+/* Returns rc. */
+static int lacks_tap(const char *problem, const char *name, int rc, char *why,
+		     size_t len)
+{
+	snprintf(why, len, "net: %s tap '%s': %s; create it as root: ip tuntap "
+		 "add dev %s mode tap user $USER && ip link set %s up", problem,
+		 name, error_text(-rc), name, name);
+	return rc;
+}
+
 static int open_tap(const char *name, int *fdp, char *why, size_t len)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -213,14 +223,8 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 	 * For root the kernel would make one, which nothing is connected to,
 	 * and which would be gone with the VM.
 	 */
-	if (!if_nametoindex(name)) {
-		rc = -errno;
-		snprintf(why, len, "net: there is no tap '%s': %s; create it "
-			 "as root: ip tuntap add dev %s mode tap user $USER && "
-			 "ip link set %s up", name, error_text(-rc), name,
-			 name);
-		return rc;
-	}
+	if (!if_nametoindex(name))
+		return lacks_tap("there is no", name, -errno, why, len);
 	strcpy(ifr.ifr_name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
@@ -235,10 +239,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			snprintf(why, len, "net: tap '%s' is in use by another "
 				 "program; give this VM its own", name);
 		else
-			snprintf(why, len, "net: cannot open tap '%s': %s; "
-				 "create it as root: ip tuntap add dev %s mode "
-				 "tap user $USER && ip link set %s up",
-				 name, error_text(-rc), name, name);
+			lacks_tap("cannot open", name, rc, why, len);
 		close(fd);
 		return rc;
 	}

@@ -113,10 +113,13 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
 	    chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;
-		snprintf(why, len, "cannot listen on %s: %s%s%s", path,
-			 error_text(-rc), error_is_fd_limit(-rc) ? "" :
-			 "; choose another path with ",
-			 error_is_fd_limit(-rc) ? "" : option);
+		if (error_is_fd_limit(-rc))
+			snprintf(why, len, "cannot listen on %s: %s", path,
+				 error_text(-rc));
+		else
+			snprintf(why, len, "cannot listen on %s: %s; choose "
+				 "another path with %s", path, error_text(-rc),
+				 option);
 		return rc;
 	}
 	rc = fd;
