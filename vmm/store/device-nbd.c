@@ -282,7 +282,7 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 	}
 	if (size <= 0) {
 		snprintf(why, len, "%s %s: export a device or a file of 4M or "
-			 "more", d->uri, size ? "does not tell its size" :
+			 "more", d->uri, size ? "does not report its size" :
 			 "has 0 bytes");
 		return -EFBIG;
 	}

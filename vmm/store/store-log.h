@@ -92,8 +92,8 @@ int log_read(struct log *log, const struct log_record *r, void *data,
  * Chooses a victim, a segment to clean, and pins it: one that has no reader and
  * is live by 3/4 at most, with the least live bytes or up to 16 KiB more.
  * Segments whose cleaning failed come last, in turn, and at most one of them
- * per second, until one is cleaned.  False: none is worth cleaning now.  The
- * time does not grow with the number of segments.
+ * per second, until one is cleaned.  False: no segment is worth cleaning now.
+ * The time does not grow with the number of segments.
  */
 bool log_victim(struct log *log, uint64_t *at);
 /* The victim could not be read. */

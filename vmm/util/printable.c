@@ -16,7 +16,7 @@ void printable_make(char *text)
 }
 
 /*
- * The length of the character at `u`, or 0 where there is none: an overlong
+ * The length of the UTF-8 character at `u`, or 0 if it is invalid: an overlong
  * form, half of a surrogate pair, above U+10FFFF, or incomplete.
  */
 static unsigned int utf8_len(const unsigned char *u)
