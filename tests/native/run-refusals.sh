@@ -29,6 +29,8 @@ refused 2 "--mem='lots' is not a size like 512M" 'memory that is no size' \
 refused 2 "--mem='1M' is not .* of 16M or more" 'too little memory' --kernel "$payload" --mem 1M
 refused 1 '--mem 900000G: the host has' 'memory beyond the host' \
   --kernel "$payload" --mem 900000G
+refused 1 '--numa .* TiB: the host has' 'memory of nodes beyond the host' \
+  --kernel "$payload" --numa node=0,mem=900000G --numa node=1,mem=16M
 for cpus in 0 two 65; do
   refused 2 "--cpus='$cpus' is not a number of CPUs from 1 to 64" \
     "$cpus CPUs" --kernel "$payload" --cpus $cpus

@@ -11,6 +11,7 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/doctor/doctor.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 
@@ -162,7 +163,7 @@ static int examine(const struct options *o)
 	int err = doctor_new(&d, NULL);
 
 	if (err) {
-		log_error("doctor: %s", strerror(-err));
+		log_error("doctor: %s", error_text(-err));
 		return VMM_EXIT_FAILURE;
 	}
 	doctor_check_host(d);

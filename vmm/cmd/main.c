@@ -11,6 +11,7 @@
 #include "vmm/cmd/cmd.h"
 #include "vmm/libvirt/libvirt-fleet.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
 
@@ -61,7 +62,7 @@ static void check_output(int status, void *unused)
 	if (!lost)
 		return;
 	log_error("could not write all of the output%s%s",
-		  errno ? ": " : "", errno ? strerror(errno) : "");
+		  errno ? ": " : "", errno ? error_text(errno) : "");
 	if (!status)
 		_exit(VMM_EXIT_FAILURE);
 }

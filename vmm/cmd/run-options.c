@@ -98,7 +98,7 @@ static int check_memory(struct run_options *o)
 {
 	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) *
 			sysconf(_SC_PAGESIZE);
-	char a[16];
+	char a[16], b[16];
 	int rc;
 
 	o->mem_bytes = o->numa.nr ? guest_numa_bytes(&o->numa) : DEFAULT_MEM;
@@ -110,8 +110,11 @@ static int check_memory(struct run_options *o)
 		return VMM_EXIT_USAGE;
 	}
 	if (o->mem_bytes > host) {
-		log_error("--mem %s: the host has %s, and a guest cannot have "
-			  "more than the host", o->mem_text,
+		log_error("%s %s: the host has %s, and a guest cannot have "
+			  "more than the host",
+			  o->mem_text || !o->numa.nr ? "--mem" : "--numa",
+			  o->mem_text ? o->mem_text :
+			  size_format(o->mem_bytes, b, sizeof(b)),
 			  size_format(host, a, sizeof(a)));
 		return VMM_EXIT_FAILURE;
 	}

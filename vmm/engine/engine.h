@@ -147,8 +147,7 @@ struct engine_reclaim_stats {
 	/* Of these, pages that had refaulted early before; pages; total. */
 	uint64_t nr_restored;
 	/* Candidates found accessed by the recheck just before their eviction,
-	 * a harvest or the sink's own; pages; total.  The JSON has them as
-	 * nr_saved_by_last_look. */
+	 * a harvest or the sink's own; pages; total. */
 	uint64_t nr_saved_by_recheck;
 	/* Candidates not evicted, as an accessed bit was set in the guest's
 	 * page tables; pages; total. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/stop-flag.h"
 
 /* Sets resident pages of the range in state NONE to EVICTING. */
@@ -133,7 +134,7 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	if (rc)
 		sink_store_note(s, "cannot register pages with userfaultfd, so "
 				"they stay in guest memory: %s%s",
-				strerror(-rc), rc == -ENOMEM ?
+				error_text(-rc), rc == -ENOMEM ?
 				"; raise vm.max_map_count" : "");
 	if (rc || !begin(s, r))
 		return rc;

@@ -18,11 +18,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/sink/sink-store-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/min-max.h"
 
 #define FIRST_DELAY_NS (100 * NSEC_PER_MSEC)
@@ -58,14 +58,14 @@ static const char *reason(int rc)
 	case -ENOLINK:
 		return "the connection to the device broke before it answered";
 	default:
-		return strerror(-rc);
+		return error_text(-rc);
 	}
 }
 
 /* A read that fails so was refused by the device: no page was to be stored. */
 static const char *read_reason(int rc)
 {
-	return rc == -ENOSPC ? strerror(ENOSPC) : reason(rc);
+	return rc == -ENOSPC ? error_text(ENOSPC) : reason(rc);
 }
 
 /*
@@ -108,7 +108,7 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 			    "its page cannot be replaced by one that raises a "
 			    "memory error: %s; accesses to it block; raise "
 			    "vm.max_map_count",
-			    (unsigned long long)gfn.v, strerror(-rc));
+			    (unsigned long long)gfn.v, error_text(-rc));
 		return rc;
 	}
 	store_drop(s->store, gfn.v);

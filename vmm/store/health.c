@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "vmm/store/health.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 #define REPEAT_LOG_NS (60 * NSEC_PER_SEC)
@@ -158,7 +158,7 @@ void health_log(struct health *h)
 static const char *device_error_text(int rc)
 {
 	return rc == -ENOLINK ? "the connection broke before it answered" :
-				strerror(-rc);
+				error_text(-rc);
 }
 
 static bool is_disconnected(int rc)
