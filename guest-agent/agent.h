@@ -120,8 +120,7 @@ struct agent {
 	struct stream *stream;		/* not owned; of agent_hello() */
 	struct process *processes;	/* owned, by pid */
 	size_t nr, max;
-	uint64_t epoch;
-	bool full_next;			/* send a full epoch next */
+	uint64_t epoch;			/* sent in this connection */
 	bool has_psi;
 	/* Processes of the last epoch, for --verbose. */
 	uint64_t nr_examined, nr_unchanged;

@@ -38,7 +38,6 @@ void agent_init(struct agent *a)
 	a->processes = NULL;
 	a->nr = a->max = 0;
 	a->epoch = 0;
-	a->full_next = true;
 	a->has_psi = false;
 }
 
@@ -58,7 +57,6 @@ void agent_hello(struct agent *a, struct stream *s)
 	memset(&m, 0, sizeof(m));
 	a->stream = s;
 	a->epoch = 0;
-	a->full_next = true;
 	proc_read_pressure(&p, &a->has_psi);
 	m.type = PROTOCOL_HELLO;
 	m.hello.page_size = PROTOCOL_PAGE_SIZE;
@@ -225,7 +223,7 @@ static void put_pressure(struct agent *a)
 
 int agent_epoch(struct agent *a, bool with_flags)
 {
-	bool full = a->full_next || a->epoch % FULL_EVERY == 0;
+	bool full = a->epoch % FULL_EVERY == 0;
 	struct dirent *de;
 	DIR *proc;
 
@@ -256,6 +254,5 @@ int agent_epoch(struct agent *a, bool with_flags)
 		closedir(proc);
 	forget_gone(a);
 	put_epoch(a, PROTOCOL_EPOCH_END, false);
-	a->full_next = false;
 	return stream_flush(a->stream);
 }

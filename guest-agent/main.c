@@ -40,7 +40,7 @@ struct session {
 	struct protocol_decoder decoder;
 	const struct options *o;
 	unsigned int interval_ms;
-	bool want_epoch, want_flags;
+	bool requested;		/* an epoch with flags, by the host */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -53,19 +53,11 @@ static uint64_t now_ms(clockid_t clock)
 
 static void handle_request(struct session *s, const struct protocol_message *m)
 {
-	switch (m->type) {
-	case PROTOCOL_RESCAN:
-		s->agent.full_next = true;
-		s->want_epoch = true;
-		break;
-	case PROTOCOL_DROP_CACHE:
-		cache_drop(m->drop_bytes);
-		/* Reports the result to the host. */
-		s->want_epoch = s->want_flags = true;
-		break;
-	default:
-		break;
-	}
+	if (m->type != PROTOCOL_DROP_CACHE)
+		return;
+	cache_drop(m->drop_bytes);
+	/* Reports the result to the host. */
+	s->requested = true;
 }
 
 /*
@@ -104,7 +96,7 @@ static bool read_requests(struct session *s, int fd)
  */
 static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 {
-	while (!s->want_epoch) {
+	while (!s->requested) {
 		uint64_t passed = now_ms(CLOCK_MONOTONIC) - start_ms;
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
@@ -114,7 +106,6 @@ static bool wait_for_next(struct session *s, int fd, uint64_t start_ms)
 		    !read_requests(s, fd))
 			return false;
 	}
-	s->want_epoch = false;
 	return true;
 }
 
@@ -136,16 +127,16 @@ static void serve(struct session *s, int fd)
 	stream_init(&s->stream, fd);
 	protocol_decoder_init(&s->decoder, PROTOCOL_FROM_HOST, 0);
 	agent_hello(&s->agent, &s->stream);
-	s->want_epoch = s->want_flags = false;
+	s->requested = false;
 	for (;;) {
 		uint64_t start = now_ms(CLOCK_MONOTONIC);
 		uint64_t cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 		uint64_t bytes = s->stream.nr_bytes;
-		bool flags = s->want_flags ||
+		bool flags = s->requested ||
 			     (s->agent.epoch % FLAGS_EVERY == 0 &&
 			      start - last_flags >= FLAGS_SHARE * flags_cpu);
 
-		s->want_flags = false;
+		s->requested = false;
 		if (agent_epoch(&s->agent, flags))
 			return;
 		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
@@ -244,6 +235,15 @@ static int run_dump(struct session *s)
 		       WEXITSTATUS(status) : 1;
 }
 
+static bool is_empty(const char *option, const char *path, const char *what)
+{
+	if (!path || *path)
+		return false;
+	fprintf(stderr, "vmm-guest-agent: --%s: the value is empty: give PATH "
+		"(%s); see --help\n", option, what);
+	return true;
+}
+
 static int parse(struct options *o, int argc, char **argv)
 {
 	const struct poptOption table[] = {
@@ -288,6 +288,11 @@ static int parse(struct options *o, int argc, char **argv)
 	} else if (poptPeekArg(popt)) {
 		fprintf(stderr, "vmm-guest-agent: unexpected argument '%s'; "
 			"see --help\n", poptPeekArg(popt));
+		rc = 2;
+	} else if (is_empty("serial", o->serial_path, "a character device, "
+			    "for example /dev/virtio-ports/org.vmm.agent.0") ||
+		   is_empty("unix", o->unix_path, "a unix socket, for example "
+			    "/run/vmm/agent.sock")) {
 		rc = 2;
 	} else if (o->interval_ms < MIN_INTERVAL_MS ||
 		   o->interval_ms > MAX_INTERVAL_MS) {

@@ -53,7 +53,7 @@ extern const struct pgd_method pgd_bpf, pgd_kcore;
 void pgds_init(struct pgds *p, uint64_t nr_frames, const char *name, char *why,
 	       size_t len);
 void pgds_destroy(struct pgds *p);
-/* Reads all of them again; after a failure none is known. */
+/* Reads all of them again; after a failure no root is known. */
 void pgds_read(struct pgds *p);
 /* The guest physical address; PROTOCOL_NO_PGD: unknown. */
 uint64_t pgds_find(const struct pgds *p, pid_t pid);

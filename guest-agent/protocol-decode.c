@@ -59,10 +59,9 @@ static int check_header(const struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_FLAGS: want = 0; unit = 16; break;
 	case PROTOCOL_PRESSURE: want = 88; break;
 	case PROTOCOL_DROP_CACHE: want = 8; break;
-	case PROTOCOL_RESCAN: want = 0; break;
 	default: return PROTOCOL_E_TYPE;
 	}
-	if ((type >= PROTOCOL_RESCAN) != (d->sender == PROTOCOL_FROM_HOST))
+	if ((type >= PROTOCOL_DROP_CACHE) != (d->sender == PROTOCOL_FROM_HOST))
 		return PROTOCOL_E_TYPE;
 	if (unit)
 		return !size || size % unit ||
@@ -339,7 +338,6 @@ static int decode_payload(struct protocol_decoder *d, uint32_t type,
 	case PROTOCOL_DROP_CACHE:
 		msg->drop_bytes = get64(p);
 		return msg->drop_bytes ? 0 : PROTOCOL_E_VALUE;
-	case PROTOCOL_RESCAN: return 0;
 	}
 	return PROTOCOL_E_TYPE;
 }

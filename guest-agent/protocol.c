@@ -69,7 +69,6 @@ static size_t payload_size(const struct protocol_message *msg)
 	case PROTOCOL_FLAGS: return (size_t)msg->nr * 16;
 	case PROTOCOL_PRESSURE: return 88;
 	case PROTOCOL_DROP_CACHE: return 8;
-	case PROTOCOL_RESCAN: return 0;
 	}
 	return SIZE_MAX;
 }
@@ -170,8 +169,6 @@ size_t protocol_encode(const struct protocol_message *msg, void *buf,
 		break;
 	case PROTOCOL_DROP_CACHE:
 		put64(p, msg->drop_bytes);
-		break;
-	case PROTOCOL_RESCAN:
 		break;
 	}
 	return PROTOCOL_HEADER_SIZE + size;

@@ -39,8 +39,7 @@ enum protocol_type {
 	PROTOCOL_FLAGS = 8,	/* of page frames */
 	PROTOCOL_PRESSURE = 9,	/* memory use and pressure of the guest */
 	PROTOCOL_FORGET = 10,	/* a process has ended */
-	/* host to guest */
-	PROTOCOL_RESCAN = 64,	/* send a full epoch now */
+	/* host to guest; 64 is unused */
 	PROTOCOL_DROP_CACHE = 65,	/* drop clean page cache */
 };
 

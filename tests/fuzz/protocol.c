@@ -89,7 +89,8 @@ static size_t make(uint8_t *buf, size_t len)
 		struct protocol_message m = { 0 };
 		uint64_t base = (uint64_t)i << 20;
 
-		m.type = buf[0] ? 64 + rnd(2) : order[i % sizeof(order)];
+		m.type = buf[0] ? PROTOCOL_DROP_CACHE :
+				  order[i % sizeof(order)];
 		m.nr = 1 + rnd(4);
 		for (uint32_t k = 0; k < 4; k++) {
 			runs[k] = (struct protocol_run){ base + k * 0x4000,

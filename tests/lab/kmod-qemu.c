@@ -95,7 +95,7 @@ static pid_t start_qemu(const char *backend)
 
 /*
  * The last mapping that is as large as the guest's memory.  While QEMU starts, it
- * may be one that soon goes.
+ * may be a temporary one.
  */
 static uint64_t find_ram(pid_t pid)
 {
@@ -143,7 +143,7 @@ static void end_qemu(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* In memory that was all zeros: what is found may be another mapping yet. */
+/* The counter was zero at first, and is so in a temporary mapping. */
 static bool is_running(pid_t pid)
 {
 	char path[40];
@@ -153,7 +153,9 @@ static bool is_running(pid_t pid)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (mem_fd >= 0 && rounds() >= 2)
+	if (mem_fd < 0)
+		return false;
+	if (rounds() >= 2)
 		return true;
 	close(mem_fd);
 	return false;

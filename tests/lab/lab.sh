@@ -60,19 +60,52 @@ like "$said" '^lab: timeout after 2 s' "and is reported"
 ok $? "in time"
 is "$(ls -d "$tmp"/vmm-lab.* 2>/dev/null)" "" "nothing is left behind"
 
-# --- one that does not boot has run nothing: it is started again, once ---
+# --- one that does not boot has run nothing: it is started again ---
 printf '#!/bin/sh\necho >>%s\nexec sleep 1000\n' "$tmp/boots" >"$tmp/hangs"
 chmod +x "$tmp/hangs"
-said=$(TMPDIR=$tmp "$lab" --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 true 2>&1)
+said=$(TMPDIR=$tmp "$lab" --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 \
+  --boots 3 true 2>&1)
 is $? 124 "a boot that hangs ends with 124"
-is "$(wc -l <"$tmp/boots") $(echo "$said" | grep -c 'is started once more$')" "2 1" \
-  "after a second try, which is reported"
-like "$said" '^lab: timeout after 2 s .*no init' "and so is its end"
-lab_run --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 true >"$tmp/diag"
+is "$(wc -l <"$tmp/boots") $(echo "$said" | grep -c 'is started once more$')" "3 2" \
+  "after as many boots as it may take, each of which is reported"
+like "$said" '^lab: Linux hung in each of 3 boots' "and so is its end"
+lab_run --accel tcg --qemu "$tmp/hangs" --boot-timeout 2 --boots 2 true >"$tmp/diag"
 is "$(echo "$lab_stderr" | head -n 1)" \
-  "lab: timeout after 2 s (last step reached: no init)" \
+  "lab: Linux hung in each of 2 boots; the last one:" \
   "lab_run tells the report from the command's stderr"
 is "$(grep -c '^# lab: it is started once more$' "$tmp/diag")" 1 "and shows it"
+
+# --- what the monitor of a machine tells whose CPU 1 has lost an interrupt's end ---
+cat >"$tmp/monitor" <<'EOT'
+CPU#0
+RIP=ffffffff81a592eb RFL=00000202 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0
+CPU#1
+RIP=ffffffff81a592eb RFL=00000216 [----AP-] CPL=0 II=0 A20=1 SMM=0 HLT=1
+dumping local APIC state for CPU 0
+ISR	 251 
+IRR	 (none)
+dumping local APIC state for CPU 1
+ISR	 236 
+IRR	 33 236 
+EOT
+sed 's/^ISR.*236.*/ISR\t (none)/' "$tmp/monitor" >"$tmp/monitor.well"
+cat >"$tmp/halts" <<'EOT'
+#!/bin/bash
+while [ $# -gt 0 ]; do
+  case $1 in unix:*/monitor,*) socket=${1#unix:} ;; esac
+  shift
+done
+exec socat "UNIX-LISTEN:${socket%%,*},fork" "SYSTEM:cat '$MONITOR'"
+EOT
+chmod +x "$tmp/halts"
+said=$(MONITOR=$tmp/monitor "$lab" --accel tcg --qemu "$tmp/halts" --boots 1 \
+  --boot-timeout 10000 --timeout 10000 true 2>&1)
+is $? 124 "a CPU that halts within an interrupt is seen long before the time is up"
+like "$said" 'ISR.*236' "and shown"
+said=$(MONITOR=$tmp/monitor.well "$lab" --accel tcg --qemu "$tmp/halts" --boots 1 \
+  --boot-timeout 10000 --timeout 25 true 2>&1)
+is $? 124 "one that serves an interrupt and runs is left alone"
+like "$said" '^lab: timeout after 25 s' "until the time is up"
 
 # --- level 1 crashes: its last lines are shown, and a command is never retried ---
 cat >"$tmp/falls.sh" <<'EOT'

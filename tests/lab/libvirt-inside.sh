@@ -168,7 +168,7 @@ is "$(stat_of two '[.engine.nr_evicted, .memory.swapped_bytes] | tostring')" \
 now=$(stat_of two .memory.resident_bytes)
 [ "$now" -ge "$before" ]
 ok $? "and its memory does not go"
-at "one: $(stat_of one '[.memory, .taken] | tostring')"
+at "one: $(stat_of one '[.memory, .reclaimed] | tostring')"
 echo "# two: $before bytes resident, then $now"
 
 lives one
@@ -186,7 +186,7 @@ ok $? "vmm inspect pid: one of its processes"
 sed 's/^/# /;8q' inspect
 [ "$(query /run/vmm/one.sock "/process/$pid" | jq '[.vmas[].nr_mapped] | add')" -gt 0 ]
 ok $? "/process/$pid: with its pages"
-at "one: $(stat_of one '[.agent, .taken] | tostring')"
+at "one: $(stat_of one '[.agent, .reclaimed] | tostring')"
 
 # --- memory is plugged in -----------------------------------------------------------
 cat >dimm <<END

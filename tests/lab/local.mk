@@ -1,6 +1,7 @@
 # Lab tests: each boots a level-1 machine of its own (README.md).  VMM_SKIP_LAB=1
-# skips them.
-LAB_TESTS = tests/lab/lab.sh
+# skips them.  Those that take longest come first: none runs alone in the end.
+LAB_TESTS = tests/lab/libvirt.sh tests/lab/migrate.sh tests/lab/linux-6.12.sh \
+	tests/lab/linux-7.3.sh tests/lab/lab.sh
 EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab \
 	tests/lab/soak tests/lab/soak-inside.sh tests/lab/soak-guest.sh \
 	tests/lab/l1init tests/lab/qemu/get-qemu tests/lab/mkinitrd \
@@ -45,7 +46,6 @@ dist_check_SCRIPTS += $(ABITS_LAB_TESTS)
 EXTRA_DIST += tests/lab/abits-inside.sh
 
 # What depends on the host's kernel, on those that are not the installed one.
-LAB_TESTS += tests/lab/linux-6.12.sh tests/lab/linux-7.3.sh
 dist_check_SCRIPTS += tests/lab/linux-6.12.sh tests/lab/linux-7.3.sh
 EXTRA_DIST += tests/lab/linux-inside.sh tests/lab/rwp-inside.sh
 
@@ -114,9 +114,7 @@ LAB_TESTS += tests/lab/attach.sh
 # The same migrates, with the ages of its pages; also in tests/native/migrate.sh.
 dist_check_SCRIPTS += tests/lab/migrate.sh
 EXTRA_DIST += tests/lab/migrate-inside.sh
-LAB_TESTS += tests/lab/migrate.sh
 
 # KVM domains of libvirt's: attached to by their metadata, plugged into, destroyed.
 dist_check_SCRIPTS += tests/lab/libvirt.sh
 EXTRA_DIST += tests/lab/libvirt-inside.sh tests/lab/libvirt-guest.sh
-LAB_TESTS += tests/lab/libvirt.sh

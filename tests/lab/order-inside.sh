@@ -37,7 +37,7 @@ idle_cache() { # BYTES of page cache are known, and idle
   _pages=$(stat_of .kept.idle_clean)
   [ -n "$_pages" ] && [ $((_pages * 4096)) -ge "$1" ]
 }
-taken() { stat_of ".taken.$1"; }
+reclaimed() { stat_of ".reclaimed.$1"; }
 
 wait_for 240 says "G read $sum" || guest_hung console messages
 ok 0 "the guest has read its file"
@@ -61,18 +61,19 @@ read_again() { # sets back
 come_down() { # sets down, and in pages: asked (requested), clean, evicted
   resident=$(stat_of .memory.resident_bytes)
   target=$((resident - (72 << 20)))
-  asked=$(taken cache_asked) clean=$(taken clean_file)
+  asked=$(reclaimed cache_requested) clean=$(reclaimed clean_file)
   evicted=$(stat_of .engine.nr_evicted)
   "$vmm" policy --socket "$tmp/socket" "target=$((target >> 20))M" >/dev/null
   down=0
   wait_for 100 at_most $((target + (4 << 20))) || down=1
-  asked=$(($(taken cache_asked) - asked)) clean=$(($(taken clean_file) - clean))
+  asked=$(($(reclaimed cache_requested) - asked))
+  clean=$(($(reclaimed clean_file) - clean))
   evicted=$(($(stat_of .engine.nr_evicted) - evicted))
   echo "# resident $((resident >> 20)) MiB, now" \
     "$(($(stat_of .memory.resident_bytes) >> 20)); asked for $asked pages of cache," \
-    "in all $(taken free_asked) of free memory; given back" \
+    "in all $(reclaimed free_requested) of free memory; given back" \
     "$(($(stat_of .memory.discarded_bytes) >> 20)) MiB; evicted $evicted:" \
-    "$(stat_of '.taken | tostring')"
+    "$(stat_of '.reclaimed | tostring')"
 }
 by_the_guest() {
   [ "$asked" -gt 0 ] && [ "$clean" = 0 ] && [ "$evicted" -lt $((18432 / 5)) ]
@@ -99,15 +100,15 @@ ok $? "less than a fifth of it came from elsewhere"
 # The control: without an agent to ask, the same is swapped out.
 read_again
 ok "$back" "the host sees that the guest has read its file again"
-clean=$(taken clean_file)
+clean=$(reclaimed clean_file)
 echo agent-stop >&9
 wait_for 100 says "G stopped"
 "$vmm" policy --socket "$tmp/socket" "target=64M" >/dev/null
 wait_for 120 at_most $((80 << 20))
 ok $? "without an agent it drops, too"
-[ $(($(taken clean_file) - clean)) -gt 5000 ]
+[ $(($(reclaimed clean_file) - clean)) -gt 5000 ]
 ok $? "control: then page cache is written to swap"
-echo "# evicted: $(stat_of '.taken | tostring')"
+echo "# evicted: $(stat_of '.reclaimed | tostring')"
 
 echo end >&9
 wait_for 120 says "G intact"

@@ -209,7 +209,7 @@ int main(void)
 	if (guest_mem_new(&mem, machine_bytes(), GUEST_MEM_ANON) ||
 	    view_new(&view, mem) || agent_server_new(&as, view))
 		tap_fail_all("no address space for a view of this machine");
-	ok(agent_server_rescan(as) != 0, "no agent, no rescan");
+	ok(agent_server_drop_cache(as, 1) != 0, "no agent, no request");
 	fd = mkstemp(name);
 	unlink(name);
 	if (fd < 0 || ftruncate(fd, LEN))

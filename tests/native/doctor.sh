@@ -124,6 +124,15 @@ if unshare -m true 2>/dev/null; then
   sound "without /dev/kvm"
   is "$status $(fact kvm /dev/kvm status)" "1 fail" "without it no guest runs"
   is "$(of .summary.source)" null "and no source serves"
+
+  # A file of swap whose name is cut, and has a byte that JSON cannot have.
+  { echo 'Filename Type Size Used Priority'
+    printf '/swap-b\374-1234567\303\244 file 1048572 0 -2\n'; } >"$tmp/swaps"
+  unshare -m sh -c 'mount --bind "$0" /proc/swaps && exec "$@"' "$tmp/swaps" \
+    "$vmm" doctor --json >"$tmp/json" 2>"$tmp/said"
+  is "$(cat "$tmp/said")" "" "a name that is not UTF-8: no error"
+  like "$(fact reclaim swap value)" 'swap-b\?-1234567\? ' \
+    "a name that is not UTF-8 is shown"
 else
   skip "without /dev/kvm" "no permission to make a mount namespace: run as root"
 fi

@@ -29,6 +29,8 @@ refused 2 "--mem='lots' is not a size like 512M" 'memory that is no size' \
 refused 2 "--mem='1M' is not .* of 16M or more" 'too little memory' --kernel "$payload" --mem 1M
 refused 1 '--mem 900000G: the host has' 'memory beyond the host' \
   --kernel "$payload" --mem 900000G
+refused 1 '--numa .* TiB: the host has' 'memory of nodes beyond the host' \
+  --kernel "$payload" --numa node=0,mem=900000G --numa node=1,mem=16M
 for cpus in 0 two 65; do
   refused 2 "--cpus='$cpus' is not a number of CPUs from 1 to 64" \
     "$cpus CPUs" --kernel "$payload" --cpus $cpus
@@ -44,6 +46,10 @@ refused 2 "--reclaim .*unknown key 'speed'" 'a policy of unknown words' \
   --kernel "$payload" --reclaim speed=9
 refused 2 "--reclaim .*target=.* is not" 'a policy with a bad value' \
   --kernel "$payload" --reclaim target=abc
+refused 2 "--reclaim low=2G,high=1G: low= and high=,.* must be given together" \
+  'watermarks the wrong way round' --kernel "$payload" --reclaim low=2G,high=1G
+refused 2 '--abits auto,faults=1: auto takes no options' 'options of no source' \
+  --kernel "$payload" --abits auto,faults=1
 help=$("$vmm" run --help 2>&1)
 is "$?" 0 '--help: status'
 for option in kernel initrd cmdline mem cpus disk net vsock cid name socket \
@@ -99,8 +105,41 @@ if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
     --disk "$tmp/absent"
   refused 1 'name-too-long-for-a-tap' 'a tap that cannot be' \
     --kernel "$payload" --net tap=name-too-long-for-a-tap
+  # Root might create them by opening them; the kernel would number tap%d.
+  for tap in "vmx$$" 'tap%d' '%d' a/b; do
+    refused 1 "no tap '$tap'.*ip tuntap add dev $tap mode tap" \
+      "the tap $tap, which is not there" --kernel "$payload" --net "tap=$tap"
+  done
+  refused 1 "cannot open tap 'lo'" 'a network interface that is no tap' \
+    --kernel "$payload" --net tap=lo
   refused 2 "unknown access source 'nosuchsource'" 'a source of accessed bits that is none' \
     --kernel "$payload" --abits nosuchsource --reclaim on
+  for name in .. a/b; do
+    refused 1 "'$name' is not a valid name of a VM" "the name '$name'" \
+      --kernel "$payload" --abits none --name "$name"
+  done
+  refused 1 '--sink store,mem=64M: nothing will be evicted, as --abits none' \
+    'a sink without a source' --kernel "$tmp/absent" --abits none \
+    --sink store,mem=64M
+  said=$("$vmm" run --kernel "$tmp/absent" --abits none 2>&1)
+  case $said in
+  *evicted*) ok 1 'neither source nor sink: no warning' ;;
+  *) ok 0 'neither source nor sink: no warning' ;;
+  esac
+  # Each limit stops at another file: all say the same.
+  for fds in 12 14 16 20 24 26; do
+    status=0
+    said=$(timeout 300 prlimit --nofile=$fds "$vmm" run --abits none \
+      --kernel "$payload" --socket "$tmp/few.sock" 2>&1 >/dev/null \
+      </dev/null) || status=$?
+    is "$status" 1 "$fds open files: status"
+    like "$said" 'the limit of open files is reached: raise it with ulimit -n' \
+      "$fds open files: message"
+    case $said in
+    *"another path"*) ok 1 "$fds open files: no other remedy" ;;
+    *) ok 0 "$fds open files: no other remedy" ;;
+    esac
+  done
   refused 1 '--abits is none' 'reclaim without accessed bits' \
     --kernel "$payload" --abits none --reclaim on
 else

@@ -1,7 +1,7 @@
 # The payload guest: freestanding, so with flags of its own and no sanitizers.
 # Installed, as `vmm experiment` runs it.
 pkglibexec_PROGRAMS += tests/payload/payload.elf
-PAYLOAD_SOURCES = guest-agent/protocol.c guest-agent/protocol-decode.c \
+PAYLOAD_SOURCES = guest-agent/protocol.c \
 	tests/payload/entry.S tests/payload/acpi.c \
 	tests/payload/agent.c tests/payload/args.c tests/payload/clock.c \
 	tests/payload/hostile.c \

@@ -238,7 +238,7 @@ struct agent_view {
 
 /* NULL, or why there is no agent. */
 const char *agent_start(const struct agent_view *view);
-/* Answers the host's requests; cheap, call often. */
+/* Serves the connection; cheap, call often. */
 void agent_poll(void);
 
 static inline uint64_t rdtsc(void)

@@ -297,10 +297,10 @@ static void test_floods(void)
 		   (unsigned long long)seconds, (unsigned long long)most);
 
 		/* It is to wait, others need not. */
-		ok(!agent_server_rescan(as), "%s: it can be asked",
+		ok(!agent_server_drop_cache(as, 1), "%s: it can be asked",
 		       kinds[i].what);
-		ok(recv(agent, out, 8, MSG_WAITALL) == 8 &&
-		   out[4] == PROTOCOL_RESCAN, "%s: and hears it",
+		ok(recv(agent, out, 16, MSG_WAITALL) == 16 &&
+		   out[4] == PROTOCOL_DROP_CACHE, "%s: and hears it",
 		   kinds[i].what);
 		agent_server_free(as);
 		ok(!stats_now().agent_connected && !stats_now().throttled,

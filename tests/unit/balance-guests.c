@@ -314,6 +314,8 @@ static void test_config(void)
 	refused("a,shares=0", "above 0");
 	refused("a,shares=-1", "above 0");
 	refused("a,shares=nan", "above 0");
+	refused("a,shares= 2", "above 0");
+	refused("a,shares=+2", "above 0");
 	refused("a,shares=two", "above 0");
 	refused("a,min=some", "size like 512M");
 	refused("a,much=1", "unknown key 'much'");

@@ -70,6 +70,12 @@ static void offer_read(struct driver *d)
 	driver_write(d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
+/* Of the first queue, as the device's thread writes it. */
+static uint16_t nr_used(const struct driver *d)
+{
+	return __atomic_load_n(&d->ring[0].used->idx, __ATOMIC_ACQUIRE);
+}
+
 int main(void)
 {
 	struct vm *vm = driver_vm();
@@ -94,7 +100,7 @@ int main(void)
 	driver_start(&d, vm, blk, DRIVER_FEATURES);
 	offer_read(&d);
 	ok(poll(&p, 1, 60000) == 1, "the thread is inside a request");
-	used = d.ring[0].used->idx;
+	used = nr_used(&d);
 	r.d = &d;
 	if (pthread_create(&thread, NULL, reset, &r))
 		tap_bail("no thread");
@@ -104,10 +110,10 @@ int main(void)
 	ioctl(p.fd, UFFDIO_ZEROPAGE, &zero);
 	pthread_join(thread, NULL);
 	usleep(50000);
-	is_int(d.ring[0].used->idx, used, "the request is not given back");
+	is_int(nr_used(&d), used, "the request is not given back");
 	driver_start(&d, vm, blk, DRIVER_FEATURES);
 	offer_read(&d);
-	ok(driver_wait(&d, d.ring[0].used->idx == 1), "the next one is");
+	ok(driver_wait(&d, nr_used(&d) == 1), "the next one is");
 	close(p.fd);
 	virtio_blk_free(blk);
 	close(fd);

@@ -65,7 +65,7 @@ static void wait_for_end(int fd, int every_ms, const char *text)
 /* All that vmm's commands look for, and where they expect objects. */
 static const char *const names[] = {
 	"name", "pid", "memory", "engine", "agent", "policy", "store", "rmap",
-	"guest", "taken", "nodes", "bytes", "resident_bytes", "swapped_bytes",
+	"guest", "reclaimed", "nodes", "bytes", "resident_bytes", "swapped_bytes",
 	"discarded_bytes", "nr_active", "nr_young", "nr_evicted", "nr_refaults",
 	"nr_scans", "last_scan_ns", "scan_cpu_ns", "source", "last_error",
 	"pages_by_idle_scans", "nr_faults", "fault_read_ns", "mem_bytes",

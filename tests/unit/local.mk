@@ -156,8 +156,8 @@ tests_unit_stat_resident_LDFLAGS = $(AM_LDFLAGS) \
 check_PROGRAMS += tests/unit/invalid-server
 tests_unit_invalid_server_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_invalid_server_LDADD = $(VMM_LIBS)
-dist_check_SCRIPTS += tests/unit/client-invalid.sh
-TESTS += tests/unit/client-invalid.sh
+dist_check_SCRIPTS += tests/unit/client-invalid.sh tests/unit/empty-options.sh
+TESTS += tests/unit/client-invalid.sh tests/unit/empty-options.sh
 
 check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol

@@ -46,7 +46,7 @@ static const struct protocol_message good[] = {
 	M(EPOCH_END, .epoch = { UINT64_C(1) << 40, 0 }),
 };
 static const struct protocol_message host[] = {
-	M(RESCAN), M(DROP_CACHE, .drop_bytes = 1),
+	M(DROP_CACHE, .drop_bytes = 1),
 	M(DROP_CACHE, .drop_bytes = UINT64_MAX),
 };
 #define NR_GOOD (sizeof(good) / sizeof(good[0]))
@@ -116,7 +116,8 @@ struct bad {
 static const struct bad bads[] = {
 	{ "type 0", 0, 4, 4, 0, PROTOCOL_E_TYPE },
 	{ "type 11", 0, 4, 4, 11, PROTOCOL_E_TYPE },
-	{ "type of the host", 0, 4, 4, PROTOCOL_RESCAN, PROTOCOL_E_TYPE },
+	{ "type 64", 0, 4, 4, 64, PROTOCOL_E_TYPE },
+	{ "type of the host", 0, 4, 4, PROTOCOL_DROP_CACHE, PROTOCOL_E_TYPE },
 	{ "hello too short", 0, 0, 4, 23, PROTOCOL_E_LENGTH },
 	{ "hello of 4 GiB", 0, 0, 4, UINT32_MAX, PROTOCOL_E_LENGTH },
 	{ "magic", 0, H, 4, 1, PROTOCOL_E_MAGIC },
@@ -277,10 +278,12 @@ static void test_bad_requests(void)
 		uint32_t value;
 		int error;
 	} t[] = {
-		{ "rescan with payload", 0, 0, 4, PROTOCOL_E_LENGTH },
+		{ "drop without payload", 0, 0, 0, PROTOCOL_E_LENGTH },
+		{ "drop with a longer payload", 0, 0, 12, PROTOCOL_E_LENGTH },
 		{ "request of a guest's type", 0, 4, 1, PROTOCOL_E_TYPE },
+		{ "request before the first type", 0, 4, 64, PROTOCOL_E_TYPE },
 		{ "request after the last type", 0, 4, 66, PROTOCOL_E_TYPE },
-		{ "drop nothing", 1, H, 0, PROTOCOL_E_VALUE },
+		{ "drop nothing", 0, H, 0, PROTOCOL_E_VALUE },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -291,6 +294,18 @@ static void test_bad_requests(void)
 		protocol_decoder_init(&dec, PROTOCOL_FROM_HOST, 0);
 		expect(t[i].what, frame, len, t[i].error);
 	}
+}
+
+/* A whole frame of type 64, which is unused. */
+static void test_unused_type(void)
+{
+	static const uint8_t frame[H] = { [4] = 64 };
+
+	protocol_decoder_init(&dec, PROTOCOL_FROM_HOST, 0);
+	expect("type 64 of the host", frame, sizeof(frame), PROTOCOL_E_TYPE);
+	if (!feed_good(1))
+		tap_bail("the good stream is refused");
+	expect("type 64 of the guest", frame, sizeof(frame), PROTOCOL_E_TYPE);
 }
 
 static void test_encoder_limits(void)
@@ -325,6 +340,7 @@ int main(void)
 	test_bad_fields();
 	test_bad_order();
 	test_bad_requests();
+	test_unused_type();
 	test_encoder_limits();
 	return tap_done();
 }

@@ -89,7 +89,7 @@ static void test(enum guest_mem_backing backing, bool no_scan, const char *how)
 		rc = guest_mem_residency_update(mem, resident, swapped, turn++,
 						&stopping);
 		is_int(rc, -ECANCELED, how);
-		ok(nr_asked <= NR / 8 + GUEST_MEM_LOOK_PAGES,
+		ok(nr_asked <= NR / 8 + GUEST_MEM_CHUNK_PAGES,
 		   "%s: a stop is seen after %llu of %llu pages", how,
 		   (unsigned long long)nr_asked, (unsigned long long)NR);
 		stop_after = UINT64_MAX;

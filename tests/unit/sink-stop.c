@@ -93,6 +93,34 @@ static void test_stop_batch(void)
 	guest_mem_free(w.mem);
 }
 
+/*
+ * An engine that is to stop waits for no more pages, each of which may take a
+ * slow device a second; those that were not put stay, and can be evicted later.
+ */
+static void test_stop_evicting(void)
+{
+	const struct gfn_range r = { GFN(0), NR_MANY };
+	struct reclaim_result res = { 0 };
+	atomic_bool stopping;
+
+	world_open(&w, 8 * MIB, GUEST_MEM_ANON, "shards=1");
+	for (uint64_t g = 0; g < NR_MANY; g++)
+		*words_at(&w, g) = g + 1;
+	atomic_init(&stopping, true);
+	w.sink->stopping = &stopping;
+	is_int(w.sink->ops->evict(w.sink, &r, 1, &res), -ECANCELED,
+	       "an eviction is cancelled when the engine stops");
+	is_int((long)res.evicted, 0, "no page is evicted after that");
+	is_int((long)world_stats(&w).store.nr_puts, 0, "nor stored");
+	atomic_store(&stopping, false);
+	is_int((long)world_evict(&w, 0, NR_MANY), NR_MANY,
+	       "and all can be evicted later");
+	for (uint64_t g = 0; g < NR_MANY; g++)
+		if (*words_at(&w, g) != g + 1)
+			tap_bail("page %llu is another", (unsigned long long)g);
+	world_close(&w);
+}
+
 int main(void)
 {
 	signal(SIGALRM, on_alarm);
@@ -104,5 +132,6 @@ int main(void)
 	       "one line for all pages that were waited for");
 	forget_lines();
 	test_stop_batch();
+	test_stop_evicting();
 	return tap_done();
 }

@@ -294,6 +294,8 @@ static void test_options(void)
 		{ "mem", "mem=''" }, { "colour=red", "'colour'" },
 		{ "mem=12q", "mem='12q'" }, { "mem=1K", "1M or more" },
 		{ "codec=lz5", "did you mean 'lz4'?" },
+		{ "codec=zstd: 5", "a level from 1 to 19" },
+		{ "codec=zstd:+5", "a level from 1 to 19" },
 		{ "codec=zstd:99", "a level from 1 to 19" },
 		{ "size=64M", "size= applies to a device" },
 		{ "timeout=2s,mem=1M", "timeout= applies to a device" },

@@ -31,10 +31,11 @@
 #define GFN_MAPPED 300
 #define GFN_USED   10	/* mapped, and young */
 #define RACERS	  4u	/* who listen at once */
-#define VM_NAME	  "unit \"test\""
+#define VM_NAME	  "unit \"test\" \xfc"
+#define NAME_SHOWN "unit \"test\" ?"	/* JSON has no such byte */
 
 static char dir[] = "/tmp/vmm-stat-XXXXXX";
-static char path[64], why[512];
+static char path[64], path_shown[64], why[512];
 
 static int source_arm(struct access_source *src, struct gfn_range range)
 {
@@ -153,6 +154,39 @@ static json_int_t member(const json_t *j, const char *section, const char *name)
 		json_object_get(json_object_get(j, section), name));
 }
 
+static void is_text(const json_t *j, const char *want, const char *what)
+{
+	const char *got = json_string_value(j);
+
+	if (!ok(got && !strcmp(got, want), "%s", what))
+		printf("# got '%s', want '%s'\n", got ? got : "(none)", want);
+}
+
+/* Refusals repeat what was requested, and may cut it within a character. */
+static void test_not_utf8(void)
+{
+	static const struct {
+		const char *resource, *why;
+	} cases[] = {
+		{ "/%ff", "no such resource: /?" },
+		{ "/page/%c3%28", "'?(' is not a guest frame number" },
+		{ "/wss?window=%fe",
+		  "window: '?' is not a number of seconds above 0 and up to "
+		  "86400" },
+		{ "/process/123456789012345678901234567890123456789%c3%a4",
+		  "'123456789012345678901234567890123456789?' is not a process "
+		  "id" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *j = get(cases[i].resource);
+
+		ok(!j && !strcmp(why, cases[i].why), "%s is answered: %s",
+		   cases[i].resource, why);
+		json_decref(j);
+	}
+}
+
 static void test_stats(void)
 {
 	json_t *j = NULL, *ages;
@@ -178,14 +212,18 @@ static void test_stats(void)
 			       "blocks_2m_by_idle_scans");
 	is_int(json_integer_value(json_array_get(ages, 0)), 1,
 	       "one 2 MiB has young ones");
-	ok(!strcmp(json_string_value(json_object_get(j, "name")), VM_NAME),
-	   "a name with quotes survives");
+	is_text(json_object_get(j, "name"), NAME_SHOWN,
+		"/stats: a name with quotes survives, but is UTF-8");
 	json_decref(j);
 
 	j = get("/vms");
 	is_int(json_array_size(j), 1, "/vms has one VM");
 	is_int(json_integer_value(json_object_get(json_array_get(j, 0), "pid")),
 	       getpid(), "/vms tells the process");
+	is_text(json_object_get(json_array_get(j, 0), "name"), NAME_SHOWN,
+		"/vms tells the name");
+	is_text(json_object_get(json_array_get(j, 0), "socket"), path_shown,
+		"/vms tells the path, as UTF-8");
 	json_decref(j);
 
 	j = get("/wss");
@@ -404,7 +442,7 @@ static void test_metrics(void)
 			sound &= !strncmp(l, family, n);
 			sound &= !strncmp(l + n, strcmp(type, "counter") ?
 					  "{" : "_total{", 1);
-			escaped |= strstr(l, "{vm=\"unit \\\"test\\\"\"}") != NULL;
+			escaped |= strstr(l, "{vm=\"unit \\\"test\\\" ?\"}") != NULL;
 			nr++;
 		}
 	}
@@ -598,9 +636,11 @@ int main(void)
 
 	if (!mkdtemp(dir))
 		tap_bail("no directory in /tmp");
-	snprintf(path, sizeof(path), "%s/s", dir);
+	snprintf(path, sizeof(path), "%s/s\xfc", dir);
+	snprintf(path_shown, sizeof(path_shown), "%s/s?", dir);
 	setup(&f);
 	test_stats();
+	test_not_utf8();
 	test_wss();
 	test_page();
 	test_policy();

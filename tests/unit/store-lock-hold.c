@@ -127,7 +127,8 @@ static struct log *new_log(uint64_t nr_segments)
 {
 	struct log *log;
 
-	if (log_new(&log, device_of(nr_segments * MIB), health, 0))
+	if (log_new(&log, device_of(nr_segments * MIB), nr_segments * 256,
+		    health, 0))
 		tap_bail("no log");
 	return log;
 }

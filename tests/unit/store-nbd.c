@@ -283,11 +283,40 @@ static void test_open(void)
 	nbd_server_free(&n);
 }
 
+/* An export that is too small: the message says for what. */
+static void test_too_small(void)
+{
+	static const struct {
+		const char *has;
+		uint64_t bytes;
+		const char *why;
+	} cases[] = {
+		{ "0", 0, " has 0 bytes: export a device or a file of 4M" },
+		{ "0", 8 << 20, " has 0 bytes: export a device or a file" },
+		{ "4M", 8 << 20, " has 4194304 bytes, fewer than size=: " },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *const args[] = { "memory", cases[i].has, NULL };
+		struct store_device *dev;
+		struct nbd_server n;
+		char why[256] = "";
+
+		nbd_server_new(&n);
+		nbd_server_start(&n, args);
+		is_int(store_nbd_open(&dev, n.uri, cases[i].bytes, why,
+				      sizeof(why)), -EFBIG, "it is too small");
+		ok(strstr(why, cases[i].why), "%s", why);
+		nbd_server_free(&n);
+	}
+}
+
 int main(void)
 {
 	alarm(1200);
 	catch_stderr();
 	test_open();
+	test_too_small();
 	test_stands_still();
 	test_write_without_answer();
 	test_slow();

@@ -580,6 +580,22 @@ static void test_fifo(void)
 	fifo_free(f);
 }
 
+/* A device of any size may be named; memory is used for what pages need. */
+static void test_huge_device(struct page_coder *c)
+{
+	struct mallinfo2 before = mallinfo2(), now;
+	struct store *s = open_store_of(UINT64_C(1) << 48);
+	uint64_t used;
+
+	now = mallinfo2();
+	used = now.uordblks + now.hblkhd - before.uordblks - before.hblkhd;
+	if (!ok(used < 64 * MIB, "a device of 256 TiB takes little memory"))
+		printf("# %llu bytes\n", (unsigned long long)used);
+	put_range(s, c, 0, 2 * NR_IN_MEMORY, 1);
+	ok(nr_far_of(s, c, 0, 2 * NR_IN_MEMORY) > 0, "and is used");
+	store_free(s);
+}
+
 int main(void)
 {
 	struct page_coder *c = new_page_coder(PAGE_RAW);
@@ -600,6 +616,7 @@ int main(void)
 	test_read_while_moved(c);
 	test_changed_while_read_wrong(c, false);
 	test_changed_while_read_wrong(c, true);
+	test_huge_device(c);
 	page_coder_free(c);
 	return tap_done();
 }

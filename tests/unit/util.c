@@ -12,6 +12,7 @@
 #include "tests/tap.h"
 #include "vmm/util/histogram.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/cleanup.h"
 #include "vmm/util/log.h"
 #include "vmm/util/printable.h"
 #include "vmm/util/size.h"
@@ -238,9 +239,52 @@ static void test_printable(void)
 	close(fds[1]);
 }
 
+/* Each byte that is part of no character becomes a question mark. */
+static void test_utf8(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "" },
+		{ "plain \x01\x7f", "plain \x01\x7f" },
+		{ "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf",
+		  "\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf" },
+		{ "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf",
+		  "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+		{ "b\xfc", "b?" },
+		{ "\x80\xbf", "??" },
+		{ "\xc0\xaf\xc1\xbf", "????" },		/* overlong */
+		{ "\xe0\x9f\xbf\xf0\x8f\xbf\xbf", "???????" },
+		{ "\xed\xa0\x80", "???" },		/* a surrogate */
+		{ "\xf4\x90\x80\x80\xf8\xff", "??????" },
+		{ "\xc3(", "?(" },			/* cut */
+		{ "\xc3", "?" },
+		{ "\xe2\x82", "??" },
+		{ "\xf0\x9f\x98", "???" },
+		{ "\xe2\x82\xc3\xa4", "??\xc3\xa4" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		__cleanup_free char *text = strdup(cases[i].text);
+		__cleanup_free char *label = NULL;
+		size_t len;
+		FILE *f = open_memstream(&label, &len);
+
+		if (!text || !f)
+			tap_bail("no memory");
+		printable_make_utf8(text);
+		ok(!strcmp(text, cases[i].want), "only UTF-8 is left of text %zu",
+		   i);
+		printable_put_label(f, cases[i].text);
+		fclose(f);
+		ok(!strcmp(label, cases[i].want), "and of label %zu", i);
+	}
+}
+
 int main(void)
 {
 	test_printable();
+	test_utf8();
 	test_histogram();
 	test_size();
 	test_bitmap();

@@ -229,7 +229,8 @@ static void test_honest(void)
 	struct view_process p = { 0 };
 	struct view_stats s;
 
-	is_int(agent_server_rescan(as), -ENOTCONN, "no agent, no rescan");
+	is_int(agent_server_drop_cache(as, 1), -ENOTCONN,
+	       "no agent, no request");
 	call();
 	ok(honest(), "two processes: who maps which frame");
 	view_rdlock(view);
@@ -310,12 +311,16 @@ static void test_names(void)
 
 static void test_connections(void)
 {
+	static const uint8_t request[] = { 8, 0, 0, 0, PROTOCOL_DROP_CACHE, 0,
+					   0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0 };
 	uint8_t frame[64];
 	ssize_t n;
 
-	is_int(agent_server_rescan(as), 0, "a rescan is asked for");
+	is_int(agent_server_drop_cache(as, 0), -EINVAL,
+	       "no request to drop nothing");
+	is_int(agent_server_drop_cache(as, 4096), 0, "a request is made");
 	n = recv(agent, frame, sizeof(frame), 0);
-	ok(n == 8 && frame[4] == PROTOCOL_RESCAN, "and comes");
+	ok(n == sizeof(request) && !memcmp(frame, request, n), "and comes");
 	/* In the middle of a report, and of a message. */
 	begin(true);
 	process(50, 500, 5);
@@ -335,7 +340,7 @@ static void test_connections(void)
 	   "a second connection takes the place of the first");
 	close(n);
 	for (int i = 0; i < 100000 && stats_now().agent_connected; i++)
-		agent_server_rescan(as);
+		agent_server_drop_cache(as, 1);
 	ok(wait_for(is_disconnected, 0),
 	   "an agent that reads nothing does not hold the host up");
 	hang_up();

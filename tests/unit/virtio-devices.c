@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -374,6 +375,21 @@ static bool guest_got(struct driver *d, const char *head)
 	return false;
 }
 
+/* Makes a tap that stays without a user, or, off, removes it.  0 or -errno. */
+static int keep_tap(const char *name, int on)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	strcpy(ifr.ifr_name, name);
+	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETPERSIST, on))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 static void test_net(struct vm *vm)
 {
 	const char tx_head[] = "\xff\xff\xff\xff\xff\xff\x02vmm00\x88\xb5";
@@ -388,15 +404,21 @@ static void test_net(struct vm *vm)
 	ok(rc == -EINVAL, "net: a bad name is refused: %s", why);
 	snprintf(tap, sizeof(tap), "vmt%u", (unsigned int)getpid() % 100000);
 	rc = virtio_net_new(&net, vm, tap, why, sizeof(why));
-	if (rc < 0) {
-		ok(strstr(why, "tap") || strstr(why, "tun"),
-		   "net: the refusal names the remedy: %s", why);
+	ok(rc < 0 && (strstr(why, "tap") || strstr(why, "tun")),
+	   "net: so is a tap that does not exist, with the remedy: %s", why);
+	rc = keep_tap(tap, 1);
+	if (rc) {
 		if (tap_lacks_root(rc))
 			tap_skip("net: frames", "no tap may be opened here: "
 				 "run as root");
 		else
 			ok(false, "net: frames: no tap: modprobe tun, and run "
 			   "as root with CAP_NET_ADMIN");
+		return;
+	}
+	rc = virtio_net_new(&net, vm, tap, why, sizeof(why));
+	if (!ok(!rc, "net: one that does is used")) {
+		keep_tap(tap, 0);
 		return;
 	}
 	fd = open_peer(tap);
@@ -427,6 +449,7 @@ static void test_net(struct vm *vm)
 	   "net: a frame of nothing breaks the queue");
 	virtio_net_free(net);
 	close(fd);
+	ok(!keep_tap(tap, 0), "net: the tap is free again");
 }
 
 int main(void)

@@ -12,8 +12,8 @@ steps='guest_make_args guest_take histogram_value metrics_merge
   stat_request_within tiny_vm_rounds tiny_vm_touch_how top_bars
   top_host_parse'
 # What tests and benchmarks observe, or have the other side do.
-observed='agent_server_rescan damon_sysfs_get_u64 guest_faults_get_stats
-  requests_is_stalled serial_nr_dropped store_has tiny_vm_cpu_ns tiny_vm_tid'
+observed='damon_sysfs_get_u64 guest_faults_get_stats requests_is_stalled
+  serial_nr_dropped store_has tiny_vm_cpu_ns tiny_vm_tid'
 
 # What sanitizers and coverage add is not ours.
 nm -g --defined-only "$lib" 2>/dev/null |

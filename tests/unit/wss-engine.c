@@ -46,7 +46,7 @@ struct run {
 	unsigned int nr_wrong;
 	char wrong[256];	/* the first */
 	struct engine_stats last;
-	pthread_mutex_t lock;	/* of nr_scans */
+	pthread_mutex_t lock;	/* of nr_scans, and while the engine is made */
 	pthread_cond_t scanned;
 	unsigned int nr_scans;
 };
@@ -105,6 +105,9 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 	struct run *run = arg;
 	unsigned int nr = stats->scan.nr_scans;
 
+	/* The first scan may end before engine_new() has set run->engine. */
+	pthread_mutex_lock(&run->lock);
+	pthread_mutex_unlock(&run->lock);
 	if (nr && nr <= NR_SCANS && !run->fails) {
 		run->line_of_scan[nr] = run->nr_steps;
 		for (uint64_t w = 1000000; w < ALL_TIME; w = w * 3 / 2)
@@ -176,9 +179,13 @@ static bool run_start(struct run *run)
 	config.view = run->view;
 	config.source = run->fake;
 	config.sink = run->sink;
+	/* Each scan counts: a callback set later would miss the first ones. */
+	config.on_scan = on_scan;
+	config.on_scan_arg = run;
+	pthread_mutex_lock(&run->lock);
 	if (engine_new(&run->engine, &config))
 		tap_bail("no engine");
-	engine_on_scan(run->engine, on_scan, run);
+	pthread_mutex_unlock(&run->lock);
 	return true;
 }
 

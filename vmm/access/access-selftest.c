@@ -10,13 +10,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "vmm/access/source.h"
 #include "vmm/access/tiny-vm.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 
 #define NR_PAGES   512
 #define MAX_FRAMES 8192		/* of the tiny VM, its program included */
@@ -66,7 +66,7 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 
 	if (err) {
 		snprintf(why, len, "self-test: the test VM cannot run: %s",
-			 strerror(-err));
+			 error_text(-err));
 		return err;
 	}
 	*why = '\0';
@@ -86,10 +86,10 @@ int access_selftest(const struct access_source_ops *ops, char *why, size_t len)
 				 "page %u times",
 				 seen.windows, seen.hot, seen.cold);
 		else if (err)
-			snprintf(why, len, "self-test: %s", strerror(-err));
+			snprintf(why, len, "self-test: %s", error_text(-err));
 		src->ops->close(src);
 	} else if (!*why) {
-		snprintf(why, len, "%s", strerror(-err));
+		snprintf(why, len, "%s", error_text(-err));
 	}
 	tiny_vm_free(vm);
 	return err;

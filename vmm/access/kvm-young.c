@@ -27,6 +27,7 @@
 #include "vmm/kmod/kvm-young-abi.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 #define TAKE (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH)
 
@@ -52,12 +53,12 @@ static int open_device(char *why, size_t len, struct kvm_young_info *info)
 				 "insmod vmm/kmod/kvm_young.ko");
 		else
 			snprintf(why, len, KVM_YOUNG_PATH ": %s: run as root",
-				 strerror(-err));
+				 error_text(-err));
 		return err;
 	}
 	if (ioctl(fd, KVM_YOUNG_GET_INFO, info)) {
 		err = -errno;
-		snprintf(why, len, KVM_YOUNG_PATH ": %s", strerror(-err));
+		snprintf(why, len, KVM_YOUNG_PATH ": %s", error_text(-err));
 	} else if (info->abi_version != KVM_YOUNG_ABI_VERSION ||
 		   (info->flags & TAKE) != TAKE) {
 		err = -EPROTO;

@@ -35,6 +35,7 @@
 #include "vmm/access/sources.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 #define BITMAP_PATH "/sys/kernel/mm/page_idle/bitmap"
 #define FLAGS_PATH  "/proc/kpageflags"
@@ -77,7 +78,7 @@ static int page_idle_probe(const struct access_target *target, char *why,
 		int err = errno;
 
 		snprintf(why, len, BITMAP_PATH ": %s: run as root",
-			 strerror(err));
+			 error_text(err));
 		return -err;
 	}
 	return pfn_map_probe(guest_mem_pid(target->mem), why, len);
@@ -118,14 +119,14 @@ static int page_idle_open(struct access_source **srcp,
 	pi->bitmap_fd = open(BITMAP_PATH, O_RDWR | O_CLOEXEC);
 	err = pi->bitmap_fd < 0 ? -errno : 0;
 	if (err)
-		snprintf(why, len, BITMAP_PATH ": %s", strerror(-err));
+		snprintf(why, len, BITMAP_PATH ": %s", error_text(-err));
 	if (!err) {
 		pi->flags_fd = open(FLAGS_PATH, O_RDONLY | O_CLOEXEC);
 		err = pi->flags_fd < 0 ? -errno : 0;
 		if (err)
 			snprintf(why, len, FLAGS_PATH ": %s (needs "
 				 "CONFIG_PROC_PAGE_MONITOR and root)",
-				 strerror(-err));
+				 error_text(-err));
 	}
 	if (!err)
 		err = pfn_map_new(&pi->map, target->mem, why, len);

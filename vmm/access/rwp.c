@@ -39,6 +39,7 @@
 #include "vmm/access/fault-budget.h"
 #include "vmm/access/sources.h"
 #include "vmm/access/userfaultfd-rwp.h"
+#include "vmm/util/error-text.h"
 
 /* Number of retries after a temporary failure, and the pause before each. */
 #define NR_TRIES 100
@@ -105,7 +106,7 @@ static int rwp_probe(const struct access_target *target, char *why, size_t len)
 		snprintf(why, len, "userfaultfd: %s; a kernel with "
 			 "CONFIG_USERFAULTFD is needed, and permission to use "
 			 "it",
-			 strerror(-rc));
+			 error_text(-rc));
 		return rc;
 	}
 	if (!(features & UFFD_FEATURE_RWP) ||
@@ -234,7 +235,7 @@ static int rwp_open(struct access_source **srcp,
 	if (rc)
 		snprintf(why, len, "cannot register guest memory with "
 			 "userfaultfd for read-write protection: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	else
 		rc = fault_budget_new(&r->budget, r->mem, per_second,
 				      leaf_pages, &budget_ops, r);

@@ -10,6 +10,7 @@
 
 #include "vmm/access/sources.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
 
@@ -121,6 +122,11 @@ static void unknown(const char *name, char *why, size_t len)
 	char hint[64];
 	size_t used;
 
+	if (!strcmp(name, "auto")) {
+		snprintf(why, len, "auto takes no options: name a source to "
+			 "give it some");
+		return;
+	}
 	nearest_try(&n, "auto");
 	for (size_t i = 0; access_sources[i]; i++)
 		nearest_try(&n, access_sources[i]->name);
@@ -171,7 +177,7 @@ int access_open(struct access_source **srcp, const char *name,
 	if (!rc)
 		rc = ops->open(srcp, &t, why, len);
 	if (rc && !*why)
-		snprintf(why, len, "%s", strerror(-rc));
+		snprintf(why, len, "%s", error_text(-rc));
 	return rc;
 }
 

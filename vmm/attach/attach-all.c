@@ -20,6 +20,7 @@
 #include "vmm/attach/attach.h"
 #include "vmm/libvirt/libvirt-conn.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
@@ -114,7 +115,7 @@ static void start_child(struct all *a, struct child *c)
 	if (pid < 0) {
 		log_limited(&a->limit, LOG_LEVEL_WARN, "cannot start a process "
 			    "to attach to domain %s: %s; will retry",
-			    c->uuid, strerror(errno));
+			    c->uuid, error_text(errno));
 		c->id = -1;	/* retried */
 	}
 	if (pid) {

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/attach/attach-guest.h"
 #include "vmm/engine/engine.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 /* --- ages ----------------------------------------------------------------- */
@@ -36,7 +36,7 @@ void attached_save_ages(struct attached *g)
 					  g->ages.nr) : 0;
 
 	if (rc)
-		log_warn("--ages %s: %s", g->o->ages, strerror(-rc));
+		log_warn("--ages %s: %s", g->o->ages, error_text(-rc));
 }
 
 static int load_ages(struct attached *g)
@@ -49,7 +49,8 @@ static int load_ages(struct attached *g)
 	snprintf(g->why, sizeof(g->why), "--ages %s: %s; name a file that `vmm "
 		 "attach --ages` wrote, or one that does not exist yet",
 		 g->o->ages,
-		 rc == -EINVAL ? "the file holds no page ages" : strerror(-rc));
+		 rc == -EINVAL ? "the file holds no page ages" :
+				 error_text(-rc));
 	return rc;
 }
 

@@ -29,6 +29,7 @@
 #include "vmm/mem/proc-maps.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/exit-status.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
@@ -68,7 +69,7 @@ static int find_process(struct attached *g)
 	snprintf(g->why, sizeof(g->why), "no process %d: %s", (int)g->pid,
 		 o->qmp ? "QEMU's monitor socket was created by another "
 			  "process; give --pid too" :
-			  strerror(-rc));
+			  error_text(-rc));
 	return rc;
 }
 
@@ -154,7 +155,7 @@ int attached_start(struct attached *g)
 	if (rc) {
 		snprintf(g->why, sizeof(g->why), "cannot access the memory of "
 			 "process %d: %s%s",
-			 (int)g->pid, strerror(-rc), rc == -EACCES ||
+			 (int)g->pid, error_text(-rc), rc == -EACCES ||
 			 rc == -EPERM ? ": run as root" : "");
 		return rc;
 	}
@@ -316,7 +317,7 @@ int attach_guest(struct attach_options *o)
 	g.stop_fd = stop_guard_start_server();
 	if (g.stop_fd < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-g.stop_fd));
+			  error_text(-g.stop_fd));
 		return status;
 	}
 	if (attach(&g)) {

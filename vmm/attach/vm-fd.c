@@ -22,6 +22,7 @@
 
 #include "vmm/attach/vm-fd.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 static bool names_vm(int dir_fd, const char *name)
 {
@@ -109,7 +110,7 @@ static int explain(int err, pid_t pid, char *why, size_t len)
 	case -EACCES:
 		snprintf(why, len, "cannot read the file descriptors of "
 			 "process %d: %s: run as root",
-			 (int)pid, strerror(-err));
+			 (int)pid, error_text(-err));
 		break;
 	case -ENOSYS:
 		snprintf(why, len, "no pidfd_getfd(): Linux 5.6 or later is "
@@ -118,7 +119,7 @@ static int explain(int err, pid_t pid, char *why, size_t len)
 	default:
 		snprintf(why, len, "cannot read the file descriptors of "
 			 "process %d: %s",
-			 (int)pid, strerror(-err));
+			 (int)pid, error_text(-err));
 	}
 	return err;
 }

@@ -45,7 +45,8 @@ static int set_shares(const char *text, void *to)
 	char *end;
 	double shares = strtod(text, &end);
 
-	if (!*text || *end || !(shares > 0 && shares <= MAX_SHARES))
+	if (*text < '0' || *text > '9' || *end ||
+	    !(shares > 0 && shares <= MAX_SHARES))
 		return -EINVAL;
 	r->shares = shares;
 	return 0;

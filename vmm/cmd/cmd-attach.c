@@ -78,10 +78,11 @@ static int serve_domain_of_all(struct attach_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int parse(struct attach_options *o, poptContext popt)
+static int parse(struct attach_options *o, poptContext popt,
+		 const struct poptOption *table)
 {
 	const char *word;
-	int rc, opt = poptGetNextOpt(popt);
+	int rc, opt = cmd_next_option(popt, table);
 
 	if (opt < -1)
 		return cmd_bad_option(popt, opt);
@@ -150,7 +151,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 	popt = poptGetContext("vmm attach", argc, (const char **)argv, table, 0);
 	poptSetOtherOptionHelp(popt, "--pid PID | --qmp SOCKET | [--connect "
 			       "URI] DOMAIN|--all [OPTION...]");
-	rc = parse(o, popt);
+	rc = parse(o, popt, table);
 	poptFreeContext(popt);
 	return rc;
 }

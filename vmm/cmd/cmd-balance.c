@@ -16,6 +16,8 @@
 #include "vmm/balance/guests.h"
 #include "vmm/cmd/cmd.h"
 #include "vmm/mem/addr.h"
+#include "vmm/util/error-text.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
@@ -76,12 +78,13 @@ static int check(struct balance *b)
 	return VMM_EXIT_OK;
 }
 
-static int parse(struct balance *b, poptContext popt)
+static int parse(struct balance *b, poptContext popt,
+		 const struct poptOption *table)
 {
 	char why[512];
 	int opt;
 
-	while ((opt = poptGetNextOpt(popt)) > 0) {
+	while ((opt = cmd_next_option(popt, table)) > 0) {
 		if (b->nr_texts == BALANCE_MAX_GUESTS) {
 			log_error("--guest: too many guests: at most %d are "
 				  "allowed", BALANCE_MAX_GUESTS);
@@ -114,8 +117,9 @@ static int parse(struct balance *b, poptContext popt)
 static json_t *guest_json(const struct balance_member *m,
 			  const struct balance_guest *g, uint64_t before)
 {
-	json_t *j = json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
-		"name", m->name, "answers", m->responds, "fixed", g->fixed,
+	json_t *j = json_pack("{s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
+		"name", json_text_new(m->name), "answers", m->responds,
+		"fixed", g->fixed,
 		"resident_bytes", (json_int_t)(g->resident << VMM_PAGE_SHIFT),
 		"swapped_bytes", (json_int_t)(g->swapped << VMM_PAGE_SHIFT),
 		"target_before_bytes", (json_int_t)before,
@@ -134,7 +138,7 @@ static json_t *guest_json(const struct balance_member *m,
 		json_object_set_new(j, "slice_gain_ns_per_s",
 				    json_real(g->gain));
 	if (*m->why)
-		json_object_set_new(j, "trouble", json_string(m->why));
+		json_object_set_new(j, "trouble", json_text_new(m->why));
 	return j;
 }
 
@@ -238,7 +242,7 @@ static int run(struct balance *b)
 
 	if (stop_fd < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-stop_fd));
+			  error_text(-stop_fd));
 		return VMM_EXIT_FAILURE;
 	}
 	b->all.config = &b->config;
@@ -310,7 +314,7 @@ int cmd_balance(int argc, char **argv)
 
 	popt = poptGetContext(argv[0], argc, (const char **)argv, options, 0);
 	poptSetOtherOptionHelp(popt, "--target SIZE [OPTION...]");
-	rc = parse(b, popt);
+	rc = parse(b, popt, options);
 	poptFreeContext(popt);
 	if (!rc)
 		rc = run(b);

@@ -12,14 +12,14 @@
 #include "vmm/util/printable.h"
 #include "vmm/util/rundir.h"
 
-static int parse(struct client *c, const char *args, int min_args,
-		 int max_args)
+static int parse(struct client *c, const struct poptOption *options,
+		 const char *args, int min_args, int max_args)
 {
 	const char **words;
 	int rc, nr = 0;
 
 	poptSetOtherOptionHelp(c->popt, args);
-	rc = poptGetNextOpt(c->popt);
+	rc = cmd_next_option(c->popt, options);
 	if (rc < -1)
 		return cmd_bad_option(c->popt, rc);
 	words = poptGetArgs(c->popt);
@@ -39,7 +39,7 @@ int client_open(struct client *c, const struct poptOption *options, int argc,
 	int rc;
 
 	c->popt = poptGetContext(argv[0], argc, (const char **)argv, options, 0);
-	rc = parse(c, args, min_args, max_args);
+	rc = parse(c, options, args, min_args, max_args);
 	if (rc)
 		return rc;
 	if (c->socket) {

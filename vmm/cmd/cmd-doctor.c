@@ -11,6 +11,8 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/doctor/doctor.h"
+#include "vmm/util/error-text.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/log.h"
 
 struct options {
@@ -106,10 +108,11 @@ static json_t *facts_json(const struct doctor *d)
 	f = doctor_facts(d, &nr);
 	for (size_t i = 0; array && i < nr; i++, f++)
 		json_array_append_new(array, json_pack(
-			"{ss ss ss ss ss ss}", "group", f->group, "name",
+			"{ss ss ss so so so}", "group", f->group, "name",
 			f->name, "status", doctor_status_name(f->status),
-			"value", f->value, "detail", f->detail, "remedy",
-			f->remedy));
+			"value", json_text_new(f->value), "detail",
+			json_text_new(f->detail), "remedy",
+			json_text_new(f->remedy)));
 	return array;
 }
 
@@ -160,7 +163,7 @@ static int examine(const struct options *o)
 	int err = doctor_new(&d, NULL);
 
 	if (err) {
-		log_error("doctor: %s", strerror(-err));
+		log_error("doctor: %s", error_text(-err));
 		return VMM_EXIT_FAILURE;
 	}
 	doctor_check_host(d);

@@ -19,6 +19,7 @@
 #include "vmm/cmd/cmd.h"
 #include "vmm/experiment/report.h"
 #include "vmm/experiment/run.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
 
@@ -64,7 +65,7 @@ static int list_ready(void)
 
 	if (nr < 0) {
 		log_error("%s: %s; `make install` installs the experiments",
-			  VMM_EXPERIMENTS_DIR, strerror(errno));
+			  VMM_EXPERIMENTS_DIR, error_text(errno));
 		return VMM_EXIT_FAILURE;
 	}
 	for (int i = 0; i < nr; i++) {
@@ -127,7 +128,7 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 	const char *word;
 
 	poptSetOtherOptionHelp(popt, "[OPTION...] FILE|NAME");
-	rc = poptGetNextOpt(popt);
+	rc = cmd_next_option(popt, table);
 	word = poptGetArg(popt);
 	if (rc < -1) {
 		status = cmd_bad_option(popt, rc);
@@ -164,13 +165,13 @@ static int make_dirs(struct session *s)
 			 stamp);
 	}
 	if (mkdir(s->o.dir, 0755)) {
-		log_error("--output %s: %s", s->o.dir, strerror(errno));
+		log_error("--output %s: %s", s->o.dir, error_text(errno));
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s/logs", s->o.dir);
 	strcpy(s->work, "/tmp/vmm-experiment-XXXXXX");
 	if (mkdir(path, 0755) || !mkdtemp(s->work)) {
-		log_error("%s: %s", s->o.dir, strerror(errno));
+		log_error("%s: %s", s->o.dir, error_text(errno));
 		s->work[0] = 0;
 		return -1;
 	}
@@ -205,7 +206,7 @@ static int check_payload(const struct session *s)
 			continue;
 		log_error("%s: %s; give the path of the payload guest with "
 			  "--payload",
-			  s->o.payload, strerror(errno));
+			  s->o.payload, error_text(errno));
 		return -1;
 	}
 	return 0;
@@ -237,7 +238,7 @@ static int save(struct session *s, const struct result_run *run)
 		rc = result_write_json(s->o.dir, &s->plan, s->runs, s->nr,
 				       cgroup_name(s));
 	if (rc)
-		log_error("%s: %s", s->o.dir, strerror(-rc));
+		log_error("%s: %s", s->o.dir, error_text(-rc));
 	return rc;
 }
 
@@ -285,7 +286,7 @@ static int finish(struct session *s)
 		failed += !s->runs[i].ok;
 	rc = report_write(s->o.dir, &s->plan, s->runs, s->nr, cgroup_name(s));
 	if (rc) {
-		log_error("%s: %s", s->o.dir, strerror(-rc));
+		log_error("%s: %s", s->o.dir, error_text(-rc));
 		return VMM_EXIT_FAILURE;
 	}
 	fprintf(stderr, "%s/report.md: %zu runs, %zu failed\n", s->o.dir,

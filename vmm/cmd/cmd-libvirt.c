@@ -374,7 +374,7 @@ int cmd_libvirt(int argc, char **argv)
 
 	poptSetOtherOptionHelp(popt, "[OPTION...] enable DOMAIN | "
 			       "disable DOMAIN | show DOMAIN");
-	rc = poptGetNextOpt(popt);
+	rc = cmd_next_option(popt, table);
 	if (rc < -1) {
 		rc = cmd_bad_option(popt, rc);
 	} else {

@@ -16,6 +16,7 @@
 #include "vmm/cmd/cmd.h"
 #include "vmm/control/connections.h"
 #include "vmm/libvirt/fleet-metrics.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/rundir.h"
 #include "vmm/util/stop-guard.h"
@@ -208,7 +209,7 @@ static int serve(const char *listen, int stop_fd)
 				  &connections, MHD_OPTION_END);
 	freeaddrinfo(at);
 	if (!daemon) {
-		log_error("--listen %s: %s", listen, strerror(errno ? errno :
+		log_error("--listen %s: %s", listen, error_text(errno ? errno :
 							      EADDRINUSE));
 		return VMM_EXIT_FAILURE;
 	}
@@ -236,7 +237,7 @@ int cmd_metrics(int argc, char **argv)
 	poptContext popt = poptGetContext("vmm metrics", argc,
 					  (const char **)argv, options, 0);
 
-	rc = poptGetNextOpt(popt);
+	rc = cmd_next_option(popt, options);
 	if (rc < -1) {
 		rc = cmd_bad_option(popt, rc);
 	} else if (poptPeekArg(popt)) {
@@ -245,7 +246,7 @@ int cmd_metrics(int argc, char **argv)
 		rc = VMM_EXIT_USAGE;
 	} else if (listen && (stop_fd = stop_guard_start_server()) < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-stop_fd));
+			  error_text(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 	} else if (!(fleets = fleet_open(uris, FLEET_PERIOD_MS, why,
 					 sizeof(why)))) {
@@ -259,7 +260,7 @@ int cmd_metrics(int argc, char **argv)
 			     VMM_EXIT_OK : VMM_EXIT_FAILURE;
 		if (rc)
 			log_error("cannot print the metrics: %s",
-				  text ? strerror(errno) : "out of memory");
+				  text ? error_text(errno) : "out of memory");
 		free(text);
 	}
 	fleet_close(fleets);

@@ -27,6 +27,7 @@
 #include "vmm/kvm/boot.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/service/service.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
@@ -61,7 +62,7 @@ static int add_devices(struct machine *m, const struct run_options *o,
 		rc = serial_new(&m->serial, m->vm, STDOUT_FILENO);
 	if (rc) {
 		snprintf(why, len, "cannot add the legacy devices: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 		return rc;
 	}
 	for (unsigned int i = 0; !rc && i < o->nr_disks; i++)
@@ -193,7 +194,7 @@ int cmd_run(int argc, char **argv)
 	stop_fd = stop_guard_start_server();
 	if (stop_fd < 0) {
 		log_error("cannot set up signal handling: %s",
-			  strerror(-stop_fd));
+			  error_text(-stop_fd));
 		rc = VMM_EXIT_FAILURE;
 		goto out_options;
 	}
@@ -208,7 +209,7 @@ int cmd_run(int argc, char **argv)
 	if (!rc)
 		rc = run(&m, stop_fd);
 	if (rc < 0) {
-		log_error("cannot start the guest: %s", strerror(-rc));
+		log_error("cannot start the guest: %s", error_text(-rc));
 		rc = VMM_EXIT_FAILURE;
 	}
 out:

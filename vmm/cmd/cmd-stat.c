@@ -66,7 +66,7 @@ static void print_engine(const json_t *j)
 	       "just before, %lld not evicted by the sink\n",
 	       client_int(j, "engine", "nr_evicted"),
 	       client_int(j, "engine", "nr_refaults"),
-	       client_int(j, "engine", "nr_saved_by_last_look"),
+	       client_int(j, "engine", "nr_saved_by_recheck"),
 	       client_int(j, "engine", "nr_kept"));
 	if (client_int(j, "engine", "nr_huge_evicted") ||
 	    client_int(j, "engine", "nr_huge_split") ||
@@ -168,9 +168,9 @@ static void print_policy(const json_t *j)
 	       client_int(p, NULL, "cpu_percent"));
 }
 
-static void print_taken(const json_t *j)
+static void print_reclaimed(const json_t *j)
 {
-	const json_t *t = json_object_get(j, "taken");
+	const json_t *t = json_object_get(j, "reclaimed");
 
 	printf("evicted  free %lld, anonymous %lld, unknown %lld, dirty cache "
 	       "%lld, clean cache %lld; proactively %lld\n",
@@ -179,12 +179,12 @@ static void print_taken(const json_t *j)
 	       client_int(t, NULL, "dirty_file"),
 	       client_int(t, NULL, "clean_file"),
 	       client_int(t, NULL, "proactive"));
-	if (client_int(t, NULL, "cache_asked") ||
-	    client_int(t, NULL, "free_asked"))
+	if (client_int(t, NULL, "cache_requested") ||
+	    client_int(t, NULL, "free_requested"))
 		printf("request  %lld pages of page cache, %lld of free memory "
 		       "requested from the guest\n",
-		       client_int(t, NULL, "cache_asked"),
-		       client_int(t, NULL, "free_asked"));
+		       client_int(t, NULL, "cache_requested"),
+		       client_int(t, NULL, "free_requested"));
 }
 
 static void print_agent(const json_t *j)
@@ -213,7 +213,7 @@ static void print_once(const json_t *j)
 	print_memory(j);
 	print_nodes(j);
 	print_engine(j);
-	print_taken(j);
+	print_reclaimed(j);
 	print_prefetch(j);
 	print_store(j);
 	print_evictor(j);

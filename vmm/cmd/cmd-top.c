@@ -12,6 +12,7 @@
 #include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/top/loop.h"
 #include "vmm/top/table.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-guard.h"
 
@@ -55,9 +56,9 @@ static int check(const struct words *w, struct top_options *o)
 	return VMM_EXIT_OK;
 }
 
-static int parse(poptContext popt)
+static int parse(poptContext popt, const struct poptOption *table)
 {
-	int rc = poptGetNextOpt(popt);
+	int rc = cmd_next_option(popt, table);
 
 	if (rc < -1)
 		return cmd_bad_option(popt, rc);
@@ -115,7 +116,7 @@ int cmd_top(int argc, char **argv)
 					  table, 0);
 
 	setlocale(LC_CTYPE, "");	/* for the bars, and for ncurses */
-	rc = parse(popt);
+	rc = parse(popt, table);
 	if (!rc)
 		rc = check(&w, &options);
 	/* Before other threads start and before ncurses handles signals. */
@@ -123,7 +124,7 @@ int cmd_top(int argc, char **argv)
 		options.stop_fd = stop_guard_start();
 		if (options.stop_fd < 0) {
 			log_error("cannot set up signal handling: %s",
-				  strerror(-options.stop_fd));
+				  error_text(-options.stop_fd));
 			rc = VMM_EXIT_FAILURE;
 		}
 	}

@@ -21,7 +21,23 @@ int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 
-/* Reports the error `opt` of poptGetNextOpt().  VMM_EXIT_USAGE. */
+/* An error below all of popt's that is reported already. */
+#define CMD_REFUSED (-1000)
+
+/*
+ * poptGetNextOpt(), which at the end of the options also refuses those of
+ * `table` that name a file, a socket, a libvirt or the like by an empty text.
+ * An error, below -1, is for cmd_bad_option().
+ */
+int cmd_next_option(poptContext popt, const struct poptOption *table);
+/*
+ * The same for an option whose text popt does not store; its name, the kind of
+ * its value and what it is are as in the table.  VMM_EXIT_OK, or VMM_EXIT_USAGE
+ * after reporting the error.
+ */
+int cmd_check_named(const char *option, const char *kind, const char *what,
+		    const char *text);
+/* Reports the error `opt` of cmd_next_option().  VMM_EXIT_USAGE. */
 int cmd_bad_option(poptContext popt, int opt);
 /*
  * Sets the value of an option from a table whose keys are options, such as

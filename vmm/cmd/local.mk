@@ -17,6 +17,7 @@ vmm_vmm_SOURCES += \
 	vmm/cmd/inspect-print.h \
 	vmm/cmd/inspect-process.c \
 	vmm/cmd/main.c \
+	vmm/cmd/next-option.c \
 	vmm/cmd/run-options.c vmm/cmd/run-options.h \
 	vmm/cmd/stat-fleet.c vmm/cmd/stat-fleet.h \
 	vmm/cmd/stat-wss.c vmm/cmd/stat-wss.h

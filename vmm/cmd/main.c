@@ -12,6 +12,7 @@
 #include "vmm/libvirt/libvirt-fleet.h"
 #include "vmm/sink/evictor.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
 
@@ -62,7 +63,7 @@ static void check_output(int status, void *unused)
 	if (!lost)
 		return;
 	log_error("could not write all of the output%s%s",
-		  errno ? ": " : "", errno ? strerror(errno) : "");
+		  errno ? ": " : "", errno ? error_text(errno) : "");
 	if (!status)
 		_exit(VMM_EXIT_FAILURE);
 }
@@ -120,6 +121,8 @@ int cmd_bad_option(poptContext popt, int opt)
 	const char *option = poptBadOption(popt, POPT_BADOPTION_NOALIAS);
 	char hint[64] = "";
 
+	if (opt == CMD_REFUSED)
+		return VMM_EXIT_USAGE;
 	if (opt == POPT_ERROR_BADOPT && !strncmp(option, "--", 2))
 		suggest_option(popt, option, hint, sizeof(hint));
 	log_error("%s: %s%s%s see --help", option, poptStrerror(opt), hint,

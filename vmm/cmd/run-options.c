@@ -19,6 +19,8 @@
 #define DEFAULT_CID  3		/* the lowest that a guest can have */
 #define DEFAULT_ABITS "auto"
 #define DEFAULT_SINK  "swap"
+#define DISK_KIND     "FILE[,ro]"
+#define DISK_WHAT     "disk image or block device; repeat for more"
 
 enum { OPT_DISK = 1, OPT_NUMA };
 
@@ -39,7 +41,7 @@ static int add_disk(struct run_options *o, char *text)
 	}
 	d->path = text;
 	o->nr_disks++;
-	return VMM_EXIT_OK;
+	return cmd_check_named("disk", DISK_KIND, DISK_WHAT, text);
 }
 
 static int add_node(struct run_options *o, char *text)
@@ -96,7 +98,7 @@ static int check_memory(struct run_options *o)
 {
 	uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) *
 			sysconf(_SC_PAGESIZE);
-	char a[16];
+	char a[16], b[16];
 	int rc;
 
 	o->mem_bytes = o->numa.nr ? guest_numa_bytes(&o->numa) : DEFAULT_MEM;
@@ -108,8 +110,11 @@ static int check_memory(struct run_options *o)
 		return VMM_EXIT_USAGE;
 	}
 	if (o->mem_bytes > host) {
-		log_error("--mem %s: the host has %s, and a guest cannot have "
-			  "more than the host", o->mem_text,
+		log_error("%s %s: the host has %s, and a guest cannot have "
+			  "more than the host",
+			  o->mem_text || !o->numa.nr ? "--mem" : "--numa",
+			  o->mem_text ? o->mem_text :
+			  size_format(o->mem_bytes, b, sizeof(b)),
 			  size_format(host, a, sizeof(a)));
 		return VMM_EXIT_FAILURE;
 	}
@@ -174,12 +179,13 @@ static int check(struct run_options *o)
 	return rc ? rc : check_node_targets(o);
 }
 
-static int parse_options(struct run_options *o, poptContext popt)
+static int parse_options(struct run_options *o, poptContext popt,
+			 const struct poptOption *table)
 {
 	const char *extra;
 	int rc, opt;
 
-	while ((opt = poptGetNextOpt(popt)) > 0) {
+	while ((opt = cmd_next_option(popt, table)) > 0) {
 		rc = opt == OPT_NUMA ? add_node(o, poptGetOptArg(popt)) :
 				       add_disk(o, poptGetOptArg(popt));
 		if (rc)
@@ -218,7 +224,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		  "a NUMA node of the guest: node=N,mem=SIZE[,cpus=A-B]"
 		  "[,host=N]; repeat for each", "NODE" },
 		{ "disk", 'd', POPT_ARG_STRING, NULL, OPT_DISK,
-		  "disk image or block device; repeat for more", "FILE[,ro]" },
+		  DISK_WHAT, DISK_KIND },
 		{ "net", 0, POPT_ARG_STRING, &o->net_text, 0,
 		  "network through a tap device", "tap=NAME" },
 		{ "vsock", 0, POPT_ARG_STRING, &o->vsock, 0,
@@ -259,7 +265,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	s->policy = (struct engine_policy)ENGINE_POLICY_DEFAULT;
 	popt = poptGetContext("vmm run", argc, (const char **)argv, table, 0);
 	poptSetOtherOptionHelp(popt, "--kernel FILE [OPTION...]");
-	rc = parse_options(o, popt);
+	rc = parse_options(o, popt, table);
 	/* The table is local to this function; only the arguments remain. */
 	poptFreeContext(popt);
 	if (rc)

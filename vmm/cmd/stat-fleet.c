@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmm/cmd/cmd-client.h"
+#include "vmm/cmd/cmd.h"
 #include "vmm/cmd/stat-fleet.h"
 #include "vmm/libvirt/fleet-metrics.h"
 #include "vmm/util/exit-status.h"
@@ -132,8 +133,10 @@ int fleet_stat(int argc, char **argv)
 	poptContext popt = poptGetContext("vmm stat", argc,
 					  (const char **)argv, options, 0);
 
-	rc = poptGetNextOpt(popt);
-	if (rc < -1) {
+	rc = cmd_next_option(popt, options);
+	if (rc == CMD_REFUSED) {
+		rc = VMM_EXIT_USAGE;
+	} else if (rc < -1) {
 		log_error("%s: %s; --connect only allows --json",
 			  poptBadOption(popt, POPT_BADOPTION_NOALIAS),
 			  poptStrerror(rc));

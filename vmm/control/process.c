@@ -9,11 +9,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/control/host-pages.h"
 #include "vmm/control/inspect.h"
 #include "vmm/control/process-pages.h"
+#include "vmm/util/error-text.h"
 
 #define BATCH 4096	/* pages looked up under one lock */
 
@@ -128,7 +128,7 @@ json_t *stat_inspect_failed(int rc, unsigned int *status, char *why, size_t len)
 	else
 		snprintf(why, len, "cannot read which pages are resident on "
 			 "the host: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	return NULL;
 }
 

@@ -10,16 +10,18 @@
 #include "vmm/control/inspect.h"
 #include "vmm/control/resource.h"
 #include "vmm/control/stat-snapshot.h"
+#include "vmm/util/json-text.h"
 
 static void get_vms(const struct stat_server_config *c, const char *arg,
 		    const struct stat_request *req, struct stat_answer *a)
 {
-	a->json = json_pack("[{s:s, s:i, s:I, s:i, s:s}]",
-		"name", c->name, "pid", (int)guest_mem_pid(c->mem),
+	a->json = json_pack("[{s:o, s:i, s:I, s:i, s:o}]",
+		"name", json_text_new(c->name),
+		"pid", (int)guest_mem_pid(c->mem),
 		"memory_bytes", (json_int_t)(guest_mem_nr_pages(c->mem) *
 					     VMM_PAGE_SIZE),
 		"cpus", c->vm.ops ? (int)c->vm.ops->nr_cpus(c->vm.vm) : 0,
-		"socket", c->path);
+		"socket", json_text_new(c->path));
 }
 
 static void get_stats(const struct stat_server_config *c, const char *arg,
@@ -307,7 +309,7 @@ void stat_answer_format(struct stat_answer *a)
 	char *text;
 
 	if (!a->json && a->status != MHD_HTTP_OK)
-		a->json = json_pack("{s:s}", "error", a->why);
+		a->json = json_pack("{s:o}", "error", json_text_new(a->why));
 	text = a->json ? json_dumps(a->json, flags) : NULL;
 	json_decref(a->json);
 	a->json = NULL;

@@ -21,6 +21,7 @@
 #include "vmm/control/resource.h"
 #include "vmm/control/server.h"
 #include "vmm/control/stat-snapshot.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/fd-limit.h"
 #include "vmm/util/listen.h"
 
@@ -319,7 +320,7 @@ int stat_server_new(struct stat_server **sp,
 	if (!s->daemon) {
 		rc = errno ? -errno : -EIO;
 		snprintf(why, len, "cannot start the HTTP server on %s: %s",
-			 s->path, strerror(-rc));
+			 s->path, error_text(-rc));
 		unlink(s->path);
 		close(s->listen_fd);
 		goto fail_said;

@@ -10,6 +10,7 @@
 #include "vmm/control/resident-count.h"
 #include "vmm/control/stat-snapshot.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/printable.h"
 
 /* snap->engine is already filled. */
@@ -150,12 +151,13 @@ static void add_errors(json_t *section, const struct reclaim_sink_stats *sink)
 	};
 
 	json_object_set_new(section, "last_error",
-			    json_string(sink->last_error));
+			    json_text_new(sink->last_error));
 	json_object_set_new(section, "last_error_age_ns",
 			    age_json(sink->last_error_ns));
 	json_object_set_new(section, "device",
 			    json_string(states[s->device_state]));
-	json_object_set_new(section, "device_error", json_string(s->last_error));
+	json_object_set_new(section, "device_error",
+			    json_text_new(s->last_error));
 	json_object_set_new(section, "device_error_age_ns",
 			    age_json(s->last_error_ns));
 }
@@ -184,7 +186,8 @@ static json_t *nodes_json(const struct stat_snapshot *snap)
 json_t *stat_snapshot_json(const struct stat_server_config *c,
 			   const struct stat_snapshot *snap)
 {
-	json_t *root = json_pack("{s:s, s:i}", "name", c->name, "pid",
+	json_t *root = json_pack("{s:o, s:i}", "name",
+				 json_text_new(c->name), "pid",
 				 (int)guest_mem_pid(c->mem));
 	json_t *section;
 
@@ -216,7 +219,7 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	json_object_set_new(section, "source_granule_pages",
 			    json_integer(snap->engine.source_granule_pages));
 	json_object_set_new(section, "last_error",
-			    json_string(snap->engine.scan.last_error));
+			    json_text_new(snap->engine.scan.last_error));
 	json_object_set_new(section, "pages_by_idle_scans",
 			    ages_json(snap->engine.memory.age_pages));
 	json_object_set_new(section, "blocks_2m_by_idle_scans",

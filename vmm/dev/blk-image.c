@@ -14,6 +14,7 @@
 
 #include "vmm/dev/blk-image.h"
 #include "vmm/dev/virtqueue.h"
+#include "vmm/util/error-text.h"
 
 static int find_size(struct blk_image *img, const struct stat *st,
 		     const char *path, char *why, size_t len)
@@ -45,7 +46,7 @@ int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 			     O_NONBLOCK);
 	if (img->fd < 0 || fstat(img->fd, &st) < 0) {
 		rc = -errno;
-		snprintf(why, len, "disk '%s': %s%s", path, strerror(-rc),
+		snprintf(why, len, "disk '%s': %s%s", path, error_text(-rc),
 			 !read_only && (rc == -EACCES || rc == -EROFS) ?
 			 "; append ',ro' to use it read-only" : "");
 		goto fail;

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "vmm/kvm/layout.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/tx-out.h"
 
@@ -122,7 +122,7 @@ static void unlock_and_log(struct serial *s)
 	if (error)
 		log_warn("cannot write console output to standard output: %s; "
 			 "such output is lost, the guest keeps running",
-			 strerror(-error));
+			 error_text(-error));
 	if (dropped)
 		log_limited(&s->limit, LOG_LEVEL_WARN,
 			    "console output is dropped: the reader of standard "
@@ -362,8 +362,8 @@ void serial_finish(struct serial *s, unsigned int limit_ms)
 	if (nr_dropped)
 		log_warn("%llu bytes of console output were lost: %s",
 			 (unsigned long long)nr_dropped, error ?
-			 strerror(-error) : "the reader of standard output did "
-					    "not keep up");
+			 error_text(-error) :
+			 "the reader of standard output did not keep up");
 }
 
 uint64_t serial_nr_dropped(struct serial *s)

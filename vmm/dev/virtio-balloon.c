@@ -31,6 +31,7 @@
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/guest-mem.h"
+#include "vmm/util/error-text.h"
 
 /*
  * Linux numbers only the queues that are offered; statistics and hinting are
@@ -84,7 +85,7 @@ static bool discard(struct virtio_balloon *b, uint64_t start, uint64_t nr)
 			    "virtio-balloon: cannot discard frames %#llx+%llu: "
 			    "%s",
 			    (unsigned long long)start, (unsigned long long)nr,
-			    strerror(-rc));
+			    error_text(-rc));
 	return !rc;
 }
 

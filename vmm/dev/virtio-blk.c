@@ -28,6 +28,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/thread.h"
 
 /* Header and status take two descriptors, an indirect table one more. */
@@ -331,7 +332,7 @@ int virtio_blk_new(struct virtio_blk **blkp, struct vm *vm, const char *path,
 	rc = thread_start(&blk->thread, blk_thread, blk);
 	if (rc < 0) {
 		snprintf(why, len, "disk '%s': cannot create its thread: %s",
-			 path, strerror(-rc));
+			 path, error_text(-rc));
 		goto fail_device;
 	}
 	*blkp = blk;

@@ -26,12 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmm/dev/device.h"
 #include "vmm/dev/virtio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/error-text.h"
+#include "vmm/util/log.h"
 
 enum { RX, TX, NR_QUEUES };
 
@@ -122,7 +125,7 @@ static int64_t transmit(struct virtio_device *dev,
 	if (writev(net->tap_fd, chain->iov, chain->nr_out) < 0)
 		log_limited(&net->limit, LOG_LEVEL_DEBUG,
 			    "virtio-net: dropped a packet: %s",
-			    strerror(errno));
+			    error_text(errno));
 	return 0;
 }
 
@@ -154,7 +157,7 @@ static void start(struct virtio_device *dev)
 	if (ioctl(to_net(dev)->tap_fd, TUNSETOFFLOAD, offload) < 0)
 		log_warn("%s: the tap device refuses offload flags %u: %s",
 			 dev->name,
-			 offload, strerror(errno));
+			 offload, error_text(errno));
 	virtio_device_kick(dev, RX);
 }
 
@@ -180,6 +183,31 @@ static void make_mac(uint8_t mac[6], const char *vm, const char *tap)
 	mac[0] = (mac[0] & 0xfc) | 2; /* unicast, locally administered */
 }
 
+/* It may be set up later, so this is no error. */
+static void warn_if_down(const char *name)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(ifr.ifr_name, name);
+	if (fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &ifr) &&
+	    !(ifr.ifr_flags & IFF_UP))
+		log_warn("net: tap '%s' is down, so no packet passes it: ip "
+			 "link set %s up", name, name);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Returns rc. */
+static int lacks_tap(const char *problem, const char *name, int rc, char *why,
+		     size_t len)
+{
+	snprintf(why, len, "net: %s tap '%s': %s; create it as root: ip tuntap "
+		 "add dev %s mode tap user $USER && ip link set %s up", problem,
+		 name, error_text(-rc), name, name);
+	return rc;
+}
+
 static int open_tap(const char *name, int *fdp, char *why, size_t len)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
@@ -191,12 +219,18 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			 "interface", name);
 		return -EINVAL;
 	}
+	/*
+	 * For root the kernel would make one, which nothing is connected to,
+	 * and which would be gone with the VM.
+	 */
+	if (!if_nametoindex(name))
+		return lacks_tap("there is no", name, -errno, why, len);
 	strcpy(ifr.ifr_name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		rc = -errno;
 		snprintf(why, len, "net: cannot open /dev/net/tun: %s; "
-			 "load the module: modprobe tun", strerror(-rc));
+			 "load the module: modprobe tun", error_text(-rc));
 		return rc;
 	}
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
@@ -205,20 +239,18 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			snprintf(why, len, "net: tap '%s' is in use by another "
 				 "program; give this VM its own", name);
 		else
-			snprintf(why, len, "net: cannot open tap '%s': %s; "
-				 "create it as root: ip tuntap add dev %s mode "
-				 "tap user $USER && ip link set %s up",
-				 name, strerror(-rc), name, name);
+			lacks_tap("cannot open", name, rc, why, len);
 		close(fd);
 		return rc;
 	}
 	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_bytes) < 0) {
 		rc = -errno;
 		snprintf(why, len, "net: tap '%s' has no virtio header: %s; "
-			 "it needs Linux 3.11 or later", name, strerror(-rc));
+			 "it needs Linux 3.11 or later", name, error_text(-rc));
 		close(fd);
 		return rc;
 	}
+	warn_if_down(name);
 	*fdp = fd;
 	return 0;
 }

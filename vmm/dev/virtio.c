@@ -15,6 +15,7 @@
 #include "vmm/dev/virtio.h"
 #include "vmm/dev/virtio-mmio.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/error-text.h"
 
 bool virtio_device_running(const struct virtio_device *dev)
 {
@@ -251,7 +252,7 @@ static int add_window(struct virtio_device *dev)
 		if (rc < 0)
 			log_debug("%s: cannot register an ioeventfd: %s",
 				  dev->name,
-				  strerror(-rc));
+				  error_text(-rc));
 	}
 	return bus_add(vm_mmio(dev->vm), dev->window.v, VM_VIRTIO_WINDOW_BYTES,
 		       dev->name, &virtio_mmio_ops, dev);
@@ -297,7 +298,7 @@ int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 	}
 	if (rc < 0) {
 		snprintf(why, len, "%s cannot %s: %s", dev->name, step,
-			 strerror(-rc));
+			 error_text(-rc));
 		virtio_device_remove(dev);
 	}
 	return rc;

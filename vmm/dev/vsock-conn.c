@@ -59,11 +59,11 @@ static void unhash(struct vsock_conn *conn)
 	conn->hashed = false;
 }
 
-void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int owed)
+void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int pending)
 {
 	if (conn->quiet_end)
 		return; /* the guest has forgotten it */
-	conn->owed |= owed;
+	conn->pending |= pending;
 	if (conn->waiting)
 		return;
 	TAILQ_INSERT_TAIL(&conn->vs->turns, conn, turn);
@@ -115,7 +115,7 @@ void vsock_conn_reset(struct vsock_conn *conn)
 		vsock_conn_free(conn);
 		return;
 	}
-	vsock_conn_wait_turn(conn, VSOCK_OWES_RST);
+	vsock_conn_wait_turn(conn, VSOCK_PENDING_RST);
 }
 
 uint32_t vsock_conn_shutdown_flags(const struct vsock_conn *conn)
@@ -130,7 +130,7 @@ static void host_stopped_reading(struct vsock_conn *conn)
 	conn->host_no_recv = true;
 	conn->fwd_cnt += evbuffer_get_length(conn->buf);
 	evbuffer_drain(conn->buf, evbuffer_get_length(conn->buf));
-	vsock_conn_wait_turn(conn, VSOCK_OWES_SHUTDOWN);
+	vsock_conn_wait_turn(conn, VSOCK_PENDING_SHUTDOWN);
 }
 
 static void host_stopped_sending(struct vsock_conn *conn)
@@ -145,7 +145,7 @@ static void host_stopped_sending(struct vsock_conn *conn)
 	 */
 	if (conn->host_no_recv || poll(&p, 1, 0) < 0 || (p.revents & POLLHUP))
 		close_host(conn);
-	vsock_conn_wait_turn(conn, VSOCK_OWES_SHUTDOWN);
+	vsock_conn_wait_turn(conn, VSOCK_PENDING_SHUTDOWN);
 }
 
 /*
@@ -155,7 +155,7 @@ static void forwarded(struct vsock_conn *conn, size_t bytes)
 {
 	conn->fwd_cnt += bytes;
 	if (conn->fwd_cnt - conn->fwd_sent >= VSOCK_BUF_BYTES / 2)
-		vsock_conn_wait_turn(conn, VSOCK_OWES_CREDIT_UPDATE);
+		vsock_conn_wait_turn(conn, VSOCK_PENDING_CREDIT_UPDATE);
 }
 
 /* sendmsg() that never blocks; 0 when the host program does not read. */
@@ -282,7 +282,7 @@ void vsock_conn_guest_reset(struct vsock_conn *conn)
 	}
 	conn->state = VSOCK_DRAINING;
 	conn->has_input = false;
-	conn->owed = 0;
+	conn->pending = 0;
 	event_del(conn->readable);
 }
 

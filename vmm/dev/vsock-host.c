@@ -23,6 +23,7 @@
 #include "vmm/dev/vsock.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/listen.h"
 #include "vmm/util/unix-socket.h"
 
@@ -111,7 +112,7 @@ static void request(struct vsock_conn *conn)
 	vsock_conn_hash(conn, port, free_host_port(vs, port));
 	conn->state = VSOCK_REQUESTED;
 	event_add(conn->timer, &answer);
-	vsock_conn_wait_turn(conn, VSOCK_OWES_REQUEST);
+	vsock_conn_wait_turn(conn, VSOCK_PENDING_REQUEST);
 }
 
 void vsock_host_greet(struct vsock_conn *conn)
@@ -165,7 +166,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 		log_limited(&vs->limit, LOG_LEVEL_WARN,
 			    "vsock: cannot accept on %s: %s; "
 			    "raise the limit of open files",
-			    vs->path, strerror(errno));
+			    vs->path, error_text(errno));
 		event_del(vs->listen_event);
 		event_add(vs->listen_retry, &later);
 		return;

@@ -40,17 +40,18 @@ static bool next_reset(struct virtio_vsock *vs, struct virtio_vsock_hdr *hdr)
 /* The type of a packet that must be sent before data, or 0. */
 static uint16_t urgent_op(struct vsock_conn *conn)
 {
-	static const struct { unsigned int owed; uint16_t op; } order[] = {
-		{ VSOCK_OWES_RST, VIRTIO_VSOCK_OP_RST },
-		{ VSOCK_OWES_REQUEST, VIRTIO_VSOCK_OP_REQUEST },
-		{ VSOCK_OWES_RESPONSE, VIRTIO_VSOCK_OP_RESPONSE },
-		{ VSOCK_OWES_CREDIT_UPDATE, VIRTIO_VSOCK_OP_CREDIT_UPDATE },
-		{ VSOCK_OWES_CREDIT_REQUEST, VIRTIO_VSOCK_OP_CREDIT_REQUEST },
+	static const struct { unsigned int pending; uint16_t op; } order[] = {
+		{ VSOCK_PENDING_RST, VIRTIO_VSOCK_OP_RST },
+		{ VSOCK_PENDING_REQUEST, VIRTIO_VSOCK_OP_REQUEST },
+		{ VSOCK_PENDING_RESPONSE, VIRTIO_VSOCK_OP_RESPONSE },
+		{ VSOCK_PENDING_CREDIT_UPDATE, VIRTIO_VSOCK_OP_CREDIT_UPDATE },
+		{ VSOCK_PENDING_CREDIT_REQUEST,
+		  VIRTIO_VSOCK_OP_CREDIT_REQUEST },
 	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (conn->owed & order[i].owed) {
-			conn->owed &= ~order[i].owed;
+		if (conn->pending & order[i].pending) {
+			conn->pending &= ~order[i].pending;
 			return order[i].op;
 		}
 	}
@@ -73,7 +74,7 @@ static size_t fill_data(struct vsock_conn *conn,
 		 * is for safety.
 		 */
 		if (!conn->credit_requested)
-			conn->owed |= VSOCK_OWES_CREDIT_REQUEST;
+			conn->pending |= VSOCK_PENDING_CREDIT_REQUEST;
 		conn->credit_requested = true;
 		return 0;
 	}
@@ -86,7 +87,7 @@ static size_t fill_data(struct vsock_conn *conn,
 /* Whether another packet can follow at once. */
 static bool more_to_send(const struct vsock_conn *conn)
 {
-	return conn->owed || (conn->has_input && conn->state == VSOCK_OPEN &&
+	return conn->pending || (conn->has_input && conn->state == VSOCK_OPEN &&
 			      vsock_conn_credit(conn));
 }
 
@@ -109,8 +110,8 @@ static bool next_packet(struct virtio_vsock *vs,
 		len = fill_data(conn, chain);
 		if (len) {
 			op = VIRTIO_VSOCK_OP_RW;
-		} else if (conn->owed & VSOCK_OWES_SHUTDOWN) {
-			conn->owed &= ~VSOCK_OWES_SHUTDOWN;
+		} else if (conn->pending & VSOCK_PENDING_SHUTDOWN) {
+			conn->pending &= ~VSOCK_PENDING_SHUTDOWN;
 			flags = vsock_conn_shutdown_flags(conn);
 			op = VIRTIO_VSOCK_OP_SHUTDOWN;
 		} else {

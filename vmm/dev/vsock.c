@@ -66,7 +66,7 @@ static void handle_request(struct virtio_vsock *vs,
 	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
 	vsock_conn_hash(conn, guest_port, host_port);
 	vsock_conn_open(conn);
-	vsock_conn_wait_turn(conn, VSOCK_OWES_RESPONSE);
+	vsock_conn_wait_turn(conn, VSOCK_PENDING_RESPONSE);
 }
 
 /* The guest's first packet after our REQUEST, which must be its answer. */
@@ -102,7 +102,7 @@ static void handle_packet(struct vsock_conn *conn,
 		vsock_conn_guest_reset(conn);
 		return;
 	}
-	if (conn->owed & VSOCK_OWES_RST)
+	if (conn->pending & VSOCK_PENDING_RST)
 		return; /* a RST is pending */
 	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
 	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
@@ -122,7 +122,7 @@ static void handle_packet(struct vsock_conn *conn,
 	case VIRTIO_VSOCK_OP_CREDIT_UPDATE:
 		break;
 	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
-		vsock_conn_wait_turn(conn, VSOCK_OWES_CREDIT_UPDATE);
+		vsock_conn_wait_turn(conn, VSOCK_PENDING_CREDIT_UPDATE);
 		break;
 	default:
 		vsock_conn_reset(conn);

@@ -47,13 +47,13 @@ enum vsock_state {
 };
 
 /* Packets to be sent to the guest, most urgent first. */
-enum vsock_owed {
-	VSOCK_OWES_RST = 1,	/* freed when it is sent */
-	VSOCK_OWES_REQUEST = 2,
-	VSOCK_OWES_RESPONSE = 4,
-	VSOCK_OWES_CREDIT_UPDATE = 8,
-	VSOCK_OWES_CREDIT_REQUEST = 16,
-	VSOCK_OWES_SHUTDOWN = 32,
+enum vsock_pending {
+	VSOCK_PENDING_RST = 1,	/* freed when it is sent */
+	VSOCK_PENDING_REQUEST = 2,
+	VSOCK_PENDING_RESPONSE = 4,
+	VSOCK_PENDING_CREDIT_UPDATE = 8,
+	VSOCK_PENDING_CREDIT_REQUEST = 16,
+	VSOCK_PENDING_SHUTDOWN = 32,
 };
 
 struct evbuffer;
@@ -69,7 +69,7 @@ struct vsock_conn {
 
 	enum vsock_state state;
 	uint32_t guest_port, host_port;
-	unsigned int owed;		/* enum vsock_owed */
+	unsigned int pending;		/* enum vsock_pending */
 
 	int fd;				/* owned; -1: host's end is closed */
 	struct event *readable;		/* owned; armed if !has_input */
@@ -167,8 +167,8 @@ void vsock_conn_hash(struct vsock_conn *conn, uint32_t guest_port,
 		     uint32_t host_port);
 struct vsock_conn *vsock_conn_find(struct virtio_vsock *vs,
 				   uint32_t guest_port, uint32_t host_port);
-/* Puts it in the queue for a receive buffer; `owed` may be 0. */
-void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int owed);
+/* Puts it in the queue for a receive buffer; `pending` may be 0. */
+void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int pending);
 /* Ends it, with a RST to the guest; the connection may be freed only later. */
 void vsock_conn_reset(struct vsock_conn *conn);
 /* The connection is up: bytes may flow. */

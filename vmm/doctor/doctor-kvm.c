@@ -12,6 +12,7 @@
 
 #include "vmm/doctor/doctor-internal.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 enum vendor { VENDOR_NONE, VENDOR_INTEL, VENDOR_AMD };
 
@@ -68,7 +69,8 @@ static void check_device(struct doctor *d, const struct cpu *cpu)
 		return;
 	}
 	if (fd < 0) {
-		f = doctor_add(d, GROUP_KVM, "/dev/kvm", "%s", strerror(errno));
+		f = doctor_add(d, GROUP_KVM, "/dev/kvm", "%s",
+			       error_text(errno));
 		doctor_flag(f, DOCTOR_FAIL, "join the group kvm, or run as "
 			    "root");
 		return;

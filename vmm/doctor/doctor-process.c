@@ -12,6 +12,7 @@
 
 #include "vmm/doctor/doctor-internal.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/size.h"
 
 #define MIN_GUEST (UINT64_C(16) << 20)
@@ -61,7 +62,7 @@ static void refuse(struct doctor *d, const char *pid, int err)
 		return;
 	}
 	f = doctor_add(d, GROUP_PROCESS, "vm", "process %s: %s", pid,
-		       strerror(-err));
+		       error_text(-err));
 	doctor_flag(f, DOCTOR_FAIL, "run as root, or as its user");
 }
 

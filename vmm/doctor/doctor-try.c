@@ -10,6 +10,7 @@
 #include "vmm/doctor/doctor-internal.h"
 #include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
+#include "vmm/util/error-text.h"
 
 /*
  * Sources and sinks report "obstacle: remedy".  The finding of a self-test
@@ -124,7 +125,7 @@ static void try_sinks(struct doctor *d)
 			 "passed its self-test: %d of %d pages were evicted "
 			 "and read back", rc, SINK_SELFTEST_PAGES);
 		if (rc < 0)
-			split(f, DOCTOR_FAIL, *why ? why : strerror(-rc));
+			split(f, DOCTOR_FAIL, *why ? why : error_text(-rc));
 	}
 	for (chosen = first; chosen < d->nr; chosen++)
 		if (d->facts[chosen].status == DOCTOR_OK)

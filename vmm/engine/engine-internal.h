@@ -236,9 +236,6 @@ void engine_history_destroy(struct engine_history *h);
 int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge);
 void engine_pass_destroy(struct engine_pass *p);
 
-/* -EINVAL with why: a value is out of range. */
-int engine_check_policy(const struct engine_policy *p, char *why, size_t len);
-
 /* Counts an error, keeps its text for the statistics and logs it. */
 void engine_set_error(struct engine *e, const char *what, int rc);
 

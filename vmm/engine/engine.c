@@ -27,6 +27,7 @@
 #include "vmm/engine/engine-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/min-max.h"
 
@@ -42,7 +43,7 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	uint64_t now = clock_now_ns();
 	bool is_new;
 
-	snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
+	snprintf(text, sizeof(text), "%s: %s", what, error_text(-rc));
 	engine_lock(e);
 	is_new = strcmp(e->stats.scan.last_error, text) ||
 		 now - e->error_logged_ns >= ERROR_LOG_NS;

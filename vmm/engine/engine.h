@@ -58,6 +58,9 @@ int engine_new(struct engine **enginep, const struct engine_config *config);
 /* Stops the thread and joins it; NULL is allowed. */
 void engine_free(struct engine *engine);
 
+/* -EINVAL with why: a value is out of range. */
+int engine_check_policy(const struct engine_policy *policy, char *why,
+			size_t len);
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
  * -EINVAL with why: a value is out of range, or the policy is to evict and
@@ -144,8 +147,7 @@ struct engine_reclaim_stats {
 	/* Of these, pages that had refaulted early before; pages; total. */
 	uint64_t nr_restored;
 	/* Candidates found accessed by the recheck just before their eviction,
-	 * a harvest or the sink's own; pages; total.  The JSON has them as
-	 * nr_saved_by_last_look. */
+	 * a harvest or the sink's own; pages; total. */
 	uint64_t nr_saved_by_recheck;
 	/* Candidates not evicted, as an accessed bit was set in the guest's
 	 * page tables; pages; total. */

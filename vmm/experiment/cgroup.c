@@ -14,6 +14,7 @@
 
 #include "vmm/experiment/cgroup.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/small-file.h"
 
 #define PREFIX	     "vmm-experiment-"
@@ -196,7 +197,7 @@ int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 	if (mkdir(cg->path, 0755) && errno != EEXIST) {
 		rc = -errno;
 		snprintf(why, len, "cannot create the cgroup %s: %s", cg->path,
-			 strerror(-rc));
+			 error_text(-rc));
 		cg->path[0] = 0;
 		return rc;
 	}
@@ -206,7 +207,7 @@ int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 			 "the memory controller; this host has version 1");
 	else if (rc)
 		snprintf(why, len, "cannot limit the cgroup %s: %s", cg->path,
-			 strerror(-rc));
+			 error_text(-rc));
 	if (rc)
 		cgroup_remove(cg);
 	return rc;

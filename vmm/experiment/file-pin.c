@@ -51,7 +51,7 @@ static int pin_pages(const char *copy)
 }
 
 pid_t file_pin_start(const struct cgroup *cg, const char *program,
-		   const char *copy)
+		     const char *copy)
 {
 	int ready[2], rc;
 	char byte = 1;

@@ -23,7 +23,7 @@ struct cgroup;
  * return, and pin that.  Its pid, or -errno.
  */
 pid_t file_pin_start(const struct cgroup *cg, const char *program,
-		   const char *copy);
+		     const char *copy);
 /* Ends it and removes the copy. */
 void file_pin_stop(pid_t pid, const char *copy);
 

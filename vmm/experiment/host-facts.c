@@ -8,6 +8,7 @@
 
 #include "vmm/experiment/host-facts.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/json-text.h"
 #include "vmm/util/small-file.h"
 
 /* The first line, or the rest of the first line that begins with key. */
@@ -19,7 +20,7 @@ static void add(json_t *facts, const char *name, const char *file,
 		       small_file_line(file, text, sizeof(text));
 
 	if (!rc)
-		json_object_set_new(facts, name, json_string(text));
+		json_object_set_new(facts, name, json_text_new(text));
 }
 
 /* /proc/swaps: name, type, KiB, used, priority. */
@@ -37,7 +38,7 @@ static void add_swap(json_t *facts)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %llu MiB",
 				      n ? ", " : "", name, kib >> 10);
 	}
-	json_object_set_new(facts, "swap", json_string(n ? text : "none"));
+	json_object_set_new(facts, "swap", json_text_new(n ? text : "none"));
 }
 
 json_t *host_facts(void)

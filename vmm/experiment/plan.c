@@ -145,7 +145,7 @@ static int read_limit(const struct plan *plan, const char *text,
 	double percent = strtod(text, &end);
 
 	limit->text = text;
-	if (end != text && !strcmp(end, "%")) {
+	if (*text >= '0' && *text <= '9' && !strcmp(end, "%")) {
 		if (!(percent >= 1 && percent <= 100))
 			return -EINVAL;
 		limit->bytes = (uint64_t)(plan->mem_bytes * percent / 100);

@@ -10,6 +10,7 @@
 
 #include "vmm/experiment/reader.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/nearest.h"
 #include "vmm/util/size.h"
 
@@ -22,13 +23,13 @@ static char *read_file(const char *file, char *why, size_t len)
 	size_t n;
 
 	if (!text) {
-		snprintf(why, len, "%s: %s", file, strerror(errno));
+		snprintf(why, len, "%s: %s", file, error_text(errno));
 		return NULL;
 	}
 	n = fread(text, 1, MAX_FILE + 1, f);
 	if (ferror(f) || n > MAX_FILE) {
 		snprintf(why, len, "%s: %s", file, ferror(f) ?
-			 strerror(errno) : "the file is too long for an "
+			 error_text(errno) : "the file is too long for an "
 					   "experiment");
 		free(text);
 		return NULL;

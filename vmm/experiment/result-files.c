@@ -8,6 +8,7 @@
 #include "vmm/experiment/host-facts.h"
 #include "vmm/experiment/result.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/json-text.h"
 
 static const char head[] =
 	"policy,limit,repetition,guest,t_s,memory_bytes,swap_bytes,"
@@ -110,12 +111,12 @@ int result_write_json(const char *dir, const struct plan *plan,
 
 	for (size_t i = 0; i < nr; i++)
 		json_array_append_new(array, run_json(plan, &runs[i]));
-	root = json_pack("{s:O, s:b, s:I, s:I, s:I, s:s, s:o, s:o}",
+	root = json_pack("{s:O, s:b, s:I, s:I, s:I, s:o, s:o, s:o}",
 			 "experiment", plan->root, "quick", (int)plan->quick,
 			 "seconds", (json_int_t)plan->seconds,
 			 "warmup_s", (json_int_t)plan->warmup_s,
 			 "mem_bytes", (json_int_t)plan->mem_bytes,
-			 "cgroup", cgroup, "host", host_facts(),
+			 "cgroup", json_text_new(cgroup), "host", host_facts(),
 			 "runs", array);
 	snprintf(path, sizeof(path), "%s/runs.json", dir);
 	rc = !root || json_dump_file(root, path, JSON_INDENT(1) |

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "vmm/client/client.h"
@@ -19,6 +18,7 @@
 #include "vmm/experiment/guest.h"
 #include "vmm/experiment/run.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 
 struct run {
 	const struct run_context *ctx;
@@ -259,7 +259,7 @@ static int make_cgroup(struct run *r, uint64_t limit, char *why, size_t len)
 	if (r->pin_pid > 0)
 		return 0;
 	snprintf(why, len, "cannot run %.128s in the cgroup: %s", r->copy,
-		 strerror((int)-r->pin_pid));
+		 error_text((int)-r->pin_pid));
 	return (int)r->pin_pid;
 }
 
@@ -284,7 +284,7 @@ static int start_guests(struct run *r, struct guest_launch *l, char *why,
 		rc = guest_start(guest, l);
 		if (rc)
 			snprintf(why, len, "cannot start guest %u: %s", i,
-				 strerror(-rc));
+				 error_text(-rc));
 	}
 	return rc;
 }

@@ -66,7 +66,7 @@ struct agent_server {
 	pthread_mutex_t lock;	/* guards all up to `connected` */
 	int next_fd;		/* owned; -1: none */
 	uint64_t want_drop_bytes;	/* requested; 0: none */
-	bool want_rescan, connected;
+	bool connected;
 	atomic_bool stop;	/* set once */
 	/* the thread only */
 	int fd;			/* owned; -1: no agent */
@@ -154,11 +154,13 @@ static void connect_to(struct agent_server *as, int fd)
 	set_connected(as, true);
 }
 
-static void send_request(struct agent_server *as,
-			 const struct protocol_message *msg)
+static void send_drop_cache(struct agent_server *as, uint64_t nr_bytes)
 {
+	const struct protocol_message msg = {
+		.type = PROTOCOL_DROP_CACHE, .drop_bytes = nr_bytes,
+	};
 	uint8_t frame[PROTOCOL_HEADER_SIZE + 8];
-	size_t len = protocol_encode(msg, frame, sizeof(frame));
+	size_t len = protocol_encode(&msg, frame, sizeof(frame));
 
 	/* An agent that does not read its socket must not block us. */
 	if (as->fd >= 0 && send(as->fd, frame, len,
@@ -169,32 +171,21 @@ static void send_request(struct agent_server *as,
 /* Handles requests of other threads; false: the thread is to end. */
 static bool serve_requests(struct agent_server *as)
 {
-	struct protocol_message msg = { 0 };
 	uint64_t n, drop_bytes;
-	bool rescan;
 	int fd;
 
 	if (read(as->event_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return false;
 	pthread_mutex_lock(&as->lock);
-	rescan = as->want_rescan;
 	drop_bytes = as->want_drop_bytes;
 	fd = as->next_fd;
 	as->next_fd = -1;
-	as->want_rescan = false;
 	as->want_drop_bytes = 0;
 	pthread_mutex_unlock(&as->lock);
 	if (fd >= 0)
 		connect_to(as, fd);
-	if (rescan) {
-		msg.type = PROTOCOL_RESCAN;
-		send_request(as, &msg);
-	}
-	if (drop_bytes) {
-		msg.type = PROTOCOL_DROP_CACHE;
-		msg.drop_bytes = drop_bytes;
-		send_request(as, &msg);
-	}
+	if (drop_bytes)
+		send_drop_cache(as, drop_bytes);
 	return !as->stop;
 }
 
@@ -448,29 +439,19 @@ void agent_server_accept(int fd, void *arg)
 	wake(as);
 }
 
-static int ask(struct agent_server *as, bool rescan, uint64_t drop_bytes)
+int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes)
 {
 	bool connected;
 
+	if (!nr_bytes)
+		return -EINVAL;
 	pthread_mutex_lock(&as->lock);
 	connected = as->connected || as->next_fd >= 0;
-	if (connected && rescan)
-		as->want_rescan = true;
-	if (connected && drop_bytes)
-		as->want_drop_bytes = drop_bytes;
+	if (connected)
+		as->want_drop_bytes = nr_bytes;
 	pthread_mutex_unlock(&as->lock);
 	if (!connected)
 		return -ENOTCONN;
 	wake(as);
 	return 0;
-}
-
-int agent_server_rescan(struct agent_server *as)
-{
-	return ask(as, true, 0);
-}
-
-int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes)
-{
-	return nr_bytes ? ask(as, false, nr_bytes) : -EINVAL;
 }

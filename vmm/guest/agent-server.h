@@ -23,8 +23,6 @@ void agent_server_free(struct agent_server *as);
  */
 void agent_server_accept(int fd, void *as);
 
-/* Requests a full report from the guest; -ENOTCONN without an agent. */
-int agent_server_rescan(struct agent_server *as);
 /*
  * Asks the guest to drop this many bytes of clean page cache, and then to
  * report its free memory; -ENOTCONN without an agent, -EINVAL for 0 bytes.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "vmm/guest/record.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 #define MAX_LINE 256
@@ -58,7 +59,7 @@ static void flush(struct record *rec)
 		if (n > 0)
 			at += (size_t)n;
 		else if (!n || errno != EINTR)
-			stop(rec, strerror(n ? errno : ENOSPC));
+			stop(rec, error_text(n ? errno : ENOSPC));
 	}
 	rec->written += at;
 	rec->fill = 0;

@@ -17,6 +17,7 @@
 #include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 #define E820_RAM      1
 #define E820_RESERVED 2
@@ -40,7 +41,7 @@ static int map_file(const char *path, struct file *f, char *why, size_t len)
 	if (fd < 0 || fstat(fd, &st)) {
 		int rc = -errno;
 
-		snprintf(why, len, "%s: %s", path, strerror(-rc));
+		snprintf(why, len, "%s: %s", path, error_text(-rc));
 		return rc;
 	}
 	if (!S_ISREG(st.st_mode) || !st.st_size) {
@@ -53,7 +54,7 @@ static int map_file(const char *path, struct file *f, char *why, size_t len)
 	if (f->data == MAP_FAILED) {
 		f->data = NULL;
 		snprintf(why, len, "%s: cannot map the file: %s", path,
-			 strerror(errno));
+			 error_text(errno));
 		return -errno;
 	}
 	return 0;
@@ -222,6 +223,6 @@ int boot_load(struct vm *vm, const struct boot_config *config, char *why,
 	if (rc)
 		snprintf(why, len, "cannot set up the guest's initial state: "
 			 "%s",
-			 strerror(-rc));
+			 error_text(-rc));
 	return rc;
 }

@@ -24,6 +24,7 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/kvm/vm-internal.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 struct vcpu {
@@ -81,7 +82,7 @@ err_close:
 err:
 	rc = -errno;
 	snprintf(why, len, "KVM cannot create vCPU %u: %s",
-		 index, strerror(-rc));
+		 index, error_text(-rc));
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 	return rc;
@@ -266,7 +267,7 @@ static void *vcpu_thread(void *arg)
 			crash(v, "the host cannot provide a page of guest "
 			      "memory");
 		} else if (errno != EINTR && errno != EAGAIN) {
-			crash(v, strerror(errno));
+			crash(v, error_text(errno));
 		}
 	}
 	return NULL;

@@ -19,6 +19,7 @@
 #include "vmm/kvm/vm-internal.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/mem/numa.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/thread.h"
 
 struct vm {
@@ -66,7 +67,7 @@ static int open_kvm(struct vm *vm, char *why, size_t len)
 				 "the group kvm, or run as root; `vmm doctor` "
 				 "shows what else is missing");
 		else
-			snprintf(why, len, "/dev/kvm: %s", strerror(-rc));
+			snprintf(why, len, "/dev/kvm: %s", error_text(-rc));
 		return rc;
 	}
 	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
@@ -79,7 +80,8 @@ static int open_kvm(struct vm *vm, char *why, size_t len)
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0) {
 		rc = -errno;
-		snprintf(why, len, "KVM cannot create a VM: %s", strerror(-rc));
+		snprintf(why, len, "KVM cannot create a VM: %s",
+			 error_text(-rc));
 		return rc;
 	}
 	return 0;
@@ -110,7 +112,7 @@ static int make_irqchip(struct vm *vm, char *why, size_t len)
 	    ioctl(vm->fd, KVM_CREATE_PIT2, &pit)) {
 		rc = -errno;
 		snprintf(why, len, "KVM cannot create an interrupt controller "
-			 "for the guest: %s", strerror(-rc));
+			 "for the guest: %s", error_text(-rc));
 		return rc;
 	}
 	return 0;
@@ -142,7 +144,7 @@ static int make_memory(struct vm *vm, uint64_t nr_bytes,
 		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region)) {
 			rc = -errno;
 			snprintf(why, len, "KVM does not accept the guest's "
-				 "memory: %s", strerror(-rc));
+				 "memory: %s", error_text(-rc));
 			return rc;
 		}
 	}
@@ -180,7 +182,7 @@ int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	if (vm->ended_fd < 0) {
 		rc = -errno;
 		snprintf(why, len, "cannot create an eventfd: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 		goto err;
 	}
 	rc = open_kvm(vm, why, len);

@@ -12,6 +12,7 @@
 #include "vmm/libvirt/libvirt-conn.h"
 #include "vmm/libvirt/libvirt-fleet.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 
 #ifdef HAVE_LIBVIRT
 
@@ -204,7 +205,8 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 	pthread_condattr_destroy(&attr);
 	rc = -pthread_create(&thread, NULL, poll_thread, f);
 	if (rc) {
-		snprintf(why, len, "cannot create a thread: %s", strerror(-rc));
+		snprintf(why, len, "cannot create a thread: %s",
+			 error_text(-rc));
 		f->refs = 1;
 		pthread_mutex_lock(&f->lock);
 		put(f);

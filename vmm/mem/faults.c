@@ -17,6 +17,7 @@
 
 #include "vmm/mem/faults-internal.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/min-max.h"
 #include "vmm/util/small-file.h"
 #include "vmm/util/thread.h"
@@ -69,7 +70,7 @@ static int open_shard(struct faults_shard *s, bool is_memfd, char *why, size_t l
 			 "vm.unprivileged_userfaultfd=1");
 	} else if (s->fd < 0) {
 		snprintf(why, len, "userfaultfd: %s; a kernel with "
-			 "CONFIG_USERFAULTFD is needed", strerror(-s->fd));
+			 "CONFIG_USERFAULTFD is needed", error_text(-s->fd));
 	} else if (ioctl(s->fd, UFFDIO_API, &api)) {
 		snprintf(why, len, "this kernel's userfaultfd cannot "
 			 "write-protect %s memory: Linux %s or later is needed",
@@ -242,7 +243,7 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		rc = stop_fault_around(f);
 		if (rc)
 			snprintf(why, len, "userfaultfd: cannot register guest "
-				 "memory: %s", strerror(-rc));
+				 "memory: %s", error_text(-rc));
 	}
 	if (!rc)
 		mem->has_faults = true;

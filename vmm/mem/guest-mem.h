@@ -177,11 +177,11 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * are affected.  One thread.
  *
  * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are
- * partly updated.  The flag is checked every GUEST_MEM_LOOK_PAGES; but to find
+ * partly updated.  The flag is checked every GUEST_MEM_CHUNK_PAGES; but to find
  * the pages of a memfd that are in swap, the kernel may walk all of its pages
  * in one call.
  */
-#define GUEST_MEM_LOOK_PAGES (UINT64_C(1) << 16)
+#define GUEST_MEM_CHUNK_PAGES (UINT64_C(1) << 16)
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			       uint64_t *swapped, unsigned int call_nr,
 			       const atomic_bool *stopping);

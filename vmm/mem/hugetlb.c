@@ -15,6 +15,7 @@
 
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/size.h"
 #include "vmm/util/small-file.h"
 
@@ -127,5 +128,5 @@ void guest_mem_explain(int rc, uint64_t nr_bytes,
 			 (unsigned long long)nr_bytes, size);
 	else
 		snprintf(why, len, "%llu bytes of guest memory: %s",
-			 (unsigned long long)nr_bytes, strerror(-rc));
+			 (unsigned long long)nr_bytes, error_text(-rc));
 }

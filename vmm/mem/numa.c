@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/mem/numa.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/key-value.h"
 #include "vmm/util/size.h"
 
@@ -307,7 +308,7 @@ int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 			rc = p ? -errno : -EFAULT;
 			snprintf(why, len, "--numa node=%u: host=%d: cannot "
 				 "bind guest memory to that node: %s; leave "
-				 "host= out", i, host, strerror(-rc));
+				 "host= out", i, host, error_text(-rc));
 			return rc;
 		}
 	}

@@ -13,6 +13,7 @@
 
 #include "vmm/mem/proc-maps.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 
 static int open_proc(FILE **fp, pid_t pid, const char *name)
 {
@@ -171,7 +172,7 @@ int proc_maps_refuse(pid_t pid, uint64_t guest_bytes, char *why, size_t len)
 		rc = locked_bytes(pid, &locked);
 	if (rc) {
 		snprintf(why, len, "cannot examine process %d: %s%s",
-			 (int)pid, strerror(-rc),
+			 (int)pid, error_text(-rc),
 			 rc == -EACCES ? ": run as root" : "");
 		return rc;
 	}

@@ -44,7 +44,7 @@
 
 #define SCAN_MOVING  (PAGE_IS_SWAPPED | PAGE_IS_FILE)
 #define SCAN_REGIONS 256	/* regions of equal pages, in one ioctl */
-#define LOOK_BYTES   (GUEST_MEM_LOOK_PAGES << VMM_PAGE_SHIFT)
+#define CHUNK_BYTES   (GUEST_MEM_CHUNK_PAGES << VMM_PAGE_SHIFT)
 
 #define OFF_MAX	    INT64_MAX
 #define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
@@ -104,8 +104,8 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 
 		if (stop_flag_is_set(r.stopping))
 			return -ECANCELED;
-		arg.end = end - arg.start < LOOK_BYTES ? end :
-			  arg.start + LOOK_BYTES;
+		arg.end = end - arg.start < CHUNK_BYTES ? end :
+			  arg.start + CHUNK_BYTES;
 		nr = ioctl(mem->pagemap_fd, PAGEMAP_SCAN, &arg);
 		if (nr < 0)
 			return errno == ENOTTY || errno == EINVAL ?

@@ -17,6 +17,7 @@
 #include "vmm/qemu/qemu-guest.h"
 #include "vmm/qemu/qemu-layout.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/small-file.h"
 
 #define MAX_CMDLINE (1u << 20)
@@ -75,7 +76,7 @@ static int by_monitor(struct qmp *qmp, struct qemu_memory *m, char *why,
 		rc = nr < 0 ? nr : 0;
 		if (rc)
 			snprintf(why, len, "cannot parse QEMU's list of guest "
-				 "memory (info mtree -f): %s", strerror(-rc));
+				 "memory (info mtree -f): %s", error_text(-rc));
 	}
 	for (int i = 0; !rc && i < nr; i++) {
 		struct guest_memslot *s = &m->slots[m->nr++];
@@ -212,7 +213,7 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 
 	if (n < 0) {
 		snprintf(why, len, "cannot read the command line of process "
-			 "%d: %s", (int)pid, strerror(-n));
+			 "%d: %s", (int)pid, error_text(-n));
 		return n;
 	}
 	rc = qemu_layout_cmdline(words, n, &parts[0].bytes, &low, why, len);
@@ -222,7 +223,7 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	if (nr < 0) {
 		snprintf(why, len, "cannot read the mappings of process %d: %s",
 			 (int)pid,
-			 strerror(-nr));
+			 error_text(-nr));
 		return nr;
 	}
 	for (unsigned int i = 1; i < nr_parts; i++)

@@ -29,7 +29,7 @@ int qemu_layout_mtree(const char *text,
 		      bool (*is_backend)(const char *name, void *arg), void *arg,
 		      struct qemu_region regions[QEMU_MAX_REGIONS]);
 
-/* The host address in the output of `gpa2hva`; false: there is none. */
+/* The host address in the output of `gpa2hva`; false: it has no address. */
 bool qemu_layout_hva(const char *text, uint64_t *hva);
 
 /*

@@ -12,6 +12,7 @@
 
 #include "vmm/qemu/qmp.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/unix-socket.h"
 
 #define MAX_LINE     (8u << 20)
@@ -194,7 +195,7 @@ static int execute(struct qmp *q, json_t *request, json_t **retp, char *why,
 	if (!rc)
 		rc = receive_answer(q, until, &answer);
 	if (rc) {
-		snprintf(why, len, "QEMU's monitor: %s", strerror(-rc));
+		snprintf(why, len, "QEMU's monitor: %s", error_text(-rc));
 		return rc;
 	}
 	error = json_object_get(answer, "error");
@@ -264,7 +265,7 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	} else if (rc) {
 		snprintf(why, len, "%s: %s: it must be the path of -qmp "
 			 "unix:PATH,server=on of a running QEMU", path,
-			 strerror(-rc));
+			 error_text(-rc));
 	} else if (getsockopt(q->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size)) {
 		rc = -errno;
 	} else {

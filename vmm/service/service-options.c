@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/access/source.h"
+#include "vmm/engine/engine.h"
 #include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/exit-status.h"
@@ -26,11 +27,17 @@ int service_options_check(struct service_options *o)
 		log_error("--abits %s: %s", o->abits, why);
 		return VMM_EXIT_USAGE;
 	}
-	if (o->reclaim_text && engine_policy_parse(o->reclaim_text, &o->policy,
-						   why, sizeof(why))) {
+	if (o->reclaim_text && (engine_policy_parse(o->reclaim_text, &o->policy,
+						    why, sizeof(why)) ||
+				engine_check_policy(&o->policy, why,
+						    sizeof(why)))) {
 		log_error("--reclaim %s: %s", o->reclaim_text, why);
 		return VMM_EXIT_USAGE;
 	}
+	if (o->sink && o->abits && !strcmp(o->abits, "none"))
+		log_warn("--sink %s: nothing will be evicted, as --abits none "
+			 "finds no idle pages: name another source, or leave "
+			 "out --sink", o->sink);
 	return VMM_EXIT_OK;
 }
 

@@ -19,6 +19,7 @@
 #include "vmm/service/service.h"
 #include "vmm/service/service-options.h"
 #include "vmm/sink/sink.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/rundir.h"
 
@@ -211,7 +212,7 @@ static int start_engine(struct service *s, const struct service_options *o,
 			 "vmm-policy(1)", o->reclaim_text);
 	else if (rc)
 		snprintf(why, len, "cannot start the reclaim engine: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	return rc;
 }
 
@@ -230,11 +231,17 @@ static int start_server(struct service *s, const struct service_options *o,
 
 	if (!o->socket) {
 		rc = rundir_socket_path(o->name, path, sizeof(path));
+		if (rc == -EINVAL || rc == -ENAMETOOLONG) {
+			snprintf(why, len, RUNDIR_BAD_NAME "; choose another "
+				 "with --name, or a path with --socket",
+				 o->name);
+			return rc;
+		}
 		if (rc) {
 			snprintf(why, len, "cannot use the default path of the "
 				 "socket of '%s': %s; name a path with "
 				 "--socket", o->name,
-				 strerror(-rc));
+				 error_text(-rc));
 			return rc;
 		}
 		config.path = path;
@@ -252,7 +259,7 @@ static int start_agent_server(struct service *s, struct virtio_vsock *vsock,
 					 agent_server_accept, s->agent);
 	if (rc)
 		snprintf(why, len, "cannot listen for the guest agent: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	return rc;
 }
 
@@ -269,7 +276,7 @@ int service_start(struct service *s, const struct service_options *o,
 	rc = o->agent_record ? view_record(s->view, o->agent_record) : 0;
 	if (rc) {
 		snprintf(why, len, "--agent-record %s: %s", o->agent_record,
-			 strerror(-rc));
+			 error_text(-rc));
 		return rc;
 	}
 	rc = o->no_agent ? 0 : start_agent_server(s, parts->vsock, why, len);

@@ -19,6 +19,7 @@
 #include "vmm/sink/evictor-internal.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-flag.h"
 
@@ -110,7 +111,7 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
 	}
 	if (rc) {
 		snprintf(why, len, "cannot start the evictor process: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 		evictor_free(e);
 		return rc;
 	}

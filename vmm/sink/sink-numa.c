@@ -26,13 +26,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "vmm/mem/numa.h"
 #include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/key-value.h"
 #include "vmm/util/stop-flag.h"
 
@@ -251,7 +251,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		rc = check_permission(s);
 		if (rc)
 			snprintf(why, len, "cannot read which node pages are "
-				 "on: %s", strerror(-rc));
+				 "on: %s", error_text(-rc));
 	}
 	if (rc) {
 		numa_close(&s->sink);

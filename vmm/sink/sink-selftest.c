@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/sink/sink.h"
+#include "vmm/util/error-text.h"
 
 #define NR    SINK_SELFTEST_PAGES
 #define WORDS (VMM_PAGE_SIZE / sizeof(uint64_t))
@@ -53,7 +53,7 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 		rc = sink->ops->evict(sink, &all, 1, &res);
 	if (rc)
 		snprintf(why, len, "self-test: cannot evict pages: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	/*
 	 * Check even after a failure: a sink that failed must not have lost any
 	 * page.
@@ -93,7 +93,7 @@ int sink_selftest(const struct reclaim_sink_ops *ops, const char *options,
 		rc = test(sink, words, why, len);
 		ops->close(sink);
 	} else if (!*why) {
-		snprintf(why, len, "%s", strerror(-rc));
+		snprintf(why, len, "%s", error_text(-rc));
 	}
 	guest_mem_free(mem);
 	return rc;

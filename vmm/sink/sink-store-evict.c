@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "vmm/sink/sink-store-internal.h"
+#include "vmm/util/error-text.h"
+#include "vmm/util/stop-flag.h"
 
 /* Sets resident pages of the range in state NONE to EVICTING. */
 static uint64_t begin(struct sink_store *s, struct gfn_range r)
@@ -41,6 +43,11 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 		if (sink_store_peek(s, GFN(g)) != PAGE_EVICTING)
 			continue;
+		/* A slow device may take a second for each of the pages. */
+		if (stop_flag_is_set(s->sink.stopping)) {
+			s->put_failed = g;
+			return -ECANCELED;
+		}
 		/*
 		 * Copy the page, so that a write meanwhile does not change it.
 		 */
@@ -127,7 +134,7 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	if (rc)
 		sink_store_note(s, "cannot register pages with userfaultfd, so "
 				"they stay in guest memory: %s%s",
-				strerror(-rc), rc == -ENOMEM ?
+				error_text(-rc), rc == -ENOMEM ?
 				"; raise vm.max_map_count" : "");
 	if (rc || !begin(s, r))
 		return rc;

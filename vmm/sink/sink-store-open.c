@@ -44,9 +44,11 @@ static int parse_codec(const char *value, void *to)
 	o->kind = PAGE_ZSTD;
 	if (!value[4])
 		return 0;
+	/* strtol() also accepts spaces and a sign. */
+	if (value[4] != ':' || value[5] < '0' || value[5] > '9')
+		return -EINVAL;
 	level = strtol(value + 5, &end, 10);
-	if (value[4] != ':' || end == value + 5 || *end || level < 1 ||
-	    level > 19)
+	if (*end || level < 1 || level > 19)
 		return -EINVAL;
 	o->level = level;
 	return 0;

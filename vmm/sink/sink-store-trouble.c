@@ -18,11 +18,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "vmm/sink/sink-store-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/min-max.h"
 
 #define FIRST_DELAY_NS (100 * NSEC_PER_MSEC)
@@ -58,8 +58,14 @@ static const char *reason(int rc)
 	case -ENOLINK:
 		return "the connection to the device broke before it answered";
 	default:
-		return strerror(-rc);
+		return error_text(-rc);
 	}
+}
+
+/* A read that fails so was refused by the device: no page was to be stored. */
+static const char *read_reason(int rc)
+{
+	return rc == -ENOSPC ? error_text(ENOSPC) : reason(rc);
 }
 
 /*
@@ -89,7 +95,7 @@ void sink_store_note_put(struct sink_store *s, int rc)
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc)
 {
 	sink_store_note(s, "cannot read back frame 0x%llx: %s",
-			(unsigned long long)gfn.v, reason(rc));
+			(unsigned long long)gfn.v, read_reason(rc));
 }
 
 int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
@@ -102,7 +108,7 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 			    "its page cannot be replaced by one that raises a "
 			    "memory error: %s; accesses to it block; raise "
 			    "vm.max_map_count",
-			    (unsigned long long)gfn.v, strerror(-rc));
+			    (unsigned long long)gfn.v, error_text(-rc));
 		return rc;
 	}
 	store_drop(s->store, gfn.v);
@@ -134,7 +140,7 @@ static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 			"store: cannot read back frame 0x%llx: %s; accesses to "
 			"such pages block; reads are retried until they "
 			"succeed",
-			(unsigned long long)gfn.v, reason(rc));
+			(unsigned long long)gfn.v, read_reason(rc));
 	} else if (!any_waiting && t->logged_waiting) {
 		log_info("store: all waiting page faults are resolved");
 		t->logged_waiting = false;

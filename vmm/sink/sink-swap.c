@@ -16,7 +16,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -26,6 +25,7 @@
 #include "vmm/sink/sink.h"
 #include "vmm/sink/sink-swap-elsewhere.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/small-file.h"
 
@@ -126,7 +126,7 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	if (s->pidfd < 0) {
 		rc = -errno;
 		snprintf(why, len, "cannot open process %d: %s",
-			 (int)guest_mem_pid(mem), strerror(errno));
+			 (int)guest_mem_pid(mem), error_text(errno));
 	} else {
 		rc = sink_census_init(&s->census, mem);
 		snprintf(why, len, "not enough memory for the sink swap");

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/store/store-device.h"
+#include "vmm/util/error-text.h"
 
 struct file_device {
 	struct store_device dev;
@@ -170,7 +171,7 @@ static int explain(int rc, const char *path, char *why, size_t len)
 			 path);
 		break;
 	default:
-		snprintf(why, len, "%s: %s", path, strerror(-rc));
+		snprintf(why, len, "%s: %s", path, error_text(-rc));
 	}
 	return rc;
 }

@@ -19,6 +19,7 @@
 
 #include "vmm/store/store-device.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 
 #define CONNECT_NS   (5 * NSEC_PER_SEC)
 #define CONNECT_AGAIN_MS 100
@@ -279,10 +280,16 @@ static int check_export(struct nbd_device *d, uint64_t bytes, char *why,
 			 d->uri);
 		return -EROFS;
 	}
-	if (size <= 0 || bytes > (uint64_t)size) {
+	if (size <= 0) {
+		snprintf(why, len, "%s %s: export a device or a file of 4M or "
+			 "more", d->uri, size ? "does not report its size" :
+			 "has 0 bytes");
+		return -EFBIG;
+	}
+	if (bytes > (uint64_t)size) {
 		snprintf(why, len, "%s has %lld bytes, fewer than size=: give "
 			 "a smaller size, or leave it out",
-			 d->uri, (long long)(size < 0 ? 0 : size));
+			 d->uri, (long long)size);
 		return -EFBIG;
 	}
 	d->dev.bytes = bytes ? bytes : (uint64_t)size;
@@ -310,7 +317,7 @@ int store_nbd_open(struct store_device **devp, const char *uri, uint64_t bytes,
 		snprintf(why, len, "%s: the server does not answer", uri);
 	else if (rc)
 		snprintf(why, len, "%s: %s", uri,
-			 nbd_get_error() ? nbd_get_error() : strerror(-rc));
+			 nbd_get_error() ? nbd_get_error() : error_text(-rc));
 	else
 		rc = check_export(d, bytes, why, len);
 	if (rc) {

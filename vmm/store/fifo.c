@@ -21,7 +21,8 @@
 #include "vmm/store/fifo.h"
 
 #define CHUNK_LINES 1024
-#define LOOKS	    3		/* chunks, for each new one */
+/* Chunks that are searched for stale lines before a new one is made. */
+#define CHECKS	    3
 
 struct chunk {
 	struct chunk *next;
@@ -125,7 +126,7 @@ int fifo_push(struct fifo *f, struct fifo_line line,
 {
 	struct chunk *c;
 
-	for (int i = 0; is_full(f->tail) && i < LOOKS; i++)
+	for (int i = 0; is_full(f->tail) && i < CHECKS; i++)
 		check_next(f, is_stale, arg);
 	if (is_full(f->tail)) {
 		c = new_chunk();

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "vmm/store/health.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 #define REPEAT_LOG_NS (60 * NSEC_PER_SEC)
@@ -155,10 +155,10 @@ void health_log(struct health *h)
 				    "store: %s", text);
 }
 
-static const char *error_text(int rc)
+static const char *device_error_text(int rc)
 {
 	return rc == -ENOLINK ? "the connection broke before it answered" :
-				strerror(-rc);
+				error_text(-rc);
 }
 
 static bool is_disconnected(int rc)
@@ -191,11 +191,11 @@ void health_result(struct health *h, enum health_kind kind, int rc)
 	if (rc) {
 		count_error(h, kind, rc);
 		set_last_error(h, "%s of %.60s: %s", verbs[kind], h->name,
-			       error_text(rc));
+			       device_error_text(rc));
 		if (trouble_begins(h, kind))
 			queue_line(h, kind, LOG_LEVEL_ERROR,
 				   "cannot %s %s: %s; %s", verbs[kind], h->name,
-				   error_text(rc), effects[kind]);
+				   device_error_text(rc), effects[kind]);
 	} else if (trouble_ends(h, kind)) {
 		queue_line(h, LINE_OVER + kind, LOG_LEVEL_INFO,
 			   "can %s %s again", verbs[kind], h->name);

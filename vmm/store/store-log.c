@@ -24,10 +24,18 @@
 #include "vmm/store/requests.h"
 #include "vmm/store/store-log.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/min-max.h"
 
 #define HEADER_MAGIC	 0x4c56u
 #define MIN_SEGMENTS	 4
 #define MAX_SEGMENTS	 (UINT32_MAX - NR_LISTS)	/* almost 4 PiB */
+/*
+ * Of a larger device no more is used, as each segment takes memory: an eighth
+ * of it full, cleaning costs nothing, and 1 GiB may be lost to writes that are
+ * not answered.
+ */
+#define DEVICE_SHARE	 8
+#define LOST_SEGMENTS	 1024
 #define RESERVE_SEGMENTS 2	/* for cleaning */
 #define NONE		 UINT64_MAX
 /* A segment is worth cleaning if at most so many bytes are live. */
@@ -123,6 +131,11 @@ static void relist(struct log *log, uint64_t i)
 		list_add(log, list, i);
 }
 
+static size_t record_bytes(uint16_t len)
+{
+	return sizeof(struct header) + ((len + 7u) & ~7u);
+}
+
 /* Allocates the segments, all of them free. */
 static int alloc_segments(struct log *log, uint64_t nr)
 {
@@ -144,15 +157,23 @@ static int alloc_segments(struct log *log, uint64_t nr)
 	return 0;
 }
 
-int log_new(struct log **logp, struct store_device *dev, struct health *health,
-	    uint64_t timeout_ns)
+static uint64_t useful_segments(uint64_t nr_keys)
+{
+	unsigned int in_one = LOG_SEGMENT_BYTES / record_bytes(LOG_MAX_LEN);
+
+	return LOST_SEGMENTS + DEVICE_SHARE * (nr_keys / in_one + 1);
+}
+
+int log_new(struct log **logp, struct store_device *dev, uint64_t nr_keys,
+	    struct health *health, uint64_t timeout_ns)
 {
 	struct log *log = calloc(1, sizeof(*log));
+	uint64_t nr = dev->bytes / LOG_SEGMENT_BYTES;
 	int rc;
 
 	if (!log)
 		return -ENOMEM;
-	rc = alloc_segments(log, dev->bytes / LOG_SEGMENT_BYTES);
+	rc = alloc_segments(log, min_u64(nr, useful_segments(nr_keys)));
 	if (!rc)
 		rc = requests_new(&log->requests, dev, health, timeout_ns);
 	if (rc) {
@@ -176,11 +197,6 @@ void log_free(struct log *log)
 uint64_t log_timeout_ns(const struct log *log)
 {
 	return requests_timeout_ns(log->requests);
-}
-
-static size_t record_bytes(uint16_t len)
-{
-	return sizeof(struct header) + ((len + 7u) & ~7u);
 }
 
 int log_begin(struct log *log, bool cleaning)

@@ -44,12 +44,13 @@ struct log_record {
 };
 
 /*
- * Takes ownership of the device on success, and closes it in log_free().
+ * Takes ownership of the device on success, and closes it in log_free().  Of a
+ * device that is much larger than nr_keys pages only a part is used.
  * timeout_ns as in requests.h.  0; -EFBIG: no room for 4 segments; -ENOMEM;
  * -EAGAIN: no threads.
  */
-int log_new(struct log **logp, struct store_device *dev, struct health *health,
-	    uint64_t timeout_ns);
+int log_new(struct log **logp, struct store_device *dev, uint64_t nr_keys,
+	    struct health *health, uint64_t timeout_ns);
 /* Returns within half a second. */
 void log_free(struct log *log);
 uint64_t log_timeout_ns(const struct log *log);
@@ -91,8 +92,8 @@ int log_read(struct log *log, const struct log_record *r, void *data,
  * Chooses a victim, a segment to clean, and pins it: one that has no reader and
  * is live by 3/4 at most, with the least live bytes or up to 16 KiB more.
  * Segments whose cleaning failed come last, in turn, and at most one of them
- * per second, until one is cleaned.  False: none is worth cleaning now.  The
- * time does not grow with the number of segments.
+ * per second, until one is cleaned.  False: no segment is worth cleaning now.
+ * The time does not grow with the number of segments.
  */
 bool log_victim(struct log *log, uint64_t *at);
 /* The victim could not be read. */

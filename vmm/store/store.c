@@ -11,8 +11,8 @@
 #define MIN_MEM	    (UINT64_C(1) << 20)
 #define MAX_KEYS    (UINT64_C(1) << 56)
 #define ROOM_TRIES  8	/* other threads may take the room that was made */
-#define RELEASES_A_LOOK 256
-#define MOVES_A_LOOK	512
+#define RELEASES_PER_CHECK 256
+#define MOVES_PER_CHECK	   512
 
 static int make_parts(struct store *s, const struct store_config *config)
 {
@@ -28,7 +28,7 @@ static int make_parts(struct store *s, const struct store_config *config)
 	if (!rc && config->device)
 		rc = room_new(&s->scratch);
 	if (!rc && config->device)
-		rc = log_new(&s->log, config->device, s->health,
+		rc = log_new(&s->log, config->device, s->nr_keys, s->health,
 			     config->timeout_ns);
 	return rc;
 }
@@ -84,12 +84,12 @@ void store_release(struct store *s, uint64_t handle)
 
 	slab_release(s->slab, handle);
 	s->stats.nr_mem--;
-	if (++s->nr_released < RELEASES_A_LOOK)
+	if (++s->nr_released < RELEASES_PER_CHECK)
 		return;
 	s->nr_released = 0;
 	slab_get_stats(s->slab, &slab);
 	if (slab.block_bytes > slab.slot_bytes + slab.slot_bytes / 4 + MIN_MEM)
-		slab_compact(s->slab, MOVES_A_LOOK, object_moved, s);
+		slab_compact(s->slab, MOVES_PER_CHECK, object_moved, s);
 }
 
 /* Under the lock.  The entry is TIER_NONE afterwards. */

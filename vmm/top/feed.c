@@ -8,6 +8,7 @@
 
 #include "vmm/top/feed.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/rundir.h"
 
 #define STATS_TIMEOUT_MS   3000
@@ -54,7 +55,7 @@ int top_feed_new(struct top_feed **feedp, const struct top_feed_config *config,
 		rc = top_model_see(config->model, file_name(*s), *s, true);
 		if (rc)
 			snprintf(why, len, "--socket %s: %s", *s,
-				 strerror(-rc));
+				 error_text(-rc));
 	}
 	if (rc)
 		top_feed_free(f);

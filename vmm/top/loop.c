@@ -13,6 +13,7 @@
 #include "vmm/top/loop.h"
 #include "vmm/top/screen.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
 
@@ -175,7 +176,7 @@ static int round_if_due(struct app *app, char *why, size_t len)
 		rc = top_feed_request_processes(app->feed, app->ui.guest);
 	if (rc)
 		snprintf(why, len, "cannot send requests to VMs: %s",
-			 strerror(-rc));
+			 error_text(-rc));
 	return rc ? rc : 1;
 }
 
@@ -268,7 +269,7 @@ int top_batch_run(const struct top_options *o, char *why, size_t len)
 			rc = -errno;
 			snprintf(why, len, "cannot write to standard output: "
 				 "%s",
-				 strerror(errno));
+				 error_text(errno));
 			break;
 		}
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/top/screen.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/stop-guard.h"
 
 /* The stop guard handles SIGTERM, SIGINT and SIGHUP. */
@@ -74,7 +75,7 @@ int screen_open(struct screen *s, char *why, size_t len)
 	if (s->signal_fd < 0) {
 		rc = -errno;
 		snprintf(why, len, "cannot create a signalfd: %s",
-			 strerror(errno));
+			 error_text(errno));
 		return rc;
 	}
 	rc = open_terminal(s, why, len);

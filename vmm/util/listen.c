@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/listen.h"
 
 /*
@@ -72,7 +73,7 @@ static int clear_stale(const struct sockaddr_un *sun, const char *option,
 		rc = -errno;
 		snprintf(why, len, "cannot check whether %s is in use: %s",
 			 sun->sun_path,
-			 strerror(-rc));
+			 error_text(-rc));
 		return rc;
 	}
 	rc = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ? -errno :
@@ -112,8 +113,13 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
 	    chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;
-		snprintf(why, len, "cannot listen on %s: %s; choose another "
-			 "path with %s", path, strerror(-rc), option);
+		if (error_is_fd_limit(-rc))
+			snprintf(why, len, "cannot listen on %s: %s", path,
+				 error_text(-rc));
+		else
+			snprintf(why, len, "cannot listen on %s: %s; choose "
+				 "another path with %s", path, error_text(-rc),
+				 option);
 		return rc;
 	}
 	rc = fd;

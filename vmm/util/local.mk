@@ -6,11 +6,13 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/min-max.h \
 	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
+	vmm/util/error-text.c vmm/util/error-text.h \
 	vmm/util/exit-status.h \
 	vmm/util/fair-lock.c vmm/util/fair-lock.h \
 	vmm/util/fd-limit.c vmm/util/fd-limit.h \
 	vmm/util/histogram.c vmm/util/histogram.h \
 	vmm/util/key-value.c vmm/util/key-value.h \
+	vmm/util/json-text.c vmm/util/json-text.h \
 	vmm/util/listen.c vmm/util/listen.h \
 	vmm/util/log.c vmm/util/log.h \
 	vmm/util/min-max.h \

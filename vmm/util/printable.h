@@ -11,7 +11,16 @@
  */
 void printable_make(char *text);
 
-/* Writes the value of an OpenMetrics label: quote, backslash, newline escaped. */
+/*
+ * For JSON, whose texts must be UTF-8: replaces each byte by '?' that is not
+ * part of a valid character, as in names of files, or where a text was cut.
+ */
+void printable_make_utf8(char *text);
+
+/*
+ * Writes the value of an OpenMetrics label: quote, backslash, newline escaped,
+ * and invalid UTF-8 replaced as by printable_make_utf8().
+ */
 void printable_put_label(FILE *out, const char *text);
 
 #endif

@@ -152,9 +152,6 @@ int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
 		return find_only(dir, buf, len, why, why_len);
 	rc = socket_path(dir, name, buf, len);
 	if (rc)
-		snprintf(why, why_len, "'%s' is not a valid name of a VM: it "
-			 "must not be empty, begin with '.', contain '/', or "
-			 "make the path of its socket longer than 107 "
-			 "characters", name);
+		snprintf(why, why_len, RUNDIR_BAD_NAME, name);
 	return rc;
 }

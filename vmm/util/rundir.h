@@ -8,6 +8,12 @@
 
 #include <stddef.h>
 
+/* Takes the name; of those that rundir_socket_path() refuses. */
+#define RUNDIR_BAD_NAME							       \
+	"'%.120s' is not a valid name of a VM: it must not be empty, begin "   \
+	"with '.', contain '/', or make the path of its socket longer than "   \
+	"107 characters"
+
 /*
  * Writes the socket path of the VM called name to buf and makes the directory
  * (mode 0700) if it is missing.  -EINVAL: a name with '/' or an empty one;

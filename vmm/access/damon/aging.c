@@ -17,6 +17,7 @@
 #include "vmm/access/damon/aging.skel.h"	/* uses the above */
 #include "vmm/util/bitmap.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 struct aging {
@@ -117,7 +118,7 @@ int aging_open(struct aging **agingp, const struct guest_mem *mem, char *why,
 	if (err) {
 		aging_close(aging);
 		snprintf(why, len, "cannot load the BPF program that records "
-			 "aging: %s%s", strerror(-err),
+			 "aging: %s%s", error_text(-err),
 			 err == -EPERM || err == -EACCES ?
 				 " (run as root or with CAP_BPF and CAP_PERFMON)" :
 			 err == -ENOENT || err == -EINVAL ?

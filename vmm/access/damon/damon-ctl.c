@@ -33,7 +33,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "vmm/access/damon/aging-window.h"
@@ -42,6 +41,7 @@
 #include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-flag.h"
 
@@ -309,7 +309,8 @@ int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why, size_t len)
 	}
 	err = damon_guard_start(&ctl->guard);
 	if (err)
-		snprintf(why, len, "cannot start /bin/sh: %s", strerror(-err));
+		snprintf(why, len, "cannot start /bin/sh: %s",
+			 error_text(-err));
 	else
 		err = configure_first(ctl, why, len);
 	if (err) {

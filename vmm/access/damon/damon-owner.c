@@ -15,6 +15,7 @@
 #include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/stop-flag.h"
 
@@ -152,7 +153,7 @@ int damon_owner_lock(struct damon_owner *o, const atomic_bool *stopping,
 			 "takes: if that process is stopped, kill -CONT %s "
 			 "(the last that configured DAMON)", *id ? id : "PID");
 	else if (err)
-		snprintf(why, len, DAMON_LOCK_PATH ": %s", strerror(-err));
+		snprintf(why, len, DAMON_LOCK_PATH ": %s", error_text(-err));
 	return err;
 }
 
@@ -226,7 +227,7 @@ int damon_owner_configure(struct damon_owner *o, char *why, size_t len)
 	o->in_doubt = err;
 	if (err)
 		snprintf(why, len, "DAMON refuses the configuration (%s)%s",
-			 strerror(-err), err == -EINVAL || err == -ENOENT ?
+			 error_text(-err), err == -EINVAL || err == -ENOENT ?
 			 ": the young filter needs Linux 6.10" : "");
 	return err ? err : 1;
 }
@@ -276,7 +277,7 @@ int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
 	err = open_files(o);
 	if (err)
 		snprintf(why, len, "%s or " DAMON_CTL_SYSFS ": %s",
-			 DAMON_RUN_DIR, strerror(-err));
+			 DAMON_RUN_DIR, error_text(-err));
 	if (!err)
 		err = damon_owner_lock(o, NULL, why, len);
 	if (err) {
@@ -288,7 +289,7 @@ int damon_owner_open(struct damon_owner *o, bool pageout, char *why,
 		err = -errno;
 	damon_owner_unlock(o);
 	if (err) {
-		snprintf(why, len, DAMON_USERS_PATH ": %s", strerror(-err));
+		snprintf(why, len, DAMON_USERS_PATH ": %s", error_text(-err));
 		close_files(o);
 	}
 	return err;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "vmm/util/clock.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 #include "vmm/util/small-file.h"
 
@@ -134,7 +135,7 @@ static int put_told(int dir_fd, const char *path, const char *value)
 	int err = damon_sysfs_put(dir_fd, path, value);
 
 	if (err)
-		log_debug("damon: %s = %s: %s", path, value, strerror(-err));
+		log_debug("damon: %s = %s: %s", path, value, error_text(-err));
 	return err;
 }
 

@@ -16,6 +16,7 @@
 #include "vmm/access/damon/damon-ctl.h"
 #include "vmm/access/damon/damon-sysfs.h"
 #include "vmm/util/cleanup.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
 
 static bool is_count(const char *name)
@@ -144,7 +145,7 @@ int damon_tree_restore(const char *dir, const char *path)
 		if (rc) {
 			err = rc;
 			log_warn("%s: cannot restore \"%s\": %s", file, value,
-				 strerror(-err));
+				 error_text(-err));
 		}
 	}
 	return err;
