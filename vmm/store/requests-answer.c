@@ -62,7 +62,7 @@ void request_set_late(struct requests *q, struct request *r, uint64_t now)
 	r->is_late = true;
 	if (r->kind == KIND_DISCARD)
 		complete_writes_behind(q, r, -ETIMEDOUT);
-	/* Only this place may be affected: others may have answered. */
+	/* A probe or discard without an answer concerns its place alone. */
 	if (!is_waited_for(q, r))
 		return;
 	health_late(q->health, health_kind(r), now - r->start_ns);
@@ -121,8 +121,9 @@ static void say_if_well(struct requests *q)
 }
 
 /*
- * An error is an answer, unless the request was abandoned.  An error of a
- * discard is not: it can come from this host, if it does not support discards.
+ * Whether the device has responded.  An error of a read or write counts, unless
+ * the request was abandoned; of a discard it does not, as this host returns one
+ * too, if discards are not supported.
  */
 static bool is_answer(const struct request *r, int rc)
 {

@@ -181,7 +181,7 @@ static uint64_t end_of_call(const struct store *s)
 	return clock_now_ns() + store_timeout_ns(s);
 }
 
-/* STORE_FULL: there is no room, and none could be made. */
+/* 0 or -errno as store_put(), but STORE_FULL if no room could be made. */
 static int put_with_room(struct store *s, uint64_t key,
 			 const struct page_code *code, uint32_t sum,
 			 uint64_t until)
@@ -220,7 +220,10 @@ int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 	return -ENOSPC;
 }
 
-/* Copies what is needed to read the page later without the lock. */
+/*
+ * Copies the entry, and of a page in memory its data; pins the segment of one
+ * on the device, so that the page can be read without the lock.
+ */
 static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		   void *data)
 {
