@@ -13,19 +13,20 @@
 #include "vmm/util/key-value.h"
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
-#define GROUP_CHUNKS 8u		/* scanned, then armed */
-#define REST_SHARE   5		/* of the budget is used when at rest */
-#define MAX_SAVED_S  10		/* unused budget is kept for so long */
-#define MAX_DEBT_S   1		/* a guest that fills its memory overdraws it */
+#define GROUP_CHUNKS 8u		/* scanned together, then armed: 16 MiB */
+#define REST_SHARE   5		/* at rest a fifth of the budget is used */
+#define MAX_SAVED_S  10		/* seconds of unused budget kept at most */
+/* Of overdrawn budget, as by a guest that fills its memory, in seconds. */
+#define MAX_DEBT_S   1
 #define FIRST_COST   128	/* faults a chunk costs, first estimate */
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
 
 struct chunk {
-	uint16_t marked;	/* pages, after the last scan */
+	uint16_t marked;	/* marked pages, after the last scan */
 	bool known;		/* scanned before */
-	bool armed;		/* at the last scan */
-	bool assumed;		/* the marks are older than that scan */
-	bool pending;		/* has not been armed in this round */
+	bool armed;		/* armed at the last scan */
+	bool assumed;		/* its marks may be from earlier windows */
+	bool pending;		/* its turn in this round is yet to come */
 };
 
 struct fault_budget {
@@ -33,12 +34,12 @@ struct fault_budget {
 	const struct fault_budget_ops *ops;
 	void *ctx;
 	struct chunk *chunks;		/* owned; by gfn / CHUNK_PAGES */
-	uint64_t nr_known, nr_pending;
+	uint64_t nr_known, nr_pending;	/* chunks */
 	int64_t left;			/* faults; below 0 when overdrawn */
 	uint64_t per_second;
 	uint64_t fault_pages;
-	uint64_t last_ns;
-	double cost;			/* faults of an armed chunk, mean */
+	uint64_t last_ns;		/* when `left` last grew */
+	double cost;			/* mean faults of an armed chunk */
 };
 
 static uint64_t nr_chunks(const struct guest_mem *mem)

@@ -37,7 +37,7 @@ struct kvm_young {
 	int fd;				/* owned */
 	int vm_fd;
 	uint64_t *bits;			/* owned: a slot's part of a range */
-	uint64_t cap_words;
+	uint64_t cap_words;		/* of bits */
 };
 
 /* Opens the device and reads its info.  A descriptor, or -errno. */
@@ -139,7 +139,7 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 		}
 		bits = ky->bits;
 	}
-	/* A call returns after a time limit, at the start of a bitmap word. */
+	/* The module may end a call early, where a word of the bitmap ends. */
 	while (done < nr) {
 		struct kvm_young_scan scan = {
 			.size = sizeof(scan), .flags = TAKE,
@@ -164,7 +164,7 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 	return 0;
 }
 
-/* Slot by slot. */
+/* take(), slot by slot. */
 static int take_range(struct kvm_young *ky, struct gfn_range range,
 		      uint64_t *young)
 {

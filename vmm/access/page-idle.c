@@ -52,12 +52,12 @@ struct page_idle {
 	struct backoff *backoff;	/* owned */
 	int bitmap_fd;			/* owned */
 	int flags_fd;			/* owned */
-	/* For the range being scanned, indexed by PFN - first: */
+	/* For the range being scanned, bitmaps indexed by PFN - first: */
 	uint64_t first, nr_pfns;
-	uint64_t cap_words;
-	uint64_t *tail;			/* owned: part of a compound page */
+	uint64_t cap_words;		/* of each bitmap */
+	uint64_t *tail;			/* owned: tails of compound pages */
 	uint64_t *track;		/* owned: pages to scan (no tails) */
-	uint64_t *idle;			/* owned: as read */
+	uint64_t *idle;			/* owned: as read from the kernel */
 };
 
 static int page_idle_probe(const struct access_target *target, char *why,

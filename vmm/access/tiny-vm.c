@@ -2,8 +2,10 @@
 /*
  * Guest physical memory (= guest virtual, one to one), in frames:
  *
- *   0      1     2     3..4  5..   CODE  DATA   2 lists      first (2 MiB)
- *   | none | PML4 | PDPT | PDs | PTs  |     |     | A | B | ... | the pages |
+ *   0      1      2      3..6  7..   code   data  lists[]       first
+ *   | none | PML4 | PDPT | PDs | PTs | code | data | A | B | ... | the pages |
+ *
+ * `first` is a multiple of 2 MiB.
  */
 #include "config.h"
 
@@ -40,7 +42,7 @@ enum { PML4 = 1, PDPT = 2, PD = 3, PT = 7 };
 
 struct tiny_vm {
 	struct guest_mem *mem;		/* owned */
-	uint8_t *ram;			/* its first byte */
+	uint8_t *ram;			/* first byte of mem */
 	uint64_t nr_frames, first, nr_pages;
 	uint64_t code, data, lists[2];	/* frames */
 	int next_list;
@@ -71,8 +73,8 @@ static uint64_t huge_up(uint64_t frames)
 }
 
 /*
- * The page tables have a fixed size, independent of the memory: for 4 GiB they
- * take 4 MiB.
+ * There is room for the page tables of 4 GiB, 8 MiB, whatever the memory: only
+ * those in use take host memory.
  */
 static void lay_out(struct tiny_vm *vm)
 {

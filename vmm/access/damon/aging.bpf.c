@@ -33,9 +33,9 @@ const volatile __u64 nr_words;	/* of each map below */
 /* Written by user space between passes, while no kdamond of ours runs. */
 bool active;
 /* Written here, reset by user space: */
-__u64 nr_sampled;	/* ages before the first scheme */
+__u64 nr_sampled;	/* bits cleared before the first scheme */
 __u64 nr_passes;	/* schemes that have covered all memory */
-bool in_scheme;
+bool in_scheme;		/* the scheme is being applied to regions with memory */
 
 #define BITS_MAP(name)						\
 	struct {						\

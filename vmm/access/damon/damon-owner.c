@@ -72,7 +72,7 @@ static bool is_saved(void)
 	return !access(DAMON_SAVE_PATH, F_OK);
 }
 
-/* Whether the configuration is one of a vmm, with or without pageout. */
+/* Whether some vmm made the configuration, with or without pageout. */
 static bool is_a_vmms(int dir_fd)
 {
 	return is_saved() && (damon_sysfs_is_configured(dir_fd, false) ||
@@ -212,7 +212,7 @@ int damon_owner_check(struct damon_owner *o, char *why, size_t len)
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len)
 {
 	char id[sizeof(o->id)];
-	/* Turned on since we began: it would be refused each time, and late. */
+	/* A kdamond turned on since we began makes each later step fail. */
 	int err = damon_owner_check(o, why, len);
 
 	if (err)

@@ -127,7 +127,7 @@ struct setting {
 	const char *value;
 };
 
-/* Writes the value, or compares with it. */
+/* Writes the value, or compares the file's with it.  0 or -errno. */
 typedef int setting_fn(int dir_fd, const char *path, const char *value);
 
 static int put_told(int dir_fd, const char *path, const char *value)

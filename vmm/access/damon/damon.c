@@ -167,7 +167,7 @@ static int harvest_piece(struct access_source *src, struct gfn_range range,
 
 		young[w] |= damon->unknown[w] & damon->last[w] & mask;
 	}
-	/* Recorded while resident, but evicted since. */
+	/* Records of frames that are not resident, or are skipped. */
 	for (uint64_t i = bitmap_next(young, start, end); i < end;
 	     i = bitmap_next(young, i + 1, end))
 		if (!pfn_map_pfn(damon->map, i - start))
