@@ -43,12 +43,14 @@ module_param_named(skip_tables, ky_skip, bool, 0644);
 MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
 
 /*
- * Scans of tables that could be skipped: all of the first, then one in so many.
+ * Tables that could be skipped, but are scanned to verify this: the first so
+ * many, then one in so many.
  */
 #define KY_TRY_FIRST	256
 #define KY_TRY_EACH	64
 /*
- * Limit of young leaves found by that: more than accesses in progress explain.
+ * With young leaves in so many of them (and in a sixteenth), nothing is skipped
+ * any more: accesses in progress do not explain that many.
  */
 #define KY_MAX_FALSE 8
 static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
@@ -81,7 +83,7 @@ static void ky_count_try(bool lie)
 			      "the accessed bit");
 }
 
-/* A leaf of 2 MiB or 1 GiB.  Returns the end of what was handled. */
+/* A leaf of 2 MiB or 1 GiB.  Returns the end of its part of [gfn, end). */
 static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 			  gfn_t gfn, gfn_t end, u64 *entry, u64 value,
 			  int level)
@@ -164,7 +166,10 @@ static int ky_walk_table(struct ky_scan *scan, u64 *entry, unsigned long nr,
 	return err;
 }
 
-/* The bits of used_tables that a table beginning at this page may touch. */
+/*
+ * The bits of used_tables for a table that begins at this page of the batch:
+ * two if the batch is not aligned to tables.
+ */
 static void ky_table_bits(unsigned long bit, unsigned long *first,
 			  unsigned long *last)
 {
