@@ -33,9 +33,9 @@ struct vcpu {
 	int fd;				/* owned */
 	struct kvm_run *run;		/* mapped, run_bytes */
 	size_t run_bytes;
-	pthread_mutex_t lock;		/* guards the next two */
+	pthread_mutex_t lock;		/* guards thread and started */
 	pthread_t thread;
-	bool started;
+	bool started;			/* the thread may be signalled */
 	struct log_limit limit;
 	/* Written by the vCPU's thread, read by any; relaxed. */
 	uint64_t nr_exits, nr_io, nr_mmio;
@@ -177,8 +177,8 @@ static void exit_mmio(struct vcpu *v)
 					1 };
 
 	/*
-	 * KVM treats memory as a device if it emulates the access and can't get
-	 * the page.
+	 * Where KVM emulates an access to memory and can't get the page, it
+	 * exits as for a device.
 	 */
 	if (guest_mem_is_ram(vm_mem(v->vm), page)) {
 		crash(v, "the host cannot provide a page of guest memory");
@@ -273,7 +273,7 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-/* Needed only to interrupt KVM_RUN. */
+/* Does nothing: without a handler SIGRTMIN would end the process. */
 static void on_kick(int sig)
 {
 }
