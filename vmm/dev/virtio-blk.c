@@ -42,13 +42,13 @@ struct virtio_blk {
 	struct virtio_device dev; /* must come first */
 	struct virtio_blk_config config;
 	struct blk_image image;
-	struct log_limit limit;	/* of the thread */
+	struct log_limit limit;	/* of the device's thread */
 	char id[VIRTIO_BLK_ID_BYTES];
 	pthread_t thread;
 	/* Locked by dev.lock: */
 	bool quit;		/* the thread is to end */
 	bool busy;		/* it executes a request */
-	bool cancel;		/* that request; read atomically */
+	bool cancel;		/* that request is cancelled; read atomically */
 	pthread_cond_t idle;	/* busy became false */
 };
 

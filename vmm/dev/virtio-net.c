@@ -148,7 +148,7 @@ static void on_tap(evutil_socket_t fd, short what, void *arg)
 	virtio_device_unlock(&net->dev);
 }
 
-/* Pass packets with partial checksums only to a guest that negotiated that. */
+/* Passes packets with partial checksums only to a guest that negotiated it. */
 static void start(struct virtio_device *dev)
 {
 	unsigned int offload = virtio_device_has(dev, VIRTIO_NET_F_GUEST_CSUM) ?
@@ -183,7 +183,7 @@ static void make_mac(uint8_t mac[6], const char *vm, const char *tap)
 	mac[0] = (mac[0] & 0xfc) | 2; /* unicast, locally administered */
 }
 
-/* It may be set up later, so this is no error. */
+/* The tap may be set up later, so this is no error. */
 static void warn_if_down(const char *name)
 {
 	struct ifreq ifr = { 0 };

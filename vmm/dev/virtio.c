@@ -194,9 +194,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		q++;
 	if (eventfd_read(fd, &count) < 0)
 		return;
-	/*
-	 * The end of the VM waits for vCPUs, which may be waiting for our lock.
-	 */
+	/* vm_wait() joins vCPUs, which may be waiting for the device's lock. */
 	if (vm_stopping(dev->vm))
 		return;
 	virtio_device_lock(dev);

@@ -38,7 +38,7 @@ int virtqueue_break(struct virtqueue *vq, const char *why)
 	return -EIO;
 }
 
-/* The event index fields, after the end of each ring. */
+/* The event index fields follow the last entry of each ring. */
 static uint16_t *used_event(struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->num];
@@ -50,7 +50,8 @@ static uint16_t *avail_event(struct virtqueue *vq)
 }
 
 /*
- * Holds the three parts of the ring: device and driver use them all the time.
+ * change: guest_mem_pin() or guest_mem_unpin(), for the three parts of the
+ * ring, which stay resident as device and driver use them all the time.
  */
 static void pin_ring(const struct virtqueue *vq,
 		     void (*change)(struct guest_mem *mem, gpa_t gpa,

@@ -177,7 +177,7 @@ static bool has_packets(const struct virtio_vsock *vs)
 	return vs->nr_resets || !TAILQ_EMPTY(&vs->turns);
 }
 
-/* Resumes TX if resets[] has room, and has accepted connections given away. */
+/* Resumes TX if resets[] has room; schedules on_accepted() if needed. */
 static void kick_waiting(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
@@ -240,7 +240,7 @@ static void on_reset(evutil_socket_t fd, short what, void *arg)
 	vsock_leave(vs);
 }
 
-/* Gives accepted connections to their listeners, unlocked: they may call us. */
+/* Passes connections to their listeners, unlocked: these may call us. */
 static void on_accepted(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_vsock *vs = arg;
