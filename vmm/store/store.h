@@ -47,9 +47,9 @@ uint64_t store_timeout_ns(const struct store *store);
 
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
- * there.  0; -ENOSPC: no room in any tier; else the error of a write that was
- * needed to make room, -ETIMEDOUT if it was not answered in time.  After an
- * error the key has no page.
+ * there.  0; -EINVAL: no such key; -ENOMEM; -ENOSPC: no room in any tier; else
+ * the error of a write that was needed to make room, -ETIMEDOUT if it was not
+ * answered in time.  After an error the key has no page.
  */
 int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
