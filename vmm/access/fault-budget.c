@@ -16,7 +16,7 @@
 #define GROUP_CHUNKS 8u		/* scanned together, then armed: 16 MiB */
 #define REST_SHARE   5		/* at rest a fifth of the budget is used */
 #define MAX_SAVED_S  10		/* seconds of unused budget kept at most */
-/* Of overdrawn budget, as by a guest that fills its memory, in seconds. */
+/* Of overdrawn budget (by a guest that fills its memory) so much counts. */
 #define MAX_DEBT_S   1
 #define FIRST_COST   128	/* faults a chunk costs, first estimate */
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */

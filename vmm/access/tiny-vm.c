@@ -73,8 +73,8 @@ static uint64_t huge_up(uint64_t frames)
 }
 
 /*
- * There is room for the page tables of 4 GiB, 8 MiB, whatever the memory: only
- * those in use take host memory.
+ * There is room for the page tables of 4 GiB, 8 MiB, whatever the memory; those
+ * not needed are not written.
  */
 static void lay_out(struct tiny_vm *vm)
 {
