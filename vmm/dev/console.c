@@ -40,7 +40,7 @@ static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 			continue;
 		}
 		if (c->escaped && (buf[i] == 'x' || buf[i] == 'X'))
-			kill(getpid(), SIGTERM); /* as a stop from outside */
+			kill(getpid(), SIGTERM); /* a stop with a deadline */
 		else
 			buf[kept++] = buf[i];
 		c->escaped = false;
