@@ -2,8 +2,8 @@
 /*
  * What a frame is used for in its guest, as the agent reports it; in the order
  * in which the sink evicts the classes, which is by what it costs to evict and
- * to bring back a frame.  Without an agent all frames are CLASS_UNKNOWN, and are
- * evicted by their age alone.  Pure.
+ * to bring back a frame.  Without an agent all frames are CLASS_UNKNOWN, and
+ * are evicted by their age alone.  Pure.
  *
  * Pages filled with one value are no class of their own: only reading a page
  * shows that it is one.  Where it is evicted, zram or the store read it anyway
