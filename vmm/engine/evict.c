@@ -40,8 +40,8 @@
 #define MOVE_COST 4
 
 /*
- * Pages passed to the sink in one call, at most; 16 MiB.  A thread that stops
- * or pauses the engine waits for no more than that.
+ * Pages that the sink is to evict in one call, at most; 16 MiB.  A thread that
+ * stops or pauses the engine waits for no more evictions than that.
  */
 #define SINK_PAGES 4096
 
