@@ -2,8 +2,8 @@
 /*
  * From candidates to evicted pages:
  *
- *   candidates --harvested again (the recheck)--> not accessed meanwhile
- *       not accessed meanwhile --calls of the sink--> evicted, or kept by it
+ *   candidates --the recheck: harvested again--> not accessed since the scan
+ *              --calls of the sink--> evicted, or kept by it
  *
  * Which pages were evicted is read from their residency after each call.
  *
@@ -21,26 +21,27 @@
 #include "vmm/util/bitmap.h"
 
 /*
- * A call of the source costs more than harvesting some frames in between:
- * candidates that are no further apart than this share a call.
+ * A call of the source costs more than harvesting some frames that are no
+ * candidates: candidates no further apart than this, in frames, share a call.
  */
 #define RECHECK_GAP 512
 
 /*
  * A few pages that cannot be evicted now are normal (the kernel has them in a
- * per-CPU batch, or pinned); this many mean that the sink is full.
+ * per-CPU batch, or they are pinned); this many in a pass, if fewer have been
+ * evicted, mean that the sink is full.
  */
 #define REFUSED_ENOUGH 4096
 
 /*
- * Moving a frame from list to list, in frames (engine-lock.h): it also changes
- * the frame's neighbours in the lists.
+ * The cost of moving a frame from list to list, in frames examined
+ * (engine-lock.h): that also changes the frame's neighbours in the lists.
  */
 #define MOVE_COST 4
 
 /*
- * Pages passed to the sink in one call, 16 MiB: a thread that stops or pauses
- * the engine waits for no more than that.
+ * Pages that the sink is to evict in one call, at most; 16 MiB.  A thread that
+ * stops or pauses the engine waits for no more evictions than that.
  */
 #define SINK_PAGES 4096
 
@@ -82,7 +83,10 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 	return left;
 }
 
-/* For a frame that the sink kept: true if it did so because of an access. */
+/*
+ * For a frame that the sink kept: if that was because of an access, makes it
+ * active and returns true.
+ */
 static bool activate_if_accessed(const struct reclaim_sink *sink,
 				 struct frame_table *t, gfn_t gfn)
 {
@@ -94,9 +98,9 @@ static bool activate_if_accessed(const struct reclaim_sink *sink,
 }
 
 /*
- * Counts which of these nr frames were evicted, and returns how many.  A sink
- * that failed may not have tried the others: they count as neither evicted nor
- * kept.
+ * Records which of these nr frames were evicted, by scan.resident, and returns
+ * how many.  A sink that failed may not have tried the others: they count as
+ * neither evicted nor kept.
  */
 static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 			    bool failed)
@@ -133,7 +137,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 	return evicted;
 }
 
-/* One call of the sink.  Pages evicted, or -errno, already reported. */
+/* One call of the sink.  Returns pages evicted, or -errno, already reported. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
 	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), evicted;
@@ -162,7 +166,7 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 	return failed ? failed : (ssize_t)evicted;
 }
 
-/* Where the call that begins at candidate i ends: not inside a huge page. */
+/* Where a call of the sink from i on is to end: not inside a huge page. */
 static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
 	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;

@@ -2,15 +2,16 @@
 /*
  * How much memory to evict:
  *
- *   host has      below low             low to high          above high
+ *   host has      below low             low to high          high or more
  *                 idle pages,           for the target,      nothing
  *                 until there is high   and proactively
  *
- * Without watermarks the middle column always applies.  Pressure stalls, in the
+ * (available memory, and the policy's watermarks low and high.)  Without
+ * watermarks the middle column always applies.  Pressure stalls (PSI), in the
  * guest or on the host, mean that memory is short: then nothing is evicted
  * proactively, and for the target a quarter as fast.
  *
- * Locks: engine lock, for the current policy; the host's state is read without.
+ * Locks: engine lock, for the current policy; none to read the host's state.
  */
 #include "config.h"
 
@@ -53,7 +54,10 @@ static void read_host_state(struct engine_goal *goal,
 			(p->high_bytes - available) >> VMM_PAGE_SHIFT;
 }
 
-/* Adds the quota of a second or a period, whichever is longer. */
+/*
+ * Adds the I/O quota of the time since the last call.  No more is kept than the
+ * quota of a second or of a period, whichever is longer.
+ */
 static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 {
 	uint64_t now = clock_now_ns(), period = p->scan_period_ms;
@@ -108,7 +112,7 @@ unsigned int reclaim_proactive_idle(struct engine *e)
 	if (engine_may_evict(e) && e->policy.proactive_ppm &&
 	    !e->goal.psi_high && !e->goal.above_high)
 		scans = proactive_threshold(&e->history.proactive);
-	/* An age of 255 may also stand for more. */
+	/* Age 255 stands for all higher ages, too, so it is no threshold. */
 	if (scans >= FRAME_AGE_MAX)
 		scans = ENGINE_AGES;
 	engine_unlock(e);

@@ -9,8 +9,8 @@
  *
  *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
- * The order of eviction is in class.h and enum reclaim_stage; what the guest
- * can return by itself, in guest-requests.c; how much to evict, in goal.c.
+ * The order of eviction is in enum reclaim_stage; what the guest can return by
+ * itself, in guest-requests.c; how much to evict, in goal.c.
  * When nothing is idle for long enough, the guest stays above its target: its
  * working set comes first, unless the target is hard.
  *
@@ -26,7 +26,10 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-/* One batch.  Pages evicted; 0: going on is useless; or -errno. */
+/*
+ * One batch.  Returns pages evicted, RECLAIM_NONE_EVICTED, 0 where another
+ * batch would be useless, or -errno.  over: pages to evict, at most.
+ */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
 	size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch)), nr;
@@ -48,14 +51,17 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	return rc ? evict_candidates(e, rc) : RECLAIM_NONE_EVICTED;
 }
 
-/* By the batch's result, or because the scan has used up its CPU time. */
+/* By the batch's result rc, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine_pass *pass, ssize_t rc)
 {
 	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
 	       clock_thread_cpu_ns() >= pass->cpu_limit_ns;
 }
 
-/* It ends: each batch shortens the inactive list, or advances in it. */
+/*
+ * Evicts batch after batch as long as wanted() returns that pages are to be
+ * evicted.  It ends: each batch shortens the inactive list, or advances in it.
+ */
 static ssize_t reclaim_until(struct engine *e,
 			     uint64_t (*wanted)(struct engine *e))
 {
@@ -97,6 +103,7 @@ static uint64_t excess_beyond_requests(struct engine *e)
 	return over > requested ? over - requested : 0;
 }
 
+/* For reclaim_until(): no limit, as long as proactive eviction is allowed. */
 static uint64_t anything_idle(struct engine *e)
 {
 	return reclaim_proactive_idle(e) < ENGINE_AGES ? e->scan.nr_frames : 0;

@@ -24,8 +24,9 @@
 #include "vmm/util/rundir.h"
 
 /*
- * A guest runs without accessed bits, too; it is an error only if the user
- * requested reclaim, or named a source.
+ * No source works, because of rc and `reasons`.  A guest runs without accessed
+ * bits, too: this is an error, rc with why, only if the user requested reclaim
+ * or named a source.
  */
 static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
@@ -50,7 +51,7 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 
 	if (backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G)
 		kind |= ACCESS_MEMORY_HUGETLB;
-	/* An unknown name is reported when the sink is opened. */
+	/* A bad name or option is reported when the sink is opened. */
 	if (!sink_find(&ops, sink, &options, why, sizeof(why)) &&
 	    ops->serves_faults)
 		kind |= ACCESS_MEMORY_SERVED;
@@ -84,6 +85,7 @@ int service_choose_source(struct service *s, const struct service_options *o,
 	return 0;
 }
 
+/* For "auto": the first source that works with this memory, by its probe. */
 static int first_probed(struct service *s, const struct service_parts *parts,
 			char *why, size_t len)
 {
@@ -158,7 +160,7 @@ static int open_sink(struct service *s, const struct service_options *o,
 
 	if (!rc)
 		rc = ops->open(&s->sink, parts->mem, options, why, len);
-	/* An error for a store, as that was requested; swap is the default. */
+	/* Only the default, swap, may fail: others have been requested. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
 	log_warn("page ages are tracked, but nothing can be evicted: %s (to "
@@ -280,7 +282,7 @@ int service_start(struct service *s, const struct service_options *o,
 		return rc;
 	}
 	rc = o->no_agent ? 0 : start_agent_server(s, parts->vsock, why, len);
-	/* Before the source: both may have to handle faults of a memfd. */
+	/* Before the source, as open() of the sink requires. */
 	if (!rc && s->ops)
 		rc = open_sink(s, o, parts, why, len);
 	if (!rc)

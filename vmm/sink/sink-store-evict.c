@@ -9,7 +9,7 @@
 #include "vmm/util/error-text.h"
 #include "vmm/util/stop-flag.h"
 
-/* Sets resident pages of the range in state NONE to EVICTING. */
+/* Sets pages of the range in state NONE to EVICTING; returns how many. */
 static uint64_t begin(struct sink_store *s, struct gfn_range r)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
@@ -33,6 +33,10 @@ static void cancel_evict(struct sink_store *s, gfn_t gfn)
 	guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 }, false);
 }
 
+/*
+ * Puts copies of EVICTING pages into the store.  After a failure, -errno,
+ * s->put_failed is the first frame that was not put.
+ */
 static int copy_to_store(struct sink_store *s, struct gfn_range r)
 {
 	int rc = 0;
@@ -43,7 +47,7 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 		if (sink_store_peek(s, GFN(g)) != PAGE_EVICTING)
 			continue;
-		/* A slow device may take a second for each of the pages. */
+		/* Checked each time: a slow device may take a second a page. */
 		if (stop_flag_is_set(s->sink.stopping)) {
 			s->put_failed = g;
 			return -ECANCELED;
@@ -61,8 +65,8 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 }
 
 /*
- * Under the lock: marks the page as evicted.  False: it is not, since a reader
- * that can't wait for a refault holds it right now (guest_mem_pin_page()).
+ * Under the lock: marks the page as evicted.  False: it stays, as a reader that
+ * can't wait for a refault has pinned it right now (guest_mem_pin_page()).
  */
 static bool set_stored(struct sink_store *s, gfn_t gfn)
 {
@@ -74,8 +78,8 @@ static bool set_stored(struct sink_store *s, gfn_t gfn)
 }
 
 /*
- * Under the lock: drops STORED pages, of which a copy is in the store and which
- * were not written to since.
+ * Under the lock: drops STORED pages from guest memory.  Copies of them are in
+ * the store, and they were not written to since.
  */
 static void take(struct sink_store *s, struct gfn_range r)
 {
@@ -90,7 +94,8 @@ static void take(struct sink_store *s, struct gfn_range r)
 }
 
 /*
- * Drops the pages that are still EVICTING and have been put; the others stay.
+ * Drops from guest memory the pages that are still EVICTING and have been put,
+ * which are below put_end; the others stay.
  */
 static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 {
