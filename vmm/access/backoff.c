@@ -102,12 +102,12 @@ void backoff_end(struct backoff *b, struct gfn_range range,
 		struct gfn_range part = part_of(range, i);
 		uint64_t last = part.start.v + part.nr;
 
-		if (block->skipped)
-			continue;
 		if (bitmap_next(young, part.start.v, last) < last) {
 			block->idle = block->wait = 0;
 			continue;
 		}
+		if (block->skipped)
+			continue;
 		/*
 		 * A scan of part of a block is no result for the whole block.
 		 */

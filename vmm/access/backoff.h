@@ -39,7 +39,10 @@ void backoff_free(struct backoff *b);
  */
 void backoff_begin(struct backoff *b, struct gfn_range range, bool at_rest,
 		   void (*skip)(void *arg, struct gfn_range part), void *arg);
-/* The harvest ended; `young` holds its young frames. */
+/*
+ * The harvest ended; `young` holds its young frames, also those of skipped
+ * blocks, if the source came upon any.
+ */
 void backoff_end(struct backoff *b, struct gfn_range range,
 		 const uint64_t *young);
 

@@ -111,7 +111,7 @@ static void write_guest(const struct tiny_vm *vm)
 
 static int set_cpuid(const struct tiny_vm *vm)
 {
-	enum { NR = 200 };
+	enum { NR = 256 };
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
 					  NR * sizeof(cpuid->entries[0]));
 	int err = 0;

@@ -47,12 +47,24 @@ struct virtio_net {
 	struct virtio_net_config config;
 	int tap_fd;		/* owned */
 	struct event *tap;	/* owned; armed by the I/O thread only */
+	bool tap_is_gone;	/* deleted on the host; I/O thread */
 	struct log_limit limit;
 };
 
 static struct virtio_net *to_net(struct virtio_device *dev)
 {
 	return (struct virtio_net *)dev;
+}
+
+/* Polling a tap that was deleted would report an error for ever. */
+static void note_read_error(struct virtio_net *net, int error)
+{
+	if (error != EBADFD || net->tap_is_gone)
+		return;
+	net->tap_is_gone = true;
+	log_error("%s: the tap device was deleted: the guest has no network "
+		  "any more; create the tap device again, and restart the VM",
+		  net->dev.name);
 }
 
 /* 1: a packet was delivered; 0: no packet; -errno: invalid buffer. */
@@ -67,6 +79,7 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 				       "small");
 	n = readv(net->tap_fd, chain->iov + chain->nr_out, chain->nr_in);
 	if (n <= (ssize_t)HDR_BYTES) {
+		note_read_error(net, n < 0 ? errno : 0);
 		virtqueue_unpop(vq);
 		return 0;
 	}
@@ -95,7 +108,7 @@ static bool receive(struct virtio_net *net)
 		if (rc <= 0)
 			break; /* no buffers: wait for the guest's kick */
 		rc = receive_one(net, vq, &chain);
-		if (!rc)
+		if (!rc && !net->tap_is_gone)
 			event_add(net->tap, NULL);
 		if (rc <= 0)
 			break;

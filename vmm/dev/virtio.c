@@ -287,7 +287,7 @@ int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 		rc = add_queue(dev, q);
 	}
 	if (!rc) {
-		step = "get an interrupt";
+		step = "get an interrupt; use fewer devices";
 		rc = add_irq(dev);
 	}
 	if (!rc) {

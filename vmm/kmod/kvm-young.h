@@ -40,6 +40,7 @@ struct ky_scan {
 	struct {
 		struct kvm_memory_slot *slot;	/* only compared */
 		gfn_t base;
+		u64 hva_end;
 		bool young;
 	} straddling;
 	/* Results. */

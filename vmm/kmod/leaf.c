@@ -110,6 +110,7 @@ static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 			scan->straddling.slot = run->slot;
 			scan->straddling.base = base;
 			scan->straddling.young |= young;
+			scan->straddling.hva_end = hva + (pages << PAGE_SHIFT);
 		}
 	} else if (whole && scan->straddling.slot == run->slot &&
 		   scan->straddling.base == base) {

@@ -198,7 +198,9 @@ int ky_scan_range(struct ky_scan *scan, struct kvm_young_scan *req)
 	for (hva = scan->start; hva < scan->end; hva = scan->batch_end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (hva != scan->start && ky_time_is_up(scan))
+		/* The bit of a leaf is known to the call that cleared it. */
+		if (hva != scan->start && hva >= scan->straddling.hva_end &&
+		    ky_time_is_up(scan))
 			return 0;
 		scan->batch_start = hva;
 		scan->batch_end = ky_batch_end(scan, hva);

@@ -58,8 +58,10 @@ int vcpu_new(struct vcpu **vp, struct vm *vm, unsigned int index, char *why,
 	if (v->fd < 0)
 		goto err;
 	rc = ioctl(vm_kvm_fd(vm), KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (rc < (int)sizeof(*v->run))
+	if (rc < (int)sizeof(*v->run)) {
+		errno = rc < 0 ? errno : EPROTO;
 		goto err_close;
+	}
 	v->run_bytes = rc;
 	v->run = mmap(NULL, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      v->fd, 0);
@@ -231,8 +233,8 @@ static void handle_exit(struct vcpu *v)
 		crash(v, "triple fault");
 		break;
 	case KVM_EXIT_HLT:
-		crash(v, "halted forever: this KVM has no interrupt controller "
-			 "to wake it");
+		crash(v, "halted forever: KVM's interrupt controller is not "
+			 "in use");
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		snprintf(text, sizeof(text), "KVM internal error %u",

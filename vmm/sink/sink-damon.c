@@ -9,7 +9,7 @@
  *                         else: unmap it and write it to swap
  *
  * There is no round trip to user space between the check and the eviction, and
- * no access source is needed: with `--abits blind`, which only ages frames, a
+ * no access source is needed: with `--abits age-only`, which only ages frames, a
  * page is evicted if two passes find it untouched.  A page that a pass finds
  * young stays resident, and the engine restarts its age.
  *

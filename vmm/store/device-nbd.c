@@ -85,7 +85,7 @@ static int step(struct nbd_handle *nbd, const struct store_worker *w,
 		 fds[0].revents & (POLLOUT | POLLHUP | POLLERR))
 		rc = nbd_aio_notify_write(nbd);
 	else
-		return -ENOLINK;
+		return -ECONNRESET;
 	return rc ? error_of() : 0;
 }
 
