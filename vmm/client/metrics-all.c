@@ -23,7 +23,7 @@ struct part {			/* a text that grows */
 
 struct family {
 	char *name;		/* owned */
-	struct part about, samples;
+	struct part about, samples;	/* about: "# TYPE", "# HELP" */
 };
 
 struct merge {
@@ -159,7 +159,7 @@ char *metrics_merge(const struct metrics_vm *vms, const char *const *texts,
 
 /* --- requests ------------------------------------------------------------- */
 
-/* Until all have answered or failed; each has its own timeout. */
+/* Returns when all have answered or failed; each has its own timeout. */
 static void perform(CURLM *multi)
 {
 	int running = 1;
