@@ -155,7 +155,7 @@ static const struct view_of *find_view(const char *word)
 	return NULL;
 }
 
-/* As the server parses it: decimal or 0x... */
+/* As the server parses it: decimal, 0x... or octal 0... */
 static bool is_number(const char *arg)
 {
 	char *end;
