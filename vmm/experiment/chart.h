@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Charts as SVG, readable on light and dark backgrounds.  Series differ in
- * colour and dashes, and in markers if points are marked.
+ * colour and dashes, and in markers if points are marked; without markers the
+ * ninth looks like the first.
  */
 #ifndef VMM_EXPERIMENT_CHART_H
 #define VMM_EXPERIMENT_CHART_H
