@@ -113,7 +113,7 @@ static void add_up(struct merge *m, const char *name, bool up)
 
 		append(m, &f->about, about, strlen(about));
 	}
-	/* The name of a socket file; not escaped here, unlike in other samples. */
+	/* The name of a socket file; unlike in other samples, not escaped. */
 	len = asprintf(&sample, "vmm_up{vm=\"%s\"} %d", name, up);
 	if (len < 0) {
 		m->failed = true;
