@@ -7,10 +7,11 @@
  * checks for changes:
  *
  *     mappings, plugged memory (libvirt, monitor)
- *                               find its memory again, restart with the ages
+ *                               find the guest memory again, and restart the
+ *                               engine with the ages known so far
  *     it migrates or is saved   write the ages, pause reclaim
  *     its metadata changed      apply the new policy
- *     no connection to agent    connect to its channel
+ *     no agent is connected     connect to the agent's channel
  */
 #include "config.h"
 
@@ -35,12 +36,12 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit within this */
-#define STARTING_NS (10 * NSEC_PER_SEC)	/* and allocate memory within this */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* after an error QEMU may exit */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* for QEMU to allocate memory */
 #define AGENT_TICKS   8
 #define POLL_TICKS    4
 #define AGES_TICKS    120
-#define WATCHED_BYTES (UINT64_C(32) << 20)
+#define WATCHED_BYTES (UINT64_C(32) << 20)	/* least size of a mapping */
 
 /* --- finding the guest ---------------------------------------------------- */
 
@@ -130,8 +131,8 @@ void attached_stop(struct attached *g)
 }
 
 /*
- * The policy of a domain's metadata may require reclaim, which its kind of
- * memory, known only now, does not allow.
+ * The policy in a domain's metadata may enable reclaim, which the domain's kind
+ * of memory, known only now, does not allow.
  */
 static void disable_for_hugetlb(struct attached *g)
 {
@@ -291,7 +292,7 @@ static int watch(struct attached *g)
 		if (poll_due && g->domain)
 			attach_domain_poll(g->domain);
 		rc = poll_memory(g, poll_monitor(g) || failed_ns || poll_due);
-		/* It may be exiting, which takes a large process a while. */
+		/* QEMU may be exiting, which takes a large process a while. */
 		if (!rc) {
 			failed_ns = 0;
 		} else if (!failed_ns) {
