@@ -25,7 +25,7 @@
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
-#define FLAGS_SHARE	    100	/* epochs with flags: at most 1/100 of a CPU */
+#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
 
 struct options {
 	struct transport transport;
