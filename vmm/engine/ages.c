@@ -258,6 +258,7 @@ void engine_discount_refaults(struct engine *e)
 
 void engine_import_ages(struct engine *e)
 {
+	struct frame_table *t = &e->history.frames;
 	uint8_t *import;
 
 	engine_lock(e);
@@ -268,12 +269,16 @@ void engine_import_ages(struct engine *e)
 		return;
 	lock_hold_begin(e);
 	for (uint64_t g = 0; g < e->scan.nr_frames && lock_hold_charge(e, 1);
-	     g++)
-		if (import[g] > e->history.frames.age[g] &&
-		    (frame_list_of(&e->history.frames, GFN(g)) != FRAME_NONE ||
+	     g++) {
+		/* An evicted frame's age also grows with the scans since. */
+		unsigned int now = frame_age(t, GFN(g), e->history.scan_nr);
+
+		if (import[g] > now &&
+		    (frame_list_of(t, GFN(g)) != FRAME_NONE ||
 		     bitmap_test(e->scan.swapped, g)) &&
 		    !bitmap_test(e->scan.young, g))
-			e->history.frames.age[g] = import[g];
+			t->age[g] += import[g] - now;
+	}
 	lock_hold_end(e);
 	free(import);
 }

@@ -39,6 +39,12 @@
  */
 #define ENGINE_BATCH 16384
 
+/*
+ * Pages that the sink is to evict or to bring back in one call, at most; 16 MiB.
+ * A thread that stops or pauses the engine waits for no more than that.
+ */
+#define ENGINE_SINK_PAGES 4096
+
 struct word_classes {		/* resident frames among 64, by class */
 	uint8_t nr[NR_FRAME_CLASSES];
 };
@@ -93,6 +99,7 @@ struct engine_scan {
 	 * next scan moves them there.
 	 */
 	uint64_t *pending_young, *pending_observed;
+	uint64_t *harvested;	/* by the source, in the last harvest */
 	uint64_t *assumed;	/* in the last harvest, by ops->assumed() */
 	uint64_t *huge;		/* in huge pages; NULL: these cannot occur */
 	uint64_t nr_young;	/* bits set in `young` when frames are aged */
@@ -169,6 +176,7 @@ struct engine_pass {
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this thread CPU time */
 	uint64_t nr_evicted, nr_refused;	/* pages */
+	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
 	enum reclaim_stage stage;
 	bool may_drop;		/* the guest is left to drop clean page cache */
@@ -249,8 +257,8 @@ void engine_pass_destroy(struct engine_pass *p);
 void engine_set_error(struct engine *e, const char *what, int rc);
 
 /*
- * Harvests a range into `young`, and adds what it found to `pending_young` and
- * `pending_observed`.  A harvest clears bits that nothing else remembers: they
+ * Harvests a range into `harvested`, and adds what it found to `pending_young`
+ * and `pending_observed`.  A harvest clears bits that nothing else remembers: they
  * stay pending until a scan has aged frames by them, whatever fails in between.
  * 0 or -errno.
  */
@@ -309,6 +317,8 @@ void engine_end_sink_call(struct engine *e);
 /* --- goal.c: how much to evict ------------------------------------------- */
 /* Reads the host's state; once a scan. */
 void reclaim_goal_update(struct engine *e);
+/* Resident pages above the target, if eviction is allowed now. */
+uint64_t reclaim_over_target(struct engine *e);
 /* Pages to evict now for the target or for the host. */
 uint64_t reclaim_excess(struct engine *e);
 /*

@@ -65,12 +65,12 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 {
 	const struct access_source_ops *ops = source->ops;
 	uint64_t g = range.start.v, end = g + range.nr;
-	int rc = ops->harvest(source, range, scan->young);
+	int rc = ops->harvest(source, range, scan->harvested);
 	/*
 	 * A source that failed may have cleared bits without reporting them: so
 	 * all resident frames of the range count as accessed.
 	 */
-	const uint64_t *touched = rc ? scan->resident : scan->young;
+	const uint64_t *touched = rc ? scan->resident : scan->harvested;
 	bool guesses = ops->assumed && !rc;
 
 	if (guesses)
@@ -162,10 +162,10 @@ static int harvest_all(struct engine *e)
 
 /*
  * Publishes the results of a scan as statistics.  good: the frames were aged;
- * rc: the result of the whole scan.
+ * failed: an error was reported in this scan.
  */
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
-		    bool good, int rc)
+		    bool good, bool failed)
 {
 	const uint64_t nr_resident =
 		bitmap_count(e->scan.resident, 0, e->scan.nr_frames);
@@ -194,7 +194,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->memory.nr_idle_clean = e->census.nr_idle_clean;
 		s->memory.nr_protected = e->census.nr_protected;
 	}
-	if (!rc)
+	if (!failed)
 		s->scan.last_error[0] = 0;
 	s->memory.nr_active = e->history.frames.count[FRAME_ACTIVE];
 	s->memory.nr_inactive = e->history.frames.count[FRAME_INACTIVE];
@@ -235,6 +235,7 @@ static uint64_t reclaim_share_ns(const struct engine_policy *p,
 static uint64_t scan(struct engine *e)
 {
 	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns(), now;
+	const uint64_t nr_errors = e->stats.scan.nr_scan_errors;
 	bool good;
 	int rc;
 
@@ -261,7 +262,8 @@ static uint64_t scan(struct engine *e)
 	/* A partial scan does not count, and is not published. */
 	if (engine_is_stopping(e))
 		return cpu;
-	publish(e, start, cpu, good, rc);
+	publish(e, start, cpu, good,
+		rc || e->stats.scan.nr_scan_errors != nr_errors);
 	call_back(e);
 	return cpu;
 }

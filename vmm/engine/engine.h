@@ -262,8 +262,8 @@ void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
  * first scan after that, a period later, only pages that the guest has used
  * count as refaults.  A scan that is running continues to its end, but evicts
  * and prefetches nothing more: the call waits until the sink has finished its
- * current call, which evicts 16 MiB or brings back 64 MiB at most.  Not from
- * the engine's thread.
+ * current call, which evicts or brings back 16 MiB at most.  Not from the
+ * engine's thread.
  */
 void engine_pause(struct engine *engine, bool paused);
 

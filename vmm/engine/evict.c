@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "vmm/engine/engine-internal.h"
+#include "vmm/engine/prefetch.h"
 #include "vmm/engine/reclaim.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
@@ -38,12 +39,6 @@
  * (engine-lock.h): that also changes the frame's neighbours in the lists.
  */
 #define MOVE_COST 4
-
-/*
- * Pages that the sink is to evict in one call, at most; 16 MiB.  A thread that
- * stops or pauses the engine waits for no more evictions than that.
- */
-#define SINK_PAGES 4096
 
 ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 {
@@ -117,6 +112,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 
 		if (!bitmap_test(e->scan.resident, gfn.v)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
+			prefetch_forget(e->prefetch, gfn);
 			class = engine_class_of(e->config.view, gfn);
 			e->stats.reclaim.nr_evicted_of_class[class]++;
 			evicted++;
@@ -171,7 +167,7 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 /* Where a call of the sink from i on is to end: not inside a huge page. */
 static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
-	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
+	size_t end = nr - i > ENGINE_SINK_PAGES ? i + ENGINE_SINK_PAGES : nr;
 	uint64_t block;
 
 	if (end == nr || !huge)
@@ -199,7 +195,9 @@ ssize_t evict_candidates(struct engine *e, size_t nr)
 	}
 	/* A sink that refuses most is full: try again in the next scan. */
 	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
-	    e->pass.nr_refused > e->pass.nr_evicted)
+	    e->pass.nr_refused > e->pass.nr_evicted) {
+		e->pass.sink_is_full = true;
 		return 0;
+	}
 	return evicted ? evicted : RECLAIM_NONE_EVICTED;
 }

@@ -66,6 +66,8 @@ static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 	double pages =
 		goal->io_pages + rate * (now - goal->io_last_ns) / NSEC_PER_SEC;
 
+	if (!p->io_bytes)
+		pages = 0;	/* what goes without a quota is no debt */
 	goal->io_pages = pages < most ? pages : most;
 	goal->io_last_ns = now;
 }
@@ -86,22 +88,32 @@ void reclaim_goal_update(struct engine *e)
 	engine_unlock(e);
 }
 
-uint64_t reclaim_excess(struct engine *e)
+uint64_t reclaim_over_target(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan);
-	uint64_t target, by_host = 0, over = 0;
+	uint64_t target, over = 0;
+
+	engine_lock(e);
+	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
+	if (engine_may_evict(e) && target && resident > target &&
+	    !e->goal.above_high)
+		over = resident - target;
+	engine_unlock(e);
+	return over;
+}
+
+uint64_t reclaim_excess(struct engine *e)
+{
+	uint64_t by_host = 0, over = reclaim_over_target(e);
 
 	if (e->goal.wanted_by_host > e->pass.nr_evicted)
 		by_host = e->goal.wanted_by_host - e->pass.nr_evicted;
 	engine_lock(e);
-	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
-	if (engine_may_evict(e)) {
-		if (target && resident > target && !e->goal.above_high)
-			over = resident - target;
-		over = max_u64(over, by_host);
-	}
+	if (!engine_may_evict(e))
+		by_host = 0;
 	engine_unlock(e);
-	return min_u64(over, resident);
+	return min_u64(max_u64(over, by_host),
+		       engine_scan_nr_resident(&e->scan));
 }
 
 unsigned int reclaim_proactive_idle(struct engine *e)

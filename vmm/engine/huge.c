@@ -104,9 +104,10 @@ size_t engine_skip_huge_parts(struct engine *e, size_t nr)
 	if (!e->scan.huge)
 		return nr;
 	lock_hold_begin(e);
-	for (size_t i = 0; i < nr && lock_hold_charge(e, SELECT_HUGE_PAGES);
-	     i = next) {
+	for (size_t i = 0; i < nr; i = next) {
 		next = same_page(e->scan.huge, gfns, i, nr);
+		if (!lock_hold_charge(e, next > i ? next - i : 1))
+			break;
 		if (next == i) {
 			gfns[kept++] = gfns[i];
 			next++;

@@ -16,6 +16,7 @@
 #include "vmm/engine/prefetch.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/min-max.h"
 
 #define MAX_HEADS  16384	/* refaults examined in a scan */
 #define RUN_GAP	   16		/* pages, at most, to the next of a run */
@@ -47,6 +48,12 @@ void prefetch_free(struct prefetch *p)
 	if (p)
 		free(p->fetched);
 	free(p);
+}
+
+void prefetch_forget(struct prefetch *p, gfn_t gfn)
+{
+	if (p)
+		bitmap_clear(p->fetched, gfn.v);
 }
 
 static struct prefetch *prefetch_new(uint64_t nr_frames)
@@ -226,13 +233,14 @@ static size_t choose(struct engine *e, struct prefetch *p)
  * early, leaves the rest marked as evicted.  The kernel's swap only gets a
  * hint, and reads ahead by itself: all frames requested from it count as back.
  */
-static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
+static void note_fetched(struct engine *e, struct prefetch *p,
+			 const uint32_t *gfns, size_t nr)
 {
 	uint64_t came = 0;
 
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, 1); i++) {
-		gfn_t gfn = GFN(e->pass.candidates[i]);
+		gfn_t gfn = GFN(gfns[i]);
 
 		if (guest_mem_is_evicted(e->config.mem, gfn))
 			continue;
@@ -287,12 +295,16 @@ static void fetch_neighbours(struct engine *e)
 	/* By the results of earlier prefetches, before new ones are made. */
 	judge_limit(p, e->scan_policy.prefetch_pages);
 	nr = choose(e, p);
-	if (!engine_begin_sink_call(e, false))
-		return;
-	prefetch_ranges(
-		e, select_ranges(e->pass.candidates, nr, 0, e->pass.ranges));
-	note_fetched(e, p, nr);
-	engine_end_sink_call(e);
+	for (size_t i = 0; i < nr; i += ENGINE_SINK_PAGES) {
+		const uint32_t *gfns = e->pass.candidates + i;
+		size_t n = min_u64(nr - i, ENGINE_SINK_PAGES);
+
+		if (!engine_begin_sink_call(e, false))
+			return;
+		prefetch_ranges(e, select_ranges(gfns, n, 0, e->pass.ranges));
+		note_fetched(e, p, gfns, n);
+		engine_end_sink_call(e);
+	}
 }
 
 /*
@@ -304,7 +316,7 @@ static size_t find_used(struct engine *e, uint64_t *at)
 {
 	size_t nr = 0;
 
-	for (; *at < e->scan.nr_frames && nr < ENGINE_BATCH;
+	for (; *at < e->scan.nr_frames && nr < ENGINE_SINK_PAGES;
 	     *at = bitmap_next(e->scan.observed, *at + 1, e->scan.nr_frames))
 		if (guest_mem_is_evicted(e->config.mem, GFN(*at)))
 			e->pass.candidates[nr++] = *at;

@@ -23,6 +23,8 @@
 #ifndef VMM_ENGINE_PREFETCH_H
 #define VMM_ENGINE_PREFETCH_H
 
+#include "vmm/mem/addr.h"
+
 struct engine;
 struct prefetch;
 
@@ -32,6 +34,8 @@ struct prefetch;
  * and cost nothing but time.
  */
 void engine_prefetch(struct engine *e);
+/* The frame has been evicted: its next use is a refault.  NULL is allowed. */
+void prefetch_forget(struct prefetch *p, gfn_t gfn);
 /* NULL is allowed. */
 void prefetch_free(struct prefetch *p);
 

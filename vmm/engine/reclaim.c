@@ -35,7 +35,7 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch)), nr;
 	ssize_t rc;
 
-	if (!max)
+	if (!max || e->pass.sink_is_full)
 		return 0;
 	nr = candidates_choose(e, max);
 	if (!nr)
@@ -69,7 +69,8 @@ static ssize_t reclaim_until(struct engine *e,
 	ssize_t rc = 0;
 
 	candidates_begin(e, RECLAIM_FREE);
-	while ((over = wanted(e))) {
+	while (clock_thread_cpu_ns() < e->pass.cpu_limit_ns &&
+	       (over = wanted(e))) {
 		rc = reclaim_batch(e, over);
 		if (is_last_batch(&e->pass, rc))
 			break;
@@ -77,13 +78,24 @@ static ssize_t reclaim_until(struct engine *e,
 	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
 }
 
+/* What the guest has been asked to return need not be evicted. */
+static uint64_t beyond_requests(const struct engine *e, uint64_t over)
+{
+	uint64_t requested =
+		e->requests.cache.nr_pages + e->requests.free.nr_pages;
+
+	return over > requested ? over - requested : 0;
+}
+
+/* For the target only: the host's watermarks never take pages in use. */
 static ssize_t reclaim_hard(struct engine *e)
 {
 	uint64_t over;
 	ssize_t rc = 0;
 
 	e->pass.protection = PROTECT_YOUNG;
-	while (e->scan_policy.hard && (over = reclaim_excess(e))) {
+	while (e->scan_policy.hard && !e->pass.sink_is_full &&
+	       (over = beyond_requests(e, reclaim_over_target(e)))) {
 		size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch));
 		size_t nr = candidates_choose_hard(e, max);
 
@@ -96,11 +108,7 @@ static ssize_t reclaim_hard(struct engine *e)
 
 static uint64_t excess_beyond_requests(struct engine *e)
 {
-	uint64_t over = reclaim_excess(e);
-	uint64_t requested =
-		e->requests.cache.nr_pages + e->requests.free.nr_pages;
-
-	return over > requested ? over - requested : 0;
+	return beyond_requests(e, reclaim_excess(e));
 }
 
 /* For reclaim_until(): no limit, as long as proactive eviction is allowed. */
@@ -135,6 +143,7 @@ int engine_reclaim(struct engine *e)
 	ssize_t rc;
 
 	e->pass.nr_evicted = e->pass.nr_refused = 0;
+	e->pass.sink_is_full = false;
 	memset(e->pass.refused, 0,
 	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->pass.refused));
 	reclaim_goal_update(e);

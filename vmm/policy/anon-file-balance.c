@@ -4,12 +4,12 @@
 #include "vmm/policy/anon-file-balance.h"
 
 void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_resident)
+		  uint64_t nr_pages)
 {
 	b->anon_cost += anon;
 	b->file_cost += file;
 	/* Costs fade: they are halved once they exceed a quarter of memory. */
-	while (b->anon_cost + b->file_cost > nr_resident / 4.0 &&
+	while (b->anon_cost + b->file_cost > nr_pages / 4.0 &&
 	       b->anon_cost + b->file_cost > 1) {
 		b->anon_cost /= 2;
 		b->file_cost /= 2;

@@ -18,11 +18,11 @@ struct balance {	/* all zero: nothing is known */
 };
 
 /*
- * anon, file: pages refaulted since the last call.  nr_resident: pages of
- * memory, of which costs keep below a quarter.
+ * anon, file: pages refaulted since the last call.  nr_pages: of memory,
+ * of which costs keep below a quarter.
  */
 void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_resident);
+		  uint64_t nr_pages);
 
 /*
  * The share, 0 to 1, of reclaim that the page cache should give.  1 as long as

@@ -263,7 +263,8 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 					 FRAME_SAME : FRAME_GONE;
 
 	/* Neither resident nor in swap: discarded, so its history is void. */
-	if (!seen->swapped)
+	/* Not written where nothing changes, so that it uses no memory. */
+	if (!seen->swapped && t->state[gfn.v] & ~STATE_LIST)
 		t->state[gfn.v] &= STATE_LIST;
 	unlink_frame(t, gfn);
 	/* The host evicted it, in this scan or the last: assume the latter. */

@@ -154,7 +154,7 @@ static int open_source(struct service *s, const struct service_options *o,
 static int open_sink(struct service *s, const struct service_options *o,
 		     const struct service_parts *parts, char *why, size_t len)
 {
-	const struct reclaim_sink_ops *ops;
+	const struct reclaim_sink_ops *ops = NULL;
 	const char *options;
 	int rc = sink_find(&ops, o->sink, &options, why, len);
 

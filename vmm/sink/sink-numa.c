@@ -339,8 +339,12 @@ static int evict_range(struct sink_numa *s, struct gfn_range r)
 	if (!rc)
 		rc = move_gathered(s, s->to, true);
 	s->nr = 0;
-	if (!rc && is_memfd)
-		rc = for_each_run(s, r, guest_mem_unmap);
+	/* Also after an error: a mapped page looks accessed. */
+	if (is_memfd) {
+		int unmapped = for_each_run(s, r, guest_mem_unmap);
+
+		rc = rc ? rc : unmapped;
+	}
 	return rc;
 }
 

@@ -136,6 +136,8 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 		if (done < 0 && (errno == ESRCH || errno == EPERM ||
 				 errno == ENOSYS || errno == EBADF))
 			return -errno;
+		if (done < 0 && errno == EINTR)
+			continue;
 		while (nr && done >= (ssize_t)iov->iov_len) {
 			done -= iov->iov_len;
 			iov++;
