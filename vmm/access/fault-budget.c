@@ -123,7 +123,7 @@ int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 }
 
 /* Adds budget for the time that has passed. */
-static void earn(struct fault_budget *b, bool at_rest)
+static void refill_budget(struct fault_budget *b, bool at_rest)
 {
 	uint64_t now = clock_now_ns();
 	double rate = b->per_second / (at_rest ? REST_SHARE : 1.0);
@@ -148,7 +148,8 @@ static void begin_round(struct fault_budget *b)
 }
 
 /* Charges the faults of a chunk in which nr pages are marked now. */
-static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
+static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
+			 unsigned int nr)
 {
 	if (!chunk->known) {
 		chunk->known = chunk->pending = true;
@@ -170,7 +171,7 @@ static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
  * Whether the chunk is to be armed now.  *left: budget left if costs stay the
  * same.
  */
-static bool take_turn(struct fault_budget *b, struct chunk *chunk, double *left)
+static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 {
 	if (!chunk->pending || (chunk->marked && *left <= 0))
 		return false;
@@ -196,10 +197,10 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 		int rc;
 
 		if (c < end) {
-			pay(b, &b->chunks[c],
+			charge_chunk(b, &b->chunks[c],
 			    bitmap_count(young, c * CHUNK_PAGES,
 					 (c + 1) * CHUNK_PAGES));
-			turn = take_turn(b, &b->chunks[c], left);
+			turn = is_due(b, &b->chunks[c], left);
 		}
 		if (turn)
 			continue;
@@ -219,7 +220,7 @@ int fault_budget_harvest(struct fault_budget *b,
 	double left;
 	int rc = 0;
 
-	earn(b, src->at_rest);
+	refill_budget(b, src->at_rest);
 	if (!b->nr_pending)
 		begin_round(b);
 	left = b->left;

@@ -67,7 +67,7 @@ static uint64_t *table(const struct tiny_vm *vm, uint64_t frame)
 
 /* --- the guest --------------------------------------------------------- */
 
-static uint64_t huge_up(uint64_t frames)
+static uint64_t round_up_to_huge(uint64_t frames)
 {
 	return (frames + HUGE_PAGES - 1) / HUGE_PAGES * HUGE_PAGES;
 }
@@ -84,8 +84,8 @@ static void lay_out(struct tiny_vm *vm)
 	vm->data = vm->code + 1;
 	vm->lists[0] = vm->data + 1;
 	vm->lists[1] = vm->lists[0] + list_frames;
-	vm->first = huge_up(vm->lists[1] + list_frames);
-	vm->nr_frames = huge_up(vm->first + vm->nr_pages);
+	vm->first = round_up_to_huge(vm->lists[1] + list_frames);
+	vm->nr_frames = round_up_to_huge(vm->first + vm->nr_pages);
 }
 
 static void write_guest(const struct tiny_vm *vm)
@@ -360,8 +360,8 @@ int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds)
 			   tiny_vm_rounds(vm) + rounds, UINT64_MAX);
 }
 
-int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
-		      struct tiny_vm_how how)
+int tiny_vm_touch_with(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
+		       struct touch_options how)
 {
 	uint64_t addr;
 	struct tiny_vm_list *list;
@@ -386,5 +386,5 @@ int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
 
 int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr)
 {
-	return tiny_vm_touch_how(vm, gfns, nr, (struct tiny_vm_how){ 0 });
+	return tiny_vm_touch_with(vm, gfns, nr, (struct touch_options){ 0 });
 }

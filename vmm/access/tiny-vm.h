@@ -45,13 +45,13 @@ int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr);
  * The same, but in the page gfns[i] it touches cache line i * line_step modulo
  * 64.  once: each page one time only; all have been touched on return.
  */
-struct tiny_vm_how {
+struct touch_options {
 	bool once;
 	unsigned int line_step;
 };
 
-int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
-		      struct tiny_vm_how how);
+int tiny_vm_touch_with(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
+		       struct touch_options how);
 
 /*
  * Waits until the guest has completed `rounds` rounds of its list.  -ETIMEDOUT.

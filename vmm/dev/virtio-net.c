@@ -113,7 +113,7 @@ static bool receive(struct virtio_net *net)
 		if (rc <= 0)
 			break;
 	}
-	virtio_device_used(&net->dev, RX);
+	virtio_device_signal_used(&net->dev, RX);
 	if (rc < 0)
 		virtio_device_needs_reset(&net->dev);
 	return !net->dev.turn_left;
@@ -157,7 +157,7 @@ static void on_tap(evutil_socket_t fd, short what, void *arg)
 	if (!virtio_device_queue_ok(&net->dev, RX))
 		event_del(net->tap); /* until the driver kicks again */
 	else if (receive(net))
-		virtio_device_kick(&net->dev, RX);
+		virtio_device_schedule(&net->dev, RX);
 	virtio_device_unlock(&net->dev);
 }
 
@@ -171,7 +171,7 @@ static void start(struct virtio_device *dev)
 		log_warn("%s: the tap device refuses offload flags %u: %s",
 			 dev->name,
 			 offload, error_text(errno));
-	virtio_device_kick(dev, RX);
+	virtio_device_schedule(dev, RX);
 }
 
 static const struct virtio_device_ops net_ops = {
@@ -212,8 +212,8 @@ static void warn_if_down(const char *name)
 }
 
 /* Returns rc. */
-static int lacks_tap(const char *problem, const char *name, int rc, char *why,
-		     size_t len)
+static int explain_tap_error(const char *problem, const char *name, int rc,
+			     char *why, size_t len)
 {
 	snprintf(why, len, "net: %s tap '%s': %s; create it as root: ip tuntap "
 		 "add dev %s mode tap user $USER && ip link set %s up", problem,
@@ -237,7 +237,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 	 * and which would be gone with the VM.
 	 */
 	if (!if_nametoindex(name))
-		return lacks_tap("there is no", name, -errno, why, len);
+		return explain_tap_error("there is no", name, -errno, why, len);
 	strcpy(ifr.ifr_name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
@@ -252,7 +252,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			snprintf(why, len, "net: tap '%s' is in use by another "
 				 "program; give this VM its own", name);
 		else
-			lacks_tap("cannot open", name, rc, why, len);
+			explain_tap_error("cannot open", name, rc, why, len);
 		close(fd);
 		return rc;
 	}

@@ -147,13 +147,13 @@ bool virtio_device_running(const struct virtio_device *dev);
 bool virtio_device_queue_ok(const struct virtio_device *dev, unsigned int q);
 
 /* Interrupts the driver for requests pushed to queue q, if requested. */
-void virtio_device_used(struct virtio_device *dev, unsigned int q);
+void virtio_device_signal_used(struct virtio_device *dev, unsigned int q);
 /* The config space changed: a new generation, and an interrupt. */
 void virtio_device_config_changed(struct virtio_device *dev);
 /* Tells the driver that the device needs a reset. */
 void virtio_device_needs_reset(struct virtio_device *dev);
 /* Schedules queue q to be served again; any thread. */
-void virtio_device_kick(struct virtio_device *dev, unsigned int q);
+void virtio_device_schedule(struct virtio_device *dev, unsigned int q);
 
 /*
  * The common loop of all queues: passes each request of queue q to handle(),

@@ -46,14 +46,14 @@ MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
  * Tables that could be skipped, but are scanned to verify this: the first so
  * many, then one in so many.
  */
-#define KY_TRY_FIRST	256
-#define KY_TRY_EACH	64
+#define KY_VERIFY_FIRST	256
+#define KY_VERIFY_EACH	64
 /*
  * With young leaves in so many of them (and in a sixteenth), nothing is skipped
  * any more: accesses in progress do not explain that many.
  */
 #define KY_MAX_FALSE 8
-static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
+static atomic_long_t ky_nr_verified = ATOMIC_LONG_INIT(0);
 static atomic_long_t ky_nr_false = ATOMIC_LONG_INIT(0);
 
 bool ky_may_skip(void)
@@ -70,12 +70,12 @@ void ky_never_skip(const char *why)
 	WRITE_ONCE(ky_skip, false);
 }
 
-static void ky_count_try(bool lie)
+static void ky_count_verified(bool found_young)
 {
-	long tried = atomic_long_inc_return(&ky_nr_tried);
+	long tried = atomic_long_inc_return(&ky_nr_verified);
 	long nr_false;
 
-	if (!lie)
+	if (!found_young)
 		return;
 	nr_false = atomic_long_inc_return(&ky_nr_false);
 	if (nr_false >= KY_MAX_FALSE && nr_false > tried / 16)
@@ -199,15 +199,15 @@ static int ky_walk_below(struct ky_scan *scan, const struct ky_run *run,
 	bool found;
 	int err;
 
-	if (skip && atomic_long_read(&ky_nr_tried) >= KY_TRY_FIRST &&
-	    (gfn / KY_TABLE_PAGES + jiffies) % KY_TRY_EACH) {
+	if (skip && atomic_long_read(&ky_nr_verified) >= KY_VERIFY_FIRST &&
+	    (gfn / KY_TABLE_PAGES + jiffies) % KY_VERIFY_EACH) {
 		scan->nr_skipped += stop - gfn;
 		return 0;
 	}
 	err = ky_walk_table(scan, ky_table(value) + (gfn & 511), stop - gfn,
 			    bit, &found);
 	if (skip)
-		ky_count_try(found);
+		ky_count_verified(found);
 	return err;
 }
 

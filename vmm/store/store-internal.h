@@ -32,21 +32,21 @@ struct store_entry {		/* 16 bytes per key; zeros: no page */
 struct store {
 	struct fair_lock lock;	/* guards all below but nr_keys */
 	uint64_t nr_keys;
-	bool makes_room;	/* a thread is in store_make_room() */
-	pthread_cond_t room;	/* signalled when makes_room becomes false */
+	bool making_room;	/* a thread is in store_make_room() */
+	pthread_cond_t room_made;	/* making_room has become false */
 	struct store_entry *entries;	/* owned */
 	struct slab *slab;		/* owned */
 	struct log *log;		/* owned; NULL: memory only */
 	struct fifo *queue;		/* owned; of TIER_MEM, oldest first */
 	struct store_stats stats;
 	unsigned int nr_released;	/* objects, since the last check */
-	struct room *scratch;		/* owned; for making room; or NULL */
+	struct room_maker *maker;	/* owned; for making room; or NULL */
 	struct health *health;		/* we hold a reference */
 };
 
 /* Allocates what making room needs; -ENOMEM. */
-int room_new(struct room **roomp);
-void room_free(struct room *room);
+int room_maker_new(struct room_maker **roomp);
+void room_maker_free(struct room_maker *room);
 
 /*
  * Under the lock: frees an object in memory.  Others may be moved to fill the

@@ -26,7 +26,7 @@ static int make_parts(struct store *s, const struct store_config *config)
 		return -ENOMEM;
 	rc = slab_new(&s->slab, config->mem_bytes);
 	if (!rc && config->device)
-		rc = room_new(&s->scratch);
+		rc = room_maker_new(&s->maker);
 	if (!rc && config->device)
 		rc = log_new(&s->log, config->device, s->nr_keys, s->health,
 			     config->timeout_ns);
@@ -44,7 +44,7 @@ int store_new(struct store **storep, const struct store_config *config)
 	if (!s)
 		return -ENOMEM;
 	fair_lock_init(&s->lock);
-	cond_init(&s->room);
+	cond_init(&s->room_made);
 	s->nr_keys = config->nr_keys;
 	rc = make_parts(s, config);
 	if (rc) {
@@ -63,9 +63,9 @@ void store_free(struct store *s)
 	health_put(s->health);
 	slab_free(s->slab);
 	fifo_free(s->queue);
-	room_free(s->scratch);
+	room_maker_free(s->maker);
 	free(s->entries);
-	pthread_cond_destroy(&s->room);
+	pthread_cond_destroy(&s->room_made);
 	fair_lock_destroy(&s->lock);
 	free(s);
 }
