@@ -124,7 +124,7 @@ int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 void attached_stop(struct attached *g)
 {
 	service_stop(&g->service);
-	service_free(&g->service);
+	service_close_sink(&g->service);
 	memset(&g->service, 0, sizeof(g->service));
 	guest_mem_free(g->mem);
 	g->mem = NULL;
@@ -252,7 +252,8 @@ static int attach(struct attached *g)
 		 (int)g->pid,
 		 (clock_now_ns() - begin) / 1e6,
 		 (unsigned long long)g->memory.bytes >> 20, g->memory.nr,
-		 g->service.ops ? g->service.ops->name : "none");
+		 g->service.source_ops ? g->service.source_ops->name :
+					 "none");
 	return 0;
 }
 

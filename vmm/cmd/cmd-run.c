@@ -128,7 +128,7 @@ static void take_apart(struct machine *m)
 		virtio_blk_free(m->disks[i]);
 	serial_free(m->serial);
 	legacy_free(m->legacy);
-	service_free(&m->service);
+	service_close_sink(&m->service);
 	vm_free(m->vm);
 }
 

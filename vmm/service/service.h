@@ -42,7 +42,7 @@ struct service_parts {
  * one thread.  All zero before service_choose_source().
  */
 struct service {
-	const struct access_source_ops *ops;	/* the source chosen, or NULL */
+	const struct access_source_ops *source_ops;	/* chosen, or NULL */
 	struct view *view;
 	struct agent_server *agent;
 	struct access_source *source;
@@ -56,7 +56,7 @@ struct service {
 };
 
 /*
- * Chooses the access source, s->ops, before there is a VM: guest memory must
+ * Chooses the access source, s->source_ops, before there is a VM: guest memory must
  * have the backing that the source needs.  Sets *backing to that of
  * --mem-backing if it was given, else to what the source needs.  0, also if
  * there is no source and none was required, or -errno with why.
@@ -75,7 +75,7 @@ int service_choose_source_for(struct service *s,
 /*
  * Creates the parts of *s; before the VM starts.  0 or -errno with why; after a
  * failure *s has the parts that were created: call service_stop() and
- * service_free() then, too.
+ * service_close_sink() then, too.
  */
 int service_start(struct service *s, const struct service_options *o,
 		  const struct service_parts *parts, char *why, size_t len);
@@ -88,6 +88,6 @@ void service_stop(struct service *s);
  * Closes the sink: after the VM's devices are freed, which until then may
  * access pages that the sink has evicted, and before its memory is freed.
  */
-void service_free(struct service *s);
+void service_close_sink(struct service *s);
 
 #endif

@@ -10,7 +10,7 @@
 #include "vmm/util/stop-flag.h"
 
 /* Sets pages of the range in state NONE to EVICTING; returns how many. */
-static uint64_t begin(struct sink_store *s, struct gfn_range r)
+static uint64_t set_evicting(struct sink_store *s, struct gfn_range r)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
 	uint64_t nr = 0;
@@ -35,7 +35,7 @@ static void cancel_evict(struct sink_store *s, gfn_t gfn)
 
 /*
  * Puts copies of EVICTING pages into the store.  After a failure, -errno,
- * s->put_failed is the first frame that was not put.
+ * s->first_not_put is the first frame that was not put.
  */
 static int copy_to_store(struct sink_store *s, struct gfn_range r)
 {
@@ -49,7 +49,7 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 			continue;
 		/* Checked each time: a slow device may take a second a page. */
 		if (stop_flag_is_set(s->sink.stopping)) {
-			s->put_failed = g;
+			s->first_not_put = g;
 			return -ECANCELED;
 		}
 		/*
@@ -59,7 +59,7 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 		rc = store_put(s->store, s->coder, g, s->page);
 		sink_store_note_put(s, rc);
 		if (rc)
-			s->put_failed = g;
+			s->first_not_put = g;
 	}
 	return rc;
 }
@@ -81,7 +81,7 @@ static bool set_stored(struct sink_store *s, gfn_t gfn)
  * Under the lock: drops STORED pages from guest memory.  Copies of them are in
  * the store, and they were not written to since.
  */
-static void take(struct sink_store *s, struct gfn_range r)
+static void drop_stored(struct sink_store *s, struct gfn_range r)
 {
 	uint64_t end = r.start.v + r.nr;
 
@@ -97,7 +97,7 @@ static void take(struct sink_store *s, struct gfn_range r)
  * Drops from guest memory the pages that are still EVICTING and have been put,
  * which are below put_end; the others stay.
  */
-static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
+static void drop_evicting(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
 	uint64_t end = r.start.v + r.nr;
@@ -123,7 +123,7 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 		     set_stored(s, GFN(next)); next++)
 			;
 		if (next > g)
-			take(s, (struct gfn_range){ GFN(g), next - g });
+			drop_stored(s, (struct gfn_range){ GFN(g), next - g });
 		else
 			next++;
 	}
@@ -141,7 +141,7 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 				"they stay in guest memory: %s%s",
 				error_text(-rc), rc == -ENOMEM ?
 				"; raise vm.max_map_count" : "");
-	if (rc || !begin(s, r))
+	if (rc || !set_evicting(s, r))
 		return rc;
 	rc = guest_faults_protect(s->faults, r, true);
 	if (rc) {
@@ -149,8 +149,8 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	} else {
 		rc = copy_to_store(s, r);
 		if (rc)
-			put_end = s->put_failed;
+			put_end = s->first_not_put;
 	}
-	finish(s, r, put_end);
+	drop_evicting(s, r, put_end);
 	return rc;
 }

@@ -65,7 +65,7 @@ struct sink_store {
 	/* Only for the engine's thread: */
 	struct page_coder *coder;	/* owned */
 	uint8_t page[STORE_PAGE_SIZE];	/* its buffer */
-	uint64_t put_failed;		/* first frame that was not put */
+	uint64_t first_not_put;		/* frame, after a put that failed */
 	/* Changed atomically; without .store and .last_error. */
 	struct reclaim_sink_stats stats;
 	struct sink_trouble trouble;
