@@ -56,8 +56,8 @@ struct service {
 };
 
 /*
- * Chooses the access source, s->source_ops, before there is a VM: guest memory must
- * have the backing that the source needs.  Sets *backing to that of
+ * Chooses the access source, s->source_ops, before there is a VM: guest memory
+ * must have the backing that the source needs.  Sets *backing to that of
  * --mem-backing if it was given, else to what the source needs.  0, also if
  * there is no source and none was required, or -errno with why.
  */

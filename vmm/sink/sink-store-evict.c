@@ -97,7 +97,8 @@ static void drop_stored(struct sink_store *s, struct gfn_range r)
  * Drops from guest memory the pages that are still EVICTING and have been put,
  * which are below put_end; the others stay.
  */
-static void drop_evicting(struct sink_store *s, struct gfn_range r, uint64_t put_end)
+static void drop_evicting(struct sink_store *s, struct gfn_range r,
+			  uint64_t put_end)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
 	uint64_t end = r.start.v + r.nr;
