@@ -21,12 +21,12 @@
 #include "guest-agent/pgd.h"
 #include "guest-agent/protocol.h"
 
-/* --- stream.c: frames to the host, buffered ------------------------------ */
+/* --- stream.c: messages to the host, buffered ---------------------------- */
 struct stream {
-	int fd;			/* not owned; -1: count only */
-	int error;		/* sticky -errno */
-	uint64_t nr_bytes;
-	size_t len;
+	int fd;			/* not owned; -1: only count the bytes */
+	int error;		/* the first error, -errno; stays until init */
+	uint64_t nr_bytes;	/* sent since init */
+	size_t len;		/* bytes in buf */
 	uint8_t buf[4 * PROTOCOL_MAX_FRAME];
 	struct protocol_run runs[PROTOCOL_MAX_RECORDS];
 	struct protocol_flags flags[PROTOCOL_MAX_RECORDS];
@@ -35,7 +35,7 @@ struct stream {
 
 void stream_init(struct stream *s, int fd);
 void stream_put(struct stream *s, const struct protocol_message *msg);
-/* Records are batched; any other message flushes them first. */
+/* Records are batched in one message; any other message sends them first. */
 void stream_put_run(struct stream *s, const struct protocol_run *run);
 void stream_put_flags(struct stream *s, const struct protocol_flags *flags);
 /* Sends all buffered data.  0 or the stream's error. */
@@ -46,7 +46,7 @@ struct proc_stat {
 	char comm[16];
 	uint64_t start_time;	/* identifies the process, with the pid */
 	uint64_t signature;	/* changes when faults, size or RSS do */
-	uint64_t nr_bytes;	/* of address space; 0: none, or no longer */
+	uint64_t nr_bytes;	/* of address space; 0: none (any more) */
 };
 
 /* 0, or -errno: it has ended, or is not accessible. */
@@ -70,35 +70,38 @@ struct proc_snapshot {
 int proc_read_regions(pid_t pid, struct proc_snapshot *snap);
 void proc_snapshot_free(struct proc_snapshot *snap);
 /*
- * Makes room for one more element of this size in an array of nr, with room for
- * *max.  0 or -ENOMEM.
+ * Makes room for one more element in an array that has nr elements of this size
+ * and room for *max; updates both *array and *max.  0 or -ENOMEM.
  */
 int array_grow(void **array, size_t nr, size_t *max, size_t size);
 
 /* has_psi: the kernel reports PSI; else its values are 0.  0 or -errno. */
 int proc_read_pressure(struct protocol_pressure *p, bool *has_psi);
 
-/* Reads at most size - 1 bytes of a file and appends a 0; or -errno. */
+/*
+ * Reads at most size - 1 bytes of a file and appends a 0.  The number of bytes
+ * read, or -errno.
+ */
 ssize_t proc_read_file(const char *path, char *buf, size_t size);
 /* The number after key in text, or 0. */
 uint64_t proc_number(const char *text, const char *key);
-/* In bytes, of "key  123 kB". */
+/* The same in bytes, where the text is "key  123 kB". */
 uint64_t proc_bytes(const char *text, const char *key);
 
 /* --- cache.c: clean page cache -------------------------------------------- */
-/* Whether the kernel can be made to drop any. */
+/* Whether the kernel has an interface to drop page cache, which we may use. */
 bool cache_can_drop(void);
-/* Makes the kernel drop about this much, cold pages first. */
+/* Makes the kernel drop about this much, cold pages first if possible. */
 void cache_drop(uint64_t nr_bytes);
-/* How many bytes could be dropped, by the text of /proc/meminfo. */
+/* How many bytes could be dropped; meminfo: the text of /proc/meminfo. */
 uint64_t cache_clean_bytes(const char *meminfo);
 
-/* --- pages.c: frames and their flags -------------------------------------- */
+/* --- pages.c: page frames and their flags --------------------------------- */
 struct frames {
 	uint64_t nr;		/* highest frame of RAM + 1 */
 	int flags_fd;		/* /proc/kpageflags, or -1 */
 	uint16_t *flags;	/* PROTOCOL_PG_* as last sent; owned */
-	uint8_t *zero;		/* a bit each: shared zero page; owned */
+	uint8_t *zero;		/* a bit each: is a zero page; owned */
 	bool have_pfns;		/* pagemap has frame numbers */
 	bool have_count;	/* /proc/kpagecount can be read */
 };
@@ -114,15 +117,18 @@ int frames_read_runs(const struct frames *f, pid_t pid,
 
 /* --- epoch.c: changes since the previous epoch ---------------------------- */
 struct agent {
-	/* Initialized and destroyed by the caller, around the agent itself. */
+	/*
+	 * These two are not touched by agent_init() and agent_destroy(): the
+	 * caller initializes and destroys them.
+	 */
 	struct frames frames;
 	struct pgds pgds;
-	struct stream *stream;		/* not owned; of agent_hello() */
+	struct stream *stream;		/* not owned; set by agent_hello() */
 	struct process *processes;	/* owned, by pid */
 	size_t nr, max;
-	uint64_t epoch;			/* sent in this connection */
-	bool has_psi;
-	/* Processes of the last epoch, for --verbose. */
+	uint64_t epoch;			/* last one of this connection, or 0 */
+	bool has_psi;			/* the kernel reports PSI */
+	/* Processes in the last epoch, for --verbose: read again; not read. */
 	uint64_t nr_examined, nr_unchanged;
 };
 
@@ -144,7 +150,7 @@ struct transport {
 int transport_connect(const struct transport *t, char *why, size_t len);
 
 /* --- dump.c ----------------------------------------------------------------- */
-/* Prints a stream of frames from fd as text, until its end.  Exit status. */
+/* Prints messages from fd as text, until its end.  Returns an exit status. */
 int dump_stream(int fd);
 
 #endif

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Drops clean page cache at the host's request.  The kernel knows which of it
- * is cold, so if possible it is made to reclaim a given amount:
+ * Drops clean page cache at the host's request.  The kernel knows which pages
+ * are cold, so if possible it is made to reclaim a given amount, by
  *
  *   memory.reclaim of control groups (Linux 5.19), without swapping: each
  *   top-level group in proportion to its page cache
  *
  * Otherwise /proc/sys/vm/drop_caches is used, which drops everything that is
- * clean and unmapped, hot or cold: only if at least half of that is requested.
+ * clean and unmapped, hot or cold; but only if the host requests at least half
+ * of that.
  */
 #include "config.h"
 
@@ -30,14 +31,14 @@ uint64_t cache_clean_bytes(const char *meminfo)
 	uint64_t all = proc_bytes(meminfo, "\nCached:") +
 		       proc_bytes(meminfo, "\nBuffers:");
 	/*
-	 * Pages of ramfs, such as an initramfs, can't be dropped; locked pages
-	 * are mapped.
+	 * Unevictable: pages of ramfs, such as an initramfs, can't be dropped.
+	 * It includes mlocked pages, which "Mapped" includes too.
 	 */
 	uint64_t stays = proc_bytes(meminfo, "\nUnevictable:");
 	uint64_t locked = proc_bytes(meminfo, "\nMlocked:");
 	/*
-	 * Shmem is part of Cached.  Mapped shmem is counted twice, which errs
-	 * low.
+	 * Shmem is part of Cached.  Mapped shmem is subtracted twice, so the
+	 * result may be too low.
 	 */
 	uint64_t not = proc_bytes(meminfo, "\nShmem:") +
 		       proc_bytes(meminfo, "\nMapped:") +
@@ -111,7 +112,7 @@ static bool reclaim_from(const char *path, uint64_t nr_bytes)
 	return !rc || rc == -EAGAIN;
 }
 
-/* How much was requested from the groups. */
+/* Reclaims from the groups.  Returns how much was requested from them. */
 static uint64_t reclaim_from_groups(uint64_t nr_bytes)
 {
 	uint64_t total = 0, asked = 0;

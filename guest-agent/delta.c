@@ -50,7 +50,7 @@ static bool same_region(const struct region *a, const struct region *b)
 	       a->inode == b->inode && a->flags == b->flags;
 }
 
-/* A position in a list of runs, and the rest of the run there. */
+/* A position in a list of runs, and what is left of the run there. */
 struct cursor {
 	const struct protocol_run *run, *end;
 	struct protocol_run rest;
@@ -80,11 +80,11 @@ static void advance(struct cursor *c, uint32_t nr)
 		c->rest = *c->run;
 }
 
-/* A kept region is sent before its first change. */
+/* The message for a kept region is sent just before its first change. */
 struct writer {
 	struct stream *s;
 	const struct region *region;
-	bool announced;
+	bool announced;		/* that message was sent */
 };
 
 static void put_change(struct writer *w, uint64_t vaddr, uint64_t gfn,

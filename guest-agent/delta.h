@@ -5,7 +5,7 @@
 
 #include "guest-agent/agent.h"
 
-/* Sends all regions as new ones. */
+/* Sends all regions, with their runs, as new ones. */
 void delta_put_all(struct stream *s, const struct proc_snapshot *now);
 
 /* Sends regions that are gone, new ones, and kept ones whose pages changed. */

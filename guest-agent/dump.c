@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Prints the stream as text, to show what the agent sends. */
+/* Prints the agent's stream of messages as text, for --dump. */
 #include "config.h"
 
 #include <errno.h>

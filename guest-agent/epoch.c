@@ -128,7 +128,10 @@ static void put_mm(struct agent *a, const struct process *p, bool delta)
 	stream_put(a->stream, &m);
 }
 
-/* -errno: the process ended, or can't be read; continue with the others. */
+/*
+ * Sends what the host does not know of the process.  0, or -errno: the process
+ * has ended or can't be read, so it is not marked as seen.
+ */
 static int report_process(struct agent *a, pid_t pid, bool full)
 {
 	struct proc_snapshot now = { 0 };
@@ -164,7 +167,7 @@ static int report_process(struct agent *a, pid_t pid, bool full)
 	}
 	p->seen = a->epoch;
 	p->pgd = pgd;
-	/* If it has ended and the host does not know it, nothing is sent. */
+	/* No regions: it has just ended.  Sent only if the host knows it. */
 	if (now.nr_regions || p->reported) {
 		p->stat = st;
 		put_mm(a, p, same_process && !full);
@@ -232,14 +235,14 @@ int agent_epoch(struct agent *a, bool with_flags)
 	put_epoch(a, PROTOCOL_EPOCH_BEGIN, full);
 	put_pressure(a);
 	/*
-	 * Before the pages: the host needs the flags of frames that it will
-	 * map.
+	 * Before the processes: the host needs the flags of the frames that
+	 * these map.
 	 */
 	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);
 	/*
-	 * Right before the processes: those that start in between have none
-	 * yet.
+	 * Right before the processes: one that starts in between is sent
+	 * without a root.
 	 */
 	pgds_read(&a->pgds);
 	proc = opendir("/proc");

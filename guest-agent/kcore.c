@@ -116,7 +116,7 @@ static bool has_name(const struct kcore *k, const uint8_t *task,
 
 /*
  * Whether the list at `offset` leads from init_task through tasks and back to
- * it; among them process 2, and at least one with our name.
+ * it.  Among the tasks must be one "kthreadd" and at least one with our name.
  */
 static bool walk_tasks(const struct kcore *k, uint32_t offset, const char *name,
 		   struct tasks *t)
@@ -147,7 +147,7 @@ static bool are_ids(const uint8_t *task, uint32_t offset, uint32_t id)
 	return u32_at(task, offset) == id && u32_at(task, offset + 4) == id;
 }
 
-/* pid and tgid: 0, 2 and ours.  *own: which task with our name is ours. */
+/* See kcore.h.  Sets *own to our task, of those with our name. */
 static uint32_t find_tgid(const struct tasks *t, uint32_t pid,
 			  const uint8_t **own)
 {
@@ -169,9 +169,8 @@ static uint32_t find_tgid(const struct tasks *t, uint32_t pid,
 }
 
 /*
- * NULL in init_task and in kthreadd, and in our task a structure that has a
- * table at pgd.  active_mm follows it and is equal in a process; elsewhere it
- * may also be NULL.
+ * See kcore.h.  active_mm follows mm and is equal to it in a process; in kernel
+ * threads it may be NULL too.
  */
 static uint32_t find_mm(const struct kcore *k, const struct tasks *t,
 			const uint8_t *own, uint64_t frames)

@@ -10,10 +10,10 @@
  *   tasks	the list that leads from init_task, through tasks, back to it,
  *		with correct backward links
  *   tgid	pid and tgid are adjacent: 0, 0 in init_task, 2, 2 in kthreadd,
- *		ours in ours, and in no other place
- *   mm		NULL in init_task and in kthreadd, and in ours a structure that
- *		has at pgd a page-aligned address of the direct map; this holds
- *		nowhere else but for active_mm, which follows it
+ *		our pid twice in our task; at no other offset is this so
+ *   mm		NULL in init_task and in kthreadd, and in our task a structure
+ *		that has at pgd a page-aligned address of the direct map; at no
+ *		other offset is this so, except at the next one, active_mm
  */
 #ifndef GUEST_AGENT_KCORE_H
 #define GUEST_AGENT_KCORE_H
@@ -40,20 +40,20 @@ struct kcore {
 struct kcore_known {
 	uint64_t swapper_pg_dir;
 	uint64_t nr_frames;
-	pid_t pid;		/* ours */
-	char name[17];		/* ours, as in /proc/self/comm */
+	pid_t pid;		/* of this process */
+	char name[17];		/* of this process, as in /proc/self/comm */
 };
 
 /* Reads the program headers from k->fd.  0 or -errno. */
 int kcore_read_segments(struct kcore *k);
 /* The eight bytes at a kernel address; 0 if they can't be read. */
 uint64_t kcore_word(const struct kcore *k, uint64_t address);
-/* NULL, or the name of the member that could not be verified. */
+/* Sets the offsets.  NULL, or the name of the member that was not verified. */
 const char *kcore_find_layout(struct kcore *k, const struct kcore_known *known);
 /*
- * Calls fn with each process and the kernel's address of its page table, until
- * it returns non-zero, which is returned.  -EAGAIN: a task ended during the
- * walk; the results until then are valid.
+ * Calls fn with each process and the kernel's address of its top page table,
+ * until fn returns non-zero, which is then returned.  -EAGAIN: a task ended
+ * during the walk; the results until then are valid.
  */
 int kcore_each(const struct kcore *k,
 	       int (*fn)(void *arg, pid_t pid, uint64_t pgd), void *arg);

@@ -18,7 +18,7 @@ int kernel_symbols(struct kernel_symbol *symbols, size_t nr)
 	while (missing && fgets(line, sizeof(line), f)) {
 		unsigned long long address;
 
-		/* The fourth word is the name of a module. */
+		/* Skips symbols of modules: "address type name [module]". */
 		if (strchr(line, '[') ||
 		    sscanf(line, "%llx %*c %127s", &address, name) != 2)
 			continue;

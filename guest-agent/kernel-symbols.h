@@ -10,7 +10,10 @@ struct kernel_symbol {
 	uint64_t address;	/* 0: unknown, or hidden from us */
 };
 
-/* Looks them up in /proc/kallsyms.  0 or -errno. */
+/*
+ * Looks up the addresses, which are 0 before, in /proc/kallsyms.  0 (some may
+ * still be unknown) or -errno.
+ */
 int kernel_symbols(struct kernel_symbol *symbols, size_t nr);
 
 #endif

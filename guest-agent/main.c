@@ -24,8 +24,8 @@
 #define MIN_INTERVAL_MS	    100
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
-#define FLAGS_EVERY	    5	/* epochs; reading all flags costs more */
-#define FLAGS_SHARE	    100	/* and uses at most 1/100 of a CPU */
+#define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
+#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
 
 struct options {
 	struct transport transport;
@@ -40,7 +40,7 @@ struct session {
 	struct protocol_decoder decoder;
 	const struct options *o;
 	unsigned int interval_ms;
-	bool requested;		/* an epoch with flags, by the host */
+	bool requested;		/* by the host: an epoch with flags, now */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -164,8 +164,8 @@ static void warn_if_limited(const struct frames *f)
 }
 
 /*
- * 0, or an exit status.  Without --pgd it is no error if no method works: all
- * but page table roots is reported.
+ * Chooses the method that finds page table roots.  0, or an exit status.
+ * Without --pgd it is no error if no method works: everything else is reported.
  */
 static int find_pgds(struct session *s)
 {

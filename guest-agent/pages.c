@@ -19,7 +19,7 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  (UINT64_C(1) << PAGE_SHIFT)
 
-/* A larger region is reserved address space, not memory: not read. */
+/* A larger region is taken for reserved address space and not read. */
 #define MAX_REGION_PAGES (UINT64_C(1) << 24)
 
 #define PM_PRESENT (UINT64_C(1) << 63)
@@ -42,8 +42,8 @@
 #define KPF_MLOCKED	(UINT64_C(1) << 33)
 
 /*
- * The highest frame of RAM + 1.  kpageflags itself extends to the end of a
- * section of the kernel's memory map, beyond the guest's memory.
+ * The highest frame of RAM + 1, from /proc/iomem.  kpageflags extends beyond,
+ * to the end of a section of the kernel's memory map.
  */
 static int highest_frame(uint64_t *nr)
 {
@@ -65,7 +65,7 @@ static int highest_frame(uint64_t *nr)
 	return 0;
 }
 
-/* Without privilege, the amount of memory is still known. */
+/* The amount of memory, which is known without privilege. */
 static uint64_t frames_by_size(void)
 {
 	return (uint64_t)sysconf(_SC_PHYS_PAGES);
@@ -244,7 +244,7 @@ static int read_region(const struct frames *f, int fd,
 		ssize_t got = pread(fd, entries, n * sizeof(*entries),
 				    vpn * sizeof(*entries));
 
-		/* 0: the process is exiting and has no memory any more. */
+		/* 0 bytes: the process is exiting and has no memory. */
 		if (got <= 0)
 			return got ? -errno : 0;
 		n = got / sizeof(*entries);

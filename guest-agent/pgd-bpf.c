@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Page table roots by a BPF iterator over tasks (Linux 5.16, with BTF). */
+/* Page table roots by a BPF iterator over tasks: Linux 5.16, with BTF. */
 #include "config.h"
 
 #include <errno.h>
@@ -76,7 +76,7 @@ static int bpf_read(struct pgds *p)
 
 /* --- the start of the direct map of RAM ----------------------------------- */
 
-/* The frame of one of our pages.  0: hidden, or none. */
+/* The frame of one of our pages; 0: hidden from us, or not mapped. */
 static uint64_t frame_of(const volatile char *page)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -91,7 +91,10 @@ static uint64_t frame_of(const volatile char *page)
 	return entry >> 63 ? entry & ((UINT64_C(1) << 55) - 1) : 0;
 }
 
-/* The pages are so far apart that they share only the top-level table. */
+/*
+ * Touches the probes' pages and notes their frames.  The pages are so far apart
+ * that the tables of the lowest levels are different ones.
+ */
 static int touch_probes(char *area, struct pgd_probe *probe)
 {
 	for (int i = 0; i < PGD_NR_PROBES; i++) {
@@ -109,7 +112,7 @@ static int touch_probes(char *area, struct pgd_probe *probe)
 	return 0;
 }
 
-/* Tries PGD_STEP_BASES from probe->first_base on. */
+/* Runs find_base: tries PGD_STEP_BASES from probe->first_base on. */
 static int ask(struct pgd_bpf *skel, const struct pgd_probe *probe,
 	       struct pgd_base *answer)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Page table roots from kernel memory, /proc/kcore, for kernels without BTF;
- * see kcore.h.
+ * Finds page table roots in kernel memory, /proc/kcore, for kernels without
+ * BTF; see kcore.h.
  */
 #include "config.h"
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Iterates over tasks and writes the page table root of each process.  Only the
- * members named here are resolved with the guest kernel's BTF, by the loader
- * program that bpftool generates around this one; so one object serves all
- * kernels.
+ * Iterates over tasks and writes the page table root of each process.  The
+ * structs below name only the members used; the loader program that bpftool
+ * generates finds their offsets in the guest kernel's BTF, so one object serves
+ * all kernels.
  *
- * The roots are addresses in the kernel's direct map of RAM.  Its start is in a
- * kernel variable that /proc/kallsyms does not have on every kernel.  So it is
- * found by search, and verified: only with the right base does a walk of our
- * own page tables lead to the known frames of our pages.
+ * The roots are addresses in the kernel's direct map of RAM.  Its start (base)
+ * is in a kernel variable that /proc/kallsyms does not have on every kernel.
+ * So it is found by search, and verified: only with the right base does a walk
+ * of our own page tables lead to the known frames of our pages.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -72,7 +72,10 @@ int each_task(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* With a wrong base addresses are arbitrary: reads fail or return garbage. */
+/*
+ * Whether a walk of the page tables at pgd leads from address to the frame.
+ * With a wrong base it reads arbitrary addresses, which fails or gives garbage.
+ */
 static __always_inline bool leads_to(__u64 pgd, __u64 base, __u64 address,
 				     __u64 frame)
 {

@@ -88,14 +88,17 @@ void proc_snapshot_free(struct proc_snapshot *snap)
 	memset(snap, 0, sizeof(*snap));
 }
 
-/* The kernel's own pages that every process maps: not the process's memory. */
+/* Pages of the kernel that every process maps: not the process's memory. */
 static bool is_kernels(const char *name)
 {
 	return !strncmp(name, "[vvar", 5) || !strncmp(name, "[vdso", 5) ||
 	       !strncmp(name, "[vsyscall", 9);
 }
 
-/* A line of maps, or the first line of an entry of smaps. */
+/*
+ * Parses a line of maps, or the first line of an entry of smaps.  False: not
+ * such a line, or a region that is not sent.
+ */
 static bool parse_region(const char *line, struct region *r)
 {
 	unsigned int major, minor;
@@ -124,8 +127,9 @@ static bool parse_region(const char *line, struct region *r)
 }
 
 /*
- * smaps is slow: only read for processes with locked memory.  Read by lines:
- * the list of groups, before it, can be longer than any buffer of ours.
+ * Whether the process has locked memory: only then is smaps read, which is
+ * slow.  /proc/PID/status is read by lines, as its list of groups, which
+ * precedes VmLck, can be longer than any fixed buffer.
  */
 static bool has_locked(pid_t pid)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The decoder.  A state machine over whole frames:
+ * The decoder.  A state machine over whole messages:
  *
  *   hello -> ( pressure | epoch )*
  *   epoch := begin ( flags | pressure | forget | mm )* end
  *   mm    := MM ( gone* ) ( vma runs* )* MM_END
  *
- * The length and type of a frame are checked as soon as its header is received,
- * so that nothing is buffered for a frame that will be rejected.
+ * The length and type of a message are checked as soon as its header is
+ * received, so that no payload is buffered for one that will be rejected.
  */
 #include "guest-agent/protocol.h"
 
@@ -342,7 +342,7 @@ static int decode_payload(struct protocol_decoder *d, uint32_t type,
 	return PROTOCOL_E_TYPE;
 }
 
-/* Copies bytes until buf holds `want`; true when it does. */
+/* Copies bytes of data until buf has `want` of them; true when it has. */
 static bool take(struct protocol_decoder *d, const uint8_t *data, size_t len,
 		 size_t *used, uint32_t want)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Names and the encoder; the decoder is in protocol-decode.c. */
+/* Texts of errors, and the encoder; the decoder is in protocol-decode.c. */
 #include "guest-agent/protocol.h"
 
 static const char *const error_texts[PROTOCOL_NR_ERRORS] = {

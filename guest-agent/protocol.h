@@ -53,8 +53,10 @@ enum protocol_type {
 #define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE is supported */
 #define PROTOCOL_FEAT_ALL   0x7fu
 
-#define PROTOCOL_EPOCH_FULL 0x1u	/* what is not sent does not exist */
-#define PROTOCOL_MM_DELTA   0x1u	/* changes to its last section */
+/* epoch.flags: processes that are not in this epoch have ended */
+#define PROTOCOL_EPOCH_FULL 0x1u
+/* mm.flags: the section has changes to what was sent of the process before */
+#define PROTOCOL_MM_DELTA   0x1u
 
 enum protocol_vma_op {
 	PROTOCOL_VMA_NEW = 0,
@@ -72,7 +74,7 @@ enum protocol_vma_op {
 #define PROTOCOL_VM_HEAP   0x40u
 #define PROTOCOL_VM_ALL	   0x7fu
 
-/* flag records */
+/* flags of FLAGS records, for page frames */
 #define PROTOCOL_PG_LOCKED     0x0001u	/* mlocked or unevictable */
 #define PROTOCOL_PG_RESERVED   0x0002u
 #define PROTOCOL_PG_FREE       0x0004u
@@ -86,7 +88,7 @@ enum protocol_vma_op {
 #define PROTOCOL_PG_SWAPBACKED 0x0400u
 #define PROTOCOL_PG_ALL	       0x07ffu
 
-#define PROTOCOL_RUN_UNMAPPED 0x1u	/* gfn is 0 */
+#define PROTOCOL_RUN_UNMAPPED 0x1u	/* pages are not mapped now; gfn is 0 */
 
 struct protocol_hello {
 	uint32_t page_size, features;
@@ -109,11 +111,13 @@ struct protocol_vma {
 	uint32_t flags, op;
 };
 
+/* `count` pages from vaddr on, mapped to as many frames from gfn on. */
 struct protocol_run {
 	uint64_t vaddr, gfn;
 	uint32_t count, flags;
 };
 
+/* All `count` frames from gfn on have these flags. */
 struct protocol_flags {
 	uint64_t gfn;
 	uint32_t count, flags;
@@ -146,15 +150,16 @@ struct protocol_message {
 };
 
 /*
- * Writes one frame to buf and returns its length; 0 if it does not fit or has
- * too many records (or none).  Does no other checks: the decoder does.
+ * Writes one message with its header to buf and returns the length; 0 if it
+ * does not fit or has too many records (or none).  All other checks are left to
+ * the decoder.
  */
 size_t protocol_encode(const struct protocol_message *msg, void *buf,
 		       size_t len);
 
 enum protocol_error {
 	PROTOCOL_OK = 0,
-	PROTOCOL_E_TYPE,	/* unknown, or wrong direction */
+	PROTOCOL_E_TYPE,	/* unknown, or of the other direction */
 	PROTOCOL_E_LENGTH,	/* payload length wrong for the type */
 	PROTOCOL_E_RESERVED,	/* a field that must be zero is not */
 	PROTOCOL_E_MAGIC,
@@ -194,8 +199,11 @@ struct protocol_decoder {
 	enum protocol_sender sender;
 	uint64_t max_frames;	/* limit of hello.nr_frames */
 	uint64_t nr_frames;	/* from the hello */
-	int error;		/* sticky */
-	/* Hello received; now in an epoch, a section, a region; their kinds. */
+	int error;		/* once set, the decoder accepts nothing more */
+	/*
+	 * A hello was received; now in an epoch (which is full), a process's
+	 * section (which is a delta), a region (which is gone).
+	 */
 	bool hello, epoch, full, mm, delta, vma, vma_gone;
 	uint64_t epoch_nr;
 	uint32_t pid;
@@ -211,14 +219,15 @@ struct protocol_decoder {
 	} rec;
 };
 
-/* max_frames: frames of the guest; ignored for messages from the host. */
+/* max_frames: frames of the guest; not used for messages from the host. */
 void protocol_decoder_init(struct protocol_decoder *d,
 			   enum protocol_sender sender, uint64_t max_frames);
 
 /*
  * Consumes bytes of data, *used of them, until a message is complete.
- * 1: *msg is set (its records are in the decoder until the next call);
- * 0: all bytes used, more are needed; < 0: -enum protocol_error, permanently.
+ * 1: *msg is set, and its records are valid until the next call; 0: all bytes
+ * were used, and more are needed; below 0: a negated enum protocol_error, which
+ * all later calls return too.
  */
 int protocol_decode(struct protocol_decoder *d, const void *data, size_t len,
 		    size_t *used, struct protocol_message *msg);

@@ -18,9 +18,9 @@ void stream_init(struct stream *s, int fd)
 }
 
 /*
- * A virtio-serial port does not fail when the host closes its end: a write
- * waits for the next connection, which would receive the rest of a session that
- * it did not see begin.
+ * A write to a virtio-serial port does not fail when the host has closed its
+ * end: it waits for the next connection, which would receive the rest of a
+ * session whose beginning it has missed.
  */
 static bool is_gone(int fd)
 {
@@ -29,7 +29,7 @@ static bool is_gone(int fd)
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
 }
 
-/* The first data of a session may wait until a host connects. */
+/* The first data of a session may block until a host connects. */
 static void write_all(struct stream *s)
 {
 	size_t done = 0;

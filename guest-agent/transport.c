@@ -13,7 +13,7 @@
 
 #include "guest-agent/agent.h"
 
-/* The port that a host provides for the agent, where udev names ports. */
+/* A virtio-serial port that a host may provide for the agent, named by udev. */
 #define DEFAULT_SERIAL "/dev/virtio-ports/org.vmm.agent.0"
 
 static int connect_unix(const char *path, char *why, size_t len)

@@ -12,10 +12,10 @@
  * it; and one that is mapped at two addresses (mremap after fork) does not fit
  * and gets a chain of its PTEs (pte-chain.c).
  *
- * Groups found to share a frame are united, by size: the smaller points to the
- * larger, its parent, and frames that still name the smaller go through it.  A
- * group counts the frames and processes that name it and the groups that point
- * to it.
+ * Groups found to share a frame are united: the one with fewer processes points
+ * to the other, its parent, and frames that still name it are looked up through
+ * it.  A group counts as references the frames and processes that name it, and
+ * the groups that point to it.
  */
 #include "rmap/anon-mm.h"
 
@@ -23,9 +23,9 @@
 
 struct mm_group {
 	struct object obj;
-	struct mm_group *parent;	/* one reference; NULL: a root */
-	struct rmap_mm *members;	/* of a root; not owned */
-	uint64_t nr_members;
+	struct mm_group *parent;	/* one reference; NULL: it is a root */
+	struct rmap_mm *members;	/* only in a root; not owned */
+	uint64_t nr_members;		/* of that list */
 	uint64_t refs;
 };
 
@@ -95,7 +95,7 @@ static uint64_t mapping_vpn(const struct mapping *m)
 	return (uint64_t)m->vma->mm_node.start + m->off;
 }
 
-/* Not at a second address, nor in the upper half: an index is 44 bits. */
+/* All mappings of a page are at one address, whose page number has 44 bits. */
 static enum object_fit anon_mm_fit(struct rmap *map, const struct mapping *m)
 {
 	uint64_t vpn = mapping_vpn(m);
@@ -176,7 +176,7 @@ static bool anon_mm_visit(const struct rmap *map, const struct page *page,
 	return true;
 }
 
-/* Others that map the page would have it at another address than the VMA. */
+/* Other VMAs that map the page would have it at another address than this. */
 static bool anon_mm_fits_at(const struct page *page, uint64_t vpn)
 {
 	return page->count == 1 && vpn < RMAP_INDEX_END;

@@ -13,9 +13,9 @@
  *
  * Linux gives each child an anon_vma of its own and chains of links to those
  * of its ancestors, because a thousand children of one parent made every search
- * visit a thousand VMAs.  Five rules do it here, also where the mappings come
- * from an agent that sees frames but no forks, and may report a page in a
- * thousand VMAs:
+ * visit a thousand VMAs.  Here five rules keep searches short, also where the
+ * mappings come from an agent that sees frames but no forks, and may report a
+ * page in a thousand VMAs:
  *
  * 1. A page faulted in a VMA joins an anon_vma to which no other VMA is linked
  *    (the VMA's active one).  After a fork the old one is shared, so both sides
@@ -42,14 +42,15 @@
  *    All pages together are so found in time linear in the number of mappings,
  *    and a page with many mappings slows down walks to itself alone.
  *
- * The offset belongs to the link, not to the VMA: frames that turn out to be
+ * The offset belongs to the link, not to the VMA.  If a frame turns out to be
  * shared by VMAs with unrelated offsets (no fork was reported; mremap moved a
- * VMA in one process only) join by one more link, and the virtual address
+ * VMA in one process only), one more link joins the VMA to the anon_vma, and
+ * the virtual address
  *
  *	vm_start + ((index - link start) << PAGE_SHIFT)
  *
- * holds for it.  Nonlinear VMAs link with the interval of all indexes and are
- * searched.
+ * is right for each link.  Links of nonlinear VMAs have the interval of all
+ * indexes, and the VMA is searched.
  */
 #include "rmap/anon-vma.h"
 
@@ -102,7 +103,10 @@ static void anon_vma_free(struct rmap *map, struct anon_vma *av)
 	object_free(map, &av->obj, sizeof(*av));
 }
 
-/* nr more pages of av in the VMA; a new link if it has none with that start. */
+/*
+ * Counts nr more pages of av in the VMA, in a new link if it has none with that
+ * start.  0, or -ENOMEM with nothing changed.
+ */
 static int link_get(struct rmap *map, struct rmap_vma *vma,
 		    struct anon_vma *av, int64_t start, uint64_t nr)
 {
@@ -138,7 +142,7 @@ static int link_get(struct rmap *map, struct rmap_vma *vma,
 	return 0;
 }
 
-/* nr pages less; the last takes the link with it, and the last link the av. */
+/* nr pages less.  Frees a link without pages, and an anon_vma without links. */
 static void link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 {
 	struct anon_vma *av = link->av;
@@ -163,7 +167,7 @@ static void link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 		anon_vma_free(map, av);
 }
 
-/* Where the VMA's link for a page at off with that index starts. */
+/* node.start of the VMA's link for a page at off that has this index. */
 static int64_t link_start(const struct rmap_vma *vma, uint64_t off,
 			  uint64_t index)
 {
@@ -200,7 +204,7 @@ static int add_first(struct rmap *map, const struct mapping *m)
 	return 0;
 }
 
-/* Rule 5: one more link would give too many pages one more candidate. */
+/* Rule 5: with one more link the pages of av would have too many candidates. */
 static bool is_crowded(const struct anon_vma *av)
 {
 	return av->nr_links >= LINKS_UNLIMITED &&
@@ -208,7 +212,7 @@ static bool is_crowded(const struct anon_vma *av)
 		       CANDIDATES_PER_MAPPING * (av->nr_mapped + 1);
 }
 
-/* Rule 4: no other VMA has a page of it, and this one is mapped once. */
+/* Rule 4: only one VMA has pages of av, and this page is mapped once. */
 static bool is_private(const struct anon_vma *av, const struct page *page)
 {
 	return av->nr_links == 1 && page->count == 1;
@@ -296,8 +300,8 @@ static struct anon_link *list_link(const struct rmap *map,
 }
 
 /*
- * Rule 4: the anon_vma in which the first VMA shares pages already, if the
- * other mapping fits there; else a new one.
+ * Rule 4: the anon_vma in which the VMA of the list's first mapping already
+ * shares pages, if the second mapping fits there; else a new one.
  */
 static struct anon_vma *shared_or_new(struct rmap *map,
 				      const struct mapping_list *list,
@@ -345,7 +349,7 @@ static int anon_vma_create(struct rmap *map, const struct page *page,
 undo:
 	if (!av->nr_links)
 		anon_vma_free(map, av);
-	while (i--)	/* the last one takes a new anon_vma with it */
+	while (i--)	/* a new anon_vma is freed with its last link */
 		link_put(map, list_link(map, list, i, av, index), 1);
 	return rc;
 }

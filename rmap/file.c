@@ -20,8 +20,8 @@
 #include "rmap/recorded.h"
 
 /*
- * The guest chooses device and inode.  So that it cannot choose collisions, the
- * hash depends on an address, which it does not know.
+ * The guest chooses device and inode.  So that it cannot cause collisions, the
+ * hash depends on the address of the map, which it does not know.
  */
 static uint64_t file_hash(const struct rmap *map,
 			  const struct rmap_file_id *key)
@@ -133,7 +133,7 @@ static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 	return vma_is_nonlinear(vma);
 }
 
-/* All recorded mappings are in nonlinear VMAs: which index is not known yet. */
+/* All recorded mappings are in nonlinear VMAs: the index is not known yet. */
 static bool index_unknown(struct rmap *map, const struct address_space *file,
 			  const struct mapping *m)
 {
@@ -142,7 +142,7 @@ static bool index_unknown(struct rmap *map, const struct address_space *file,
 			      NULL) == 1;
 }
 
-/* Another file, or another index, is where this file's tree cannot find it. */
+/* The file's tree finds a page only at its index, and only in that file. */
 static enum object_fit file_fit(struct rmap *map, const struct mapping *m)
 {
 	const struct address_space *file = m->vma->file;

@@ -6,13 +6,16 @@
 
 extern const struct object_ops file_ops;
 
-/* The file of that key, with one reference more; -ENOMEM, -ENOSPC. */
+/*
+ * The file of that key, created if necessary, with one more reference, which
+ * nr_vmas counts.  0, -ENOMEM or -ENOSPC.
+ */
 int file_get(struct rmap *map, const struct rmap_file_id *key,
 	     struct address_space **filep);
-/* The last reference frees the file: it has no pages then. */
+/* Drops a reference; the last one frees the file, which has no pages then. */
 void file_put(struct rmap *map, struct address_space *file);
 
-/* In and out of vma->file's tree, by vma->pgoff and the VMA's length. */
+/* Insert into vma->file's tree, by vma->pgoff and the VMA's length; remove. */
 void file_link_vma(struct rmap_vma *vma);
 void file_unlink_vma(struct rmap_vma *vma);
 

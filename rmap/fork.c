@@ -6,7 +6,10 @@
 #include "rmap/mm.h"
 #include "rmap/vma.h"
 
-/* One more mapping for every page of the VMA; -EOVERFLOW with none changed. */
+/*
+ * Counts one more mapping for each page of the VMA.  0, or -EOVERFLOW with
+ * nothing changed.
+ */
 static int count_pages(struct rmap *map, const struct rmap_vma *vma)
 {
 	const struct snapshot *snap = &vma->snap;
@@ -31,7 +34,7 @@ static int count_pages(struct rmap *map, const struct rmap_vma *vma)
 	return rc;
 }
 
-/* All pages of the VMA at once, where the scheme can. */
+/* Adds the mappings of all pages at once, for schemes with copy_vma. */
 static int add_vma(struct rmap *map, struct rmap_vma *vma,
 		   const struct rmap_vma *from)
 {
@@ -45,7 +48,7 @@ static int add_vma(struct rmap *map, struct rmap_vma *vma,
 	return rc;
 }
 
-/* Page by page. */
+/* Adds the mappings page by page. */
 static int add_pages(struct rmap *map, struct rmap_vma *vma)
 {
 	const struct snapshot *snap = &vma->snap;

@@ -7,8 +7,10 @@
 
 #define HASH_MIN_BITS 4
 /*
- * Old buckets a step.  A table that has doubled is full again only after as
- * many insertions as it had buckets: all are moved long before.
+ * How many old buckets a step moves.  A table that has doubled is full again
+ * after as many insertions as it had buckets.  With one step for each insertion
+ * all are moved long before; an operation that inserts many nodes and makes one
+ * step (fork) leaves longer chains until later steps catch up.
  */
 #define MOVE_BUCKETS  2
 

@@ -5,7 +5,8 @@
  * chains become longer instead and nothing fails.
  *
  * No operation moves all nodes: a table that has doubled keeps its old buckets,
- * and each step moves the nodes of some, so that both are in use for a while.
+ * and each step moves the nodes of a few of them, so that both arrays are used
+ * for a while.
  *
  * Not locked: readers may run together, a writer alone.
  *
@@ -27,20 +28,20 @@ struct hash_node {
 struct hash_table {
 	struct hash_node **buckets;	/* owned; 1 << bits of them */
 	struct hash_node **old;		/* owned; while growing, else NULL */
-	uint64_t nr_moved;		/* the first ones of old: empty */
+	uint64_t nr_moved;		/* first buckets of old, now empty */
 	unsigned int bits;
 	uint64_t nr;			/* nodes */
 };
 
-/* An empty table: -ENOMEM. */
+/* Makes an empty table.  0 or -ENOMEM. */
 int hash_init(struct rmap_memory *mem, struct hash_table *table);
-/* Frees the buckets, not the nodes; also of a table that was never made. */
+/* Frees the buckets, not the nodes.  A zeroed table is allowed. */
 void hash_destroy(struct rmap_memory *mem, struct hash_table *table);
-/* node->hash is set. */
+/* The caller has set node->hash. */
 void hash_insert(struct hash_table *table, struct hash_node *node);
 /*
- * One step of growth, if the table is full or is growing.  To be called after
- * an operation that succeeded: one that fails leaves the table as it was.
+ * One step of growth, if the table is full or is growing.  To be called only
+ * after an operation has succeeded: one that fails leaves the table as it was.
  */
 void hash_grow_step(struct rmap_memory *mem, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *	chunks  [ 0 | 1 | free | 3 ]
- *	          |   |          \--> 2048 slots, some free: in the list `open`
+ *	          |   |          \--> 2048 slots, some free: chunk is in `open`
  *	          |   \--> 2048 slots, all in use
  *	          \--> slot 0 is never used: no object has id 0
  *
- * A free slot holds the number of the next free one, shifted left and with bit
- * 0 set, which no pointer has; so does the pointer of a free chunk.
+ * A free slot contains the next free slot's number plus 1, shifted left by one
+ * and with bit 0 set, which no pointer has.  The entry of a free chunk in
+ * `chunks` does the same with the number of the next free chunk.
  */
 #include "rmap/ids.h"
 

@@ -2,8 +2,8 @@
 /*
  * Ids of objects: a frame's record has room for 27 bits, not for a pointer.
  * The table consists of chunks; a chunk without an id in use is freed, so that
- * an operation which fails leaves no trace.  Ids start at 1.  Adding, deleting
- * and finding take constant time.
+ * an operation that fails leaves the memory used as it was.  Ids start at 1.
+ * Adding, deleting and finding take constant time.
  *
  * Not locked: readers may run together, a writer alone.
  */
@@ -23,19 +23,19 @@ struct id_chunk {
 	struct id_chunk *next, **pprev;	/* in table->open, while not full */
 	uint32_t number;		/* of the chunk */
 	uint32_t nr_used;
-	uint32_t nr_touched;		/* slots used so far: the first ones */
-	uint32_t free;			/* head of the free slots, plus 1 */
+	uint32_t nr_touched;		/* slots from here on: never used */
+	uint32_t free;			/* first free slot plus 1; 0: none */
 	void *slot[ID_CHUNK];
 };
 
 struct id_table {
 	struct id_chunk **chunks;	/* owned; ID_NR_CHUNKS */
 	struct id_chunk *open;		/* list of those with a free slot */
-	uint32_t nr_chunks;		/* chunk numbers used so far */
-	uint32_t free;			/* head of the free numbers, plus 1 */
+	uint32_t nr_chunks;		/* numbers from here on: never used */
+	uint32_t free;			/* first free number plus 1; 0: none */
 };
 
-/* Gives the object an id: -ENOMEM, -ENOSPC (all are in use). */
+/* Gives the object an id.  0, -ENOMEM or -ENOSPC (all are in use). */
 int ids_add(struct rmap_memory *mem, struct id_table *t, void *object,
 	    uint32_t *id);
 void ids_del(struct rmap_memory *mem, struct id_table *t, uint32_t id);

@@ -5,9 +5,9 @@
  *	page --object--> anon_vma ------itree of links---> VMA -> mm
  *	            \--> address_space --itree-----------> VMA -> mm
  *
- * Which file may use which is in docs/internals-rmap.md ("Files"): each has a
- * header of its own with what it offers to those above it, and includes those
- * of the files below it alone.
+ * The library is in layers: docs/internals-rmap.md ("Files") says which file
+ * may use which.  A file that offers functions to higher layers declares them
+ * in a header of its own name, and includes only headers of lower layers.
  *
  * Names used throughout:
  *
@@ -66,26 +66,27 @@ struct object {
 	enum object_kind kind;
 };
 
-/* One page table entry that is added to the map or deleted from it. */
+/* A mapping (one page table entry) that is being added or deleted. */
 struct mapping {
 	struct rmap_vma *vma;
 	uint64_t off;
 	uint64_t gfn;
 	struct page *page;	/* of gfn */
-	/* add: a page without an object becomes an anonymous one */
+	/* When adding: a page without an object becomes an anonymous one. */
 	bool anon;
 	/*
-	 * add: vma is taking over a part of another VMA, or is its copy after
-	 * fork, and maps the page at the same index: it keeps its object.
+	 * When adding: vma takes over a part of another VMA, or is its copy
+	 * after fork, and maps the page at the same index, so the page keeps
+	 * its object.
 	 */
 	bool copy;
 };
 
 /*
- * Gets a candidate.  off is OFF_UNKNOWN in a nonlinear VMA, where the page may
- * be anywhere.  vma is NULL for a process that was searched and has no VMA
- * there, which only counts towards a walk's bound.  Returns false to end the
- * visit.
+ * Called with each candidate.  off is OFF_UNKNOWN for a nonlinear VMA, where
+ * the page may be anywhere.  vma is NULL where a process was searched and has
+ * no VMA at the address: this only counts towards a walk's bound.  Returns
+ * false to end the visit.
  */
 typedef bool (*candidate_fn)(struct rmap_vma *vma, uint64_t off, void *arg);
 
@@ -107,44 +108,52 @@ enum object_fit {
 };
 
 /*
- * What each kind of object does.  Kinds do not know each other: where one
- * cannot hold a mapping it says so, and reassign.c gives the page an object of
- * the scheme's fallback kind.
+ * What each kind of object does.  Kinds do not know each other: where an object
+ * cannot hold a mapping, fit() says so, and reassign.c gives the page an object
+ * of the scheme's fallback kind.
  *
- * A page whose `object` is 0 has no mapping yet and joins an object of the
- * kind that its first mapping asks for.
+ * A page whose `object` is 0 has no mapping yet; add() gives it an object of
+ * the kind that its first mapping needs.
  */
 struct object_ops {
 	/* Whether m->page's object can hold m; NULL: always. */
 	enum object_fit (*fit)(struct rmap *map, const struct mapping *m);
-	/* Adds m, which fits: -ENOMEM, -ENOSPC, with nothing changed. */
+	/* Adds m, which fits.  0, or -ENOMEM, -ENOSPC with nothing changed. */
 	int (*add)(struct rmap *map, const struct mapping *m);
-	/* Deletes m, which page->count still counts; NULL: nothing to do. */
+	/* Deletes m; page->count still includes it.  NULL: nothing to do. */
 	void (*del)(struct rmap *map, const struct mapping *m);
 	/* Calls fn for each candidate of the page; false if fn ended it. */
 	bool (*visit)(const struct rmap *map, const struct page *page,
 		      candidate_fn fn, void *arg);
-	/* There is one candidate, whatever the index, or one nonlinear VMA. */
+	/*
+	 * Whether visit() is known to find one candidate only (or only one
+	 * nonlinear VMA).
+	 */
 	bool (*has_one_candidate)(const struct rmap *map,
 				  const struct page *page);
-	/* Sets info->file, and info->index if not in the record; or NULL. */
+	/*
+	 * Sets what the record does not have: info->file, in some kinds
+	 * info->index; or NULL.
+	 */
 	void (*describe)(const struct rmap *map, const struct page *page,
 			 struct rmap_page_info *info);
 
 	/*
 	 * Whether the object can still hold the page when the VMA that maps it
-	 * moves, and the page to the virtual page number vpn, which becomes its
-	 * index; NULL: objects of this kind do not depend on addresses.
+	 * moves, so that the page is at the virtual page number vpn, which
+	 * becomes its index.  NULL: objects of this kind do not depend on
+	 * addresses.
 	 */
 	bool (*fits_at)(const struct page *page, uint64_t vpn);
 
 	/*
-	 * Moving a page from one object to another (reassign.c): create() makes
-	 * an object for the page that holds exactly the mappings of the list,
-	 * or -ENOMEM, -ENOSPC, with nothing changed; discard() frees one that
-	 * is not used after all; leave() takes the page with all its mappings,
-	 * the list, out of the object it had (list is NULL in kinds that have
-	 * fits_at).  discard and leave may be NULL: nothing to do.
+	 * Moving a page from one object to another (reassign.c): create() adds
+	 * the mappings of the list to an object that can hold them, usually a
+	 * new one; 0, or -ENOMEM, -ENOSPC with nothing changed.  discard()
+	 * frees a new object that is not used after all.  leave() takes the
+	 * page with all its mappings, the list, out of the object it had; list
+	 * may be NULL for kinds that have fits_at.  discard and leave may be
+	 * NULL: nothing to do.
 	 */
 	int (*create)(struct rmap *map, const struct page *page,
 		      const struct mapping_list *list, struct object **objectp);
@@ -155,15 +164,19 @@ struct object_ops {
 
 /* What an rmap_scheme is made of: kinds.c. */
 struct scheme {
-	/* Of every mapped page, which then has no struct object; else NULL. */
+	/*
+	 * If not NULL: the operations of every mapped page.  page->object may
+	 * then be the id of a VMA instead of an object's.
+	 */
 	const struct object_ops *every_page;
 	enum object_kind anon;	/* the kind of a new anonymous page's object */
 	enum object_kind fallback;	/* holds any set of mappings */
-	bool vma_ids;		/* VMAs have ids, for page table entries */
+	bool vma_ids;		/* VMAs have ids, as chains name them by id */
 	/*
-	 * vma is a copy of `from` with the same pages: all their mappings are
-	 * added to their objects at once, -ENOMEM with nothing changed, and
-	 * deleted again.  NULL: pages are added one by one.
+	 * For fork: vma is a copy of `from` with the same pages.  copy_vma adds
+	 * all mappings of vma to the pages' objects at once (0, or -ENOMEM with
+	 * nothing changed), uncopy_vma deletes them again.  NULL: pages are
+	 * added one by one.
 	 */
 	int (*copy_vma)(struct rmap *map, struct rmap_vma *vma,
 			const struct rmap_vma *from);
@@ -178,14 +191,14 @@ struct address_space {
 	struct object obj;
 	struct hash_node hash;		/* in map->files, by key */
 	struct rmap_file_id key;
-	uint64_t nr_vmas, nr_nonlinear;	/* the latter are some of the former */
+	uint64_t nr_vmas, nr_nonlinear;	/* all; of these, nonlinear ones */
 	struct itree_node *vmas;	/* by the range of the file they map */
 };
 
 struct rmap_vma {
 	struct rmap_mm *mm;
 	struct rmap_vma_desc desc;
-	uint64_t pgoff;			/* as used for indexes */
+	uint64_t pgoff;			/* desc.pgoff; 0 if above 44 bits */
 	/* one reference; NULL: all pages have anonymous objects */
 	struct address_space *file;
 	struct itree_node mm_node;	/* in mm->vmas, by page number */
@@ -193,11 +206,12 @@ struct rmap_vma {
 	struct anon_link *links;	/* owned; anon-vma.c */
 	uint64_t nr_links;
 	/*
-	 * Of `links`, or NULL: the one for pages faulted from now on, and the
-	 * one for those of them that turn out to be mapped by others too.
+	 * Two of `links`, each may be NULL: to the anon_vma that new pages
+	 * join, and to the one for pages that turn out to be mapped by other
+	 * VMAs too (rules 1 and 4 in anon-vma.c).
 	 */
 	struct anon_link *active, *shared;
-	uint32_t id;			/* in map->ids; 0: scheme without */
+	uint32_t id;			/* in map->ids; 0 without vma_ids */
 	struct snapshot snap;		/* the PTEs last reported */
 };
 
@@ -206,7 +220,7 @@ struct rmap_mm {
 	uint32_t id;
 	uint64_t pgd;
 	struct itree_node *vmas;	/* owned; by virtual page number */
-	/* anon-mm.c: one reference of group, and the list of its root */
+	/* anon-mm.c: one reference; and the list of the root group's members */
 	struct mm_group *group;
 	struct rmap_mm *next_member, **pprev_member;
 };
@@ -218,7 +232,7 @@ struct rmap {
 	struct page *pages;		/* owned; by gfn */
 	/* Page flags: page-flags.c. */
 	uint16_t *flags;		/* owned; by gfn */
-	uint64_t *stale_flags;		/* owned; a bit a frame */
+	uint64_t *stale_flags;		/* owned; one bit for each frame */
 	bool any_stale_flags, in_flags_scan;
 	struct id_table ids;		/* objects, and VMAs with an id */
 	struct hash_table mms, files, links;
@@ -231,8 +245,8 @@ struct rmap {
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
 /*
- * One step of growth of each hash table that is full.  After an operation that
- * succeeded: one that fails leaves the tables as they were.
+ * One step of growth of each hash table that needs it.  Called only after an
+ * operation has succeeded: one that fails leaves the tables as they were.
  */
 static inline void rmap_grow_tables(struct rmap *map)
 {
@@ -259,7 +273,7 @@ static inline bool page_is_anon(const struct page *page)
 	return page->object & PAGE_MAPPING_ANON;
 }
 
-/* Of a mapped page; with scheme->every_page it may be a VMA. */
+/* The object of a mapped page; with scheme->every_page it may be a VMA. */
 static inline void *page_object(const struct rmap *map,
 				const struct page *page)
 {
@@ -286,7 +300,7 @@ static inline uint64_t vma_addr(const struct rmap_vma *vma, uint64_t off)
 	return vma->desc.start + (off << RMAP_PAGE_SHIFT);
 }
 
-/* A virtual page number, 52 bits: never negative. */
+/* The virtual page number: 52 bits, so never negative. */
 static inline int64_t addr_vpn(uint64_t addr)
 {
 	return (int64_t)(addr >> RMAP_PAGE_SHIFT);

@@ -56,7 +56,7 @@ static struct itree_node *rotate_left(struct itree_node *n)
 	return r;
 }
 
-/* Restores the AVL rule at n, whose subtrees keep it and differ by <= 2. */
+/* Restores the AVL rule at n; its subtrees' heights differ by 2 at most. */
 static struct itree_node *balance(struct itree_node *n)
 {
 	int diff = height(n->left) - height(n->right);
@@ -151,8 +151,8 @@ struct itree_node *itree_first(struct itree_node *root, int64_t start,
 		if (n->left && n->left->max >= start) {
 			/*
 			 * Some interval on the left ends late enough.  If the
-			 * lowest of them starts above last, so does all that
-			 * comes after it: no need to come back here.
+			 * first of these starts above last, so do all nodes
+			 * after it: no need to come back here.
 			 */
 			n = n->left;
 			continue;

@@ -28,7 +28,7 @@ struct itree_node *itree_first(struct itree_node *root, int64_t start,
 
 /*
  * Calls fn for every interval that overlaps [start, last], by rising start,
- * until it returns false; returns false if it did.
+ * until fn returns false; then it returns false, else true.
  */
 bool itree_visit(struct itree_node *root, int64_t start, int64_t last,
 		 bool (*fn)(struct itree_node *node, void *arg), void *arg);

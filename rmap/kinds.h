@@ -9,7 +9,7 @@ extern const struct object_ops *const object_ops[NR_OBJECT_KINDS];
 
 const struct scheme *scheme_of(enum rmap_scheme scheme);
 
-/* Of a mapped page: page->object != 0. */
+/* The operations of a mapped page's object (page->object is not 0). */
 const struct object_ops *page_ops(const struct rmap *map,
 				  const struct page *page);
 

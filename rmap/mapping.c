@@ -48,7 +48,7 @@ static int object_add(struct rmap *map, const struct mapping *m)
 		rc = page_reassign(map, m);
 		if (rc != -EOVERFLOW || fit == OBJECT_UNFIT)
 			return rc;
-		/* It has too many mappings to be moved: they stay together. */
+		/* Too many mappings to move the page: it keeps its object. */
 	}
 	return ops->add(map, m);
 }

@@ -7,21 +7,24 @@
 enum mapping_how {
 	MAPPING_NEW,
 	MAPPING_REPLACES,	/* where another frame was mapped */
-	MAPPING_COPY,		/* struct mapping: copy */
+	MAPPING_COPY,		/* `copy` of struct mapping */
 };
 
 /*
- * Adds one mapping; the snapshot's entry is left to the caller.  -ENOMEM,
- * -ENOSPC, -EOVERFLOW, with nothing changed.
+ * Adds one mapping; the caller sets the snapshot's entry.  0; or -ENOMEM,
+ * -ENOSPC, -EOVERFLOW with nothing changed.
  */
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		uint64_t gfn, enum mapping_how how);
-/* Deletes one; its snapshot entry is left to the caller. */
+/* Deletes one mapping; the caller clears the snapshot's entry. */
 void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		 uint64_t gfn);
 /* Deletes all mappings of the VMA, and its snapshot. */
 void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
-/* rmap_map_page(), of a page inside the VMA. */
+/*
+ * As rmap_map_page(), for an offset inside the VMA and a valid gfn.  Sets the
+ * snapshot's entry; grows no hash table.
+ */
 int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		uint64_t gfn, enum mapping_how how);
 

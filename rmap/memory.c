@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "rmap/memory.h"
 
-/* Steps of work: memory is cleared and written, or searched and given back. */
+/* Steps of work that an allocation counts, or a release (rmap_work()). */
 #define ALLOC_WORK 2
 
 void *rmap_mem_alloc(struct rmap_memory *mem, size_t size)

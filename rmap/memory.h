@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The map's memory: zeroed allocations below a limit, all counted, and the
- * count of the work done, which memory is part of.
+ * The map's memory: zeroed allocations below a limit, all counted.  The same
+ * struct counts the work done by writers, as allocations are part of it.
  *
  * Callers pass the size again when they free, so that no allocation needs a
  * header of its own.

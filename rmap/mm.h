@@ -4,7 +4,7 @@
 
 #include "rmap/internal.h"
 
-/* rmap_mm_add() without the growth of tables, as a part of an operation. */
+/* As rmap_mm_add(), for use within an operation: no hash table grows. */
 int mm_new(struct rmap *map, uint32_t id, uint64_t pgd, struct rmap_mm **mmp);
 
 #endif

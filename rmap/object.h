@@ -6,12 +6,12 @@
 
 /*
  * A new object of `size` bytes, which begins with a struct object and is zero
- * beyond it.  It counts in stats.nr_files or stats.nr_anon_vmas.  NULL, and in
- * *rcp -ENOMEM or -ENOSPC (no id is left).
+ * beyond it.  It counts in stats.nr_files or stats.nr_anon_vmas.  Sets *rcp to
+ * 0; or returns NULL, with -ENOMEM or -ENOSPC (no id is left) in *rcp.
  */
 struct object *object_new(struct rmap *map, enum object_kind kind, size_t size,
 			  int *rcp);
-/* size: as made. */
+/* size: as in object_new(). */
 void object_free(struct rmap *map, struct object *object, size_t size);
 
 #endif

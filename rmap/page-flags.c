@@ -23,9 +23,9 @@
 #include <string.h>
 
 #define PG_ALL	     0x07ffu
-/* Beside RMAP_PG_*: mapped when the flags were reported, or since. */
+/* Stored with RMAP_PG_*: mapped when the flags were reported, or since. */
 #define PG_WAS_MAPPED 0x8000u
-/* What no process maps. */
+/* Frames with one of these are mapped by no process. */
 #define PG_UNMAPPABLE (RMAP_PG_FREE | RMAP_PG_SLAB | RMAP_PG_PGTABLE)
 
 static uint64_t bit_of(uint64_t gfn)
@@ -81,7 +81,7 @@ int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags)
 	return 0;
 }
 
-/* Those that hold even so: a file page stays in the page cache unmapped. */
+/* Stale flags that are still valid: a file page may be cached and unmapped. */
 static uint32_t valid_stale_flags(const struct page *page, uint32_t flags)
 {
 	const uint32_t kinds = RMAP_PG_FILE | RMAP_PG_ANON | RMAP_PG_KSM |

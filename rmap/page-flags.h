@@ -5,9 +5,9 @@
 #include "rmap/internal.h"
 
 /*
- * The frame is about to be mapped for the first time, or its last mapping is
- * about to go: flags that this makes invalid are stale from now on.
- * page->count is still the one before.
+ * To be called before the frame is mapped for the first time, and before its
+ * last mapping is deleted (page->count is not changed yet): flags that this
+ * makes invalid are stale from now on.
  */
 void page_flags_mark_stale(struct rmap *map, uint64_t gfn);
 

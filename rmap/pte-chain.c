@@ -4,7 +4,7 @@
  * object-based reverse mapping replaced: every page lists its PTEs.
  *
  *	count 1:  record = { VMA, offset }		nothing else
- *	count n:  record -> chain head (5) -> block (7) -> block (7) ...
+ *	count n:  record -> chain head (5 entries) -> block (7) -> block (7) ...
  *
  * An entry is one word: the VMA's id and the page offset in it, 37 bits.  Head
  * and blocks are a cache line each.  New entries go to the newest block, which
@@ -175,7 +175,7 @@ static bool pte_chain_visit(const struct rmap *map, const struct page *page,
 static bool pte_chain_has_one_candidate(const struct rmap *map,
 					const struct page *page)
 {
-	return false;	/* seldom true: the page has had several PTEs */
+	return false;	/* almost always right, and a safe answer */
 }
 
 static int pte_chain_create(struct rmap *map, const struct page *page,
@@ -221,9 +221,9 @@ static bool is_nonlinear(struct rmap_vma *vma, uint64_t off, void *arg)
 }
 
 /*
- * With a chain, a file page has its index in the file in the record.  A page
- * reported at two indexes, or in two files, becomes an anonymous one, as in the
- * other schemes.
+ * The record of a file page with a chain has the page's index in the file.  A
+ * page reported at two indexes, or in two files, becomes an anonymous one, as
+ * in the other schemes.
  */
 static void check_index(const struct mapping *m,
 			const struct address_space *file, bool index_unknown)
@@ -312,7 +312,7 @@ static bool pte_has_one_candidate(const struct rmap *map,
 	return page->count == 1;
 }
 
-/* A record or a chain has no file: the VMA of the first entry visited has. */
+/* The file is not in the record: it is that of the first VMA visited. */
 static bool describe_first(struct rmap_vma *vma, uint64_t off, void *arg)
 {
 	struct rmap_page_info *info = arg;

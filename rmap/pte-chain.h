@@ -4,15 +4,18 @@
 
 #include "rmap/internal.h"
 
-/* VMAs of a scheme with vma_ids have fewer than 2^37 pages. */
+/*
+ * Bits of the page offset in an entry: where VMAs have ids, each has fewer than
+ * 2^37 pages.
+ */
 #define PTE_OFF_BITS 37
 
-/* Pages of the anon_mm scheme that are mapped at several addresses. */
+/* For pages of the anon_mm scheme that are mapped at several addresses. */
 extern const struct object_ops pte_chain_ops;
 
 /*
- * All pages of the pte_chain scheme: the only page table entry is in the
- * frame's record, several are in a chain.
+ * For all pages of the pte_chain scheme: one page table entry is in the frame's
+ * record, several are in a chain.
  */
 extern const struct object_ops pte_ops;
 

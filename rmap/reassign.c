@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Moving pages from one object to another, which holds all their mappings.
+ * Moving a page, with all its mappings, from one object to another.
  *
  * Creating the new objects, which can fail, comes first; then the pages are
  * assigned to them.
@@ -54,10 +54,10 @@ int page_reassign(struct rmap *map, const struct mapping *m)
 }
 
 /*
- * For the VMA's page that will be at virtual page number vpn.  Where an object
- * has virtual page numbers as the indices of its pages, a page that only this
- * VMA maps gets another index; one that others map too would be at two
- * addresses, so it needs another object.
+ * Whether a page needs another object when it will be at virtual page number
+ * vpn in the VMA that moves.  In objects whose pages have virtual page numbers
+ * as indexes, a page that only this VMA maps gets another index; a page that
+ * other VMAs map too would be at two addresses, so it needs another object.
  */
 static bool must_leave(const struct rmap *map, const struct page *page,
 		       uint64_t vpn)

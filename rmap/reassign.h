@@ -6,15 +6,15 @@
 
 /*
  * Gives m->page an object of the scheme's fallback kind (struct scheme), which
- * holds all its recorded mappings and m.  -ENOMEM, -ENOSPC, -EOVERFLOW (the
- * page has too many mappings: recorded_list()), with nothing changed.
+ * holds all its recorded mappings and m.  0; or -ENOMEM, -ENOSPC, -EOVERFLOW
+ * (the page has too many mappings: recorded_list()) with nothing changed.
  */
 int page_reassign(struct rmap *map, const struct mapping *m);
 
 /*
- * The VMA moves to another address, the virtual page number start: its pages
- * get another index, or another object where theirs cannot represent that.
- * Errors as above.
+ * For a VMA that moves to the virtual page number start: gives its pages other
+ * indexes, or other objects where theirs cannot represent that.  Errors as
+ * above.
  */
 int vma_reassign_moved(struct rmap *map, struct rmap_vma *vma, uint64_t start);
 

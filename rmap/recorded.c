@@ -12,7 +12,8 @@ struct visit {
 	uint64_t gfn;
 	candidate_fn fn;
 	void *arg;
-	uint64_t candidates, entries;	/* that may still be looked at */
+	/* How many more may be visited; entries: of nonlinear VMAs. */
+	uint64_t candidates, entries;
 	uint64_t left;			/* recorded mappings not found yet */
 	int rc;
 };
@@ -23,7 +24,7 @@ static bool end_visit(struct visit *v, int rc)
 	return false;
 }
 
-/* False: it was the last, or fn wants no more. */
+/* False ends the visit: it was the last mapping, or fn returned false. */
 static bool found_one(struct visit *v, struct rmap_vma *vma, uint64_t off)
 {
 	if (!v->fn(vma, off, v->arg))

@@ -5,8 +5,9 @@
 #include "rmap/internal.h"
 
 /*
- * What one visit searches in nonlinear VMAs at most, in page table entries: a
- * guest that calls all its VMAs nonlinear must not stop the host's scan.
+ * How many page table entries of nonlinear VMAs a visit or a walk searches at
+ * most: a guest that reports all its VMAs as nonlinear must not stop the host's
+ * scan.
  */
 #define NONLINEAR_SEARCH_MAX (UINT64_C(1) << 16)
 
@@ -22,9 +23,9 @@ int recorded_visit(struct rmap *map, const struct object_ops *ops,
 		   void *arg);
 
 /*
- * All recorded mappings, for a page with up to RMAP_WALK_MAX of them: 0, or
- * -EOVERFLOW as above or where the page has more.  (One nonlinear VMA is one
- * candidate, and may have them all.)
+ * Lists all recorded mappings of a page.  0; -EOVERFLOW: as above, or the page
+ * has more than RMAP_WALK_MAX of them (one nonlinear VMA is one candidate, and
+ * may have them all).
  */
 int recorded_list(struct rmap *map, const struct object_ops *ops,
 		  const struct page *page, uint64_t gfn,

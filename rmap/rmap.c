@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The map itself: made, freed, counted. */
+/* The map itself is made and freed; its statistics. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "rmap/kinds.h"
 
-#define FRAMES_MAX UINT64_C(0xffffffff)	/* gfn + 1 is 32 bits in snapshots */
+#define FRAMES_MAX UINT64_C(0xffffffff)	/* snapshots have gfn + 1 in 32 bits */
 
 static void *zalloc_libc(size_t size, void *ctx)
 {
@@ -22,7 +22,7 @@ static size_t stale_flags_bytes(uint64_t nr_frames)
 	return (nr_frames + 63) / 64 * sizeof(uint64_t);
 }
 
-/* Arrays whose size the caller chose: they do not count in bytes_other. */
+/* For arrays of a fixed size: they do not count in bytes_other. */
 static void *array_alloc(const struct rmap *map, size_t size)
 {
 	return map->mem.zalloc(size, map->mem.ctx);

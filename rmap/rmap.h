@@ -44,8 +44,9 @@
  * mappings it has (but see RMAP_PTE_CHAIN).  Hash tables that are full double
  * in size and move their entries a few at a time.  Once in the life of a page
  * that turns out to be shared, up to RMAP_WALK_MAX of its mappings may be moved
- * to another object.  Walks visit at most RMAP_WALK_MAX candidates.  Functions
- * that take longer are documented as such.
+ * to another object.  Walks visit at most RMAP_WALK_MAX candidates, or what the
+ * caller of rmap_walk() chooses.  Functions that take longer are documented as
+ * such.
  */
 #ifndef RMAP_RMAP_H
 #define RMAP_RMAP_H
@@ -76,7 +77,7 @@ extern "C" {
 #define RMAP_VM_LOCKED	0x10u
 #define RMAP_VM_STACK	0x20u
 #define RMAP_VM_HEAP	0x40u
-/* Its pages may be in any order: all of its PTEs are searched. */
+/* It may map its object's pages in any order: all its PTEs are searched. */
 #define RMAP_VM_NONLINEAR 0x80u
 
 /* Page flags, set by the caller from what it knows of the frame. */
@@ -119,8 +120,8 @@ struct rmap_config {
 	uint64_t nr_frames;	/* 1 to 2^32 - 1 */
 
 	/*
-	 * Limit of rmap_stats.bytes_other; 0: none.  It is for guests that
-	 * report ever more mappings.
+	 * Limit of rmap_stats.bytes_other; 0: none.  It protects the caller
+	 * from a guest that reports mappings without end.
 	 */
 	uint64_t max_bytes;
 
@@ -161,7 +162,8 @@ int rmap_mm_fork(struct rmap *map, struct rmap_mm *parent, uint32_t id,
 		 uint64_t pgd, struct rmap_mm **mmp);
 /*
  * exit: removes the process with its VMAs and mappings, in time linear in
- * these.  To release the lock in between, unmap the pages one by one before.
+ * these.  A caller that has to release its lock in between unmaps the pages one
+ * by one first.
  */
 void rmap_mm_remove(struct rmap *map, struct rmap_mm *mm);
 /* The process with that id, or NULL. */
@@ -180,7 +182,7 @@ struct rmap_file_id {
 
 struct rmap_vma_desc {
 	uint64_t start, end;	/* page-aligned, start < end */
-	uint64_t pgoff;		/* of start in the object, in pages */
+	uint64_t pgoff;		/* offset of start in the object, in pages */
 	uint32_t flags;		/* RMAP_VM_* */
 	struct rmap_file_id file;
 };
@@ -189,9 +191,9 @@ struct rmap_vma_desc {
  * mmap: a VMA without mappings, in time independent of its size.  The pgoff of
  * anonymous memory is arbitrary: two VMAs that share frames need not agree.
  *
- * -EINVAL (start, end, or more than 2^44 pages; 2^37 except in RMAP_ANON_VMA),
- * -EEXIST (overlaps a VMA of the mm), -EOVERFLOW (pgoff of the last page is
- * above 2^64 - 1), -ENOMEM, -ENOSPC.
+ * -EINVAL (start, end, or too many pages: above 2^44 in RMAP_ANON_VMA, 2^37 - 1
+ * in the other schemes), -EEXIST (overlaps a VMA of the mm), -EOVERFLOW (pgoff
+ * of the last page is above 2^64 - 1), -ENOMEM, -ENOSPC.
  */
 int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 		 const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
@@ -199,15 +201,16 @@ int rmap_vma_add(struct rmap *map, struct rmap_mm *mm,
 void rmap_vma_remove(struct rmap *map, struct rmap_vma *vma);
 
 /*
- * Changes of a VMA take time linear in the pages concerned; only a move takes
- * constant time (RMAP_ANON_MM: linear too).  All but set_flags may fail with
- * -ENOMEM, -ENOSPC and -EOVERFLOW: a page that has the most mappings possible
- * needs one more temporarily, or the VMA would end beyond the highest pgoff,
- * 2^44 where pages have an index in an object, else 2^64.
+ * Changes of a VMA.  They take time linear in the pages concerned, except that
+ * set_flags and move take constant time (a move in RMAP_ANON_MM: linear, too).
+ * All but set_flags may fail with -ENOMEM, -ENOSPC and -EOVERFLOW, which means:
+ * a page has 2^24 - 1 mappings and needs one more temporarily; or the VMA would
+ * end beyond the highest pgoff, 2^44 where pages have an index in an object,
+ * else 2^64.
  */
 
 /*
- * vma keeps what is below addr, *upper is a new VMA with the rest.  Unmapping a
+ * vma keeps what is below addr; *upper is a new VMA with the rest.  Unmapping a
  * part of a VMA is two splits and a remove.  -EINVAL: addr is not aligned or
  * not inside.
  */
@@ -225,10 +228,10 @@ int rmap_vma_merge(struct rmap *map, struct rmap_vma *lower,
  */
 int rmap_vma_resize(struct rmap *map, struct rmap_vma *vma, uint64_t end);
 /*
- * mremap: all pages at the same offsets from new_start on.  *vmap is the VMA
- * from now on, and vma no longer valid where they differ.  -EINVAL: new_start
- * is not aligned, or the end would be 2^64 or above; -EEXIST: a VMA is there,
- * which may be vma itself.
+ * mremap: the VMA begins at new_start, and its pages keep their offsets.  *vmap
+ * is the VMA from now on; if it differs from vma, vma is no longer valid.
+ * -EINVAL: new_start is not aligned, or the end would be 2^64 or above;
+ * -EEXIST: a VMA is there, which may be vma itself.
  */
 int rmap_vma_move(struct rmap *map, struct rmap_vma *vma, uint64_t new_start,
 		  struct rmap_vma **vmap);
@@ -249,17 +252,18 @@ struct rmap_mm *rmap_vma_mm(const struct rmap_vma *vma);
  * replaced (copy-on-write break); if gfn is mapped there already, nothing
  * changes.
  *
- * A frame mapped for the first time becomes an anonymous page in anonymous
- * VMAs, where its flags say RMAP_PG_ANON (set them first), or where it replaces
- * another in a private file VMA; else it is a page of the file.  With further
- * mappings it keeps its object; a frame reported at two offsets of files
- * becomes an anonymous page.
+ * A frame mapped for the first time becomes an anonymous page if the VMA is
+ * anonymous, if the frame's flags say RMAP_PG_ANON (set them first), or if it
+ * replaces another frame in a private file VMA and its flags do not say
+ * RMAP_PG_FILE; else it becomes a page of the file.  With further mappings it
+ * stays what it is, except that a page of a file becomes anonymous when it is
+ * also mapped elsewhere than at its offset in that file.
  *
  * -EINVAL (addr is not aligned or outside), -ERANGE (gfn), -ENOMEM, -ENOSPC,
  * -EOVERFLOW: the frame has 2^24 - 1 mappings; or its object (a file, or in
  * RMAP_ANON_MM a group of processes) cannot represent this one, and its other
  * mappings are not all found among RMAP_WALK_MAX candidates, so that it cannot
- * get another object.  The mapping is then to be ignored.
+ * get another object.  Callers should ignore such a mapping.
  */
 int rmap_map_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr,
 		  uint64_t gfn);
@@ -268,7 +272,8 @@ int rmap_unmap_page(struct rmap *map, struct rmap_vma *vma, uint64_t addr);
 
 /*
  * Iterates over the mappings of a VMA: finds the first mapped page at or above
- * *addr, and stores its address and frame.  False, and nothing stored: no more.
+ * *addr, and stores its address and frame.  False: there is none, and nothing
+ * is stored.
  */
 bool rmap_vma_next_page(const struct rmap *map, const struct rmap_vma *vma,
 			uint64_t *addr, uint64_t *gfn);
@@ -292,14 +297,14 @@ struct rmap_page_info {
 	 * an anonymous page.
 	 */
 	uint64_t index;
-	uint32_t flags;		/* RMAP_PG_*, as rmap_page_flags() */
-	struct rmap_file_id file;	/* where has_object and not anon */
+	uint32_t flags;		/* RMAP_PG_*, as from rmap_page_flags() */
+	struct rmap_file_id file;	/* if has_object and not anon, else 0 */
 };
 
 /* -ERANGE: gfn. */
 int rmap_page_info(const struct rmap *map, uint64_t gfn,
 		   struct rmap_page_info *info);
-/* Reports RMAP_PG_* flags.  -ERANGE: gfn; -EINVAL: unknown flags. */
+/* Reports a frame's RMAP_PG_* flags.  -ERANGE: gfn; -EINVAL: unknown flags. */
 int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags);
 /*
  * The flags reported, as far as they are still valid; 0: unknown.  A frame
@@ -352,15 +357,16 @@ struct rmap_pte_ops {
 
 /*
  * ops and ctx must stay valid until the next call, or until the map is freed.
- * NULL: every mapping reported counts as present, and there are no accessed
- * bits.
+ * ops may be NULL, which is the default: every mapping reported counts as
+ * present, and there are no accessed bits.
  */
 void rmap_set_pte_provider(struct rmap *map, const struct rmap_pte_ops *ops,
 			   void *ctx);
 
 /*
- * The entry for addr from the provider, or, if that returns none, as reported
- * (present, of 4 KiB, not accessed, not dirty).  -ENOENT: there is neither.
+ * The entry for addr from the provider; if it knows none, the mapping reported
+ * there (present, of 4 KiB, not accessed, not dirty).  -ENOENT: there is none
+ * either.
  */
 int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 		    uint64_t addr, struct rmap_pte *pte);
@@ -399,13 +405,13 @@ struct rmap_referenced {
 	unsigned int nr_mappings;	/* found and confirmed */
 	unsigned int nr_referenced;	/* accessed bits set, and cleared */
 	uint32_t vm_flags;		/* union over these mappings */
-	bool has_accessed_bits;		/* a live PTE was read */
+	bool has_accessed_bits;		/* a live PTE with one was read */
 	/*
 	 * A bound was reached: there may be more mappings.  The counts are of
-	 * those that were visited; whether the frame was accessed through
-	 * others is unknown, but shown by the second-level page tables, whose
-	 * accessed bit any access sets.  A frame must not be kept because it
-	 * has many mappings, or a guest could keep all its memory so.
+	 * those that were visited.  Whether the frame was accessed through
+	 * others is unknown here; the second-level page tables show it, as any
+	 * access sets their accessed bit.  A frame must not be kept because it
+	 * has many mappings, or a guest could keep all its memory that way.
 	 */
 	bool partial;
 	unsigned int nr_visited;	/* candidates: the cost of the walk */
@@ -420,8 +426,8 @@ int rmap_page_referenced(const struct rmap *map, uint64_t gfn,
 			 struct rmap_referenced *out);
 
 /*
- * The same, and calls one() for each mapping found, after its bit was cleared,
- * to show which mappings were used.  A reader, too.
+ * The same, and calls one() for each mapping found, after its bit was cleared;
+ * accessed: the bit was set.  A reader, too.
  */
 int rmap_page_referenced_by(const struct rmap *map, uint64_t gfn,
 			    void (*one)(const struct rmap_vma *vma,
@@ -439,9 +445,9 @@ bool rmap_page_unevictable(const struct rmap *map, uint64_t gfn);
 
 struct rmap_stats {
 	uint64_t nr_mms, nr_vmas, nr_mappings, nr_files;
-	uint64_t nr_anon_vmas;	/* or what the scheme has: groups, chains */
-	uint64_t bytes_frames;	/* records and flags, by nr_frames */
-	uint64_t bytes_other;	/* all that max_bytes limits: VMAs, objects */
+	uint64_t nr_anon_vmas;	/* in other schemes: groups and chains */
+	uint64_t bytes_frames;	/* records and flags: fixed by nr_frames */
+	uint64_t bytes_other;	/* VMAs, objects etc.: limited by max_bytes */
 };
 
 void rmap_get_stats(const struct rmap *map, struct rmap_stats *stats);

@@ -6,8 +6,9 @@
  *	height 1 (up to 16 MiB)		root = node -> leaves
  *	height 2 (up to 1 GiB)		root = node -> nodes -> leaves ...
  *
- * A VMA of a terabyte with one mapping costs one path of nodes.  A leaf has
- * frame numbers plus one, 0 where nothing is mapped.
+ * A VMA of a terabyte with one mapping costs one path of nodes.  A leaf stores
+ * frame numbers plus one, and 0 where nothing is mapped.  The `nr` of a leaf or
+ * node counts its non-zero elements.
  */
 #include "rmap/snapshot.h"
 
@@ -199,6 +200,9 @@ void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap,
 		snap->root = NULL;
 }
 
+/*
+ * snapshot_next_below() in a subtree, which begins at the offset base.
+ */
 static uint64_t next_in(const void *root, unsigned int height, uint64_t base,
 			uint64_t off, uint64_t end, uint64_t *gfn)
 {
@@ -240,7 +244,7 @@ uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 	return snapshot_next_below(snap, off, SNAPSHOT_NONE, gfn);
 }
 
-/* A copy of the subtree, or NULL without memory. */
+/* A copy of the subtree; NULL: out of memory. */
 static void *copy_subtree(struct rmap_memory *mem, const void *root,
 			  unsigned int height)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The mappings of one VMA as reported: page offset -> frame number, four bytes
- * a page, allocated for 64 pages at a time where something is mapped.
+ * The mappings of one VMA as reported: page offset -> frame number.  Four bytes
+ * for each page, allocated for 64 pages at a time where something is mapped.
+ * Not locked: readers may run together, a writer alone.
  */
 #ifndef RMAP_SNAPSHOT_H
 #define RMAP_SNAPSHOT_H
@@ -16,10 +17,10 @@ struct rmap_memory;
 struct snapshot {
 	void *root;		/* owned: a leaf if height is 0, else a node */
 	unsigned int height;
-	uint64_t nr;		/* offsets that hold a frame */
+	uint64_t nr;		/* offsets where a frame is mapped */
 };
 
-/* For offsets 0 .. nr_pages - 1. */
+/* An empty snapshot for offsets 0 .. nr_pages - 1. */
 void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
 /*
  * Makes room for offsets up to nr_pages - 1, if these are more than before.
@@ -27,7 +28,10 @@ void snapshot_init(struct snapshot *snap, uint64_t nr_pages);
  */
 int snapshot_extend(struct rmap_memory *mem, struct snapshot *snap,
 		    uint64_t nr_pages);
-/* Undoes snapshot_extend(): back to that height; no higher offset is set. */
+/*
+ * Undoes snapshot_extend(): height is the one before it.  Offsets that this has
+ * no room for must be clear.
+ */
 void snapshot_trim(struct rmap_memory *mem, struct snapshot *snap,
 		   unsigned int height);
 void snapshot_destroy(struct rmap_memory *mem, struct snapshot *snap);
@@ -37,8 +41,9 @@ uint64_t snapshot_get(const struct snapshot *snap, uint64_t off);
 
 /*
  * Writing takes two steps, so that what can fail comes first: prepare makes
- * room for off (-ENOMEM), then set cannot fail.  clear deletes what is at off,
- * if anything, and frees what is empty then, also room that was prepared.
+ * room for off (0 or -ENOMEM), then set cannot fail.  clear deletes the entry
+ * at off, if there is one, and frees nodes that are empty then, also those that
+ * prepare made.
  */
 int snapshot_prepare(struct rmap_memory *mem, struct snapshot *snap,
 		     uint64_t off);
@@ -46,14 +51,20 @@ void snapshot_set(struct snapshot *snap, uint64_t off, uint64_t gfn);
 void snapshot_clear(struct rmap_memory *mem, struct snapshot *snap,
 		    uint64_t off);
 
-/* First offset >= off that holds a frame, or SNAPSHOT_NONE. */
+/*
+ * The first offset >= off where a frame is mapped, and the frame in *gfn; or
+ * SNAPSHOT_NONE, with *gfn unchanged.
+ */
 uint64_t snapshot_next(const struct snapshot *snap, uint64_t off,
 		       uint64_t *gfn);
 /* The same below the offset end, beyond which nothing is searched. */
 uint64_t snapshot_next_below(const struct snapshot *snap, uint64_t off,
 			     uint64_t end, uint64_t *gfn);
 
-/* dst is empty, of as many pages; -ENOMEM, with nothing changed. */
+/*
+ * Copies src to dst, which is empty and for as many pages.  0, or -ENOMEM with
+ * nothing changed.
+ */
 int snapshot_copy(struct rmap_memory *mem, struct snapshot *dst,
 		  const struct snapshot *src);
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * VMAs that change.  A page goes from one VMA to another by being mapped in
- * both for a moment, so that whatever fails midway is undone by unmapping:
+ * VMAs that are split, merged, resized, moved.  A page goes from one VMA to
+ * another by being mapped in both for a moment, so that whatever fails midway
+ * is undone by unmapping:
  *
  *	split	vma  [aaaaaaaa]      ->  map bbb in upper, unmap it in vma,
  *		     [aaaaa][bbb]        shorten vma
  *	merge	[aaaaa][bbb]         ->  lengthen lower, map bbb in it,
  *		[aaaaaaaa]               remove upper
  *
+ * Meanwhile a page is never without a mapping, so it keeps its object.
+ *
  * A move gives the same VMA another address; its pages' objects do not change,
  * except where they depend on addresses (reassign.c).
- *
- * A page is never without a mapping meanwhile, so it keeps its object.
  */
 #include <errno.h>
 

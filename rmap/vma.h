@@ -4,14 +4,20 @@
 
 #include "rmap/internal.h"
 
-/* Whether page offsets of the object stay below 2^64 up to the end. */
+/* Whether the VMA's last page has an offset in its object below 2^64. */
 bool pgoff_fits(uint64_t pgoff, uint64_t start, uint64_t end);
-/* No VMA overlaps [start, end). */
+/* Whether no VMA overlaps [start, end). */
 bool mm_range_free(const struct rmap_mm *mm, uint64_t start, uint64_t end);
-/* A VMA without mappings, in the trees of mm and file; as rmap_vma_add(). */
+/*
+ * Makes a VMA without mappings and inserts it into the trees of mm and file.
+ * Errors as rmap_vma_add(), but the caller has checked desc.
+ */
 int vma_new(struct rmap *map, struct rmap_mm *mm,
 	    const struct rmap_vma_desc *desc, struct rmap_vma **vmap);
-/* The VMA has no mappings any more; its snapshot may still have entries. */
+/*
+ * Frees a VMA whose mappings have been deleted; its snapshot may still have
+ * entries.
+ */
 void vma_free(struct rmap *map, struct rmap_vma *vma);
 
 #endif

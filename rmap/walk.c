@@ -79,9 +79,9 @@ struct walk {
 	uint64_t left;		/* recorded mappings not found yet */
 	uint32_t max_candidates;
 	uint32_t visited;	/* candidates */
-	uint64_t entries;	/* PTEs of nonlinear VMAs: how many may be read */
+	uint64_t entries;	/* PTEs of nonlinear VMAs still allowed */
 	bool partial;		/* as in struct rmap_referenced */
-	bool sole;		/* one mapping and one candidate: it is there */
+	bool sole;		/* one mapping, one candidate: it is there */
 	walk_fn fn;		/* for each mapping; false ends the walk */
 	bool (*skip)(const struct rmap_vma *vma, void *arg);
 	void *arg;
@@ -103,16 +103,16 @@ static bool try_candidate(struct walk *w, struct rmap_vma *vma, uint64_t off)
 	}
 	/*
 	 * Without a provider there are only reported mappings, and _mapcount
-	 * says when the last one was found; a provider may know more.
+	 * says when the last one was found; live page tables may have more.
 	 */
 	w->left--;
 	return w->fn(vma, addr, proof, w->arg) && (w->left || w->map->pte_ops);
 }
 
 /*
- * A nonlinear VMA: every PTE, by the provider, if the bound allows it; else
- * only where the snapshot has the frame, up to the bound.  The walk then
- * continues with other VMAs, unless fn ended it.
+ * Searches a nonlinear VMA: all of its PTEs, if there is a provider and the
+ * bound allows it; else only where the snapshot has the frame, up to the bound.
+ * False: fn ended the walk.
  */
 static bool search_nonlinear(struct walk *w, struct rmap_vma *vma)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A shadow entry: bit 31 set, bit 30 workingset, below it the age at eviction. */
+/* A shadow entry: bit 31 is set; bit 30: workingset; below: age at eviction. */
 #include "rmap/workingset.h"
 
 #include <errno.h>

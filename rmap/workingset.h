@@ -12,9 +12,9 @@
  * Why the refault distance decides: each eviction and each activation removes
  * one page from the inactive list, and so moves the pages on it one position
  * nearer to its tail.  `age` counts these: it is E when a page is evicted and R
- * when it is faulted in again.  R - E pages more would have had to be on the
- * list for the page to be still there; the list can grow by the number of
- * active pages at most.  So
+ * when it is faulted in again.  With R - E more places on the list the page
+ * would still be there; the list can grow by the number of active pages at
+ * most.  So
  *
  *	R - E <= NR_active	it competes with the active pages: activate
  *	R - E >  NR_active	memory is too small to hold it in any case
@@ -32,12 +32,15 @@
 extern "C" {
 #endif
 
-/* A shadow has the age modulo 2^30: distances wrap after 4 TiB of evictions. */
+/*
+ * A shadow entry has the age modulo 2^30: distances wrap after 4 TiB of evicted
+ * and activated pages.
+ */
 #define RMAP_WORKINGSET_AGE_BITS 30
 
 struct rmap_workingset {	/* all zero: a new one */
 	uint64_t age;		/* evictions and activations so far */
-	/* rmap_workingset_refault() so far: all, activate, restored */
+	/* Refaults so far: all; those with `activate`; with `restored` */
 	uint64_t nr_refaults, nr_activated, nr_restored;
 };
 
@@ -53,7 +56,7 @@ uint32_t rmap_workingset_evict(struct rmap_workingset *ws, bool workingset);
 struct rmap_refault {
 	uint64_t distance;	/* R - E, in pages */
 	bool activate;		/* put the page on the active list */
-	bool restored;		/* it had been there: thrashing */
+	bool restored;		/* and it was there before: thrashing */
 };
 
 /*

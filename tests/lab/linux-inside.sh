@@ -42,7 +42,7 @@ part doctor doctor
 case $(uname -r) in 7.*) busy=busy ;; *) busy= ;; esac
 part damon sh "$here/abits-inside.sh" \
   "$abs_top_builddir/tests/native/abits-truth" damon $busy
-part sink-damon env VMM_TEST_RECLAIM='--abits blind --sink damon' \
+part sink-damon env VMM_TEST_RECLAIM='--abits age-only --sink damon' \
   sh "$abs_top_srcdir/tests/native/reclaim-payload.sh"
 part sink-lost "$abs_top_builddir/tests/unit/sink-lost"
 part sink-store "$abs_top_builddir/tests/unit/sink-store"

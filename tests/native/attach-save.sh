@@ -33,7 +33,7 @@ old_pages() {
     [.pages_by_idle_scans[$n + 8:][]?, 0] | add'
 }
 attach() { # PERIOD
-  "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+  "$vmm" attach --connect "$uri" $d --abits age-only --socket "$tmp/s" \
     --ages "${ages:-$tmp/ages}" --reclaim "target=1G,period=$1" \
     2>"$tmp/log" &
   attached=$!
@@ -68,7 +68,7 @@ sed 's/^/# /' "$tmp/log"
 is "$(head -n 1 "$tmp/ages" | cut -d' ' -f1)" vmm-ages "its ages are written"
 sum=$(cksum <"$tmp/ages")
 refused() {
-  timeout 300 "$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+  timeout 300 "$vmm" attach --connect "$uri" $d --abits age-only --socket "$tmp/s" \
     >"$tmp/log" 2>&1
 }
 refused

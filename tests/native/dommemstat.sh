@@ -64,7 +64,7 @@ show() { # TITLE
 has_usable() { [ -n "$(theirs usable)" ]; }
 wait_for 300 has_usable
 ok $? "the balloon driver reports the guest to libvirt"
-"$vmm" attach --connect "$uri" $d --abits blind --socket "$tmp/s" \
+"$vmm" attach --connect "$uri" $d --abits age-only --socket "$tmp/s" \
   --reclaim off,period=300ms 2>"$tmp/log" &
 attached=$!
 scanned() { [ "$(ours .engine.nr_scans 2>/dev/null)" -ge "$1" ]; }

@@ -13,7 +13,7 @@ MIGRATE_KERNEL=$kernel
 require_swap 500
 "$srcdir/tests/lab/mkguest" --kernel none \
   --script "$srcdir/tests/lab/attach-guest.sh" "$tmp/guest.cpio" || exit 1
-MIGRATE_GUEST=$tmp/guest.cpio MIGRATE_ACCEL=tcg MIGRATE_SOURCE=blind
+MIGRATE_GUEST=$tmp/guest.cpio MIGRATE_ACCEL=tcg MIGRATE_SOURCE=age-only
 export MIGRATE_GUEST MIGRATE_ACCEL MIGRATE_SOURCE MIGRATE_KERNEL
 status=0
 sh "$srcdir/tests/lab/migrate-inside.sh" || status=$?

@@ -130,7 +130,7 @@ sed 's/^/# /' "$tmp/err"
 like "$(cat "$tmp/out")" "127.0.0.1:1/system.*refused" "a host that is not there"
 
 # --- our own statistics from there ------------------------------------------------
-"$vmm" attach --connect "$uri" $name --abits blind --socket "$tmp/far.sock" \
+"$vmm" attach --connect "$uri" $name --abits age-only --socket "$tmp/far.sock" \
   2>"$tmp/attach.log" &
 attached=$!
 served() { "$vmm" stat --socket "$tmp/far.sock" >/dev/null 2>&1; }

@@ -109,10 +109,10 @@ int truth_control(struct truth *t, struct score *control)
 }
 
 /* A window of which nr of t->gfns are hot, then one without any. */
-static int window_pair(struct truth *t, uint64_t nr, struct tiny_vm_how how,
+static int window_pair(struct truth *t, uint64_t nr, struct touch_options how,
 		       struct score *s, struct score *control)
 {
-	int err = tiny_vm_touch_how(t->vm, t->gfns, nr, how);
+	int err = tiny_vm_touch_with(t->vm, t->gfns, nr, how);
 
 	truth_set_hot(t, t->gfns, nr);
 	if (!err)
@@ -129,7 +129,7 @@ static int run_random(struct truth *t, unsigned int of, struct score *s,
 
 	for (unsigned int i = 0; !err && i < t->rounds; i++)
 		err = window_pair(t, truth_choose(t, of, t->gfns),
-				  (struct tiny_vm_how){ 0 }, s, control);
+				  (struct touch_options){ 0 }, s, control);
 	return err;
 }
 
@@ -141,7 +141,8 @@ static int run_line(struct truth *t, unsigned int of, struct score *s,
 
 	for (unsigned int i = 0; !err && i < t->rounds; i++)
 		err = window_pair(t, truth_choose(t, of, t->gfns),
-				  (struct tiny_vm_how){ .line_step = 29 + 2 * i },
+				  (struct touch_options){
+					  .line_step = 29 + 2 * i },
 				  s, control);
 	return err;
 }
@@ -157,7 +158,8 @@ static int run_stride(struct truth *t, unsigned int stride, struct score *s,
 		for (uint64_t k = rand() % (stride < nr_units ? stride : 1);
 		     k < nr_units; k += stride)
 			t->gfns[nr++] = t->range.start.v + k * t->unit;
-		err = window_pair(t, nr, (struct tiny_vm_how){ 0 }, s, control);
+		err = window_pair(t, nr, (struct touch_options){ 0 }, s,
+				  control);
 	}
 	return err;
 }

@@ -71,9 +71,9 @@ static int pulse(struct toucher *p, unsigned int g)
 {
 	struct group *group = &p->groups[g];
 	struct span when = { .from = clock_now_ns() };
-	int err = tiny_vm_touch_how(p->t->vm, p->t->gfns + group->first,
+	int err = tiny_vm_touch_with(p->t->vm, p->t->gfns + group->first,
 				    group->nr,
-				    (struct tiny_vm_how){ .once = true });
+				    (struct touch_options){ .once = true });
 
 	when.to = clock_now_ns();
 	if (err)

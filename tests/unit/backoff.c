@@ -111,6 +111,33 @@ static void test_lateness(struct backoff *b)
 	is_int(late, 39, "a block in use is looked at each time");
 }
 
+static void ignore(void *arg, struct gfn_range part)
+{
+	(void)arg;
+	(void)part;
+}
+
+/* A source may come upon accesses to what it was to skip, as damon does. */
+static void test_found_in_skipped(struct backoff *b)
+{
+	const uint64_t g = 8 * BACKOFF_BLOCK + 100;
+
+	do
+		harvest(b, all, true);
+	while (!bitmap_test(skipped, g));
+	backoff_begin(b, all, true, ignore, NULL);
+	bitmap_set(young, g);
+	backoff_end(b, all, young);
+	for (int i = 0; i < BACKOFF_AFTER; i++) {
+		harvest(b, all, true);
+		if (bitmap_test(skipped, g))
+			break;
+		nr_skipped = i;
+	}
+	is_int(nr_skipped, BACKOFF_AFTER - 1,
+	       "a page found young in a skipped block ends the skipping");
+}
+
 static void test_not_at_rest(struct backoff *b)
 {
 	for (int i = 0; i < 100; i++)
@@ -140,6 +167,7 @@ int main(void)
 	is_int(harvest(b, all, true), NR_FRAMES, "at first all is looked at");
 	test_cost(b);
 	test_lateness(b);
+	test_found_in_skipped(b);
 	test_not_at_rest(b);
 	backoff_free(b);
 	b = backoff_new(0);

@@ -282,7 +282,8 @@ struct late {
 	struct access_source base;	/* first */
 	struct access_source *fake;	/* not owned */
 	uint64_t burn_ns;		/* CPU time of a harvest */
-	unsigned int nr_small;		/* harvests of less than all */
+	atomic_uint nr_small;		/* harvests of less than all */
+	atomic_uint nr_at_rest[2];	/* of all frames, of less: at rest */
 	unsigned int fail_small_at;	/* the n-th of them fails; 0: none */
 	uint64_t touched;		/* young in the first small one; 0: none */
 	atomic_uint nr_used;		/* from 500 on: young in each of all */
@@ -297,6 +298,7 @@ static int late_harvest(struct access_source *src, struct gfn_range r,
 
 	while (clock_thread_cpu_ns() - start < l->burn_ns)
 		;
+	l->nr_at_rest[r.nr != NR] += src->at_rest;
 	if (!rc && r.nr == NR && l->nr_used)
 		bitmap_set_range(young, 500, 500 + l->nr_used);
 	if (rc || r.nr == NR)
@@ -379,6 +381,30 @@ static void test_recheck(void)
 	is_int(s.reclaim.nr_saved_by_recheck, 1, "the recheck saves one");
 	is_int(resident(&vm, 500, 500), 1, "the one touched just now");
 	is_int(resident(&vm, 0, NR - 1), NR_HOT + 1, "the others go");
+	vm_stop(&vm);
+}
+
+/*
+ * At its target the source may skip what is idle, but not in the recheck of a
+ * page that is to be evicted.
+ */
+static void test_recheck_at_rest(void)
+{
+	struct late l = { .nr_small = 0 };
+	struct vm vm;
+
+	vm_prepare(&vm, HOT);
+	vm_start_late(&vm, &l, NR_HOT + 1);
+	while (!l.nr_at_rest[0])
+		wait_scans(&vm, 1);
+	for (unsigned int nr = l.nr_small; l.nr_small == nr;) {
+		(void)*(volatile uint64_t *)page(&vm, 600);
+		wait_scans(&vm, 10);
+	}
+	ok(l.nr_at_rest[0] && !l.nr_at_rest[1],
+	   "at rest candidates are rechecked all the same: %u scans at rest, "
+	   "%u of %u rechecks", l.nr_at_rest[0], l.nr_at_rest[1], l.nr_small);
+	is_int(nr_wrong(&vm, 0, NR - 1), 0, "no page is wrong");
 	vm_stop(&vm);
 }
 
@@ -673,6 +699,7 @@ int main(void)
 	test_locked();
 	test_free_first();
 	test_recheck();
+	test_recheck_at_rest();
 	test_recheck_fails();
 	test_source_fails();
 	test_sink_fails(ENOSPC);

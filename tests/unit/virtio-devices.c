@@ -12,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -390,6 +391,71 @@ static int keep_tap(const char *name, int on)
 	return rc;
 }
 
+/* As `ip link del` does.  0 or -errno. */
+static int delete_link(const char *name)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} req = {
+		{ .nlmsg_len = sizeof(req), .nlmsg_type = RTM_DELLINK,
+		  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		{ .ifi_index = if_nametoindex(name) },
+	};
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} answer = { .e = { .error = -EPROTO } };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0 || send(fd, &req, sizeof(req), 0) != sizeof(req) ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		answer.e.error = -errno;
+	close(fd);
+	return answer.e.error;
+}
+
+static void offer_16(struct driver *d)
+{
+	for (int i = 0; i < 16; i++) {
+		ring_desc(&d->ring[0], i, driver_gpa(0) + i * 2048, 2048,
+			  VRING_DESC_F_WRITE, 0);
+		ring_offer(&d->ring[0], i);
+	}
+	driver_write(d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	driver_run(d);
+}
+
+static int nr_armed(struct vm *vm)
+{
+	return event_base_get_num_events(vm_event_base(vm),
+					 EVENT_BASE_COUNT_ADDED);
+}
+
+/* Its descriptor reports an error for ever. */
+static void test_tap_deleted(struct vm *vm, const char *tap)
+{
+	struct virtio_net *net;
+	struct driver d;
+	int before;
+
+	if (keep_tap(tap, 1) ||
+	    virtio_net_new(&net, vm, tap, why, sizeof(why))) {
+		ok(false, "net: a tap to delete: %s", why);
+		return;
+	}
+	driver_start(&d, vm, net, DRIVER_FEATURES);
+	offer_16(&d);
+	before = nr_armed(vm);
+	is_int(delete_link(tap), 0, "net: the host deletes the tap");
+	ok(driver_wait(&d, nr_armed(vm) == before - 1),
+	   "net: it is polled no more");
+	driver_write(&d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	driver_run(&d);
+	is_int(nr_armed(vm), before - 1, "net: nor after the guest's kick");
+	virtio_net_free(net);
+}
+
 static void test_net(struct vm *vm)
 {
 	const char tx_head[] = "\xff\xff\xff\xff\xff\xff\x02vmm00\x88\xb5";
@@ -433,13 +499,7 @@ static void test_net(struct vm *vm)
 	   driver_wait(&d, frame_arrives(fd, tx_head)),
 	   "net: a frame from the guest arrives");
 
-	for (int i = 0; i < 16; i++) {
-		ring_desc(&d.ring[0], i, driver_gpa(0) + i * 2048, 2048,
-			  VRING_DESC_F_WRITE, 0);
-		ring_offer(&d.ring[0], i);
-	}
-	driver_write(&d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-	driver_run(&d);
+	offer_16(&d);
 	memcpy(frame, rx_head, 14);
 	ok(send(fd, frame, sizeof(frame), 0) == sizeof(frame) &&
 	   driver_wait(&d, guest_got(&d, rx_head)),
@@ -450,6 +510,7 @@ static void test_net(struct vm *vm)
 	virtio_net_free(net);
 	close(fd);
 	ok(!keep_tap(tap, 0), "net: the tap is free again");
+	test_tap_deleted(vm, tap);
 }
 
 int main(void)

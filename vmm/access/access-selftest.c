@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A tiny VM touches two pages, then only one of them; the source must report
- * this one, hot, as young and the other, cold, as idle.
+ * A tiny VM touches two pages, then only one of them (hot); the source must
+ * report the hot page as young and the other (cold) as idle.
  *
  * A source without TLB flushes may miss the hot page in one window, so a few
  * windows are tried; the cold page must be reported cold in the same window.
@@ -23,6 +23,7 @@
 #define NR_WINDOWS 10
 #define WINDOW_MS  20
 
+/* How often each page was reported young, in how many windows. */
 struct seen {
 	unsigned int hot, cold, windows;
 };

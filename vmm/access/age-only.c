@@ -64,7 +64,7 @@ static void age_only_close(struct access_source *src)
 }
 
 const struct access_source_ops access_source_age_only = {
-	.name = "blind",
+	.name = "age-only",
 	.what = "no accessed bits are read",
 	.by_name_only = "reads no accessed bits",
 	.probe = age_only_probe,

@@ -75,9 +75,9 @@ void backoff_begin(struct backoff *b, struct gfn_range range, bool at_rest,
 }
 
 /*
- * Number of harvests to skip after `idle` scans without a young page.  Each
- * time it doubles, half of the blocks scanned in the same harvest keep that
- * slot, and the others move to the new one.
+ * Number of harvests to skip after `idle` scans without a young page.  When the
+ * interval doubles, half of the blocks (by a bit of `place`, their number) wait
+ * for the old interval once more: so the blocks are spread over the harvests.
  */
 static uint8_t wait_after(uint8_t idle, uint64_t place)
 {
@@ -102,12 +102,12 @@ void backoff_end(struct backoff *b, struct gfn_range range,
 		struct gfn_range part = part_of(range, i);
 		uint64_t last = part.start.v + part.nr;
 
-		if (block->skipped)
-			continue;
 		if (bitmap_next(young, part.start.v, last) < last) {
 			block->idle = block->wait = 0;
 			continue;
 		}
+		if (block->skipped)
+			continue;
 		/*
 		 * A scan of part of a block is no result for the whole block.
 		 */

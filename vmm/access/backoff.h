@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * For sources with a cost for each scanned page: memory that is not used is
- * scanned less often, so that the cost follows the share in use.
+ * scanned less often, so that the cost depends on how much is in use.
  *
  * A block (2 MiB of the guest) in which nothing was young in BACKOFF_AFTER
  * harvests is skipped in every second harvest, after as many more in three of
@@ -25,11 +25,11 @@
 
 #define BACKOFF_BLOCK 512	/* frames */
 #define BACKOFF_AFTER 4		/* idle scans for each step */
-#define BACKOFF_MAX   32	/* harvests between two scans, at most */
+#define BACKOFF_MAX   32	/* at least one scan in so many harvests */
 
 struct backoff;
 
-/* For frames 0 to nr_frames - 1; NULL without memory. */
+/* For frames 0 to nr_frames - 1; NULL: out of memory. */
 struct backoff *backoff_new(uint64_t nr_frames);
 void backoff_free(struct backoff *b);
 
@@ -39,7 +39,10 @@ void backoff_free(struct backoff *b);
  */
 void backoff_begin(struct backoff *b, struct gfn_range range, bool at_rest,
 		   void (*skip)(void *arg, struct gfn_range part), void *arg);
-/* The harvest ended; `young` holds its young frames. */
+/*
+ * The harvest ended; `young` holds its young frames, also those of skipped
+ * blocks, if the source came upon any.
+ */
 void backoff_end(struct backoff *b, struct gfn_range range,
 		 const uint64_t *young);
 

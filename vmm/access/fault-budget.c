@@ -13,19 +13,20 @@
 #include "vmm/util/key-value.h"
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
-#define GROUP_CHUNKS 8u		/* scanned, then armed */
-#define REST_SHARE   5		/* of the budget is used when at rest */
-#define MAX_SAVED_S  10		/* unused budget is kept for so long */
-#define MAX_DEBT_S   1		/* a guest that fills its memory overdraws it */
+#define GROUP_CHUNKS 8u		/* scanned together, then armed: 16 MiB */
+#define REST_SHARE   5		/* at rest a fifth of the budget is used */
+#define MAX_SAVED_S  10		/* seconds of unused budget kept at most */
+/* Of overdrawn budget (by a guest that fills its memory) so much counts. */
+#define MAX_DEBT_S   1
 #define FIRST_COST   128	/* faults a chunk costs, first estimate */
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
 
 struct chunk {
-	uint16_t marked;	/* pages, after the last scan */
+	uint16_t marked;	/* marked pages, after the last scan */
 	bool known;		/* scanned before */
-	bool armed;		/* at the last scan */
-	bool assumed;		/* the marks are older than that scan */
-	bool pending;		/* has not been armed in this round */
+	bool armed;		/* armed at the last scan */
+	bool assumed;		/* its marks may be from earlier windows */
+	bool pending;		/* its turn in this round is yet to come */
 };
 
 struct fault_budget {
@@ -33,12 +34,12 @@ struct fault_budget {
 	const struct fault_budget_ops *ops;
 	void *ctx;
 	struct chunk *chunks;		/* owned; by gfn / CHUNK_PAGES */
-	uint64_t nr_known, nr_pending;
+	uint64_t nr_known, nr_pending;	/* chunks */
 	int64_t left;			/* faults; below 0 when overdrawn */
 	uint64_t per_second;
 	uint64_t fault_pages;
-	uint64_t last_ns;
-	double cost;			/* faults of an armed chunk, mean */
+	uint64_t last_ns;		/* when `left` last grew */
+	double cost;			/* mean faults of an armed chunk */
 };
 
 static uint64_t nr_chunks(const struct guest_mem *mem)
@@ -122,7 +123,7 @@ int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 }
 
 /* Adds budget for the time that has passed. */
-static void earn(struct fault_budget *b, bool at_rest)
+static void refill_budget(struct fault_budget *b, bool at_rest)
 {
 	uint64_t now = clock_now_ns();
 	double rate = b->per_second / (at_rest ? REST_SHARE : 1.0);
@@ -147,7 +148,8 @@ static void begin_round(struct fault_budget *b)
 }
 
 /* Charges the faults of a chunk in which nr pages are marked now. */
-static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
+static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
+			 unsigned int nr)
 {
 	if (!chunk->known) {
 		chunk->known = chunk->pending = true;
@@ -169,7 +171,7 @@ static void pay(struct fault_budget *b, struct chunk *chunk, unsigned int nr)
  * Whether the chunk is to be armed now.  *left: budget left if costs stay the
  * same.
  */
-static bool take_turn(struct fault_budget *b, struct chunk *chunk, double *left)
+static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 {
 	if (!chunk->pending || (chunk->marked && *left <= 0))
 		return false;
@@ -195,10 +197,10 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 		int rc;
 
 		if (c < end) {
-			pay(b, &b->chunks[c],
+			charge_chunk(b, &b->chunks[c],
 			    bitmap_count(young, c * CHUNK_PAGES,
 					 (c + 1) * CHUNK_PAGES));
-			turn = take_turn(b, &b->chunks[c], left);
+			turn = is_due(b, &b->chunks[c], left);
 		}
 		if (turn)
 			continue;
@@ -218,7 +220,7 @@ int fault_budget_harvest(struct fault_budget *b,
 	double left;
 	int rc = 0;
 
-	earn(b, src->at_rest);
+	refill_budget(b, src->at_rest);
 	if (!b->nr_pending)
 		begin_round(b);
 	left = b->left;

@@ -5,9 +5,9 @@
  *
  * An armed page that is not touched costs nothing however often it is scanned,
  * so only pages in use cost anything, and a budget of faults per second bounds
- * that cost: memory is rearmed in chunks of 2 MiB, round-robin, as far as the
- * budget goes by the recent cost of chunks.  A page of a chunk that has not
- * been rearmed keeps its mark and counts as young.  So with a budget the source
+ * that cost: memory is rearmed in chunks of 2 MiB, round-robin, as many as the
+ * budget allows if they cost as much as recent ones.  A page of a chunk that is
+ * not rearmed keeps its mark and counts as young.  So with a budget the source
  * notices late that a hot page became cold, but never reports a touched page as
  * idle; and it can report which pages it only assumed to be young.
  *
@@ -37,8 +37,9 @@ struct fault_budget_ops {
 struct fault_budget;
 
 /*
- * mem and ops must outlive it. per_second: faults that the guest may be made to
- * take. fault_pages: pages of 4 KiB that one fault marks.  0 or -ENOMEM.
+ * mem and ops must outlive the budget, and ctx is passed to ops.  per_second:
+ * faults that the guest may be made to take.  fault_pages: pages of 4 KiB that
+ * one fault marks.  0 or -ENOMEM.
  */
 int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 		     uint64_t per_second, uint64_t fault_pages,

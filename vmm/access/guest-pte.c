@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The accessed bits of the guest's own page tables, found through the reverse
- * map.
+ * The accessed bits of the guest's own page tables (access_guest.harvest, by
+ * vmm/guest/guest-harvest.c).
  *
  * These bits show accesses of processes through their own mappings.  Accesses
  * of the guest's kernel through its own mappings (reading and writing files,
@@ -21,7 +21,7 @@
 struct guest_pte {
 	struct access_source base;	/* first */
 	const struct access_guest *guest;	/* not owned */
-	uint64_t *examined;		/* owned; scanned by the last harvest */
+	uint64_t *examined;		/* owned; frames the last harvest saw */
 };
 
 static int pte_probe(const struct access_target *target, char *why, size_t len)
@@ -91,7 +91,7 @@ static int pte_arm(struct access_source *src, struct gfn_range range)
 {
 	struct guest_pte *s = (struct guest_pte *)src;
 
-	/* The bits found there are discarded. */
+	/* What is found is discarded: the next harvest clears the bitmap. */
 	return s->guest->harvest(s->guest->ctx, range, s->examined, s->examined,
 				 src->stopping);
 }

@@ -29,7 +29,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/error-text.h"
 
-#define TAKE (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH)
+#define READ_AND_CLEAR (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH)
 
 struct kvm_young {
 	struct access_source base;	/* first */
@@ -37,7 +37,7 @@ struct kvm_young {
 	int fd;				/* owned */
 	int vm_fd;
 	uint64_t *bits;			/* owned: a slot's part of a range */
-	uint64_t cap_words;
+	uint64_t cap_words;		/* of bits */
 };
 
 /* Opens the device and reads its info.  A descriptor, or -errno. */
@@ -60,7 +60,7 @@ static int open_device(char *why, size_t len, struct kvm_young_info *info)
 		err = -errno;
 		snprintf(why, len, KVM_YOUNG_PATH ": %s", error_text(-err));
 	} else if (info->abi_version != KVM_YOUNG_ABI_VERSION ||
-		   (info->flags & TAKE) != TAKE) {
+		   (info->flags & READ_AND_CLEAR) != READ_AND_CLEAR) {
 		err = -EPROTO;
 		snprintf(why, len, KVM_YOUNG_PATH " has ABI version %u, not "
 			 "%u: load the module that was built with this vmm",
@@ -121,8 +121,8 @@ static int kvm_young_open(struct access_source **srcp,
  * Reads and clears the bits of [gfn, gfn + nr) at hva; into `young` unless
  * NULL.
  */
-static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
-		uint64_t *young)
+static int read_and_clear(struct kvm_young *ky, uint64_t gfn, uint64_t hva,
+			  uint64_t nr, uint64_t *young)
 {
 	uint64_t words = BITMAP_WORDS(nr), done = 0, *bits = NULL;
 	bool direct = gfn % 64 == 0 && nr % 64 == 0;
@@ -139,10 +139,10 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 		}
 		bits = ky->bits;
 	}
-	/* A call returns after a time limit, at the start of a bitmap word. */
+	/* The module may end a call early, where a word of the bitmap ends. */
 	while (done < nr) {
 		struct kvm_young_scan scan = {
-			.size = sizeof(scan), .flags = TAKE,
+			.size = sizeof(scan), .flags = READ_AND_CLEAR,
 			.vm_fd = ky->vm_fd,
 			.hva = hva + (done << VMM_PAGE_SHIFT),
 			.nr_pages = nr - done,
@@ -164,8 +164,8 @@ static int take(struct kvm_young *ky, uint64_t gfn, uint64_t hva, uint64_t nr,
 	return 0;
 }
 
-/* Slot by slot. */
-static int take_range(struct kvm_young *ky, struct gfn_range range,
+/* read_and_clear(), slot by slot. */
+static int read_and_clear_range(struct kvm_young *ky, struct gfn_range range,
 		      uint64_t *young)
 {
 	unsigned int nr_slots;
@@ -183,7 +183,7 @@ static int take_range(struct kvm_young *ky, struct gfn_range range,
 			last = end;
 		if (first >= last)
 			continue;
-		err = take(ky, first,
+		err = read_and_clear(ky, first,
 			   slot->hva + ((first - slot->base.v)
 					<< VMM_PAGE_SHIFT),
 			   last - first, young);
@@ -195,14 +195,14 @@ static int take_range(struct kvm_young *ky, struct gfn_range range,
 
 static int kvm_young_arm(struct access_source *src, struct gfn_range range)
 {
-	return take_range((struct kvm_young *)src, range, NULL);
+	return read_and_clear_range((struct kvm_young *)src, range, NULL);
 }
 
 static int kvm_young_harvest(struct access_source *src, struct gfn_range range,
 			     uint64_t *young)
 {
 	bitmap_clear_range(young, range.start.v, range.start.v + range.nr);
-	return take_range((struct kvm_young *)src, range, young);
+	return read_and_clear_range((struct kvm_young *)src, range, young);
 }
 
 static void kvm_young_close(struct access_source *src)

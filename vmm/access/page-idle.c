@@ -52,12 +52,12 @@ struct page_idle {
 	struct backoff *backoff;	/* owned */
 	int bitmap_fd;			/* owned */
 	int flags_fd;			/* owned */
-	/* For the range being scanned, indexed by PFN - first: */
+	/* For the range being scanned, bitmaps indexed by PFN - first: */
 	uint64_t first, nr_pfns;
-	uint64_t cap_words;
-	uint64_t *tail;			/* owned: part of a compound page */
+	uint64_t cap_words;		/* of each bitmap */
+	uint64_t *tail;			/* owned: tails of compound pages */
 	uint64_t *track;		/* owned: pages to scan (no tails) */
-	uint64_t *idle;			/* owned: as read */
+	uint64_t *idle;			/* owned: as read from the kernel */
 };
 
 static int page_idle_probe(const struct access_target *target, char *why,
@@ -260,7 +260,7 @@ static int transfer(struct page_idle *pi, bool write_it, uint64_t *buf)
 	return 0;
 }
 
-static void leave_out(void *arg, struct gfn_range part)
+static void skip_frames(void *arg, struct gfn_range part)
 {
 	struct page_idle *pi = arg;
 
@@ -272,7 +272,7 @@ static void leave_out(void *arg, struct gfn_range part)
  * number of resident pages, or -errno.
  */
 static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range,
-			      bool may_wait)
+			      bool at_rest)
 {
 	const uint64_t huge = UINT64_C(1) << ORDER_MAX;
 	const struct pfn_run *runs = NULL;
@@ -281,7 +281,7 @@ static int64_t page_idle_find(struct page_idle *pi, struct gfn_range range,
 
 	if (err)
 		return err;
-	backoff_begin(pi->backoff, range, may_wait, leave_out, pi);
+	backoff_begin(pi->backoff, range, at_rest, skip_frames, pi);
 	nr = pfn_map_runs(pi->map, 0, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;

@@ -23,12 +23,12 @@ struct pfn_run {
 };
 
 /*
- * For the kernel's page tracking by physical address, which sees only pages on
- * its LRU lists.  -EOPNOTSUPP with why: guest memory is on no LRU list.
+ * Whether the kernel can track this memory by physical address, which it does
+ * only for pages on its LRU lists.  0, or -EOPNOTSUPP with why: hugetlb pages.
  */
 int pfn_map_check_backing(const struct guest_mem *mem, char *why, size_t len);
 
-/* 0, -ENOMEM, or the error of opening pagemap, with why. */
+/* 0, -ENOMEM, or the error of opening pagemap; why may be left unset. */
 int pfn_map_new(struct pfn_map **mapp, const struct guest_mem *mem, char *why,
 		size_t len);
 void pfn_map_free(struct pfn_map *map);
@@ -47,9 +47,9 @@ uint64_t pfn_map_pfn(const struct pfn_map *map, uint64_t i);
 void pfn_map_forget(struct pfn_map *map, struct gfn_range part);
 
 /*
- * The PFNs as sorted runs.  Gaps of up to gap_pages pages of others are
- * included in a run; the gap is widened until there are at most max_runs runs.
- * *runsp belongs to the map, until the next call.  The number of runs or
+ * The PFNs as sorted runs.  A run spans gaps of up to gap_pages pages that are
+ * not in the map; gap_pages is raised until there are at most max_runs runs.
+ * *runsp belongs to the map, until the next call.  The number of runs, or
  * -ENOMEM.
  */
 int pfn_map_runs(struct pfn_map *map, uint64_t gap_pages, size_t max_runs,

@@ -170,7 +170,7 @@ static int protect_run(const struct rwp *r, uint64_t gfn, uint64_t nr)
 	return 0;
 }
 
-/* Slots may be adjacent in guest memory but not in host addresses. */
+/* Slot by slot: adjacent slots may be apart in host addresses. */
 static int protect(void *ctx, struct gfn_range range)
 {
 	const struct rwp *r = ctx;

@@ -41,7 +41,7 @@
 #define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)	/* Linux 5.19 */
 #endif
 
-#define AROUND_PAGES 16u	/* mapped around a read fault */
+#define AROUND_PAGES 16u	/* mapped by one read fault: 64 KiB */
 
 struct soft {
 	struct access_source base;	/* first */
@@ -73,8 +73,8 @@ static int soft_probe(const struct access_target *target, char *why, size_t len)
 }
 
 /*
- * Keeps the kernel from mapping around faults.  The descriptor, or -errno;
- * -EALREADY: another userfaultfd does so already.
+ * Keeps the kernel from mapping pages around a fault.  A userfaultfd, to be
+ * kept open, or -errno; -EALREADY: another userfaultfd does so already.
  */
 static int stop_fault_around(const struct guest_mem *mem)
 {

@@ -78,7 +78,8 @@ static bool until_one_passes(const struct access_source_ops *ops, int err,
 	struct reasons *r = arg;
 
 	if (!err) {
-		log_debug("accessed bits: %s", ops->name);
+		log_debug("access source: %s passed its self-test",
+			  ops->name);
 		return false;
 	}
 	r->used += snprintf(r->text + r->used, r->len - r->used, "%s%s: %s",
@@ -116,7 +117,7 @@ static const char *options_of(const char *name)
 	return comma ? comma + 1 : NULL;
 }
 
-static void unknown(const char *name, char *why, size_t len)
+static void explain_unknown(const char *name, char *why, size_t len)
 {
 	struct nearest n = { .word = name };
 	char hint[64];
@@ -154,7 +155,7 @@ int access_find(const struct access_source_ops **opsp, const char *name,
 					     len);
 		}
 	alone = strndup(name, n);
-	unknown(alone ? alone : name, why, len);
+	explain_unknown(alone ? alone : name, why, len);
 	return -EINVAL;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Access sources: find out which guest frames were accessed.
+ * Access sources: they report which guest frames were accessed.
  *
  * A source reads and clears the accessed bits of the second-level page tables
- * (EPT, NPT, or a KVM's shadow tables), or finds out in another way.  All
+ * (EPT, NPT, or KVM's shadow tables), or detects accesses in another way.  All
  * sources have the same semantics:
  *
  *   harvest(range, young) sets in `young` the bit of every frame of the range
@@ -60,7 +60,7 @@ struct access_source_ops {
 	const char *name;	/* as in --abits NAME */
 	const char *what;	/* one-line description */
 	enum guest_mem_backing backing;	/* required backing; ANON: any */
-	bool lru_only;		/* cannot track hugetlb pages: on no LRU list */
+	bool lru_only;		/* sees pages on LRU lists only: no hugetlb */
 	bool protects;		/* by userfaultfd: no sink may serve faults */
 	/*
 	 * Whether the OPTIONS of --abits NAME,OPTIONS are valid for open(). 0
@@ -81,10 +81,11 @@ struct access_source_ops {
 	/* Starts a window: discards all accesses until now.  0 or -errno. */
 	int (*arm)(struct access_source *src, struct gfn_range range);
 	/*
-	 * 0 or -errno; on error `young` is undefined for the range.  The range
-	 * may be all memory of a large guest, and take minutes.  So a source
-	 * works in pieces of bounded time, some 0.1 s on an idle machine, and
-	 * before each returns -ECANCELED if access_is_stopping().
+	 * 0 or -errno; on error `young` is undefined for the range, and any of
+	 * its accessed bits may have been cleared.  The range may be all memory
+	 * of a large guest, and take minutes.  So a source works in pieces of
+	 * bounded time, some 0.1 s on an idle machine, and before each returns
+	 * -ECANCELED if access_is_stopping().
 	 */
 	int (*harvest)(struct access_source *src, struct gfn_range range,
 		       uint64_t *young);
@@ -102,11 +103,12 @@ struct access_source_ops {
 struct access_source {
 	const struct access_source_ops *ops;
 	unsigned int granule_pages;	/* smallest unit it can resolve */
-	bool lossy;	/* no TLB flush: pages cached in it may look idle */
+	bool lossy;	/* no TLB flush: a page in use may look idle */
 	enum access_cost cost;
 	/*
-	 * Set by the engine before each harvest: reclaim is on and has reached
-	 * its target, so a source that slows down the guest may scan less.
+	 * Set by the engine before the harvest of each scan, and unchanged
+	 * until the next: reclaim is on and has reached its target, so a source
+	 * that slows down the guest may scan less.
 	 */
 	bool at_rest;
 	/* Set by the engine once, before the first harvest, or NULL. */

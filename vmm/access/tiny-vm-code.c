@@ -4,8 +4,8 @@
 #include "vmm/access/tiny-vm-code.h"
 
 /*
- * %rdi: struct tiny_vm_shared.  Exits by port I/O, which ring 3 may do (IOPL
- * 3).
+ * %rdi: struct tiny_vm_shared; %rbx: struct tiny_vm_list.  Exits by port I/O,
+ * which ring 3 may do (IOPL 3).
  */
 __asm__(".pushsection .rodata\n"
 	".globl tiny_vm_code, tiny_vm_code_end\n"

@@ -5,12 +5,12 @@
 
 #include <stdint.h>
 
-/* The page that %rdi points to; the program knows the offsets. */
+/* The page that %rdi points to; the program uses these offsets. */
 struct tiny_vm_shared {
-	uint64_t list;		/*  0: address of the list to visit */
-	uint64_t list_seen;	/*  8: the list it visited last */
-	uint64_t nr_rounds;	/* 16 */
-	uint64_t stop;		/* 24 */
+	uint64_t list;		/*  0: guest address of the list to visit */
+	uint64_t list_seen;	/*  8: the list visited last, by the guest */
+	uint64_t nr_rounds;	/* 16: completed rounds, by the guest */
+	uint64_t stop;		/* 24: not 0: the guest is to exit */
 };
 
 struct tiny_vm_list {

@@ -2,8 +2,10 @@
 /*
  * Guest physical memory (= guest virtual, one to one), in frames:
  *
- *   0      1     2     3..4  5..   CODE  DATA   2 lists      first (2 MiB)
- *   | none | PML4 | PDPT | PDs | PTs  |     |     | A | B | ... | the pages |
+ *   0      1      2      3..6  7..   code   data  lists[]       first
+ *   | none | PML4 | PDPT | PDs | PTs | code | data | A | B | ... | the pages |
+ *
+ * `first` is a multiple of 2 MiB.
  */
 #include "config.h"
 
@@ -40,7 +42,7 @@ enum { PML4 = 1, PDPT = 2, PD = 3, PT = 7 };
 
 struct tiny_vm {
 	struct guest_mem *mem;		/* owned */
-	uint8_t *ram;			/* its first byte */
+	uint8_t *ram;			/* first byte of mem */
 	uint64_t nr_frames, first, nr_pages;
 	uint64_t code, data, lists[2];	/* frames */
 	int next_list;
@@ -65,14 +67,14 @@ static uint64_t *table(const struct tiny_vm *vm, uint64_t frame)
 
 /* --- the guest --------------------------------------------------------- */
 
-static uint64_t huge_up(uint64_t frames)
+static uint64_t round_up_to_huge(uint64_t frames)
 {
 	return (frames + HUGE_PAGES - 1) / HUGE_PAGES * HUGE_PAGES;
 }
 
 /*
- * The page tables have a fixed size, independent of the memory: for 4 GiB they
- * take 4 MiB.
+ * There is room for the page tables of 4 GiB, 8 MiB, whatever the memory; those
+ * not needed are not written.
  */
 static void lay_out(struct tiny_vm *vm)
 {
@@ -82,8 +84,8 @@ static void lay_out(struct tiny_vm *vm)
 	vm->data = vm->code + 1;
 	vm->lists[0] = vm->data + 1;
 	vm->lists[1] = vm->lists[0] + list_frames;
-	vm->first = huge_up(vm->lists[1] + list_frames);
-	vm->nr_frames = huge_up(vm->first + vm->nr_pages);
+	vm->first = round_up_to_huge(vm->lists[1] + list_frames);
+	vm->nr_frames = round_up_to_huge(vm->first + vm->nr_pages);
 }
 
 static void write_guest(const struct tiny_vm *vm)
@@ -109,7 +111,7 @@ static void write_guest(const struct tiny_vm *vm)
 
 static int set_cpuid(const struct tiny_vm *vm)
 {
-	enum { NR = 200 };
+	enum { NR = 256 };
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) +
 					  NR * sizeof(cpuid->entries[0]));
 	int err = 0;
@@ -358,8 +360,8 @@ int tiny_vm_wait(const struct tiny_vm *vm, uint64_t rounds)
 			   tiny_vm_rounds(vm) + rounds, UINT64_MAX);
 }
 
-int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
-		      struct tiny_vm_how how)
+int tiny_vm_touch_with(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
+		       struct touch_options how)
 {
 	uint64_t addr;
 	struct tiny_vm_list *list;
@@ -384,5 +386,5 @@ int tiny_vm_touch_how(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr,
 
 int tiny_vm_touch(struct tiny_vm *vm, const uint64_t *gfns, uint64_t nr)
 {
-	return tiny_vm_touch_how(vm, gfns, nr, (struct tiny_vm_how){ 0 });
+	return tiny_vm_touch_with(vm, gfns, nr, (struct touch_options){ 0 });
 }

@@ -35,9 +35,9 @@
 #define POLL_MS	      20
 
 /*
- * The children, for the stop guard's thread, as the main thread may block in
- * libvirt for ever.  0: free.  A child that finds no entry here is ended by its
- * parent-death signal.
+ * The children, for the stop guard's thread: the main thread may block in
+ * libvirt for ever.  0: a free entry.  A child without an entry here is ended
+ * by its parent-death signal.
  */
 #define MAX_PIDS 4096
 static pid_t pids[MAX_PIDS];	/* atomic */
@@ -50,7 +50,7 @@ struct child {
 	uint64_t began_ns;
 	uint64_t restart_ns;	/* earliest next start; 0 with no pid: never */
 	unsigned int restart_delay_s;	/* the delay after the last failure */
-	bool seen;
+	bool seen;		/* its domain is in the current list */
 };
 
 struct all {
@@ -60,8 +60,8 @@ struct all {
 	virConnectPtr conn;	/* owned; NULL: disconnected */
 	struct child *children;	/* owned */
 	int child_fd;		/* owned: signalfd for SIGCHLD */
-	uint64_t retry_ns;
-	bool stopping, notified;
+	uint64_t retry_ns;	/* of the connection: not before this time */
+	bool stopping, notified;	/* notified: list the domains again */
 	struct log_limit limit;
 };
 
@@ -94,7 +94,7 @@ static void stop_children(void)
 	}
 }
 
-/* Main thread only.  from 0: it has started; to 0: it exited. */
+/* Main thread only.  In pids[]: 0 becomes a new child, an ended child 0. */
 static void note_child(pid_t from, pid_t to)
 {
 	for (size_t i = 0; i < MAX_PIDS; i++) {
@@ -126,7 +126,7 @@ static void start_child(struct all *a, struct child *c)
 		free(words);
 		return;
 	}
-	/* The child ends with us; whoever replaces us starts it again. */
+	/* It ends with the parent; the next one starts it again. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);

@@ -16,14 +16,14 @@ struct attached {
 	struct qmp *qmp;
 	struct attach_domain *domain;
 	struct qemu_memory memory;
-	bool unserved;			/* `memory` is not yet used */
+	bool unserved;			/* the engine is not yet on `memory` */
 	struct guest_mem *mem;
 	struct service service;
-	uint64_t mappings;		/* a hash */
+	uint64_t mappings;		/* attached_hash_mappings(), last */
 	struct attach_ages ages;
 	enum qemu_migration migration;
-	struct engine_policy resumed;	/* policy to set after it */
-	bool warned_qmp;
+	struct engine_policy resumed;	/* to be set after the migration */
+	bool warned_qmp;		/* of the lost monitor */
 	unsigned int nr_missing;	/* checks that found only a part */
 	char why[1024];
 };
@@ -32,7 +32,7 @@ struct attached {
 
 /* Where the guest memory is now. */
 int attached_find_memory(struct attached *g, struct qemu_memory *memory);
-/* Whether that can be served, and with which backing. */
+/* Whether g->memory can be served; sets its backing. */
 int attached_check_memory(struct attached *g);
 /* Starts the engine on g->memory, with the policy of g->o. */
 int attached_start(struct attached *g);
@@ -47,7 +47,7 @@ uint64_t attached_hash_mappings(const struct attached *g);
  * served any more.
  */
 int poll_memory(struct attached *g, bool poll_due);
-/* The engine's; while there is no engine, that of the next one. */
+/* The policy of the engine or, while there is none, of the next engine. */
 struct engine_policy attached_policy(const struct attached *g);
 void attached_set_policy(struct attached *g, const struct engine_policy *policy);
 void poll_policy(struct attached *g);
@@ -58,13 +58,13 @@ bool poll_monitor(struct attached *g);
 /* --- attach-migrate.c: migration, save, restore --------------------------- */
 
 void poll_migration(struct attached *g);
-/* The engine's ages, unless the guest is being migrated or saved. */
+/* Updates g->ages, unless the guest is being migrated or saved. */
 void attached_refresh_ages(struct attached *g);
-/* To the ages file of g->o, if any. */
+/* Writes g->ages to the ages file of g->o, if any. */
 void attached_save_ages(struct attached *g);
 /*
- * When attaching: reads that file, if any; a directory in g->o becomes the file
- * in it.
+ * When attaching: reads the ages file, if any; if g->o names a directory, first
+ * replaces it by the file in it.
  */
 int attached_begin_ages(struct attached *g);
 /* Gives the engine the ages that were read. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A domain of libvirt: its process, its metadata, its jobs.  Read only; the
- * connection may break, since the guest does not depend on it.
+ * A domain of libvirt: its process, its metadata, its jobs.  Nothing is changed
+ * there; the connection may break, since the guest does not depend on it.
  */
 #include "config.h"
 
@@ -34,7 +34,7 @@ struct attach_domain {
 	struct engine_policy base;	/* from the command line */
 	bool by_command;	/* the command line alone sets the policy */
 	enum qemu_migration migration;
-	bool was_seen;
+	bool was_seen;		/* its migration state was read before */
 };
 
 static void disconnect(struct attach_domain *d)
@@ -182,7 +182,7 @@ void attach_domain_poll(struct attach_domain *d)
 
 	/*
 	 * While the domain is being saved, a request for its XML may block
-	 * until then.
+	 * until the save has ended.
 	 */
 	if (d->migration == QEMU_MIGRATION_NONE &&
 	    !connect_to(d, d->uuid, why, sizeof(why)) &&
@@ -196,7 +196,7 @@ int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 	return domain_memory_read(d->xml, parts, unknown_bytes, why, len);
 }
 
-/* Paused for a migration or save: after the last job, before the next. */
+/* Paused by a migration, save or start, also while there is no job. */
 static bool is_paused_to_move(struct attach_domain *d)
 {
 	int state, reason;
@@ -220,7 +220,7 @@ enum qemu_migration attach_domain_migration(struct attach_domain *d)
 		return was;
 	d->migration = QEMU_MIGRATION_NONE;
 	if (is_paused_to_move(d))
-		/* Either it ran here before, or it has not run here yet. */
+		/* Paused when first seen: it has not run here yet. */
 		d->migration = was == QEMU_MIGRATION_INCOMING || !d->was_seen ?
 				       QEMU_MIGRATION_INCOMING :
 				       QEMU_MIGRATION_OUTGOING;

@@ -88,8 +88,8 @@ static enum qemu_migration migration_of(struct attached *g)
 	    qemu_guest_migration(g->qmp, &m, g->why, sizeof(g->why)))
 		m = g->migration;
 	/*
-	 * Nothing reports its state any more: a guest that was migrated away
-	 * does not return.
+	 * Without libvirt and monitor nothing reports the state: the last one
+	 * stays, as a guest that was migrated away does not return.
 	 */
 	if (!g->domain && !g->qmp)
 		m = g->migration;

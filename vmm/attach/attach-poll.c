@@ -15,7 +15,7 @@
 
 #define MISSING_POLLS 5
 
-/* Memory that is just being plugged in is found at the next check. */
+/* Not at the first check: memory being plugged in is found at a later one. */
 static void warn_missing(struct attached *g, const struct qemu_memory *m)
 {
 	if (!m->missing_bytes)
@@ -29,7 +29,7 @@ static void warn_missing(struct attached *g, const struct qemu_memory *m)
 			 (unsigned long long)m->missing_bytes >> 20);
 }
 
-/* Restarts on g->memory; what fails is retried at the next check. */
+/* Restarts the engine on g->memory; a failure is retried at the next check. */
 static int serve_memory(struct attached *g)
 {
 	int rc = attached_check_memory(g);
@@ -71,7 +71,7 @@ int poll_memory(struct attached *g, bool poll_due)
 		return 0;
 	rc = attached_find_memory(g, &now);
 	warn_missing(g, &now);
-	/* The firmware may be setting it up: wait for the next check. */
+	/* The firmware may be setting memory up: wait for the next check. */
 	if (rc == -EPROTO || rc == -ETIMEDOUT)
 		return 0;
 	if (rc)

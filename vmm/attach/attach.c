@@ -7,10 +7,11 @@
  * checks for changes:
  *
  *     mappings, plugged memory (libvirt, monitor)
- *                               find its memory again, restart with the ages
+ *                               find the guest memory again, and restart the
+ *                               engine with the ages known so far
  *     it migrates or is saved   write the ages, pause reclaim
  *     its metadata changed      apply the new policy
- *     no connection to agent    connect to its channel
+ *     no agent is connected     connect to the agent's channel
  */
 #include "config.h"
 
@@ -35,12 +36,12 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* QEMU must exit within this */
-#define STARTING_NS (10 * NSEC_PER_SEC)	/* and allocate memory within this */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* after an error QEMU may exit */
+#define STARTING_NS (10 * NSEC_PER_SEC)	/* for QEMU to allocate memory */
 #define AGENT_TICKS   8
 #define POLL_TICKS    4
 #define AGES_TICKS    120
-#define WATCHED_BYTES (UINT64_C(32) << 20)
+#define WATCHED_BYTES (UINT64_C(32) << 20)	/* least size of a mapping */
 
 /* --- finding the guest ---------------------------------------------------- */
 
@@ -123,15 +124,15 @@ int attached_find_memory(struct attached *g, struct qemu_memory *memory)
 void attached_stop(struct attached *g)
 {
 	service_stop(&g->service);
-	service_free(&g->service);
+	service_close_sink(&g->service);
 	memset(&g->service, 0, sizeof(g->service));
 	guest_mem_free(g->mem);
 	g->mem = NULL;
 }
 
 /*
- * The policy of a domain's metadata may require reclaim, which its kind of
- * memory, known only now, does not allow.
+ * The policy in a domain's metadata may enable reclaim, which the domain's kind
+ * of memory, known only now, does not allow.
  */
 static void disable_for_hugetlb(struct attached *g)
 {
@@ -251,7 +252,8 @@ static int attach(struct attached *g)
 		 (int)g->pid,
 		 (clock_now_ns() - begin) / 1e6,
 		 (unsigned long long)g->memory.bytes >> 20, g->memory.nr,
-		 g->service.ops ? g->service.ops->name : "none");
+		 g->service.source_ops ? g->service.source_ops->name :
+					 "none");
 	return 0;
 }
 
@@ -291,7 +293,7 @@ static int watch(struct attached *g)
 		if (poll_due && g->domain)
 			attach_domain_poll(g->domain);
 		rc = poll_memory(g, poll_monitor(g) || failed_ns || poll_due);
-		/* It may be exiting, which takes a large process a while. */
+		/* QEMU may be exiting, which takes a large process a while. */
 		if (!rc) {
 			failed_ns = 0;
 		} else if (!failed_ns) {

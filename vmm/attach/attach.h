@@ -19,8 +19,8 @@ struct engine;
 struct qemu_part;
 
 /*
- * An internal option, which names the domain for a process that attach_all()
- * starts: the user's own arguments follow it unchanged.
+ * An internal option: it names the domain, in the processes that attach_all()
+ * starts, and the user's own arguments follow it unchanged.
  */
 #define ATTACH_OF_ALL "of-all"
 
@@ -48,18 +48,18 @@ void attach_domain_close(struct attach_domain *d);
  * unchanged while the domain migrates or is saved, or libvirt does not answer.
  */
 void attach_domain_poll(struct attach_domain *d);
-/* The plugged memory: domain_memory_read(). */
+/* The plugged memory, by domain_memory_read(). */
 int attach_domain_memory(struct attach_domain *d, struct qemu_part *parts,
 			 uint64_t *unknown_bytes, char *why, size_t len);
 /* True: the policy in its metadata changed since the last call; *p is set. */
 bool attach_domain_new_policy(struct attach_domain *d, struct engine_policy *p);
 /*
- * Called periodically: is the domain being migrated, saved or restored?  While
- * libvirt does not answer, the last known state; reconnects when libvirt is
- * back.
+ * Called periodically: whether the domain is being migrated, saved or restored.
+ * While libvirt does not answer, the last known state; reconnects when libvirt
+ * is back.
  */
 enum qemu_migration attach_domain_migration(struct attach_domain *d);
-/* It was started by migration to here, restore or snapshot, not booted. */
+/* The domain was started by migration, restore or snapshot, and not booted. */
 bool attach_domain_migrated_in(struct attach_domain *d);
 
 /*
@@ -70,19 +70,19 @@ int attach_guest(struct attach_options *o);
 int attach_all(struct attach_options *o, int argc, char **argv);
 
 /*
- * The ages of a guest's frames, from when it was last known not to migrate:
- * QEMU reads every page that it sends, and pages that are swapped in for that
- * count as used.
+ * The idle ages of a guest's frames, in scans, as they were when the guest was
+ * last known not to migrate: QEMU reads every page that it sends, and pages
+ * that are swapped in for that count as used.
  */
 struct attach_ages {
-	uint8_t *ages, *spare;	/* owned; by gfn */
-	uint64_t nr, nr_spare;
-	uint64_t nr_scans;	/* when spare was filled */
+	uint8_t *ages, *spare;	/* owned; by gfn; spare: not yet committed */
+	uint64_t nr, nr_spare;	/* frames in each */
+	uint64_t nr_scans;	/* the engine's, when spare was filled */
 };
 
 /*
- * Reads the ages if there was a scan since the last call; true:
- * attach_ages_commit() may keep them.
+ * Reads the ages into spare if there was a scan since the last call; true:
+ * attach_ages_commit() makes them `ages`.
  */
 bool attach_ages_sample(struct attach_ages *a, struct engine *e, uint64_t nr);
 void attach_ages_commit(struct attach_ages *a);
@@ -92,7 +92,7 @@ void attach_ages_free(struct attach_ages *a);
  * 0 or -ENOMEM.
  */
 int attach_ages_file(char **pathp, const char *name, bool *in_directory);
-/* The file was written during the life of process pid. */
+/* Whether the file was written during the life of process pid. */
 bool attach_ages_are_of(const char *path, pid_t pid);
 
 /*

@@ -50,7 +50,7 @@ static int copy_fd(int pidfd, const char *number)
 	return -ENODEV;
 }
 
-/* Duplicates, of which a process may have several, are the same open file. */
+/* A process may have several descriptors of one VM: the same open file. */
 static bool is_same_file(int a, int b)
 {
 	pid_t self = getpid();

@@ -12,8 +12,9 @@
 /*
  * A descriptor (close-on-exec) of the only VM of process pid; the caller closes
  * it.  While it is open the VM exists, without its memory, even after the
- * process ends.  KVM's own ioctls are for process pid only (EIO); the module's
- * work for us.  Needs the permission to ptrace (root, or CAP_SYS_PTRACE).
+ * process ends.  KVM's own ioctls on it work in process pid only (else EIO),
+ * those of the module also here.  Needs the permission to ptrace (root, or
+ * CAP_SYS_PTRACE).
  *
  * Or -errno, and why says what to do:
  *   ESRCH    no such process

@@ -100,7 +100,7 @@ int balance_config_guest(struct balance_config *c, const char *text, char *why,
 	return rest ? key_list_cut(rule_keys, rest, r, why, len) : 0;
 }
 
-/* As in text; sizes may be numbers of bytes, and shares a number. */
+/* Strings as on the command line; sizes and shares may also be numbers. */
 static int json_member(const struct key *keys, const char *name,
 		       const json_t *v, void *to, char *why, size_t len)
 {

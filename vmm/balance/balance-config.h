@@ -27,7 +27,7 @@ struct balance_config {
 
 /*
  * "NAME[,shares=N][,min=SIZE][,max=SIZE][,socket=PATH]": adds a rule, or
- * extends one.  -EINVAL with why.
+ * changes the one for NAME.  -EINVAL or -ENOMEM with why.
  */
 int balance_config_guest(struct balance_config *config, const char *text,
 			 char *why, size_t len);
@@ -40,7 +40,10 @@ int balance_config_guest(struct balance_config *config, const char *text,
 int balance_config_file(struct balance_config *config, const char *path,
 			char *why, size_t len);
 
-/* -EINVAL with why: a minimum above a maximum, minima above the target. */
+/*
+ * -EINVAL with why: a minimum above a maximum, minima above the target, or not
+ * exactly one of target_bytes and free_bytes.
+ */
 int balance_config_check(const struct balance_config *config, char *why,
 			 size_t len);
 

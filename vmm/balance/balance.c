@@ -10,8 +10,8 @@
 #define MIN_SLICE	64	/* pages */
 #define STEP_SLICES	16	/* moved in one decision, at most */
 #define LEAST_NS	(100 * 1000.0)	/* waiting a second; less is ignored */
-#define ALIKE		1.25
-#define UNDO		2.0
+#define ALIKE		1.25		/* up to this ratio values are equal */
+#define UNDO		2.0		/* times as much, to undo a move */
 #define UNDO_WITHIN	8	/* decisions */
 #define PART_SLACK	0.05	/* tolerated deviation from parts */
 
@@ -31,7 +31,7 @@ static double price(const struct round *r, size_t i, double low, double high)
 		balance_curve_at(&g->curve, high));
 }
 
-/* Of one slice; infinite if the guest can't lose any. */
+/* The loss of one slice; infinite if the guest can't lose any. */
 static double loss_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = x - r->guests[i].lowest;
@@ -42,7 +42,7 @@ static double loss_of(const struct round *r, size_t i)
 	return price(r, i, x - q, x) * r->slice / q;
 }
 
-/* Negative if the guest can't take more. */
+/* The gain of one slice; negative if the guest can't take more. */
 static double gain_of(const struct round *r, size_t i)
 {
 	uint64_t x = r->guests[i].target, room = r->guests[i].highest - x;
@@ -59,7 +59,7 @@ static bool is_above(double a, double b)
 	return a > b * ALIKE + LEAST_NS;
 }
 
-/* Its target relative to its part by shares. */
+/* The guest's target relative to its part by shares. */
 static double fullness(const struct round *r, size_t i)
 {
 	const struct balance_guest *g = &r->guests[i];
@@ -190,7 +190,7 @@ static uint64_t move_by_price(struct round *r)
 	return move(r, from, to);
 }
 
-/* Tests the loss of two slices, though one is moved: so a margin remains. */
+/* Compares the loss of two slices, though one is moved, to leave a margin. */
 static bool can_spare(const struct round *r, size_t i, double gain)
 {
 	uint64_t x = r->guests[i].target;
@@ -265,7 +265,10 @@ static void find_parts(struct round *r)
 	}
 }
 
-/* Limits that can all be kept: if need be all minima are cut in proportion. */
+/*
+ * Sets limits that can all be kept.  True: the minima exceeded the total, and
+ * all were reduced in proportion.
+ */
 static bool find_limits(struct round *r)
 {
 	uint64_t minima = 0;

@@ -13,10 +13,13 @@
  * The total waiting is minimal when moving a slice from the guest with the
  * least loss to the one with the greatest gain no longer helps.  So, in slices:
  *
- *	1. over the total: take from the guest with the least loss
- *	2. under it:       give to the guest with the greatest gain
- *	3. at it:          move from the guest with the least loss to the one
- *			   with the greatest gain, a bounded number
+ *	1. while the targets exceed the total:
+ *	   take from the guest with the least loss
+ *	2. while they are below it:
+ *	   give to the guest with the greatest gain
+ *	3. then a limited number of times:
+ *	   move from the guest with the least loss to the one with the greatest
+ *	   gain
  *
  * Losses and gains that are about equal are not compared: then shares alone
  * decide.  Each guest's part by shares is w / (sum of w) of the total; what its
@@ -66,7 +69,7 @@ struct balance_guest {
 struct balance_result {
 	uint64_t moved;		/* pages from one guest to another */
 	uint64_t sum;		/* of targets, and of what fixed guests use */
-	bool minima_cut;	/* total too small for the minima: all were cut */
+	bool minima_cut;	/* all minima were reduced to fit the total */
 };
 
 /*

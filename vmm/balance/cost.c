@@ -35,7 +35,7 @@ static void fill(uint8_t *p)
 		words[i] = i % 2 ? 0 : i * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* Of pages in swap only; the kernel's readahead has brought some back. */
+/* The median over pages in swap: readahead may already have read others. */
 static double time_touches(volatile uint8_t *p)
 {
 	uint64_t ns[NR_PAGES], start;

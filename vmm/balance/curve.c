@@ -12,7 +12,7 @@ static const unsigned int first_age[] = { 0, 1, 2, 3, 5, 9, 17, 33, 65, 129,
 
 static void add_point(struct balance_curve *c, double x, double m)
 {
-	/* An empty interval: the later point replaces the one at the same x. */
+	/* An empty interval: the later point replaces that at the same x. */
 	if (c->nr && c->x[c->nr - 1] >= x)
 		c->nr--;
 	c->x[c->nr] = x;
@@ -20,9 +20,10 @@ static void add_point(struct balance_curve *c, double x, double m)
 }
 
 /*
- * Returns the last interval used.  Eviction ends the histogram anywhere, also
- * within an age: the flow of that one, `last`, is not used; and an interval of
- * which less than half remains is merged with the one before.
+ * Sets pages and flow (pages a second that reach its ages) of each interval,
+ * and returns the last interval used.  Eviction ends the histogram anywhere,
+ * also within an age: the flow of that age, `last`, is not used; and an
+ * interval of which less than half remains is merged with the one before.
  */
 static unsigned int make_flows(const uint64_t ages[BALANCE_AGES],
 			       unsigned int last, double scan_s,
@@ -83,8 +84,8 @@ void balance_curve_make(struct balance_curve *c,
 		add_point(c, x, m);
 	}
 	/*
-	 * Pages that reach the end of the histogram are evicted, and counted in
-	 * r.
+	 * Pages that reach the end of the histogram are evicted, and their
+	 * refaults are measured: there m is refaults_per_s.
 	 */
 	for (unsigned int i = 0; i < c->nr; i++)
 		c->m[i] += refaults_per_s - m;

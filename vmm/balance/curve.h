@@ -13,8 +13,9 @@
  *	m(x) = n(T(x)) / p - n(T(R)) / p + r	for x below R, what is resident
  *	m(x) = r * (1 - (x - R) / S)		from there to R + S
  *
- * where r is the measured number of refaults a second and S is what is in swap:
- * that part of the curve is not observed, and assumed to be linear.
+ * where r is the measured number of refaults a second and S is the number of
+ * pages in swap: that part of the curve is not observed, and assumed to be
+ * linear.
  *
  *	m |*
  *	  | *

@@ -49,7 +49,7 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 	return now > before && seconds > 0 ? (now - before) / seconds : 0;
 }
 
-/* From the guest's own store if measured, else the host's swap's. */
+/* ns: of the guest's own store if it had enough faults, else of swap. */
 static double refault_cost(const json_t *j, double swap_ns)
 {
 	uint64_t nr = number(j, "store", "nr_faults");
@@ -193,7 +193,7 @@ static void note_poll(struct balance_guests *all, size_t i, int rc,
 	}
 	snprintf(m->why, sizeof(m->why), "%s", why);
 	m->present = !has_ended(rc);
-	/* Its policy can't be changed, so it keeps its memory. */
+	/* Without an answer its policy is not changed: it keeps its memory. */
 	all->guests[i].fixed = true;
 	m->wait = 1u << m->nr_silent;
 	if (m->wait < MAX_WAIT)

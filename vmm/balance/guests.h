@@ -21,13 +21,13 @@ struct balance_member {
 	char name[BALANCE_NAME_BYTES], socket[BALANCE_PATH_BYTES];
 	bool present, responds;		/* in the last round */
 	unsigned int nr_polls;		/* rounds in which it answered */
-	long long pid;			/* changes with the guest */
+	long long pid;			/* another one: another guest */
 	bool refuses;			/* its policy can't be changed */
 	unsigned int nr_silent, wait;	/* rounds unanswered; rounds to skip */
-	uint64_t seen_ns, refaults;	/* in the last round */
-	bool had_enabled;		/* before our first change */
-	uint64_t had_target;
-	uint64_t sent_target;		/* its present target, bytes */
+	uint64_t seen_ns, refaults;	/* of its last answer */
+	bool had_enabled;		/* of its original policy */
+	uint64_t had_target;		/* likewise; bytes */
+	uint64_t sent_target;		/* its present target, bytes; 0: none */
 	char why[256];			/* the last error; "" */
 };
 

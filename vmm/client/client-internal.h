@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One pending request, for client.c and client-multi.c. */
+/* One pending request; shared by the files of vmm/client/. */
 #ifndef VMM_CLIENT_CLIENT_INTERNAL_H
 #define VMM_CLIENT_CLIENT_INTERNAL_H
 
@@ -16,10 +16,10 @@ struct stat_transfer {
 	char *socket;
 	char *data;		/* what has been received */
 	size_t len, max_len, headers_len;
-	int (*on_line)(json_t *line, void *arg);	/* NULL: keep all */
+	int (*on_line)(json_t *line, void *arg);	/* NULL: no stream */
 	void *arg;
-	bool stopped;		/* by on_line */
-	const char *wrong;	/* why the rest was refused; NULL: it was not */
+	bool stopped;		/* on_line ended it */
+	const char *wrong;	/* why the answer was refused, or NULL */
 	char too_long[48];	/* text for `wrong` */
 };
 
@@ -32,7 +32,7 @@ int stat_transfer_begin(struct stat_transfer *t, const char *socket,
 			const json_t *body, long timeout_ms);
 void stat_transfer_end(struct stat_transfer *t);
 
-/* The result when curl is done with it: as stat_request() returns it. */
+/* When curl has finished with `code`: the result, as of stat_request(). */
 int stat_transfer_result(struct stat_transfer *t, CURLcode code,
 			 json_t **answer, char *why, size_t len);
 

@@ -17,7 +17,7 @@ struct pending {
 };
 
 struct stat_multi {
-	CURLM *curl;			/* owned, as the requests */
+	CURLM *curl;			/* this and below: owned */
 	struct pending *pending;
 };
 
@@ -35,7 +35,7 @@ struct stat_multi *stat_multi_new(void)
 	return m;
 }
 
-/* Takes it off the list; then the caller owns it. */
+/* Removes the request from the list; then the caller owns it. */
 static struct pending *take(struct stat_multi *m, const CURL *curl)
 {
 	struct pending **p = &m->pending, *found;
@@ -84,7 +84,7 @@ int stat_multi_start(struct stat_multi *m, const char *socket,
 		free(p);
 		return -ENOMEM;
 	}
-	/* Not to wait for a connection that a hung VM keeps open. */
+	/* Do not wait for a connection that a hung VM keeps open. */
 	curl_easy_setopt(p->transfer.curl, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(p->transfer.curl, CURLOPT_FORBID_REUSE, 1L);
 	if (curl_multi_add_handle(m->curl, p->transfer.curl)) {

@@ -125,7 +125,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	return 0;
 }
 
-/* Where a transfer may last for ever: aborts one that has not begun. */
+/* For a stream, which has no total timeout: aborts if it has not begun. */
 static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
 		       curl_off_t up_all, curl_off_t up)
 {
@@ -192,7 +192,7 @@ void stat_transfer_end(struct stat_transfer *t)
 	*t = (struct stat_transfer){ 0 };
 }
 
-/* The result of a stream, which has no answer of its own. */
+/* The result but for the answer, which a stream does not have. */
 static int explain(const struct stat_transfer *t, CURLcode code, char *why,
 		   size_t len)
 {
@@ -227,7 +227,7 @@ static int explain(const struct stat_transfer *t, CURLcode code, char *why,
 	}
 }
 
-/* Parses a complete answer.  -EINVAL: it is an error. */
+/* Parses a complete answer.  -EINVAL: it reports an error. */
 static int take_answer(struct stat_transfer *t, json_t **answer, char *why,
 		       size_t len)
 {

@@ -23,7 +23,7 @@ struct part {			/* a text that grows */
 
 struct family {
 	char *name;		/* owned */
-	struct part about, samples;
+	struct part about, samples;	/* about: "# TYPE", "# HELP" */
 };
 
 struct merge {
@@ -113,7 +113,7 @@ static void add_up(struct merge *m, const char *name, bool up)
 
 		append(m, &f->about, about, strlen(about));
 	}
-	/* Names of VMs are file names, without quotes or line ends. */
+	/* The name of a socket file; unlike in other samples, not escaped. */
 	len = asprintf(&sample, "vmm_up{vm=\"%s\"} %d", name, up);
 	if (len < 0) {
 		m->failed = true;
@@ -159,7 +159,7 @@ char *metrics_merge(const struct metrics_vm *vms, const char *const *texts,
 
 /* --- requests ------------------------------------------------------------- */
 
-/* Until all have answered or failed; each has its own timeout. */
+/* Returns when all have answered or failed; each has its own timeout. */
 static void perform(CURLM *multi)
 {
 	int running = 1;

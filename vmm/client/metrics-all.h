@@ -10,15 +10,14 @@ struct metrics_vm {
 };
 
 /*
- * Asks all at once, and waits for timeout_ms at most.  Each family occurs once,
- * with the samples of all VMs; vmm_up{vm="NAME"} is 0 for one that did not
- * answer.  The text is the caller's to free; NULL: no memory.
+ * Queries all VMs at once, and waits for timeout_ms at most.  Each family
+ * occurs once, with the samples of all VMs; vmm_up{vm="NAME"} is 0 for a VM
+ * that did not answer.  The caller frees the text; NULL: no memory.
  */
 char *metrics_all(const struct metrics_vm *vms, size_t nr, long timeout_ms);
 
 /*
- * The same for texts that exist already, texts[i] NULL for no answer; for
- * tests.
+ * The same from given answers, for tests; texts[i] NULL: no answer.
  */
 char *metrics_merge(const struct metrics_vm *vms, const char *const *texts,
 		    size_t nr);

@@ -64,7 +64,10 @@ static int check(struct attach_options *o)
 	return rc ? rc : service_options_check(&o->service);
 }
 
-/* Set by attach_all(): its options hold for all domains, ours for one. */
+/*
+ * In a process that attach_all() started: makes the options, which are those
+ * for all domains, options for the domain of ATTACH_OF_ALL.
+ */
 static int serve_domain_of_all(struct attach_options *o)
 {
 	if (!o->all) {
@@ -156,7 +159,7 @@ static int options_parse(struct attach_options *o, int argc, char **argv)
 	return rc;
 }
 
-/* After libvirt's metadata has been applied. */
+/* Also frees the strings that were taken from libvirt's metadata. */
 static void options_free(struct attach_options *o)
 {
 	service_options_free(&o->service);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm balance: one target for the host's guests, met by changing the target of
- * each.  The decision is in balance/balance.c, the guests' answers in guests.c.
+ * vmm balance: one target for all guests of the host, met by changing the
+ * target of each.  balance/balance.c decides, balance/guests.c talks to the
+ * guests.
  */
 #include "config.h"
 
@@ -22,7 +23,7 @@
 #include "vmm/util/size.h"
 #include "vmm/util/stop-guard.h"
 
-/* Where nothing can be measured; then only ratios between guests matter. */
+/* If it cannot be measured; then only ratios between guests matter. */
 #define ASSUMED_REFAULT_NS 10000.0
 #define DEFAULT_PERIOD_MS 5000
 
@@ -199,7 +200,7 @@ static uint64_t resident_of_all(const struct balance *b)
 	return sum;
 }
 
-/* Pages for all guests: the target, or what leaves the host enough. */
+/* Pages for all guests: the target, or what leaves free_bytes available. */
 static uint64_t find_total(const struct balance *b)
 {
 	uint64_t have, keep = b->config.free_bytes;
@@ -235,7 +236,7 @@ static bool wait_for_signal(int stop_fd, uint64_t ms)
 	return poll(&p, 1, ms) > 0;
 }
 
-/* A rate takes two samples: the first one decides nothing. */
+/* Rates need two samples: no decision follows the first one. */
 static int run(struct balance *b)
 {
 	int stop_fd = stop_guard_start_server();
@@ -257,7 +258,7 @@ static int run(struct balance *b)
 		if (wait_for_signal(stop_fd, b->period_ms))
 			break;
 		balance_guests_poll(&b->all);
-		/* A partial sample decides nothing. */
+		/* No decision from a sample that a stop cut short. */
 		if (stop_guard_is_stopping())
 			break;
 		one_round(b);

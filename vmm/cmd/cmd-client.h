@@ -15,7 +15,7 @@ struct client {
 	poptContext popt;
 };
 
-/* The options every such command has; put CLIENT_OPTIONS(&client) first. */
+/* The options of every such command, first in its table. */
 #define CLIENT_OPTIONS(c)                                                     \
 	{ "name", 'n', POPT_ARG_STRING, &(c)->name, 0,                        \
 	  "name of the VM, if several are running", "NAME" },                 \
@@ -34,18 +34,21 @@ int client_open(struct client *c, const struct poptOption *options, int argc,
 void client_close(struct client *c);
 
 /*
- * GET, or PUT with a body; NULL after reporting an error.  Unless it is to be
- * printed as JSON, strings in the answer have no control characters.  It may
- * have any shape: what listens there may not be a VM.
+ * GET, or PUT with a body; NULL after reporting an error.  Unless the answer is
+ * to be printed as JSON, its strings have no control characters.  It may be any
+ * JSON value: what listens there may not be a VM.
  */
 json_t *client_request(struct client *c, const char *path,
 		       const json_t *body);
 json_t *client_post(struct client *c, const char *path);
-/* answer; or NULL, reported, if it is NULL or lacks member. */
+/* Returns answer; or NULL, reported, if it is NULL or lacks the member. */
 json_t *client_expect(struct client *c, json_t *answer, const char *member);
 void client_print_json(const json_t *json);
 
-/* Member of a member, for integers: client_int(j, "engine", "nr_scans"). */
+/*
+ * Member of a member, for integers: client_int(j, "engine", "nr_scans");
+ * section NULL: member of json.  0 if it is missing.
+ */
 long long client_int(const json_t *json, const char *section,
 		     const char *name);
 /* Text of a string; "" for any other value. */

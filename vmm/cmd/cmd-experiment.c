@@ -229,7 +229,7 @@ static void tell_run(const struct session *s, const struct run_context *ctx,
 		fprintf(stderr, "failed: %s\n", r->why);
 }
 
-/* After each run, so that what was measured is not lost. */
+/* Called after each run, so that what was measured is not lost. */
 static int save(struct session *s, const struct result_run *run)
 {
 	int rc = result_write_csv(s->o.dir, &s->plan, run, run == s->runs);

@@ -2,11 +2,11 @@
 /*
  * vmm inspect: the reverse map for people, in both directions.
  *
- *   inspect page GFN   frame -> the regions and processes that map it
- *   inspect referenced GFN  who has used it since this was last asked
- *   inspect pid PID    process -> its regions, how much of each is idle
- *   inspect pids       the processes that the agent reported
- *   inspect map PID    process -> the state of each of its pages
+ *   inspect page GFN        frame -> the regions and processes that map it
+ *   inspect referenced GFN  frame -> the mappings used since the last call
+ *   inspect pid PID         process -> its regions, how much of each is idle
+ *   inspect pids            the processes that the agent reported
+ *   inspect map PID         process -> the state of each of its pages
  */
 #include "config.h"
 
@@ -68,7 +68,7 @@ static void print_mapping(const json_t *m)
 	putchar('\n');
 }
 
-/* The rest of a long list, and mappings no longer in the page tables. */
+/* The mappings that are not listed, and those not in the page tables. */
 static void print_rest(const json_t *j, long long told)
 {
 	bool exact = json_is_true(json_object_get(j, "nr_mappings_is_exact"));
@@ -155,7 +155,7 @@ static const struct view_of *find_view(const char *word)
 	return NULL;
 }
 
-/* As the server parses it: decimal or 0x... */
+/* As the server parses it: decimal, 0x... or octal 0... */
 static bool is_number(const char *arg)
 {
 	char *end;
@@ -165,7 +165,7 @@ static bool is_number(const char *arg)
 	return *arg >= '0' && *arg <= '9' && !*end && !errno;
 }
 
-/* Whether the words after the first are what it needs; else says why. */
+/* Whether the arguments are what the view takes; false: reported. */
 static bool check_args(const struct view_of *view, const char *arg,
 		       const char *where)
 {

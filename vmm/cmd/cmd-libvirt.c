@@ -38,7 +38,7 @@ static const char *agent_name(enum domain_agent agent)
 	return agent == DOMAIN_AGENT_CHANNEL ? "channel" : "vsock device";
 }
 
-/* The changed definition; also for display, without secrets. */
+/* Makes the change in xml: a definition, or one for display. */
 static int change(const struct words *w, const char *xml, char **out, char *why,
 		  size_t len)
 {
@@ -54,7 +54,7 @@ static int change(const struct words *w, const char *xml, char **out, char *why,
 /* The change to a domain. */
 struct job {
 	struct libvirt_domain d;
-	char *config, *shown;	/* changed; NULL without a definition */
+	char *config, *shown;	/* those of d, changed; owned, or NULL */
 	bool changes_config;
 	struct domain_plan plan;
 };
@@ -69,7 +69,7 @@ static int plan_live(const struct words *w, struct job *job, char *why,
 	job->plan.plug = job->plan.unplug = DOMAIN_AGENT_NONE;
 	if (!job->d.live || w->no_live)
 		return 0;
-	/* A domain without a definition gets what its definition would. */
+	/* A transient domain gets what a definition of it would get. */
 	if (!job->config)
 		rc = change(w, job->d.live, &changed, why, len);
 	if (!rc)
@@ -169,7 +169,7 @@ static int carry_out(struct job *job, char *why, size_t len)
 	if (!rc) {
 		printf("the running domain was changed\n");
 	} else if (job->changes_config) {
-		/* Half of it is done, the rest at the next start. */
+		/* The definition is changed: it applies from the next start. */
 		log_warn("%s; the change takes effect at the domain's next "
 			 "start", why);
 		rc = 0;
@@ -273,7 +273,7 @@ static int run(const struct words *w)
 
 #endif
 
-/* Rejects now what reclaim of the guest would reject later. */
+/* Rejects now what `vmm attach` would reject later. */
 static int check_request(struct words *w)
 {
 	static const char *const agents[] = { "none", "channel", "vsock" };

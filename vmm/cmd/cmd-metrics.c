@@ -57,7 +57,7 @@ static int by_name(const void *a, const void *b)
 		      ((const struct metrics_vm *)b)->name);
 }
 
-/* Frees text; returns it with what is known of domains elsewhere. */
+/* Returns text with the metrics of libvirt's domains added; frees text. */
 static char *add_fleets(char *text, unsigned int wait_ms)
 {
 	char *all = NULL, *end = text ? strstr(text, "# EOF\n") : NULL;
@@ -143,14 +143,14 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 	connections_enter(arg, c, CONNECTION_IDLE);
 }
 
-/* The resolver accepts any number, and truncates those above. */
+/* The resolver accepts any number, and truncates those above 65535. */
 static bool is_port(const char *text)
 {
 	return strspn(text, "0123456789") == strlen(text) &&
 	       strlen(text) <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
 }
 
-/* "HOST:PORT", "[::1]:PORT" or ":PORT", which is on this host only. */
+/* "HOST:PORT", "[::1]:PORT", or ":PORT" on 127.0.0.1.  0 or EAI_*, reported. */
 static int resolve(const char *text, struct addrinfo **found)
 {
 	const struct addrinfo hints = {

@@ -47,8 +47,8 @@ static void print_policy(const struct engine_policy *p)
 }
 
 /*
- * Changes the current policy by the words of the command line.  An exit status;
- * *answer: the new policy, which the caller frees.
+ * Sends the current policy with the changes in text, an argument.  An exit
+ * status; *answer: the new policy, which the caller frees.
  */
 static int put(struct client *c, const json_t *current, const char *text,
 	       json_t **answer)

@@ -3,9 +3,9 @@
  * vmm run: builds a VM from its parts, runs it, and frees them.
  *
  * The main thread waits for two events: a signal that ends the VM, reported by
- * the stop guard, and the VM's end, by an eventfd of its own.  From the signal
- * on all that follows has a time limit (vmm/util/stop-guard.h), freeing the
- * parts here included.
+ * the stop guard, and the VM's end, reported by vm_ended_fd().  From the signal
+ * on all that follows has a time limit (vmm/util/stop-guard.h), including the
+ * freeing of the parts here.
  */
 #include "config.h"
 
@@ -33,8 +33,9 @@
 #include "vmm/util/stop-guard.h"
 
 /*
- * A disk pins the buffers of one request; the other half is for rings and for
- * walks of page tables, a few for each queue and thread.
+ * A disk pins the buffers of one request; the other half of the pins that a
+ * page can have is for rings and for walks of page tables, a few for each queue
+ * and thread.
  */
 _Static_assert(RUN_MAX_DISKS * VIRTQUEUE_MAX_SEGS <= GUEST_MEM_MAX_PINS / 2,
 	       "disks may hold a page more often than can be counted");
@@ -127,11 +128,11 @@ static void take_apart(struct machine *m)
 		virtio_blk_free(m->disks[i]);
 	serial_free(m->serial);
 	legacy_free(m->legacy);
-	service_free(&m->service);
+	service_close_sink(&m->service);
 	vm_free(m->vm);
 }
 
-/* Returns when the VM has ended; the first signal ends it. */
+/* Returns when the VM has ended; a signal makes it end. */
 static void watch(struct vm *vm, int stop_fd)
 {
 	struct pollfd fds[] = {
@@ -174,7 +175,7 @@ static int run(struct machine *m, int stop_fd)
 		return rc;
 	watch(m->vm, stop_fd);
 	rc = exit_status(vm_wait_end(m->vm));
-	/* Threads may be blocked on memory in a device that never answers. */
+	/* Threads may wait for pages in a store whose device never answers. */
 	stop_guard_ending(rc);
 	vm_wait(m->vm);
 	return rc;

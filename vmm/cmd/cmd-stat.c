@@ -141,7 +141,7 @@ static void print_waiting(const json_t *j)
 		       client_string(j, "store", "last_error"));
 }
 
-/* Printed only if pages were prefetched. */
+/* Each line is printed only if there were such pages. */
 static void print_prefetch(const json_t *j)
 {
 	if (client_int(j, "engine", "nr_prefetched"))
@@ -229,7 +229,7 @@ struct follow {
 	long long evicted, refaults;	/* as of the previous line */
 };
 
-/* Counters only grow; a line of something else may have any numbers. */
+/* Counters only grow; a line that is not from a VM may have any numbers. */
 static long long more(long long now, long long before)
 {
 	return now > before && before >= 0 ? now - before : 0;
@@ -294,7 +294,7 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	return VMM_EXIT_OK;
 }
 
-/* --connect: statistics of domains, from libvirt. */
+/* True: --connect is given, so stat-fleet.c handles the command line. */
 static bool is_of_fleet(char **argv)
 {
 	for (; *argv; argv++)

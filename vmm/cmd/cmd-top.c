@@ -27,7 +27,7 @@ struct words {
 	char **sockets, **uris;	/* NULL ends */
 };
 
-/* poptOptions need the variables before them, so checks come after. */
+/* Checks what popt has stored, and sets *o. */
 static int check(const struct words *w, struct top_options *o)
 {
 	int column = TOP_RESIDENT;
@@ -69,7 +69,7 @@ static int parse(poptContext popt, const struct poptOption *table)
 	return VMM_EXIT_OK;
 }
 
-/* Text output is not updated, so it waits for the first answers. */
+/* With --batch it waits for the first answers: text is not updated. */
 static struct libvirt_fleet **open_fleets(const struct words *w)
 {
 	struct fleet_domain *domains;

@@ -25,24 +25,24 @@ int cmd_top(int argc, char **argv);
 #define CMD_REFUSED (-1000)
 
 /*
- * poptGetNextOpt(), which at the end of the options also refuses those of
- * `table` that name a file, a socket, a libvirt or the like by an empty text.
- * An error, below -1, is for cmd_bad_option().
+ * poptGetNextOpt(); at the end of the options it also refuses an empty text for
+ * an option of `table` that names something, such as a file, a socket or a
+ * libvirt.  An error, below -1, is for cmd_bad_option().
  */
 int cmd_next_option(poptContext popt, const struct poptOption *table);
 /*
- * The same for an option whose text popt does not store; its name, the kind of
- * its value and what it is are as in the table.  VMM_EXIT_OK, or VMM_EXIT_USAGE
- * after reporting the error.
+ * The same check for an option whose text popt does not store: option, kind and
+ * what are its longName, argDescrip and descrip in the table.  VMM_EXIT_OK, or
+ * VMM_EXIT_USAGE after reporting the error.
  */
 int cmd_check_named(const char *option, const char *kind, const char *what,
 		    const char *text);
 /* Reports the error `opt` of cmd_next_option().  VMM_EXIT_USAGE. */
 int cmd_bad_option(poptContext popt, int opt);
 /*
- * Sets the value of an option from a table whose keys are options, such as
- * "--cpus"; text NULL: it was not given.  VMM_EXIT_OK, or VMM_EXIT_USAGE after
- * reporting the error.
+ * Sets the value of an option, by a table whose keys are options, such as
+ * "--cpus"; text NULL: the option was not given.  VMM_EXIT_OK, or
+ * VMM_EXIT_USAGE after reporting the error.
  */
 int cmd_set_option(const struct key *keys, const char *option, const char *text,
 		   void *to);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vmm inspect map: requests the state of each page of a region, as many answers
- * as that takes, and draws it.
+ * vmm inspect map: requests the state of each page of a region, with as many
+ * requests as that takes, and draws it.
  */
 #include "config.h"
 
@@ -22,10 +22,10 @@
 #define MAX_ADDRESS   (1ull << 57)
 #define DEFAULT_WIDTH 80
 #define DEFAULT_ROWS  24
-#define ROWS_OF_MANY  4		/* of a region, when all are shown */
+#define ROWS_OF_MANY  4		/* per region, if all are shown */
 #define LEGEND_ROWS   10	/* that should stay on the screen */
 
-/* A guest can make a region that takes endless answers. */
+/* A guest can make a region for which there is no end of answers. */
 #define MAX_ANSWERS 256
 
 struct screen {

@@ -159,7 +159,7 @@ void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
 	}
 }
 
-/* The state of most pages, of those that have one. */
+/* The most frequent state above `nothing`; else `nothing`, or 0. */
 static unsigned int most(const uint64_t *n, unsigned int nr,
 			 unsigned int nothing)
 {

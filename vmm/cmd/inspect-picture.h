@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A map of pages in characters, for terminals: the guest's side and the host's
- * side by side; one character is a page or, of many pages, a block.
+ * A map of pages in characters, for terminals: their states in the guest and on
+ * the host, side by side.  A character is one page or, if there are too many
+ * pages, a block of them.
  */
 #ifndef VMM_CMD_INSPECT_PICTURE_H
 #define VMM_CMD_INSPECT_PICTURE_H
@@ -11,7 +12,7 @@
 
 #include "vmm/util/control-answers.h"
 
-/* Of two states with as many pages in a block the later one is drawn. */
+/* Of two states with equally many pages of a block the later one is drawn. */
 enum guest_state {
 	GUEST_OUTSIDE, GUEST_NOTHING, GUEST_MAPPED, GUEST_NO_ACCESS, GUEST_SWAP,
 	GUEST_PRESENT, GUEST_DIRTY, GUEST_ACCESSED, GUEST_WRITTEN,
@@ -42,7 +43,7 @@ void picture_free(struct picture *p);
 void picture_add(struct picture *p, uint64_t address, uint64_t nr_pages,
 		 uint32_t bits, int age);
 uint64_t picture_block_pages(const struct picture *p);
-/* Prints it, and adds its pages to *sums. */
+/* Prints the picture, and adds its pages to *sums. */
 void picture_print(const struct picture *p, bool colour,
 		   struct picture_sums *sums);
 /* The legend, with the pages of each state that occurs. */

@@ -12,7 +12,7 @@
 #define PAGE_BYTES 4096
 #define BAR_WIDTH  40
 
-/* Class 0 was touched in the last scan, class 1 in the one before. */
+/* Class 0 was touched in the last scan, class 1 in the one before that. */
 #define IDLE_CLASS 2
 
 void inspect_print_vma_flags(const json_t *array)
@@ -63,7 +63,7 @@ static long long idle_pages(const json_t *o)
 	return (long long)idle;
 }
 
-/* "3-4", from the last scan of this class and of the one before. */
+/* "3-4"; limits: the largest idle age of each class, in scans. */
 static const char *class_name(const json_t *limits, size_t class, char buf[24])
 {
 	long long to = json_integer_value(json_array_get(limits, class));

@@ -51,8 +51,8 @@ static void usage(FILE *f)
 }
 
 /*
- * For every verb, and for what popt prints: losing output is a failure.  The
- * reason is known only where the last write is the one that fails.
+ * At the exit of every verb, and of popt: lost output is a failure.  The reason
+ * is known only if the last write is the one that failed.
  */
 static void check_output(int status, void *unused)
 {
@@ -68,7 +68,7 @@ static void check_output(int status, void *unused)
 		_exit(VMM_EXIT_FAILURE);
 }
 
-/* Usage messages use argv[0], so it has both words. */
+/* argv[0] becomes "vmm VERB", as usage messages show it. */
 static int run(const struct verb *v, int argc, char **argv)
 {
 	char name[32];

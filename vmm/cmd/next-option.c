@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Options that name something, such as a file, and whose value is empty. */
+/* Refuses an empty value for an option that names something, such as a file. */
 #include "config.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "vmm/util/log.h"
 
 /*
- * What must not be empty: an option, or the kind of its value as --help shows
- * it.  The first that matches gives the example.
+ * What must not be empty: an option by its name, or by the kind of its value as
+ * --help shows that.  The first that matches has the example for the message.
  */
 static const struct {
 	const char *of, *example;

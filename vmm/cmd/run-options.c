@@ -132,7 +132,7 @@ static int check_net(struct run_options *o)
 	return VMM_EXIT_USAGE;
 }
 
-/* Node targets are for nodes that the guest must have. */
+/* The guest must have the nodes for which there are targets. */
 static int check_node_targets(const struct run_options *o)
 {
 	for (unsigned int i = o->numa.nr; i < GUEST_NUMA_NODES; i++)
@@ -266,7 +266,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	popt = poptGetContext("vmm run", argc, (const char **)argv, table, 0);
 	poptSetOtherOptionHelp(popt, "--kernel FILE [OPTION...]");
 	rc = parse_options(o, popt, table);
-	/* The table is local to this function; only the arguments remain. */
+	/* It refers to the table, which is local; the values remain. */
 	poptFreeContext(popt);
 	if (rc)
 		return rc;

@@ -19,7 +19,7 @@
 #define PERIOD_MS 60000		/* one answer is enough */
 #define WAIT_MS	  30000		/* for ssh too */
 
-/* Columns of the table; a row without one is in the JSON only. */
+/* Titles of columns; a value without a title is in the JSON only. */
 static const char *const titles[FLEET_NR_VALUES] = {
 	[FLEET_MAX] = "MEMORY", [FLEET_ACTUAL] = "ACTUAL", [FLEET_RSS] = "RSS",
 	[FLEET_USABLE] = "USABLE", [FLEET_UNUSED] = "UNUSED",

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-/* The path to request; malloc'ed.  NULL: a value cannot be in a URL. */
+/* The path to request, malloc'ed; NULL: a value is not valid in a URL. */
 char *stat_wss_path(const char *window, const char *pid);
 void stat_wss_print(const json_t *answer);
 

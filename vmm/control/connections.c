@@ -56,12 +56,12 @@ void connection_refuse(int fd, const char *status, const char *why)
 	snprintf(text, sizeof(text), "HTTP/1.1 %s\r\n"
 		 "Content-Type: application/json\r\nContent-Length: %zu\r\n"
 		 "Connection: close\r\n\r\n%s", status, strlen(body), body);
-	/* A client that does not read has no room for it, and loses it. */
+	/* A client that does not read may have no room, and loses the error. */
 	if (send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;
 }
 
-/* The library sees the end of the stream, and closes the connection. */
+/* By shutdown() the library sees the stream end, and closes the connection. */
 static void close_one(struct connections *all)
 {
 	struct connection *c = NULL;

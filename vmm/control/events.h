@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * GET /events: a JSON line after each scan, to any number of readers.
+ * GET /events: a JSON line after each scan, to each of several readers.
  *
  *   engine thread --publish--> backlog of each reader --MHD thread--> socket
  *
- * A reader that does not keep up loses lines ("dropped" in the next one that it
- * gets is their number); it never blocks the engine or other readers.
+ * A reader that does not keep up loses lines, and then gets {"dropped":
+ * NUMBER}; it never blocks the engine or other readers.
  *
  * Locking: one mutex inside; any thread.
  */
@@ -26,8 +26,9 @@ bool event_hub_has_readers(struct event_hub *hub);
 /* line ends with '\n' and is copied. */
 void event_hub_publish(struct event_hub *hub, const char *line);
 /*
- * A response that streams until the reader closes or the hub does.  -EBUSY:
- * there are EVENT_MAX_READERS already, -ENOMEM.
+ * Adds a reader: the response streams until the reader closes the connection or
+ * event_hub_close() is called.  -EBUSY: there are EVENT_MAX_READERS already;
+ * -ENOMEM.
  */
 #define EVENT_MAX_READERS 16
 int event_hub_subscribe(struct event_hub *hub,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A new statistic is a row here. */
+/* To add a statistic, add a row here. */
 #include "config.h"
 
 #include "vmm/control/fields.h"

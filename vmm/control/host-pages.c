@@ -12,7 +12,7 @@
 #include "vmm/control/host-pages.h"
 #include "vmm/util/bitmap.h"
 
-/* Most frames in one read, and the largest gap within a run. */
+/* Frames: at most in one read, and the largest distance within a run. */
 #define RUN_MAX 8192
 #define GAP_MAX 64
 
@@ -87,11 +87,11 @@ static int age_of(const struct host_pages *hp, uint64_t gfn)
 
 	if (hp->no_ages || engine_get_page(hp->config->engine, GFN(gfn), &page))
 		return -1;
-	/* It became resident after the last scan, so it was just touched. */
+	/* If it became resident after the last scan, it was just touched. */
 	return page.resident ? page.age : 0;
 }
 
-/* The frames of asked[0 .. nr - 1] lie within RUN_MAX. */
+/* The frames of wanted[0 .. nr - 1] are in rising order, within RUN_MAX. */
 static int lookup_run(struct host_pages *hp, const struct wanted *wanted,
 		      size_t nr, struct host_page *pages)
 {

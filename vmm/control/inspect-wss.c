@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The working set of the guest by the engine's counts, and of processes and
- * their regions by those of their frames: a frame that several map counts for
- * each of them, whichever of them used it.
+ * The working set of the guest, as the engine counts it, and of processes and
+ * their regions, by the ages of the frames that they map: a frame that several
+ * processes map counts for each of them, whichever of them used it.
  */
 #include "config.h"
 
@@ -15,7 +15,7 @@
 #include "vmm/util/clock.h"
 
 struct used {
-	uint64_t nr, low, high;	/* pages */
+	uint64_t nr, low, high;	/* pages: the estimate and its bounds */
 };
 
 static json_int_t bytes(uint64_t nr_pages)
@@ -50,7 +50,7 @@ static void count_use(struct counter *k, const struct host_page *p,
 
 	if (!p->resident && !p->swapped)
 		return;
-	/* It became resident after the last scan, so after the window's end. */
+	/* Resident only since the last scan, which ended the window. */
 	if (p->resident && !use->resident) {
 		k->region.high++;
 		return;
@@ -58,8 +58,8 @@ static void count_use(struct counter *k, const struct host_page *p,
 	k->region.nr += use->age < w->likely;
 	k->region.high += use->age < w->possible;
 	/*
-	 * Of frames that cannot be told apart at least one was used, but not
-	 * necessarily this one.
+	 * Of frames that the source does not tell apart at least one was
+	 * used, but not necessarily this one.
 	 */
 	k->region.low += use->own_age && use->observed_age < w->certain;
 }

@@ -144,8 +144,8 @@ static void put_reverse_map(json_t *o, struct view *view, gfn_t gfn)
 }
 
 /*
- * The aligned 2 MiB block around it: whether that is one huge page on the host,
- * if the kernel reports that, and for how long all of it has been idle.
+ * The aligned 2 MiB block around the frame: whether it is one huge page on the
+ * host, if the kernel reports that, and for how long all of it has been idle.
  */
 static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 {
@@ -170,7 +170,7 @@ static void put_block(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 		json_object_set_new(o, "block_2m_idle_scans", json_integer(age));
 }
 
-/* The host's state of it now, and as the engine remembers it. */
+/* The frame's state on the host now, and what the engine remembers of it. */
 static void put_host(json_t *o, const struct stat_server_config *c, gfn_t gfn)
 {
 	struct host_pages *hp = host_pages_new(c);

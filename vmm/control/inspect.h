@@ -2,7 +2,8 @@
 /*
  * The two directions of the reverse map as JSON: from a frame to the regions
  * that map it, and from a process to its regions' frames with their ages.
- * Each takes the view's lock, then the engine's only through its functions.
+ * Each takes the view's lock itself, and the engine's only through the engine's
+ * functions.
  */
 #ifndef VMM_CONTROL_INSPECT_H
 #define VMM_CONTROL_INSPECT_H
@@ -24,14 +25,14 @@ json_t *stat_inspect_page(const struct stat_server_config *config, gfn_t gfn,
 			  unsigned int *status, char *why, size_t len);
 
 /*
- * page_referenced(): tests and clears the accessed bit of every mapping, in the
- * guest's page tables, and returns which had it set.  NULL as above.
+ * Tests and clears the accessed bit of every mapping, in the guest's page
+ * tables, and returns which had it set.  NULL as above.
  */
 json_t *stat_page_referenced(const struct stat_server_config *config, gfn_t gfn,
 			     unsigned int *status, char *why, size_t len);
 
 /*
- * Visits every mapping there is: seconds for tens of GiB, up to the limit of
+ * Visits every mapping there is, which takes seconds for tens of GiB, up to
  * config->job_limit.  NULL: status 500, or 503 at that limit.
  */
 json_t *stat_inspect_processes(const struct stat_server_config *config,
@@ -43,9 +44,9 @@ json_t *stat_inspect_process(const struct stat_server_config *config,
 
 /*
  * The state of each page at the addresses [start, end) of a process, as much as
- * fits one answer: "next" is where the next one begins.  Runs of equal pages
- * are [pages, bits] or, where the age is known, [pages, bits, scans]; the bits
- * are of enum stat_map_bit.
+ * fits one answer: "next" is the start for the next request.  A run of pages
+ * with the same state is [pages, bits] or, where the age is known, [pages,
+ * bits, scans]; the bits are of enum stat_map_bit.
  */
 #define STAT_MAP_MAX_STEPS 65536	/* entries visited for one answer */
 #define STAT_MAP_MAX_RUNS  16384
@@ -64,7 +65,7 @@ json_t *stat_inspect_wss(const struct stat_server_config *config,
 			 uint64_t window_ns, const uint32_t *pid,
 			 unsigned int *status, char *why, size_t len);
 
-/* Shared by the files that implement this. */
+/* Shared by the files that implement these functions. */
 json_t *stat_vma_flags_json(uint32_t flags);
 bool stat_find_frame(const struct stat_server_config *config, gfn_t gfn,
 		     uint64_t *hva, unsigned int *status, char *why,
@@ -77,6 +78,6 @@ bool stat_find_process(const struct stat_server_config *config, uint32_t pid,
 		       struct view_process *p, unsigned int *status, char *why,
 		       size_t len);
 json_t *stat_inspect_failed(int rc, unsigned int *status, char *why,
-			    size_t len);	/* NULL */
+			    size_t len);	/* sets *status, why; NULL */
 
 #endif

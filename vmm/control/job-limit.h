@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Limits of the work on one answer.  A guest can make its state take any time
- * to examine, so whoever examines it checks these between two batches.
+ * Limits of the work on one answer.  A guest can make its processes and page
+ * tables so large that examining them takes any time, so the code that examines
+ * them checks these limits after each batch.
  */
 #ifndef VMM_CONTROL_JOB_LIMIT_H
 #define VMM_CONTROL_JOB_LIMIT_H

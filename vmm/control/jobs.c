@@ -118,7 +118,7 @@ bool stat_jobs_add(struct stat_jobs *jobs, struct stat_job *job, int fd)
 	fits = jobs->nr < STAT_MAX_JOBS && !atomic_load(&jobs->stopping);
 	if (fits) {
 		jobs->nr++;
-		/* Before it can be resumed. */
+		/* Suspended first: the job thread resumes it. */
 		MHD_suspend_connection(job->request->connection);
 		TAILQ_INSERT_TAIL(&jobs->waiting, job, link);
 		pthread_cond_signal(&jobs->more);

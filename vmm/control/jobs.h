@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests that have to examine much of the guest: a separate thread handles
- * these one after the other, so that all others are answered meanwhile.
+ * Requests that have to examine much of the guest ("long" ones): a separate
+ * thread handles these one after the other, so that the HTTP thread answers all
+ * others meanwhile.
  *
  *   HTTP thread --stat_jobs_add, connection suspended--> queue
  *   job thread  --answer, connection resumed--> HTTP thread takes the answer
@@ -25,12 +26,12 @@ struct stat_job {
 	const struct stat_route *route;	/* this and below: not owned */
 	const char *arg;		/* the connection keeps it */
 	struct stat_request *request;
-	struct stat_answer answer;	/* when resumed; text is owned */
+	struct stat_answer answer;	/* set when resumed; text is owned */
 };
 
 struct stat_jobs;
 
-/* config is copied, what it points to is not.  0 or -errno. */
+/* config is copied, but not what its members point to.  0 or -errno. */
 int stat_jobs_new(struct stat_jobs **jobsp,
 		  const struct stat_server_config *config);
 /* Ends the current job, answers queued ones with an error, takes no more. */

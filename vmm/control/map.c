@@ -16,7 +16,7 @@
 #include "vmm/control/inspect.h"
 #include "vmm/util/min-max.h"
 
-#define BATCH	  4096		/* entries under one lock */
+#define BATCH	  4096		/* steps under one hold of the view's lock */
 #define ADDR_BITS 57		/* of linear addresses, with five levels */
 #define BIT(b)	  (1u << (b))
 #define NO_GFN	  UINT64_MAX
@@ -75,7 +75,7 @@ static uint32_t bits_of_entry(const struct guest_walk_entry *e)
 	return bits;
 }
 
-/* What the agent reported at `at`; *next: the next page that it reported. */
+/* The frame reported at w->at, or NO_GFN; *next: the next reported page. */
 static uint64_t reported_frame(const struct walk *w, const struct rmap_vma *vma,
 			       uint64_t *next)
 {
@@ -89,7 +89,10 @@ static uint64_t reported_frame(const struct walk *w, const struct rmap_vma *vma,
 	return *next == w->at ? gfn : NO_GFN;
 }
 
-/* One step inside a region; *next is where it ends.  Under the view's lock. */
+/*
+ * The run at w->at, inside a region; *next is where the run ends.  Under the
+ * view's lock.
+ */
 static struct run lookup_in_region(struct walk *w, const struct rmap_mm *mm,
 				   const struct rmap_vma *vma, uint64_t *gfn,
 				   uint64_t *next)
@@ -109,7 +112,7 @@ static struct run lookup_in_region(struct walk *w, const struct rmap_mm *mm,
 		run.bits &= ~BIT(STAT_MAP_MAPPED);
 	run.bits |= bits_of_entry(&e);
 	*gfn = e.pte.present ? e.pte.gfn : NO_GFN;
-	/* Frames differ inside a huge leaf; an unmapped range is all alike. */
+	/* Each page of a huge one has a frame; an unmapped range is one run. */
 	*next = e.pte.present ? w->at + RMAP_PAGE_SIZE : min_u64(*next, e.end);
 	return run;
 }
@@ -174,7 +177,7 @@ static void append(struct walk *w, const struct run *r)
 	w->last = *r;
 }
 
-/* False when the answer is full: then `at` says how far it got. */
+/* Appends the batch, which begins at `from`.  False: full, up to w->at. */
 static bool take(struct walk *w, uint64_t from)
 {
 	for (size_t i = 0; i < w->nr; i++) {

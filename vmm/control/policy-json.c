@@ -19,7 +19,7 @@ static bool is_flag(const struct key *k)
 	return k->type == KEY_FLAG || k->type == KEY_WORD;
 }
 
-/* Up to the last node that has a target. */
+/* The targets of all nodes up to the last one that has one. */
 static json_t *nodes_json(const struct engine_policy *p)
 {
 	unsigned int nr = GUEST_NUMA_NODES;

@@ -53,7 +53,10 @@ static ssize_t collect(struct visit *v, uint64_t addr, uint64_t *at,
 	return vma ? nr : -ENOENT;
 }
 
-/* All pages of the first region that ends above addr, into *desc.  As above. */
+/*
+ * Visits all pages of the first region that ends above addr, and describes it
+ * in *desc.  0, -ENOENT as above, or another -errno.
+ */
 static int visit_region(struct visit *v, uint64_t addr,
 			struct rmap_vma_desc *desc)
 {

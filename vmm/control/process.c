@@ -2,8 +2,8 @@
 /*
  * From a process to its pages: how much of it, and of each of its regions, is
  * in the host's RAM, for how long that has been idle, and how much is in swap.
- * A frame that is mapped twice counts twice, as in the resident size of a
- * process that a kernel reports.
+ * A frame that is mapped twice counts twice, as in the resident size (RSS) of a
+ * process.
  */
 #include "config.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server's interfaces to a VM of this process and to its balloon, each with
- * counters of its own, so that the server depends neither on KVM nor on
- * devices.  vmm/service/providers.c, which assembles the server, implements
- * them.  Memory, engine, view and sink have such interfaces themselves.
+ * The server's interfaces to a VM of this process and to its balloon, so that
+ * the server depends neither on KVM nor on devices.  vmm/service/providers.c
+ * implements them.  For memory, engine, view and sink the server uses their own
+ * headers.
  *
  * All functions are called from any thread, until the server is freed.
  */
@@ -32,7 +32,7 @@ struct stat_balloon_counters {
 };
 
 struct stat_balloon_ops {
-	/* Sets how much the guest is to give up, and returns at once. */
+	/* Requests that the guest gives up nr_bytes, and returns at once. */
 	void (*set_target)(void *balloon, uint64_t nr_bytes);
 	void (*get_counters)(const void *balloon,
 			     struct stat_balloon_counters *counters);

@@ -23,7 +23,7 @@ struct resident_count {
 	bool stopping;			/* this and below: under lock */
 	bool counting;			/* requested, or in progress */
 	bool complete;			/* a count has succeeded */
-	uint64_t next_ns;		/* no count before this time */
+	uint64_t next_ns;		/* no count starts before this time */
 	struct resident_figure figure;
 };
 
@@ -41,7 +41,7 @@ static bool publish_part(struct resident_count *c,
 	return go_on;
 }
 
-/* 0: all pages were counted, -ECANCELED or -errno. */
+/* 0: all pages were counted; -ECANCELED: stopping; or another -errno. */
 static int count_all(struct resident_count *c, struct resident_figure *found)
 {
 	uint64_t nr = guest_mem_nr_frames(c->mem), end;

@@ -2,9 +2,9 @@
 /*
  * How much of a guest's memory is resident, where no engine counts it.
  *
- * Counting means checking every page, 26 ms for 1 GiB of a memfd.  So a thread
- * of its own does it, only on request and if the last result is too old, and
- * all requests share the result:
+ * Counting means checking every page, 26 ms for 1 GiB of a memfd.  So a
+ * separate thread does it, only on request and if the last result is too old,
+ * and all requests share the result:
  *
  *   request --result old?--> thread counts, RESIDENT_SLICE pages at a time
  *     |                       |
@@ -40,9 +40,9 @@ int resident_count_new(struct resident_count **countp,
 void resident_count_free(struct resident_count *count);
 
 /*
- * The last result; any thread.  If it is old this starts a count, and waits up
- * to wait_ns for its end; a call during a count does not wait.  Until the first
- * count has ended the result is what that has found so far.
+ * The last result; any thread.  If it is too old this starts a count, and waits
+ * up to wait_ns for the end of that; a call during a count does not wait.
+ * Until the first count has ended the result is what it has found so far.
  */
 void resident_count_get(struct resident_count *count, uint64_t wait_ns,
 			struct resident_figure *figure);

@@ -146,7 +146,7 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 }
 
-/* A whole number, decimal or 0x...; nothing else. */
+/* A whole number: decimal, hexadecimal after 0x or octal after 0. */
 static bool parse_number(const char *text, uint64_t *n)
 {
 	char *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socket's resources, apart from HTTP itself: server.h lists them. */
+/* The resources that server.h lists, apart from HTTP itself. */
 #ifndef VMM_CONTROL_RESOURCE_H
 #define VMM_CONTROL_RESOURCE_H
 
@@ -16,9 +16,9 @@ struct MHD_Connection;
 
 /* One request while its body is received. */
 struct stat_request {
-	struct MHD_Connection *connection;	/* for the query: ?name=value */
+	struct MHD_Connection *connection;	/* has the query: ?name=value */
 	int fd;			/* the connection's, during a job */
-	struct stat_job *job;	/* owned; NULL unless it is long */
+	struct stat_job *job;	/* owned; of a long request, else NULL */
 	size_t len;
 	char body[STAT_MAX_BODY + 1];
 };
@@ -32,9 +32,9 @@ struct stat_answer {
 };
 
 /*
- * Formats text, which is JSON and a newline, from json or, on error, from why.
- * text stays NULL if memory is short, also if that is why json is NULL with
- * status 200.
+ * Sets text to JSON and a newline, made of json or, on error, of why; takes
+ * json.  text stays NULL if there is no memory, which is also why json is NULL
+ * with status 200.
  */
 void stat_answer_format(struct stat_answer *a);
 

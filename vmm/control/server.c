@@ -26,7 +26,10 @@
 #include "vmm/util/listen.h"
 
 #define MAX_CONNECTIONS 64
-/* Of free descriptors: as many may be closing; the rest is for others. */
+/*
+ * Part of the free descriptors, 1/4, for open connections: as many may be
+ * closing, and half is left for other uses.
+ */
 #define SHARE_OF_FDS	4
 #define IDLE_S		20
 #define HEADER_BYTES	(32u << 10)
@@ -170,7 +173,7 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 	return respond_json(c, &a);
 }
 
-/* By its header; the length of a chunked body shows as it is received. */
+/* By Content-Length; take_body() checks a chunked body, which has none. */
 static bool says_too_long(struct MHD_Connection *c)
 {
 	const char *len = MHD_lookup_connection_value(
@@ -179,7 +182,7 @@ static bool says_too_long(struct MHD_Connection *c)
 	return len && strtoull(len, NULL, 10) > STAT_MAX_BODY;
 }
 
-/* The header is complete.  An answer now ends the connection. */
+/* The header is complete.  An answer before the body ends the connection. */
 static enum MHD_Result begin_request(struct stat_server *s,
 				     struct MHD_Connection *c, void **con_cls)
 {
@@ -267,8 +270,8 @@ static void on_scan(const struct engine_stats *stats, void *arg)
 }
 
 /*
- * Fewer where few descriptors are left: a connection that cannot be accepted
- * does not make another one close.
+ * Fewer than MAX_CONNECTIONS if few descriptors are left: a connection that
+ * cannot be accepted, for lack of one, would not make another one close.
  */
 static unsigned int max_connections(void)
 {

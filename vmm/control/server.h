@@ -11,7 +11,7 @@
  *   GET|PUT /balloon    {"target": BYTES} that the guest is to give up
  *   GET /page/GFN       frame -> age, flags, mappings
  *   POST /referenced/GFN
- *                       who has used the frame; clears the accessed bits
+ *                       which mappings were used; clears the accessed bits
  *   GET /processes      the processes that the agent reported
  *   GET /process/PID    VMAs with resident, idle-by-age
  *   GET /map?pid=PID&start=ADDRESS&end=ADDRESS
@@ -60,7 +60,7 @@ struct stat_server_config {
 	struct stat_balloon_provider balloon;
 	/* Of the current request; set by the server, NULL: no limit. */
 	const struct stat_job_limit *job_limit;
-	/* The server's own, where there is no engine. */
+	/* Set by the server, and owned by it, where there is no engine. */
 	struct resident_count *resident;
 };
 
@@ -68,7 +68,7 @@ struct stat_server_config {
 int stat_server_new(struct stat_server **sp,
 		    const struct stat_server_config *config, char *why,
 		    size_t len);
-/* Closes, removes the socket. */
+/* Ends all connections and removes the socket. */
 void stat_server_free(struct stat_server *server);
 
 #endif

@@ -37,7 +37,7 @@ static void take_engine(struct engine *engine, struct stat_snapshot *snap)
 {
 	engine_get_stats(engine, &snap->engine);
 	engine_get_policy(engine, &snap->policy);
-	/* All 0 before the first scan, as the rest is. */
+	/* It fails before the first scan: then all stays 0. */
 	engine_get_wss(engine, WSS_DEFAULT_WINDOW_NS, &snap->wss);
 }
 
@@ -124,7 +124,7 @@ static json_t *ages_json(const uint64_t *ages)
 	return a;
 }
 
-/* [i]: faults that took less than 2^(i+1) ns, and no less than half of it. */
+/* [i]: the number of faults that took from 2^i to below 2^(i+1) ns. */
 static json_t *fault_times_json(const struct reclaim_sink_stats *s)
 {
 	json_t *a = json_array();

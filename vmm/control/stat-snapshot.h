@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All statistics of one VM at one moment, and the one table that names them:
- * JSON and OpenMetrics are both written from it.
+ * All statistics of one VM at one moment, and their output as JSON and as
+ * OpenMetrics, both by the table of fields.h.
  */
 #ifndef VMM_CONTROL_STAT_SNAPSHOT_H
 #define VMM_CONTROL_STAT_SNAPSHOT_H
@@ -11,7 +11,7 @@
 #include "vmm/control/providers.h"
 #include "vmm/control/server.h"
 
-/* Of the guest's memory, by the engine or, without one, by resident-count.h. */
+/* The guest's memory: by the engine or, without one, by resident-count.h. */
 struct stat_memory_counters {
 	uint64_t bytes, resident_bytes, swapped_bytes, discarded_bytes;
 };

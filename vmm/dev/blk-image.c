@@ -112,8 +112,7 @@ int blk_image_transfer(const struct blk_image *img, bool write, uint64_t sector,
 }
 
 /*
- * A hole reads as zeros; if holes are not supported, extents marked zero do
- * too.
+ * Extents marked as zero, or a hole: both read as zeros.
  */
 static int zero_piece(const struct blk_image *img, bool keep, off_t off,
 		      off_t len)

@@ -37,17 +37,21 @@ int blk_image_open(struct blk_image *img, const char *path, bool read_only,
 		   char *why, size_t len);
 void blk_image_close(struct blk_image *img);
 
-/* Whether [sector, sector + bytes) is on the disk, in whole sectors. */
+/* Whether these bytes, from sector on, are whole sectors of the disk. */
 bool blk_image_has(const struct blk_image *img, uint64_t sector,
 		   uint64_t bytes);
 /*
- * Transfers bytes [skip, skip + bytes) of iov, at most VIRTQUEUE_MAX_SEGS
- * entries, to or from sectors that are on the disk.  All of it, or -errno.
+ * Writes bytes [skip, skip + bytes) of iov, which has at most
+ * VIRTQUEUE_MAX_SEGS entries, to the disk, or reads them; the sectors must be
+ * on the disk (blk_image_has()).  0: all of them; or -errno.
  */
 int blk_image_transfer(const struct blk_image *img, bool write, uint64_t sector,
 		       const struct iovec *iov, unsigned int nr, size_t skip,
 		       size_t bytes);
-/* Zeroes a range; keep: its disk space stays allocated.  0 or -errno. */
+/*
+ * Zeroes a range.  keep: its disk space stays allocated, if the file system can
+ * do that.  0 or -errno.
+ */
 int blk_image_zero(const struct blk_image *img, bool keep, uint64_t sector,
 		   uint64_t bytes);
 int blk_image_flush(const struct blk_image *img);

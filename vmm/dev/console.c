@@ -22,11 +22,11 @@ struct console {
 	struct vm *vm;
 	struct serial *serial;
 	struct event *readable, *retry;	/* owned */
-	bool raw;
+	bool raw;			/* `saved` is to be restored */
 	struct termios saved;
-	bool escaped;
+	bool escaped;			/* the last byte was Ctrl-A */
 	uint8_t backlog[256];		/* input the guest has not read yet */
-	size_t start, len;
+	size_t start, len;		/* of the backlog */
 };
 
 /* Handles escape sequences; returns the number of bytes left for the guest. */
@@ -49,8 +49,8 @@ static size_t take_escapes(struct console *c, uint8_t *buf, size_t len)
 }
 
 /*
- * While the guest does not read, we don't read either, so that the writer
- * waits.
+ * While the guest does not read, we don't read standard input either, so that
+ * the program that writes to it waits.
  */
 static void deliver(struct console *c)
 {
@@ -93,7 +93,7 @@ static void set_raw(struct console *c)
 		return;
 	t = c->saved;
 	cfmakeraw(&t);
-	t.c_oflag |= OPOST | ONLCR;	/* our own messages need it */
+	t.c_oflag |= OPOST | ONLCR;	/* for our messages: \n as \r\n */
 	stop_guard_keep_terminal(&c->saved);
 	c->raw = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }

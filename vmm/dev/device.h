@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Constructors of devices.  Each adds its device to the VM's buses before
- * vm_start(); it is freed by its own _free after vm_wait().  0 or -errno; on
- * failure why names the problem and the remedy (such as a missing disk image,
- * or a tap that may not be opened).
+ * Constructors of devices.  Each adds its device to the VM's buses, and is
+ * called before vm_start(); the device is freed by its own _free after
+ * vm_wait().  0 or -errno; on failure why names the problem and the remedy
+ * (such as a missing disk image, or a tap that may not be opened).
  */
 #ifndef VMM_DEV_DEVICE_H
 #define VMM_DEV_DEVICE_H
@@ -39,17 +39,17 @@ int virtio_balloon_new(struct virtio_balloon **bp, struct vm *vm, char *why,
 		       size_t len);
 void virtio_balloon_free(struct virtio_balloon *balloon);
 /*
- * Requests that the guest give up nr_bytes of its memory; any thread; returns
- * at once: the I/O thread notifies the guest.
+ * Requests that the guest give up nr_bytes of its memory in all (0: none); any
+ * thread; returns at once: the I/O thread notifies the guest.
  */
 void virtio_balloon_set_target(struct virtio_balloon *balloon,
 			       uint64_t nr_bytes);
 /*
  * Inflates the balloon by nr_bytes and deflates it at once, which returns the
  * guest's free memory to the host.  It ends after some seconds at the latest,
- * with what the guest could give up. 0: started; -EBUSY: the balloon is
- * changing its size, or is busy right now; -ENODEV: the guest has no driver;
- * -EINVAL: nr_bytes is 0, or more than the guest has.
+ * with what the guest could give up.  0: started; -EBUSY: the balloon is
+ * changing its size, or its lock is taken; -ENODEV: the guest has no driver;
+ * -EINVAL: nr_bytes is 0, or more than the guest has; -ENOMEM.
  */
 int virtio_balloon_inflate_and_deflate(struct virtio_balloon *balloon,
 				       uint64_t nr_bytes);
@@ -65,8 +65,8 @@ void virtio_balloon_get_stats(const struct virtio_balloon *balloon,
 /*
  * Stream sockets between guest and host, as Firecracker and Cloud Hypervisor
  * map them to unix sockets:
- *  - guest connects to CID 2 port P: we connect to `<path>_P`, unless a
- *    listener in this process has the port (virtio_vsock_listen);
+ *  - the guest connects to CID 2 port P: we connect to `<path>_P`, unless a
+ *    listener in this process has the port (virtio_vsock_listen());
  *  - a host program connects to `path` and sends "CONNECT P\n"; we answer
  *    "OK <our port>\n" and pass bytes to the guest's listener on P.
  * path may be NULL: then there are only in-process listeners.
@@ -75,8 +75,9 @@ int virtio_vsock_new(struct virtio_vsock **vp, struct vm *vm, const char *path,
 		     uint64_t guest_cid, char *why, size_t len);
 void virtio_vsock_free(struct virtio_vsock *vsock);
 /*
- * accept is called in the I/O thread with our end (a connected, non-blocking
- * stream socket, owned by the callee) of each guest connection to the port.
+ * accept() is called in the I/O thread, without locks, with our end (a
+ * connected, non-blocking stream socket, owned by the callee) of each guest
+ * connection to the port.
  * Any thread.  0, -EADDRINUSE or -ENOMEM.
  */
 int virtio_vsock_listen(struct virtio_vsock *vsock, uint32_t port,

@@ -76,7 +76,7 @@ static void pm1_control_write(void *dev, uint64_t off, const void *data,
 {
 	uint16_t v = first_word(data, len);
 
-	/* A write of the upper byte alone has all bits that matter. */
+	/* A write of the upper byte alone has all the bits used here. */
 	if (off)
 		v <<= 8;
 	if ((v & PM1_SLEEP_ENABLE) &&

@@ -54,12 +54,12 @@ struct serial {
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
 	bool tx_pending;		/* the "transmitter empty" interrupt */
-	uint8_t tx[TX_MAX];
+	uint8_t tx[TX_MAX];		/* a ring: output not yet written */
 	size_t tx_start, tx_len;
 	uint64_t nr_dropped;
 	int out_error;			/* the first -errno of a write; 0: none */
 	bool error_to_log, dropped_to_log;	/* log lines that are due */
-	uint8_t rx[RX_MAX];
+	uint8_t rx[RX_MAX];		/* a ring: input not yet read */
 	size_t rx_start, rx_len;
 };
 
@@ -73,8 +73,8 @@ static uint8_t pending(const struct serial *s)
 }
 
 /*
- * The line is an edge: each change that leaves something pending pulses it,
- * and the driver reads IIR until nothing is.
+ * The interrupt is edge-triggered: each change that leaves something pending
+ * pulses the line, and the driver reads IIR until nothing is pending.
  */
 static void pulse_if_pending(struct serial *s)
 {
@@ -102,7 +102,7 @@ static void transmit(struct serial *s, uint8_t c)
 		event_active(s->writable, EV_TIMEOUT, 0);
 }
 
-/* Keep the first error only: it is unlikely that later writes succeed. */
+/* Keeps the first error only: later writes will hardly succeed. */
 static void note_error(struct serial *s, int rc)
 {
 	if (s->out_error)

@@ -28,8 +28,8 @@ int serial_new(struct serial **sp, struct vm *vm, int out_fd);
 void serial_free(struct serial *serial);
 
 /*
- * Bytes for the guest to read; returns how many were taken, which is less than
- * len when the guest does not read them.
+ * Bytes for the guest to read; returns how many were taken, fewer than len when
+ * the buffer is full because the guest does not read.  Any thread.
  */
 size_t serial_input(struct serial *serial, const void *data, size_t len);
 

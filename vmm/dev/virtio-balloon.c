@@ -39,9 +39,9 @@
  */
 enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 
-/* Frames sorted in one step of a turn; Linux sends at most 256 at once. */
+/* Frames to inflate in one step of a turn; Linux sends 256 at most. */
 #define BATCH 256
-/* Frames of a reported range discarded in one call: also a step. */
+/* Frames of a free page report discarded in one step of a turn. */
 #define PIECE 1024
 /* Cost of a discard call, in addition to its frames. */
 #define COST_DISCARD 3
@@ -55,7 +55,7 @@ enum { INFLATE, DEFLATE, REPORTING, NR_QUEUES };
 struct virtio_balloon {
 	struct virtio_device dev; /* must come first */
 	struct log_limit limit;
-	/* Set by any thread, at any time: atomic. */
+	/* Pages the guest is to give up; set by any thread: atomic. */
 	uint32_t target_pages;
 	/*
 	 * Locked by dev.lock.  The statistics read config.actual and
@@ -65,7 +65,7 @@ struct virtio_balloon {
 	struct virtio_balloon_config config;
 	uint64_t nr_reported;
 	uint64_t done[NR_QUEUES]; /* bytes done of the current request */
-	bool cycling;		/* config.num_pages exceeds the target */
+	bool cycling;		/* a cycle runs: num_pages exceeds the target */
 	struct event *apply_target; /* owned: target set, or cycle timed out */
 };
 
@@ -121,7 +121,7 @@ static int64_t inflate(struct virtio_device *dev,
 	uint32_t pfns[BATCH];
 	size_t n;
 
-	/* Buffers may be large; no request needs more than all of RAM. */
+	/* Buffers may be large; no request needs more frames than there are. */
 	if (chain->out_bytes / sizeof(pfns[0]) > guest_mem_nr_pages(dev->mem))
 		return -EINVAL;
 	while ((n = virtqueue_copy_out(chain, *done, pfns, sizeof(pfns)))) {

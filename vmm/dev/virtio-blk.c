@@ -42,13 +42,13 @@ struct virtio_blk {
 	struct virtio_device dev; /* must come first */
 	struct virtio_blk_config config;
 	struct blk_image image;
-	struct log_limit limit;	/* of the thread */
+	struct log_limit limit;	/* of the device's thread */
 	char id[VIRTIO_BLK_ID_BYTES];
 	pthread_t thread;
 	/* Locked by dev.lock: */
 	bool quit;		/* the thread is to end */
 	bool busy;		/* it executes a request */
-	bool cancel;		/* that request; read atomically */
+	bool cancel;		/* that request is cancelled; read atomically */
 	pthread_cond_t idle;	/* busy became false */
 };
 
@@ -237,7 +237,7 @@ static void serve_queue(struct virtio_blk *blk)
 		virtqueue_forbid_notify(vq);
 		do {
 			rc = may_serve(blk) ? serve_one(blk, vq) : 0;
-			virtio_device_used(&blk->dev, 0);
+			virtio_device_signal_used(&blk->dev, 0);
 		} while (rc > 0);
 		if (rc < 0)
 			virtio_device_needs_reset(&blk->dev);
@@ -356,7 +356,7 @@ void virtio_blk_free(struct virtio_blk *blk)
 	blk->quit = true;
 	__atomic_store_n(&blk->cancel, true, __ATOMIC_RELEASE);
 	virtio_device_unlock(&blk->dev);
-	virtio_device_kick(&blk->dev, 0);
+	virtio_device_schedule(&blk->dev, 0);
 	pthread_join(blk->thread, NULL);
 	virtio_device_remove(&blk->dev);
 	blk_image_close(&blk->image);

@@ -198,7 +198,7 @@ static void mmio_write(void *arg, uint64_t off, const void *data,
 	switch (off) {
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 		if (v < dev->nr_queues)
-			virtio_device_kick(dev, v);
+			virtio_device_schedule(dev, v);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		__atomic_fetch_and(&dev->isr, ~v, __ATOMIC_SEQ_CST);

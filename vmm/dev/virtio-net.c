@@ -47,12 +47,24 @@ struct virtio_net {
 	struct virtio_net_config config;
 	int tap_fd;		/* owned */
 	struct event *tap;	/* owned; armed by the I/O thread only */
+	bool tap_is_gone;	/* deleted on the host; I/O thread */
 	struct log_limit limit;
 };
 
 static struct virtio_net *to_net(struct virtio_device *dev)
 {
 	return (struct virtio_net *)dev;
+}
+
+/* Polling a tap that was deleted would report an error for ever. */
+static void note_read_error(struct virtio_net *net, int error)
+{
+	if (error != EBADFD || net->tap_is_gone)
+		return;
+	net->tap_is_gone = true;
+	log_error("%s: the tap device was deleted: the guest has no network "
+		  "any more; create the tap device again, and restart the VM",
+		  net->dev.name);
 }
 
 /* 1: a packet was delivered; 0: no packet; -errno: invalid buffer. */
@@ -67,6 +79,7 @@ static int receive_one(struct virtio_net *net, struct virtqueue *vq,
 				       "small");
 	n = readv(net->tap_fd, chain->iov + chain->nr_out, chain->nr_in);
 	if (n <= (ssize_t)HDR_BYTES) {
+		note_read_error(net, n < 0 ? errno : 0);
 		virtqueue_unpop(vq);
 		return 0;
 	}
@@ -95,12 +108,12 @@ static bool receive(struct virtio_net *net)
 		if (rc <= 0)
 			break; /* no buffers: wait for the guest's kick */
 		rc = receive_one(net, vq, &chain);
-		if (!rc)
+		if (!rc && !net->tap_is_gone)
 			event_add(net->tap, NULL);
 		if (rc <= 0)
 			break;
 	}
-	virtio_device_used(&net->dev, RX);
+	virtio_device_signal_used(&net->dev, RX);
 	if (rc < 0)
 		virtio_device_needs_reset(&net->dev);
 	return !net->dev.turn_left;
@@ -144,11 +157,11 @@ static void on_tap(evutil_socket_t fd, short what, void *arg)
 	if (!virtio_device_queue_ok(&net->dev, RX))
 		event_del(net->tap); /* until the driver kicks again */
 	else if (receive(net))
-		virtio_device_kick(&net->dev, RX);
+		virtio_device_schedule(&net->dev, RX);
 	virtio_device_unlock(&net->dev);
 }
 
-/* Pass packets with partial checksums only to a guest that negotiated that. */
+/* Passes packets with partial checksums only to a guest that negotiated it. */
 static void start(struct virtio_device *dev)
 {
 	unsigned int offload = virtio_device_has(dev, VIRTIO_NET_F_GUEST_CSUM) ?
@@ -158,7 +171,7 @@ static void start(struct virtio_device *dev)
 		log_warn("%s: the tap device refuses offload flags %u: %s",
 			 dev->name,
 			 offload, error_text(errno));
-	virtio_device_kick(dev, RX);
+	virtio_device_schedule(dev, RX);
 }
 
 static const struct virtio_device_ops net_ops = {
@@ -183,7 +196,7 @@ static void make_mac(uint8_t mac[6], const char *vm, const char *tap)
 	mac[0] = (mac[0] & 0xfc) | 2; /* unicast, locally administered */
 }
 
-/* It may be set up later, so this is no error. */
+/* The tap may be set up later, so this is no error. */
 static void warn_if_down(const char *name)
 {
 	struct ifreq ifr = { 0 };
@@ -199,8 +212,8 @@ static void warn_if_down(const char *name)
 }
 
 /* Returns rc. */
-static int lacks_tap(const char *problem, const char *name, int rc, char *why,
-		     size_t len)
+static int explain_tap_error(const char *problem, const char *name, int rc,
+			     char *why, size_t len)
 {
 	snprintf(why, len, "net: %s tap '%s': %s; create it as root: ip tuntap "
 		 "add dev %s mode tap user $USER && ip link set %s up", problem,
@@ -224,7 +237,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 	 * and which would be gone with the VM.
 	 */
 	if (!if_nametoindex(name))
-		return lacks_tap("there is no", name, -errno, why, len);
+		return explain_tap_error("there is no", name, -errno, why, len);
 	strcpy(ifr.ifr_name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
@@ -239,7 +252,7 @@ static int open_tap(const char *name, int *fdp, char *why, size_t len)
 			snprintf(why, len, "net: tap '%s' is in use by another "
 				 "program; give this VM its own", name);
 		else
-			lacks_tap("cannot open", name, rc, why, len);
+			explain_tap_error("cannot open", name, rc, why, len);
 		close(fd);
 		return rc;
 	}

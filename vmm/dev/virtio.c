@@ -46,7 +46,7 @@ static void raise_interrupt(struct virtio_device *dev, uint32_t bit)
 	eventfd_signal(dev->irq_fd);
 }
 
-void virtio_device_used(struct virtio_device *dev, unsigned int q)
+void virtio_device_signal_used(struct virtio_device *dev, unsigned int q)
 {
 	struct virtqueue *vq = &dev->queues[q];
 
@@ -70,7 +70,7 @@ void virtio_device_needs_reset(struct virtio_device *dev)
 		raise_interrupt(dev, VIRTIO_MMIO_INT_CONFIG);
 }
 
-void virtio_device_kick(struct virtio_device *dev, unsigned int q)
+void virtio_device_schedule(struct virtio_device *dev, unsigned int q)
 {
 	eventfd_signal(dev->kick_fd[q]);
 }
@@ -97,7 +97,7 @@ bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 			written = handle(dev, &chain);
 			if (written == -EAGAIN || written == -EINPROGRESS) {
 				virtqueue_unpop(vq);
-				virtio_device_used(dev, q);
+				virtio_device_signal_used(dev, q);
 				return written == -EINPROGRESS;
 			}
 			if (written < 0) {
@@ -107,7 +107,7 @@ bool virtio_device_drain(struct virtio_device *dev, unsigned int q,
 			virtqueue_push(vq, &chain, written);
 		}
 	} while (dev->turn_left && rc >= 0 && virtqueue_allow_notify(vq));
-	virtio_device_used(dev, q);
+	virtio_device_signal_used(dev, q);
 	if (rc < 0)
 		virtio_device_needs_reset(dev);
 	return rc >= 0 && !dev->turn_left;
@@ -194,15 +194,13 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		q++;
 	if (eventfd_read(fd, &count) < 0)
 		return;
-	/*
-	 * The end of the VM waits for vCPUs, which may be waiting for our lock.
-	 */
+	/* vm_wait() joins vCPUs, which may be waiting for the device's lock. */
 	if (vm_stopping(dev->vm))
 		return;
 	virtio_device_lock(dev);
 	virtio_device_begin_turn(dev);
 	if (virtio_device_queue_ok(dev, q) && dev->ops->serve(dev, q))
-		virtio_device_kick(dev, q);
+		virtio_device_schedule(dev, q);
 	virtio_device_unlock(dev);
 }
 
@@ -289,7 +287,7 @@ int virtio_device_add(struct virtio_device *dev, struct vm *vm, char *why,
 		rc = add_queue(dev, q);
 	}
 	if (!rc) {
-		step = "get an interrupt";
+		step = "get an interrupt; use fewer devices";
 		rc = add_irq(dev);
 	}
 	if (!rc) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Common parts of all virtio devices: status, features, queues, interrupt, and
- * the eventfds for the driver's kicks.  A device embeds struct virtio_device as
- * its first member and gives it a table of operations.
+ * the eventfds for the driver's kicks (notifications that a queue has
+ * requests).  A device embeds struct virtio_device as its first member and
+ * gives it a table of operations.
  *
  * Threads: registers are accessed by vCPU threads; queues are served by the I/O
  * thread, or by the device's own thread (own_thread).  One lock per device,
@@ -29,8 +30,8 @@
  * never stops sending requests, or sends large ones, neither delays the other
  * devices nor keeps the lock from other threads.  The unit is a page copied or
  * discarded, some tenths of a microsecond; remaining work is done in later
- * turns, after those of the other devices.  A turn exceeds it by at most one
- * step of its device, which has its own bound.
+ * turns, after those of the other devices.  A turn exceeds this cost by at most
+ * one step of its device, which has its own bound.
  */
 #define VIRTIO_TURN_COST    4096
 #define VIRTIO_COST_REQUEST 16	/* of any request, whatever its contents */
@@ -42,9 +43,9 @@ struct vm;
 
 struct virtio_device_ops {
 	/*
-	 * The driver kicked queue q, which is ready.  Returns true when it
-	 * stopped with work left: it is called again.  It may use at most the
-	 * rest of the turn.
+	 * Serves queue q, which is ready and was kicked, for at most the rest
+	 * of the turn.  True: it stopped with work left, and is called again.
+	 * NULL if own_thread.
 	 */
 	bool (*serve)(struct virtio_device *dev, unsigned int q);
 	/* The driver is ready; driver_features are final.  May be NULL. */
@@ -69,7 +70,7 @@ struct virtio_device {
 	uint64_t features;	/* device-specific; common ones are added */
 	void *config;		/* part of the device; read under lock */
 	size_t config_bytes;
-	bool own_thread;	/* waits for kick_fd[] itself */
+	bool own_thread;	/* the device's thread waits for kick_fd[] */
 
 	struct vm *vm;		/* borrowed */
 	struct guest_mem *mem;	/* borrowed */
@@ -78,7 +79,7 @@ struct virtio_device {
 	int irq_fd;		/* owned; written: an edge on gsi */
 	int kick_fd[VIRTIO_MAX_QUEUES];		/* owned */
 	struct event *kick[VIRTIO_MAX_QUEUES];	/* owned */
-	uint32_t isr;		/* atomic */
+	uint32_t isr;		/* register InterruptStatus; atomic */
 
 	pthread_mutex_t turnstile;	/* see virtio_device_lock() */
 	pthread_mutex_t lock;
@@ -145,14 +146,14 @@ bool virtio_device_running(const struct virtio_device *dev);
 /* Whether queue q can be served. */
 bool virtio_device_queue_ok(const struct virtio_device *dev, unsigned int q);
 
-/* Interrupts the driver for requests pushed to queue q, if it wants that. */
-void virtio_device_used(struct virtio_device *dev, unsigned int q);
+/* Interrupts the driver for requests pushed to queue q, if requested. */
+void virtio_device_signal_used(struct virtio_device *dev, unsigned int q);
 /* The config space changed: a new generation, and an interrupt. */
 void virtio_device_config_changed(struct virtio_device *dev);
 /* Tells the driver that the device needs a reset. */
 void virtio_device_needs_reset(struct virtio_device *dev);
 /* Schedules queue q to be served again; any thread. */
-void virtio_device_kick(struct virtio_device *dev, unsigned int q);
+void virtio_device_schedule(struct virtio_device *dev, unsigned int q);
 
 /*
  * The common loop of all queues: passes each request of queue q to handle(),

@@ -38,7 +38,7 @@ int virtqueue_break(struct virtqueue *vq, const char *why)
 	return -EIO;
 }
 
-/* The event index fields, after the end of each ring. */
+/* The event index fields follow the last entry of each ring. */
 static uint16_t *used_event(struct virtqueue *vq)
 {
 	return &vq->avail->ring[vq->num];
@@ -50,7 +50,8 @@ static uint16_t *avail_event(struct virtqueue *vq)
 }
 
 /*
- * Holds the three parts of the ring: device and driver use them all the time.
+ * change: guest_mem_pin() or guest_mem_unpin(), for the three parts of the
+ * ring, which stay resident as device and driver use them all the time.
  */
 static void pin_ring(const struct virtqueue *vq,
 		     void (*change)(struct guest_mem *mem, gpa_t gpa,
@@ -264,9 +265,10 @@ bool virtqueue_allow_notify(struct virtqueue *vq)
 	return READ_ONCE(vq->avail->idx) != vq->last_avail;
 }
 
-static void change_in(struct virtqueue *vq, const struct virtqueue_chain *chain,
-		      void (*change)(struct guest_mem *mem, gpa_t gpa,
-				     uint64_t len))
+static void pin_or_unpin_in(struct virtqueue *vq,
+			    const struct virtqueue_chain *chain,
+			    void (*change)(struct guest_mem *mem, gpa_t gpa,
+					   uint64_t len))
 {
 	for (unsigned int i = 0; i < chain->nr_in; i++) {
 		const struct iovec *iov = &chain->iov[chain->nr_out + i];
@@ -283,13 +285,13 @@ static void change_in(struct virtqueue *vq, const struct virtqueue_chain *chain,
 void virtqueue_pin_in(struct virtqueue *vq,
 		      const struct virtqueue_chain *chain)
 {
-	change_in(vq, chain, guest_mem_pin);
+	pin_or_unpin_in(vq, chain, guest_mem_pin);
 }
 
 void virtqueue_unpin_in(struct virtqueue *vq,
 			const struct virtqueue_chain *chain)
 {
-	change_in(vq, chain, guest_mem_unpin);
+	pin_or_unpin_in(vq, chain, guest_mem_unpin);
 }
 
 unsigned int iov_slice(const struct iovec *iov, unsigned int nr, size_t off,

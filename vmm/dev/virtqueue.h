@@ -46,8 +46,8 @@ struct virtqueue {
 	struct vring_avail *avail;
 	struct vring_used *used;
 
-	uint16_t last_avail;	/* next entry to take */
-	uint16_t used_idx;	/* next entry to return */
+	uint16_t last_avail;	/* index of the next entry to take */
+	uint16_t used_idx;	/* index of the next entry to return */
 	uint16_t signalled_used;/* used_idx at the last interrupt decision */
 	struct log_limit limit;
 };
@@ -76,7 +76,7 @@ void virtqueue_reset(struct virtqueue *vq);
  * when the ring is broken or not ready.
  */
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain);
-/* Undoes the last virtqueue_pop(), whose chain must not have been pushed. */
+/* Puts back the chain of the last virtqueue_pop(), which was not pushed. */
 void virtqueue_unpop(struct virtqueue *vq);
 /* Returns a request to the driver, with the number of bytes written to it. */
 void virtqueue_push(struct virtqueue *vq, const struct virtqueue_chain *chain,
@@ -88,9 +88,9 @@ void virtqueue_push(struct virtqueue *vq, const struct virtqueue_chain *chain,
 bool virtqueue_wants_interrupt(struct virtqueue *vq);
 
 /*
- * The driver need not kick while we check the ring anyway. _allow returns true
- * if requests arrived before it took effect: then the caller must check again,
- * as no kick follows.
+ * Tell the driver not to kick, as we check the ring anyway, and to kick again.
+ * virtqueue_allow_notify() returns true if requests arrived before it took
+ * effect: then the caller must check again, as no kick follows.
  */
 void virtqueue_forbid_notify(struct virtqueue *vq);
 bool virtqueue_allow_notify(struct virtqueue *vq);
@@ -109,10 +109,10 @@ size_t virtqueue_copy_in(const struct virtqueue_chain *chain, size_t off,
 			 const void *buf, size_t len);
 
 /*
- * Holds the writable part of a chain (guest_mem_pin()) while the kernel reads
- * a file into it: a file system may pin the pages and write to them by their
- * physical address, which no page table shows.  The cost is proportional to
- * chain->in_bytes, which the caller has bounded.
+ * Pins the writable part of a chain (guest_mem_pin()) while the kernel reads a
+ * file into it, so that it is not evicted: a file system may write to the pages
+ * by their physical address, which no page table shows.  The cost is
+ * proportional to chain->in_bytes, which the caller has bounded.
  */
 void virtqueue_pin_in(struct virtqueue *vq,
 		      const struct virtqueue_chain *chain);
@@ -120,9 +120,10 @@ void virtqueue_unpin_in(struct virtqueue *vq,
 			const struct virtqueue_chain *chain);
 
 /*
- * Fills slice[] with bytes [off, off + len) of iov[0 .. nr), clipped to its
- * length, for readv() and the like.  slice has room for nr entries.  Returns
- * the entries used; *bytes, unless NULL, is their total.
+ * Fills slice[] with the part of iov[0 .. nr) that is in bytes
+ * [off, off + len), for readv() and the like.  slice has room for nr entries.
+ * Returns the number of entries used; *bytes, unless bytes is NULL, is their
+ * total length.
  */
 unsigned int iov_slice(const struct iovec *iov, unsigned int nr, size_t off,
 		       size_t len, struct iovec *slice, size_t *bytes);

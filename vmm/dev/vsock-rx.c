@@ -165,7 +165,7 @@ bool vsock_rx_pump(struct virtio_vsock *vs)
 		virtqueue_copy_in(&chain, 0, &hdr, sizeof(hdr));
 		virtqueue_push(vq, &chain, sizeof(hdr) + le32toh(hdr.len));
 	}
-	virtio_device_used(&vs->dev, VSOCK_RX);
+	virtio_device_signal_used(&vs->dev, VSOCK_RX);
 	if (rc < 0)
 		virtio_device_needs_reset(&vs->dev);
 	return !vs->dev.turn_left;

@@ -177,12 +177,12 @@ static bool has_packets(const struct virtio_vsock *vs)
 	return vs->nr_resets || !TAILQ_EMPTY(&vs->turns);
 }
 
-/* Resumes TX if resets[] has room, and has accepted connections given away. */
+/* Resumes TX if resets[] has room; schedules on_accepted() if needed. */
 static void kick_waiting(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
 		vs->tx_waits = false;
-		virtio_device_kick(&vs->dev, VSOCK_TX);
+		virtio_device_schedule(&vs->dev, VSOCK_TX);
 	}
 	if (!STAILQ_EMPTY(&vs->accepted))
 		event_active(vs->accept_event, EV_TIMEOUT, 0);
@@ -200,7 +200,7 @@ bool vsock_enter(struct virtio_vsock *vs)
 void vsock_leave(struct virtio_vsock *vs)
 {
 	if (has_packets(vs))
-		virtio_device_kick(&vs->dev, VSOCK_RX);
+		virtio_device_schedule(&vs->dev, VSOCK_RX);
 	kick_waiting(vs);
 	virtio_device_unlock(&vs->dev);
 }
@@ -215,7 +215,7 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	if (q == VSOCK_TX) {
 		more = virtio_device_drain(dev, q, handle_tx);
 		if (has_packets(vs))
-			virtio_device_kick(dev, VSOCK_RX);
+			virtio_device_schedule(dev, VSOCK_RX);
 	} else if (q == VSOCK_RX) {
 		more = vsock_rx_pump(vs);
 	}
@@ -240,7 +240,7 @@ static void on_reset(evutil_socket_t fd, short what, void *arg)
 	vsock_leave(vs);
 }
 
-/* Gives accepted connections to their listeners, unlocked: they may call us. */
+/* Passes connections to their listeners, unlocked: these may call us. */
 static void on_accepted(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_vsock *vs = arg;

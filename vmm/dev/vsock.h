@@ -74,7 +74,7 @@ struct vsock_conn {
 	int fd;				/* owned; -1: host's end is closed */
 	struct event *readable;		/* owned; armed if !has_input */
 	struct event *writable;		/* owned; armed while buf is not empty */
-	struct event *timer;		/* owned; for the two answers */
+	struct event *timer;		/* owned; for VSOCK_ANSWER_SECS */
 	bool has_input;			/* fd may have bytes for the guest */
 	bool host_no_send;		/* fd is at its end */
 	bool host_no_recv;		/* fd takes no more */
@@ -85,10 +85,10 @@ struct vsock_conn {
 	struct evbuffer *buf;		/* owned; at most VSOCK_BUF_BYTES */
 	uint32_t fwd_cnt;		/* bytes passed to the host */
 	uint32_t fwd_sent;		/* fwd_cnt in the last packet */
-	/* Host to guest. */
+	/* Host to guest; the first two are from the guest's last packet. */
 	uint32_t peer_buf_alloc, peer_fwd_cnt;
-	uint32_t tx_cnt;
-	bool credit_requested;
+	uint32_t tx_cnt;		/* bytes passed to the guest */
+	bool credit_requested;		/* since there was credit last */
 
 	char line[32];			/* "CONNECT 4294967295\n" */
 	unsigned int line_len;
@@ -102,7 +102,7 @@ struct vsock_listener {
 	void *arg;
 };
 
-/* An accepted connection to hand out once the lock is dropped. */
+/* A connection to pass to its listener's accept() once the lock is dropped. */
 struct vsock_accepted {
 	STAILQ_ENTRY(vsock_accepted) link;
 	int fd;				/* owned */
@@ -124,9 +124,9 @@ struct virtio_vsock {
 
 	/* Locked by dev.lock: */
 	bool reset_pending;
-	LIST_HEAD(, vsock_conn) conns;
-	LIST_HEAD(, vsock_conn) buckets[VSOCK_NR_BUCKETS];
-	TAILQ_HEAD(, vsock_conn) turns;	/* connections with data to send */
+	LIST_HEAD(, vsock_conn) conns;	/* owned; all */
+	LIST_HEAD(, vsock_conn) buckets[VSOCK_NR_BUCKETS];	/* by ports */
+	TAILQ_HEAD(, vsock_conn) turns;	/* those with packets to send */
 	unsigned int nr_conns;
 	unsigned int max_conns;		/* constant */
 	uint32_t next_host_port;
@@ -143,8 +143,9 @@ struct virtio_vsock {
 /* vsock.c */
 
 /*
- * Called before and after the I/O thread works on connections.  False: the
- * guest has reset the device meanwhile and no connection is left.
+ * Called before and after the I/O thread works on connections: take and release
+ * dev.lock.  False, with the lock taken too: the guest has reset the device,
+ * and no connection is left.
  */
 bool vsock_enter(struct virtio_vsock *vs);
 void vsock_leave(struct virtio_vsock *vs);
@@ -167,7 +168,10 @@ void vsock_conn_hash(struct vsock_conn *conn, uint32_t guest_port,
 		     uint32_t host_port);
 struct vsock_conn *vsock_conn_find(struct virtio_vsock *vs,
 				   uint32_t guest_port, uint32_t host_port);
-/* Puts it in the queue for a receive buffer; `pending` may be 0. */
+/*
+ * Puts the connection in the queue for receive buffers, to send the packets
+ * `pending` (enum vsock_pending), or data if 0.
+ */
 void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int pending);
 /* Ends it, with a RST to the guest; the connection may be freed only later. */
 void vsock_conn_reset(struct vsock_conn *conn);
@@ -199,7 +203,7 @@ void vsock_host_close(struct virtio_vsock *vs);
 int vsock_host_connect(struct virtio_vsock *vs, uint32_t port);
 /* fd has a byte of the CONNECT line; may free conn. */
 void vsock_host_greet(struct vsock_conn *conn);
-/* Tells the host program that the guest accepted its connection. */
+/* Tells the host program that the guest accepted; false: it is gone. */
 bool vsock_host_welcome(struct vsock_conn *conn);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What else in the kernel changes accessed bits or the page tables that hold
- * them, and which privilege is missing to check.
+ * them, and which privileges to read them are missing.
  */
 #include "config.h"
 

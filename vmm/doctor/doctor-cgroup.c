@@ -31,7 +31,7 @@ struct cgroup {
 	char path[256];		/* below mount; "": the mount itself */
 };
 
-/* /proc/PID/cgroup: version 1's line with memory, else version 2's line. */
+/* In /proc/PID/cgroup: version 1's line with memory, else version 2's line. */
 static int find_cgroup(const struct doctor *d, const char *pid,
 		       struct cgroup *cg)
 {
@@ -62,7 +62,10 @@ static int find_cgroup(const struct doctor *d, const char *pid,
 	return cg->version ? 0 : -ENOENT;
 }
 
-/* id parent major:minor root mountpoint options... - type source options */
+/*
+ * Finds where that hierarchy is mounted.  A line of mountinfo:
+ * id parent major:minor root mountpoint options... - type source options
+ */
 static int find_mount(const struct doctor *d, struct cgroup *cg)
 {
 	__cleanup_fclose FILE *f = doctor_fopen(d, "/proc/self/mountinfo");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by the doctor's files.  Paths are the host's, without the root. */
+/* Shared by the doctor's files.  Paths in arguments are without the root. */
 #ifndef VMM_DOCTOR_DOCTOR_INTERNAL_H
 #define VMM_DOCTOR_DOCTOR_INTERNAL_H
 
@@ -19,7 +19,7 @@
 #define GROUP_PROCESS "process"
 
 struct doctor {
-	char root[256];
+	char root[256];		/* prefix of all paths, see doctor_new() */
 	uint64_t caps;		/* effective capabilities, one bit each */
 	bool pid_given;
 	const char *source, *sink;	/* see doctor_summary */
@@ -37,7 +37,7 @@ void doctor_detail(struct doctor_fact *f, const char *fmt, ...)
 	DOCTOR_PRINTF(2, 3);
 /* Appends to the value. */
 void doctor_append(struct doctor_fact *f, const char *text);
-/* Also sets the status to one that is not OK. */
+/* Sets a status that is not OK, and the remedy. */
 void doctor_flag(struct doctor_fact *f, enum doctor_status status,
 		 const char *remedy_fmt, ...) DOCTOR_PRINTF(3, 4);
 
@@ -69,7 +69,7 @@ int doctor_field(const struct doctor *d, char *buf, size_t len,
 /* The same for "N kB", in bytes. */
 int doctor_field_kib(const struct doctor *d, uint64_t *bytes, const char *key,
 		     const char *fmt, ...) DOCTOR_PRINTF(4, 5);
-/* Is word one of the words in text, which are divided by any of separators? */
+/* Whether word is one of those in text, divided by any of separators. */
 bool doctor_has_word(const char *text, const char *word,
 		     const char *separators);
 /* cap: from <linux/capability.h> */

@@ -111,7 +111,7 @@ static void other_module(const struct doctor *d, char *name, size_t len)
 static void check_virtualization(struct doctor *d, const struct cpu *cpu)
 {
 	const struct doctor_fact *dev = doctor_find(d, GROUP_KVM, "/dev/kvm");
-	/* A device that we may not open exists all the same. */
+	/* A device that may not be opened exists nevertheless. */
 	bool serves = strcmp(dev->value, "absent") != 0;
 	struct doctor_fact *f;
 	char other[48];

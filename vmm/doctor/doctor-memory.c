@@ -11,7 +11,7 @@
 #include "vmm/util/size.h"
 
 #define THP "/sys/kernel/mm/transparent_hugepage/"
-/* Percent: of memory that is free, of time lost. */
+/* Percent of memory that is available, and of time that tasks wait for it. */
 #define LOW_FREE      10
 #define HIGH_PRESSURE 10
 
@@ -63,7 +63,7 @@ static void check_pressure(struct doctor *d)
 		    "policy`");
 }
 
-/* No setting of these prevents reclaim; some slow down reclaim or guests. */
+/* No setting of huge pages prevents reclaim; some slow down it or guests. */
 static void check_thp(struct doctor *d)
 {
 	struct doctor_fact *f;

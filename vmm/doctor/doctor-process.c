@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One process that runs a VM: can its memory be reclaimed?  The kernel does not
- * say which mappings are guest memory; we take every writable mapping of at
- * least MIN_GUEST, which today's VMMs have for nothing else but large heaps.
+ * One process that runs a VM: whether its memory can be reclaimed.  The kernel
+ * does not report which mappings are guest memory, so every writable mapping of
+ * at least MIN_GUEST is counted as such: VMMs have no others but large heaps.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 
 #define MIN_GUEST (UINT64_C(16) << 20)
 
-struct areas {		/* bytes */
+struct areas {		/* bytes of such mappings */
 	uint64_t all, locked, hugetlb;
 };
 
@@ -66,7 +66,7 @@ static void refuse(struct doctor *d, const char *pid, int err)
 	doctor_flag(f, DOCTOR_FAIL, "run as root, or as its user");
 }
 
-/* Adds the facts; false: it is not a VM, or that can't be known. */
+/* Adds a fact; false: the process runs no VM, or that cannot be known. */
 static bool check_vm(struct doctor *d, const char *pid,
 		     struct doctor_fds *fds)
 {

@@ -9,7 +9,7 @@
 #include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
 
-/* Percent: of swap, and of memory. */
+/* Percent: free swap, and the size of swap compared with memory. */
 #define LOW_FREE 10
 #define SMALL	 10
 

@@ -13,8 +13,8 @@
 #include "vmm/util/error-text.h"
 
 /*
- * Sources and sinks report "obstacle: remedy".  The finding of a self-test
- * comes with no remedy.
+ * Splits what a source or sink reports, "obstacle: remedy", into detail and
+ * remedy of the fact.  A failed self-test is reported without a remedy.
  */
 static void split(struct doctor_fact *f, enum doctor_status status,
 		  const char *why)

@@ -2,7 +2,8 @@
 /*
  * Fast path of aging, for 64 frames at a time if nothing but their age has
  * changed since the last scan: none was accessed, changed residency, or may
- * change its list.  Their age grows by one scan.  Mostly all 64 have one age.
+ * change its list.  Their age grows by one scan.  Mostly all 64 have the same
+ * age.
  *
  * Locks: the caller holds engine lock and view lock; neither is released here.
  */
@@ -44,7 +45,7 @@ static void age_one(struct engine_census *c, struct frame_table *t,
 		c->nr_idle_clean++;
 }
 
-/* All of them resident, and of one age. */
+/* For a word whose 64 frames are all resident and have the same age. */
 static void age_alike(struct engine_census *c, struct engine_history *h,
 		      uint64_t w, unsigned int min_idle)
 {
@@ -60,7 +61,10 @@ static void age_alike(struct engine_census *c, struct engine_history *h,
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
 
-/* Frames in swap: those evicted in one scan and of one age count as a run. */
+/*
+ * Frames in swap: neighbours that were evicted in the same scan and at the same
+ * age are counted at once.
+ */
 static void count_evicted_run(struct engine_census *c,
 			      const struct engine_history *h, uint64_t gfn,
 			      uint64_t end)

@@ -20,6 +20,7 @@
 #define SWEEP_SCANS 64		/* each frame is aged singly once in so many */
 #define NO_BLOCK  UINT64_MAX
 
+/* Completes *l by the reverse map. */
 static void find_referenced(struct engine *e, gfn_t gfn,
 			    struct frame_observation *l)
 {
@@ -33,9 +34,9 @@ static void find_referenced(struct engine *e, gfn_t gfn,
 }
 
 /*
- * Whether a VMA of the frame is locked is looked up only for frames that are
- * unevictable already: candidates_choose() finds such frames among its few
- * candidates, and this checks whether they still are.
+ * Whether the frame is in a locked VMA takes a walk over its mappings.  That is
+ * made only for frames that are unevictable already, to find out whether they
+ * still are: candidates_choose() detects others when it examines them.
  */
 static bool is_unevictable(struct engine *e, gfn_t gfn, enum frame_list list)
 {
@@ -47,6 +48,7 @@ static bool is_unevictable(struct engine *e, gfn_t gfn, enum frame_list list)
 	       guest_mem_is_pinned(e->config.mem, gfn);
 }
 
+/* Ends the current 2 MiB block. */
 static void count_block(struct engine_census *c)
 {
 	if (c->block_2m != NO_BLOCK)
@@ -85,7 +87,7 @@ static void count_class(struct engine_census *c, const struct frame_table *t,
 		c->nr_protected++;
 }
 
-/* For a resident frame: whether it belongs on the unevictable list. */
+/* Moves a resident frame to the unevictable list, or away from it. */
 static void update_unevictable(struct engine *e, gfn_t gfn)
 {
 	struct frame_table *t = &e->history.frames;
@@ -132,6 +134,7 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 		    min_idle);
 }
 
+/* Ages frames from..to-1 of word w one by one. */
 static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 		     unsigned int min_idle)
 {
@@ -255,6 +258,7 @@ void engine_discount_refaults(struct engine *e)
 
 void engine_import_ages(struct engine *e)
 {
+	struct frame_table *t = &e->history.frames;
 	uint8_t *import;
 
 	engine_lock(e);
@@ -265,12 +269,16 @@ void engine_import_ages(struct engine *e)
 		return;
 	lock_hold_begin(e);
 	for (uint64_t g = 0; g < e->scan.nr_frames && lock_hold_charge(e, 1);
-	     g++)
-		if (import[g] > e->history.frames.age[g] &&
-		    (frame_list_of(&e->history.frames, GFN(g)) != FRAME_NONE ||
+	     g++) {
+		/* An evicted frame's age also grows with the scans since. */
+		unsigned int now = frame_age(t, GFN(g), e->history.scan_nr);
+
+		if (import[g] > now &&
+		    (frame_list_of(t, GFN(g)) != FRAME_NONE ||
 		     bitmap_test(e->scan.swapped, g)) &&
 		    !bitmap_test(e->scan.young, g))
-			e->history.frames.age[g] = import[g];
+			t->age[g] += import[g] - now;
+	}
 	lock_hold_end(e);
 	free(import);
 }

@@ -4,7 +4,8 @@
  *
  *   1. frames of the inactive list that are idle for long enough and belong to
  *      the current stage become candidates: e->pass.candidates
- *   2. if they are in huge pages, the other idle frames of these are added
+ *   2. the other idle frames, of any class, of the huge pages that they are in
+ *      are added
  *   3. frames that are unevictable, or accessed through a mapping, leave the
  *      tail of the list; the others remain candidates
  *
@@ -21,9 +22,9 @@
 #include "vmm/util/bitmap.h"
 
 #define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
-#define JUDGE_COST    (2 * LOCK_HOLD_WALK)
+#define JUDGE_COST    (2 * LOCK_HOLD_WALK)	/* of judge(), in frames */
 
-/* Whether a frame may be evicted by what the reverse map knows of it. */
+/* Whether a frame may be evicted, by what the reverse map shows. */
 enum verdict { EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
 
 static enum verdict judge(const struct engine_config *c, gfn_t gfn)
@@ -34,11 +35,14 @@ static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 	if (engine_is_unevictable(c, gfn))
 		return KEEP_UNEVICTABLE;
 	if (rmap_page_referenced(map, gfn.v, &r))
-		return EVICT;	/* unknown frame: the source decides */
+		return EVICT;	/* not in the map: only the source decides */
 	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : EVICT;
 }
 
-/* Not if the sink refused it in this scan, or if another node's turn is now. */
+/*
+ * Not if the sink has refused the frame in this scan, or if only pages of
+ * another node are to be evicted now.
+ */
 static bool may_try(gfn_t gfn, void *arg)
 {
 	const struct engine *e = arg;
@@ -74,8 +78,9 @@ void candidates_begin(struct engine *e, enum reclaim_stage stage)
 }
 
 /*
- * Puts frames of this stage into e->pass.candidates.  Continues where the last
- * call ended, or at the tail if that was the end of the list.  Both locks held.
+ * Puts frames of this stage into e->pass.candidates, and returns how many.
+ * Continues where the last call ended, or at the tail if that was the end of
+ * the list.  Both locks held.
  */
 static size_t choose_idle(struct engine *e, size_t max)
 {
@@ -93,8 +98,8 @@ static size_t choose_idle(struct engine *e, size_t max)
 }
 
 /*
- * Adds to n sorted candidates the other idle frames of their huge pages.  Both
- * locks held.
+ * Adds to n sorted candidates the other idle frames of their huge pages, and
+ * returns how many candidates there are then.  Both locks held.
  */
 static size_t choose_whole(struct engine *e, size_t n)
 {
@@ -115,7 +120,7 @@ static size_t choose_whole(struct engine *e, size_t n)
 				   next - i, e->pass.candidates + nr,
 				   ENGINE_BATCH - nr);
 		if (!got)
-			break;	/* there is no room for it */
+			break;	/* there is no room for the huge page */
 		nr += got;
 	}
 	return nr;
@@ -138,9 +143,9 @@ static size_t judge_all(struct engine *e, size_t n)
 			break;
 		case KEEP_REFERENCED:
 			/*
-			 * Its accessed bits are clear now, so the next scan
-			 * shows whether it is still in use.  They do not show
-			 * when it was used, so this is no observed access.
+			 * judge() has cleared its accessed bits, so the next
+			 * scan shows whether it is still in use.  They do not
+			 * show when it was used, so this is no observed access.
 			 */
 			frame_touch(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);

@@ -17,10 +17,11 @@ int engine_scan_init(struct engine_scan *s, uint64_t nr_frames, bool huge)
 	s->observed = bitmap_new(nr_frames);
 	s->pending_young = bitmap_new(nr_frames);
 	s->pending_observed = bitmap_new(nr_frames);
+	s->harvested = bitmap_new(nr_frames);
 	s->assumed = bitmap_new(nr_frames);
 	s->huge = huge ? bitmap_new(nr_frames) : NULL;
 	if (!s->resident || !s->swapped || !s->young || !s->observed ||
-	    !s->pending_young || !s->pending_observed || !s->assumed ||
+	    !s->pending_young || !s->pending_observed || !s->harvested || !s->assumed ||
 	    (huge && !s->huge))
 		return -ENOMEM;
 	return 0;
@@ -33,6 +34,7 @@ void engine_scan_destroy(struct engine_scan *s)
 	free(s->young);
 	free(s->observed);
 	free(s->pending_young);
+	free(s->harvested);
 	free(s->pending_observed);
 	free(s->assumed);
 	free(s->huge);

@@ -89,7 +89,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 	return 0;
 }
 
-/* The age of a frame in RAM or in swap as of the last scan; else 0. */
+/* The age, as of the last scan, of a frame in RAM or in swap; else 0. */
 static unsigned int age_of(const struct engine_history *h, gfn_t gfn)
 {
 	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||

@@ -5,7 +5,7 @@
  *     engine lock (fair) --> view lock, to read
  *
  * Other threads take one of them at a time.  lock_hold_begin() queues behind
- * all who wait for the engine lock; engine_lock() takes its turn among them.
+ * all threads that wait for the engine lock; engine_lock() does not.
  */
 #include "config.h"
 

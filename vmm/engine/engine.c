@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The loop.  One scan:
+ * The engine's loop, which makes one scan after the other:
  *
  *   residency -> harvest -> age every frame -> over the target? -> candidates
  *       (/proc/PID/pagemap)                          |              |
@@ -12,8 +12,8 @@
  * bitmaps that only this thread uses; the frame table is changed under the
  * lock, a part at a time, so that readers never wait long (engine-lock.h).
  *
- * Locks: callback_lock -> engine lock; each is released before calling a part
- * of the scan that takes its own.
+ * Locks: callback_lock -> engine lock.  Neither is held when a part of the scan
+ * in another file is called: that takes its own.
  */
 #include "config.h"
 
@@ -31,10 +31,10 @@
 #include "vmm/util/log.h"
 #include "vmm/util/min-max.h"
 
-#define MAX_BACKOFF   5		/* failures in a row that double the period */
+#define MAX_BACKOFF   5		/* times that failures double the period */
 #define MAX_BACKOFF_NS (60 * NSEC_PER_SEC)
 #define ERROR_LOG_NS (60 * NSEC_PER_SEC)
-#define REST_MARGIN   64	/* a fraction of the target */
+#define REST_MARGIN   64	/* at rest: up to 1/64 above the target */
 
 /* An error that lasts is logged again now and then, not in each scan. */
 void engine_set_error(struct engine *e, const char *what, int rc)
@@ -54,7 +54,7 @@ void engine_set_error(struct engine *e, const char *what, int rc)
 	engine_unlock(e);
 	if (!is_new)
 		return;
-	/* That a process has ended is reported by whoever follows it. */
+	/* -ESRCH: the guest's process has ended, which others report. */
 	log_limited(&e->limit,
 		    rc == -ESRCH ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 		    "%s; will retry", text);
@@ -65,12 +65,12 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 {
 	const struct access_source_ops *ops = source->ops;
 	uint64_t g = range.start.v, end = g + range.nr;
-	int rc = ops->harvest(source, range, scan->young);
+	int rc = ops->harvest(source, range, scan->harvested);
 	/*
 	 * A source that failed may have cleared bits without reporting them: so
-	 * all resident frames of the range count as touched.
+	 * all resident frames of the range count as accessed.
 	 */
-	const uint64_t *touched = rc ? scan->resident : scan->young;
+	const uint64_t *touched = rc ? scan->resident : scan->harvested;
 	bool guesses = ops->assumed && !rc;
 
 	if (guesses)
@@ -84,8 +84,9 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
 }
 
 /*
- * The target has been reached, apart from small fluctuations.  False for a
- * guest that has not grown to its target yet, whose ages will be needed.
+ * Whether eviction has brought the guest to its target, apart from small
+ * fluctuations.  False for a guest that has not grown to its target yet: its
+ * ages will be needed.
  */
 static bool is_at_rest(struct engine *e)
 {
@@ -99,8 +100,8 @@ static bool is_at_rest(struct engine *e)
 }
 
 /*
- * Takes over what this harvest found, and what harvests before evictions and
- * failed scans have found since the last scan.
+ * Takes over what this harvest has found, and what rechecks and failed scans
+ * have found since the last scan.
  */
 static void take_pending(struct engine_scan *scan)
 {
@@ -112,7 +113,7 @@ static void take_pending(struct engine_scan *scan)
 	scan->nr_young = bitmap_count(scan->young, 0, scan->nr_frames);
 }
 
-/* Fills the bitmaps of the scan. */
+/* Fills the bitmaps of the scan.  0 or -errno, reported unless -ECANCELED. */
 static int harvest_all(struct engine *e)
 {
 	const struct guest_memslot *slots;
@@ -159,9 +160,12 @@ static int harvest_all(struct engine *e)
 	return 0;
 }
 
-/* good: the frames were aged; rc: the result of the whole scan. */
+/*
+ * Publishes the results of a scan as statistics.  good: the frames were aged;
+ * failed: an error was reported in this scan.
+ */
 static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
-		    bool good, int rc)
+		    bool good, bool failed)
 {
 	const uint64_t nr_resident =
 		bitmap_count(e->scan.resident, 0, e->scan.nr_frames);
@@ -190,7 +194,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->memory.nr_idle_clean = e->census.nr_idle_clean;
 		s->memory.nr_protected = e->census.nr_protected;
 	}
-	if (!rc)
+	if (!failed)
 		s->scan.last_error[0] = 0;
 	s->memory.nr_active = e->history.frames.count[FRAME_ACTIVE];
 	s->memory.nr_inactive = e->history.frames.count[FRAME_INACTIVE];
@@ -214,10 +218,11 @@ static void call_back(struct engine *e)
 }
 
 /*
- * A scan may spend as much CPU time on eviction as on observing, or the quota's
- * share of a period where that is longer.  The rest is left for the next scan,
- * so that a large guest far over its target is reclaimed from evenly and by
- * fresh ages, not for seconds at a time with a long pause after that.
+ * The CPU time that reclaim may take in a scan: as much as the scan spent on
+ * observing (observed_ns), or the quota's share of a period if that is longer.
+ * The next scan continues.  So a large guest far over its target is reclaimed
+ * from evenly and by fresh ages, not for seconds at a time with a long pause
+ * after that.
  */
 static uint64_t reclaim_share_ns(const struct engine_policy *p,
 				 uint64_t observed_ns)
@@ -230,6 +235,7 @@ static uint64_t reclaim_share_ns(const struct engine_policy *p,
 static uint64_t scan(struct engine *e)
 {
 	uint64_t start = clock_now_ns(), cpu = engine_cpu_ns(e), now;
+	const uint64_t nr_errors = e->stats.scan.nr_scan_errors;
 	bool good;
 	int rc;
 
@@ -256,14 +262,16 @@ static uint64_t scan(struct engine *e)
 	/* A partial scan does not count, and is not published. */
 	if (engine_is_stopping(e))
 		return cpu;
-	publish(e, start, cpu, good, rc);
+	publish(e, start, cpu, good,
+		rc || e->stats.scan.nr_scan_errors != nr_errors);
 	call_back(e);
 	return cpu;
 }
 
 /*
- * The quota lengthens the period of a scan that used more than its share;
- * failed scans double it, up to a minute.
+ * The time from the start of one scan to that of the next.  The CPU quota makes
+ * it longer after a scan that used more than its share; failed scans in a row
+ * double it, up to a minute.  cpu_ns: CPU time of the last scan.
  */
 static uint64_t period_ns(const struct engine_policy *p, unsigned int nr_failed,
 			  uint64_t cpu_ns)
@@ -394,7 +402,7 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	/* At once, for a thread that holds the lock; the wake-up needs it. */
+	/* Not under the lock: the thread checks it while it holds the lock. */
 	e->stopping = true;
 	engine_lock(e);
 	pthread_cond_signal(&e->wake);

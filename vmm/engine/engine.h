@@ -3,10 +3,11 @@
  * The engine: the loop that harvests accessed bits from a source
  * (access/source.h), ages frames, looks them up in the reverse map of the
  * host's view of the guest (guest/view.h) and has cold ones evicted by a sink
- * (sink/sink.h).  Nothing else uses all three.
+ * (sink/sink.h).  Nothing else uses source, view and sink together.
  *
- * Locking: the engine has one thread and one mutex; every function below may
- * be called from any thread.  Lock order: engine -> view.
+ * Locking: the engine has one thread.  The functions below may be called from
+ * any thread, unless they say otherwise, and take the engine's lock themselves;
+ * the order is engine -> view.
  */
 #ifndef VMM_ENGINE_ENGINE_H
 #define VMM_ENGINE_ENGINE_H
@@ -26,9 +27,9 @@
 struct engine;
 
 /*
- * Requests to the guest, made by the engine's thread.  Each returns at once: 0
- * if the request was sent, or -errno; the result shows in later scans.  A
- * member may be NULL.
+ * Requests to the guest, made by the engine's thread with its lock held.  Each
+ * returns at once: 0 if the request was sent, or -errno; the result shows in
+ * later scans.  A function may be NULL: the guest takes no such requests.
  */
 struct engine_guest {
 	/* Drop this much clean page cache. */
@@ -41,12 +42,13 @@ struct engine_guest {
 struct engine_stats;
 
 struct engine_config {
-	struct guest_mem *mem;		/* all not owned, outlive the engine */
+	/* Pointers: not owned; what they point to outlives the engine. */
+	struct guest_mem *mem;
 	struct view *view;
 	struct access_source *source;
 	struct reclaim_sink *sink;	/* NULL: nothing can be evicted */
-	const struct engine_guest *guest;	/* NULL: it takes no requests */
-	const struct guest_numa *numa;		/* NULL: it has no nodes */
+	const struct engine_guest *guest;	/* NULL: takes no requests */
+	const struct guest_numa *numa;		/* NULL: guest has no nodes */
 	struct engine_policy policy;
 	/* As engine_on_scan(), from the first scan on; or NULL. */
 	void (*on_scan)(const struct engine_stats *stats, void *arg);
@@ -63,9 +65,9 @@ int engine_check_policy(const struct engine_policy *policy, char *why,
 			size_t len);
 void engine_get_policy(struct engine *engine, struct engine_policy *policy);
 /*
- * -EINVAL with why: a value is out of range, or the policy is to evict and
- * there is no sink.  A policy that evicts nothing also stops eviction by the
- * current scan, after at most 16 MiB more.
+ * -EINVAL with why: a value is out of range, a node with a target does not
+ * exist, or the policy is to evict and there is no sink.  A policy that evicts
+ * nothing also stops eviction by the current scan, after at most 16 MiB more.
  */
 int engine_set_policy(struct engine *engine, const struct engine_policy *policy,
 		      char *why, size_t len);
@@ -77,9 +79,10 @@ struct engine_node {
 };
 
 /*
- * How each counter behaves: "total" counts since engine_new() and only grows;
- * "last scan" is as of the last good scan, 0 before the first; "now" is the
- * current value.  A page is 4 KiB.
+ * Each comment gives meaning, unit and behaviour of a counter: "total" counts
+ * since engine_new() and only grows; "last scan" is as of the last good scan
+ * (one whose harvest did not fail), 0 before the first; "now" is the current
+ * value.  A page is 4 KiB.
  */
 
 /* The scans themselves. */
@@ -92,14 +95,15 @@ struct engine_scan_stats {
 	uint64_t last_scan_ns;
 	/* CPU time of the engine's thread in scans; ns; total. */
 	uint64_t scan_cpu_ns_total;
-	/* From one scan to the next, by CPU quota and backoff; ns; now. */
+	/* From the start of one scan to that of the next, by period, CPU quota
+	 * and backoff after failures; ns; now. */
 	uint64_t period_ns;
 	/* Found accessed since the previous scan; pages; last scan. */
 	uint64_t nr_young;
-	/* The most work done in one hold of the lock, as a number of frames
-	 * (engine-lock.h); frames; maximum. */
+	/* The most work done in one hold of the lock, in frames examined
+	 * (engine-lock.h); frames; maximum since engine_new(). */
 	unsigned int max_lock_cost;
-	/* The last error's text, until a scan has none; or "". */
+	/* The last error's text, until a scan ends well; or "". */
 	char last_error[128];
 };
 
@@ -107,8 +111,8 @@ struct engine_scan_stats {
 struct engine_memory_stats {
 	/* RAM of the guest; pages; constant. */
 	uint64_t nr_pages;
-	/* In the host's RAM; and evicted, to swap or to where the sink stores
-	 * them; pages; last scan. */
+	/* In the host's RAM; and not there, but in swap or where the sink
+	 * stores pages; pages; last scan. */
 	uint64_t nr_resident, nr_swapped;
 	/* Discarded by balloon and free page reporting; pages; total. */
 	uint64_t nr_discarded;
@@ -122,8 +126,8 @@ struct engine_memory_stats {
 	uint64_t nr_of_class[NR_FRAME_CLASSES];
 	/* Clean page cache idle for min_idle_scans; pages; last scan. */
 	uint64_t nr_idle_clean;
-	/* Idle as long, but protected since they refaulted early (frames.h);
-	 * pages; last scan. */
+	/* Idle for min_idle_scans, but not for as long as they must be since
+	 * they refaulted early (frames.h); pages; last scan. */
 	uint64_t nr_protected;
 	/* Resident, by idle age in scans; pages; last scan. */
 	uint64_t age_pages[ENGINE_AGES];
@@ -132,22 +136,24 @@ struct engine_memory_stats {
 	uint64_t age_2m[ENGINE_AGES];
 };
 
-/* What reclaim did, and what it left undone. */
+/* What reclaim evicted, and what it did not evict, and why. */
 struct engine_reclaim_stats {
 	/* Evicted by the sink; pages; total. */
 	uint64_t nr_evicted;
-	/* Evicted, by class in the reverse map; pages; total. */
+	/* The same by class in the reverse map; pages; total. */
 	uint64_t nr_evicted_of_class[NR_FRAME_CLASSES];
 	/* Evicted proactively, not for a target; pages; total. */
 	uint64_t nr_proactive;
 	/* Evicted and then used again by the guest; pages; total. */
 	uint64_t nr_refaults;
-	/* Refaults so soon that the page became active; pages; total. */
+	/* Refaults whose distance was at most the number of active pages
+	 * (rmap/workingset.h), so the page became active; pages; total. */
 	uint64_t nr_activated;
-	/* Of these, pages that had refaulted early before; pages; total. */
+	/* Of these, pages that were protected because of an early refault
+	 * before; pages; total. */
 	uint64_t nr_restored;
 	/* Candidates found accessed by the recheck just before their eviction,
-	 * a harvest or the sink's own; pages; total. */
+	 * which is a harvest or done by the sink; pages; total. */
 	uint64_t nr_saved_by_recheck;
 	/* Candidates not evicted, as an accessed bit was set in the guest's
 	 * page tables; pages; total. */
@@ -156,20 +162,23 @@ struct engine_reclaim_stats {
 	uint64_t nr_kept;
 	/* Huge pages evicted whole, or in part; huge pages; total. */
 	uint64_t nr_huge_evicted, nr_huge_split;
-	/* Huge pages kept as less than half was idle; huge pages; total. */
+	/* Huge pages kept as less than half was idle, counted again in each
+	 * scan; huge pages; total. */
 	uint64_t nr_huge_kept;
-	/* Still above the target after the scan, as when too few pages are idle
-	 * for long enough; pages; last scan. */
+	/* Still to be evicted after the scan, for the target or for the host's
+	 * low watermark, as when too few pages are idle for long enough; pages;
+	 * last scan. */
 	uint64_t nr_over_target;
 	/* Not evicted yet because of the I/O quota; pages; summed over all
 	 * batches, so a page may count more than once. */
 	uint64_t nr_io_delayed;
 	/* Page cache that the guest was asked to drop; pages; total. */
 	uint64_t nr_cache_requested;
-	/* Free memory that the balloon was asked to take; pages; total. */
+	/* Free memory that the guest was asked to return through the balloon;
+	 * pages; total. */
 	uint64_t nr_free_requested;
-	/* Idle age at which pages are evicted proactively, ENGINE_AGES: none
-	 * are; scans; last scan. */
+	/* Idle age at which pages are evicted proactively; ENGINE_AGES: none
+	 * is; scans; last scan. */
 	unsigned int proactive_scans;
 	/* Refaults of the last minute; pages; last scan. */
 	uint64_t nr_promotions;
@@ -184,14 +193,15 @@ struct engine_reclaim_stats {
 	bool above_high;
 };
 
-/* Pages brought back before a fault: prefetch.h. */
+/* Evicted pages brought back without a fault: prefetch.h. */
 struct engine_prefetch_stats {
-	/* Brought back before they were used; pages; total. */
+	/* Brought back before they were used, or requested from the kernel's
+	 * swap, which may not comply; pages; total. */
 	uint64_t nr_prefetched;
 	/* Of these, used later; pages; total. */
 	uint64_t nr_prefetch_hits;
-	/* Used where the sink had moved them (another NUMA node), and so moved
-	 * back; pages; total. */
+	/* Moved back, as they were used where the sink had moved them (another
+	 * NUMA node); pages; total. */
 	uint64_t nr_promoted;
 };
 
@@ -206,11 +216,14 @@ struct engine_stats {
 
 void engine_get_stats(struct engine *engine, struct engine_stats *stats);
 
+/* A frame as of the last scan. */
 struct engine_page {
+	/* ram: always true; swapped: the engine has evicted it. */
 	bool ram, resident, swapped;
-	uint8_t age;			/* scans since last seen accessed */
+	/* In scans since its last use; if not resident, as of its eviction. */
+	uint8_t age;
 	const char *list;		/* "active", "inactive", "unevictable", "none" */
-	unsigned int nr_evictions, nr_refaults;	/* ever, up to 255 */
+	unsigned int nr_evictions, nr_refaults;	/* in all, up to 255 */
 };
 
 /* -ERANGE: no such frame. */
@@ -224,32 +237,33 @@ int engine_get_wss(struct engine *engine, uint64_t window_ns,
 		   struct wss_estimate *est);
 /* Frames in a granule, which the source cannot tell apart; a power of two. */
 uint64_t engine_wss_granule(const struct engine *engine);
-/* As in struct access_source. */
+/* The source's `lossy`, see struct access_source. */
 bool engine_source_is_lossy(const struct engine *engine);
 
 /* When a frame was last used, as of the last scan. */
 struct engine_use {
 	bool resident;
-	uint8_t age;		/* also of a frame in swap; as in wss_pages */
-	uint8_t observed_age;	/* likewise; see vmm/policy/frames.h */
-	/* An access was seen of this frame, not only of its granule: the frames
-	 * of the granule differ in age, or it is the only one. */
+	/* In scans; both also grow while the frame is in swap: frames.h. */
+	uint8_t age;
+	uint8_t observed_age;
+	/* The age is the frame's own, not only its granule's: the frames of the
+	 * granule differ in observed age, or the frame is the only one. */
 	bool own_age;
 };
 
-/* Of any frames, into uses[0..nr-1]; all 0 for those that are not RAM. */
+/* Of any frames, into uses[0..nr-1]; zeroed for those that are not RAM. */
 void engine_get_uses(struct engine *engine, const gfn_t *gfns, size_t nr,
 		     struct engine_use *uses);
 
 /*
- * Pauses the engine or resumes it.  While it is paused there are no scans: this
- * is for times when another program reads or writes all of the guest's memory,
- * as in a migration: pages that it swaps in are no refaults of the guest.
- * In the first scan after that, which is a period later, only pages that the
- * guest has used count as refaults.  A scan that is running continues to its
- * end, but evicts and prefetches nothing more: the call waits until the sink
- * has finished its current call, of at most 16 MiB.  Not from the engine's
- * thread.
+ * Pauses the engine or resumes it.  While it is paused no scan begins: this is
+ * for times when another program reads or writes all of the guest's memory, as
+ * in a migration, and swaps in pages, which is no refault of the guest.  In the
+ * first scan after that, a period later, only pages that the guest has used
+ * count as refaults.  A scan that is running continues to its end, but evicts
+ * and prefetches nothing more: the call waits until the sink has finished its
+ * current call, which evicts or brings back 16 MiB at most.  Not from the
+ * engine's thread.
  */
 void engine_pause(struct engine *engine, bool paused);
 
@@ -269,9 +283,9 @@ int engine_get_ages(struct engine *engine, struct gfn_range range,
 int engine_set_ages(struct engine *engine, const uint8_t *ages, uint64_t nr);
 
 /*
- * Registers a callback run after each scan in the engine's thread, without
- * the engine's lock; for GET /events.  NULL: none.  Waits for a call of the
- * previous one to end, so not to be called from a callback.
+ * Registers a callback that the engine's thread runs after each scan, without
+ * the engine's lock; for GET /events.  NULL: none.  Waits until a call of the
+ * previous callback has ended, so it must not be called from a callback.
  */
 void engine_on_scan(struct engine *engine,
 		    void (*fn)(const struct engine_stats *stats, void *arg),

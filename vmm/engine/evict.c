@@ -2,8 +2,8 @@
 /*
  * From candidates to evicted pages:
  *
- *   candidates --harvested again (the recheck)--> not accessed meanwhile
- *       not accessed meanwhile --calls of the sink--> evicted, or kept by it
+ *   candidates --the recheck: harvested again--> not accessed since the scan
+ *              --calls of the sink--> evicted, or kept by it
  *
  * Which pages were evicted is read from their residency after each call.
  *
@@ -16,13 +16,14 @@
 #include <errno.h>
 
 #include "vmm/engine/engine-internal.h"
+#include "vmm/engine/prefetch.h"
 #include "vmm/engine/reclaim.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
 /*
- * A call of the source costs more than harvesting some frames in between:
- * candidates that are no further apart than this share a call.
+ * A call of the source costs more than harvesting some frames that are no
+ * candidates: candidates no further apart than this, in frames, share a call.
  */
 #define RECHECK_GAP 512
 
@@ -31,21 +32,16 @@
 
 /*
  * A few pages that cannot be evicted now are normal (the kernel has them in a
- * per-CPU batch, or pinned); this many mean that the sink is full.
+ * per-CPU batch, or they are pinned); this many in a pass, if fewer have been
+ * evicted, mean that the sink is full.
  */
 #define REFUSED_ENOUGH 4096
 
 /*
- * Moving a frame from list to list, in frames (engine-lock.h): it also changes
- * the frame's neighbours in the lists.
+ * The cost of moving a frame from list to list, in frames examined
+ * (engine-lock.h): that also changes the frame's neighbours in the lists.
  */
 #define MOVE_COST 4
-
-/*
- * Pages passed to the sink in one call, 16 MiB: a thread that stops or pauses
- * the engine waits for no more than that.
- */
-#define SINK_PAGES 4096
 
 ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 {
@@ -53,6 +49,8 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 					 e->pass.ranges);
 	size_t left = 0, saved = 0;
 
+	/* At rest a source may skip idle memory, which the candidates are. */
+	e->config.source->at_rest = false;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		int rc;
 
@@ -85,7 +83,10 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 	return left;
 }
 
-/* For a frame that the sink kept: true if it did so because of an access. */
+/*
+ * For a frame that the sink kept: if that was because of an access, makes it
+ * active and returns true.
+ */
 static bool activate_if_accessed(const struct reclaim_sink *sink,
 				 struct frame_table *t, gfn_t gfn)
 {
@@ -97,9 +98,9 @@ static bool activate_if_accessed(const struct reclaim_sink *sink,
 }
 
 /*
- * Counts which of these nr frames were evicted, and returns how many.  A sink
- * that failed may not have tried the others: they count as neither evicted nor
- * kept.
+ * Records which of these nr frames were evicted, by scan.resident, and returns
+ * how many.  A sink that failed may not have tried the others: they count as
+ * neither evicted nor kept.
  */
 static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 			    bool failed)
@@ -114,6 +115,7 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 
 		if (!bitmap_test(e->scan.resident, gfn.v)) {
 			frame_set_evicted(t, gfn, e->history.scan_nr);
+			prefetch_forget(e->prefetch, gfn);
 			class = engine_class_of(e->config.view, gfn);
 			e->stats.reclaim.nr_evicted_of_class[class]++;
 			evicted++;
@@ -166,7 +168,7 @@ static int read_residency(struct engine *e, const uint32_t *gfns, size_t nr)
 	return 0;
 }
 
-/* One call of the sink.  Pages evicted, or -errno, already reported. */
+/* One call of the sink.  Returns pages evicted, or -errno, already reported. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
 	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), evicted;
@@ -190,10 +192,10 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 	return failed ? failed : (ssize_t)evicted;
 }
 
-/* Where the call that begins at candidate i ends: not inside a huge page. */
+/* Where a call of the sink from i on is to end: not inside a huge page. */
 static size_t end_of_call(const uint32_t *gfns, bool huge, size_t i, size_t nr)
 {
-	size_t end = nr - i > SINK_PAGES ? i + SINK_PAGES : nr;
+	size_t end = nr - i > ENGINE_SINK_PAGES ? i + ENGINE_SINK_PAGES : nr;
 	uint64_t block;
 
 	if (end == nr || !huge)
@@ -221,7 +223,9 @@ ssize_t evict_candidates(struct engine *e, size_t nr)
 	}
 	/* A sink that refuses most is full: try again in the next scan. */
 	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
-	    e->pass.nr_refused > e->pass.nr_evicted)
+	    e->pass.nr_refused > e->pass.nr_evicted) {
+		e->pass.sink_is_full = true;
 		return 0;
+	}
 	return evicted ? evicted : RECLAIM_NONE_EVICTED;
 }

@@ -2,15 +2,16 @@
 /*
  * How much memory to evict:
  *
- *   host has      below low             low to high          above high
+ *   host has      below low             low to high          high or more
  *                 idle pages,           for the target,      nothing
  *                 until there is high   and proactively
  *
- * Without watermarks the middle column always applies.  Pressure stalls, in the
+ * (available memory, and the policy's watermarks low and high.)  Without
+ * watermarks the middle column always applies.  Pressure stalls (PSI), in the
  * guest or on the host, mean that memory is short: then nothing is evicted
  * proactively, and for the target a quarter as fast.
  *
- * Locks: engine lock, for the current policy; the host's state is read without.
+ * Locks: engine lock, for the current policy; none to read the host's state.
  */
 #include "config.h"
 
@@ -53,7 +54,10 @@ static void read_host_state(struct engine_goal *goal,
 			(p->high_bytes - available) >> VMM_PAGE_SHIFT;
 }
 
-/* Adds the quota of a second or a period, whichever is longer. */
+/*
+ * Adds the I/O quota of the time since the last call.  No more is kept than the
+ * quota of a second or of a period, whichever is longer.
+ */
 static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 {
 	uint64_t now = clock_now_ns(), period = p->scan_period_ms;
@@ -62,6 +66,8 @@ static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 	double pages =
 		goal->io_pages + rate * (now - goal->io_last_ns) / NSEC_PER_SEC;
 
+	if (!p->io_bytes)
+		pages = 0;	/* what goes without a quota is no debt */
 	goal->io_pages = pages < most ? pages : most;
 	goal->io_last_ns = now;
 }
@@ -82,22 +88,32 @@ void reclaim_goal_update(struct engine *e)
 	engine_unlock(e);
 }
 
-uint64_t reclaim_excess(struct engine *e)
+uint64_t reclaim_over_target(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan);
-	uint64_t target, by_host = 0, over = 0;
+	uint64_t target, over = 0;
+
+	engine_lock(e);
+	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
+	if (engine_may_evict(e) && target && resident > target &&
+	    !e->goal.above_high)
+		over = resident - target;
+	engine_unlock(e);
+	return over;
+}
+
+uint64_t reclaim_excess(struct engine *e)
+{
+	uint64_t by_host = 0, over = reclaim_over_target(e);
 
 	if (e->goal.wanted_by_host > e->pass.nr_evicted)
 		by_host = e->goal.wanted_by_host - e->pass.nr_evicted;
 	engine_lock(e);
-	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
-	if (engine_may_evict(e)) {
-		if (target && resident > target && !e->goal.above_high)
-			over = resident - target;
-		over = max_u64(over, by_host);
-	}
+	if (!engine_may_evict(e))
+		by_host = 0;
 	engine_unlock(e);
-	return min_u64(over, resident);
+	return min_u64(max_u64(over, by_host),
+		       engine_scan_nr_resident(&e->scan));
 }
 
 unsigned int reclaim_proactive_idle(struct engine *e)
@@ -108,7 +124,7 @@ unsigned int reclaim_proactive_idle(struct engine *e)
 	if (engine_may_evict(e) && e->policy.proactive_ppm &&
 	    !e->goal.psi_high && !e->goal.above_high)
 		scans = proactive_threshold(&e->history.proactive);
-	/* An age of 255 may also stand for more. */
+	/* Age 255 stands for all higher ages, too, so it is no threshold. */
 	if (scans >= FRAME_AGE_MAX)
 		scans = ENGINE_AGES;
 	engine_unlock(e);

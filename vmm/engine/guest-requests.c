@@ -10,11 +10,11 @@
  *   clean page cache   the guest drops it, and then it is free memory.
  *
  * This costs neither a write nor space in swap.  While a request is pending,
- * as many pages fewer are evicted.  A guest that returns nothing is treated as
- * one that takes no requests.
+ * as many pages fewer are evicted.  A guest that returns nothing is treated,
+ * except for a request now and then, as one that takes none.
  *
- * Locks: engine lock --> what carries the request: agent server's lock, or the
- * balloon's device lock if it is free.
+ * Locks: engine lock --> the lock of what carries the request: the agent
+ * server's, or the balloon's device lock, which is only taken if it is free.
  */
 #include "config.h"
 
@@ -24,12 +24,12 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-#define WAIT_NS	     (5 * NSEC_PER_SEC)
-#define MAX_FAILURES 6	/* failures; then one every five minutes */
+#define WAIT_NS	     (5 * NSEC_PER_SEC)	/* timeout of a request */
+#define MAX_FAILURES 6	/* from then on, one request every five minutes */
 #define ENOUGH	     8	/* success: 1/8 of what was requested */
-#define UNRESPONSIVE 2	/* failures: it does not drop page cache */
+#define UNRESPONSIVE 2	/* failures: the guest does not drop page cache */
 #define MIN_CACHE    256	/* pages; less is not worth a request */
-#define MIN_FREE     1024
+#define MIN_FREE     1024	/* likewise of free memory */
 /* The guest keeps this much free memory: 1/16 of its RAM, at least 32 MiB. */
 #define KEEP_SHARE 16
 #define KEEP_BYTES (UINT64_C(32) << 20)
@@ -65,9 +65,9 @@ bool guest_may_drop_cache(struct engine *e)
 }
 
 /*
- * Ends a request.  A guest that cannot return memory, or lies, gets requests
- * less and less often, and between these the engine evicts as many pages as if
- * there were no requests.
+ * Ends a request.  A guest that cannot return memory, or whose reports are
+ * false, gets requests less and less often, and between these the engine evicts
+ * as many pages as if there were no requests.
  */
 static void finish_request(struct guest_request *request, bool satisfied,
 			   uint64_t now)
@@ -90,6 +90,7 @@ static void start_request(struct guest_request *request, uint64_t want,
 	request->deadline_ns = now + WAIT_NS;
 }
 
+/* Checks a pending request, or makes one; returns the pages still to come. */
 static uint64_t request_cache(struct engine *e, uint64_t over,
 			      const struct view_stats *v, uint64_t now)
 {
@@ -102,7 +103,7 @@ static uint64_t request_cache(struct engine *e, uint64_t over,
 					 request->nr_requested / ENOUGH <=
 				 request->mark;
 
-		/* The result shows in a newer report of the guest. */
+		/* The result shows only in a newer report of the guest. */
 		if (now < request->deadline_ns &&
 		    (!satisfied ||
 		     e->requests.last_epoch <= e->requests.cache_epoch + 1))
@@ -125,8 +126,8 @@ static uint64_t request_cache(struct engine *e, uint64_t over,
 }
 
 /*
- * Free memory that the guest can return, in pages; nr_free: its free pages that
- * are resident.
+ * Free memory that the guest can return, in pages; nr_free: pages that are free
+ * in the guest and resident.
  */
 static uint64_t nr_free_to_request(const struct engine_guest *guest,
 				   const struct view_stats *v, uint64_t nr_free)
@@ -142,11 +143,13 @@ static uint64_t nr_free_to_request(const struct engine_guest *guest,
 }
 
 /*
- * How much the guest returned is measured by the pages that left the host's
- * memory, not by the guest's free memory: that may also grow meanwhile, as when
- * it drops page cache.  Such pages are not evicted either: the next inflation
- * returns them.  If the balloon is busy, the request is repeated in each scan
- * until it is accepted, and that time is part of the request's timeout.
+ * Checks a pending request, or makes one; returns the pages still to come.  How
+ * much the guest returned is measured by the pages that left the host's memory,
+ * not by the guest's free memory: that may also grow meanwhile, as when the
+ * guest drops page cache.  Pages that become free in this way are not evicted
+ * either: the next inflation returns them.  If the balloon is busy, the request
+ * is repeated in each scan until the balloon accepts it, which starts the
+ * timeout anew, or until it has timed out.
  */
 static uint64_t request_free(struct engine *e, uint64_t over,
 			     const struct view_stats *v, uint64_t now)

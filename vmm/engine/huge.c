@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Huge pages in reclaim.  A huge page has one accessed bit in the second-level
- * page tables, so mostly either all its frames are idle, or none:
+ * page tables, so mostly all of its frames are idle, or none is.  Of its frames
+ * are idle:
  *
  *   all idle               evicted whole, even where less would be enough
  *   half of it or more     evicted in part: the huge page is split
@@ -65,7 +66,10 @@ int engine_find_huge(struct engine *e)
 	return rc;
 }
 
-/* Frames [i, next) are of one huge page; next where i is in none. */
+/*
+ * Returns where the candidates end that are in the huge page of candidate i; i
+ * itself if it is in no huge page.
+ */
 static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
 			size_t nr)
 {
@@ -79,7 +83,10 @@ static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
 	return next;
 }
 
-/* Not to be tried again in this scan, nor first in the next. */
+/*
+ * Candidates [i, next) are not tried again in this scan, nor first in the next:
+ * they move to the head of their list.
+ */
 static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
 		 size_t next)
 {
@@ -97,9 +104,10 @@ size_t engine_skip_huge_parts(struct engine *e, size_t nr)
 	if (!e->scan.huge)
 		return nr;
 	lock_hold_begin(e);
-	for (size_t i = 0; i < nr && lock_hold_charge(e, SELECT_HUGE_PAGES);
-	     i = next) {
+	for (size_t i = 0; i < nr; i = next) {
 		next = same_page(e->scan.huge, gfns, i, nr);
+		if (!lock_hold_charge(e, next > i ? next - i : 1))
+			break;
 		if (next == i) {
 			gfns[kept++] = gfns[i];
 			next++;

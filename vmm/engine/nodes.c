@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Locks: engine lock, for the policy's targets; the thread owns the rest. */
+/*
+ * Locks: engine lock, for the policy's targets; the rest is constant or belongs
+ * to the engine's thread.
+ */
 #include "config.h"
 
 #include <errno.h>

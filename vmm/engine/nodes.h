@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Targets for single nodes of a guest (vmm/mem/numa.h), where each has its
- * memory on a node of the host: one of these can be short of memory while
+ * Targets for single nodes of a guest (vmm/mem/numa.h).  The memory of each can
+ * lie on a node of the host, and one of these can be short of memory while
  * others are not.  Reclaim is for the overall target first, then for each node
- * that is still over its own target, from that node's frames alone, by the same
- * rules.
+ * of the guest that is still over its own target: from the frames of that node
+ * alone, by the same rules.  For the engine's thread, unless said otherwise.
  */
 #ifndef VMM_ENGINE_NODES_H
 #define VMM_ENGINE_NODES_H
@@ -22,34 +22,41 @@ struct engine_policy;
 
 struct nodes {
 	unsigned int nr;	/* 0: the guest has none */
-	int only;		/* the node reclaimed from now; -1: all */
-	struct {
+	int only;		/* the node to reclaim from now; -1: all */
+	struct {		/* the frames of a node */
 		struct gfn_range ranges[GUEST_NUMA_RANGES];
 		unsigned int nr;
 	} node[GUEST_NUMA_NODES];
 };
 
-/* numa is only read, NULL: no nodes.  0, or -EINVAL as nodes_check(). */
+/*
+ * numa is only read here; NULL: no nodes.  0, or -EINVAL where nodes_check()
+ * fails for the policy.
+ */
 int nodes_init(struct nodes *n, const struct guest_numa *numa,
 	       const struct guest_mem *mem, const struct engine_policy *policy);
 
+/* Whether any node has a target. */
 bool nodes_have_targets(const struct engine_policy *policy);
-/* -EINVAL with why: a target for a node that the guest does not have. */
+/*
+ * -EINVAL with why: a target for a node that the guest does not have.  Any
+ * thread.
+ */
 int nodes_check(const struct nodes *n, const struct engine_policy *policy,
 		char *why, size_t len);
 
 /*
  * Calls reclaim_until() for each node, with a function that returns by how many
- * pages this node is over its target.  0, or the first failure.
+ * pages this node is over its target.  0, or the first -errno, which ends it.
  */
 ssize_t nodes_reclaim(
 	struct engine *e,
 	ssize_t (*reclaim_until)(struct engine *e,
 				 uint64_t (*wanted)(struct engine *e)));
-/* The frame is on the node reclaimed from now, or that is all nodes. */
+/* Whether the frame is on the node to reclaim from now. */
 bool nodes_may_evict(const struct nodes *n, gfn_t gfn);
 
-/* Pages of each node in these bitmaps, into counts[GUEST_NUMA_NODES]. */
+/* Counts the pages of each node in these bitmaps; counts[]: one by node. */
 void nodes_count(const struct nodes *n, const uint64_t *resident,
 		 const uint64_t *swapped, struct engine_node *counts);
 

@@ -16,26 +16,28 @@
 #include "vmm/engine/prefetch.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/min-max.h"
 
 #define MAX_HEADS  16384	/* refaults examined in a scan */
-#define RUN_GAP	   16		/* pages, at most, between two of one run */
-#define MIN_RUN	   4		/* pages */
+#define RUN_GAP	   16		/* pages, at most, to the next of a run */
+#define MIN_RUN	   4		/* refaults */
 #define LEAST	   64		/* the limit's minimum, pages */
 #define ENOUGH	   64		/* pages fetched before the limit is adjusted */
 #define GATHER_COST 16		/* of a page in a region, in frames examined */
 
 /*
- * A refaulted page, as its process maps it.  By ids, not pointers: the locks
- * are released now and then, and the region may disappear meanwhile.
+ * A refaulted page, at the place where one process maps it.  With ids, not
+ * pointers: the locks are released now and then, and the region may disappear
+ * meanwhile.
  */
 struct head {
-	uint32_t mm;
-	uint64_t vma_start, addr;
+	uint32_t mm;			/* rmap_mm_id() of the process */
+	uint64_t vma_start, addr;	/* virtual addresses */
 };
 
 struct prefetch {
-	uint64_t *fetched;	/* prefetched, and not used yet; owned */
-	unsigned int limit;	/* pages in a scan */
+	uint64_t *fetched;	/* bitmap: prefetched, not used yet; owned */
+	unsigned int limit;	/* pages to prefetch in a scan */
 	uint64_t nr_fetched, nr_hits;	/* since the limit was last adjusted */
 	size_t nr_heads;
 	struct head heads[MAX_HEADS];
@@ -46,6 +48,12 @@ void prefetch_free(struct prefetch *p)
 	if (p)
 		free(p->fetched);
 	free(p);
+}
+
+void prefetch_forget(struct prefetch *p, gfn_t gfn)
+{
+	if (p)
+		bitmap_clear(p->fetched, gfn.v);
 }
 
 static struct prefetch *prefetch_new(uint64_t nr_frames)
@@ -70,9 +78,10 @@ static bool note_mapping(const struct rmap *map, uint64_t gfn,
 	rmap_vma_describe(vma, &desc);
 	*(struct head *)arg = (struct head){ rmap_mm_id(rmap_vma_mm(vma)),
 					     desc.start, addr };
-	return false;		/* one is enough */
+	return false;		/* one mapping is enough */
 }
 
+/* Adds the frame, unless no process maps it.  Both locks held. */
 static void add_head(struct rmap *map, struct prefetch *p, uint64_t gfn)
 {
 	const struct rmap_walk_control rwc = {
@@ -86,8 +95,8 @@ static void add_head(struct rmap *map, struct prefetch *p, uint64_t gfn)
 }
 
 /*
- * Pages that are back since the last scan, by a fault or used after a prefetch;
- * both locks held.
+ * Finds pages that are back since the last scan: by a fault, or prefetched and
+ * used now.  Both locks held.
  */
 static void find_heads(struct engine *e, struct prefetch *p)
 {
@@ -122,7 +131,7 @@ static int compare_heads(const void *a, const void *b)
 	return (x->addr > y->addr) - (x->addr < y->addr);
 }
 
-/* The region of a head, if it still exists. */
+/* The region that the page is in, or NULL if it no longer exists. */
 static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 {
 	struct rmap_mm *mm = rmap_mm_find(map, h->mm);
@@ -135,7 +144,11 @@ static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
 	return desc.start == h->vma_start ? vma : NULL;
 }
 
-/* Evicted pages of the head's region in [from, to), max in all. */
+/*
+ * Adds to nr candidates the evicted pages at [from, to) of the head's region,
+ * up to max candidates in all; returns how many there are then.  Both locks
+ * held.
+ */
 static size_t add_evicted_of_region(struct engine *e, const struct head *head,
 				    uint64_t from, uint64_t to, size_t nr,
 				    size_t max)
@@ -158,7 +171,10 @@ static size_t add_evicted_of_region(struct engine *e, const struct head *head,
 	return nr;
 }
 
-/* Twice the run's length ahead of it; else behind it. */
+/*
+ * Adds evicted pages within twice the run's length after it; if there are none,
+ * before it.  first, last: of the run.
+ */
 static size_t choose_ahead(struct engine *e, const struct head *first,
 			   const struct head *last, size_t nr_heads, size_t nr,
 			   size_t max)
@@ -170,20 +186,21 @@ static size_t choose_ahead(struct engine *e, const struct head *first,
 	nr = add_evicted_of_region(e, first, from, from + span, nr, max);
 	if (nr > before || !first->addr)
 		return nr;
-	/* The nearest ones, where not all fit. */
+	/* Only the nearest pages, where not all fit. */
 	if (span > (max - nr) * RMAP_PAGE_SIZE)
 		span = (max - nr) * RMAP_PAGE_SIZE;
 	from = first->addr > span ? first->addr - span : 0;
 	return add_evicted_of_region(e, first, from, first->addr, nr, max);
 }
 
+/* Whether h continues the run of the entry before it. */
 static bool is_next(const struct head *h)
 {
 	return h[0].mm == h[-1].mm && h[0].vma_start == h[-1].vma_start &&
 	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
 }
 
-/* Frames to prefetch, into e->pass.candidates, sorted. */
+/* Puts frames to prefetch into e->pass.candidates, sorted; returns how many. */
 static size_t choose(struct engine *e, struct prefetch *p)
 {
 	size_t nr = 0, max = p->limit, i = 0, end;
@@ -212,16 +229,18 @@ static size_t choose(struct engine *e, struct prefetch *p)
 }
 
 /*
- * Which of the requested frames are back.  A sink that fails, or stops early,
- * leaves the rest evicted; the host's swap only gets a hint, and reads ahead.
+ * Notes which of the requested frames are back.  A sink that fails, or stops
+ * early, leaves the rest marked as evicted.  The kernel's swap only gets a
+ * hint, and reads ahead by itself: all frames requested from it count as back.
  */
-static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
+static void note_fetched(struct engine *e, struct prefetch *p,
+			 const uint32_t *gfns, size_t nr)
 {
 	uint64_t came = 0;
 
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, 1); i++) {
-		gfn_t gfn = GFN(e->pass.candidates[i]);
+		gfn_t gfn = GFN(gfns[i]);
 
 		if (guest_mem_is_evicted(e->config.mem, gfn))
 			continue;
@@ -234,6 +253,7 @@ static void note_fetched(struct engine *e, struct prefetch *p, size_t nr)
 	p->nr_fetched += came;
 }
 
+/* Doubles or halves the limit, by how much was used.  max: of the policy. */
 static void judge_limit(struct prefetch *p, unsigned int max)
 {
 	if (p->nr_fetched < ENOUGH)
@@ -272,33 +292,41 @@ static void fetch_neighbours(struct engine *e)
 	lock_hold_begin(e);
 	find_heads(e, p);
 	lock_hold_end(e);
-	/* By the results of earlier prefetches, before making new ones. */
+	/* By the results of earlier prefetches, before new ones are made. */
 	judge_limit(p, e->scan_policy.prefetch_pages);
 	nr = choose(e, p);
-	if (!engine_begin_sink_call(e, false))
-		return;
-	prefetch_ranges(
-		e, select_ranges(e->pass.candidates, nr, 0, e->pass.ranges));
-	note_fetched(e, p, nr);
-	engine_end_sink_call(e);
+	for (size_t i = 0; i < nr; i += ENGINE_SINK_PAGES) {
+		const uint32_t *gfns = e->pass.candidates + i;
+		size_t n = min_u64(nr - i, ENGINE_SINK_PAGES);
+
+		if (!engine_begin_sink_call(e, false))
+			return;
+		prefetch_ranges(e, select_ranges(gfns, n, 0, e->pass.ranges));
+		note_fetched(e, p, gfns, n);
+		engine_end_sink_call(e);
+	}
 }
 
 /*
- * A batch of evicted frames that were used, from *at on.  Pages that the guest
- * created while residency was read may look swapped, but are not evicted.
+ * Puts a batch of evicted frames that were accessed, from *at on, into
+ * e->pass.candidates.  Not by scan.swapped: pages that the guest created while
+ * residency was read may look swapped, but are not evicted.
  */
 static size_t find_used(struct engine *e, uint64_t *at)
 {
 	size_t nr = 0;
 
-	for (; *at < e->scan.nr_frames && nr < ENGINE_BATCH;
+	for (; *at < e->scan.nr_frames && nr < ENGINE_SINK_PAGES;
 	     *at = bitmap_next(e->scan.observed, *at + 1, e->scan.nr_frames))
 		if (guest_mem_is_evicted(e->config.mem, GFN(*at)))
 			e->pass.candidates[nr++] = *at;
 	return nr;
 }
 
-/* So that this scan sees them as they are now: resident, so refaults. */
+/*
+ * Reads residency again, so that this scan sees the pages moved back as
+ * resident, and so as refaults.  Returns how many are.
+ */
 static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 {
 	uint64_t back = 0;
@@ -316,6 +344,7 @@ static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 	return back;
 }
 
+/* For a sink whose pages stay accessible: brings back those that were used. */
 static void promote_used(struct engine *e)
 {
 	uint64_t at = bitmap_next(e->scan.observed, 0, e->scan.nr_frames), back;

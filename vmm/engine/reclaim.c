@@ -9,8 +9,8 @@
  *
  *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
- * The order of eviction is in class.h and enum reclaim_stage; what the guest
- * can return by itself, in guest-requests.c; how much to evict, in goal.c.
+ * The order of eviction is in enum reclaim_stage; what the guest can return by
+ * itself, in guest-requests.c; how much to evict, in goal.c.
  * When nothing is idle for long enough, the guest stays above its target: its
  * working set comes first, unless the target is hard.
  *
@@ -26,13 +26,16 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-/* One batch.  Pages evicted; 0: going on is useless; or -errno. */
+/*
+ * One batch.  Returns pages evicted, RECLAIM_NONE_EVICTED, 0 where another
+ * batch would be useless, or -errno.  over: pages to evict, at most.
+ */
 static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 {
 	size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch)), nr;
 	ssize_t rc;
 
-	if (!max)
+	if (!max || e->pass.sink_is_full)
 		return 0;
 	nr = candidates_choose(e, max);
 	if (!nr)
@@ -48,14 +51,17 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 	return rc ? evict_candidates(e, rc) : RECLAIM_NONE_EVICTED;
 }
 
-/* By the batch's result, or because the scan has used up its CPU time. */
+/* By the batch's result rc, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine *e, ssize_t rc)
 {
 	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
 	       engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
 }
 
-/* It ends: each batch shortens the inactive list, or advances in it. */
+/*
+ * Evicts batch after batch as long as wanted() returns that pages are to be
+ * evicted.  It ends: each batch shortens the inactive list, or advances in it.
+ */
 static ssize_t reclaim_until(struct engine *e,
 			     uint64_t (*wanted)(struct engine *e))
 {
@@ -63,7 +69,8 @@ static ssize_t reclaim_until(struct engine *e,
 	ssize_t rc = 0;
 
 	candidates_begin(e, RECLAIM_FREE);
-	while ((over = wanted(e))) {
+	while (engine_cpu_ns(e) < e->pass.cpu_limit_ns &&
+	       (over = wanted(e))) {
 		rc = reclaim_batch(e, over);
 		if (is_last_batch(e, rc))
 			break;
@@ -71,13 +78,24 @@ static ssize_t reclaim_until(struct engine *e,
 	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
 }
 
+/* What the guest has been asked to return need not be evicted. */
+static uint64_t beyond_requests(const struct engine *e, uint64_t over)
+{
+	uint64_t requested =
+		e->requests.cache.nr_pages + e->requests.free.nr_pages;
+
+	return over > requested ? over - requested : 0;
+}
+
+/* For the target only: the host's watermarks never take pages in use. */
 static ssize_t reclaim_hard(struct engine *e)
 {
 	uint64_t over;
 	ssize_t rc = 0;
 
 	e->pass.protection = PROTECT_YOUNG;
-	while (e->scan_policy.hard && (over = reclaim_excess(e))) {
+	while (e->scan_policy.hard && !e->pass.sink_is_full &&
+	       (over = beyond_requests(e, reclaim_over_target(e)))) {
 		size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch));
 		size_t nr = candidates_choose_hard(e, max);
 
@@ -90,13 +108,10 @@ static ssize_t reclaim_hard(struct engine *e)
 
 static uint64_t excess_beyond_requests(struct engine *e)
 {
-	uint64_t over = reclaim_excess(e);
-	uint64_t requested =
-		e->requests.cache.nr_pages + e->requests.free.nr_pages;
-
-	return over > requested ? over - requested : 0;
+	return beyond_requests(e, reclaim_excess(e));
 }
 
+/* For reclaim_until(): no limit, as long as proactive eviction is allowed. */
 static uint64_t anything_idle(struct engine *e)
 {
 	return reclaim_proactive_idle(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
@@ -128,6 +143,7 @@ int engine_reclaim(struct engine *e)
 	ssize_t rc;
 
 	e->pass.nr_evicted = e->pass.nr_refused = 0;
+	e->pass.sink_is_full = false;
 	memset(e->pass.refused, 0,
 	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->pass.refused));
 	reclaim_goal_update(e);

@@ -13,12 +13,12 @@
 struct engine;
 
 /*
- * The stages of choosing candidates, in this order: each goes through the
- * inactive list, from its tail to its head.  A stage of pages that the guest
- * returns itself is skipped.
+ * The stages of choosing candidates, in this order.  Each goes through the
+ * inactive list, from its tail to its head, for frames of some classes
+ * (policy/class.h).  A stage of pages that the guest returns itself is skipped.
  */
 enum reclaim_stage {
-	RECLAIM_FREE,	/* free in the guest; skipped while it returns these */
+	RECLAIM_FREE,	/* free in the guest; skipped if requested from it */
 	RECLAIM_ANON,	/* anonymous, or of unknown class */
 	RECLAIM_DIRTY,	/* page cache that the guest has yet to write */
 	RECLAIM_CLEAN,	/* clean page cache; skipped if the guest drops it */
@@ -28,33 +28,35 @@ enum reclaim_stage {
 /* What a hard target does not evict: less in each round of the clock hand. */
 enum reclaim_protection {
 	PROTECT_YOUNG,	/* used, or assumed used, since the last scan */
-	PROTECT_OBSERVED,	/* only what a source saw accessed */
-	PROTECT_NONE,
+	PROTECT_OBSERVED,	/* only what the source saw accessed */
+	PROTECT_NONE,		/* only unevictable pages stay */
 };
 
 /*
- * The result of a batch: no page was evicted, but others may be.  Not an errno,
- * as a source or a sink can fail with any of these, and would then be called
- * again and again in one scan.
+ * The result of a batch: none of its pages was evicted, but another batch may
+ * be.  Outside the range of -errno: a source or a sink can fail with any errno,
+ * and a failure must end the pass.
  */
 #define RECLAIM_NONE_EVICTED (-4096)
 
 /* --- candidates.c ---------------------------------------------------------- */
-/* Begins that stage, at the tail of the inactive list. */
+/* Begins that stage, or the next that is not skipped, at the list's tail. */
 void candidates_begin(struct engine *e, enum reclaim_stage stage);
 /*
  * Puts candidates, at most max, into engine_pass.candidates, sorted; continues
- * where the last call ended.  Frames that may not be evicted leave the tail of
- * the list.  Returns how many candidates; SIZE_MAX: there were some, but none
- * of them may be evicted.  Whole huge pages may make it more than max, up to
- * ENGINE_BATCH.
+ * where the last call ended, and in the next stage at the end of one.  Frames
+ * that may not be evicted leave the tail of the list.  Returns how many
+ * candidates there are; SIZE_MAX: there were some, but none of them may be
+ * evicted.  Completing huge pages may make it more than max: ENGINE_BATCH at
+ * most.
  */
 size_t candidates_choose(struct engine *e, size_t max);
 /*
- * For a hard target, when nothing is idle: pages that have not been used since
- * the last scan, and then any page, in order of frame numbers (a clock), so
- * that all pages stay in memory for equally long.  A page in use is faulted in
- * again at once; one that is not stays evicted.
+ * The same for a hard target, when nothing is idle: pages that this scan
+ * did not find used, and then any page (enum reclaim_protection), in order of
+ * frame numbers like a clock hand, so that all pages stay in memory for equally
+ * long.  A page in use is faulted in again at once; another stays evicted.
+ * Returns how many.
  */
 size_t candidates_choose_hard(struct engine *e, size_t max);
 
@@ -67,9 +69,9 @@ size_t candidates_choose_hard(struct engine *e, size_t max);
  */
 ssize_t evict_recheck_accessed(struct engine *e, size_t nr);
 /*
- * Lets the sink evict the first nr candidates, sorted.  Returns how many were
- * evicted, RECLAIM_NONE_EVICTED, 0 when another batch would be useless, or
- * -errno, already reported.
+ * Lets the sink evict the first nr candidates, which are sorted.  Returns how
+ * many were evicted, RECLAIM_NONE_EVICTED, 0 where another batch would be
+ * useless or must not be tried, or -errno, already reported.
  */
 ssize_t evict_candidates(struct engine *e, size_t nr);
 

@@ -45,11 +45,11 @@ void cgroup_sweep(const struct cgroup_parent *parent);
  */
 int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 	       uint64_t bytes, bool high, char *why, size_t len);
-/* Between fork and exec: only async-signal-safe calls.  -errno. */
+/* Moves the calling process.  Safe between fork and exec.  -errno. */
 int cgroup_join(const struct cgroup *cg);
 /* -errno: read error. */
 int cgroup_read(const struct cgroup *cg, struct cgroup_usage *usage);
-/* Its processes must have ended; waits briefly until the last is removed. */
+/* Its processes must have ended; waits briefly until the kernel has noticed. */
 void cgroup_remove(struct cgroup *cg);
 
 #endif

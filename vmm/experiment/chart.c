@@ -29,7 +29,10 @@ static const char *const dashes[] = { "", "7 3", "2 3", "9 3 2 3" };
 #define NR_COLOURS (sizeof(colours) / sizeof(colours[0]))
 #define NR_DASHES  (sizeof(dashes) / sizeof(dashes[0]))
 
-/* Maps values to positions: value v is at (v - from) / (to - from). */
+/*
+ * Maps values to positions: value v is at (v - from) / (to - from); with log,
+ * v, from and to are logarithms.
+ */
 struct axis {
 	double from, to, step;
 	bool log;

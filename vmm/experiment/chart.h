@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Charts as SVG, readable on light and dark backgrounds.  Series differ in
- * colour, dashes and markers, each of which suffices to tell them apart.
+ * colour and dashes, and in markers if points are marked; without markers the
+ * ninth looks like the first.
  */
 #ifndef VMM_EXPERIMENT_CHART_H
 #define VMM_EXPERIMENT_CHART_H
@@ -18,7 +19,7 @@ struct chart_point {
 };
 
 struct chart_series {
-	const char *name;		/* borrowed */
+	const char *name;		/* not owned */
 	struct chart_point *points;	/* owned; in order of x */
 	size_t nr, max;
 };

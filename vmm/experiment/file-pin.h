@@ -19,12 +19,12 @@
 struct cgroup;
 
 /*
- * Starts it, to copy the file program to the path copy, which is complete on
- * return, and pin that.  Its pid, or -errno.
+ * Starts the process: it copies the file `program` to the path `copy` and pins
+ * pages of the copy, both before the return.  Its pid, or -errno.
  */
 pid_t file_pin_start(const struct cgroup *cg, const char *program,
 		     const char *copy);
-/* Ends it and removes the copy. */
+/* Ends the process and removes the copy. */
 void file_pin_stop(pid_t pid, const char *copy);
 
 #endif

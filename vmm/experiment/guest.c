@@ -46,7 +46,7 @@ uint64_t guest_share(const struct guest_launch *l, unsigned int index)
 	       ~UINT64_C(4095);
 }
 
-/* The runner sets all times, so that guests under all policies do the same. */
+/* The runner sets all durations: they are the same under all policies. */
 static bool make_cmdline(const struct guest *guest,
 			 const struct guest_launch *l, struct guest_args *a)
 {

@@ -38,11 +38,11 @@ struct guest {
 	char line[4096];
 	size_t len;
 	unsigned int nr_intervals, max_intervals;
-	bool runs, has_summary;	/* has_summary: the summary was received */
-	int status;		/* of waitpid, when pid is 0 again */
+	bool runs, has_summary;	/* "run", "summary" were received */
+	int status;		/* of wait4(), once it was reaped */
 	char why[160];		/* its first error; "": none */
-	struct result_guest *result;	/* borrowed */
-	struct result_run *run;		/* borrowed */
+	struct result_guest *result;	/* not owned */
+	struct result_run *run;		/* not owned */
 };
 
 /* The arguments of `vmm run` for one guest. */
@@ -64,16 +64,16 @@ struct guest_launch {
 	const char *log_path;
 };
 
-/* guest->index and socket are set.  -ENOSPC: too many arguments. */
+/* Needs guest->index and socket.  -ENOSPC: too many arguments. */
 int guest_make_args(const struct guest *guest, const struct guest_launch *l,
 		    struct guest_args *args);
 /* The guest's share of the limit. */
 uint64_t guest_share(const struct guest_launch *l, unsigned int index);
-/* -errno; result and run are set. */
+/* Needs also guest->result and run.  -errno. */
 int guest_start(struct guest *guest, const struct guest_launch *l);
 /* Reads its output; at end of file, reaps it. */
 void guest_read(struct guest *guest);
-/* Processes console output as if read.  Also for tests. */
+/* Takes console output, for guest_read() and for tests. */
 void guest_take(struct guest *guest, const char *data, size_t len);
 /* Ends it, if necessary by SIGKILL. */
 void guest_stop(struct guest *guest);

@@ -23,7 +23,7 @@ static bool is_payload_word(const char *name)
 	return false;
 }
 
-/* One word of the guest's command line; blanks and quotes would end it. */
+/* One word of the guest's command line: blanks and quotes would end it. */
 static bool word_value(const json_t *value, char *buf, size_t len)
 {
 	const char *text = json_string_value(value);

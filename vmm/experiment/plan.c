@@ -30,7 +30,7 @@ static const struct reader_member members[] = {
 	{ "quick", READER_OTHER, 0, 0, 0 },
 };
 
-/* --quick: changes to everything that would take long. */
+/* The member "quick": replacements for --quick. */
 static const struct reader_member quick_members[] = {
 	NUMBER(seconds, 1, DAY),
 	NUMBER(warmup_s, 0, DAY),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The description of an experiment, read from its JSON file;
- * docs/experiments.md describes the members.  Everything is checked here: a
- * plan can be run, as far as can be known without running it.
+ * docs/experiments.md describes the members.  All that can be checked without
+ * running it is checked here.
  */
 #ifndef VMM_EXPERIMENT_PLAN_H
 #define VMM_EXPERIMENT_PLAN_H
@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-#define PLAN_MAX_GUESTS	  64	/* in total, counts multiplied out */
+#define PLAN_MAX_GUESTS	  64	/* in total, by their counts */
 #define PLAN_MAX_POLICIES 16
 #define PLAN_MAX_LIMITS	  32
 #define PLAN_MAX_OPTIONS  32	/* of vmm run, words */
@@ -78,8 +78,8 @@ struct plan_override {
 };
 
 /*
- * Reads and checks.  -errno with why, "FILE:LINE: ..." if a line is known; the
- * plan is then empty.
+ * Reads and checks.  -errno with why, "FILE:LINE: ..." if a line is known; then
+ * the plan owns nothing.
  */
 int plan_load(struct plan *plan, const char *file,
 	      const struct plan_override *override, char *why, size_t len);

@@ -87,7 +87,7 @@ static bool find_member(json_t *tree, const json_t *obj, const char *key,
 	return false;
 }
 
-/* The text is known to be JSON. */
+/* The line of the nth key, from 0, in a text that is known to be JSON. */
 static unsigned int line_of_key(const char *text, unsigned int nth)
 {
 	unsigned int line = 1;

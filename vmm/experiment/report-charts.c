@@ -27,7 +27,7 @@ struct charts {
 	char names[PLAN_MAX_POLICIES][96];
 };
 
-/* A chart without data is left out; the report gives the reason. */
+/* Writes and frees it.  Without data it is left out: no run was good. */
 static int finish(const struct charts *c, struct chart *chart, const char *name)
 {
 	char path[4096];
@@ -53,7 +53,7 @@ static const struct result_run *first_good(const struct charts *c,
 
 static double ops(const struct result_run *r) { return r->ops_per_s; }
 
-/* Over the limit if there are several, else one position for each policy. */
+/* As a function of the limit if there are several, else of the policy. */
 static int throughput(const struct charts *c)
 {
 	const struct plan *plan = c->plan;
@@ -70,7 +70,7 @@ static int throughput(const struct charts *c)
 		if (plan->nr_limits == 1)
 			chart.x_names[chart.nr_x_names++] =
 				plan->policies[p].name;
-		/* Lines run from left to right in whatever order the file is. */
+		/* In order of limits, whatever their order in the file. */
 		for (unsigned int n = 0; s && n < plan->nr_limits; n++) {
 			double least = INFINITY, x;
 			struct result_spread v;
@@ -160,7 +160,7 @@ static int over_time(const struct charts *c, const char *name,
 			double y = value(&r->samples[i],
 					 i ? &r->samples[i - 1] : NULL);
 
-			/* Afterwards all pages are checked. */
+			/* What follows is the check of all pages. */
 			if (r->samples[i].t_s <= (double)(c->plan->warmup_s +
 							  c->plan->seconds))
 				chart_add(s, r->samples[i].t_s, y, y, y);

@@ -141,7 +141,7 @@ static void put_failures(const struct source *s)
 	}
 }
 
-/* More memory than the limit is an unfair comparison: report it. */
+/* A policy that used more than the limit had an advantage: reports it. */
 static void put_excesses(const struct source *s)
 {
 	unsigned int nr = 0;

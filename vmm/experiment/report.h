@@ -8,10 +8,10 @@
 
 #include "vmm/experiment/result.h"
 
-/* A limit counts as kept up to this multiple of it. */
+/* Memory up to this multiple of the limit counts as within it. */
 #define REPORT_TOLERANCE 1.05
 
-/* cgroup: the version used, to be reported; "none".  -errno. */
+/* cgroup: the version used, as text for the report, or "none".  -errno. */
 int report_write(const char *dir, const struct plan *plan,
 		 const struct result_run *runs, size_t nr, const char *cgroup);
 

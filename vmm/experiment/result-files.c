@@ -16,8 +16,8 @@ static const char head[] =
 	"ops_per_s,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns\n";
 
 /*
- * Host rows have no guest and none of the last columns; guest rows have only
- * these.
+ * Rows of samples, on the host, have no guest, and end before ops_per_s; rows
+ * of guests' intervals have only the columns from there on.
  */
 int result_write_csv(const char *dir, const struct plan *plan,
 		     const struct result_run *run, bool first)

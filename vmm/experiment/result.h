@@ -17,9 +17,9 @@ extern const char *const result_latency_names[RESULT_NR_LATENCIES];
 
 /* One sample on the host, all guests together. */
 struct result_sample {
-	double t_s;		/* since all guests run; negative: before */
+	double t_s;		/* since all workloads run; negative: before */
 	double memory_bytes, swap_bytes;
-	double brought_back;	/* pages, cumulative */
+	double brought_back;	/* pages read back, cumulative */
 	double evicted, refaults, scan_cpu_s;	/* of the engines, cumulative */
 	double balloon_bytes;
 	double cpu_s;			/* of guest processes, cumulative */
@@ -28,7 +28,7 @@ struct result_sample {
 /* One interval reported by one guest. */
 struct result_interval {
 	unsigned int guest;
-	double t_s;		/* since this guest runs */
+	double t_s;		/* since this guest's workload runs */
 	double ops_per_s;
 	double latency_ns[RESULT_NR_LATENCIES];
 };
@@ -84,8 +84,8 @@ struct result_spread result_of(const struct result_run *runs, size_t nr,
 			       double (*value)(const struct result_run *run));
 
 /*
- * As above, of the ratio of value to that of the first policy in the same
- * repetition: this compares runs that took place next to each other.
+ * As above, for the ratio of a run's value to that of the first policy in the
+ * same repetition: this compares runs that took place soon after each other.
  */
 struct result_spread result_ratio(const struct result_run *runs, size_t nr,
 				  unsigned int policy, unsigned int limit,

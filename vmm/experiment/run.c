@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Every sample_ms the runner reads the guests' memory use from their cgroup,
- * and queries the counters of engines.  A VM without an engine is not queried:
- * it would have to walk its page tables for the answer, on the CPUs being
- * measured.
+ * and queries the counters of engines.  A VM without an engine is queried only
+ * for its balloon or without a cgroup: it has to walk its page tables for the
+ * answer, on the CPUs being measured.
  */
 #include "config.h"
 
@@ -29,6 +29,7 @@ struct run {
 	struct cgroup cgroup;
 	pid_t pin_pid;		/* of file_pin_start() */
 	char copy[128];		/* of the program; "": none */
+	/* The start; when all workloads ran (0: not yet); the next sample. */
 	uint64_t begun_ns, all_run_ns, next_ns;
 };
 
@@ -73,7 +74,7 @@ static void sample_guest(struct run *r, const struct guest *guest,
 	json_t *stats = NULL;
 	char why[256];
 
-	/* One that starts or ends does not answer; the next sample may. */
+	/* A VM that starts or ends does not answer: it counts as 0 here. */
 	if (guest->pid <= 0 ||
 	    stat_request(guest->socket, "/stats", NULL, &stats, why,
 			 sizeof(why)))
@@ -94,7 +95,7 @@ static void sample_guest(struct run *r, const struct guest *guest,
 	json_decref(stats);
 }
 
-/* All its threads: vCPUs, and those that reclaim. */
+/* Seconds of CPU of all its threads: vCPUs, and those that reclaim. */
 static double cpu_of(const struct guest *guest)
 {
 	struct timespec t;
@@ -289,7 +290,7 @@ static int start_guests(struct run *r, struct guest_launch *l, char *why,
 	return rc;
 }
 
-/* Fills in what the runner itself knows at the end. */
+/* Completes the result at the end of a run. */
 static void conclude(struct run *r)
 {
 	double start = (double)((r->all_run_ns ? r->all_run_ns :

@@ -4,9 +4,9 @@
  * pass it `next_fd` and requests under the mutex, and wake it by an eventfd.
  *
  * A message of a few bytes can describe all frames, or end a process that maps
- * them all.  So the cost of each message is counted, and a connection has a
- * budget: so much a second, saved up to a bound, more than an honest agent
- * needs.  An agent that is in debt is not read: its socket fills, and it waits.
+ * them all.  So the cost of each message is counted, and the agent has a budget
+ * (work-budget.h), larger than an honest agent needs.  While it is in debt,
+ * nothing is read from it: its socket fills, and its writes block.
  *
  *     poll --[bytes]--> buf --decode--> message --apply, charge--+
  *      ^                 ^                                       |
@@ -37,13 +37,14 @@
  */
 #define RECEIVE_WORK 256	/* a system call, whatever it reads */
 #define MESSAGE_WORK 64
-#define RUN_WORK     8		/* a record, whatever it contains */
-#define MAPPING_WORK 16		/* added, replaced or removed */
-#define VMA_WORK     64		/* removed */
-#define MM_WORK	     16		/* removed; without its regions */
-#define STEP_WORK    4		/* of the map; may miss the cache */
-#define WORK_BYTES   8		/* bytes received and decoded: 1 */
-#define WORK_FRAMES  1024	/* bits cleared to read flags: 1 */
+#define RUN_WORK     8		/* a record of RUNS, whatever it contains */
+#define MAPPING_WORK 16		/* a mapping added, replaced or removed */
+#define VMA_WORK     64		/* a region removed */
+#define MM_WORK	     16		/* a process removed, without its regions */
+#define STEP_WORK    4		/* a step of rmap_work(); may miss the cache */
+#define WORK_BYTES   8		/* so many bytes received and decoded cost 1 */
+/* A scan of flags begins by clearing a bit of each frame: so many cost 1. */
+#define WORK_FRAMES  1024
 
 /*
  * Rate: a complete report every other second, but no more than a third of a
@@ -55,26 +56,27 @@
 #define BURST_PER_FRAME 64
 #define MIN_BURST	(2 * MIN_RATE)
 
-#define RESTS_A_SECOND 8	/* of an agent in debt, at most */
+#define RESTS_A_SECOND 8	/* pauses of reading, at most */
 #define MAX_WAIT_NS NSEC_PER_SEC	/* then the debt is checked again */
-#define ROUND_WORK (UINT64_C(1) << 20)	/* then requests are handled first */
+/* After so much work, requests of other threads are handled first. */
+#define ROUND_WORK (UINT64_C(1) << 20)
 
 struct agent_server {
 	struct view *view;	/* not owned */
 	pthread_t thread;
 	int event_fd;		/* owned: wakes the thread */
-	pthread_mutex_t lock;	/* guards all up to `connected` */
+	pthread_mutex_t lock;	/* guards what follows, up to `connected` */
 	int next_fd;		/* owned; -1: none */
 	uint64_t want_drop_bytes;	/* requested; 0: none */
 	bool connected;
-	atomic_bool stop;	/* set once */
-	/* the thread only */
+	atomic_bool stop;	/* set once: the thread is to end */
+	/* Used by the thread only: */
 	int fd;			/* owned; -1: no agent */
 	struct log_limit limit, throttle_limit;
 	struct protocol_decoder decoder;
-	struct work_budget budget;	/* of this connection */
+	struct work_budget budget;	/* kept over connections */
 	bool throttled;
-	size_t at, len;		/* of buf: read and not yet decoded */
+	size_t at, len;		/* buf[at] to buf[len - 1]: not decoded yet */
 	uint8_t buf[65536];
 };
 
@@ -168,7 +170,7 @@ static void send_drop_cache(struct agent_server *as, uint64_t nr_bytes)
 		disconnect(as);
 }
 
-/* Handles requests of other threads; false: the thread is to end. */
+/* Handles requests of other threads.  False: the thread is to end. */
 static bool serve_requests(struct agent_server *as)
 {
 	uint64_t n, drop_bytes;
@@ -201,7 +203,7 @@ static void reject(struct agent_server *as, int rc)
 	disconnect(as);
 }
 
-/* What a message may change; the difference gives its cost. */
+/* What a message may change; the differences give its cost. */
 struct state {
 	struct rmap_stats map;
 	uint64_t steps;
@@ -275,7 +277,7 @@ static uint64_t map_work(const struct protocol_message *msg,
 	return work;
 }
 
-/* Returns the cost. */
+/* Applies a message and returns what it cost. */
 static uint64_t apply(struct agent_server *as,
 		      const struct protocol_message *msg)
 {
@@ -335,14 +337,17 @@ static void serve_agent(struct agent_server *as)
 		reject(as, rc);
 }
 
-/* Until the agent can be served, in ms; -1: when it sends something. */
+/*
+ * The time in ms until messages can be served; -1: not before the agent sends
+ * something.
+ */
 static int wait_ms(struct agent_server *as)
 {
 	uint64_t ns;
 
 	if (as->fd < 0)
 		return -1;
-	/* Once in debt it waits for a while, not message by message. */
+	/* Once in debt, it pauses until 1/8 second's work is left. */
 	ns = work_budget_wait_ns(&as->budget, as->throttled ?
 				 as->budget.rate / RESTS_A_SECOND : 0,
 				 clock_now_ns());
@@ -369,7 +374,7 @@ static void *server_thread(void *arg)
 		if (p[0].revents) {
 			if (!serve_requests(as))
 				break;
-			continue;	/* p[1] may be another's by now */
+			continue;	/* p[1] may be of a closed fd */
 		}
 		if (p[1].revents)
 			receive(as);

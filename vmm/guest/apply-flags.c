@@ -6,16 +6,20 @@
  *	EPOCH_BEGIN  FLAGS ... FLAGS  MM ... MM_END  MM ... MM_END  EPOCH_END
  *	             |---------- one reading of flags --------------|
  *
- * In most epochs it reads no flags.  Flags that those mappings contradict, or
- * made obsolete, the map no longer returns (rmap_page_flags()).
+ * In most epochs it reads no flags.  Old flags that the mappings of such an
+ * epoch contradict or make obsolete are not valid any more: see
+ * rmap_page_flags().
  */
 #include "config.h"
 
 #include "vmm/guest/view-internal.h"
 
-#define PIECE 4096	/* frames */
+#define PIECE 4096	/* frames whose flags are cleared at a time */
 
-/* The agent reads all flags, then the mappings; it reports changes. */
+/*
+ * Called for the first flags of an epoch.  In that epoch the agent has read the
+ * flags of all frames, and reports those that changed.
+ */
 static void begin_flags(struct view *view)
 {
 	if (view->receiving_flags)
@@ -34,6 +38,7 @@ void view_end_flags(struct view *view)
 	view->receiving_flags = false;
 }
 
+/* *nr_done: as in view_yield_write_lock().  False: stopped before the end. */
 static bool set_flags(struct view *view, const struct protocol_flags *f,
 		      uint64_t *nr_done)
 {

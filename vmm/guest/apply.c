@@ -2,8 +2,9 @@
 /*
  * Applies the agent's messages to the reverse map.  The decoder has checked
  * each message by itself; here it is checked against the current map.  What
- * does not match, such as a region that the host does not know, or would exceed
- * the view's limits is ignored.  The next full report corrects that.
+ * does not match, such as a region that the host does not know, is ignored, and
+ * so is what would exceed the view's limits.  The next full report corrects
+ * that.
  */
 #include "config.h"
 
@@ -15,7 +16,7 @@
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* Limits of what is done in one hold of the lock: well under 1 ms. */
+/* How much is done before the lock is released once: well under 1 ms. */
 #define BATCH	   4096		/* pages, regions or frames */
 #define BATCH_WORK 16384	/* steps: see rmap_work() */
 
@@ -69,8 +70,8 @@ static struct view_mm *find_mm(struct view *view, uint32_t pid)
 }
 
 /*
- * Unmaps page by page first, as a region may have too many pages for one hold
- * of the lock.  False: stopped before the end.
+ * Unmaps page by page first, since a region may have too many pages to remove
+ * them all without releasing the lock.  False: stopped before the end.
  */
 static bool remove_vma(struct view *view, struct view_mm *m,
 		       struct rmap_vma *vma, uint64_t *nr_done)
@@ -131,7 +132,7 @@ static void forget(struct view *view, uint32_t pid)
 /*
  * Removes the processes that are not in a full report.  Each remaining entry is
  * moved once, over the gap that removed entries have left.  When the lock is
- * released meanwhile, readers find a valid table with the gap in it.  False:
+ * released in between, readers find a valid table, with the gap in it.  False:
  * stopped before the end.
  *
  *	| remain | gap | not checked yet |
@@ -189,8 +190,9 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 }
 
 /*
- * A process can choose its name.  That is output in JSON, which must be UTF-8,
- * and on terminals, which execute control sequences.
+ * A process can choose its name.  Names are output in JSON, which must be
+ * UTF-8, and on terminals, which execute control sequences: other characters
+ * than printable ASCII become '?'.
  */
 static void copy_comm(char to[16], const char from[16])
 {

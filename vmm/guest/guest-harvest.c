@@ -9,14 +9,14 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/stop-flag.h"
 
-/* Page tables as large as an eighth of the guest's memory. */
+/* Entries walked: those of page tables an eighth as large as guest memory. */
 #define ENTRIES_PER_FRAME 64
 /* The cost of a reverse-map walk of one frame, in table entries. */
 #define WALK_COST 64
 
-/* In one hold of the lock: pages of regions; frames looked up in the map. */
+/* Before the lock is released once: pages of regions; frames looked up. */
 #define PIECE	     16384
-#define VMA_COST     16
+#define VMA_COST     16		/* of a region, in pages */
 #define PIECE_FRAMES 32
 
 struct harvest {
@@ -50,8 +50,8 @@ static void leaf(void *arg, gfn_t gfn, uint64_t nr, bool accessed)
 }
 
 /*
- * For a process whose page tables are not known: its frames count as not
- * observed.  One part, from address *from on; false: that was the last.
+ * For a process whose page tables are not known: its frames do not count as
+ * examined.  Does one part, from address *from on.  False: that was the last.
  */
 static bool clear_examined(struct harvest *h, const struct rmap_mm *mm,
 			   uint64_t *from)
@@ -84,12 +84,16 @@ static bool clear_examined(struct harvest *h, const struct rmap_mm *mm,
 
 /* A process, harvested a part at a time; the lock is released in between. */
 struct process {
-	uint32_t pid;		/* the last one, or the current one */
-	uint64_t pgd, from;
+	uint32_t pid;		/* the current one, or the last one done */
+	uint64_t pgd, from;	/* its PGD; where its next part begins */
 	bool more;		/* it is not finished */
 };
 
-/* The page tables of p->pid; false: some could not be read. */
+/*
+ * Harvests one part of the process if its page tables are known, or clears one
+ * part of its frames from `examined` if they are not; `known` says which of the
+ * two passes this is.  False: some tables could not be read.
+ */
 static bool one_piece(struct harvest *h, struct process *p,
 		      const struct rmap_mm *mm, bool known)
 {
@@ -112,8 +116,9 @@ static bool one_piece(struct harvest *h, struct process *p,
 }
 
 /*
- * One part of a process, or of the next one; false at the end.  known:
- * processes whose PGD is known, or the others.
+ * Does one part of the current process, or of the next one, as one_piece().
+ * False: there is no other process.  *complete becomes false if some tables
+ * could not be read.
  */
 static bool next_piece(struct harvest *h, struct process *p, bool known,
 		       bool *complete)

@@ -56,8 +56,9 @@ static void put_table(const struct guest_walk *w, uint64_t gfn)
 }
 
 /*
- * 1: found; 0: nothing is mapped there; -ENOENT: a table is not in memory.  A
- * table that refers to itself is harmless: the walk ends after the last level.
+ * 1: found; 0: nothing is mapped there; -ENOENT: a table is evicted or outside
+ * RAM.  A table that refers to itself is harmless: the walk ends after the last
+ * level.
  */
 static int find_leaf(const struct guest_walk *w, uint64_t pgd, uint64_t addr,
 		     struct leaf *leaf)
@@ -126,9 +127,9 @@ static int walk_lookup(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 }
 
 /*
- * The processor ignores a non-present entry; its contents are the guest
- * kernel's.  Linux has zero where nothing is mapped; for a small or 2 MiB page
- * in swap, or being migrated, it stores the location.
+ * The processor ignores an entry that is not present; the guest's kernel
+ * defines its contents.  Linux has zero where nothing is mapped; for a small or
+ * 2 MiB page in swap, or being migrated, it stores the location.
  */
 static void describe_absent(const struct leaf *leaf, struct guest_walk_entry *e)
 {
@@ -186,7 +187,7 @@ static int walk_clear(void *ctx, const struct rmap_mm *mm, uint64_t addr,
 	struct leaf leaf;
 	uint64_t *t;
 
-	/* At the limit, or where the entry is gone, the bit stays set. */
+	/* The bit was set; if its table cannot be read now, it stays set. */
 	if (!walk_limit_allows())
 		return 1;
 	if (rmap_mm_pgd(mm) == RMAP_NO_PGD ||
@@ -210,11 +211,12 @@ struct table_walk {
 	const struct guest_walk *walk;
 	uint64_t *budget;
 	int64_t left;		/* entries left in this part */
-	uint64_t from;		/* where this part begins, or the next one */
+	uint64_t from;		/* where this part begins, or the next */
 	void (*fn)(void *arg, gfn_t gfn, uint64_t nr, bool accessed);
 	void *arg;
 };
 
+/* False: the budget is not enough. */
 static bool spend(struct table_walk *t, uint64_t work)
 {
 	t->left -= work;
@@ -245,7 +247,7 @@ static bool walk_leaf(struct table_walk *t, uint64_t *entry, uint64_t v,
 static int walk_table(struct table_walk *t, uint64_t gfn, unsigned int level,
 		      uint64_t base);
 
-/* table: in frame gfn; base: the first address that it maps. */
+/* table is in frame gfn and maps addresses from base on. */
 static int walk_entries(struct table_walk *t, uint64_t *table, uint64_t gfn,
 			unsigned int level, uint64_t base)
 {

@@ -5,13 +5,13 @@
  *
  * The guest runs meanwhile and may write anything there: every table is
  * accessed through guest_mem_pin_page(), every entry is read once, and the
- * number of levels bounds the walk.  Readers hold the view's lock, and the
- * engine its own, too: so a table that a sink has evicted is never waited for,
+ * number of levels bounds the walk.  Callers hold the view's lock, and the
+ * engine its own, too.  So a table that a sink has evicted is never waited for,
  * however long the sink's device takes; the short waits that remain are
- * described in guest-mem.h.  Of tables that the host's kernel has swapped out a
- * few are read in each hold of the lock (walk-limit.h); the others count as not
- * known until the next.  One part of a harvest reads some 40 tables at most,
- * and is not divided.
+ * described in guest-mem.h.  Of tables that the host's kernel has swapped out,
+ * lookups read a few each time the lock is taken (walk-limit.h); until it is
+ * taken again, the others count as not known.  A part of a harvest is not
+ * limited this way: it reads some 40 tables at most.
  *
  * The guest's TLB may hold an entry whose accessed bit is cleared here; the
  * page then looks cold for one scan, as with Linux on x86.
@@ -48,26 +48,27 @@ struct guest_walk {
 };
 
 /*
- * lookup: -ENOENT where tables are not known: no PGD, or one of them lies
- * outside RAM, or a sink has evicted it, or no more may be paged in; then the
- * map's own contents count.  "Not present" is an answer, also for entries with
- * reserved bits, at which the processor would fault.
+ * lookup: -ENOENT where tables are not known: there is no PGD, a table lies
+ * outside RAM, a sink has evicted it, or the thread has reached its limit of
+ * page-ins (walk-limit.h).  Then the mappings that were reported count.  "Not
+ * present" is an answer, also for entries with reserved bits, at which the
+ * processor would fault.
  */
 extern const struct rmap_pte_ops guest_walk_ops;
 
-/* Entries visited in one call, plus the rest of a table: 512 more. */
+/* Entries visited in one call, and up to 512 more to complete a table. */
 #define GUEST_WALK_PIECE 16384
 
 /*
- * Visits the leaves in the user half of mm's page tables, from address *from on
- * (initially 0): clears their accessed bits, by the rule above, and calls fn
- * with the frames that each maps.  *budget counts down: an entry costs 1, a
- * huge leaf up to 4096 more.  What is below an evicted table is left out:
- * nobody has used it since the eviction, and earlier accesses are seen once the
- * table is back.
+ * Visits the leaves in the user half of the page tables of mm, whose PGD must
+ * be known, from address *from on (initially 0): clears their accessed bits, by
+ * the rule above, and calls fn with the frames that each maps.  *budget counts
+ * down: an entry costs 1, a huge leaf up to 4096 more.  What is below an
+ * evicted table is left out: the processor has not walked it since the
+ * eviction, and earlier accesses are seen once the table is back.
  *
- * 1: one part is done, and *from is where the next begins; a lock may be
- * released in between.  0: all is done.  -ENOSPC: the budget was not enough;
+ * 1: one part is done, and *from is where the next begins; the view's lock may
+ * be released in between.  0: all is done.  -ENOSPC: the budget was not enough;
  * -ENOENT: a table lies outside RAM.
  */
 int guest_walk_harvest(const struct guest_walk *walk, const struct rmap_mm *mm,
@@ -75,7 +76,7 @@ int guest_walk_harvest(const struct guest_walk *walk, const struct rmap_mm *mm,
 		       void (*fn)(void *arg, gfn_t gfn, uint64_t nr,
 				  bool accessed), void *arg);
 
-/* An entry for people to inspect, also one that maps nothing. */
+/* An entry to be shown to users, also one that maps nothing. */
 struct guest_walk_entry {
 	struct rmap_pte pte;	/* level also where it is not present */
 	bool swapped;		/* not present; Linux: in swap, or migrating */

@@ -18,7 +18,7 @@
 
 enum run_kind { RUN_NONE, RUN_MAP, RUN_UNMAP, RUN_FLAGS };
 
-/* Neighbouring pages from addr on, or frames from gfn on: one line. */
+/* Neighbouring pages from addr on, or frames from gfn on, for one line. */
 struct run {
 	enum run_kind kind;
 	uint32_t pid, flags;
@@ -31,8 +31,8 @@ struct record {
 	uint64_t max_bytes;
 	uint64_t written;	/* bytes in the file */
 	uint64_t complete;	/* of these, up to the last complete report */
-	struct run run;		/* not written yet */
-	size_t fill;
+	struct run run;		/* not in buf yet */
+	size_t fill;		/* bytes in buf, not in the file yet */
 	char buf[65536];
 };
 

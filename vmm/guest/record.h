@@ -6,13 +6,13 @@
  * by tests/unit/rmap-replay.
  *
  * A recording never disturbs the guest: when the file can no longer be written,
- * or has reached the size limit (the agent decides how much it sends), that is
+ * or has reached the size limit (the agent decides how much it sends), this is
  * logged once, the file is truncated to the last complete report, and nothing
  * more is recorded.
  *
- * Not thread-safe: under the view's lock, for writing.  The file is written
- * while that lock is held, so it should be on a local disk.  All functions but
- * record_open() accept NULL: no recording.
+ * Locking: the caller holds the view's lock for writing.  The file is written
+ * meanwhile, so it should be on a local disk.  All functions but record_open()
+ * accept NULL: no recording.
  */
 #ifndef VMM_GUEST_RECORD_H
 #define VMM_GUEST_RECORD_H
@@ -27,7 +27,10 @@
 
 struct record;
 
-/* Creates the file, or truncates it.  0, -ENOMEM or -errno of opening it. */
+/*
+ * Creates the file, or truncates it; a recording never exceeds max_bytes.  0,
+ * -ENOMEM or -errno of opening it.
+ */
 int record_open(struct record **recp, const char *path, uint64_t nr_frames,
 		uint64_t max_bytes);
 /* Writes what is buffered, and closes the file. */
@@ -39,11 +42,11 @@ void record_mmap(struct record *rec, uint32_t pid,
 		 const struct rmap_vma_desc *desc);
 /* The region that begins at start, with its pages. */
 void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
-/* Neighbouring pages, or frames, become one line with a count. */
+/* In these three, calls for neighbouring pages or frames make up one line. */
 void record_map(struct record *rec, uint32_t pid, uint64_t addr, gfn_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, gfn_t gfn, uint32_t flags);
-/* A reading of the flags of all frames begins, or ends. */
+/* rmap_flags_begin() or, with begins false, rmap_flags_end() was called. */
 void record_flags_scan(struct record *rec, bool begins);
 
 /* A report is complete: writes it to the file. */

@@ -24,15 +24,16 @@ struct view {
 	struct guest_mem *mem;	/* not owned */
 	struct rmap *map;	/* owned */
 	/*
-	 * A bit for 64 frames: flags of some of them have changed.  Owned;
-	 * cleared by the reader, under either kind of lock.
+	 * Owned.  One bit for every 64 frames: flags of some of them have
+	 * changed.  Set under the write lock; cleared by the one thread that
+	 * calls view_test_and_clear_changed(), under either lock.
 	 */
 	uint64_t *changed;
 	struct view_mm *mms;	/* owned; entries: by view_mm_at() */
 	uint64_t nr_mms, cap_mms, max_mms, max_mappings;
 	/*
-	 * While ended processes are removed, one after the other: so many
-	 * places of mms, from gap_at on, are not entries.  Else 0.
+	 * While forget_missing() removes processes: the `gap` elements of mms
+	 * from gap_at on are not entries.  Else both are 0.
 	 */
 	uint64_t gap, gap_at;
 	struct guest_walk walk;	/* the map's PTE provider */
@@ -44,11 +45,11 @@ struct view {
 	/* Counts epochs of all connections, as each numbers its own anew. */
 	uint64_t report_nr;
 	bool full;
-	uint32_t pid;		/* of the current section; 0: it is ignored */
+	uint32_t pid;		/* of the current section; 0: section ignored */
 	struct rmap_vma *vma;	/* NULL: runs are ignored */
-	uint64_t nr_dropped;	/* in this epoch: ignored, see apply.c */
+	uint64_t nr_dropped;	/* records of this epoch ignored: see apply.c */
 	uint64_t work_at_lock;	/* rmap_work() when the lock was last taken */
-	bool receiving_flags;	/* flags in this epoch: rmap_flags_begin() */
+	bool receiving_flags;	/* since the first FLAGS of this epoch */
 	bool has_flags;		/* flags were reported at some time */
 
 	/* Set by any thread: the current message may be left unfinished. */
@@ -74,26 +75,29 @@ void view_apply_reset(struct view *view);
 void view_apply(struct view *view, const struct protocol_message *msg);
 
 /*
- * Under the write lock, after each page or region of a message: lets readers in
- * when a batch is done, as counted in *nr_done or by rmap_work(), since one
- * page can cost as much as thousands.  False: the service is stopping, so apply
- * no more.
+ * Called under the write lock after each page or region of a message, which it
+ * counts in *nr_done.  When a batch is done, by this count or by rmap_work()
+ * (one page can cost as much as thousands), it releases the lock for a moment
+ * to let readers in.  False: the service is stopping, so apply no more.
  */
 bool view_yield_write_lock(struct view *view, uint64_t *nr_done);
-/* The frame's class may have changed: readers must count it again. */
+/*
+ * To be called after a change that may affect gfn's flags; before: its
+ * rmap_page_flags() until then.  Sets the bit in `changed` if they differ.
+ */
 void view_note_flags(struct view *view, gfn_t gfn, uint32_t before);
 
 /* apply-flags.c; under the write lock. */
 void view_apply_flags(struct view *view, const struct protocol_message *msg);
-/* The reading of flags ends with its epoch or with the connection. */
+/* Ends the scan of flags, at the end of its epoch or of the connection. */
 void view_end_flags(struct view *view);
 /* For an agent that cannot report flags, and so never updates old ones. */
 void view_forget_flags(struct view *view);
 
 /*
- * From now on a message is applied no further than the next batch: one message
- * can name all frames a thousand times.  For the end of the service; from any
- * thread, without the lock.
+ * For the end of the service: the message being applied is not applied beyond
+ * its current batch, since one message can name all frames a thousand times.
+ * From any thread, without the lock.
  */
 void view_apply_stop(struct view *view);
 

@@ -2,10 +2,10 @@
 /*
  * The view's lock, table of processes and statistics.
  *
- * Limits, in proportion to guest frames, so that a lying agent costs the host
- * no more than a fixed share of the guest's memory: processes (a real one has
- * some page tables: 1 for 4 frames), mappings (64 a frame) and the bytes of
- * regions and mappings (128 a frame, and 16 MiB).
+ * A lying agent must not cost the host more than a fixed share of the guest's
+ * memory.  So these are limited in proportion to guest frames: processes (1 for
+ * 4 frames, as a real one has some page tables), mappings (64 for each frame)
+ * and the bytes of regions and mappings (128 for each frame, plus 16 MiB).
  */
 #include "config.h"
 
@@ -95,7 +95,7 @@ bool view_test_and_clear_changed(struct view *view, uint64_t w)
 {
 	uint64_t bit = UINT64_C(1) << w % 64;
 
-	/* Other readers may run meanwhile, but only writers set bits. */
+	/* Other readers may run meanwhile, but bits are set by writers only. */
 	if (!(view->changed[w / 64] & bit))
 		return false;
 	view->changed[w / 64] &= ~bit;

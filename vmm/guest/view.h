@@ -8,8 +8,8 @@
  * The view is a hint.  A lying agent makes it wrong, never unsafe: the engine
  * still checks the accessed bits of the second-level page tables.
  *
- * Locking: view_rdlock()/view_wrlock() guard the map and everything below;
- * lock order: engine -> view.
+ * Locking: view_rdlock()/view_wrlock() guard the map and all other data of the
+ * view.  The engine's lock is taken before the view's.
  */
 #ifndef VMM_GUEST_VIEW_H
 #define VMM_GUEST_VIEW_H
@@ -24,8 +24,8 @@
 struct view;
 
 /*
- * mem: to read the guest's page tables, of processes whose PGD is known; not
- * owned, outlives the view.  0 or -errno.
+ * mem: for reading the page tables of processes whose PGD is known; not owned,
+ * outlives the view.  0 or -errno.
  */
 int view_new(struct view **viewp, struct guest_mem *mem);
 void view_free(struct view *view);
@@ -41,12 +41,15 @@ void view_rdlock(struct view *view);
 void view_wrlock(struct view *view);
 void view_unlock(struct view *view);
 
-/* Use it under a lock: the write lock where rmap.h says that it is a writer. */
+/*
+ * For use under the lock; functions that are writers by rmap.h need the write
+ * lock.
+ */
 struct rmap *view_map(struct view *view);
 
 /*
- * Whether the agent has changed page flags of any of the 64 frames from 64 * w
- * on since the last call for w.  Under either lock; from one thread only.
+ * Whether the flags of any of the 64 frames from 64 * w on have changed since
+ * the last call for w.  Under either lock; from one thread only.
  */
 bool view_test_and_clear_changed(struct view *view, uint64_t w);
 
@@ -54,7 +57,7 @@ struct view_process {
 	uint32_t pid;
 	char comm[16];
 	uint64_t nr_vmas;
-	uint64_t nr_mapped;	/* pages, by the last full report */
+	uint64_t nr_mapped;	/* pages, as reported */
 	bool has_pgd;
 };
 
@@ -75,7 +78,7 @@ int view_lookup_pte(const struct view *view, const struct rmap_mm *mm,
 struct view_guest_info {	/* as last reported; bytes, and PSI in % */
 	uint64_t mem_total, mem_free, mem_available, cached, dirty;
 	double psi_some_avg10, psi_full_avg10;
-	uint64_t clean_cache;		/* page cache that it could drop */
+	uint64_t clean_cache;		/* page cache the guest could drop */
 	uint64_t nr_refaults_file, nr_refaults_anon;	/* pages, since boot */
 };
 
@@ -84,9 +87,9 @@ struct view_stats {
 	bool drops_cache;	/* supports agent_server_drop_cache() */
 	/* Number of this connection's last complete report; 0: none yet. */
 	uint64_t epoch;
-	/* Total, of all connections; rejected: messages that ended one. */
+	/* Of all connections; nr_rejected: messages that ended one. */
 	uint64_t nr_messages, nr_bytes, nr_rejected, nr_connections;
-	/* The agent is over its budget, so it is not read now; how often. */
+	/* The agent's budget is used up, so it is not read now; how often. */
 	bool throttled;
 	uint64_t nr_throttled;
 	uint64_t last_update_ns;	/* clock_now_ns() of the last epoch end */

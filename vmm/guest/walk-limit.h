@@ -3,17 +3,18 @@
  * Limits for walks of the guest's page tables while a thread holds the view's
  * lock.  One frame may be mapped at 1,024 places, each behind four or five
  * tables, none of them cached; and what the host's kernel has swapped out is
- * swapped in by whoever reads it.
+ * swapped in by the thread that reads it.
  *
- * In one hold of the lock a thread causes at most WALK_PAGE_INS page-ins (major
- * faults); after that tables count as not known until it takes the lock again.
- * That misses little: the processor has not walked a table since it was
- * evicted.  Bits that were set before are seen when it is back.
+ * A "hold" is the time from taking the lock until releasing it.  In one hold a
+ * thread causes about WALK_PAGE_INS page-ins (major faults) at most; after that
+ * all tables count as not known until it takes the lock again.  That misses
+ * little: the processor has not walked a table since it was swapped out.  Bits
+ * that were set before are seen when the table is back.
  *
  * A thread that makes many walks checks between two of them whether to release
  * the lock.
  *
- * The counts are the thread's own; no lock, no memory.
+ * The counts are the thread's own: no lock is needed, no memory allocated.
  */
 #ifndef VMM_GUEST_WALK_LIMIT_H
 #define VMM_GUEST_WALK_LIMIT_H
@@ -23,7 +24,7 @@
 #define WALK_PAGE_INS	64
 /* Lookups, of up to five tables each, between two counts of page-ins. */
 #define WALK_CHECKS_EACH 8
-/* Lookups in a hold, before it should end: below a millisecond. */
+/* Lookups after which a hold should end: they take less than a millisecond. */
 #define WALK_CHECKS	1024
 
 /* The thread has just taken the view's lock. */
@@ -31,8 +32,8 @@ void walk_limit_begin(void);
 /* Before a lookup: whether it is allowed. */
 bool walk_limit_allows(void);
 /*
- * Between two walks: this hold has used up its lookups, or its page-ins.
- * Releasing the lock and taking it again begins another hold.
+ * To be called between two walks: whether this hold has used up its lookups or
+ * its page-ins.  Then release the lock and take it again.
  */
 bool walk_limit_reached(void);
 

@@ -13,8 +13,8 @@
  * it can look hot for too long but never cold too early.
  *
  * Skipping.  A page table is not scanned if the accessed bit of the entry above
- * it says that it was not used since the last scan.  Entries above page tables
- * are cleared only with KVM_YOUNG_FLUSH: without it little is skipped.
+ * it is clear: the table was not used since the last scan.  The bits above page
+ * tables are cleared only with KVM_YOUNG_FLUSH: without it little is skipped.
  *
  * TLB.  A processor that has the translation cached does not set the bit
  * again.  KVM_YOUNG_FLUSH ends every batch (128 MiB) in which a bit was

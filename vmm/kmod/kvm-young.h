@@ -28,10 +28,10 @@ struct ky_scan {
 	u64 batch_start, batch_end;
 	unsigned long *young;	/* KY_BATCH_PAGES bits each */
 	unsigned long *huge;
-	/* Tables that were used, by (page in the batch) / KY_TABLE_PAGES */
+	/* Tables that were used, by (page in the batch) / KY_TABLE_PAGES. */
 	DECLARE_BITMAP(used_tables, KY_BATCH_TABLES);
 	bool cleared;		/* a bit was cleared, no flush since */
-	cpumask_var_t kick;	/* scratch of a flush; owned */
+	cpumask_var_t kick;	/* owned; for ky_flush_tlbs() */
 	u32 nr_flushes;
 	/*
 	 * The leaf that extends beyond the part walked under one hold of
@@ -40,6 +40,7 @@ struct ky_scan {
 	struct {
 		struct kvm_memory_slot *slot;	/* only compared */
 		gfn_t base;
+		u64 hva_end;
 		bool young;
 	} straddling;
 	/* Results. */
@@ -47,7 +48,7 @@ struct ky_scan {
 	u64 nr_skipped;
 };
 
-/* A run of a slot's frames, and the bit index of the first. */
+/* A run of a slot's frames, and the index of its first bit in the bitmaps. */
 struct ky_run {
 	struct kvm_memory_slot *slot;
 	gfn_t gfn, end;
@@ -60,13 +61,14 @@ struct ky_run {
 struct kvm *ky_vm_of(struct file *file);
 /*
  * Flushes the TLBs of all vCPUs; returns when none uses an older translation.
- * kick is scratch.  Does not sleep; no lock is needed.
+ * kick is overwritten.  Does not sleep; no lock is needed.
  */
 void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick);
 
 /* --- scan.c: a range, batch by batch --------------------------------------- */
 
 void ky_scan_init(void);
+/* Whether page table entries of this kernel and processor can be walked. */
 bool ky_may_walk(void);
 /*
  * Scans; fills in the results of req.  0, also at the time limit, with
@@ -143,13 +145,19 @@ static inline bool ky_walk_supports(struct kvm *kvm)
 /* --- leaf.c: a run below one root ------------------------------------------- */
 
 #if KY_WALK_KNOWN
-/* Both: [gfn, end) of the run.  mmu_lock and rcu held.  0 or -EOPNOTSUPP. */
+/*
+ * Fills in the bits of [gfn, end), a part of the run, and clears them in the
+ * leaves if requested.  mmu_lock and rcu held.  0 or -EOPNOTSUPP.
+ */
 int ky_walk_root(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
 		 int root_level, gfn_t gfn, gfn_t end);
-/* Reads and clears the bits above tables that lie completely in the run. */
+/*
+ * Clears the accessed bits above tables that lie completely in [gfn, end), and
+ * marks those tables in used_tables.  mmu_lock and rcu held.  0.
+ */
 int ky_take_tables(struct ky_scan *scan, const struct ky_run *run, hpa_t root,
 		   int root_level, gfn_t gfn, gfn_t end);
-/* Whether tables without accessed bit may be skipped, as far as is known. */
+/* Whether tables below a clear accessed bit may be skipped. */
 bool ky_may_skip(void);
 /*
  * Called after an error between taking tables and walking them: disables
@@ -163,8 +171,8 @@ void ky_never_skip(const char *why);
 #if KY_WALK_KNOWN
 /*
  * Compares some entries of the batch with KVM's results and the process's own
- * page tables, before anything is cleared.  False: the walk does not match this
- * kernel and must not be used.
+ * page tables, before anything is cleared.  False: the entries are not as the
+ * walk expects, and it must not be used.
  */
 bool ky_walk_verify(struct ky_scan *scan);
 #else

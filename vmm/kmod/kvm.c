@@ -28,8 +28,8 @@ void ky_flush_tlbs(struct kvm *kvm, struct cpumask *kick)
 #else
 
 /*
- * Only the kernel names files of this file system, and no others have this
- * name.
+ * Only the kernel names the files of the anonymous inode file system, and KVM
+ * calls those of VMs, and no others, "kvm-vm".
  */
 struct kvm *ky_vm_of(struct file *file)
 {

@@ -43,15 +43,17 @@ module_param_named(skip_tables, ky_skip, bool, 0644);
 MODULE_PARM_DESC(skip_tables, "skip tables whose accessed bit is clear");
 
 /*
- * Scans of tables that could be skipped: all of the first, then one in so many.
+ * Tables that could be skipped, but are scanned to verify this: the first so
+ * many, then one in so many.
  */
-#define KY_TRY_FIRST	256
-#define KY_TRY_EACH	64
+#define KY_VERIFY_FIRST	256
+#define KY_VERIFY_EACH	64
 /*
- * Limit of young leaves found by that: more than accesses in progress explain.
+ * With young leaves in so many of them (and in a sixteenth), nothing is skipped
+ * any more: accesses in progress do not explain that many.
  */
 #define KY_MAX_FALSE 8
-static atomic_long_t ky_nr_tried = ATOMIC_LONG_INIT(0);
+static atomic_long_t ky_nr_verified = ATOMIC_LONG_INIT(0);
 static atomic_long_t ky_nr_false = ATOMIC_LONG_INIT(0);
 
 bool ky_may_skip(void)
@@ -68,12 +70,12 @@ void ky_never_skip(const char *why)
 	WRITE_ONCE(ky_skip, false);
 }
 
-static void ky_count_try(bool lie)
+static void ky_count_verified(bool found_young)
 {
-	long tried = atomic_long_inc_return(&ky_nr_tried);
+	long tried = atomic_long_inc_return(&ky_nr_verified);
 	long nr_false;
 
-	if (!lie)
+	if (!found_young)
 		return;
 	nr_false = atomic_long_inc_return(&ky_nr_false);
 	if (nr_false >= KY_MAX_FALSE && nr_false > tried / 16)
@@ -81,7 +83,7 @@ static void ky_count_try(bool lie)
 			      "the accessed bit");
 }
 
-/* A leaf of 2 MiB or 1 GiB.  Returns the end of what was handled. */
+/* A leaf of 2 MiB or 1 GiB.  Returns the end of its part of [gfn, end). */
 static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 			  gfn_t gfn, gfn_t end, u64 *entry, u64 value,
 			  int level)
@@ -108,6 +110,7 @@ static gfn_t ky_walk_huge(struct ky_scan *scan, const struct ky_run *run,
 			scan->straddling.slot = run->slot;
 			scan->straddling.base = base;
 			scan->straddling.young |= young;
+			scan->straddling.hva_end = hva + (pages << PAGE_SHIFT);
 		}
 	} else if (whole && scan->straddling.slot == run->slot &&
 		   scan->straddling.base == base) {
@@ -164,7 +167,10 @@ static int ky_walk_table(struct ky_scan *scan, u64 *entry, unsigned long nr,
 	return err;
 }
 
-/* The bits of used_tables that a table beginning at this page may touch. */
+/*
+ * The bits of used_tables for a table that begins at this page of the batch:
+ * two if the batch is not aligned to tables.
+ */
 static void ky_table_bits(unsigned long bit, unsigned long *first,
 			  unsigned long *last)
 {
@@ -193,15 +199,15 @@ static int ky_walk_below(struct ky_scan *scan, const struct ky_run *run,
 	bool found;
 	int err;
 
-	if (skip && atomic_long_read(&ky_nr_tried) >= KY_TRY_FIRST &&
-	    (gfn / KY_TABLE_PAGES + jiffies) % KY_TRY_EACH) {
+	if (skip && atomic_long_read(&ky_nr_verified) >= KY_VERIFY_FIRST &&
+	    (gfn / KY_TABLE_PAGES + jiffies) % KY_VERIFY_EACH) {
 		scan->nr_skipped += stop - gfn;
 		return 0;
 	}
 	err = ky_walk_table(scan, ky_table(value) + (gfn & 511), stop - gfn,
 			    bit, &found);
 	if (skip)
-		ky_count_try(found);
+		ky_count_verified(found);
 	return err;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * kvm-young: reads and clears the accessed bits of a VM's second-level page
- * tables.  kvm-young-abi.h is the manual; this file is the device. scan.c scans
+ * tables.  kvm-young-abi.h is the manual; this file is the device, scan.c scans
  * a range, table-walk.c, leaf.c and entry.c read page table entries.
  *
- * Its file, held during the ioctl, keeps the VM alive.
+ * The VM's file, of which an ioctl holds a reference, keeps the VM alive.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

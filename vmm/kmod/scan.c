@@ -20,8 +20,9 @@
 #include "kvm-young.h"
 
 /*
- * Batches of one VM exclude each other (leaf.c says why); VMs that share a
- * lock by chance wait for a batch.  Taken before kvm->srcu and mmu_lock.
+ * Batches of one VM exclude each other (leaf.c says why), by the lock that the
+ * VM's address hashes to; VMs with the same lock wait for each other's batches.
+ * Taken before kvm->srcu and mmu_lock.
  */
 #define KY_LOCK_BITS 5
 static struct mutex ky_locks[1 << KY_LOCK_BITS];
@@ -91,8 +92,9 @@ static void ky_notifier_chunk(struct ky_scan *scan, u64 start, u64 end)
 }
 
 /*
- * May end the batch early, at a page whose bit begins a word, unless the walk
- * was tried first: it may have cleared bits in all of the batch.
+ * At the time limit, ends the batch early, at a page whose bit begins a word;
+ * not if the walk was tried first, as that may have cleared bits in all of the
+ * batch.  0 or -errno.
  */
 static int ky_notifier_batch(struct ky_scan *scan, bool walked)
 {
@@ -155,8 +157,8 @@ static int ky_copy_bitmap(u64 to, u64 page, const unsigned long *bitmap,
 }
 
 /*
- * The end of the batch that starts at hva.  At a page whose bit begins a word
- * and, if the caller's range allows it, between huge pages.
+ * The end of the batch that starts at hva: at a page whose bit begins a word
+ * and, if the start of the caller's range allows it, between huge pages.
  */
 static u64 ky_batch_end(const struct ky_scan *scan, u64 hva)
 {
@@ -196,7 +198,9 @@ int ky_scan_range(struct ky_scan *scan, struct kvm_young_scan *req)
 	for (hva = scan->start; hva < scan->end; hva = scan->batch_end) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (hva != scan->start && ky_time_is_up(scan))
+		/* The bit of a leaf is known to the call that cleared it. */
+		if (hva != scan->start && hva >= scan->straddling.hva_end &&
+		    ky_time_is_up(scan))
 			return 0;
 		scan->batch_start = hva;
 		scan->batch_end = ky_batch_end(scan, hva);

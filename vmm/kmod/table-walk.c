@@ -18,7 +18,7 @@
 
 #if KY_WALK_KNOWN
 
-/* Entries scanned under one hold of mmu_lock. */
+/* Pages scanned under one hold of mmu_lock. */
 #define KY_HOLD_PAGES	4096UL
 
 typedef int ky_root_fn(struct ky_scan *scan, const struct ky_run *run,

@@ -11,8 +11,8 @@
 struct vm;
 
 /*
- * Writes a header at the next multiple of 64 bytes; *gpa is its address.
- * Returns its offset for acpi_end_table().
+ * Writes a table's header at the next multiple of 64 bytes; *gpa is its guest
+ * address.  Returns its offset for acpi_end_table().
  */
 size_t acpi_begin_table(struct aml *a, const char *signature,
 			unsigned int revision, uint64_t *gpa);

@@ -33,8 +33,8 @@
 
 struct tables {
 	struct aml a;			/* all of them, from LAYOUT_ACPI */
-	uint64_t xsdt, dsdt, facs, fadt, madt;
-	uint64_t srat, slit;		/* 0: no nodes */
+	uint64_t xsdt, dsdt, facs, fadt, madt;	/* gpa of each */
+	uint64_t srat, slit;		/* likewise; 0: no NUMA nodes */
 };
 
 static uint8_t checksum(const uint8_t *p, size_t len)

@@ -39,7 +39,7 @@ void aml_string(struct aml *a, const char *s);
 void aml_byte(struct aml *a, uint8_t v);
 void aml_dword(struct aml *a, uint32_t v);
 
-/* Name(_CRS, ResourceTemplate() { descriptors between }). */
+/* Name(_CRS, ResourceTemplate() {...}): descriptors go between the two. */
 size_t aml_begin_crs(struct aml *a);
 void aml_end_crs(struct aml *a, size_t start);
 void aml_res_memory(struct aml *a, uint32_t base, uint32_t len);

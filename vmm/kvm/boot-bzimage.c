@@ -15,7 +15,7 @@
 #define ENTRY64_OFFSET	0x200
 #define XLF_64		1 /* XLF_KERNEL_64 */
 #define CAN_LOAD_HIGH	1 /* LOADED_HIGH */
-#define HEADER_END	0x201 /* this byte + 0x202: end of the header */
+#define HEADER_END	0x201 /* the byte there + 0x202: end of the header */
 
 int boot_load_bzimage(struct guest_mem *mem, const uint8_t *file, size_t size,
 		      struct boot_kernel *k, char *why, size_t len)

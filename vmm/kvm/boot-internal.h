@@ -12,8 +12,8 @@
 
 struct boot_kernel {
 	uint64_t entry;			/* gpa */
-	uint64_t end;			/* first byte after it */
-	bool start_all;
+	uint64_t end;			/* gpa of the first byte after it */
+	bool start_all;			/* VMM_NOTE_START_ALL, see boot.h */
 	struct setup_header header;	/* of a bzImage, or made up by us */
 };
 

@@ -45,17 +45,19 @@ static int map_file(const char *path, struct file *f, char *why, size_t len)
 		return rc;
 	}
 	if (!S_ISREG(st.st_mode) || !st.st_size) {
-		snprintf(why, len, "%s: %s", path, st.st_size ?
-			 "it is not a regular file" : "the file is empty");
+		snprintf(why, len, "%s: %s", path, S_ISREG(st.st_mode) ?
+			 "the file is empty" : "it is not a regular file");
 		return -EINVAL;
 	}
 	f->size = st.st_size;
 	f->data = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (f->data == MAP_FAILED) {
+		int rc = -errno;
+
 		f->data = NULL;
 		snprintf(why, len, "%s: cannot map the file: %s", path,
-			 error_text(errno));
-		return -errno;
+			 error_text(-rc));
+		return rc;
 	}
 	return 0;
 }

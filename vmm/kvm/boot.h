@@ -29,8 +29,8 @@ struct boot_config {
 };
 
 /*
- * Call it after all devices are added, before vm_start().  0 or -errno; why
- * names the file and the problem.
+ * To be called after all devices are added, before vm_start().  0 or -errno;
+ * why names the file and the problem.
  */
 int boot_load(struct vm *vm, const struct boot_config *config, char *why,
 	      size_t len);

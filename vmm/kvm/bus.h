@@ -23,7 +23,10 @@ struct bus;
 
 struct bus *bus_new(void);
 void bus_free(struct bus *bus);
-/* -EEXIST: overlaps.  name is for messages and is not copied. */
+/*
+ * 0; -EEXIST: it overlaps another range; -EINVAL; -ENOMEM.  name is for
+ * messages and is not copied.
+ */
 int bus_add(struct bus *bus, uint64_t base, uint64_t len, const char *name,
 	    const struct bus_ops *ops, void *dev);
 /*

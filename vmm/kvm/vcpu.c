@@ -33,9 +33,9 @@ struct vcpu {
 	int fd;				/* owned */
 	struct kvm_run *run;		/* mapped, run_bytes */
 	size_t run_bytes;
-	pthread_mutex_t lock;		/* guards the next two */
+	pthread_mutex_t lock;		/* guards thread and started */
 	pthread_t thread;
-	bool started;
+	bool started;			/* the thread may be signalled */
 	struct log_limit limit;
 	/* Written by the vCPU's thread, read by any; relaxed. */
 	uint64_t nr_exits, nr_io, nr_mmio;
@@ -58,8 +58,10 @@ int vcpu_new(struct vcpu **vp, struct vm *vm, unsigned int index, char *why,
 	if (v->fd < 0)
 		goto err;
 	rc = ioctl(vm_kvm_fd(vm), KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (rc < (int)sizeof(*v->run))
+	if (rc < (int)sizeof(*v->run)) {
+		errno = rc < 0 ? errno : EPROTO;
 		goto err_close;
+	}
 	v->run_bytes = rc;
 	v->run = mmap(NULL, v->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      v->fd, 0);
@@ -177,8 +179,8 @@ static void exit_mmio(struct vcpu *v)
 					1 };
 
 	/*
-	 * KVM treats memory as a device if it emulates the access and can't get
-	 * the page.
+	 * Where KVM emulates an access to memory and can't get the page, it
+	 * exits as for a device.
 	 */
 	if (guest_mem_is_ram(vm_mem(v->vm), page)) {
 		crash(v, "the host cannot provide a page of guest memory");
@@ -231,8 +233,8 @@ static void handle_exit(struct vcpu *v)
 		crash(v, "triple fault");
 		break;
 	case KVM_EXIT_HLT:
-		crash(v, "halted forever: this KVM has no interrupt controller "
-			 "to wake it");
+		crash(v, "halted forever: KVM's interrupt controller is not "
+			 "in use");
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		snprintf(text, sizeof(text), "KVM internal error %u",
@@ -273,7 +275,7 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-/* Needed only to interrupt KVM_RUN. */
+/* Does nothing: without a handler SIGRTMIN would end the process. */
 static void on_kick(int sig)
 {
 }

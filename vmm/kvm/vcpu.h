@@ -16,17 +16,20 @@ int vcpu_new(struct vcpu **vp, struct vm *vm, unsigned int index, char *why,
 void vcpu_free(struct vcpu *vcpu);
 
 /*
- * Starts in 64-bit mode at entry with RSI = boot_params and RDI = the CPU's
- * index, on the page tables and GDT of layout.h.  0 or -errno.
+ * Sets the registers: the vCPU will start in 64-bit mode at entry with RSI =
+ * boot_params and RDI = its index, on the page tables and GDT of layout.h.  0
+ * or -errno.
  */
 int vcpu_set_start(struct vcpu *vcpu, uint64_t entry, uint64_t boot_params);
 
+/* Starts the vCPU's thread.  0 or -errno. */
 int vcpu_start(struct vcpu *vcpu);
 /* Makes it leave KVM_RUN permanently; any thread, even the vCPU's own. */
 void vcpu_kick(struct vcpu *vcpu);
+/* Kicks the vCPU and waits for its thread to end, if it was started. */
 void vcpu_join(struct vcpu *vcpu);
 
-/* Exits so far; any thread. */
+/* Adds the exits so far to the counters; any thread. */
 void vcpu_count(const struct vcpu *vcpu, uint64_t *exits, uint64_t *io,
 		uint64_t *mmio);
 

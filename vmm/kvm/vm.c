@@ -26,7 +26,7 @@ struct vm {
 	char *name;			/* owned */
 	int kvm_fd, fd;			/* owned */
 	struct guest_mem *mem;		/* owned */
-	struct guest_numa numa;
+	struct guest_numa numa;		/* numa.nr 0: no nodes */
 	struct bus *pio, *mmio;		/* owned */
 	struct event_base *base;	/* owned */
 	pthread_t io_thread;
@@ -38,8 +38,8 @@ struct vm {
 	unsigned int nr_windows;
 
 	int ended_fd;			/* owned; readable when it has ended */
-	pthread_mutex_t lock;		/* guards the next two */
-	pthread_cond_t ended;
+	pthread_mutex_t lock;		/* guards stopping and end */
+	pthread_cond_t ended;		/* stopping became true */
 	bool stopping;			/* also read without the lock */
 	enum vm_end end;
 };
@@ -99,7 +99,7 @@ static int check_cpus(struct vm *vm, unsigned int nr, char *why, size_t len)
 	return -EINVAL;
 }
 
-/* Called before any vCPU is created.  The addresses matter on Intel only. */
+/* Called before any vCPU is created.  Only KVM on Intel uses the addresses. */
 static int make_irqchip(struct vm *vm, char *why, size_t len)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -404,8 +404,8 @@ enum vm_end vm_wait(struct vm *vm)
 		vcpu_join(vm->vcpus[i]);
 	if (vm->io_started) {
 		/*
-		 * Unlike loopbreak it also ends a loop that has not started
-		 * yet.
+		 * Unlike event_base_loopbreak() it also ends a loop that has
+		 * not started yet.
 		 */
 		event_base_loopexit(vm->base, NULL);
 		pthread_join(vm->io_thread, NULL);

@@ -36,12 +36,12 @@ struct vm_config {
 };
 
 /*
- * Opens /dev/kvm, creates the VM, its memory, in-kernel irqchip (where KVM has
- * one) and vCPUs.  On failure: -errno, and why names the problem and the
- * remedy.
+ * Opens /dev/kvm, creates the VM, its memory, in-kernel irqchip and vCPUs.  On
+ * failure: -errno, and why names the problem and the remedy.
  */
 int vm_new(struct vm **vmp, const struct vm_config *config, char *why,
 	   size_t len);
+/* After vm_wait(), or if the VM was not started. */
 void vm_free(struct vm *vm);
 
 struct guest_mem *vm_mem(struct vm *vm);
@@ -65,12 +65,13 @@ int vm_irqfd(struct vm *vm, unsigned int gsi, int fd);
 int vm_ioeventfd(struct vm *vm, gpa_t gpa, uint32_t datamatch, int fd);
 
 /*
- * A free MMIO window of len bytes for a virtio device, or 0 if there is none;
- * the window and its gsi are described to the guest in the DSDT.
+ * A free MMIO window of VM_VIRTIO_WINDOW_BYTES for a virtio device, or 0 if
+ * there is none; window and gsi are described to the guest in the DSDT.
  */
 gpa_t vm_alloc_virtio_window(struct vm *vm, unsigned int gsi);
 #define VM_VIRTIO_WINDOW_BYTES 0x1000
 
+/* How a VM ended. */
 enum vm_end {
 	VM_END_POWEROFF,
 	VM_END_RESET,
@@ -86,9 +87,7 @@ int vm_start(struct vm *vm);
  * signals.  `end` of the first call is the result of vm_wait().
  */
 void vm_stop(struct vm *vm, enum vm_end end);
-/*
- * True from the first vm_stop() on: for devices that block in a vCPU's thread.
- */
+/* True from the first vm_stop() on: work that takes long is to be cut short. */
 bool vm_stopping(const struct vm *vm);
 /*
  * For poll(): readable as soon as vm_wait_end() would not block.  Owned by the
@@ -101,11 +100,13 @@ int vm_ended_fd(const struct vm *vm);
  */
 enum vm_end vm_wait_end(struct vm *vm);
 /*
- * Likewise, and until its threads are joined: if one waits for an evicted page
- * that the store's device never returns, this blocks for ever.
+ * Likewise, and joins the VM's threads; one thread only.  If one of them waits
+ * for an evicted page that the store's device never returns, this blocks for
+ * ever.
  */
 enum vm_end vm_wait(struct vm *vm);
 
+/* Exits of all vCPUs so far; of these: port I/O and MMIO. */
 struct vm_stats {
 	uint64_t nr_exits, nr_io_exits, nr_mmio_exits;
 };

@@ -87,7 +87,7 @@ static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix,
 		s->is_empty = s->close == s->start;
 		if (s->is_empty)
 			s->close = s->end - 2;
-		/* Else the parser's positions were not what this relies on. */
+		/* Checks the parser's positions, on which all edits rely. */
 		if (s->end < s->start + 4 || d->text[s->end - 1] != '>' ||
 		    d->text[s->close] != (s->is_empty ? '/' : '<'))
 			d->failed = true;

@@ -14,7 +14,7 @@
 /* Byte offsets in the text: of "<a ...>...</a>" or "<a ... />". */
 struct domain_span {
 	size_t start, end;
-	size_t close;	/* of "</a>"; of an empty one without, end - 2 */
+	size_t close;	/* where "</a>" begins; of "<a ... />": end - 2 */
 	bool is_empty;	/* "<a/>" */
 };
 
@@ -41,10 +41,10 @@ int domain_doc_open(struct domain_doc *doc, const char *text, char *why,
 		    size_t len);
 void domain_doc_close(struct domain_doc *doc);
 
-/* Elements only, by name; NULL: none. */
+/* The first child, or the next sibling, with this name; NULL: none. */
 xmlNodePtr domain_doc_child(xmlNodePtr parent, const char *name);
 xmlNodePtr domain_doc_next(xmlNodePtr node, const char *name);
-/* "" if it is missing; valid as long as the doc. */
+/* An attribute's value, valid as long as the doc; "": missing. */
 const char *domain_doc_attr(xmlNodePtr node, const char *name);
 
 /*

@@ -23,8 +23,9 @@ static bool has_device(const struct domain_settings *s, enum domain_agent agent)
 }
 
 /*
- * Plans what to plug and unplug.  Sets added to the running domain's words
- * after that: for what was plugged into it, not for what its definition has.
+ * Plans what to plug and unplug.  Sets `added` to the words for the attribute
+ * of that name in the running domain: for devices plugged into it, not for
+ * those that only its definition has.
  */
 static void plan_devices(struct domain_plan *p,
 			 const struct domain_settings *wanted,
@@ -78,8 +79,8 @@ int domain_plan_make(struct domain_plan *plan,
 	}
 	live.added = *added ? added : NULL;
 	/*
-	 * With nothing to plug it keeps its words: if it was started with the
-	 * devices, those of its definition.
+	 * With nothing to plug or unplug, `added` stays: if the domain was
+	 * started with the devices, it is that of the definition.
 	 */
 	if (p.plug == DOMAIN_AGENT_NONE && p.unplug == DOMAIN_AGENT_NONE)
 		live.added = running->added;

@@ -12,12 +12,12 @@ struct domain_plan {
 	enum domain_agent plug, unplug;	/* DOMAIN_AGENT_NONE: nothing */
 	bool set_metadata;	/* to `metadata`; NULL: removes it */
 	char *metadata;		/* owned */
-	const char *later;	/* constant; why it needs a restart, or NULL */
+	const char *later;	/* constant; why a restart is needed, or NULL */
 };
 
 /*
- * wanted: of the definition, not enabled if all is to be removed; running: of
- * the running domain.  0 or -ENOMEM.
+ * wanted: the settings of the definition, not enabled if all is to be removed;
+ * running: those of the running domain.  0 or -ENOMEM.
  */
 int domain_plan_make(struct domain_plan *plan,
 		     const struct domain_settings *wanted,

@@ -9,7 +9,7 @@
 #include "vmm/libvirt/domain-memory.h"
 #include "vmm/libvirt/domain-parts.h"
 
-/* libvirt itself writes KiB only. */
+/* Bytes; 0: unknown.  libvirt itself writes KiB only. */
 static uint64_t read_size(xmlNodePtr target)
 {
 	xmlNodePtr size = domain_doc_child(target, "size");

@@ -14,13 +14,13 @@ struct domain_parts {
 int domain_parts_open(struct domain_doc *d, struct domain_parts *p,
 		      const char *xml, char *why, size_t len);
 
-/* index "": any. */
+/* The first controller of this type and index; index "": any. */
 xmlNodePtr domain_parts_controller(xmlNodePtr devices, const char *type,
 				   const char *index);
 
 /*
- * The element vmm:reclaim, malloc'ed; each may be NULL or empty.  bare: without
- * the namespace, which libvirt adds itself.
+ * The element vmm:reclaim, malloc'ed; each attribute may be NULL or empty, and
+ * is then left out.  bare: without the namespace, which libvirt adds itself.
  */
 char *domain_parts_element(const char *policy, const char *abits,
 			   const char *added, bool bare);
@@ -29,7 +29,7 @@ char *domain_parts_element(const char *policy, const char *abits,
 bool domain_has_word(const char *words, const char *word);
 void domain_add_word(char *words, size_t len, const char *word);
 
-/* NULL equals "". */
+/* Whether the texts are the same; NULL counts as "". */
 bool domain_same_text(const char *a, const char *b);
 
 #endif

@@ -70,7 +70,7 @@ static void remove_added(struct domain_doc *d, const struct domain_parts *p)
 			on_it = remove_controller(d, p, word, on_it);
 }
 
-/* Nothing else but blanks around it. */
+/* Its parent contains nothing else but blanks. */
 static bool is_alone(xmlNodePtr node)
 {
 	for (xmlNodePtr n = node->parent->children; n; n = n->next)

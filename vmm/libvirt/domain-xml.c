@@ -118,7 +118,7 @@ static void put_element(struct domain_doc *d, const struct domain_parts *p,
 	}
 }
 
-/* Adds a device for agent; one that exists stays. */
+/* Adds settings, and the device for agent unless it exists. */
 static int enable(const char *xml, const char *policy, const char *abits,
 		  enum domain_agent agent, char **out, char *why, size_t len)
 {
@@ -170,7 +170,7 @@ static int enable(const char *xml, const char *policy, const char *abits,
 	return rc;
 }
 
-/* The device that was added is not of the kind now wanted. */
+/* Whether the device that was added is not of the kind now requested. */
 static bool changes_agent(const struct domain_settings *s,
 			  enum domain_agent agent)
 {

@@ -44,7 +44,7 @@ struct domain_settings {
 	char *policy, *abits, *added;
 	bool has_channel, has_vsock;
 	bool has_virtio_serial;		/* a controller for channels */
-	char *channel_path;		/* host socket; if it runs */
+	char *channel_path;		/* host socket; while it runs */
 };
 
 /* 0, -ENOMEM, or -EINVAL with why: not a domain's XML. */

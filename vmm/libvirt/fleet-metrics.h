@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What libvirt reports of domains on many hosts, by name and as metrics. */
+/* Several fleets: opened together, and their domains as metrics. */
 #ifndef VMM_LIBVIRT_FLEET_METRICS_H
 #define VMM_LIBVIRT_FLEET_METRICS_H
 
@@ -15,7 +15,7 @@ struct libvirt_fleet **fleet_open(char *const *uris, unsigned int period_ms,
 				  char *why, size_t len);
 void fleet_close(struct libvirt_fleet **fleets);
 
-/* In JSON and in metrics, where "_bytes" follows. */
+/* Its name in JSON and in metrics, where "_bytes" follows. */
 const char *fleet_value_name(enum fleet_value value);
 
 /*

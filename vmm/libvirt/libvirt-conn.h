@@ -2,9 +2,9 @@
 /*
  * Connections to libvirt, and its error messages.
  *
- * libvirt's own handles are used directly; these functions exist only in a vmm
- * built with libvirt (HAVE_LIBVIRT in config.h, to be included first).
- * Commands of one without it print LIBVIRT_CONN_MISSING.
+ * libvirt's own handles are used directly.  These functions exist only in a vmm
+ * built with libvirt (HAVE_LIBVIRT in config.h, to be included first); without
+ * it the commands print LIBVIRT_CONN_MISSING.
  */
 #ifndef VMM_LIBVIRT_LIBVIRT_CONN_H
 #define VMM_LIBVIRT_LIBVIRT_CONN_H

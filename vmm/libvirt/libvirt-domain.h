@@ -27,8 +27,8 @@ int libvirt_domain_open(struct libvirt_domain *d, const char *uri,
 void libvirt_domain_close(struct libvirt_domain *d);
 
 /*
- * Makes xml, derived from d->config, the definition, and records in it which
- * controllers libvirt adds.  -EBUSY: somebody else has changed it.
+ * Makes xml, derived from d->config, the domain's definition, and records in
+ * that which controllers libvirt adds.  -EBUSY: another program has changed it.
  */
 int libvirt_domain_define(struct libvirt_domain *d, const char *xml, char *why,
 			  size_t len);

@@ -16,7 +16,7 @@
 
 #ifdef HAVE_LIBVIRT
 
-#define GRACE_MS 5000		/* beyond 3 periods; then: no answer */
+#define GRACE_MS 5000		/* beyond 3 periods; then -ETIMEDOUT */
 #define END_S	 2
 
 struct libvirt_fleet {
@@ -47,7 +47,7 @@ static const struct {
 	{ VIR_DOMAIN_MEMORY_STAT_SWAP_OUT, FLEET_SWAP_OUT },
 };
 
-/* Of a domain that ends meanwhile, the values that were read. */
+/* If the domain ends meanwhile, some values stay unknown. */
 static void read_domain(virDomainPtr dom, struct fleet_domain *d)
 {
 	virDomainMemoryStatStruct stats[VIR_DOMAIN_MEMORY_STAT_NR];

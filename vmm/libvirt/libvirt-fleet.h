@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The domains of a libvirt that may be on another host, and what it reports
- * about their memory.  A thread queries it periodically, so that a host that
- * does not answer blocks nobody.
+ * A fleet: the running domains of one libvirt, which may be on another host,
+ * and what it reports about their memory.  A thread queries it periodically, so
+ * that a host that does not answer blocks no caller.
  */
 #ifndef VMM_LIBVIRT_LIBVIRT_FLEET_H
 #define VMM_LIBVIRT_LIBVIRT_FLEET_H
@@ -38,8 +38,9 @@ struct libvirt_fleet;
 int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 		      unsigned int period_ms, char *why, size_t len);
 /*
- * Does not wait for a host that does not answer: then the thread is left
- * blocked in a call, and the process must end without running exit handlers.
+ * Waits at most two seconds for the thread.  If that is blocked in a call to a
+ * host that does not answer, it is left running; then libvirt_fleet_left_any()
+ * is true, and the process must end without running exit handlers.
  */
 void libvirt_fleet_free(struct libvirt_fleet *f);
 bool libvirt_fleet_left_any(void);

@@ -6,8 +6,8 @@
  *   gpa  guest physical address, bytes
  *   gfn  guest frame number: gpa >> PAGE_SHIFT
  *
- * Host virtual addresses are pointers when they are ours, and uint64_t named
- * hva when they may belong to another process.
+ * Host virtual addresses are pointers if they are in this process, and uint64_t
+ * named hva if they may be in another one.
  */
 #ifndef VMM_MEM_ADDR_H
 #define VMM_MEM_ADDR_H

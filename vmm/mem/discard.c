@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Discarded pages, and pages that a sink has evicted. */
+/* Discards pages; marks pages that a sink has evicted or lost. */
 #include "config.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* Finds our pointer to a range that can be dropped. 0, -EFAULT, -EOPNOTSUPP. */
+/* Points *p to a range that can be dropped.  0, -EFAULT or -EOPNOTSUPP. */
 static int range_to_drop(const struct guest_mem *mem, struct gfn_range range,
 			 void **p)
 {
@@ -68,7 +68,7 @@ void guest_mem_set_owner(struct guest_mem *mem,
 	mem->discard = discard;
 }
 
-/* The memory order is needed by guest_mem_pin_page(): see there. */
+/* Pairs with guest_mem_pin_page(), which needs this memory order: see there. */
 static void set_bit(uint64_t *map, gfn_t gfn, bool on)
 {
 	uint64_t bit = UINT64_C(1) << gfn.v % 64;
@@ -88,7 +88,8 @@ static bool has_bit(const struct guest_mem *mem, const uint64_t *map,
 }
 
 /*
- * The bitmaps are allocated when a sink opens, before there is a second thread.
+ * The bitmaps are allocated by the first call, which a sink makes when it
+ * opens, before there is a second thread.
  */
 int guest_mem_set_evicted(struct guest_mem *mem, gfn_t gfn, bool evicted)
 {

@@ -19,9 +19,7 @@ struct faults_shard {
 	pthread_t thread;
 	bool has_thread;
 	uint64_t retry_ns;	/* its thread's: next retry; 0: none */
-	/*
-	 * Used by its thread: messages from next_msg on are still to be served.
-	 */
+	/* Its thread's: messages from next_msg on are still to be served. */
 	struct uffd_msg msgs[FAULTS_BATCH];
 	unsigned int nr_msgs, next_msg;
 	uint64_t nr_missing, nr_write_protected;	/* atomic */
@@ -35,12 +33,12 @@ struct guest_faults {
 	bool stopping;			/* atomic */
 	int empty_fd;			/* owned; an empty file */
 	/*
-	 * Memory is watched in blocks: 2 MiB times a power of two, within a
-	 * shard.  Each costs a mapping or two if its neighbours are not
-	 * watched.
+	 * Memory is watched in blocks: 2 MiB times a power of two, at most 64
+	 * MiB.  One whose neighbours are not watched costs one or two mappings.
 	 */
 	uint64_t block_pages;
-	uint8_t *watched;	/* owned; by gfn / block_pages; atomic */
+	/* By gfn / block_pages: the block is watched.  Owned; atomic. */
+	uint8_t *watched;
 	unsigned int nr;
 	struct faults_shard shards[];
 };

@@ -70,10 +70,7 @@ static int watch(struct guest_faults *f, struct gfn_range range)
 					 UFFDIO_REGISTER_MODE_WP);
 }
 
-/*
- * Registers what is RAM of this block: a memory slot may begin or end inside
- * it.
- */
+/* Registers the RAM in a block: a memory slot may begin or end inside it. */
 static int watch_block(struct guest_faults *f, uint64_t first, uint64_t end)
 {
 	int rc = 0;
@@ -169,8 +166,9 @@ static int map_page(struct guest_faults *f, gfn_t gfn, int flags, int fd,
 
 /*
  * Maps an empty file, so that an access raises SIGBUS.  UFFDIO_POISON would do
- * nearly the same, but needs Linux 6.6, fails on a write-protect marker, and
- * KVM reports it by a signal, which vCPU threads block, instead of an error.
+ * nearly the same, but it needs Linux 6.6 and fails on a write-protect marker,
+ * and KVM reports such a page by a signal, which vCPU threads block, instead of
+ * an error.
  */
 int guest_faults_poison(struct guest_faults *f, gfn_t gfn)
 {

@@ -23,8 +23,8 @@
 #include "vmm/util/thread.h"
 
 #define MIN_BLOCK   UINT64_C(512)		/* pages: 2 MiB */
-#define MAX_MAPS    65530			/* the kernel's default */
-#define TURN_NS	    (20 * NSEC_PER_MSEC)
+#define MAX_MAPS    65530			/* the kernel's default limit */
+#define TURN_NS	    (20 * NSEC_PER_MSEC)	/* see serve_some() */
 
 bool guest_mem_has_faults(const struct guest_mem *mem)
 {
@@ -41,7 +41,7 @@ gfn_t guest_faults_shard_end(gfn_t gfn)
 	return GFN((gfn.v / FAULTS_SHARD_PAGES + 1) * FAULTS_SHARD_PAGES);
 }
 
-/* Kernel faults too: KVM's are kernel faults. */
+/* Must serve faults in kernel mode too, as those of KVM are. */
 static int open_fd(void)
 {
 	int dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), fd = -1;
@@ -126,7 +126,7 @@ static void serve(struct faults_shard *s, const struct uffd_msg *msg)
 	}
 }
 
-/* For poll(); rounded up. */
+/* For poll(), rounded up.  0: a retry is due; -1: none is requested. */
 static int ms_until_retry(const struct faults_shard *s)
 {
 	uint64_t now = clock_now_ns();
@@ -151,8 +151,9 @@ static void take_messages(struct faults_shard *s)
 }
 
 /*
- * If a retry is pending, serves only as many faults as the time of a turn
- * allows: each may have to wait for a slow device.
+ * Serves the faults that one read returns.  Once a retry is due and TURN_NS
+ * have passed, leaves the others for the next turn: each may have to wait for a
+ * slow device.
  */
 static void serve_some(struct faults_shard *s)
 {

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Page faults of guest memory, served in this process through userfaultfd(2).
- * A thread (a vCPU, the kernel on its behalf, a device of ours) that touches a
- * missing page of watched memory (that is, of ranges passed to
+ * A thread (a vCPU, the kernel on its behalf, an emulated device) that accesses
+ * a missing page of watched memory (that is, of ranges passed to
  * guest_faults_watch()), or writes to a protected one, waits until the owner of
  * the faults (the caller of guest_faults_new(), a sink) has served the fault.
  *
  * A single queue of faults does not scale to many vCPUs, so memory is divided
- * into shards, to which 64 MiB blocks are assigned round-robin; each shard has
- * its own userfaultfd and its own thread, in which the owner's functions are
- * called.
+ * into shards, to which blocks of 64 MiB are assigned round-robin.  Each shard
+ * has its own userfaultfd and its own thread, in which the owner's functions
+ * are called.
  *
  * Locking: except for new and free, functions may be called from any thread
- * unless they say otherwise.  The owner's functions run in the shard's thread
- * and must not touch watched guest memory: that thread would have to serve the
- * fault itself.
+ * unless they say otherwise.  The owner's functions must not access watched
+ * guest memory, as the thread that runs them would have to serve the fault
+ * itself.
  */
 #ifndef VMM_MEM_FAULTS_H
 #define VMM_MEM_FAULTS_H
@@ -33,32 +33,36 @@ struct guest_faults_ops {
 	 * guest_faults_copy(), _zero(), _poison() or _wake(), now or later.
 	 */
 	void (*missing)(void *arg, unsigned int shard, gfn_t gfn);
-	/* A write to a protected page: likewise, _protect(false) or _wake(). */
+	/*
+	 * A write to a protected page.  The owner must end it by
+	 * guest_faults_protect(..., false) or _wake(), now or later.
+	 */
 	void (*write_protected)(void *arg, unsigned int shard, gfn_t gfn);
 	/*
-	 * Called once at the time that one of these three functions requested
-	 * by guest_faults_retry_after(), or later by some 20 ms plus the time
-	 * of one fault, however many faults are queued.  These wait meanwhile,
-	 * so do little work in one call.
+	 * Called once at the time requested by guest_faults_retry_after(),
+	 * however many faults are queued; at most late by some 20 ms plus the
+	 * time of one fault.  Queued faults wait until it returns, so it should
+	 * do little work.
 	 */
 	void (*retry)(void *arg, unsigned int shard);
 };
 
 /*
- * The memory must be of this process (guest_mem_pid()), which must be allowed
- * to serve faults in the kernel.  Memory in a memfd is registered at once, to
- * prevent fault-around; nothing is watched yet.  -errno with why.
+ * mem (not owned) must be memory of this process, which must be allowed to
+ * serve faults that the kernel causes.  Memory in a memfd is registered at
+ * once, to prevent fault-around; nothing is watched yet.  0 or -errno with why.
  */
 int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
 		     void *arg, char *why, size_t len);
 /*
- * Waits for at most one call of the owner's functions in each shard.  No fault
- * is served after this: pages that the owner has evicted then read as zeros.
- * The vCPUs must have ended before.
+ * Ends the shards' threads, waiting for at most one call of the owner's
+ * functions in each.  No fault is served after this: pages that the owner has
+ * evicted then read as zeros.  The vCPUs must have ended before.
  */
 void guest_faults_free(struct guest_faults *faults);
 
+/* The number of the shard that serves gfn. */
 unsigned int guest_faults_shard(const struct guest_faults *faults, gfn_t gfn);
 /* The first frame after gfn that belongs to another shard. */
 gfn_t guest_faults_shard_end(gfn_t gfn);
@@ -71,9 +75,9 @@ gfn_t guest_faults_shard_end(gfn_t gfn);
  */
 
 /*
- * Faults in the range are served from now on.  So are those in the aligned
- * blocks that contain it, of 2 MiB, or more in a large guest.  -ENOMEM: too
- * many mappings (vm.max_map_count).
+ * From now on faults are served in the range, and in the aligned blocks that
+ * contain it (of 2 MiB, or more in a large guest).  0; -ENOMEM: too many
+ * mappings (vm.max_map_count); or -errno.
  */
 int guest_faults_watch(struct guest_faults *faults, struct gfn_range range);
 /*
@@ -94,8 +98,9 @@ void guest_faults_wake(struct guest_faults *faults, struct gfn_range range);
 /*
  * For a page whose contents are lost.  From now on an access raises SIGBUS
  * (BUS_ADRERR) in a thread of this process, and fails with EFAULT in a system
- * call and in KVM_RUN; this includes accesses already waiting.  It works for
- * every backing and kernel.  -ENOMEM: too many mappings (vm.max_map_count).
+ * call and in KVM_RUN; this includes accesses already waiting.  It works with
+ * every kernel, for anonymous memory and memfds alike.  0, -ENOMEM: too many
+ * mappings (vm.max_map_count), or -errno.
  */
 int guest_faults_poison(struct guest_faults *faults, gfn_t gfn);
 /* Makes such a page usable again: zeros, and watched. */

@@ -29,7 +29,7 @@ void remote_close(struct guest_mem *mem);
 
 struct guest_mem {
 	pid_t pid;			/* of a remote process, or 0 */
-	struct remote_file *remote;	/* owned: by slot; NULL: our memory */
+	struct remote_file *remote;	/* owned; by slot; NULL: our memory */
 	struct guest_memslot slots[GUEST_MEM_MAX_SLOTS];
 	unsigned int nr_slots;
 	enum guest_mem_backing backing;
@@ -43,17 +43,23 @@ struct guest_mem {
 	uint64_t nr_discarded;		/* atomic */
 	bool has_faults;		/* see guest_mem_has_faults() */
 	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-pin.c */
-	/* See residency-update.c; owned; the first is atomic. */
+	/*
+	 * For residency-update.c; owned, or NULL.  stale: one bit for each
+	 * block of frames; pointer and words are atomic.  The others: by gfn.
+	 */
 	uint64_t *stale, *scratch, *mapped;
-	bool scan_all;
+	bool scan_all;			/* the next update queries all frames */
 	uint64_t *evicted;		/* owned; words are atomic; or NULL */
 	uint64_t *lost;			/* likewise; allocated with `evicted` */
-	bool accessible_in_place;	/* evicted pages stay in RAM */
+	bool accessible_in_place;	/* evicted pages are still in RAM */
 	int (*discard)(void *arg, struct gfn_range range);	/* or NULL */
 	void *discard_arg;
 };
 
-/* guest_mem_residency() and guest_mem_mapped(), with -ECANCELED as in _update(). */
+/*
+ * As guest_mem_residency() and guest_mem_mapped(), but they return -ECANCELED
+ * soon after *stopping was set.
+ */
 int residency_until(const struct guest_mem *mem, struct gfn_range range,
 		    uint64_t *resident, uint64_t *swapped,
 		    const atomic_bool *stopping);
@@ -63,7 +69,7 @@ int mapped_until(const struct guest_mem *mem, struct gfn_range range,
 /* Sets self_pidfd, where the kernel can unmap many ranges in one call. */
 void map_find_vectored(struct guest_mem *mem);
 
-/* Sets the advice that all our mappings of guest memory need. */
+/* Calls madvise() with what all our mappings of guest memory need. */
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);
 
 #endif

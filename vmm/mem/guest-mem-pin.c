@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory held by devices: a count for each frame, changed by any thread. */
+/* Pinned memory: a count for each frame, changed by any thread. */
 #include "config.h"
 
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include "vmm/mem/guest-mem-internal.h"
 
 /*
- * Never reached: see GUEST_MEM_MAX_PINS.  A frame that stayed held for ever
- * would lose no data.
+ * Never reached: see GUEST_MEM_MAX_PINS.  If it were, the frame would stay
+ * pinned for ever, which loses no data.
  */
 #define MOST UINT16_MAX
 
@@ -51,18 +51,17 @@ bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn)
 	       __atomic_load_n(&mem->pin_counts[gfn.v], __ATOMIC_SEQ_CST);
 }
 
-/*
- * Whether a sink can evict frames to a place from which a refault takes long.
- */
+/* Whether a sink can evict frames to a place where an access has to wait. */
 static bool can_go(const struct guest_mem *mem)
 {
 	return mem->evicted && !mem->accessible_in_place;
 }
 
 /*
- * We hold the frame, then check whether it is marked evicted; a sink marks it
- * evicted, then checks whether it is held.  As all threads see these in one
- * order (SEQ_CST), at least one of the two sees what the other did.
+ * This pins the frame, then checks whether it is marked as evicted; a sink
+ * marks it as evicted, then checks whether it is pinned.  As all threads see
+ * these in one order (SEQ_CST), at least one of the two sees what the other has
+ * done.
  */
 int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page)
 {

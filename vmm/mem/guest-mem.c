@@ -33,7 +33,7 @@ static void add_slot(struct guest_mem *mem, uint64_t gpa, uint64_t nr_bytes,
 	};
 }
 
-/* Its address is aligned to the huge page size. */
+/* The kernel aligns the mapping's address to the hugetlb page size. */
 static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
 {
 	mem->fd = hugetlb_open(mem->backing, nr_bytes);
@@ -45,7 +45,7 @@ static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
 	return mem->map == MAP_FAILED ? -errno : hugetlb_fill(mem->fd, nr_bytes);
 }
 
-/* Reserves address space and maps the memory there.  0 or -errno. */
+/* Makes the memory and maps it.  Only hugetlb pages are allocated already. */
 static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -67,7 +67,7 @@ static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len)
 {
-	/* Fails only if the kernel does not support huge pages. */
+	/* This fails only if the kernel does not support huge pages. */
 	madvise(p, len, mem->backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
 		MADV_NOHUGEPAGE);
 	madvise(p, len, MADV_DONTFORK);
@@ -241,7 +241,8 @@ void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len)
 }
 
 /*
- * Slots are never adjacent in this layout, so a range in RAM is in one of them.
+ * In the layout of guest_mem_new() slots are never adjacent, so a range of RAM
+ * is in one slot.
  */
 int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
 		    size_t len)

@@ -3,18 +3,19 @@
  * Guest memory: which guest frames exist, and their host addresses.
  *
  * The guest's physical memory is a few slots, each a contiguous run of frames
- * backed by a contiguous run of host virtual addresses.  On x86 RAM lies below
- * 3 GiB and, when there is more, from 4 GiB up.  Everything that keeps an
- * array or bitmap by frame indexes it with the gfn itself and sizes it with
- * guest_mem_nr_frames(); the hole costs untouched zero pages only.
+ * backed by a contiguous run of host virtual addresses.  guest_mem_new() puts
+ * RAM below 3 GiB and, when there is more, from 4 GiB up.  Arrays and bitmaps
+ * by frame are indexed with the gfn itself and have guest_mem_nr_frames()
+ * elements; for the hole below 4 GiB these are untouched zero pages.
  *
- * The host virtual addresses belong to the process guest_mem_pid(): ourselves
- * for `vmm run`, QEMU for `vmm attach`.  guest_mem_ptr() and
- * guest_mem_write() work only on our own memory.
+ * The host virtual addresses belong to the process guest_mem_pid(): this one
+ * for `vmm run`, QEMU for `vmm attach`.  "Our" memory is memory of this
+ * process; guest_mem_ptr() and guest_mem_write() work on nothing else.
  *
- * Locking: slots are fixed once guest_mem_new() returned; every function is
- * safe from any thread.  The bytes themselves are shared with a running,
- * hostile guest: read what you check into a local copy first.
+ * Locking: slots do not change after guest_mem_new() or guest_mem_attach().
+ * Every function may be called from any thread unless it says otherwise.  The
+ * bytes themselves are shared with a running, hostile guest: copy what has to
+ * be checked, and check the copy.
  */
 #ifndef VMM_MEM_GUEST_MEM_H
 #define VMM_MEM_GUEST_MEM_H
@@ -38,7 +39,7 @@ struct guest_memslot {
 enum guest_mem_backing {
 	GUEST_MEM_ANON,		/* private anonymous memory in 4 KiB pages */
 	GUEST_MEM_THP,		/* the same in transparent huge pages */
-	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages: see _unmap() */
+	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages */
 	/*
 	 * A memfd in hugetlb pages of 2 MiB or 1 GiB, all allocated at the
 	 * start.  They stay resident: the kernel can't swap them, and freeing
@@ -50,9 +51,9 @@ enum guest_mem_backing {
 
 /*
  * Allocates nr_bytes of memory (rounded up to a multiple of 2 MiB) in the
- * layout above.  Errors: -EINVAL (0 bytes; with pages of 1 GiB, not a multiple
+ * layout above.  0, -EINVAL (0 bytes; with pages of 1 GiB, not a multiple
  * of 1 GiB), -ENOMEM, -ENOSPC, -EMFILE, -ENOENT (no pages of this size on this
- * host).
+ * host) or another -errno.
  */
 int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		  enum guest_mem_backing backing);
@@ -69,37 +70,38 @@ void guest_mem_free(struct guest_mem *mem);
  * The guest memory of another process, as slots that don't overlap, in rising
  * order of frames; copied.  Files mapped there are opened, so that the
  * residency of their pages can be queried; no page is touched, and nothing
- * changes for the process. backing says how the pages are allocated;
+ * changes for the process.  backing says how the pages are allocated;
  * GUEST_MEM_MEMFD stands for a shared file of any kind.
  *
- * Such memory has no guest_mem_ptr(), and can neither be discarded nor unmapped.
- * Needs the permissions of ptrace, and for a file CAP_SYS_ADMIN.  -EINVAL (no
- * slots, too many, not in order), -ESRCH, -EACCES, -ENOENT (not mapped there),
- * ...
+ * For such memory guest_mem_ptr() returns NULL, and it can neither be discarded
+ * nor unmapped.  Needs the permissions of ptrace, and for a file CAP_SYS_ADMIN.
+ * 0, -EINVAL (no slots, too many, not in order; or a file does not cover its
+ * slot), -ESRCH, -EACCES, -ENOENT (nothing is mapped there) or another -errno.
  */
 int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 		     const struct guest_memslot *slots, unsigned int nr,
 		     enum guest_mem_backing backing);
 /*
- * For a sink: pages out the resident pages of a remote file that no process
- * maps; a hint.
+ * For a sink, with memory of another process in files: pages out resident pages
+ * that no process maps.  A hint: failures are not reported.
  */
 void guest_mem_page_out_unmapped(const struct guest_mem *mem,
 				 struct gfn_range range);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
-/* Frames of the largest page of this backing. */
+/* The largest page of this backing, in frames. */
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 /* Whether memory is in hugetlb pages, of either size. */
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
 
 /*
- * Holds memory that devices use all the time, such as the rings of a virtqueue,
- * or that the kernel is about to write to while it reads a file: each call adds
- * a hold, each release removes one.  Held memory is not reclaimed.  Parts of
- * [gpa, gpa + len) that are not guest RAM are left out.
+ * Pins memory that devices use all the time, such as the rings of a virtqueue,
+ * or that the kernel is about to write to while it reads a file: pinned memory
+ * is not reclaimed.  Pins are counted for each frame: guest_mem_pin() adds one,
+ * guest_mem_unpin() removes one.  Parts of [gpa, gpa + len) that are not guest
+ * RAM do no harm.
  *
- * A guest may name the same page in all its buffers; even then all our devices
- * together hold a page at most GUEST_MEM_MAX_PINS times at once.
+ * A guest may name the same page in all its buffers; even then all devices
+ * together pin a page at most GUEST_MEM_MAX_PINS times at once.
  */
 #define GUEST_MEM_MAX_PINS 32768
 void guest_mem_pin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
@@ -107,11 +109,11 @@ void guest_mem_unpin(struct guest_mem *mem, gpa_t gpa, uint64_t len);
 bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn);
 
 /*
- * For a thread that holds a lock others wait for: a frame that can be read
- * without waiting for a sink's device.  *page points to it, and no sink evicts
- * it to such a device until guest_mem_unpin_page(); without such a sink both
- * cost nothing.  -EFAULT: not RAM of ours; -EAGAIN: a sink has evicted it, or
- * it is lost.
+ * For a thread that holds a lock others wait for: pins a frame if it can be
+ * accessed without waiting for a sink's device.  0, and *page points to it, and
+ * no sink evicts it to such a device until guest_mem_unpin_page(); without such
+ * a sink both cost nothing.  -EFAULT: not RAM of ours; -EAGAIN: a sink has
+ * evicted it, or its contents are lost.
  *
  * Two kinds of frame in watched memory can still take a while: a discarded one
  * is filled with zeros at the first touch, and a write to one that is being
@@ -119,16 +121,17 @@ bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn);
  * that serves the sink's faults, after the faults queued before: for each of
  * these it may have to read a page, which takes at most the timeout of the
  * store (store.h), and fails at once while the device is known to be stalled.
- * And a page that the host kernel has swapped out is read from swap: whoever
- * reads many pages under a lock has to bound that (vmm/guest/walk-limit.h).
+ * And a page that the host kernel has swapped out is read from swap: a thread
+ * that reads many pages under a lock has to bound that
+ * (vmm/guest/walk-limit.h).
  */
 int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page);
 void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn);
 
 /*
- * The only translation from guest addresses to pointers, fully checked.  Our
- * pointer to [gpa, gpa + len), or NULL unless all of it is guest RAM inside one
- * slot.  NULL also for len 0.
+ * The only translation from guest addresses to pointers, fully checked.  A
+ * pointer to [gpa, gpa + len); NULL unless all of it is RAM of ours in one
+ * slot, and for len 0.
  */
 void *guest_mem_ptr(const struct guest_mem *mem, gpa_t gpa, size_t len);
 
@@ -138,13 +141,13 @@ int guest_mem_write(struct guest_mem *mem, gpa_t gpa, const void *buf,
 
 /* Highest gfn + 1: the size of arrays indexed by gfn. */
 uint64_t guest_mem_nr_frames(const struct guest_mem *mem);
-/* Frames that are RAM. */
+/* The number of frames that are RAM. */
 uint64_t guest_mem_nr_pages(const struct guest_mem *mem);
 const struct guest_memslot *guest_mem_slots(const struct guest_mem *mem,
 					    unsigned int *nr);
 pid_t guest_mem_pid(const struct guest_mem *mem);
 
-/* False if the frame is not RAM. */
+/* Both return false if the frame, or the address, is not guest RAM. */
 bool guest_mem_gfn_to_hva(const struct guest_mem *mem, gfn_t gfn,
 			  uint64_t *hva);
 bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
@@ -153,9 +156,10 @@ bool guest_mem_hva_to_gfn(const struct guest_mem *mem, uint64_t hva,
 bool guest_mem_is_ram(const struct guest_mem *mem, struct gfn_range range);
 
 /*
- * Sets the bit of each frame of range that is resident in host RAM and, unless
- * NULL, in `swapped` of each frame that is in host swap; clears the others.
- * Bitmaps are indexed by gfn.  0 or -errno.
+ * Sets in `resident` the bit of each frame of range that is in host RAM, and in
+ * `swapped`, unless NULL, of each frame that is in host swap or evicted by a
+ * sink; clears the range's other bits.  Bitmaps are indexed by gfn.  0 or
+ * -errno.
  */
 int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped);
@@ -174,33 +178,35 @@ int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
  * caller knows of.  call_nr counts these calls.  Exact, except when the kernel
  * by itself evicts unmapped pages of a memfd, or reads them in before they are
  * touched: this is noticed within 64 calls, or in the next one if many pages
- * are affected.  One thread.
+ * are affected.  From one thread only.
  *
- * -ECANCELED soon after *stopping was set (it may be NULL): the bitmaps are
- * partly updated.  The flag is checked every GUEST_MEM_CHUNK_PAGES; but to find
- * the pages of a memfd that are in swap, the kernel may walk all of its pages
- * in one call.
+ * -ECANCELED soon after *stopping was set (stopping may be NULL): the bitmaps
+ * are partly updated.  The flag is checked every GUEST_MEM_CHUNK_PAGES; but to
+ * find the pages of a memfd that are in swap, the kernel may walk all of its
+ * pages in one call.
  */
 #define GUEST_MEM_CHUNK_PAGES (UINT64_C(1) << 16)
 int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 			       uint64_t *swapped, unsigned int call_nr,
 			       const atomic_bool *stopping);
 /*
- * Notes that these frames may have been evicted or made resident; any thread.
+ * Notes for the next update that these frames may have been evicted or made
+ * resident.
  */
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * Mapped: a page table entry of our process points to the frame.  Anonymous
- * memory that is resident is mapped.  The pages of a memfd stay in RAM when
- * they are unmapped; the next touch, the guest's or our own, finds and maps
- * them by a minor fault.  KVM maps a frame for the guest only if it is mapped
- * here.
+ * Mapped: a page table entry of the process guest_mem_pid() points to the
+ * frame.  Anonymous memory that is resident is mapped.  The pages of a memfd
+ * stay in RAM when they are unmapped; the next access, by the guest or by the
+ * process, maps them by a minor fault.  KVM maps a frame for the guest only if
+ * it is mapped in the process.
  */
 
 /*
- * Whether page faults of this memory are served (faults.h).  All of a memfd is
- * registered then, so the kernel does no fault-around.
+ * Whether page faults of this memory are served by a struct guest_faults
+ * (faults.h).  All of a memfd is registered then, so the kernel does no
+ * fault-around.
  */
 bool guest_mem_has_faults(const struct guest_mem *mem);
 
@@ -211,17 +217,16 @@ int guest_mem_mapped(const struct guest_mem *mem, struct gfn_range range,
 /*
  * As guest_mem_residency(), for memory of ours that a userfaultfd has
  * registered for read-write protection: sets the bit of each frame that was
- * touched since it was protected, or allocated since.  -EOPNOTSUPP: before
- * Linux 7.3.
+ * accessed or allocated since it was protected.  -EOPNOTSUPP: before Linux 7.3.
  */
 int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
 		       uint64_t *accessed);
 
 /*
- * Unmaps frames of a memfd from our page tables, and by KVM's MMU notifier from
- * the guest's; their contents are kept.  -EINVAL: another backing, which would
- * lose them, or part of a hugetlb page.  -EFAULT: not all of the range is RAM
- * of one slot.
+ * Unmaps frames of a memfd or of hugetlb pages from our page tables, and by
+ * KVM's MMU notifier from the second-level ones; their contents are kept.
+ * -EINVAL: another backing, which would lose them, memory of another process,
+ * or part of a hugetlb page.  -EFAULT: not all of the range is RAM of one slot.
  */
 int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range);
 /*
@@ -245,24 +250,25 @@ bool guest_mem_file_page(const struct guest_mem *mem, gfn_t gfn,
 
 /*
  * Gives frames back to the host: they read as zeros afterwards.  For the
- * balloon and free page reporting.  Frames outside RAM: -EFAULT, nothing done.
- * -EOPNOTSUPP: hugetlb pages.
+ * balloon and free page reporting.  0; -EFAULT with nothing done: not all of
+ * the range is RAM of ours in one slot; -EOPNOTSUPP: hugetlb pages; or -errno.
  */
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range);
 
 /*
- * Drops the pages, and nothing else: for the owner below, which decides whether
- * they may be dropped.  Errors as above.
+ * Drops the pages without asking the owner of discards (see below), for this
+ * owner itself.  Errors as above.
  */
 int guest_mem_drop(struct guest_mem *mem, struct gfn_range range);
 
 /*
  * For a sink that stores pages itself: it becomes the owner of discards.
- * guest_mem_discard() calls it, in the caller's thread, with a range that is
- * RAM of one slot, and does nothing more: the owner drops its copies of the
- * range and calls guest_mem_drop(), both under the lock it evicts under, so
- * that no eviction in between stores discarded pages.  0 or -errno.  One owner
- * at a time; NULL removes it.  Set and removed while nobody discards.
+ * guest_mem_discard() calls its function, in the caller's thread, with a range
+ * that is RAM of one slot, and drops nothing by itself.  The owner drops its
+ * copies of the range and calls guest_mem_drop(), both under the lock under
+ * which it evicts, so that no eviction in between stores discarded pages.  It
+ * returns 0 or -errno.  One owner at a time; discard NULL removes it.  To be
+ * called while no thread discards.
  */
 void guest_mem_set_owner(struct guest_mem *mem,
 			 int (*discard)(void *arg, struct gfn_range range),
@@ -270,21 +276,22 @@ void guest_mem_set_owner(struct guest_mem *mem,
 /*
  * Marks a page as evicted by a sink: it counts as swapped in
  * guest_mem_residency().  A sink that has to read pages back sets the mark
- * first, then checks whether the page is held, and drops it only if not: see
- * guest_mem_pin_page().  -ENOMEM, in the first call only.
+ * first, then checks whether the page is pinned, and drops it only if not: see
+ * guest_mem_pin_page().  0; -ENOMEM: from the first call only, which must be
+ * made before there is a second thread.
  */
 int guest_mem_set_evicted(struct guest_mem *mem, gfn_t gfn, bool evicted);
 bool guest_mem_is_evicted(const struct guest_mem *mem, gfn_t gfn);
 /*
- * Marks a page as lost, so that an access is a memory error.  For the sink that
- * has called guest_mem_set_evicted(): it sets this mark before it clears the
- * other.
+ * Marks a page whose contents a sink has lost: an access is a memory error.
+ * For a sink that has called guest_mem_set_evicted(): it sets this mark before
+ * it clears the other one.
  */
 void guest_mem_set_lost(struct guest_mem *mem, gfn_t gfn, bool lost);
 bool guest_mem_is_lost(const struct guest_mem *mem, gfn_t gfn);
 /*
- * With `stays`, pages marked as evicted are still in RAM, but on the wrong
- * node: they do not count as resident.
+ * stays: pages that the sink marks as evicted are still in RAM, on another NUMA
+ * node, and can be accessed there.  They do not count as resident.
  */
 void guest_mem_set_accessible_in_place(struct guest_mem *mem, bool stays);
 

@@ -71,7 +71,7 @@ int hugetlb_fill(int fd, uint64_t nr_bytes)
 	return rc ? -errno : 0;
 }
 
-/* Reads a number from the directory of the hugetlb pool, or -errno. */
+/* A number from the directory of the hugetlb pool, or -errno. */
 static long long pool_number(unsigned int shift, const char *name)
 {
 	char path[128];

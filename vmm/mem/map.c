@@ -40,10 +40,7 @@ static int find_range(const struct guest_mem *mem, struct gfn_range range,
 	if (mem->pid ||
 	    (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem)))
 		return -EINVAL;
-	/*
-	 * For a part of a huge page the kernel would round the length down to
-	 * 0.
-	 */
+	/* For a part of a huge page the kernel would round the length to 0. */
 	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
 		return -EINVAL;
 	/* Check before shifting: see guest_mem_discard(). */

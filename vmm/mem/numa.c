@@ -19,7 +19,7 @@
 #define NODE_STEP (UINT64_C(2) << 20)
 #define MAX_HOST  63
 
-/* Parses a number up to max and the character that must follow. */
+/* Parses a number up to max.  The text after it, or NULL: malformed. */
 static const char *parse_number(const char *text, unsigned long max,
 				unsigned int *n)
 {

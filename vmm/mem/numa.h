@@ -21,24 +21,24 @@
 struct guest_numa_node {
 	uint64_t nr_bytes;	/* a multiple of 2 MiB; 0: not given */
 	uint64_t cpus;		/* bit i: CPU i */
-	int host;		/* -1: anywhere */
+	int host;		/* NUMA node of the host; -1: any */
 };
 
 struct guest_numa {
 	unsigned int nr;	/* 0: no nodes are described to the guest */
 	struct guest_numa_node nodes[GUEST_NUMA_NODES];
-	/* As in ACPI: 10 to itself.  Set by guest_numa_check(). */
+	/* As in ACPI: from a node to itself 10.  Set by guest_numa_check(). */
 	uint8_t distance[GUEST_NUMA_NODES][GUEST_NUMA_NODES];
 };
 
 /*
- * Adds the node "node=N,mem=SIZE[,cpus=A[-B][+C...]][,host=N]".  -EINVAL with
- * why.
+ * Adds the node "node=N,mem=SIZE[,cpus=A[-B][+C...]][,host=N]".  0 or -EINVAL
+ * with why.
  */
 int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 		     size_t len);
 
-/* Memory of all nodes together. */
+/* Memory of all nodes together; UINT64_MAX if the sum is too large. */
 uint64_t guest_numa_bytes(const struct guest_numa *numa);
 
 /*
@@ -55,18 +55,18 @@ unsigned int guest_numa_ranges(const struct guest_numa *numa,
 			       struct gfn_range ranges[GUEST_NUMA_RANGES]);
 
 /*
- * Binds the memory of each node with a `host` to that host node, before it is
- * first touched.  -errno with why.
+ * Binds the memory of each node with a `host` to that host node.  To be called
+ * before the memory is first touched.  0 or -errno with why.
  */
 int guest_numa_bind(const struct guest_numa *numa, struct guest_mem *mem,
 		    char *why, size_t len);
 
 /*
- * Host nodes that we may allocate memory on, as bits; 0: the kernel has no NUMA
- * support.  Nodes from 64 up are left out.
+ * Host nodes on which this process may allocate memory, as bits; 0: the kernel
+ * has no NUMA support.  Nodes from 64 up are left out.
  */
 uint64_t host_numa_nodes(void);
-/* "0, 2" */
+/* Writes these as text, like "0, 2", to buf, and returns buf. */
 char *host_numa_text(uint64_t nodes, char *buf, size_t len);
 
 #endif

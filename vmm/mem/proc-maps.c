@@ -42,7 +42,7 @@ static bool parse_vma(const char *line, struct proc_vma *v)
 	return true;
 }
 
-/* Parses the lines that follow it in smaps. */
+/* Parses one of the lines that follow it in smaps. */
 static void parse_detail(const char *line, struct proc_vma *v)
 {
 	unsigned long long kib;
@@ -115,7 +115,8 @@ static bool is_device(const char *target)
 }
 
 /*
- * 1: the process has a VFIO descriptor, so assigned devices pin all its memory.
+ * 1: the process has a VFIO descriptor, so an assigned device pins its memory.
+ * 0: it has none; or -errno.
  */
 static int has_device(pid_t pid)
 {

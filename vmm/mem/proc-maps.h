@@ -13,29 +13,31 @@
 
 struct proc_vma {
 	uint64_t start, end;
-	uint64_t page_bytes;	/* page size: huge for hugetlb */
+	uint64_t page_bytes;	/* page size: larger than 4 KiB for hugetlb */
 	bool writable, shared, is_file;
 };
 
 /*
- * All mappings of at least min_bytes, in order; *vmasp is malloc'ed.
- * page_bytes is filled in only with `details`, which makes the kernel walk page
- * tables.  The number of them, -ESRCH, or -errno.
+ * Reads all mappings of at least min_bytes, in order, into *vmasp, which the
+ * caller frees with free().  page_bytes is filled in only with `details`, which
+ * makes the kernel walk page tables.  Returns the number of mappings, -ESRCH or
+ * -errno.
  */
 int proc_maps_read(pid_t pid, uint64_t min_bytes, bool details,
 		   struct proc_vma **vmasp);
 
 /*
- * Fills in page_bytes of one of these without that walk, which for a large
- * guest in small pages takes longer than all else.  0 or -errno: read it with
- * `details`.
+ * Fills in page_bytes of one such mapping without that walk, which for a large
+ * guest in small pages takes longer than all else.  0; or -errno: call
+ * proc_maps_read() with `details` instead.
  */
 int proc_maps_page_bytes(pid_t pid, struct proc_vma *vma);
 
 /*
- * Checks whether reclaim from the process is impossible or useless. 0: no;
+ * Checks whether memory of the process can be reclaimed.  0: it can.
  * -EOPNOTSUPP with why: a host device is assigned to the guest, or more than
- * half of guest_bytes is locked in RAM; -ESRCH; -EACCES.
+ * half of guest_bytes is locked in RAM.  -ESRCH, -EACCES or another -errno with
+ * why: the process cannot be examined.
  */
 int proc_maps_refuse(pid_t pid, uint64_t guest_bytes, char *why, size_t len);
 

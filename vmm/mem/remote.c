@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Files that hold the guest memory of another process: /proc/PID/map_files
- * opens the file mapped at an address, even if it has no name.
+ * Guest memory of another process that is in files.  /proc/PID/map_files opens
+ * the file mapped at an address, even if it has no name.
  */
 #include "config.h"
 
@@ -17,10 +17,10 @@
 #include "vmm/mem/guest-mem-internal.h"
 #include "vmm/util/cleanup.h"
 
-/* The mapping at an address of the process. */
+/* The mapping that contains a given address of the process. */
 struct mapping {
 	uint64_t start, end, offset;
-	bool is_file;		/* and shared */
+	bool is_file;		/* a shared mapping of a file */
 };
 
 static int find_mapping(pid_t pid, uint64_t hva, struct mapping *m)
@@ -46,7 +46,7 @@ static int find_mapping(pid_t pid, uint64_t hva, struct mapping *m)
 	return -ENOENT;
 }
 
-/* A file is opened only if one mapping of it covers the whole slot. */
+/* Opens a slot's file, if it has one, and maps the slot's part of it. */
 static int open_slot(struct guest_mem *mem, unsigned int i)
 {
 	const struct guest_memslot *s = &mem->slots[i];

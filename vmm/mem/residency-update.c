@@ -4,15 +4,16 @@
  * page by page (mincore, SEEK_DATA), which for 8 GiB takes a third of a second.
  * But little can have changed since the last time:
  *
- *   faulted in      then it is mapped: found by one scan of page tables
+ *   faulted in      the page is mapped: found by one scan of page tables
  *   evicted by us   the caller has updated its bitmaps
- *   discarded or    noted here, and queried exactly
+ *   discarded or    noted by guest_mem_residency_stale(), and queried exactly
  *   prefetched
- *   evicted by      if it was mapped and no longer is, it is queried.  Unmapped
- *   the kernel      pages are checked in 1/64 of memory in each call; and in
- *                   all of it in the next call, if a quarter of them was found
- *                   evicted.  Missing some meanwhile is harmless: evicting
- *                   them does nothing, and then it is noticed
+ *   evicted by      a page that was mapped and no longer is, is queried.
+ *   the kernel      Unmapped pages are checked in 1/64 of memory in each call;
+ *                   if a quarter of these turns out to be evicted, all are in
+ *                   the next call.  Until then an evicted page may count as
+ *                   resident, which is harmless: evicting it does nothing, and
+ *                   then this is noticed
  */
 #include "config.h"
 
@@ -24,8 +25,8 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/stop-flag.h"
 
-#define BLOCK 512u	/* frames covered by one "stale" bit */
-#define SWEEP 64u	/* calls after which all memory has been checked */
+#define BLOCK 512u	/* frames for each bit of `stale` */
+#define SWEEP 64u	/* calls in which all memory is checked once */
 
 void guest_mem_residency_stale(struct guest_mem *mem, struct gfn_range range)
 {
@@ -51,8 +52,8 @@ static bool take_stale(struct guest_mem *mem, uint64_t b)
 }
 
 /*
- * Only frames believed resident can have been evicted unnoticed.  Counts those
- * that were.
+ * Queries residency in r, and adds to *nr_gone the frames that were resident by
+ * the bitmap and no longer are; these count as swapped.
  */
 static int sweep(const struct guest_mem *mem, struct gfn_range r,
 		 uint64_t *resident, uint64_t *swapped, uint64_t *nr_gone)
@@ -97,14 +98,14 @@ static int update_slot(struct guest_mem *mem, const struct guest_memslot *s,
 }
 
 /*
- * Finds frames that became mapped, and evicted frames that were mapped.  Works
- * on words of the bitmaps: a word with a page that is no longer mapped is
- * queried exactly.
+ * Finds frames that became mapped, and frames that were mapped and are evicted.
+ * Works on words of the bitmaps: if a frame of a word is no longer mapped, all
+ * frames of the word are queried.
  */
 static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 			 uint64_t *swapped, const atomic_bool *stopping)
 {
-	uint64_t nr_gone = 0;	/* expected: no reason to check more */
+	uint64_t nr_gone = 0;	/* not used: no reason to check all memory */
 	int rc = mapped_until(mem, (struct gfn_range){ GFN(0), nr },
 			      mem->scratch, stopping);
 
@@ -125,7 +126,7 @@ static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 	return rc;
 }
 
-/* Owned by mem from here on, even if some could not be allocated. */
+/* Allocates the bitmaps of mem.  After -ENOMEM mem may own some of them. */
 static int get_bitmaps(struct guest_mem *mem)
 {
 	uint64_t nr = guest_mem_nr_frames(mem);
@@ -181,7 +182,7 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 		return rc;
 	if (mem->scan_all)
 		return scan_all(mem, resident, swapped, stopping);
-	mem->scan_all = true;		/* if this fails half-way */
+	mem->scan_all = true;		/* in case this call fails halfway */
 	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped,

@@ -4,9 +4,9 @@
  *
  *   anonymous   present in pagemap, and not the kernel's zero page: resident
  *               and mapped; swap entry: swapped
- *   memfd       present in pagemap: mapped; incore in the page cache
- *               (mincore): resident; data of the file (SEEK_DATA) that is not
- *               incore: swapped
+ *   memfd       present in pagemap: mapped; in the page cache (mincore):
+ *               resident; data of the file (SEEK_DATA) that is not in the page
+ *               cache: swapped
  *   hugetlb     present in pagemap: mapped; all of it is resident, always
  *
  * A page of a file has a swap entry only while the kernel moves it to another
@@ -43,11 +43,11 @@
 #define PM_BATCH   8192
 
 #define SCAN_MOVING  (PAGE_IS_SWAPPED | PAGE_IS_FILE)
-#define SCAN_REGIONS 256	/* regions of equal pages, in one ioctl */
+#define SCAN_REGIONS 256	/* so many regions are returned by one ioctl */
 #define CHUNK_BYTES   (GUEST_MEM_CHUNK_PAGES << VMM_PAGE_SHIFT)
 
 #define OFF_MAX	    INT64_MAX
-#define SMALL_SHIFT 4	/* a small part of a file: less than a 16th */
+#define SMALL_SHIFT 4	/* a small part of the memory: less than a 16th */
 
 /* Part of one slot, and our mapping of its file, if any. */
 struct run {
@@ -66,12 +66,13 @@ static void set_bit_to(uint64_t *map, uint64_t i, bool on)
 		bitmap_clear(map, i);
 }
 
-/* A category of pages, and the bitmap for it. */
+/* A category of pages (PAGE_IS_*), and the bitmap in which to set them. */
 struct wanted {
 	uint64_t category;
 	uint64_t *map;
 };
 
+/* A page that the kernel is moving counts as present: see above. */
 static bool is_wanted(const struct wanted *w, uint64_t categories)
 {
 	if ((categories & SCAN_MOVING) == SCAN_MOVING)
@@ -79,7 +80,7 @@ static bool is_wanted(const struct wanted *w, uint64_t categories)
 	return categories & w->category;
 }
 
-/* Only sets bits.  -EOPNOTSUPP: before Linux 6.7. */
+/* By PAGEMAP_SCAN.  Sets bits, clears none.  -EOPNOTSUPP: before Linux 6.7. */
 static int run_scan(const struct guest_mem *mem, struct run r,
 		    const struct wanted *wanted, size_t nr_wanted)
 {
@@ -130,7 +131,7 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 	return 0;
 }
 
-/* Reads pagemap page by page, for every kernel. swapped may be NULL. */
+/* Reads pagemap, which works with all kernels.  swapped may be NULL. */
 static int run_read(const struct guest_mem *mem, struct run r,
 		    uint64_t *present, uint64_t *swapped)
 {
@@ -172,9 +173,9 @@ static int run_read(const struct guest_mem *mem, struct run r,
 }
 
 /*
- * All bits must be clear.  The scan takes 1/19 of the time of reading if
- * nothing is mapped, 1/4 if a tenth of the pages is, scattered one by one, and
- * 1/5 if all are (Linux 6.18).
+ * The run's bits must be clear before.  The scan takes 1/19 of the time of
+ * reading if nothing is mapped, 1/4 if a tenth of the pages is, scattered one
+ * by one, and 1/5 if all are (Linux 6.18).
  */
 static int run_pagemap(const struct guest_mem *mem, struct run r,
 		       uint64_t *present, uint64_t *swapped)
@@ -224,9 +225,9 @@ static off_t seek(int fd, off_t at, int whence)
 }
 
 /*
- * Finds data of the file that is not resident.  To find the end of data the
- * kernel walks all of it, which pays off only for a large part of the file; in
- * a small one, each page that is not resident is queried.
+ * Sets the bits of data of the file that is not resident.  To find the end of
+ * data the kernel walks all of it, which pays off only for a large part of the
+ * file; in a small one, each page that is not resident is queried by itself.
  */
 static int run_swapped(const struct guest_mem *mem, struct run r,
 		       const uint64_t *resident, uint64_t *swapped)
@@ -275,6 +276,7 @@ static int run_residency(const struct guest_mem *mem, struct run r,
 	return rc || !swapped ? rc : run_swapped(mem, r, resident, swapped);
 }
 
+/* Adds our mapping of the file of slot i, if it has one. */
 static struct run with_file(const struct guest_mem *mem, unsigned int i,
 			    struct run r)
 {
@@ -321,7 +323,7 @@ static struct run slot_run(const struct guest_mem *mem, unsigned int i,
 	return slot_run_until(mem, i, range, NULL);
 }
 
-/* Pages evicted by a sink of ours count as swapped. swapped may be NULL. */
+/* Pages evicted by a sink of ours count as swapped.  swapped may be NULL. */
 static void add_evicted(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped)
 {
@@ -409,9 +411,9 @@ int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
 }
 
 /*
- * Our mapping of the file is normally only for queries: pages that are mapped
- * nowhere are mapped here for a moment, since the kernel pages out only pages
- * that are mapped once.
+ * The kernel pages out only pages that are mapped once.  So pages that are
+ * mapped nowhere are mapped for a moment in our mapping of the file, which
+ * otherwise serves queries only.
  */
 static void page_out_unmapped(struct run r)
 {

@@ -68,7 +68,7 @@ static void find(void)
 	found.pfn = pfn_of(fd, small);
 	found.huge_pfn = pfn_of(fd, huge);
 	found.scan_tells = scan_tells(fd, huge) && scan_tells(fd, small);
-	/* Without huge pages this found the small zero page again. */
+	/* Without huge pages the second is the small zero page again. */
 	if (found.huge_pfn & (HUGE_PAGES - 1) || found.huge_pfn == found.pfn)
 		found.huge_pfn = 0;
 }

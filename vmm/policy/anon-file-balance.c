@@ -4,12 +4,12 @@
 #include "vmm/policy/anon-file-balance.h"
 
 void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_resident)
+		  uint64_t nr_pages)
 {
 	b->anon_cost += anon;
 	b->file_cost += file;
-	/* Once they exceed a quarter of memory, costs are halved. */
-	while (b->anon_cost + b->file_cost > nr_resident / 4.0 &&
+	/* Costs fade: they are halved once they exceed a quarter of memory. */
+	while (b->anon_cost + b->file_cost > nr_pages / 4.0 &&
 	       b->anon_cost + b->file_cost > 1) {
 		b->anon_cost /= 2;
 		b->file_cost /= 2;
@@ -24,7 +24,7 @@ double balance_file_share(const struct balance *b)
 	if (b->file_cost < 1)
 		return 1;
 	/*
-	 * As in Linux: no kind's pressure is more than about twice the other's.
+	 * As in Linux: no kind's pressure is more than twice the other's.
 	 */
 	anon = (total + 1) / (total + b->anon_cost + 1);
 	file = (total + 1) / (total + b->file_cost + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether to reclaim from the guest's page cache or from the rest: from the
- * kind with fewer refaults.  Pure.
+ * How much to reclaim from the guest's page cache and how much from the rest:
+ * more from the kind with fewer refaults.  Pure; the caller locks.
  *
  * After Linux' mm/vmscan.c, get_scan_count(), and mm/swap.c, lru_note_cost():
  * each refault is a cost to its kind; costs fade as memory is turned over;
@@ -14,12 +14,15 @@
 #include <stdint.h>
 
 struct balance {	/* all zero: nothing is known */
-	double anon_cost, file_cost;	/* pages */
+	double anon_cost, file_cost;	/* refaulted pages, fading */
 };
 
-/* Refaulted pages since the last call, and the number of resident ones. */
+/*
+ * anon, file: pages refaulted since the last call.  nr_pages: of memory,
+ * of which costs keep below a quarter.
+ */
 void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_resident);
+		  uint64_t nr_pages);
 
 /*
  * The share, 0 to 1, of reclaim that the page cache should give.  1 as long as

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a frame is used for in its guest, and so what it costs to evict it:
- * cheapest first.  By the agent's reports; without an agent all frames are
- * CLASS_UNKNOWN, and are evicted by their age alone.  Pure.
+ * What a frame is used for in its guest, as the agent reports it; in the order
+ * in which the sink evicts the classes, which is by what it costs to evict and
+ * to bring back a frame.  Without an agent all frames are CLASS_UNKNOWN, and
+ * are evicted by their age alone.  Pure.
  *
- * Pages filled with one value are no class of their own: to find them one must
- * read each page.  The sinks do that anyway with what they evict (zram and the
- * store keep none of its bytes); for pages that stay it would be wasted.
+ * Pages filled with one value are no class of their own: only reading a page
+ * shows that it is one.  Where it is evicted, zram or the store read it anyway
+ * (and then keep none of its bytes); reading pages that stay would be wasted.
  */
 #ifndef VMM_POLICY_CLASS_H
 #define VMM_POLICY_CLASS_H
@@ -18,19 +19,19 @@
 enum frame_class {
 	CLASS_FREE,		/* in the guest's allocator: no data in it */
 	CLASS_ANON,		/* processes' own data, and shared memory */
-	CLASS_UNKNOWN,
+	CLASS_UNKNOWN,		/* not reported */
 	CLASS_DIRTY_FILE,	/* the guest is about to write it to its disk */
 	/*
-	 * On the guest's disk as well.  The guest drops it when asked
-	 * (engine_guest); it is never written to the host's swap or store,
-	 * unless the guest cannot be asked.
+	 * On the guest's disk as well.  The guest drops it on request (struct
+	 * engine_guest); the sink evicts it only where the guest takes no
+	 * requests, or as a part of a huge page.
 	 */
 	CLASS_CLEAN_FILE,
 	CLASS_NEVER,		/* locked, reserved, page tables, kernel data */
 	NR_FRAME_CLASSES,
 };
 
-/* Of RMAP_PG_* flags. */
+/* The class of a frame with these RMAP_PG_* flags. */
 static inline enum frame_class frame_class_of(uint32_t flags)
 {
 	if (flags & (RMAP_PG_LOCKED | RMAP_PG_RESERVED | RMAP_PG_PGTABLE |

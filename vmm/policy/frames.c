@@ -15,7 +15,10 @@
 #define LEVEL_SHIFT	 4
 #define LEVEL_MAX	 7
 
-/* A refault within this multiple of its idle time is an early one. */
+/*
+ * A refault is early within this many times the number of scans for which the
+ * frame had to be idle.
+ */
 #define EARLY_FACTOR	 16
 
 static void *lazy_array(uint64_t nr, size_t size)
@@ -198,7 +201,7 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
-/* If the access is only assumed, the frame keeps this observed age. */
+/* The frame keeps this observed age if the access is only assumed. */
 static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 		  unsigned int observed_age)
 {
@@ -245,7 +248,7 @@ static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 {
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, seen, scan, min_idle);
-	/* It may have existed before, but its age is not known. */
+	/* It may have been used before, but it is not known when. */
 	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
@@ -260,7 +263,8 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 					 FRAME_SAME : FRAME_GONE;
 
 	/* Neither resident nor in swap: discarded, so its history is void. */
-	if (!seen->swapped)
+	/* Not written where nothing changes, so that it uses no memory. */
+	if (!seen->swapped && t->state[gfn.v] & ~STATE_LIST)
 		t->state[gfn.v] &= STATE_LIST;
 	unlink_frame(t, gfn);
 	/* The host evicted it, in this scan or the last: assume the latter. */

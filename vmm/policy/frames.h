@@ -2,7 +2,7 @@
 /*
  * What the engine remembers of each frame, in thirteen bytes: idle age, state,
  * the links of its list, and how often it was evicted and refaulted.
- * Pure; the engine locks.
+ * Pure; the caller locks.
  *
  *               new, late refault         used twice, shared, or as code
  *     absent -------------------> inactive ---------------------> active
@@ -20,8 +20,9 @@
  *
  * A frame that was evicted is on no list: its `next` link holds the scan that
  * evicted it, and `prev` its shadow entry (rmap/workingset.h).  One that
- * refaults early is protected: the next time it must be idle for twice as long.
- * It becomes active, as does one whose refault distance is short.
+ * refaults early, soon after its eviction, is protected: the next time it must
+ * be idle for twice as long.  It becomes active, as does one whose refault
+ * distance (rmap/workingset.h) is short.
  *
  * A frame can be assumed to be used although no access was observed: because it
  * became resident, because a scan failed, or because the source could not
@@ -38,7 +39,7 @@
 #include "vmm/mem/addr.h"
 
 enum frame_list {
-	FRAME_NONE,
+	FRAME_NONE,		/* not resident as of the last scan */
 	FRAME_ACTIVE,
 	FRAME_INACTIVE,
 	FRAME_UNEVICTABLE,
@@ -55,27 +56,28 @@ struct frame_table {	/* pointers: owned arrays, by frame number */
 	uint8_t *state;			/* list, and marks: frames.c */
 	/* Observed age minus age; no memory is used until they differ. */
 	uint8_t *age_gap;
-	/* Ever, saturating; no memory is used until there is one. */
+	/* In all, saturating at FRAME_COUNT_MAX; likewise no memory while 0. */
 	uint8_t *nr_evictions, *nr_refaults;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
 	uint64_t *busy;			/* bitmap: active or unevictable */
 	struct rmap_workingset ws;
+	/* Of each list; frames enter at the head, so the tail is the oldest. */
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
-	uint64_t count[FRAME_NR_LISTS];
+	uint64_t count[FRAME_NR_LISTS];		/* frames on each list */
 	/*
 	 * The position of a walk through the inactive list, from the tail: the
-	 * next frame, or FRAME_NIL.  When that frame leaves its place, the one
-	 * after it becomes the cursor.
+	 * next frame to examine, or FRAME_NIL.  When that frame leaves its
+	 * place, the next one towards the head becomes the cursor.
 	 */
 	uint32_t cursor;
 };
 
-/* Untouched frames cost no memory.  0, -EFBIG or -ENOMEM. */
+/* Memory is used only for what is written.  0, -EFBIG or -ENOMEM. */
 int frame_table_init(struct frame_table *t, uint64_t nr_frames);
 void frame_table_destroy(struct frame_table *t);
 
 enum frame_list frame_list_of(const struct frame_table *t, gfn_t gfn);
-/* Moves it to the head of a list; FRAME_NONE: only removes it from its list. */
+/* To the head of that list; FRAME_NONE: only removes it from its list. */
 void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to);
 
 /* What one scan observed of a frame. */
@@ -98,8 +100,8 @@ struct frame_observation {
 enum frame_event { FRAME_SAME, FRAME_NEW, FRAME_REFAULT, FRAME_GONE };
 
 /*
- * Ages the frame and moves it between lists, in the scan of that number.
- * min_idle: in scans.
+ * Ages the frame and moves it between lists, by what was seen of it in the scan
+ * with number `scan`.  min_idle: scans after which an idle frame is inactive.
  */
 enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       const struct frame_observation *seen,
@@ -108,30 +110,34 @@ enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 /*
  * Whether frame_observe() would change nothing but ages for each of the 64
  * frames from 64 * w on, provided that none is young or has changed residency:
- * none of them is active, unevictable, marked or protected.
+ * none of them is active, unevictable, marked as accessed once, or protected.
  */
 bool frames_only_age(const struct frame_table *t, uint64_t w);
 
-/* The frame was found accessed between two scans; observed: as above. */
+/*
+ * The frame was found accessed between two scans.  observed: as in struct
+ * frame_observation.
+ */
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed);
 
 /*
  * Age: scans since it was last used, or assumed to be.  Observed age: scans
  * since an access was last observed.  Both up to FRAME_AGE_MAX.  Frames in swap
- * age, too; scan: the number of the last one.
+ * age, too.  scan: the number of the last scan.
  */
 unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 		       uint32_t scan);
 unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan);
 
-/* The frame has been evicted in this scan. */
+/* The engine has evicted the frame, in the scan of that number. */
 void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);
 /*
- * When the frame becomes resident, that is no refault: it is prefetched, or was
- * brought back by another program.
+ * When the frame becomes resident, that is no refault of the guest: it is being
+ * prefetched, or another program has brought it back.
  */
 void frame_clear_evicted(struct frame_table *t, gfn_t gfn);
+/* By the engine: until a scan sees it resident again, or discarded. */
 bool frame_is_evicted(const struct frame_table *t, gfn_t gfn);
 
 /* Scans for which this frame must be idle, with its protection. */

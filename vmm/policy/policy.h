@@ -15,10 +15,10 @@ struct engine_policy {
 	bool enabled;		/* evict at all; else only age */
 	uint64_t target_bytes;	/* resident guest memory to reach; 0: none */
 	unsigned int scan_period_ms;
-	unsigned int min_idle_scans;	/* scans untouched before eviction */
+	unsigned int min_idle_scans;	/* idle for so many before eviction */
 	unsigned int cpu_percent;	/* quota of the engine, of one core */
-	bool hard;		/* the target precedes the working set */
-	unsigned int prefetch_pages;	/* in a scan, at most; 0: none */
+	bool hard;		/* the target comes before the working set */
+	unsigned int prefetch_pages;	/* in one scan, at most; 0: none */
 	/*
 	 * Proactive reclaim: budget of refaults a minute, in millionths of the
 	 * working set; 0: off.
@@ -30,10 +30,10 @@ struct engine_policy {
 	 * 1/100 %; 0: pressure is ignored.
 	 */
 	unsigned int psi_limit;
-	uint64_t io_bytes;	/* evicted a second, at most; 0: no limit */
+	uint64_t io_bytes;	/* to evict per second, at most; 0: no limit */
 	/*
 	 * Available memory of the host: below low, idle pages are evicted until
-	 * it reaches high; above high nothing is.  0: it is ignored.
+	 * it reaches high; from high on nothing is evicted.  0: it is ignored.
 	 */
 	uint64_t low_bytes, high_bytes;
 	/* As target_bytes, for single nodes of the guest. */

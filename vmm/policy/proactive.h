@@ -6,15 +6,15 @@
  * Each access to a page that had been idle for `a` scans would have been a
  * refault (a promotion), if pages were evicted after `a` scans or fewer.
  * Counted by age, these accesses give the cost of each threshold; the lowest
- * one within the budget is used.  After Lagar-Cavilla et al.,
+ * threshold within the budget is used.  After Lagar-Cavilla et al.,
  * "Software-defined far memory in warehouse-scale computers" (ASPLOS 2019),
  * section 4, whose budget is 0.2 % of the working set a minute.
  *
  * Counts are kept for a minute, in windows of ten seconds; at the end of each
  * the threshold is computed anew.  The highest of the last six is in force, so
- * that a burst is remembered for a minute.  Real refaults count like the
- * others, and once they alone exceed the budget of the minute nothing more is
- * evicted.
+ * that a burst is remembered for a minute.  Real refaults count like accesses
+ * that would have been refaults; once real ones alone exceed the budget of the
+ * minute, nothing more is evicted.
  *
  * Pure; the caller serialises, and passes the time.
  */
@@ -24,26 +24,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROACTIVE_AGES	    256	/* as idle ages: scans, saturating */
+#define PROACTIVE_AGES	    256	/* idle ages in scans, saturating */
 #define PROACTIVE_WINDOWS   6
 #define PROACTIVE_WINDOW_NS UINT64_C(10000000000)
 #define PROACTIVE_NEVER	    PROACTIVE_AGES	/* none is within the budget */
 
 struct proactive {	/* all zero: a new one */
 	uint64_t window_start_ns;	/* of the current window; 0: none yet */
+	/* By window: accesses to pages by their idle age, refaults included. */
 	uint32_t touched[PROACTIVE_WINDOWS][PROACTIVE_AGES];
-	uint32_t refaults[PROACTIVE_WINDOWS];
-	unsigned int best[PROACTIVE_WINDOWS];
-	unsigned int current, nr_full;	/* windows */
-	uint64_t budget;		/* pages a minute */
+	uint32_t refaults[PROACTIVE_WINDOWS];	/* real ones */
+	unsigned int best[PROACTIVE_WINDOWS];	/* threshold at its end */
+	unsigned int current, nr_full;	/* index; windows that have ended */
+	uint64_t budget;		/* refaults a minute, at the last end */
 };
 
 /* Counts an access, or a refault, of a page that was idle for `age` scans. */
 void proactive_count(struct proactive *p, unsigned int age, bool is_refault);
 
 /*
- * Called at the end of a scan; wss_pages: the guest's working set of the last
- * minute; ppm: the budget, millionths of it a minute.
+ * Called once a scan, when its accesses are counted.  wss_pages: the guest's
+ * working set of the last minute; ppm: the budget, in millionths of wss_pages a
+ * minute; min_idle: the lowest threshold allowed.
  */
 void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
 		    unsigned int ppm, unsigned int min_idle);

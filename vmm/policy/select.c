@@ -41,7 +41,7 @@ static bool is_idle(const struct frame_table *t, gfn_t gfn,
 	       t->age[gfn.v] >= frame_min_idle(t, gfn, min_idle);
 }
 
-/* The idle frames of a huge page into out[]; returns how many. */
+/* Puts the idle frames of a huge page into out[]; returns how many. */
 static size_t idle_of(const struct frame_table *t, unsigned int min_idle,
 		      bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		      uint64_t start, uint32_t *out)

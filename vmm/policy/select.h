@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Selects frames to evict, and groups frames into ranges.  Pure. */
+/*
+ * Selects frames to evict, and groups frames into ranges.  Pure; the caller
+ * locks the frame table.  Arrays gfns[] have plain frame numbers.
+ */
 #ifndef VMM_POLICY_SELECT_H
 #define VMM_POLICY_SELECT_H
 
@@ -11,23 +14,25 @@
 
 /*
  * Examines up to nr_look frames of the inactive list, from t->cursor on, oldest
- * first, and puts up to max of them that are idle for long enough and that
- * accept() accepts (NULL: all) into gfns[].  Returns how many.  The list is not
- * changed; the cursor is, to FRAME_NIL at the end of it.
+ * first, and puts up to max of them into gfns[]: those that are idle for
+ * min_idle scans, or more if protected (frame_min_idle()), and that accept()
+ * accepts (NULL: all).  Returns how many.  The list is not changed; the cursor
+ * moves on, and is FRAME_NIL at the end of the list.
  */
 size_t select_idle(struct frame_table *t, unsigned int min_idle,
 		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
 		   unsigned int nr_look, uint32_t *gfns, size_t max);
 
-/* By frame number. */
+/* Sorts by frame number, ascending. */
 void select_sort(uint32_t *gfns, size_t nr);
 
 /*
- * Huge pages are evicted whole: their other idle frames are added to those that
- * were chosen.  gfns[] is sorted, and so is the result, in out[] of max
- * entries; huge pages that do not fit whole are left out.  huge: frames that
- * are in huge pages.  accept: as above; a frame must also be inactive and old
- * enough.
+ * Copies the nr chosen frames gfns[] to out[], and adds the other idle frames
+ * of the huge pages that they are in, as huge pages are evicted whole.  gfns[]
+ * is sorted, and so is out[], of max entries; where a huge page does not fit
+ * whole, out[] ends before it.  huge: bitmap of frames in huge pages.  A frame
+ * is added if it is inactive, idle for long enough and accepted, as above.
+ * Returns the number of entries in out[].
  */
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
@@ -35,16 +40,17 @@ size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    uint32_t *out, size_t max);
 
 /*
- * Whether to split a huge page to evict nr of its frames: the others lose their
- * huge page, so only for half of them or more.
+ * Whether to split a huge page to evict nr of its frames: only for half of them
+ * or more, as the others are no longer in a huge page then.
  */
 bool select_is_worth_it(uint64_t nr);
 
 #define SELECT_HUGE_PAGES 512	/* frames of a huge page */
 
 /*
- * Sorted frames as ranges; a gap of up to max_gap frames joins its neighbours.
- * Returns the number of ranges, at most nr.
+ * Groups sorted frames into ranges; frames up to max_gap frames apart share a
+ * range, which then includes those between them.  Returns the number of ranges,
+ * at most nr.
  */
 size_t select_ranges(const uint32_t *gfns, size_t nr, unsigned int max_gap,
 		     struct gfn_range *ranges);

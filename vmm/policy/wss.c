@@ -32,7 +32,7 @@ struct wss_window wss_window(const struct wss_clock *clock, uint64_t window_ns)
 		if (seen < from)
 			break;
 		w.possible = a + 1;
-		/* It is not known when the scan before the first one was. */
+		/* It is not known when the scan before the oldest one was. */
 		if (a + 1 == known) {
 			w.likely = a + 1;
 			w.covered_ns = end - clock->start_ns[scan % WSS_AGES];
@@ -64,7 +64,7 @@ static void end_block(struct wss_counter *c)
 {
 	if (c->block == NO_BLOCK)
 		return;
-	/* All alike: one of them was used, but it is not known which. */
+	/* All have one age: at least one was used, not known which. */
 	if (c->nr_alike)
 		c->pages->by_least[c->age]++;
 	if (c->alike && c->nr_alike)
@@ -94,7 +94,7 @@ void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	} else if (c->nr_alike && observed_age == c->age) {
 		c->nr_alike++;
 	} else {
-		/* They were observed apart, so each counts for itself. */
+		/* They were observed one by one, so each counts for itself. */
 		c->pages->by_least[c->age] += c->nr_alike;
 		c->nr_alike = 0;
 		c->pages->by_least[observed_age]++;

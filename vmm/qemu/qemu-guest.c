@@ -21,10 +21,10 @@
 #include "vmm/util/small-file.h"
 
 #define MAX_CMDLINE (1u << 20)
-#define HOLE_END    (UINT64_C(4) << 30)
+#define HOLE_END    (UINT64_C(4) << 30)	/* of the hole in RAM for devices */
 #define MIN_VMA	    (UINT64_C(1) << 20)
 
-/* A memory backend: "pc.ram" or "/objects/d0" in the monitor's output. */
+/* Whether the monitor lists it as a memory backend: "pc.ram", "/objects/d0". */
 static bool is_backend(const char *name, void *arg)
 {
 	const char *id, *last = strrchr(name, '/');
@@ -124,7 +124,10 @@ static void add_slot(struct qemu_memory *m, uint64_t gpa, uint64_t bytes,
 	m->bytes += bytes;
 }
 
-/* In rising order, as slots must be; libvirt and QEMU ensure the rest. */
+/*
+ * Whether the plugged parts are of whole pages, above the initial RAM, and do
+ * not overlap: slots must not.  libvirt and QEMU ensure the rest.
+ */
 static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
 			 uint64_t low)
 {
@@ -237,7 +240,7 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	return add_parts(pid, m, parts, nr_parts, low, why, len);
 }
 
-/* May the kernel use huge pages where QEMU advises it to, as it always does? */
+/* The kernel may use huge pages on request; QEMU always requests them. */
 static bool has_huge_pages(void)
 {
 	char line[64];
@@ -366,7 +369,7 @@ static bool is_one_of(const char *word, const char *const *words)
 	return word && *words;
 }
 
-/* A query's "status", as a copy. */
+/* Copies the "status" in the answer to a query; "" if there is none. */
 static int ask_status(struct qmp *qmp, const char *query, char *buf,
 		      size_t buf_len, char *why, size_t len)
 {

@@ -30,7 +30,7 @@ struct qemu_memory {
 /* Helps to find the memory; all but vm_fd may be 0.  Nothing is owned. */
 struct qemu_hints {
 	struct qmp *qmp;	/* if set, the others are ignored */
-	struct qemu_part plugged[QEMU_MAX_PARTS];	/* without hva */
+	struct qemu_part plugged[QEMU_MAX_PARTS];	/* their hva is 0 */
 	unsigned int nr_plugged;
 	const struct qemu_memory *before;	/* the previous result */
 	int vm_fd;		/* QEMU's KVM VM, for kvm-young; -1: none */

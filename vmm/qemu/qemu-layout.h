@@ -16,7 +16,7 @@
 struct qemu_region {
 	char backend[64];
 	uint64_t gpa, bytes;
-	uint64_t offset;	/* in the backend */
+	uint64_t offset;	/* in the backend, bytes */
 };
 
 /*
@@ -41,7 +41,7 @@ bool qemu_layout_hva(const char *text, uint64_t *hva);
 int qemu_layout_cmdline(const char *words, size_t nr_bytes, uint64_t *ram,
 			uint64_t *below_4g, char *why, size_t len);
 
-/* The value of option `name` (such as "-uuid"), within words; or NULL. */
+/* The value of option `name` (such as "-uuid"), in words; NULL: not given. */
 const char *qemu_layout_option(const char *words, size_t nr_bytes,
 			       const char *name);
 

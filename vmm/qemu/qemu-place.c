@@ -26,7 +26,7 @@ static bool is_taken(const struct qemu_part *parts, unsigned int nr,
 	return false;
 }
 
-/* A part whose known place is no longer valid is searched again. */
+/* Clears an hva that is no longer valid: that part is searched again. */
 static void keep_known(struct qemu_part *p, const struct proc_vma *vmas,
 		       int nr_vmas)
 {

@@ -20,12 +20,12 @@ struct qemu_part {
 };
 
 /*
- * Sets hva of each part whose mapping can be identified, and 0 in the others.
- * A part with a given hva keeps it if a mapping still ends where the part does,
- * and no other part gets that address; so parts of equal size stay distinct.
- * Then, the largest first, each other part is taken to be in the smallest
- * mapping left that is large enough.  Several such parts of equal size are
- * ambiguous: 0.
+ * Sets hva of each part whose mapping can be identified, and to 0 in the
+ * others.  A part with a given hva keeps it if a mapping still ends where the
+ * part does, and no other part gets that address; so parts of equal size stay
+ * distinct.  Then each other part, the largest first, is assumed to be in the
+ * smallest remaining mapping that is large enough.  Several such parts of equal
+ * size are ambiguous, and get 0.
  */
 void qemu_place(struct qemu_part *parts, unsigned int nr,
 		const struct proc_vma *vmas, int nr_vmas);

@@ -34,7 +34,7 @@ static int connect_to(const char *path)
 {
 	int fd = unix_connect(path);
 
-	/* Its backlog of connections is full. */
+	/* -EAGAIN: its backlog is full, so others use the monitor. */
 	return fd == -EAGAIN ? -ETIMEDOUT : fd;
 }
 

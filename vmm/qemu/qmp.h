@@ -24,7 +24,7 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 	     size_t len);
 void qmp_close(struct qmp *qmp);
 
-/* The process at the other end. */
+/* The process that listens: QEMU, unless it was passed an open socket. */
 pid_t qmp_pid(const struct qmp *qmp);
 
 /*

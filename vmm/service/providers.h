@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A VM and its balloon, as providers for the control server. */
+/*
+ * A VM and its balloon as providers (control/providers.h): functions that the
+ * control server calls, so that it needs neither kvm/ nor dev/.
+ */
 #ifndef VMM_SERVICE_PROVIDERS_H
 #define VMM_SERVICE_PROVIDERS_H
 
@@ -8,7 +11,10 @@
 struct virtio_balloon;
 struct vm;
 
-/* NULL: there is none.  The VM and the balloon outlive the server. */
+/*
+ * vm, balloon: NULL if there is none; not owned, and they must outlive the
+ * control server.
+ */
 struct stat_vm_provider service_vm_provider(const struct vm *vm);
 struct stat_balloon_provider
 service_balloon_provider(struct virtio_balloon *balloon);

@@ -6,10 +6,13 @@
 #include "vmm/mem/guest-mem.h"
 #include "vmm/policy/policy.h"
 
-/* Strings are owned, or NULL where the option was not given. */
+/*
+ * Strings are owned, or NULL where the option was not given; abits and sink
+ * must have been set to their defaults before the service uses them.
+ */
 struct service_options {
 	char *name, *socket, *abits, *sink, *agent_record;
-	char *reclaim_text, *backing_text;
+	char *reclaim_text, *backing_text;	/* --reclaim, --mem-backing */
 	/* Valid if backing_text is set; else the source determines it. */
 	enum guest_mem_backing backing;
 	int no_agent;
@@ -17,8 +20,8 @@ struct service_options {
 };
 
 /*
- * Checks --sink, --abits and --reclaim.  VMM_EXIT_OK, or VMM_EXIT_USAGE after
- * logging the error.
+ * Checks --sink, --abits and --reclaim, which it parses into o->policy.
+ * VMM_EXIT_OK, or VMM_EXIT_USAGE after logging the error.
  */
 int service_options_check(struct service_options *o);
 void service_options_free(struct service_options *o);

@@ -24,8 +24,9 @@
 #include "vmm/util/rundir.h"
 
 /*
- * A guest runs without accessed bits, too; it is an error only if the user
- * requested reclaim, or named a source.
+ * No source works, because of rc and `reasons`.  A guest runs without accessed
+ * bits, too: this is an error, rc with why, only if the user requested reclaim
+ * or named a source.
  */
 static int without_source(const struct service_options *o, int rc,
 			  const char *reasons, char *why, size_t len)
@@ -50,7 +51,7 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 
 	if (backing == GUEST_MEM_HUGETLB || backing == GUEST_MEM_HUGETLB_1G)
 		kind |= ACCESS_MEMORY_HUGETLB;
-	/* An unknown name is reported when the sink is opened. */
+	/* A bad name or option is reported when the sink is opened. */
 	if (!sink_find(&ops, sink, &options, why, sizeof(why)) &&
 	    ops->serves_faults)
 		kind |= ACCESS_MEMORY_SERVED;
@@ -73,19 +74,22 @@ int service_choose_source(struct service *s, const struct service_options *o,
 		return -EINVAL;
 	}
 	if (!strcmp(o->abits, "auto"))
-		rc = access_choose(&s->ops, memory_kind(*backing, o->sink),
-				   reasons, sizeof(reasons));
+		rc = access_choose(&s->source_ops,
+				   memory_kind(*backing, o->sink), reasons,
+				   sizeof(reasons));
 	else
-		rc = access_find(&s->ops, o->abits, reasons, sizeof(reasons));
+		rc = access_find(&s->source_ops, o->abits, reasons,
+				 sizeof(reasons));
 	if (rc)
 		return without_source(o, rc, reasons, why, len);
 	if (!o->backing_text)
-		*backing = s->ops->backing;
+		*backing = s->source_ops->backing;
 	return 0;
 }
 
-static int first_probed(struct service *s, const struct service_parts *parts,
-			char *why, size_t len)
+/* For "auto": the first source that works with this memory, by its probe. */
+static int choose_by_probe(struct service *s, const struct service_parts *parts,
+			   char *why, size_t len)
 {
 	const struct access_target target = {
 		.mem = parts->mem, .vm_fd = parts->vm_fd,
@@ -100,7 +104,7 @@ static int first_probed(struct service *s, const struct service_parts *parts,
 		if (ops->by_name_only)
 			continue;
 		if (!ops->probe(&target, reason, sizeof(reason))) {
-			s->ops = ops;
+			s->source_ops = ops;
 			return 0;
 		}
 		if (used < len)
@@ -121,7 +125,7 @@ int service_choose_source_for(struct service *s,
 
 	if (strcmp(o->abits, "auto"))
 		return service_choose_source(s, o, &backing, why, len);
-	rc = first_probed(s, parts, reasons, sizeof(reasons));
+	rc = choose_by_probe(s, parts, reasons, sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
@@ -131,7 +135,7 @@ static int open_source(struct service *s, const struct service_options *o,
 	char reasons[768];
 	int rc;
 
-	if (!s->ops)
+	if (!s->source_ops)
 		return 0;
 	s->target = calloc(1, sizeof(*s->target));
 	s->guest = calloc(1, sizeof(*s->guest));
@@ -145,20 +149,21 @@ static int open_source(struct service *s, const struct service_options *o,
 	/* Guest page tables can be read only in our own memory. */
 	s->target->guest = o->no_agent || !parts->vm ? NULL : s->guest;
 	rc = access_open(&s->source, strcmp(o->abits, "auto") ? o->abits :
-			 s->ops->name, s->target, reasons, sizeof(reasons));
+			 s->source_ops->name, s->target, reasons,
+			 sizeof(reasons));
 	return rc ? without_source(o, rc, reasons, why, len) : 0;
 }
 
 static int open_sink(struct service *s, const struct service_options *o,
 		     const struct service_parts *parts, char *why, size_t len)
 {
-	const struct reclaim_sink_ops *ops;
+	const struct reclaim_sink_ops *ops = NULL;
 	const char *options;
 	int rc = sink_find(&ops, o->sink, &options, why, len);
 
 	if (!rc)
 		rc = ops->open(&s->sink, parts->mem, options, why, len);
-	/* An error for a store, as that was requested; swap is the default. */
+	/* Only the default, swap, may fail: others have been requested. */
 	if (!rc || o->policy.enabled || ops != &sink_swap)
 		return rc;
 	log_warn("page ages are tracked, but nothing can be evicted: %s (to "
@@ -280,8 +285,8 @@ int service_start(struct service *s, const struct service_options *o,
 		return rc;
 	}
 	rc = o->no_agent ? 0 : start_agent_server(s, parts->vsock, why, len);
-	/* Before the source: both may have to handle faults of a memfd. */
-	if (!rc && s->ops)
+	/* Before the source, as open() of the sink requires. */
+	if (!rc && s->source_ops)
 		rc = open_sink(s, o, parts, why, len);
 	if (!rc)
 		rc = open_source(s, o, parts, why, len);
@@ -305,7 +310,7 @@ void service_stop(struct service *s)
 	free(s->guest_ops);
 }
 
-void service_free(struct service *s)
+void service_close_sink(struct service *s)
 {
 	if (s->sink)
 		s->sink->ops->close(s->sink);

@@ -4,20 +4,21 @@
  * `pageout`, with a filter that rejects young pages, over the host pages behind
  * the ranges.
  *
- *   ranges --pagemap--> PFNs --sorted--> regions --> kdamond, for each page:
+ *   ranges --pagemap--> host PFNs --sorted--> runs --> kdamond, for each page:
  *                         accessed since the last pass?  clear the bit, keep it
  *                         else: unmap it and write it to swap
  *
  * There is no round trip to user space between the check and the eviction, and
- * no access source is needed: a page is evicted if two passes find it untouched
- * (`--abits blind`).  A page that a pass finds young stays resident, and the
- * engine restarts its age.
+ * no access source is needed: with `--abits age-only`, which only ages frames, a
+ * page is evicted if two passes find it untouched.  A page that a pass finds
+ * young stays resident, and the engine restarts its age.
  *
- * DAMON clears the bit of one page of each region before the pass, to sample it
- * (see damon.c): that page is evicted unless it is touched again at once.
+ * Each run of adjacent PFNs is a region of DAMON.  DAMON clears the accessed
+ * bit of one page of each region before the pass, to sample it (see damon.c):
+ * that page is evicted unless it is touched again at once.
  *
- * No other page may be in a region: it would be evicted too.  So regions span
- * no gaps, and scattered pages take many regions.
+ * A region must have no other pages, as they would be evicted too.  So regions
+ * span no gaps, and scattered pages take many regions.
  */
 #include "config.h"
 
@@ -39,12 +40,13 @@
 struct damon_sink {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
-	struct reclaim_sink *swap;	/* these are owned; does the prefetch */
+	/* All owned: */
+	struct reclaim_sink *swap;	/* does the prefetch */
 	struct pfn_map *map;
 	struct damon_ctl *ctl;
 	struct aging *aging;		/* detects when a pass is complete */
 	struct sink_census census;
-	uint64_t *pfns;			/* to evict */
+	uint64_t *pfns;			/* of the host, to evict */
 	size_t nr_pfns, cap_pfns;
 	struct pfn_run runs[MAX_RUNS];
 };
@@ -109,6 +111,7 @@ static int damon_sink_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return 0;
 }
 
+/* Adds the PFNs of the range's resident pages. */
 static int add_pfns(struct damon_sink *s, struct gfn_range range)
 {
 	int rc = pfn_map_read(s->map, range);
@@ -140,7 +143,7 @@ static int by_pfn(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Does passes over all the PFNs, as many runs at a time as fit. */
+/* Has DAMON go over all the PFNs, in passes of up to MAX_RUNS runs. */
 static int page_out(struct damon_sink *s)
 {
 	size_t nr_runs = 0;

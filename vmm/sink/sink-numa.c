@@ -36,20 +36,21 @@
 #include "vmm/util/key-value.h"
 #include "vmm/util/stop-flag.h"
 
-#define BATCH 512
+#define BATCH 512	/* pages in a call of move_pages() */
 
 struct sink_numa {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
 	int to, from;			/* nodes of the host */
 	struct sink_census census;
-	pthread_mutex_t lock;		/* a page's node and its evicted mark */
-	/* Pages gathered to be moved; find_moved() uses the arrays as well. */
+	/* Held while pages move or are discarded, and their marks are set. */
+	pthread_mutex_t lock;
+	/* Arguments of move_pages(), by gathered page; find_moved()'s, too. */
 	void *pages[BATCH];
 	int nodes[BATCH], status[BATCH];
 	uint64_t gfns[BATCH];
-	size_t nr;			/* gathered */
-	/* find_moved() has checked all pages before this one. */
+	size_t nr;			/* pages gathered to be moved */
+	/* The next page for find_moved() to check. */
 	unsigned int checked_slot;
 	uint64_t checked_page;		/* of that slot */
 };
@@ -141,7 +142,7 @@ static void numa_close(struct reclaim_sink *sink)
 	free(s);
 }
 
-/* Under the lock, as a page must not be moved or marked while it is dropped. */
+/* Takes the lock: a page must not be moved or marked while it is dropped. */
 static int discard(void *arg, struct gfn_range r)
 {
 	struct sink_numa *s = arg;
@@ -163,11 +164,11 @@ static int discard(void *arg, struct gfn_range r)
 }
 
 /*
- * Marks as evicted the next pages that are on node `to`, moved by a sink of an
- * earlier process, so that they do not count as being on the fast node, and are
- * moved back when used.  move_pages() looks into the process' page tables:
- * pages that are not mapped are not found.  It takes the lock, so that a page
- * is not discarded between check and mark.
+ * Checks the next BATCH pages, and marks those on node `to` as evicted: a sink
+ * of an earlier process may have moved them there.  So they do not count as
+ * being on the fast node, and are moved back when used.  move_pages() reads the
+ * process' page tables: pages that are not mapped are not found.  Takes the
+ * lock, so that a page is not discarded between check and mark.
  */
 static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 {
@@ -193,7 +194,7 @@ static int find_moved(struct sink_numa *s, const struct guest_memslot *slot)
 	return rc;
 }
 
-/* Not in open(): 64 GiB take seconds, and the guest must not wait for it. */
+/* Not called by open(): 64 GiB take seconds, for which no guest must wait. */
 static int numa_find_evicted(struct reclaim_sink *sink)
 {
 	struct sink_numa *s = (struct sink_numa *)sink;
@@ -214,7 +215,7 @@ static int numa_find_evicted(struct reclaim_sink *sink)
 	return rc;
 }
 
-/* Checks whether we may use move_pages() on the process; finds the first. */
+/* Checks whether we may use move_pages() on the process, on its first pages. */
 static int check_permission(struct sink_numa *s)
 {
 	unsigned int nr;
@@ -263,7 +264,10 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return 0;
 }
 
-/* Moves the gathered pages to `node`; sets the evicted mark of those moved. */
+/*
+ * Moves the gathered pages to `node`, and sets the evicted mark of those moved
+ * to `evicted`.  0 or -errno.
+ */
 static int move_gathered(struct sink_numa *s, int node, bool evicted)
 {
 	size_t nr = s->nr;
@@ -277,7 +281,7 @@ static int move_gathered(struct sink_numa *s, int node, bool evicted)
 		s->status[i] = -ENOENT;
 	}
 	pthread_mutex_lock(&s->lock);
-	/* Positive: the number of pages not moved; the status says which. */
+	/* A positive result counts pages not moved; the status says which. */
 	if (move_pages(guest_mem_pid(s->mem), nr, s->pages, s->nodes,
 		       s->status, MPOL_MF_MOVE) < 0 && errno != ENOENT)
 		rc = -errno;
@@ -288,6 +292,7 @@ static int move_gathered(struct sink_numa *s, int node, bool evicted)
 	return rc;
 }
 
+/* Gathers a page; moves all as above when there are BATCH. */
 static int gather(struct sink_numa *s, uint64_t gfn, int node, bool evicted)
 {
 	uint64_t hva;
@@ -300,8 +305,8 @@ static int gather(struct sink_numa *s, uint64_t gfn, int node, bool evicted)
 }
 
 /*
- * Calls fn for each run of pages that were resident: to map these allocates
- * nothing.
+ * Calls fn for each run of pages that were resident: mapping these allocates
+ * none.
  */
 static int for_each_run(struct sink_numa *s, struct gfn_range r,
 			int (*fn)(struct guest_mem *mem, struct gfn_range run))
@@ -320,8 +325,8 @@ static int for_each_run(struct sink_numa *s, struct gfn_range r,
 static int evict_range(struct sink_numa *s, struct gfn_range r)
 {
 	/*
-	 * No access source unmaps pages of another process: what is unmapped
-	 * there is not moved.
+	 * No access source unmaps pages of another process: those that are
+	 * unmapped there anyway are not moved.
 	 */
 	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
 			guest_mem_pid(s->mem) == getpid();
@@ -334,8 +339,12 @@ static int evict_range(struct sink_numa *s, struct gfn_range r)
 	if (!rc)
 		rc = move_gathered(s, s->to, true);
 	s->nr = 0;
-	if (!rc && is_memfd)
-		rc = for_each_run(s, r, guest_mem_unmap);
+	/* Also after an error: a mapped page looks accessed. */
+	if (is_memfd) {
+		int unmapped = for_each_run(s, r, guest_mem_unmap);
+
+		rc = rc ? rc : unmapped;
+	}
 	return rc;
 }
 
@@ -351,7 +360,7 @@ static int numa_evict(struct reclaim_sink *sink,
 	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 
-/* Moves only evicted pages; they stay evicted if the fast node is full. */
+/* Moves only evicted pages back; they stay evicted if node `from` is full. */
 static int numa_prefetch(struct reclaim_sink *sink,
 			 const struct gfn_range *ranges, size_t nr)
 {

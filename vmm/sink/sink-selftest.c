@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Evicts some memory of our own through a sink and reads it back. */
+/* Self-test of a sink: evicts memory of our own and reads it back. */
 #include "config.h"
 
 #include <errno.h>
@@ -46,8 +46,8 @@ static int test(struct reclaim_sink *sink, uint64_t *words, char *why,
 	fill(words);
 	rc = sink->ops->evict(sink, &all, 1, &res);
 	/*
-	 * It has cleared the accessed bits now: pages not accessed since are
-	 * evicted in the next call.
+	 * Such a sink has cleared the accessed bits now: the next call evicts
+	 * pages not accessed since.
 	 */
 	if (!rc && sink->ops->rechecks_accessed)
 		rc = sink->ops->evict(sink, &all, 1, &res);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The store sink: pages that the guest discards.  They are removed from the
- * store and from guest memory in one step, under the lock that eviction takes:
+ * store ("forget") and from guest memory ("drop") in one hold of the shard's
+ * lock, which eviction takes, too.  With the lock released in between, both
+ * orders would be wrong:
  *
  *	forget, unlock, drop	an eviction in between puts what is about to be
  *				dropped into the store, and the guest reads it
  *				where it was promised zeros
- *	drop, unlock, forget	what the guest wrote in between is forgotten
+ *	drop, unlock, forget	a page that the guest wrote to, and that was
+ *				evicted, in between is forgotten
  */
 #include "config.h"
 
@@ -18,7 +21,11 @@
  */
 #define PART_PAGES 512u
 
-/* Under the lock.  True: a thread may be waiting for the page. */
+/*
+ * Under the lock: removes the page from the store.  True: a thread may be
+ * waiting for the page.  After a failure *rc is -errno, and the page is as
+ * before.
+ */
 static bool forget(struct sink_store *s, gfn_t gfn, int *rc)
 {
 	enum page_state state = s->states[gfn.v];
@@ -58,7 +65,7 @@ int sink_store_discard(void *arg, struct gfn_range r)
 	uint64_t g = r.start.v, end = g + r.nr, next;
 	int rc = 0;
 
-	/* A part ends where a shard's block ends. */
+	/* Parts are aligned, so each lies within one shard. */
 	for (; !rc && g < end; g = next) {
 		next = (g / PART_PAGES + 1) * PART_PAGES;
 		if (next > end)

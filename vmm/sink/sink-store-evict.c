@@ -9,8 +9,8 @@
 #include "vmm/util/error-text.h"
 #include "vmm/util/stop-flag.h"
 
-/* Sets resident pages of the range in state NONE to EVICTING. */
-static uint64_t begin(struct sink_store *s, struct gfn_range r)
+/* Sets pages of the range in state NONE to EVICTING; returns how many. */
+static uint64_t set_evicting(struct sink_store *s, struct gfn_range r)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
 	uint64_t nr = 0;
@@ -33,6 +33,10 @@ static void cancel_evict(struct sink_store *s, gfn_t gfn)
 	guest_faults_protect(s->faults, (struct gfn_range){ gfn, 1 }, false);
 }
 
+/*
+ * Puts copies of EVICTING pages into the store.  After a failure, -errno,
+ * s->first_not_put is the first frame that was not put.
+ */
 static int copy_to_store(struct sink_store *s, struct gfn_range r)
 {
 	int rc = 0;
@@ -43,9 +47,9 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 
 		if (sink_store_peek(s, GFN(g)) != PAGE_EVICTING)
 			continue;
-		/* A slow device may take a second for each of the pages. */
+		/* Checked each time: a slow device may take a second a page. */
 		if (stop_flag_is_set(s->sink.stopping)) {
-			s->put_failed = g;
+			s->first_not_put = g;
 			return -ECANCELED;
 		}
 		/*
@@ -55,14 +59,14 @@ static int copy_to_store(struct sink_store *s, struct gfn_range r)
 		rc = store_put(s->store, s->coder, g, s->page);
 		sink_store_note_put(s, rc);
 		if (rc)
-			s->put_failed = g;
+			s->first_not_put = g;
 	}
 	return rc;
 }
 
 /*
- * Under the lock: marks the page as evicted.  False: it is not, since a reader
- * that can't wait for a refault holds it right now (guest_mem_pin_page()).
+ * Under the lock: marks the page as evicted.  False: it stays, as a reader that
+ * can't wait for a refault has pinned it right now (guest_mem_pin_page()).
  */
 static bool set_stored(struct sink_store *s, gfn_t gfn)
 {
@@ -74,10 +78,10 @@ static bool set_stored(struct sink_store *s, gfn_t gfn)
 }
 
 /*
- * Under the lock: drops STORED pages, of which a copy is in the store and which
- * were not written to since.
+ * Under the lock: drops STORED pages from guest memory.  Copies of them are in
+ * the store, and they were not written to since.
  */
-static void take(struct sink_store *s, struct gfn_range r)
+static void drop_stored(struct sink_store *s, struct gfn_range r)
 {
 	uint64_t end = r.start.v + r.nr;
 
@@ -90,9 +94,11 @@ static void take(struct sink_store *s, struct gfn_range r)
 }
 
 /*
- * Drops the pages that are still EVICTING and have been put; the others stay.
+ * Drops from guest memory the pages that are still EVICTING and have been put,
+ * which are below put_end; the others stay.
  */
-static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
+static void drop_evicting(struct sink_store *s, struct gfn_range r,
+			  uint64_t put_end)
 {
 	pthread_mutex_t *lock = &sink_store_shard(s, r.start)->lock;
 	uint64_t end = r.start.v + r.nr;
@@ -118,7 +124,7 @@ static void finish(struct sink_store *s, struct gfn_range r, uint64_t put_end)
 		     set_stored(s, GFN(next)); next++)
 			;
 		if (next > g)
-			take(s, (struct gfn_range){ GFN(g), next - g });
+			drop_stored(s, (struct gfn_range){ GFN(g), next - g });
 		else
 			next++;
 	}
@@ -136,7 +142,7 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 				"they stay in guest memory: %s%s",
 				error_text(-rc), rc == -ENOMEM ?
 				"; raise vm.max_map_count" : "");
-	if (rc || !begin(s, r))
+	if (rc || !set_evicting(s, r))
 		return rc;
 	rc = guest_faults_protect(s->faults, r, true);
 	if (rc) {
@@ -144,8 +150,8 @@ int sink_store_evict_run(struct sink_store *s, struct gfn_range r)
 	} else {
 		rc = copy_to_store(s, r);
 		if (rc)
-			put_end = s->put_failed;
+			put_end = s->first_not_put;
 	}
-	finish(s, r, put_end);
+	drop_evicting(s, r, put_end);
 	return rc;
 }

@@ -17,24 +17,27 @@
 enum page_state {
 	PAGE_NONE,	/* in guest memory, or never written: zeros */
 	PAGE_EVICTING,	/* being copied; write-protected */
-	PAGE_LOST,	/* damaged in the store; access is an error */
+	PAGE_LOST,	/* was damaged in the store; access is an error */
 	/*
-	 * In the states below the page is in the store and not in guest memory:
+	 * In the states below the page is in the store and not in guest memory
+	 * (code compares states with PAGE_STORED):
 	 */
 	PAGE_STORED,
-	PAGE_LOADING,	/* being read */
+	PAGE_LOADING,	/* being read from the store */
 };
 
 struct sink_shard {
-	pthread_mutex_t lock;		/* of the states of its frames */
-	struct page_coder *coder;	/* owned; of the shard's thread */
-	uint8_t page[STORE_PAGE_SIZE];	/* of the shard's thread */
+	pthread_mutex_t lock;		/* guards the states of its frames */
+	/* Only for the shard's thread: */
+	struct page_coder *coder;	/* owned */
+	uint8_t page[STORE_PAGE_SIZE];	/* its buffer */
 	/* Under the lock: */
-	uint64_t *waiting;	/* owned; touched frames that can't be read */
-	uint64_t nr_waiting;	/* of this shard */
+	uint64_t *waiting;	/* bitmap: touched, but can't be read; owned */
+	uint64_t nr_waiting;	/* bits set in it */
 	/*
-	 * Of the shard's thread: its pass over these frames, see
-	 * sink-store-trouble.c
+	 * Only for the shard's thread: its pass over the waiting frames, see
+	 * sink-store-trouble.c.  The next frame of the pass, and how long the
+	 * thread waits before it begins another.
 	 */
 	uint64_t next_waiting, pass_delay_ns;
 	bool pass_loaded;	/* a page was loaded in this pass */
@@ -45,8 +48,9 @@ struct sink_trouble {
 	pthread_mutex_t lock;	/* guards text, when_ns and logged_waiting */
 	char text[128];
 	uint64_t when_ns;
-	bool logged_waiting;	/* last log line on it: pages wait */
-	int put_error;		/* last logged, and when: engine's thread */
+	bool logged_waiting;	/* the last line logged says that pages wait */
+	/* The last failed put that was logged, and when; engine's thread. */
+	int put_error;
 	uint64_t put_logged_ns;
 	struct log_limit put_limit, read_limit, lost_limit;
 };
@@ -58,10 +62,12 @@ struct sink_store {
 	struct guest_faults *faults;	/* owned */
 	uint8_t *states;		/* owned; enum page_state by gfn */
 	struct sink_census census;
-	struct page_coder *coder;	/* owned; of the engine's thread */
-	uint8_t page[STORE_PAGE_SIZE];
-	uint64_t put_failed;		/* the frame */
-	struct reclaim_sink_stats stats;	/* of the sink; atomic */
+	/* Only for the engine's thread: */
+	struct page_coder *coder;	/* owned */
+	uint8_t page[STORE_PAGE_SIZE];	/* its buffer */
+	uint64_t first_not_put;		/* frame, after a put that failed */
+	/* Changed atomically; without .store and .last_error. */
+	struct reclaim_sink_stats stats;
 	struct sink_trouble trouble;
 	unsigned int nr_shards;
 	struct sink_shard shards[];
@@ -75,7 +81,7 @@ static inline struct sink_shard *sink_store_shard(struct sink_store *s,
 	return &s->shards[guest_faults_shard(s->faults, gfn)];
 }
 
-/* Reads the state without the lock: it may be outdated. */
+/* Reads the state without the shard's lock: it may be outdated. */
 static inline enum page_state sink_store_peek(const struct sink_store *s,
 					      gfn_t gfn)
 {
@@ -88,58 +94,64 @@ static inline void sink_store_count(uint64_t *counter, uint64_t n)
 }
 
 /*
- * Under the lock.  A page that leaves the store is no longer in the waiting
- * set.
+ * Under the lock, which here and below is that of the page's shard.  A page
+ * that leaves the store also leaves the set of waiting pages.
  */
 void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 			  enum page_state state);
 
-struct load_times {	/* times: requested, read, in place */
+struct load_times {	/* clock_now_ns(): requested, read, in place */
 	uint64_t start, read, end;
 };
 
 /*
  * Loads a STORED page into guest memory and wakes the threads that wait for it.
- * The lock is held before and after, not meanwhile. 0: it is resident, or was
- * discarded.  -EBADMSG: it is LOST.  Any other error: it is STORED as before,
- * the load may be retried, and no thread is woken.
+ * The lock is held before and after, but released meanwhile.  coder and page, a
+ * buffer, are the calling thread's.  0: the page is resident, or was discarded.
+ * -EBADMSG: it is LOST.  Any other error: it is STORED as before, the load may
+ * be retried, and no thread is woken.
  */
 int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 		    void *page, struct load_times *t);
 
-/* The owner's function for discards, see guest_mem_set_owner(). */
+/* Discards pages, as the owner of discards: see guest_mem_set_owner(). */
 int sink_store_discard(void *arg, struct gfn_range range);
-/* Evicts resident pages within one shard. */
+/* Evicts resident pages within one shard.  0 or -errno; some may be evicted. */
 int sink_store_evict_run(struct sink_store *s, struct gfn_range r);
-/* Starts no page at until_ns or later, which is no error. */
+/*
+ * Loads the range's STORED pages; begins none at until_ns or later, which is no
+ * error.  0; -EBADMSG: a page is LOST, the others are loaded; or why no page
+ * can be loaded.
+ */
 int sink_store_prefetch(struct sink_store *s, struct gfn_range r,
 			uint64_t until_ns);
 
 /*
- * sink-store-trouble.c.  Sets the text of s->trouble, with the current time.
- * Does not log.
+ * sink-store-trouble.c.  Sets the last error, the text of s->trouble, and its
+ * time.  Does not log.
  */
 void sink_store_note(struct sink_store *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /*
- * Notes the result of store_put(); 0 is no error.  Errors are logged,
- * rate-limited.
+ * Notes the result of store_put() as the last error, and logs some errors,
+ * rate-limited; 0: does nothing.
  */
 void sink_store_note_put(struct sink_store *s, int rc);
+/* Notes an error of store_get() or of copying the page into place. */
 void sink_store_note_get(struct sink_store *s, gfn_t gfn, int rc);
 /*
- * Under the lock: makes a LOADING page LOST, as it is permanently damaged. 0:
- * it is LOST.  -errno: this failed, and the page is as before.
+ * Under the lock: makes a LOADING page LOST, as its copy in the store is
+ * damaged.  0: it is LOST.  -errno: this failed, and the page is as before.
  */
 int sink_store_mark_lost(struct sink_store *s, gfn_t gfn);
 /*
- * Under the lock, in the shard's thread: adds a touched page to the waiting
- * set: one that is STORED and could not be read because of rc, or one that is
- * NONE and could not be made accessible.  It is retried until it succeeds or
+ * Under the lock, in the shard's thread: adds a touched page to the set of
+ * waiting pages: a STORED page that could not be read because of rc, or a NONE
+ * page that could not be made accessible.  It is retried until that succeeds or
  * the page is discarded.
  */
 void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc);
-/* Under the lock. */
+/* Under the lock: removes a page from that set, if it is in it. */
 void sink_store_stop_waiting(struct sink_store *s, gfn_t gfn);
 /* The `retry` of guest_faults_ops. */
 void sink_store_retry_reads(void *arg, unsigned int shard);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The store sink: options, open, close, and the operations of the engine. */
+/* The store sink: options, open, close, and the operations for the engine. */
 #include "config.h"
 
 #include <errno.h>
@@ -191,7 +191,7 @@ static int alloc_parts(struct sink_store *s, const struct options *o)
 	s->states = calloc(nr, 1);
 	if (!rc)
 		rc = s->states ? sink_census_init(&s->census, s->mem) : -ENOMEM;
-	/* The first call allocates the bitmap, which can fail. */
+	/* The first call allocates the bitmap of evicted pages. */
 	return rc ? rc : guest_mem_set_evicted(s->mem, GFN(0), false);
 }
 
@@ -253,7 +253,7 @@ static int sink_store_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	return rc;
 }
 
-/* Calls fn for runs of set bits, each within the size limit and one shard. */
+/* Calls fn for runs of set bits, each of up to RUN_PAGES and in one shard. */
 static int for_each_run(struct sink_store *s, const uint64_t *map,
 			struct gfn_range range,
 			int (*fn)(struct sink_store *s, struct gfn_range r))
@@ -286,9 +286,9 @@ static int sink_store_evict(struct reclaim_sink *sink,
 }
 
 /*
- * The engine waits meanwhile: so no page is begun after the store's timeout,
- * and a slow device gets no more time than one that does not respond.  Pages
- * left by then stay evicted until they are touched.
+ * The engine waits meanwhile, so no page is begun after the store's timeout: a
+ * slow device gets no more time than one that does not respond.  Pages that are
+ * left then stay evicted until they are touched.
  */
 static int sink_store_prefetch_ranges(struct reclaim_sink *sink,
 				      const struct gfn_range *ranges, size_t nr)
@@ -304,7 +304,7 @@ static int sink_store_prefetch_ranges(struct reclaim_sink *sink,
 	return rc;
 }
 
-/* The members before last_error_ns, copied as 64-bit words. */
+/* The members before last_error_ns are copied as 64-bit words. */
 #define NR_COUNTS (offsetof(struct reclaim_sink_stats, last_error_ns) / 8)
 
 static void sink_store_get_stats(struct reclaim_sink *sink,

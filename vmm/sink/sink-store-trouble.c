@@ -2,16 +2,16 @@
 /*
  * The store sink: errors, and pages that can't be read at the moment.
  *
- * A thread that touches such a page waits.  Each shard's thread retries the
- * waiting pages of its shard in passes:
+ * A thread that touches such a page waits, and the page is called waiting.
+ * Each shard's thread retries the waiting pages of its shard in passes:
  *
  *	wait ... pass: [turn] faults [turn] faults ... [turn]   wait ...   pass
  *	 100 ms to 1 s: doubled after a pass in which no page was loaded
  *
- * A turn is a few pages; between two turns the shard's other faults are served.
- * So each page is retried at the latest a second, plus the duration of a pass,
- * after its last attempt, whatever else happens in the shard; and pages that
- * stay unreadable do not prevent others from being retried.
+ * A turn retries a few pages; between two turns other faults of the shard are
+ * served.  So each page is retried at the latest a second, plus the duration of
+ * a pass, after its last attempt, whatever else happens in the shard; and pages
+ * that stay unreadable do not prevent others from being retried.
  */
 #include "config.h"
 
@@ -62,15 +62,15 @@ static const char *reason(int rc)
 	}
 }
 
-/* A read that fails so was refused by the device: no page was to be stored. */
+/* As above; -ENOSPC of a read is the device's, as reading needs no space. */
 static const char *read_reason(int rc)
 {
 	return rc == -ENOSPC ? error_text(ENOSPC) : reason(rc);
 }
 
 /*
- * Logs only a full store and lack of memory, as the store itself logs errors of
- * its device; once a minute, as a store may be full for days.
+ * Logs only that the store is full or memory is short, as the store itself logs
+ * errors of its device; once a minute, as a store may be full for days.
  */
 void sink_store_note_put(struct sink_store *s, int rc)
 {
@@ -124,9 +124,9 @@ int sink_store_mark_lost(struct sink_store *s, gfn_t gfn)
 /*
  * Logs one line when the first page waits, and one when none waits any more.
  * Both are written under one lock, so that lines are in the order of events and
- * the last one is true.  The second follows only a logged first one, so it
- * needs no rate limit; a first one over its limit is tried again in each later
- * pass.
+ * the last one is true.  The second line is written only if the first was, so
+ * it needs no rate limit; a first line that is over its limit is tried again in
+ * each later pass.  gfn, rc: a page that waits, and why it could not be read.
  */
 static void log_waiting(struct sink_store *s, gfn_t gfn, int rc)
 {
@@ -176,9 +176,10 @@ void sink_store_wait_for(struct sink_store *s, gfn_t gfn, int rc)
 }
 
 /*
- * Under the lock: for a page that is not in the store (PAGE_NONE), a zero page
- * or a protected one.  The threads that wait for it retry their access, and the
- * new faults are handled by the page's state at that time.
+ * Under the lock: for a waiting page that is not in the store (PAGE_NONE): it
+ * could not be filled with zeros, or its protection not be removed.  The
+ * threads that wait for it retry their access, and the new faults are handled
+ * by the page's state at that time.
  */
 static void wake_to_retry(struct sink_store *s, gfn_t gfn)
 {
@@ -186,7 +187,7 @@ static void wake_to_retry(struct sink_store *s, gfn_t gfn)
 	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
 }
 
-/* Under the lock: retries some pages.  True: the pass is complete. */
+/* Under the lock: one turn of a pass.  True: the pass is complete. */
 static bool retry_turn(struct sink_store *s, struct sink_shard *sh)
 {
 	uint64_t nr = guest_mem_nr_frames(s->mem);

@@ -16,22 +16,23 @@
  *
  * A page is write-protected before it is copied.  A vCPU that writes meanwhile
  * waits; its fault changes EVICTING back to NONE and removes the protection,
- * and the copy is discarded.  Pages are dropped under the shard's lock and only
- * if still EVICTING, so no write is ever lost; and a fault on a missing page is
- * served by its state, so no access finds a zero page in its place.
+ * and the copy is discarded.  Pages are dropped from memory under the shard's
+ * lock and only if still EVICTING, so no write is ever lost; and a fault on a
+ * missing page is served by its state, so no access finds a zero page in its
+ * place.
  *
- * A thread that has worked on a page without the lock checks its state again:
- * if that is no longer EVICTING or LOADING, the page was written to or
+ * A thread that has worked on a page without the lock checks the page's state
+ * again: if that is no longer EVICTING or LOADING, the page was written to or
  * discarded meanwhile.  It cannot have become EVICTING or LOADING once more
  * since, as only the engine's thread changes a page from NONE: evictions and
- * prefetches run in that thread itself, and a page that a shard's thread is
+ * prefetches run in that thread itself; and a page that a shard's thread is
  * loading can be evicted again only after another touch, which that same thread
  * would have to serve.
  *
  * Locking: a shard's lock guards the states of its frames, and their drop from
- * guest memory.  Order: shard -> store.  It is not held while pages are
- * compressed, decompressed, or read from a device.  Guest memory is not touched
- * with it held: serving the fault needs it.
+ * guest memory.  Order: shard's lock -> store's.  The shard's lock is not held
+ * while pages are compressed, decompressed, or read from a device.  Guest
+ * memory is not touched with it held: serving a fault needs it.
  */
 #include "config.h"
 
@@ -58,6 +59,7 @@ void sink_store_set_state(struct sink_store *s, gfn_t gfn,
 		sink_store_stop_waiting(s, gfn);
 }
 
+/* A page was loaded on a fault, whose handling began at `from`. */
 static void count_fault(struct sink_store *s, uint64_t from,
 			const struct load_times *t)
 {
@@ -79,7 +81,7 @@ static void wake(struct sink_store *s, gfn_t gfn)
 	guest_faults_wake(s->faults, (struct gfn_range){ gfn, 1 });
 }
 
-/* Under the lock: a first touch of a page, or of one that was discarded. */
+/* Under the lock: for a page that was never touched, or was discarded. */
 static void serve_zero(struct sink_store *s, gfn_t gfn)
 {
 	int rc = guest_faults_zero(s->faults, gfn);
@@ -91,7 +93,10 @@ static void serve_zero(struct sink_store *s, gfn_t gfn)
 		wake(s, gfn);	/* -EEXIST: two threads touched it at once */
 }
 
-/* After a read of a LOADING page that returned rc.  Under the lock. */
+/*
+ * Under the lock: completes the load of a LOADING page, whose read returned rc.
+ * Returns as sink_store_load().
+ */
 static int put_in_place(struct sink_store *s, gfn_t gfn, const void *page,
 			int rc)
 {
@@ -134,7 +139,7 @@ int sink_store_load(struct sink_store *s, gfn_t gfn, struct page_coder *coder,
 	return rc;
 }
 
-/* Under the lock. */
+/* Under the lock, which is released during the load. */
 static void serve_stored(struct sink_store *s, struct sink_shard *sh, gfn_t gfn)
 {
 	uint64_t from = clock_now_ns();
@@ -162,7 +167,7 @@ static void missing(void *arg, unsigned int shard, gfn_t gfn)
 	pthread_mutex_lock(&sh->lock);
 	switch ((enum page_state)s->states[gfn.v]) {
 	case PAGE_EVICTING:
-		/* It had been discarded when its eviction began. */
+		/* It was discarded before its eviction began. */
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		serve_zero(s, gfn);
 		break;
@@ -191,7 +196,7 @@ static void write_protected(void *arg, unsigned int shard, gfn_t gfn)
 		sink_store_set_state(s, gfn, PAGE_NONE);
 		sink_store_count(&s->stats.nr_cancelled, 1);
 	}
-	/* If it is STORED by now, the retried access is a missing fault. */
+	/* If it is STORED by now, the retried access finds it missing. */
 	if (s->states[gfn.v] == PAGE_NONE)
 		rc = guest_faults_protect(s->faults,
 					  (struct gfn_range){ gfn, 1 }, false);
@@ -209,8 +214,8 @@ const struct guest_faults_ops sink_store_faults = {
 };
 
 /*
- * 0, -EBADMSG (this page is lost; others may be readable), or why no page can
- * be read.
+ * Loads the page if it is STORED.  0, -EBADMSG (this page is LOST; others may
+ * be readable), or why no page can be read.
  */
 static int prefetch_page(struct sink_store *s, gfn_t gfn)
 {

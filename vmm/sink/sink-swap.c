@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages from all page
- * tables, the guest's included, and writes them to swap; the next touch faults
- * them in.  The kernel keeps the data: nothing is lost if this process dies.
+ * tables, the second-level ones included, and writes them to swap; the next
+ * touch faults them in.  The kernel keeps the data: a guest of another process
+ * loses nothing if this process dies.
  *
  * The kernel (mm/madvise.c) ignores accessed bits for MADV_PAGEOUT; the caller
  * of evict() has checked them.
@@ -38,7 +39,7 @@
 struct sink_swap {
 	struct reclaim_sink sink;
 	struct guest_mem *mem;		/* not owned */
-	int pidfd;			/* of guest_mem_pid(); owned */
+	int pidfd;			/* of process guest_mem_pid(); owned */
 	struct sink_census census;
 	struct evictor *evictor;	/* owned; NULL: none */
 };
@@ -68,7 +69,7 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 			 "<hugepages/>, for huge pages that can be swapped");
 		return -EOPNOTSUPP;
 	}
-	/* With zero bytes this only checks that the kernel knows the advice. */
+	/* For zero bytes the kernel only checks that it knows the advice. */
 	if (madvise(NULL, 0, MADV_PAGEOUT)) {
 		snprintf(why, len, "this kernel has no MADV_PAGEOUT: Linux 5.4 "
 			 "or later is needed, with CONFIG_ADVISE_SYSCALLS");
@@ -141,9 +142,9 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 }
 
 /*
- * For another process.  The call stops at a range that it refuses (locked,
- * hugetlb pages): that range is skipped and the others are continued; the
- * number of evicted pages is taken from the residency.
+ * For another process.  The system call stops at a range that the kernel
+ * refuses (locked or hugetlb pages): this skips that range and goes on with the
+ * next.  How many pages were evicted is read from their residency.
  */
 static int advise_process(struct sink_swap *s, const struct iovec *iov,
 			  size_t nr, int advice)
@@ -155,6 +156,8 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 		if (done < 0 && (errno == ESRCH || errno == EPERM ||
 				 errno == ENOSYS || errno == EBADF))
 			return -errno;
+		if (done < 0 && errno == EINTR)
+			continue;
 		while (nr && done >= (ssize_t)iov->iov_len) {
 			done -= iov->iov_len;
 			iov++;
@@ -169,9 +172,9 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 }
 
 /*
- * One advice for many ranges.  For our own process it uses madvise(), which
- * needs no privilege and supports all advice in every kernel; a range that it
- * refuses stays resident and counts as kept.
+ * Gives the kernel one advice for many ranges.  For our own process by
+ * madvise(), which needs no privilege and supports all advice in every kernel;
+ * a range that the kernel refuses stays resident and counts as kept.
  */
 static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 		  int advice)
@@ -184,8 +187,9 @@ static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 }
 
 /*
- * Takes the first part of a range off it, as host addresses: slots may be
- * adjacent in the guest but not in the host.  False: it is not RAM.
+ * Splits the part of a range that is in one slot off its beginning, as host
+ * addresses: slots may be adjacent in the guest but not in the host.  False:
+ * the range begins outside RAM.
  */
 static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
 		     struct iovec *iov)
@@ -211,7 +215,7 @@ static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
 	return false;
 }
 
-/* Calls advise() on the host ranges behind the guest's, MAX_IOV at a time. */
+/* Calls advise() for the host addresses of the ranges, MAX_IOV at a time. */
 static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 			 size_t nr, int advice)
 {
@@ -237,8 +241,8 @@ static int advise_ranges(struct sink_swap *s, const struct gfn_range *ranges,
 }
 
 /*
- * MADV_PAGEOUT evicts only mapped pages.  Resident pages of a memfd that are
- * not mapped are mapped first; holes between them must not be filled.
+ * MADV_PAGEOUT evicts only mapped pages, so resident pages of a memfd that are
+ * not mapped are mapped first.  Only these: to map others would allocate them.
  */
 static int map_resident(const struct sink_swap *s, struct gfn_range r)
 {
@@ -253,7 +257,7 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	return rc;
 }
 
-/* For a file: pages that the guest's process does not map at the moment. */
+/* For a file: pages out those that the guest's process does not map now. */
 static void page_out_unmapped(const struct sink_swap *s,
 			      const struct gfn_range *ranges, size_t nr)
 {

@@ -37,7 +37,10 @@ static bool give_up_direct(struct file_device *f, bool *tried)
 	if (*tried)
 		return false;
 	*tried = true;
-	/* First, so that a write without it is never taken for one with it. */
+	/*
+	 * Before the flag of the file is cleared, so that no write through the
+	 * page cache is taken for a direct one: see file_write().
+	 */
 	__atomic_store_n(&f->is_direct, false, __ATOMIC_RELAXED);
 	return !fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) & ~O_DIRECT);
 }
@@ -84,7 +87,7 @@ static int write_all(struct file_device *f, const void *buf, size_t len,
 	return 0;
 }
 
-/* Through the page cache, only fdatasync() would report an error. */
+/* A write through the page cache reports I/O errors only in fdatasync(). */
 static int file_write(struct store_device *dev,
 		      const struct store_worker *worker, const void *buf,
 		      size_t len, uint64_t offset)

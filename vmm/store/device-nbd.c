@@ -23,7 +23,7 @@
 
 #define CONNECT_NS   (5 * NSEC_PER_SEC)
 #define CONNECT_AGAIN_MS 100
-#define TCP_GONE_MS  10000	/* a host that sends no acknowledgements */
+#define TCP_GONE_MS  10000	/* until a silent host counts as unreachable */
 #define TCP_PROBE_S  3
 
 struct nbd_device {
@@ -85,7 +85,7 @@ static int step(struct nbd_handle *nbd, const struct store_worker *w,
 		 fds[0].revents & (POLLOUT | POLLHUP | POLLERR))
 		rc = nbd_aio_notify_write(nbd);
 	else
-		return -ENOLINK;
+		return -ECONNRESET;
 	return rc ? error_of() : 0;
 }
 
@@ -145,7 +145,7 @@ static int connect_to(struct nbd_handle **nbdp, const char *uri,
 	return rc;
 }
 
-/* After a reconnect the server must still have what we read at the start. */
+/* After a reconnect the export must be as large as before, and writable. */
 static bool is_usable(const struct nbd_device *d, struct nbd_handle *nbd)
 {
 	int64_t size = nbd_get_size(nbd);
@@ -154,7 +154,10 @@ static bool is_usable(const struct nbd_device *d, struct nbd_handle *nbd)
 	       !nbd_is_read_only(nbd);
 }
 
-/* Detects that the server has closed the connection meanwhile. */
+/*
+ * Makes the worker's connection usable: a new one, if there is none or the
+ * server has closed it since the last request.
+ */
 static int get_connection(struct nbd_device *d, const struct store_worker *w)
 {
 	struct nbd_handle **nbd = &d->conns[w->index];

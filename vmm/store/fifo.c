@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Chunks of lines in a list.  When the last is full, the hand scans the next
- * three chunks for stale lines, and merges a chunk into the one before if both
- * fit in one:
+ * Chunks of lines in a list.  When the last chunk is full, clean_cursor scans
+ * the next three for stale lines, and merges a chunk into the one before if
+ * both fit in one (letters: lines; "-": stale ones; ".": free places):
  *
- *     head                  hand                      tail
+ *     head               clean_cursor                 tail
  *     [..abc]->[abcdefg.]->[abcde...]->[a-b--cd-]->[ab-cdefg]
- *     pop               behind: scanned      ahead: the next
+ *     pop            behind it: scanned     ahead: the next
  *
- * So a push scans some thousand lines at most, and three on average.  The hand
- * completes a round before half as many lines are pushed as there were at its
- * start, so that no more than about half of all lines are stale.
+ * So a push scans three thousand lines at most, and three on average.  The
+ * cursor completes a round before half as many lines are pushed as there were
+ * at its start, so that no more than about half of all lines are stale.
  */
 #include "config.h"
 
@@ -26,13 +26,14 @@
 
 struct chunk {
 	struct chunk *next;
-	unsigned int first, nr;
+	unsigned int first, nr;		/* its lines: [first, first + nr) */
 	struct fifo_line lines[CHUNK_LINES];
 };
 
 struct fifo {
 	struct chunk *head, *tail;	/* owned, with all between; never NULL */
-	struct chunk *clean_cursor;	/* the last scanned; NULL: none */
+	/* The last chunk scanned; NULL: none in this round. */
+	struct chunk *clean_cursor;
 };
 
 static struct chunk *new_chunk(void)
@@ -101,7 +102,7 @@ static void join_next(struct fifo *f, struct chunk *c)
 	free(next);
 }
 
-/* Scans the chunk after the hand; at the end the hand starts over. */
+/* Scans the chunk after the cursor, which starts over after the last one. */
 static void check_next(struct fifo *f,
 		       bool (*is_stale)(struct fifo_line line, void *arg),
 		       void *arg)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A queue of keys that grows as needed.  The line of a key that was dropped
- * from the store is not removed: its seq shows that it is stale, and it is
- * skipped when it is popped.  Not thread-safe.
+ * A queue of lines, each for one put of a key; it grows as needed.  When the
+ * page is dropped or put again, its line is not removed: it is stale, as its
+ * seq shows, and whoever pops it skips it.  Not thread-safe: the store
+ * serialises.
  */
 #ifndef VMM_STORE_FIFO_H
 #define VMM_STORE_FIFO_H
@@ -25,6 +26,7 @@ void fifo_free(struct fifo *fifo);
  */
 int fifo_push(struct fifo *fifo, struct fifo_line line,
 	      bool (*is_stale)(struct fifo_line line, void *arg), void *arg);
+/* Takes the oldest line, which may be stale.  False: the queue is empty. */
 bool fifo_pop(struct fifo *fifo, struct fifo_line *line);
 /* Right after a fifo_pop(): puts the line back at the front. */
 void fifo_unpop(struct fifo *fifo, struct fifo_line line);

@@ -15,9 +15,15 @@
 
 #define REPEAT_LOG_NS (60 * NSEC_PER_SEC)
 
-/* Troubles: by enum health_kind (discards are not reported), and a stall. */
+/*
+ * Troubles: that requests of a kind fail, by enum health_kind (discards are not
+ * reported), and a stall.
+ */
 enum { TROUBLE_STALL = NR_HEALTH_KINDS, NR_TROUBLES };
-/* Log lines: a trouble begins; a trouble is over; and others. */
+/*
+ * Log lines: one for the beginning of each trouble (its own number), one for
+ * its end (LINE_OVER + that number), and two others.
+ */
 enum {
 	LINE_OVER = NR_TROUBLES, LINE_DAMAGE = 2 * NR_TROUBLES, LINE_SEGMENT,
 	NR_LINES
@@ -27,9 +33,9 @@ struct health {
 	pthread_mutex_t lock;
 	unsigned int nr_users;	/* atomic */
 	char name[96];
-	int errors[NR_HEALTH_KINDS];	/* of the last request; 0 */
+	int errors[NR_HEALTH_KINDS];	/* of the last request: -errno or 0 */
 	bool stalled;
-	uint64_t stalled_ns;	/* since when */
+	uint64_t stalled_ns;	/* when it began: clock_now_ns() */
 	enum health_kind stalled_kind;	/* of the first unanswered request */
 	bool has_unlogged;	/* atomic */
 	struct {

@@ -6,8 +6,9 @@
  * recovering, a problem is logged at most once a minute; one that begins within
  * the minute is logged after it, if it lasts that long.
  *
- * Locking: any thread; a lock of its own, below all others.  Only health_log()
- * writes lines, as that can block for any time if nobody reads them.
+ * Locking: any thread; its own lock is taken last of all.  The other functions
+ * only queue lines: health_log() writes them, as that can block for any time if
+ * nobody reads the log.
  */
 #ifndef VMM_STORE_HEALTH_H
 #define VMM_STORE_HEALTH_H
@@ -24,14 +25,14 @@ enum device_state {
 struct health_stats {
 	enum device_state state;
 	/*
-	 * Not answered before the timeout.  Discards that stall the device (one
-	 * that does one request at a time) count as writes.
+	 * Requests without an answer before the timeout.  Discards that stall
+	 * the device (with a single worker) count as writes.
 	 */
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;
 	uint64_t nr_no_space;		/* of the write errors: ENOSPC, EDQUOT */
 	uint64_t nr_disconnected;	/* of both: the server is unreachable */
-	uint64_t nr_damaged;		/* pages lost: contents differ */
+	uint64_t nr_damaged;		/* pages lost, by health_damaged() */
 	uint64_t nr_wrong_segments;	/* by health_wrong_segment() */
 	char last_error[128];		/* "": none so far */
 	uint64_t last_error_ns;		/* clock_now_ns() */
@@ -41,9 +42,9 @@ enum health_kind { HEALTH_READ, HEALTH_WRITE, HEALTH_DISCARD, NR_HEALTH_KINDS };
 
 struct health;
 
-/* name: of the device, copied.  NULL: out of memory.  It has one user. */
+/* name: of the device, copied.  A reference, or NULL: out of memory. */
 struct health *health_new(const char *name);
-/* Adds a user; removes one: the last one frees it. */
+/* Takes a reference; drops one, the last of which frees it (h may be NULL). */
 struct health *health_get(struct health *h);
 void health_put(struct health *h);
 
@@ -62,12 +63,12 @@ void health_wrong_segment(struct health *h, uint64_t at);
 void health_late(struct health *h, enum health_kind kind, uint64_t ns);
 /* Logs a stall that was not logged when it began; call it periodically. */
 void health_check_stall(struct health *h);
-/* No request is late now. */
+/* No request is late any more: the stall, if there was one, is over. */
 void health_responds(struct health *h);
 
 /* Whether there are lines to write. */
 bool health_has_unlogged(const struct health *h);
-/* Writes them; call it without locks held. */
+/* Writes the queued lines; to be called without locks held. */
 void health_log(struct health *h);
 
 void health_get_stats(struct health *h, struct health_stats *stats);

@@ -19,7 +19,7 @@ struct page_coder {
 	enum page_kind how;
 	int level;
 	ZSTD_CCtx *compress;	/* owned; NULL without Zstandard */
-	ZSTD_DCtx *decompress;	/* owned; every coder decodes all kinds */
+	ZSTD_DCtx *decompress;	/* owned; any coder decodes all kinds */
 	char buffer[STORE_PAGE_SIZE];
 };
 

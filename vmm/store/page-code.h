@@ -22,8 +22,8 @@ enum page_kind {		/* in stored records: never renumber */
 struct page_coder;
 
 /*
- * how: PAGE_LZ4, PAGE_ZSTD, or PAGE_RAW (no compression).  level is for
- * Zstandard, 0 for its default.  0, -EINVAL or -ENOMEM.
+ * how: PAGE_LZ4, PAGE_ZSTD, or PAGE_RAW (no compression); any coder decodes all
+ * kinds.  level: of Zstandard; 0: level 1.  0, -EINVAL or -ENOMEM.
  */
 int page_coder_new(struct page_coder **coderp, enum page_kind how, int level);
 void page_coder_free(struct page_coder *coder);

@@ -62,7 +62,7 @@ void request_set_late(struct requests *q, struct request *r, uint64_t now)
 	r->is_late = true;
 	if (r->kind == KIND_DISCARD)
 		complete_writes_behind(q, r, -ETIMEDOUT);
-	/* Only this place may be affected: others may have answered. */
+	/* A probe or discard without an answer concerns its place alone. */
 	if (!is_waited_for(q, r))
 		return;
 	health_late(q->health, health_kind(r), now - r->start_ns);
@@ -78,7 +78,7 @@ static bool timed_out(const struct request *r, int rc)
  * Each attempt costs a segment if the server serves reads but never writes: so
  * writes are retried less and less often.
  */
-static void put_off_writes(struct requests *q)
+static void postpone_writes(struct requests *q)
 {
 	uint64_t ns = q->writes_delay_ns ? 2 * q->writes_delay_ns :
 					   FIRST_DELAY * q->timeout_ns;
@@ -102,10 +102,10 @@ static void remove_queued_discards(struct requests *q)
  * The request may still be executed later, over whatever is written there by
  * then.
  */
-static void lost_answer(struct requests *q, const struct request *r)
+static void handle_lost_answer(struct requests *q, const struct request *r)
 {
 	if (r->kind == KIND_WRITE)
-		put_off_writes(q);
+		postpone_writes(q);
 	if (r->kind != KIND_DISCARD)
 		return;
 	complete_writes_behind(q, r, -ENOLINK);
@@ -114,15 +114,16 @@ static void lost_answer(struct requests *q, const struct request *r)
 	remove_queued_discards(q);
 }
 
-static void say_if_well(struct requests *q)
+static void report_if_recovered(struct requests *q)
 {
 	if (!q->is_stalled && !q->writes_delay_ns && !any_late(q))
 		health_responds(q->health);
 }
 
 /*
- * An error is an answer, unless the request was abandoned.  An error of a
- * discard is not: it can come from this host, if it does not support discards.
+ * Whether the device has responded.  An error of a read or write counts, unless
+ * the request was abandoned; of a discard it does not, as this host returns one
+ * too, if discards are not supported.
  */
 static bool is_answer(const struct request *r, int rc)
 {
@@ -149,9 +150,9 @@ void request_end(struct requests *q, struct request *r, int rc)
 		got_answer(q, r, rc);
 	}
 	if (rc == -ENOLINK)
-		lost_answer(q, r);
+		handle_lost_answer(q, r);
 	request_complete(q, r, rc);
-	say_if_well(q);
+	report_if_recovered(q);
 	/* Wake a worker for a request that waited for this one's range. */
 	pthread_cond_signal(&q->work);
 }

@@ -19,7 +19,7 @@
 
 #define REQUESTS_MAX_WAITING 64		/* queued and running, of each kind */
 
-/* The first is served first. */
+/* By priority: reads are served first. */
 enum request_kind { KIND_READ, KIND_PROBE, KIND_WRITE, KIND_DISCARD };
 enum request_phase { QUEUED, RUNNING, DONE };
 
@@ -32,6 +32,7 @@ struct request {
 	uint64_t offset;
 	int result;			/* DONE */
 	unsigned int nr_waiting;	/* threads that want the result */
+	/* It ran for longer than the timeout; it was cancelled by cancel_fd. */
 	bool is_late, is_cancelled;
 	bool is_old;		/* a read of data overwritten since */
 	uint64_t start_ns;		/* RUNNING */
@@ -42,25 +43,27 @@ struct request {
 struct requests {
 	pthread_mutex_t lock;		/* guards all below */
 	struct store_device *dev;	/* owned */
-	struct health *health;		/* one user is ours */
+	struct health *health;		/* we hold a reference */
 	uint64_t timeout_ns;		/* never changes */
-	uint64_t give_up_ns;		/* never changes; for changes */
-	struct request *list;
-	unsigned int nr_threads;	/* each is a user of this */
-	unsigned int nr_users;
+	/* Never changes: when a running write or discard is cancelled. */
+	uint64_t give_up_ns;
+	struct request *list;		/* owned */
+	unsigned int nr_threads;	/* the workers and the watcher */
+	unsigned int nr_users;		/* references: threads, and the owner */
 	unsigned int nr_idle, nr_workers;
-	uint64_t nr_started;
+	uint64_t nr_started;		/* requests so far */
 	bool is_stalled, is_stopping;
 	bool never_discards;		/* the answer to a discard was lost */
 	/* After a write whose answer was lost: when to retry writes, or 0. */
 	uint64_t writes_from_ns;
-	uint64_t writes_delay_ns;	/* its delay; 0: none pending */
-	uint32_t nr_probes;
+	uint64_t writes_delay_ns;	/* the last delay; 0: writes succeed */
+	uint32_t nr_probes;		/* sent so far; wraps around */
 	uint64_t nr_units;		/* MiB of the device */
-	uint64_t *in_use;		/* owned; a bit each: to be probed */
-	uint16_t *nr_in_group;		/* owned; bits set in each 4096 */
-	uint64_t nr_in_use;		/* of all */
-	bool watcher_sleeps;
+	uint64_t *in_use;		/* owned; a bit per unit to be probed */
+	uint16_t *nr_in_group;		/* owned; bits set of each 4096 */
+	uint64_t nr_in_use;		/* bits set of all */
+	bool watcher_sleeps;		/* until the next request is started */
+	/* For idle workers; for the watcher; and when a thread has ended. */
 	pthread_cond_t work, watch, left;
 	struct store_worker workers[STORE_DEVICE_WORKERS];
 };

@@ -7,7 +7,7 @@
 #include "vmm/store/requests-internal.h"
 #include "vmm/util/cond.h"
 
-#define KEPT_BYTES (2u << 20)	/* kept data of late reads */
+#define KEPT_BYTES (2u << 20)	/* limit for data of late reads */
 
 struct request *request_add(struct requests *q, enum request_kind kind,
 			    void *buf, size_t len, uint64_t offset)
@@ -40,6 +40,7 @@ void request_remove(struct requests *q, struct request *r)
 	free(r);
 }
 
+/* Frees the oldest kept reads over the limit. */
 static void drop_kept(struct requests *q)
 {
 	struct request *r, *next;

@@ -20,8 +20,8 @@
 #define CLOSE_NS	(NSEC_PER_SEC / 2)
 
 /*
- * One discard at a time; and a write or discard must wait for a running one of
- * the same range.
+ * One write and one discard run at a time; and a write or discard must wait for
+ * a running one of the same range.
  */
 static bool may_start(const struct requests *q, const struct request *r)
 {
@@ -96,7 +96,7 @@ static void run_request(struct requests *q, struct request *r,
 	log_queued_lines(q);
 }
 
-/* Releases the lock.  The last user frees the resources. */
+/* Drops a reference and releases the lock.  The last one frees everything. */
 static void drop_user(struct requests *q, bool is_thread)
 {
 	bool last = !--q->nr_users;

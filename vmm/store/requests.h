@@ -84,12 +84,12 @@ void *requests_buffer(size_t len);
 int requests_write(struct requests *q, void *buf, size_t len, uint64_t offset,
 		   struct request **rp);
 /*
- * -EINPROGRESS: no answer before until_ns; call it again, and write nothing
- * else to that range before the result.  Else the result, *bufp belongs to the
- * caller again, and r is freed: 0; -ETIMEDOUT: it was never started; or the
- * device's error.  After -ENOLINK, which is also the result of a write that
- * waited for a discard whose answer was lost, the range must not be used any
- * more.
+ * -EINPROGRESS: no answer before until_ns, or the write is late or the device
+ * stalled (then at once); call this again, and write nothing else to that range
+ * before the result.  Else the result, *bufp belongs to the caller again, and r
+ * is freed: 0; -ETIMEDOUT: the write was never started; or the device's error.
+ * After -ENOLINK, which is also the result of a write that waited for a discard
+ * whose answer was lost, the range must not be used any more.
  */
 int requests_write_result(struct requests *q, struct request *r,
 			  uint64_t until_ns, void **bufp);

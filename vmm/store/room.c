@@ -35,7 +35,7 @@ struct moving {
 	uint8_t seq;		/* TIER_MEM: seq of its put */
 };
 
-struct room {
+struct room_maker {
 	size_t nr;		/* records of the segment being made */
 	enum store_tier tier;	/* tier they come from */
 	bool write_pending;	/* the write was started; no answer so far */
@@ -47,7 +47,7 @@ struct room {
 	uint8_t victim_buf[LOG_SEGMENT_BYTES];	/* of one victim, as read */
 };
 
-int room_new(struct room **roomp)
+int room_maker_new(struct room_maker **roomp)
 {
 	*roomp = malloc(sizeof(**roomp));
 	if (!*roomp)
@@ -57,7 +57,7 @@ int room_new(struct room **roomp)
 	return 0;
 }
 
-void room_free(struct room *room)
+void room_maker_free(struct room_maker *room)
 {
 	free(room);
 }
@@ -68,11 +68,11 @@ void room_free(struct room *room)
  */
 static void yield_lock_if_due(struct store *s)
 {
-	if (++s->scratch->nr_items <= MAX_ITEMS)
+	if (++s->maker->nr_items <= MAX_ITEMS)
 		return;
 	fair_unlock(&s->lock);
 	fair_lock_after_others(&s->lock);
-	s->scratch->nr_items = 1;
+	s->maker->nr_items = 1;
 }
 
 /*
@@ -94,7 +94,7 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
  */
 static void commit_moves(struct store *s)
 {
-	const struct room *r = s->scratch;
+	const struct room_maker *r = s->maker;
 
 	log_commit(s->log);
 	for (size_t i = 0; i < r->nr; i++) {
@@ -131,7 +131,7 @@ static bool never_stale(struct fifo_line line, void *arg)
  */
 static void requeue(struct store *s)
 {
-	const struct room *r = s->scratch;
+	const struct room_maker *r = s->maker;
 
 	for (size_t i = 0; i < r->nr; i++) {
 		const struct moving *m = &r->moving[i];
@@ -146,7 +146,7 @@ static void requeue(struct store *s)
 /* Reports victims with records left that are live: missing or wrong ones. */
 static void report_wrong_victims(struct store *s)
 {
-	const struct room *r = s->scratch;
+	const struct room_maker *r = s->maker;
 
 	for (unsigned int i = 0; i < r->nr_complete; i++)
 		if (log_victim_mark_wrong(s->log, r->victims[i]))
@@ -156,7 +156,7 @@ static void report_wrong_victims(struct store *s)
 /* Ends the segment with the device's result, or with nothing to write. */
 static void end_segment(struct store *s, int rc)
 {
-	struct room *r = s->scratch;
+	struct room_maker *r = s->maker;
 
 	r->write_pending = false;
 	if (!rc && r->nr) {
@@ -198,14 +198,14 @@ static int write_segment(struct store *s, uint64_t until_ns)
 		end_segment(s, rc);
 		return rc;
 	}
-	s->scratch->write_pending = true;
+	s->maker->write_pending = true;
 	return wait_for_write(s, until_ns);
 }
 
 static int begin_segment(struct store *s, enum store_tier tier)
 {
-	s->scratch->nr = 0;
-	s->scratch->tier = tier;
+	s->maker->nr = 0;
+	s->maker->tier = tier;
 	return log_begin(s->log, tier == TIER_FAR);
 }
 
@@ -213,7 +213,7 @@ static int begin_segment(struct store *s, enum store_tier tier)
 static bool add_record(struct store *s, const struct log_record *record,
 		       const void *data, uint8_t seq)
 {
-	struct room *r = s->scratch;
+	struct room_maker *r = s->maker;
 	struct moving *m = &r->moving[r->nr];
 
 	if (r->nr == MAX_RECORDS)
@@ -263,7 +263,7 @@ static int demote(struct store *s, uint64_t until_ns)
 	if (rc)
 		return rc == -ENOSPC ? STORE_FULL : rc;
 	collect_oldest(s);
-	if (s->scratch->nr)
+	if (s->maker->nr)
 		return write_segment(s, until_ns);
 	end_segment(s, 0);
 	return STORE_FULL;
@@ -286,7 +286,7 @@ static bool collect_live(struct store *s, uint64_t at)
 	const void *data;
 	size_t pos = 0;
 
-	while (log_next(s->scratch->victim_buf, at, &pos, &record, &data)) {
+	while (log_next(s->maker->victim_buf, at, &pos, &record, &data)) {
 		const struct store_entry *e;
 
 		yield_lock_if_due(s);
@@ -305,7 +305,7 @@ static bool collect_live(struct store *s, uint64_t at)
 /* Collects the records of as many victims as fit, until until_ns. */
 static int collect_victims(struct store *s, uint64_t until_ns)
 {
-	struct room *r = s->scratch;
+	struct room_maker *r = s->maker;
 	bool fits = true;
 	int rc = 0;
 
@@ -337,8 +337,8 @@ static int clean(struct store *s, uint64_t until_ns)
 	if (rc)
 		return rc == -ENOSPC ? STORE_FULL : rc;
 	rc = collect_victims(s, until_ns);
-	found = s->scratch->nr_victims;
-	if (s->scratch->nr)
+	found = s->maker->nr_victims;
+	if (s->maker->nr)
 		wrote = write_segment(s, until_ns);
 	else
 		end_segment(s, 0);
@@ -349,9 +349,9 @@ static int make_room(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	if (s->scratch->write_pending) {
+	if (s->maker->write_pending) {
 		rc = wait_for_write(s, until_ns);
-		if (!rc || s->scratch->write_pending)
+		if (!rc || s->maker->write_pending)
 			return rc;
 	}
 	rc = demote(s, until_ns);
@@ -369,13 +369,13 @@ int store_make_room(struct store *s, uint64_t until_ns)
 	int rc = 0;
 
 	fair_lock(&s->lock);
-	while (s->makes_room && !rc)
-		rc = -cond_wait_until(&s->room, &s->lock.mutex, until_ns);
+	while (s->making_room && !rc)
+		rc = -cond_wait_until(&s->room_made, &s->lock.mutex, until_ns);
 	if (!rc) {
-		s->makes_room = true;
+		s->making_room = true;
 		rc = make_room(s, until_ns);
-		s->makes_room = false;
-		pthread_cond_broadcast(&s->room);
+		s->making_room = false;
+		pthread_cond_broadcast(&s->room_made);
 	}
 	fair_unlock(&s->lock);
 	if (health_has_unlogged(s->health))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Blocks of 64 KiB in one arena, each divided into slots of one size (class).
- * A slot begins with the key of its object, or SLAB_NONE and the index of the
- * next free slot.  Blocks with holes (free slots) are in lists, NR_FILLS of
- * each class by how full they are, so that the fullest and the emptiest are
- * found without scanning all; full blocks are in no list, and empty ones are
- * freed.
+ * A slot begins with the key of its object; a free one with SLAB_NONE and the
+ * index of the next free slot.  Blocks with holes (free slots) are in lists,
+ * NR_FILLS of each class by how full they are, so that the fullest and the
+ * emptiest are found without scanning all; full blocks are in no list, and
+ * empty ones are freed.
  */
 #include "config.h"
 
@@ -40,9 +40,9 @@ struct slot {
 
 struct slab {
 	uint8_t *arena;		/* owned */
-	uint64_t nr_blocks, nr_fresh;	/* from nr_fresh on: never used */
+	uint64_t nr_blocks, nr_fresh;	/* from index nr_fresh on: never used */
 	struct block *blocks;	/* owned */
-	uint32_t free_blocks;
+	uint32_t free_blocks;	/* list of blocks used before, now empty */
 	uint32_t holes[NR_CLASSES][NR_FILLS];	/* lists of blocks with holes */
 	uint64_t nr_holes[NR_CLASSES];	/* free slots of blocks in use */
 	struct slab_stats stats;
@@ -267,7 +267,7 @@ static uint32_t emptiest(const struct slab *s, unsigned int class)
 	return best;
 }
 
-/* Moves its objects to holes of other blocks, which have room, and frees it. */
+/* Moves the block's objects to holes of others, which have room; frees it. */
 static void evacuate_block(struct slab *s, uint32_t block,
 			   void (*moved)(uint64_t key, uint64_t from,
 					 uint64_t to, void *arg), void *arg)
@@ -302,7 +302,8 @@ uint64_t slab_compact(struct slab *s, unsigned int max_moves,
 		uint32_t block;
 
 		/*
-		 * The holes of the other blocks must have room for its objects.
+		 * With as many holes as a block has slots, the objects of any
+		 * block fit into the others.
 		 */
 		if (s->nr_holes[class] < BLOCK_BYTES / slot_size(class))
 			continue;

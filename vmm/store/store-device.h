@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the slow tier of a store keeps its bytes: a file or block device here,
- * or any block service through NBD (nbdkit, qemu-nbd, Ceph).  Its contents are
- * useless after the store ends and are not read at the start.
+ * Where the slow tier of a store keeps its bytes: a file or block device of
+ * this host, or any block service through NBD (nbdkit, qemu-nbd, Ceph).  The
+ * contents are useless after the store ends and are not read at the start.
  *
  * These operations do the I/O and may block for any time, or for ever: they are
  * called only by the worker threads of requests.h, which gives requests a
  * deadline.
  *
- * Locking: one request of each worker at a time; a write never overlaps another
- * write.
+ * Locking: a worker executes one request at a time, and all workers together at
+ * most one write and one discard, of ranges that do not overlap.
  */
 #ifndef VMM_STORE_STORE_DEVICE_H
 #define VMM_STORE_STORE_DEVICE_H
@@ -26,8 +26,8 @@ struct store_device;
 struct store_worker {
 	unsigned int index;	/* below the device's nr_workers */
 	/*
-	 * Readable when the request is cancelled; a device that can abort
-	 * should do so, with -ECANCELED.  Cleared by the caller.
+	 * An eventfd of the caller's, readable when the request is cancelled: a
+	 * device that can abort should do so, with -ECANCELED.
 	 */
 	int cancel_fd;
 };

@@ -21,31 +21,32 @@ enum store_tier {
 };
 
 struct store_entry {		/* 16 bytes per key; zeros: no page */
-	uint64_t where;		/* the word, the slab handle, or the place */
-	uint32_t sum;
-	uint16_t len;
-	uint8_t tier : 3, kind : 5;
-	uint8_t seq;		/* counts puts; detects stale queue lines */
+	/* SAME: the repeated word; MEM: slab handle; FAR: device offset */
+	uint64_t where;
+	uint32_t sum;		/* page_checksum() */
+	uint16_t len;		/* of the encoded data, bytes */
+	uint8_t tier : 3, kind : 5;	/* enum store_tier, enum page_kind */
+	uint8_t seq;		/* counts puts; shows which lines are stale */
 };
 
 struct store {
 	struct fair_lock lock;	/* guards all below but nr_keys */
 	uint64_t nr_keys;
-	bool makes_room;	/* a thread does: writes a segment */
-	pthread_cond_t room;	/* signalled when makes_room becomes false */
+	bool making_room;	/* a thread is in store_make_room() */
+	pthread_cond_t room_made;	/* making_room has become false */
 	struct store_entry *entries;	/* owned */
 	struct slab *slab;		/* owned */
 	struct log *log;		/* owned; NULL: memory only */
 	struct fifo *queue;		/* owned; of TIER_MEM, oldest first */
 	struct store_stats stats;
-	unsigned int nr_released;	/* since holes were last checked */
-	struct room *scratch;		/* owned; for making room */
-	struct health *health;		/* one user is ours */
+	unsigned int nr_released;	/* objects, since the last check */
+	struct room_maker *maker;	/* owned; for making room; or NULL */
+	struct health *health;		/* we hold a reference */
 };
 
 /* Allocates what making room needs; -ENOMEM. */
-int room_new(struct room **roomp);
-void room_free(struct room *room);
+int room_maker_new(struct room_maker **roomp);
+void room_maker_free(struct room_maker *room);
 
 /*
  * Under the lock: frees an object in memory.  Others may be moved to fill the

@@ -30,9 +30,9 @@
 #define MIN_SEGMENTS	 4
 #define MAX_SEGMENTS	 (UINT32_MAX - NR_LISTS)	/* almost 4 PiB */
 /*
- * Of a larger device no more is used, as each segment takes memory: an eighth
- * of it full, cleaning costs nothing, and 1 GiB may be lost to writes that are
- * not answered.
+ * The part of a large device that is used: 8 times the size of all pages, so
+ * that cleaning costs next to nothing, and 1 GiB that may be lost to writes
+ * without an answer.  More would only take memory, some bytes per segment.
  */
 #define DEVICE_SHARE	 8
 #define LOST_SEGMENTS	 1024
@@ -76,10 +76,10 @@ struct segment {
 
 struct log {
 	struct requests *requests;	/* owned */
-	struct segment *segments; /* owned; nr, then a head for each list */
+	struct segment *segments; /* owned; nr of them, then a head per list */
 	uint64_t nr, nr_free;
 	uint8_t *buffer;		/* owned; for the segment being made */
-	struct request *writing;	/* owns the buffer meanwhile; or NULL */
+	struct request *writing;	/* owns the buffer until done; NULL */
 	uint64_t making;	/* index of the segment being made; or NONE */
 	uint64_t retry_failed_ns;	/* when LIST_FAILED may be retried */
 	size_t fill;			/* bytes in the buffer */

@@ -40,7 +40,7 @@ struct log_record {
 	uint32_t sum;		/* page_checksum() */
 	uint16_t len;		/* of the data, bytes */
 	uint8_t kind;		/* enum page_kind */
-	uint32_t data_sum;	/* for log_next(): the page_code_checksum() */
+	uint32_t data_sum;	/* page_code_checksum(); set by log_next() */
 };
 
 /*
@@ -66,13 +66,16 @@ bool log_add(struct log *log, struct log_record *r, const void *data);
 /* Starts to write.  0 or -errno: then call log_abort(). */
 int log_write(struct log *log);
 /*
- * 0: call log_commit().  -EINPROGRESS: no answer so far, call it again.
+ * 0: call log_commit().  -EINPROGRESS: no answer so far; call this again later.
  * Another -errno: the records were not written; call log_abort().
  */
 int log_write_result(struct log *log, uint64_t until_ns);
 /* The records count as live from here on. */
 void log_commit(struct log *log);
-/* rc: the result of log_write() or log_write_result(); 0 without them. */
+/*
+ * Ends the segment without its records.  rc: the result of log_write() or
+ * log_write_result(); 0 if nothing was to be written.
+ */
 void log_abort(struct log *log, int rc);
 
 /* The record of len bytes at this offset is not needed any more. */

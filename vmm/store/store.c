@@ -26,7 +26,7 @@ static int make_parts(struct store *s, const struct store_config *config)
 		return -ENOMEM;
 	rc = slab_new(&s->slab, config->mem_bytes);
 	if (!rc && config->device)
-		rc = room_new(&s->scratch);
+		rc = room_maker_new(&s->maker);
 	if (!rc && config->device)
 		rc = log_new(&s->log, config->device, s->nr_keys, s->health,
 			     config->timeout_ns);
@@ -44,7 +44,7 @@ int store_new(struct store **storep, const struct store_config *config)
 	if (!s)
 		return -ENOMEM;
 	fair_lock_init(&s->lock);
-	cond_init(&s->room);
+	cond_init(&s->room_made);
 	s->nr_keys = config->nr_keys;
 	rc = make_parts(s, config);
 	if (rc) {
@@ -63,9 +63,9 @@ void store_free(struct store *s)
 	health_put(s->health);
 	slab_free(s->slab);
 	fifo_free(s->queue);
-	room_free(s->scratch);
+	room_maker_free(s->maker);
 	free(s->entries);
-	pthread_cond_destroy(&s->room);
+	pthread_cond_destroy(&s->room_made);
 	fair_lock_destroy(&s->lock);
 	free(s);
 }
@@ -181,7 +181,7 @@ static uint64_t end_of_call(const struct store *s)
 	return clock_now_ns() + store_timeout_ns(s);
 }
 
-/* STORE_FULL: there is no room, and none could be made. */
+/* 0 or -errno as store_put(), but STORE_FULL if no room could be made. */
 static int put_with_room(struct store *s, uint64_t key,
 			 const struct page_code *code, uint32_t sum,
 			 uint64_t until)
@@ -220,7 +220,10 @@ int store_put(struct store *s, struct page_coder *coder, uint64_t key,
 	return -ENOSPC;
 }
 
-/* Copies what is needed to read the page later without the lock. */
+/*
+ * Copies the entry, and of a page in memory its data; pins the segment of one
+ * on the device, so that the page can be read without the lock.
+ */
 static int look_up(struct store *s, uint64_t key, struct store_entry *e,
 		   void *data)
 {

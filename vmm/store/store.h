@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The far-memory store: pages by number, compressed in memory, and the oldest
- * of them in a log on a slower device when there is one.  It knows nothing of
- * guests.
+ * The far-memory store: pages, each identified by a number (its key),
+ * compressed in memory, and the oldest of them in a log on a slower device if
+ * there is one.  The store knows nothing of guests.
  *
  * A page that was put is kept until it is dropped: nothing is lost when a
  * device is full or fails to write (the put fails, or the page stays in
@@ -31,8 +31,8 @@ struct store;
 
 struct store_config {
 	uint64_t nr_keys;	/* keys are 0 to nr_keys - 1 */
-	uint64_t mem_bytes;	/* of compressed pages in memory; 1 MiB or more */
-	struct store_device *device;	/* NULL: memory only; becomes owned */
+	uint64_t mem_bytes;	/* limit for pages in memory; 1 MiB or more */
+	struct store_device *device;	/* owned on success; NULL: no device */
 	uint64_t timeout_ns;	/* of each request; 0: a second */
 };
 
@@ -47,9 +47,9 @@ uint64_t store_timeout_ns(const struct store *store);
 
 /*
  * Puts a copy of the page, which must not change meanwhile; replaces what was
- * there.  0; -ENOSPC: no room in any tier; else the error of a write that was
- * needed to make room, -ETIMEDOUT if it was not answered in time.  After an
- * error the key has no page.
+ * there.  0; -EINVAL: no such key; -ENOMEM; -ENOSPC: no room in any tier; else
+ * the error of a write that was needed to make room, -ETIMEDOUT if it was not
+ * answered in time.  After an error the key has no page.
  */
 int store_put(struct store *store, struct page_coder *coder, uint64_t key,
 	      const void *page);
@@ -66,15 +66,17 @@ bool store_has(struct store *store, uint64_t key);
 
 struct store_stats {
 	uint64_t nr_pages;		/* in the store now */
-	uint64_t nr_same;		/* of these: no bytes needed */
+	uint64_t nr_same;		/* of these: of one repeated word */
+	/* In memory; bytes of slots and of blocks in use, as in slab.h. */
 	uint64_t nr_mem, mem_used_bytes, mem_block_bytes;
+	/* On the device; bytes of records and of segments, as in store-log.h */
 	uint64_t nr_far, far_live_bytes, far_used_bytes;
-	uint64_t nr_puts, nr_gets_far;
+	uint64_t nr_puts, nr_gets_far;	/* successful puts; device reads */
 	uint64_t nr_demoted;		/* from memory to the device */
 	uint64_t nr_cleaned;		/* moved on the device by cleaning */
 	uint64_t nr_full;	/* puts refused: no room in any tier */
 	uint64_t far_lost_bytes;	/* unused: a late write may hit them */
-	/* Of the device, as in health.h; without one, of memory. */
+	/* As in health.h; without a device, damage and errors of memory. */
 	enum device_state device_state;
 	uint64_t nr_late_reads, nr_late_writes;
 	uint64_t nr_read_errors, nr_write_errors;

@@ -20,7 +20,7 @@ struct request {
 	struct request *next;
 	struct top_feed *feed;
 	enum kind kind;
-	char socket[108], name[64];	/* the latter of a new VM */
+	char socket[108], name[64];	/* name: of a VM not in the model */
 };
 
 struct top_feed {
@@ -96,7 +96,7 @@ unsigned int top_feed_nr_pending(const struct top_feed *f)
 	return nr;
 }
 
-/* A new VM is added when its query ends; a killed one's socket is not. */
+/* A new VM is added when its query ends, unless its socket is stale. */
 static void take_stats(struct top_feed *f, const struct request *r, int rc,
 		       const json_t *answer, const char *why)
 {
@@ -180,7 +180,7 @@ static void see(const char *name, const char *path, void *arg)
 		s->rc = ask(f, STATS, path, name, "/stats", NULL);
 }
 
-/* Such a guest has no socket; this stands for it. */
+/* A domain seen by libvirt has no socket: its key in the model begins so. */
 #define FLEET_KEY "libvirt:"
 
 static int see_domain(struct top_model *m, const struct fleet_domain *d)

@@ -1,4 +1,4 @@
-# Of screen.c, the terminal, ncurses is linked to the command alone.
+# Only screen.c needs ncurses, and only the command is linked with that.
 vmm_libvmm_a_SOURCES += \
 	vmm/top/feed.c vmm/top/feed.h \
 	vmm/top/host.c vmm/top/host.h \

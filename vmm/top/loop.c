@@ -161,7 +161,7 @@ static bool take_keys(struct app *app)
 	return false;
 }
 
-/* Queries the VMs if it is time to; 1: it was. */
+/* Queries the VMs if it is time to.  1: it was, 0, or -errno with why. */
 static int round_if_due(struct app *app, char *why, size_t len)
 {
 	uint64_t now = clock_now_ns();

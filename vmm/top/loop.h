@@ -6,12 +6,12 @@
 #include "vmm/top/model.h"
 
 struct top_options {
-	char *const *sockets;	/* explicit; NULL ends; may be NULL */
+	char *const *sockets;	/* of --socket; NULL ends; or NULL */
 	struct libvirt_fleet *const *fleets;	/* likewise */
 	double delay_s;
 	long iterations;	/* 0: no limit */
 	enum top_column sort;
-	int stop_fd;		/* the stop guard's; for the screen */
+	int stop_fd;		/* the stop guard's; only for the screen */
 };
 
 /* Both: 0 or -errno with why. */

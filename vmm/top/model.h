@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guests that `vmm top` shows: their list, their last answers, what follows
- * from these and earlier ones, and their order.  No I/O, and time is passed in
- * by the caller.
+ * The guests that `vmm top` shows: their list, their last answers, rates from
+ * these and earlier ones, and their order.  No I/O, and time is passed in by
+ * the caller.
  */
 #ifndef VMM_TOP_MODEL_H
 #define VMM_TOP_MODEL_H
@@ -37,7 +37,7 @@ struct top_guest {
 	/* Private to the model. */
 	struct top_counts history[TOP_HISTORY];	/* the newest last */
 	unsigned int nr_history;
-	bool is_named;			/* given by the user: never removed */
+	bool is_named;			/* named by the user: never removed */
 	bool is_seen;			/* in the current sweep */
 };
 
@@ -59,9 +59,9 @@ struct top_model {
 void top_model_free(struct top_model *model);
 
 /*
- * The existing sockets, found again before each round: begin, one see for each,
- * end, which removes those not seen.  Explicit ones are added once and stay.
- * -ENOMEM.
+ * The existing sockets, found again before each round: _sweep_begin(), _see()
+ * for each, and _sweep_end(), which removes those not seen.  Those that the
+ * user named (is_named) are added once and stay.  -ENOMEM, -ENAMETOOLONG.
  */
 void top_model_sweep_begin(struct top_model *model);
 int top_model_see(struct top_model *model, const char *name,
@@ -75,8 +75,8 @@ struct top_guest *top_model_find(struct top_model *model, const char *socket);
 void top_guest_answered(struct top_guest *guest,
 			const struct top_sample *sample, uint64_t now_ns);
 /*
- * A socket that was found, not given by the user, and refuses connections is
- * removed.
+ * The guest is removed if its socket refuses connections and was not named by
+ * the user.
  */
 void top_model_failed(struct top_model *model, struct top_guest *guest, int rc,
 		      const char *why);

@@ -107,7 +107,7 @@ static enum top_attr guest_attr(const struct top_guest *g)
 	return TOP_PLAIN;
 }
 
-/* The rows of the parts of a view; parts that don't fit are left out. */
+/* Where the parts of a view are; parts that don't fit are left out. */
 struct frame {
 	int nr_summary, heading, first, nr_body;	/* rows; heading may be -1 */
 };

@@ -29,18 +29,18 @@ struct top_page {
 
 struct top_scene {		/* what is to be shown; not owned */
 	struct top_model *model;
-	struct top_ui *ui;	/* its page_rows is set */
+	struct top_ui *ui;	/* top_page_make() sets its page_rows */
 	const struct top_host *host;
-	uint64_t now_ns;	/* of the model's clock */
+	uint64_t now_ns;	/* by the clock of the model's times */
 	const char *clock;	/* the time of day */
 	bool utf8;
 };
 
-/* -ENOMEM.  A terminal of any size will do; free it with page->lines. */
+/* For a terminal of any size.  The caller frees page->lines.  -ENOMEM. */
 int top_page_make(struct top_page *page, int rows, int cols,
 		  const struct top_scene *scene);
 
-/* The three lines at the top; uncut. */
+/* The three lines at the top, not truncated to a width. */
 #define TOP_NR_SUMMARY 3
 void top_summary(const struct top_scene *scene,
 		 char lines[TOP_NR_SUMMARY][TOP_LINE]);

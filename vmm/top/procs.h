@@ -6,9 +6,9 @@
 #include "vmm/top/sample.h"
 
 struct top_proc {
-	long long pid;			/* if several, the first */
+	long long pid;			/* of several, the first */
 	char comm[32];
-	unsigned int nr;		/* how many with that name */
+	unsigned int nr;		/* processes merged in this entry */
 	uint64_t mapped, resident, swapped;	/* bytes */
 	bool has_ages;
 	uint64_t idle[STAT_AGE_CLASSES];	/* resident bytes */
@@ -32,7 +32,7 @@ enum top_procs_order {
 	TOP_PROCS_NR_ORDERS
 };
 
-/* Largest first; names and numbers in ascending order. */
+/* Sizes and shares: largest first; commands and pids in ascending order. */
 void top_procs_sort(struct top_procs *procs, enum top_procs_order order);
 
 #endif

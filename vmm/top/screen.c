@@ -172,11 +172,11 @@ int screen_key(void)
 	case ERR:
 		return -1;
 	}
-	/* A key without meaning here must not end the input. */
+	/* A key without meaning here must not look like "no key". */
 	return c < 0x80 ? c : 0;
 }
 
-/* Stops as a program without a handler does; returns when continued. */
+/* Stops the process, as SIGTSTP does by default; returns when continued. */
 static void stop_here(void)
 {
 	sigset_t set;

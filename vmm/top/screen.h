@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The terminal of `vmm top`.  Signals arrive through a descriptor: none ends
- * the process by itself, so that the terminal is always restored.  Those that
- * end it are handled by the stop guard, started before.
+ * The terminal of `vmm top`.  Signals arrive through a descriptor, so that none
+ * ends the process before the terminal is restored.  SIGTERM, SIGINT and SIGHUP
+ * are handled by the stop guard, which is started before.
  */
 #ifndef VMM_TOP_SCREEN_H
 #define VMM_TOP_SCREEN_H
@@ -14,7 +14,7 @@
 struct screen {
 	void *terminal;		/* ncurses' */
 	int signal_fd;		/* readable: call screen_signal() */
-	struct termios before;	/* of standard input, when it was opened */
+	struct termios before;	/* settings of standard input before */
 	int rows, cols;
 	bool colour, utf8;
 };

@@ -11,7 +11,7 @@
 
 #define MAX_NAME 32
 
-/* rank: the highest is left out first for want of room; names never are. */
+/* rank: if there is no room, the highest is left out first; NAME never is. */
 static const struct column {
 	const char *title;
 	char key;

@@ -251,7 +251,7 @@ struct top_action top_ui_key(struct top_ui *ui, struct top_model *m, int key)
 	*ui->message = 0;
 	if (ui->is_typing)
 		return key_typing(ui, key);
-	if (ui->view == TOP_HELP) {	/* any key, as the help says */
+	if (ui->view == TOP_HELP) {	/* any key ends it, as it says */
 		ui->view = ui->behind_help;
 		a.request = key == 'q' ? TOP_QUIT : TOP_NOTHING;
 		return a;

@@ -19,17 +19,17 @@ enum top_key {		/* besides characters */
 enum top_view { TOP_GUESTS, TOP_PROCESSES, TOP_HELP };
 
 struct top_ui {
-	enum top_view view, behind_help;
+	enum top_view view, behind_help;	/* the latter: after help */
 	int page_rows;		/* rows of a page key; set by drawing */
 	char message[256];
 	bool is_error;		/* the message */
 
-	bool is_typing;		/* the target of `about` */
+	bool is_typing;		/* a target for the guest `about` */
 	char typed[24];
-	char about[108], about_name[64];	/* a guest, by socket */
+	char about[108], about_name[64];	/* its socket, its name */
 
 	/* For TOP_PROCESSES. */
-	char guest[108], guest_name[64];
+	char guest[108], guest_name[64];	/* its socket, its name */
 	struct top_procs procs;			/* owned */
 	bool has_procs;
 	char why[192];				/* why there are none */

@@ -72,7 +72,7 @@ static inline void bitmap_copy_range(uint64_t *to, const uint64_t *from,
 	}
 }
 
-/* Set bits in [start, end). */
+/* The number of set bits in [start, end). */
 static inline uint64_t bitmap_count(const uint64_t *map, uint64_t start,
 				    uint64_t end)
 {

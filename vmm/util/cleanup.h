@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scope-bound resources: __cleanup_free char *p = NULL; */
+/* Resources released at the end of a scope: __cleanup_free char *p = NULL; */
 #ifndef VMM_UTIL_CLEANUP_H
 #define VMM_UTIL_CLEANUP_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Constants of answers that the server of the control socket and its clients
- * share, besides the names of members.
+ * Constants of the answers on the control socket, shared by its server and its
+ * clients.
  */
 #ifndef VMM_UTIL_CONTROL_ANSWERS_H
 #define VMM_UTIL_CONTROL_ANSWERS_H
@@ -37,17 +37,17 @@ static inline unsigned int stat_age_class(unsigned int age)
 	return class;
 }
 
-/* "bits" of the answer of /map, in the order of their names there. */
+/* Bits of the runs in an answer of /map, in the order of its "bits". */
 enum stat_map_bit {
 	STAT_MAP_REGION,	/* in a region */
-	STAT_MAP_MAPPED,	/* by the agent, no page table denies it */
-	STAT_MAP_PRESENT,	/* this and below: from the page table */
+	STAT_MAP_MAPPED,	/* by the agent; no page table contradicts */
+	STAT_MAP_PRESENT,	/* down to NO_ACCESS: from the page table */
 	STAT_MAP_ACCESSED,
 	STAT_MAP_DIRTY,
 	STAT_MAP_HUGE,		/* 2 MiB or 1 GiB */
 	STAT_MAP_GUEST_SWAP,
 	STAT_MAP_NO_ACCESS,
-	STAT_MAP_NOT_RAM,	/* this and below: by the host */
+	STAT_MAP_NOT_RAM,	/* from here on: of the frame, on the host */
 	STAT_MAP_RESIDENT,
 	STAT_MAP_HOST_SWAP,
 	STAT_MAP_NR_BITS

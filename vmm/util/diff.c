@@ -55,7 +55,7 @@ static bool same(const struct text *a, size_t i, const struct text *b, size_t j)
 	       !memcmp(a->line[i], b->line[j], n);
 }
 
-/* Appends the script of a[head..a->nr-tail) and b[...) at *out. */
+/* Appends the script for what is between common head and tail at *out. */
 static int middle(const struct text *a, const struct text *b, size_t head,
 		  size_t tail, char **out)
 {
@@ -124,7 +124,7 @@ static void put_line(FILE *f, char how, const struct text *t, size_t i)
 		fprintf(f, "\n\\ No newline at end of file\n");
 }
 
-/* For an empty range the line before it is printed. */
+/* Numbers lines from 1; an empty range has the number of the line before. */
 static void put_range(FILE *f, char sign, size_t first, size_t nr)
 {
 	fprintf(f, " %c%zu", sign, nr ? first + 1 : first);

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 
 /*
- * strerror() for messages, with the remedy where any call that makes a
- * descriptor may fail, whatever it opens: for limits of open files.
+ * strerror() for messages; for the limits of open files (EMFILE, ENFILE) a text
+ * with the remedy, which is the same whatever was to be opened.
  */
 const char *error_text(int error);
-/* Such an error: another path, or another device, does not help. */
+/* One of these two: another path, or another device, does not help. */
 bool error_is_fd_limit(int error);
 
 #endif

@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 struct fair_lock {
-	_Atomic uint64_t nr_requested;	/* that wait for it, or got it */
+	_Atomic uint64_t nr_requested;	/* calls of fair_lock() that began */
 	pthread_mutex_t mutex;		/* guards the rest */
-	uint64_t nr_served;		/* of nr_requested, those that got it */
-	bool yields;			/* a thread waits for: */
-	pthread_cond_t served;
+	uint64_t nr_served;		/* of nr_requested, how many got it */
+	bool yields;			/* a thread waits for `served` */
+	pthread_cond_t served;		/* nr_served grew */
 };
 
 void fair_lock_init(struct fair_lock *lock);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Open files: descriptors opened on behalf of guests must not use up those we
- * need ourselves, for clients of our socket, for /proc and /sys.
+ * The limit of open files: descriptors opened on behalf of guests must not use
+ * up those that the process itself needs, for clients of its socket, /proc and
+ * /sys.
  */
 #ifndef VMM_UTIL_FD_LIMIT_H
 #define VMM_UTIL_FD_LIMIT_H

@@ -5,8 +5,9 @@
 #include <jansson.h>
 
 /*
- * A text from outside, as names, paths and error messages are, in which invalid
- * UTF-8 is replaced: JSON has none.  NULL without memory.
+ * A JSON string of a text from outside, such as a name, a path or an error
+ * message: '?' replaces invalid UTF-8, which JSON does not allow.  NULL: no
+ * memory.
  */
 json_t *json_text_new(const char *text);
 

@@ -15,8 +15,9 @@
  *		{ NULL },
  *	};
  *
- * All functions return 0, or -EINVAL with why; unless stated otherwise a failed
- * word leaves the struct unchanged, and the words before it stay applied.
+ * Functions that can fail return 0, or -EINVAL with why; unless stated
+ * otherwise an invalid option leaves the struct unchanged, and those before it
+ * in the list stay applied.
  */
 #ifndef VMM_UTIL_KEY_VALUE_H
 #define VMM_UTIL_KEY_VALUE_H
@@ -41,7 +42,7 @@ struct key {
 	const char *name;
 	enum key_type type;
 	size_t offset, width;	/* by KEY_MEMBER: 4 or 8 bytes for numbers */
-	/* In the stored unit; max 0: the type's maximum. */
+	/* In the unit that is stored; max 0: the type's maximum. */
 	uint64_t min, max;
 	unsigned int scale;	/* KEY_PERCENT: stored value of 1 %; 0: 1 */
 	bool can_be_off;	/* "off" stands for 0 */

@@ -31,7 +31,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 #define log_info(...)  log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* State of one rate-limited call site; zero-initialise, one per object. */
+/* State of one rate-limited message of one object; zero-initialised. */
 struct log_limit {
 	uint64_t window_start_ns;
 	unsigned int nr_in_window;

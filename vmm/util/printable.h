@@ -6,14 +6,13 @@
 
 /*
  * For text of a guest or another process that may go to a terminal: replaces
- * control characters of both blocks by '?' (U+0000 to U+001F and U+007F to
- * U+009F in UTF-8).
+ * control characters (U+0001 to U+001F and U+007F to U+009F, in UTF-8) by '?'.
  */
 void printable_make(char *text);
 
 /*
- * For JSON, whose texts must be UTF-8: replaces each byte by '?' that is not
- * part of a valid character, as in names of files, or where a text was cut.
+ * For JSON, whose texts must be UTF-8: replaces each byte that is not part of a
+ * valid character by '?', as in names of files, or where a text was cut.
  */
 void printable_make_utf8(char *text);
 

@@ -56,7 +56,7 @@ int rundir_socket_path(const char *name, char *buf, size_t len)
 	return socket_path(dir, name, buf, len);
 }
 
-/* A socket file without a listener was left behind by a killed VM. */
+/* False: a socket file without a listener, left behind by a killed VM. */
 static bool is_alive(const char *path)
 {
 	int fd = unix_connect(path);

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* Takes the name; of those that rundir_socket_path() refuses. */
+/* A printf format for a name that rundir_socket_path() refuses. */
 #define RUNDIR_BAD_NAME							       \
 	"'%.120s' is not a valid name of a VM: it must not be empty, begin "   \
 	"with '.', contain '/', or make the path of its socket longer than "   \
@@ -16,8 +16,8 @@
 
 /*
  * Writes the socket path of the VM called name to buf and makes the directory
- * (mode 0700) if it is missing.  -EINVAL: a name with '/' or an empty one;
- * -ENOENT: no XDG_RUNTIME_DIR; -ENAMETOOLONG; or mkdir()'s error.
+ * (mode 0700) if it is missing.  -EINVAL: the name is empty, begins with '.' or
+ * contains '/'; -ENOENT: no XDG_RUNTIME_DIR; -ENAMETOOLONG; or mkdir()'s error.
  */
 int rundir_socket_path(const char *name, char *buf, size_t len);
 
@@ -30,7 +30,7 @@ int rundir_find_socket(const char *name, char *buf, size_t len, char *why,
 		       size_t why_len);
 
 /*
- * Calls fn for each VM that listens on a socket in the usual place, in no
+ * Calls fn for each VM that listens on a socket in that directory, in no
  * particular order.
  */
 void rundir_each(void (*fn)(const char *name, const char *path, void *arg),

@@ -19,7 +19,7 @@ ssize_t small_file_read_at(int dir_fd, const char *path, char *buf, size_t len)
 
 	if (fd < 0)
 		return -errno;
-	/* A file of /proc may be returned in pieces. */
+	/* One read() may return a part of a file of /proc. */
 	while (used < len - 1) {
 		n = read(fd, buf + used, len - 1 - used);
 		if (n < 0 && errno == EINTR)

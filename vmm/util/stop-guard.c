@@ -23,7 +23,7 @@ static struct {
 	timer_t timer;
 	pthread_t thread;
 	int fd;
-	bool ending;		/* on its own, with status; atomic */
+	bool ending;		/* stop_guard_ending(status); atomic */
 	int status;
 	void (*on_stop)(void);
 	const struct termios *terminal;	/* atomic */
@@ -106,7 +106,7 @@ void stop_guard_on_stop(void (*fn)(void))
 	guard.on_stop = fn;
 }
 
-/* sigwait() also returns blocked signals that are ignored. */
+/* An ignored signal must not be waited for: sigwait() would return it. */
 static void take_unless_ignored(int sig)
 {
 	struct sigaction now;
@@ -135,8 +135,8 @@ int stop_guard_start(void)
 	}
 	pthread_sigmask(SIG_BLOCK, &guard.set, NULL);
 	/*
-	 * SIGTTOU, too, must not stop this thread while it writes its last
-	 * message.
+	 * Its thread blocks SIGTTOU, too, which must not stop it while it
+	 * writes the last message.
 	 */
 	rc = thread_start(&guard.thread, guard_thread, NULL);
 	if (!rc) {

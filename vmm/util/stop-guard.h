@@ -43,7 +43,7 @@ int stop_guard_start_server(void);
  * signals; ignores SIGPIPE.
  */
 void stop_signals_catch(void (*fn)(int sig));
-/* In a forked child, before exec: restores the original signal settings. */
+/* In a forked child, before exec: the defaults for the three signals. */
 void stop_signals_reset(void);
 
 /*
@@ -52,9 +52,9 @@ void stop_signals_reset(void);
 bool stop_guard_is_stopping(void);
 
 /*
- * The process exits on its own: from now on it also has STOP_GUARD_LIMIT_MS for
- * that, and is then ended with status.  Works once; after a signal it does
- * nothing.  Any thread.
+ * The process exits on its own, without a signal: from now on it has the same
+ * STOP_GUARD_LIMIT_MS for that, and is then ended with status.  Works once;
+ * after a signal it does nothing.  Any thread.
  */
 void stop_guard_ending(int status);
 

@@ -6,8 +6,8 @@
 #include <signal.h>
 
 /*
- * Starts a thread with all signals blocked: those for the process go to the
- * threads that wait for them.  0 or -errno.
+ * Starts a thread with all signals blocked, so that signals for the process go
+ * to the threads that wait for them.  0 or -errno.
  */
 static inline int thread_start(pthread_t *thread, void *(*run)(void *arg),
 			       void *arg)

@@ -45,9 +45,9 @@ void tx_out_close(struct tx_out *out)
 }
 
 /*
- * If it may not be opened again (owned by another user, as with sudo): writes
- * only as much as poll() guarantees room for, PIPE_BUF bytes in a pipe, and one
- * in a terminal.
+ * For a pipe or terminal that could not be opened again (owned by another user,
+ * as with sudo): writes only as much as poll() guarantees room for, PIPE_BUF
+ * bytes in a pipe, and one in a terminal.
  */
 static ssize_t write_promised(const struct tx_out *out, const void *data,
 			      size_t len)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writing to a descriptor shared with other processes, such as standard output
- * and error, without ever waiting for its reader and without changing its
- * flags, which are shared as well: O_NONBLOCK would make the shell's own writes
- * fail.
+ * Writing to a descriptor whose open file other processes share, such as
+ * standard output and error, without ever waiting for its reader and without
+ * changing its flags, which are shared as well: O_NONBLOCK would make the
+ * shell's own writes fail.
  *
  * Locking: the owner's.
  */
@@ -17,7 +17,7 @@
 struct tx_out {
 	int fd;			/* as given, not owned */
 	int own_fd;		/* owned: the same, opened again; or -1 */
-	int poll_fd;		/* for poll(): one of these, -1 for a file */
+	int poll_fd;		/* for poll(): fd or own_fd; -1 for a file */
 	bool is_socket, is_pipe;
 };
 

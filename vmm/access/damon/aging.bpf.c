@@ -33,9 +33,9 @@ const volatile __u64 nr_words;	/* of each map below */
 /* Written by user space between passes, while no kdamond of ours runs. */
 bool active;
 /* Written here, reset by user space: */
-__u64 nr_sampled;	/* ages before the first scheme */
+__u64 nr_sampled;	/* bits cleared before the first scheme */
 __u64 nr_passes;	/* schemes that have covered all memory */
-bool in_scheme;
+bool in_scheme;		/* the scheme is being applied to regions with memory */
 
 #define BITS_MAP(name)						\
 	struct {						\
@@ -90,11 +90,11 @@ SEC("raw_tp/kvm_age_hva")
 int age(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 start = ctx->args[0], end = ctx->args[1];
-	bool filters = in_scheme;
+	bool scheme_applied = in_scheme;
 
-	if (!active || (!filters && nr_passes) || !is_kdamond())
+	if (!active || (!scheme_applied && nr_passes) || !is_kdamond())
 		return 0;
-	if (!filters)
+	if (!scheme_applied)
 		nr_sampled++;
 	for (int i = 0; i < AGING_MAX_WINDOWS; i++) {
 		__u64 lo = windows[i].hva, hi = lo + windows[i].len, gfn, nr;
@@ -105,7 +105,7 @@ int age(struct bpf_raw_tracepoint_args *ctx)
 		hi = end < hi ? end : hi;
 		gfn = windows[i].gfn + ((lo - windows[i].hva) >> 12);
 		nr = (hi - lo + 4095) >> 12;
-		if (filters)
+		if (scheme_applied)
 			mark(&young, gfn, nr);
 		else
 			mark(&sampled, gfn, nr);

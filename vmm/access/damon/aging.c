@@ -22,7 +22,8 @@
 
 struct aging {
 	struct aging_bpf *skel;	/* owned */
-	uint64_t *young;	/* the maps, shared with the kernel */
+	/* The maps of aging.bpf.c, shared with the kernel; indexed by gfn. */
+	uint64_t *young;
 	uint64_t *sampled;
 	size_t map_len;
 	uint64_t nr_frames;

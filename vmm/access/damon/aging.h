@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The aging recorder: which guest frames a kdamond found accessed while it
- * applied its young filter (aging.bpf.c).  It clears no bit itself.
+ * applied its young filter (aging.bpf.c).  The recorder clears no accessed bit.
  *
  * Needs CAP_BPF and CAP_PERFMON (or root), and a kernel with BPF on raw
  * tracepoints (CONFIG_BPF_EVENTS), those of KVM and, since 6.7, of DAMOS.
@@ -48,9 +48,9 @@ bool aging_is_complete(const struct aging *aging);
 
 /*
  * Takes the records of range out of the recorder: frames found young, and
- * frames whose state is unknown since DAMON sampled them before the scheme.  In
- * each bitmap that is not NULL it sets the bits of these frames and clears the
- * range's other bits.
+ * frames whose state is unknown because DAMON sampled them before the scheme
+ * tested them.  In each bitmap that is not NULL it sets the bits of these
+ * frames and clears the range's other bits.
  */
 void aging_take(struct aging *aging, struct gfn_range range, uint64_t *young,
 		uint64_t *unknown);

@@ -5,9 +5,9 @@
  * A scheme with a filter of type `young` tests every page of every region and
  * clears the accessed bit of those that are young, whenever the scheme is
  * applied: here at the end of each iteration of the kdamond's loop (a turn),
- * since all intervals are one.  It checks for a request to stop only between
- * iterations.  So the kdamond is turned off as soon as it is inside the first,
- * and the write that turns it off returns after that iteration's end:
+ * since all intervals are equal.  The kdamond checks for a request to stop only
+ * between iterations.  So it is turned off as soon as it is inside the first,
+ * and the write that turns it off returns after the end of that iteration:
  *
  *   on        off (waits ................................)
  *   | sample one page per region | interval | the pass | end
@@ -70,11 +70,11 @@ struct region {
 
 struct damon_ctl {
 	struct damon_owner owner;
-	struct region *regions;	/* owned; as in sysfs, while it is ours */
+	struct region *regions;	/* owned; as in sysfs, if the config is ours */
 	size_t nr_regions;
 	uint64_t turn_pages;	/* in one turn of the kdamond, at most */
 	struct damon_guard guard;
-	bool refused;		/* the last turn: -EBUSY, and logged why */
+	bool refused;		/* the last turn was: -EBUSY, logged */
 };
 
 /* --- regions ----------------------------------------------------------- */
@@ -92,7 +92,7 @@ static struct region wanted_region(const struct pfn_run *runs, size_t nr,
 
 static int resize_regions(struct damon_ctl *ctl, size_t nr)
 {
-	/* DAMON requires three; an eighth is spare, the last always. */
+	/* DAMON requires three; an eighth, and the last always, are spare. */
 	size_t want = nr + nr / 8 + 3;
 	int err;
 

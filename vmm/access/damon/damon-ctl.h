@@ -22,7 +22,8 @@
 struct damon_ctl;
 
 /*
- * Call it only if damon_owner_probe() found no obstacle.  0 or -errno with why.
+ * To be called only if damon_owner_probe() found no obstacle.  pageout: passes
+ * evict pages whose bit was clear.  0 or -errno with why.
  */
 int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 		   size_t len);
@@ -30,19 +31,19 @@ int damon_ctl_open(struct damon_ctl **ctlp, bool pageout, char *why,
 void damon_ctl_close(struct damon_ctl *ctl);
 
 /*
- * One complete pass over runs (sorted, not adjacent), recorded by aging.
- * Returns after its end, or soon after *stopping was set (it may be NULL), with
- * -ECANCELED.  -EBUSY, logged: another program's kdamond runs, or another
- * vmm does not end its pass; -errno.
+ * One complete pass over runs (sorted, not adjacent), recorded by aging: 0.
+ * -ECANCELED soon after *stopping was set (stopping may be NULL); -EBUSY,
+ * logged: another program's kdamond runs, or another vmm does not end its pass;
+ * or another -errno.
  */
 int damon_ctl_pass(struct damon_ctl *ctl, const struct pfn_run *runs,
 		   size_t nr, struct aging *aging,
 		   const atomic_bool *stopping);
 
 /*
- * Saves the writable files below dir to the file path, as lines
- * "path<TAB>value" (counts first, since writing them creates the directories
- * that follow), and restores them.  0 or -errno.
+ * Save the writable files below dir in the file path, as lines
+ * "name<TAB>value" (counts first, since writing them creates the directories
+ * that follow), and restore them from it.  0 or -errno.
  */
 int damon_tree_save(const char *dir, const char *path);
 int damon_tree_restore(const char *dir, const char *path);

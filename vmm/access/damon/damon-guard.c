@@ -2,10 +2,10 @@
 /*
  * A shell that reads from a socket of which we hold the other end.  A line
  * means an orderly exit.  End of file without a line means that we died,
- * perhaps inside a pass; the shell then does the same cleanup as an orderly
- * exit (damon-owner.c), in the same order: once it has the lock it turns off a
- * kdamond of ours and, if no other vmm uses DAMON, restores the previous
- * configuration.
+ * perhaps inside a pass, or could not clean up; the shell then does the same
+ * cleanup as an orderly exit (damon-owner.c), in the same order: once it has
+ * the lock it turns off a kdamond of ours and, if no other vmm uses DAMON,
+ * restores the previous configuration.
  */
 #include "config.h"
 

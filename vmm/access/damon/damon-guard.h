@@ -18,7 +18,8 @@ int damon_guard_start(struct damon_guard *guard);
 /* For an orderly exit: the watchdog exits without doing anything. */
 void damon_guard_stop(struct damon_guard *guard);
 /*
- * For an exit without cleanup: the watchdog does the cleanup as soon as it can.
+ * For an exit whose cleanup failed: the watchdog does it as soon as it gets the
+ * lock.
  */
 void damon_guard_leave(struct damon_guard *guard);
 

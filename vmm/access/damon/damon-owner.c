@@ -72,8 +72,8 @@ static bool is_saved(void)
 	return !access(DAMON_SAVE_PATH, F_OK);
 }
 
-/* Whether the configuration is one of a vmm, with or without pageout. */
-static bool is_a_vmms(int dir_fd)
+/* Whether some vmm made the configuration, with or without pageout. */
+static bool is_made_by_vmm(int dir_fd)
 {
 	return is_saved() && (damon_sysfs_is_configured(dir_fd, false) ||
 			      damon_sysfs_is_configured(dir_fd, true));
@@ -84,7 +84,7 @@ static int running_of_others(int dir_fd)
 {
 	int i = damon_sysfs_running(dir_fd);
 
-	return i < 0 || is_a_vmms(dir_fd) ? -1 : i;
+	return i < 0 || is_made_by_vmm(dir_fd) ? -1 : i;
 }
 
 int damon_owner_probe(char *why, size_t len)
@@ -189,7 +189,7 @@ static int replace(struct damon_owner *o, const char *last_id)
 	/*
 	 * The configuration of another program, which may have replaced ours.
 	 */
-	if (!is_saved() || (*last_id && !is_a_vmms(o->dir_fd)))
+	if (!is_saved() || (*last_id && !is_made_by_vmm(o->dir_fd)))
 		err = damon_tree_save(DAMON_CTL_SYSFS, DAMON_SAVE_PATH);
 	if (!err)
 		err = write_id(o, "");
@@ -212,7 +212,7 @@ int damon_owner_check(struct damon_owner *o, char *why, size_t len)
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len)
 {
 	char id[sizeof(o->id)];
-	/* Turned on since we began: it would be refused each time, and late. */
+	/* A kdamond turned on since we began makes each later step fail. */
 	int err = damon_owner_check(o, why, len);
 
 	if (err)
@@ -308,7 +308,7 @@ static void put_back(struct damon_owner *o)
 	 * other is newer than the saved one.
 	 */
 	if (running_of_others(o->dir_fd) < 0 &&
-	    (!*id || is_a_vmms(o->dir_fd))) {
+	    (!*id || is_made_by_vmm(o->dir_fd))) {
 		if (damon_sysfs_running(o->dir_fd) >= 0 && turn_off(o))
 			return;
 		damon_sysfs_put(o->dir_fd, "nr_kdamonds", "0");

@@ -4,10 +4,9 @@
  * the whole machine, which several vmm processes share and other programs use
  * too:
  *
- *   damon.lock		flock()ed while a pass is set up and runs: vmm take
- *			turns.  Its content names the vmm that configured DAMON
- *			last; empty: a vmm began to configure it and did not
- *			finish.
+ *   damon.lock		flock()ed while a pass is set up and runs: vmm processes
+ *			take turns.  Its content names the vmm that configured
+ *			DAMON last; empty: none, or that vmm did not finish.
  *   damon.saved	exists while DAMON holds our configuration: the
  *			configuration (not running) that another program had
  *			before, or made since.
@@ -63,12 +62,12 @@ void damon_owner_unlock(struct damon_owner *o);
  * --- with the lock held ---
  * Makes the configuration ours; 1: it was not, and has no regions now; 0: it
  * was already.  -EBUSY with why: another program's kdamond runs, or another
- * -errno with why.
+ * -errno with why.  An earlier vmm's kdamond is turned off.
  */
 int damon_owner_configure(struct damon_owner *o, char *why, size_t len);
 /* 0, or -EBUSY with why: another program's kdamond runs. */
 int damon_owner_check(struct damon_owner *o, char *why, size_t len);
-/* Right before a pass: nobody has changed it meanwhile. */
+/* Whether the configuration is (still) ours; checked right before a pass. */
 bool damon_owner_is_ours(const struct damon_owner *o);
 
 #endif

@@ -127,10 +127,10 @@ struct setting {
 	const char *value;
 };
 
-/* Writes the value, or compares with it. */
+/* Writes the value, or compares the file's with it.  0 or -errno. */
 typedef int setting_fn(int dir_fd, const char *path, const char *value);
 
-static int put_told(int dir_fd, const char *path, const char *value)
+static int put_and_log(int dir_fd, const char *path, const char *value)
 {
 	int err = damon_sysfs_put(dir_fd, path, value);
 
@@ -256,15 +256,15 @@ int damon_sysfs_configure(int dir_fd, bool pageout)
 	static const struct setting a_filter[] = {
 		{ DAMON_SCHEME "/%s/nr_filters", "1" }, { NULL, NULL },
 	};
-	int err = for_all(dir_fd, base_settings, "", put_told);
+	int err = for_all(dir_fd, base_settings, "", put_and_log);
 	const char *dir = filters_dir(dir_fd);
 
 	if (!err)
-		err = for_all(dir_fd, a_filter, dir, put_told);
+		err = for_all(dir_fd, a_filter, dir, put_and_log);
 	if (!err)
 		err = for_all(dir_fd, filter_settings(dir_fd, pageout), dir,
-			      put_told);
-	return err ? err : for_all(dir_fd, interval_settings, "", put_told);
+			      put_and_log);
+	return err ? err : for_all(dir_fd, interval_settings, "", put_and_log);
 }
 
 bool damon_sysfs_is_configured(int dir_fd, bool pageout)

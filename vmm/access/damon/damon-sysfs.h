@@ -33,7 +33,7 @@ int damon_sysfs_put_u64(int dir_fd, const char *path, uint64_t value);
 int damon_sysfs_get(int dir_fd, const char *path, char *buf, size_t len);
 int damon_sysfs_get_u64(int dir_fd, const char *path, uint64_t *value);
 
-/* Index of a kdamond that runs, or -1. */
+/* Index of a kdamond that runs, or seems to (its file is busy); or -1. */
 int damon_sysfs_running(int dir_fd);
 
 /*

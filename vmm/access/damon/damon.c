@@ -50,7 +50,10 @@ struct damon_source {
 	struct pfn_map *map;		/* owned */
 	uint64_t *last;			/* owned: young at the last harvest */
 	uint64_t *unknown;		/* owned: guessed at the last harvest */
+	/* Owned: resident, and skipped by the backoff, at the last harvest. */
+	uint64_t *skipped;
 	struct backoff *backoff;	/* owned */
+	uint64_t start;			/* of the range last read */
 };
 
 static int damon_probe(const struct access_target *target, char *why,
@@ -76,6 +79,7 @@ static void damon_close(struct access_source *src)
 	pfn_map_free(damon->map);
 	free(damon->last);
 	free(damon->unknown);
+	free(damon->skipped);
 	backoff_free(damon->backoff);
 	free(damon);
 }
@@ -97,7 +101,9 @@ static int damon_open(struct access_source **srcp,
 	damon->last = bitmap_new(guest_mem_nr_frames(target->mem));
 	damon->unknown = bitmap_new(guest_mem_nr_frames(target->mem));
 	damon->backoff = backoff_new(guest_mem_nr_frames(target->mem));
-	err = damon->last && damon->unknown && damon->backoff ? 0 : -ENOMEM;
+	damon->skipped = bitmap_new(guest_mem_nr_frames(target->mem));
+	err = damon->last && damon->unknown && damon->skipped &&
+	      damon->backoff ? 0 : -ENOMEM;
 	if (!err)
 		err = pfn_map_new(&damon->map, target->mem, why, len);
 	if (!err)
@@ -112,10 +118,14 @@ static int damon_open(struct access_source **srcp,
 	return 0;
 }
 
-static void leave_out(void *arg, struct gfn_range part)
+static void skip_frames(void *arg, struct gfn_range part)
 {
 	struct damon_source *damon = arg;
+	uint64_t start = part.start.v, end = start + part.nr;
 
+	for (uint64_t g = start; g < end; g++)
+		if (pfn_map_pfn(damon->map, g - damon->start))
+			bitmap_set(damon->skipped, g);
 	pfn_map_forget(damon->map, part);
 }
 
@@ -124,14 +134,17 @@ static void leave_out(void *arg, struct gfn_range part)
  * skips.
  */
 static int damon_age(struct damon_source *damon, struct gfn_range range,
-		     bool may_wait)
+		     bool at_rest)
 {
 	const struct pfn_run *runs = NULL;
 	int nr, err = pfn_map_read(damon->map, range);
 
 	if (err)
 		return err;
-	backoff_begin(damon->backoff, range, may_wait, leave_out, damon);
+	damon->start = range.start.v;
+	bitmap_clear_range(damon->skipped, damon->start,
+			   damon->start + range.nr);
+	backoff_begin(damon->backoff, range, at_rest, skip_frames, damon);
 	nr = pfn_map_runs(damon->map, GAP_PAGES, MAX_RUNS, &runs);
 	if (nr <= 0)
 		return nr;
@@ -167,10 +180,14 @@ static int harvest_piece(struct access_source *src, struct gfn_range range,
 
 		young[w] |= damon->unknown[w] & damon->last[w] & mask;
 	}
-	/* Recorded while resident, but evicted since. */
+	/*
+	 * Records of frames that are not resident.  A run may span pages of
+	 * skipped blocks, whose bits the pass has cleared then.
+	 */
 	for (uint64_t i = bitmap_next(young, start, end); i < end;
 	     i = bitmap_next(young, i + 1, end))
-		if (!pfn_map_pfn(damon->map, i - start))
+		if (!pfn_map_pfn(damon->map, i - start) &&
+		    !bitmap_test(damon->skipped, i))
 			bitmap_clear(young, i);
 	bitmap_copy_range(damon->last, young, start, end);
 	backoff_end(damon->backoff, range, young);
