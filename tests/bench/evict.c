@@ -119,8 +119,8 @@ static void open_vms(const struct bcase *c, uint64_t nr_pages)
 		r = tiny_vm_range(vms[i]);
 		for (uint64_t k = 0; k < r.nr; k++)
 			gfns[k] = r.start.v + k;
-		check("touch", tiny_vm_touch_how(vms[i], gfns, r.nr,
-					(struct tiny_vm_how){ .once = true }));
+		check("touch", tiny_vm_touch_with(vms[i], gfns, r.nr,
+					(struct touch_options){ .once = true }));
 		check("touch", tiny_vm_touch(vms[i], gfns, NR_HOT));
 	}
 }
