@@ -36,9 +36,9 @@ is "$(stat_of .evictor.running)" true "an evictor runs"
 is "$(cat /proc/"$evictor"/comm)" vmm-evictor "by that name"
 given=$(stat_of .evictor.nr_pages)
 [ "$given" -ge $((target / 4096 / 2)) ]
-ok $? "it was given pages: $given"
+ok $? "it has been sent pages: $given"
 [ "$(stat_of .evictor.cpu_ns)" -gt 0 ]
-ok $? "its CPU time is told: $(stat_of .evictor.cpu_ns) ns"
+ok $? "its CPU time is counted: $(stat_of .evictor.cpu_ns) ns"
 "$vmm" stat --socket "$socket" | grep -q '^evictor  [1-9]'
 ok $? "vmm stat shows it"
 api /metrics | grep -q '^vmm_evictor_running{.*} 1$'
@@ -48,8 +48,8 @@ before=$(evicted)
 kill -KILL "$evictor"
 set_target $((mem / 4))
 wait_for $grace evicted_beyond $((before + 1000))
-ok $? "pages go after it was killed"
-is "$(stat_of .evictor.running)" false "that it has ended is told"
+ok $? "pages are evicted after it was killed"
+is "$(stat_of .evictor.running)" false "its end is reported"
 stat_of .evictor.last_error | grep -q 'killed by signal 9'
 ok $? "with the reason: $(stat_of .evictor.last_error)"
 is "$(grep -c 'the evictor process was killed' "$tmp/stderr")" 1 "and logged once"
@@ -62,7 +62,7 @@ is "$(event summary errors)" 0 "no page was wrong, ever"
 start
 wait_event $grace run
 wait_for $grace evicted_beyond 1000
-ok $? "another guest is evicted from"
+ok $? "pages of another guest are evicted"
 evictor=$(stat_of .evictor.pid)
 is "$(cat /proc/"$evictor"/comm)" vmm-evictor "by its evictor"
 kill -KILL $vmm_pid
@@ -83,5 +83,5 @@ vmm_pid=
 wait_for $grace has_ended "$evictor"
 ok $? "and when it is stopped"
 grep -q 'evictor' "$tmp/stderr"
-is "$?" 1 "then nothing is said of it"
+is "$?" 1 "without a message"
 done_testing

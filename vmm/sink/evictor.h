@@ -40,8 +40,8 @@ struct evictor;
 struct evictor_stats {
 	bool is_running;
 	pid_t pid;		/* 0: it has ended */
-	uint64_t nr_pages;	/* that it was given */
-	uint64_t cpu_ns;	/* CPU time used */
+	uint64_t nr_pages;	/* sent to it; total */
+	uint64_t cpu_ns;	/* CPU time used; total */
 	/* Why it has ended, without a full stop; "" and 0: it has not. */
 	uint64_t last_error_ns;
 	char last_error[128];
@@ -64,9 +64,10 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
 void evictor_free(struct evictor *evictor);
 
 /*
- * Evicts resident pages that we do not map; each run is in one slot.  How many
- * went is for the caller to read from the memory's residency.  0; -ECANCELED:
- * *stopping was set (it may be NULL); -EPIPE: it has ended, which was logged.
+ * Evicts resident pages that we do not map; each run is in one slot.  The caller
+ * reads from the memory's residency how many were evicted.  0; -ECANCELED:
+ * *stopping was set (it may be NULL); -EPIPE: the evictor has ended, which was
+ * logged.
  */
 int evictor_evict(struct evictor *evictor, const struct gfn_range *runs,
 		  size_t nr, const atomic_bool *stopping);
