@@ -4,6 +4,9 @@ NATIVE_TESTS = tests/native/payload-run.sh tests/native/payload-agent.sh \
 	tests/native/reclaim-payload.sh tests/native/store-payload.sh \
 	tests/native/store-stall.sh tests/native/store-poweroff.sh \
 	tests/native/store-damage.sh tests/native/agent-record.sh
+	tests/native/store-stall.sh \
+	tests/native/store-damage.sh tests/native/agent-record.sh \
+	tests/native/evictor.sh
 TESTS += $(NATIVE_TESTS)
 dist_check_SCRIPTS += $(NATIVE_TESTS)
 EXTRA_DIST += tests/native/payload-functions.sh

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/tap.h"
 #include "vmm/mem/guest-mem-internal.h"
@@ -269,6 +271,58 @@ static void test_zeroes(enum guest_mem_backing backing, const char *name)
 	guest_mem_free(mem);
 }
 
+#define NR_MANY 1400	/* ranges: more than fit in two calls */
+
+/*
+ * Every third frame, by the vectored call where the kernel has one and without.
+ * A locked frame, which the kernel refuses, ends neither.
+ */
+static void test_unmap_many(bool vectored)
+{
+	const struct gfn_range all = { GFN(0), 3 * NR_MANY };
+	static struct gfn_range ranges[NR_MANY];
+	uint64_t mapped[BITMAP_WORDS(18 * MIB / 4096)];
+	unsigned int nr_bad = 0, nr_locked = 0;
+	struct guest_mem *mem;
+	uint8_t *map, *locked;
+	bool is_locked;
+
+	if (guest_mem_new(&mem, 18 * MIB, GUEST_MEM_MEMFD))
+		tap_bail("no memory");
+	if (!vectored && mem->self_pidfd >= 0) {
+		close(mem->self_pidfd);
+		mem->self_pidfd = -1;
+	}
+	map = guest_mem_ptr(mem, GPA(0), 3 * NR_MANY * 4096);
+	for (uint64_t g = 0; g < 3 * NR_MANY; g++)
+		map[g * 4096] = g % 251 + 1;
+	for (uint64_t i = 0; i < NR_MANY; i++)
+		ranges[i] = (struct gfn_range){ GFN(3 * i), 1 };
+	locked = map + 3 * 600 * 4096;
+	/* Sanitizers replace mlock() by nothing. */
+	is_locked = !syscall(SYS_mlock, locked, 4096);
+	is_int(guest_mem_unmap_many(mem, ranges, NR_MANY), 0,
+	       vectored ? "many are unmapped" : "and without vectored advice");
+	if (guest_mem_mapped(mem, all, mapped))
+		tap_bail("what is mapped can't be read");
+	for (uint64_t g = 0; g < 3 * NR_MANY; g++) {
+		bool want = g % 3 || (is_locked && g == 3 * 600);
+
+		nr_locked += g == 3 * 600 && bitmap_test(mapped, g);
+		nr_bad += bitmap_test(mapped, g) != want;
+	}
+	is_int(nr_bad, 0, "these and no others");
+	is_int(nr_locked, is_locked, "but for one that is locked");
+	for (uint64_t g = 0; g < 3 * NR_MANY; g++)
+		nr_bad += map[g * 4096] != g % 251 + 1;
+	is_int(nr_bad, 0, "with their contents kept");
+	syscall(SYS_munlock, locked, 4096);
+	ranges[1].start.v = 18 * MIB / 4096;
+	is_int(guest_mem_unmap_many(mem, ranges, 2), -EFAULT,
+	       "a frame outside memory is refused");
+	guest_mem_free(mem);
+}
+
 /* What needs no pool; the rest is tests/native/hugetlb.sh. */
 static void test_hugetlb_refused(void)
 {
@@ -332,6 +386,8 @@ int main(void)
 	test_residency(GUEST_MEM_ANON);
 	test_residency(GUEST_MEM_MEMFD);
 	test_unmap();
+	test_unmap_many(true);
+	test_unmap_many(false);
 	test_scan(GUEST_MEM_ANON, "anonymous");
 	test_scan(GUEST_MEM_THP, "huge");
 	test_scan(GUEST_MEM_MEMFD, "memfd");

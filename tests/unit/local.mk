@@ -274,6 +274,13 @@ TESTS += tests/unit/sink-selftest
 tests_unit_sink_selftest_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_sink_selftest_LDADD = $(VMM_LIBS)
 
+check_PROGRAMS += tests/unit/evictor tests/unit/sink-swap-evictor
+TESTS += tests/unit/evictor tests/unit/sink-swap-evictor
+tests_unit_evictor_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_evictor_LDADD = $(VMM_LIBS)
+tests_unit_sink_swap_evictor_SOURCES = tests/unit/sink-swap.c
+tests_unit_sink_swap_evictor_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS) -DWITH_EVICTOR
+tests_unit_sink_swap_evictor_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/unit/sink-swap
 TESTS += tests/unit/sink-swap
 tests_unit_sink_swap_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

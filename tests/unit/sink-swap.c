@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The swap sink: its results agree with the host's page tables. */
+/*
+ * The swap sink: its results agree with the host's page tables.  Built twice:
+ * WITH_EVICTOR, memory in a memfd is evicted by a process of its own.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -201,8 +204,14 @@ static void test_backing(enum guest_mem_backing backing)
 	guest_mem_free(mem);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+#ifdef WITH_EVICTOR
+	evictor_init(argc, argv);
+#else
+	(void)argc;
+	(void)argv;
+#endif
 	stay_on_one_cpu(NULL);
 	test_backing(GUEST_MEM_ANON);
 	test_backing(GUEST_MEM_MEMFD);

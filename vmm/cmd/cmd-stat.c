@@ -106,6 +106,20 @@ static void print_store(const json_t *j)
 	putchar('\n');
 }
 
+/* Printed only where a process of its own evicts, or did. */
+static void print_evictor(const json_t *j)
+{
+	const char *error = client_string(j, "evictor", "last_error");
+
+	if (client_int(j, "evictor", "nr_pages"))
+		printf("evictor  %lld pages, CPU %.2f s of the scans'\n",
+		       client_int(j, "evictor", "nr_pages"),
+		       client_int(j, "evictor", "cpu_ns") / 1e9);
+	if (*error)
+		printf("evictor  ended: %s; the vCPUs are interrupted for "
+		       "evictions\n", error);
+}
+
 /* Printed only while the store's device has a problem. */
 static void print_device(const json_t *j)
 {
@@ -202,6 +216,7 @@ static void print_once(const json_t *j)
 	print_reclaimed(j);
 	print_prefetch(j);
 	print_store(j);
+	print_evictor(j);
 	print_device(j);
 	print_waiting(j);
 	print_policy(j);

@@ -10,6 +10,7 @@
 
 #include "vmm/cmd/cmd.h"
 #include "vmm/libvirt/libvirt-fleet.h"
+#include "vmm/sink/evictor.h"
 #include "vmm/util/cleanup.h"
 #include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
@@ -155,6 +156,7 @@ static int unknown_verb(const char *name)
 
 int main(int argc, char **argv)
 {
+	evictor_init(argc, argv);
 	on_exit(check_output, NULL);
 	if (argc >= 2 && !strcmp(argv[1], "--help")) {
 		usage(stdout);

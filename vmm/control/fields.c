@@ -344,6 +344,15 @@ const struct field stat_fields[] = {
 	  "vmm_store_poisoned_pages", 1,
 	  "Damaged pages reported to the guest as memory errors"),
 
+	F("evictor", "running", BOOL, sink.evictor.is_running, GAUGE,
+	  "vmm_evictor_running", 1,
+	  "Whether a process of its own evicts for the swap sink"),
+	F("evictor", "nr_pages", U64, sink.evictor.nr_pages, COUNTER,
+	  "vmm_evictor_pages", 1, "Pages given to it"),
+	F("evictor", "cpu_ns", U64, sink.evictor.cpu_ns, COUNTER,
+	  "vmm_evictor_cpu_seconds", NS,
+	  "CPU time that it used, which is part of that of scans"),
+
 	F("vm", "nr_exits", U64, vm.nr_exits, COUNTER,
 	  "vmm_exits", 1, "Exits of vCPUs to user space"),
 	F("vm", "nr_io_exits", U64, vm.nr_io_exits, COUNTER,

@@ -206,6 +206,13 @@ json_t *stat_snapshot_json(const struct stat_server_config *c,
 	json_object_set_new(section, "faults_by_log2_ns",
 			    fault_times_json(&snap->sink));
 	add_errors(section, &snap->sink);
+	section = json_object_get(root, "evictor");
+	json_object_set_new(section, "pid",
+			    json_integer(snap->sink.evictor.pid));
+	json_object_set_new(section, "last_error",
+			    json_string(snap->sink.evictor.last_error));
+	json_object_set_new(section, "last_error_age_ns",
+			    age_json(snap->sink.evictor.last_error_ns));
 	section = json_object_get(root, "engine");
 	json_object_set_new(section, "source", json_string(snap->engine.source));
 	json_object_set_new(section, "sink", json_string(snap->engine.sink));

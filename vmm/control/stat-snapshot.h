@@ -26,7 +26,7 @@ struct stat_snapshot {
 	struct rmap_stats rmap;
 	struct stat_vm_counters vm;
 	struct stat_balloon_counters balloon;
-	struct reclaim_sink_stats sink;		/* zeros for swap */
+	struct reclaim_sink_stats sink;		/* of swap: evictor only */
 	bool device_stalled, device_failed;	/* of the store */
 	uint64_t fault_p50_ns, fault_p99_ns;	/* of sink.fault_times */
 };

@@ -75,7 +75,9 @@ int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge)
 	p->candidates = malloc(ENGINE_BATCH * sizeof(*p->candidates));
 	p->ranges = malloc(ENGINE_BATCH * sizeof(*p->ranges));
 	p->chosen = huge ? malloc(ENGINE_BATCH * sizeof(*p->chosen)) : NULL;
-	if (!p->refused || !p->candidates || !p->ranges || (huge && !p->chosen))
+	p->resident = bitmap_new(nr_frames);
+	if (!p->refused || !p->resident || !p->candidates || !p->ranges ||
+	    (huge && !p->chosen))
 		return -ENOMEM;
 	return 0;
 }
@@ -85,5 +87,6 @@ void engine_pass_destroy(struct engine_pass *p)
 	free(p->refused);
 	free(p->candidates);
 	free(p->ranges);
+	free(p->resident);
 	free(p->chosen);
 }

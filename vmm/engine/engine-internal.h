@@ -28,7 +28,9 @@
 #include "vmm/policy/frames.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
+#include "vmm/sink/sink.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/clock.h"
 #include "vmm/util/fair-lock.h"
 #include "vmm/util/log.h"
 
@@ -173,8 +175,9 @@ struct engine_pass {
 	/* Before huge pages are completed; owned; NULL if scan.huge is. */
 	uint32_t *chosen;
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
+	uint64_t *resident;	/* after a call of the sink, its frames; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
-	uint64_t cpu_limit_ns;	/* no new batch after this thread CPU time */
+	uint64_t cpu_limit_ns;	/* no new batch after this engine_cpu_ns() */
 	uint64_t nr_evicted, nr_refused;	/* pages */
 	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
@@ -300,6 +303,16 @@ size_t engine_skip_huge_parts(struct engine *e, size_t nr);
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
 
 /* --- engine-lock.c -------------------------------------------------------- */
+/*
+ * CPU time that the engine has used, ns: of its thread, and of processes that
+ * evict for the sink.  The engine's thread only.
+ */
+static inline uint64_t engine_cpu_ns(const struct engine *e)
+{
+	return clock_thread_cpu_ns() +
+	       (e->config.sink ? e->config.sink->helper_cpu_ns : 0);
+}
+
 /*
  * The policy wants eviction, there is a sink, and the engine is neither paused
  * nor stopping.  Under the lock.

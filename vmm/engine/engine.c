@@ -234,7 +234,7 @@ static uint64_t reclaim_share_ns(const struct engine_policy *p,
 /* Returns the CPU time that the scan took, ns. */
 static uint64_t scan(struct engine *e)
 {
-	uint64_t start = clock_now_ns(), cpu = clock_thread_cpu_ns(), now;
+	uint64_t start = clock_now_ns(), cpu = engine_cpu_ns(e), now;
 	const uint64_t nr_errors = e->stats.scan.nr_scan_errors;
 	bool good;
 	int rc;
@@ -251,14 +251,14 @@ static uint64_t scan(struct engine *e)
 		engine_prefetch(e);
 		good = engine_age_all(e);
 		engine_import_ages(e);
-		now = clock_thread_cpu_ns();
+		now = engine_cpu_ns(e);
 		e->pass.cpu_limit_ns =
 			now + reclaim_share_ns(&e->scan_policy, now - cpu);
 		rc = engine_reclaim(e);
 	} else if (e->nr_failed < MAX_BACKOFF) {
 		e->nr_failed++;
 	}
-	cpu = clock_thread_cpu_ns() - cpu;
+	cpu = engine_cpu_ns(e) - cpu;
 	/* A partial scan does not count, and is not published. */
 	if (engine_is_stopping(e))
 		return cpu;

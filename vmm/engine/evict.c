@@ -27,6 +27,9 @@
  */
 #define RECHECK_GAP 512
 
+/* Likewise, a query of residency costs as much as some 16 frames. */
+#define RESIDENCY_GAP 16
+
 /*
  * A few pages that cannot be evicted now are normal (the kernel has them in a
  * per-CPU batch, or they are pinned); this many in a pass, if fewer have been
@@ -135,6 +138,36 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 	return evicted;
 }
 
+/*
+ * Reads which of these frames are resident now; those that are not count as
+ * swapped, as a frame discarded since the scan is noted by itself.  Of the
+ * frames between them nothing is taken over: what has come back since the scan
+ * is for the next one to notice.
+ */
+static int read_residency(struct engine *e, const uint32_t *gfns, size_t nr)
+{
+	size_t nr_ranges = select_ranges(gfns, nr, RESIDENCY_GAP,
+					 e->pass.ranges);
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		int rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
+					     e->pass.resident, NULL);
+
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		if (bitmap_test(e->pass.resident, gfns[i])) {
+			bitmap_set(e->scan.resident, gfns[i]);
+			bitmap_clear(e->scan.swapped, gfns[i]);
+		} else {
+			bitmap_clear(e->scan.resident, gfns[i]);
+			bitmap_set(e->scan.swapped, gfns[i]);
+		}
+	}
+	return 0;
+}
+
 /* One call of the sink.  Returns pages evicted, or -errno, already reported. */
 static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 {
@@ -150,15 +183,10 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 	if (failed)
 		engine_set_error(e, "cannot evict cold pages", failed);
 	/* Some may have been evicted before it failed. */
-	for (size_t i = 0; i < nr_ranges; i++) {
-		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
-					 e->scan.resident, e->scan.swapped);
-		if (rc) {
-			engine_set_error(e, "cannot read which pages were "
-					 "evicted",
-					 rc);
-			return rc;
-		}
+	rc = read_residency(e, gfns, nr);
+	if (rc) {
+		engine_set_error(e, "cannot read which pages were evicted", rc);
+		return rc;
 	}
 	evicted = count_evicted(e, gfns, nr, failed);
 	return failed ? failed : (ssize_t)evicted;

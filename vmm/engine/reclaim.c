@@ -52,10 +52,10 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 }
 
 /* By the batch's result rc, or because the scan has used up its CPU time. */
-static bool is_last_batch(const struct engine_pass *pass, ssize_t rc)
+static bool is_last_batch(const struct engine *e, ssize_t rc)
 {
 	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
-	       clock_thread_cpu_ns() >= pass->cpu_limit_ns;
+	       engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
 }
 
 /*
@@ -69,10 +69,10 @@ static ssize_t reclaim_until(struct engine *e,
 	ssize_t rc = 0;
 
 	candidates_begin(e, RECLAIM_FREE);
-	while (clock_thread_cpu_ns() < e->pass.cpu_limit_ns &&
+	while (engine_cpu_ns(e) < e->pass.cpu_limit_ns &&
 	       (over = wanted(e))) {
 		rc = reclaim_batch(e, over);
-		if (is_last_batch(&e->pass, rc))
+		if (is_last_batch(e, rc))
 			break;
 	}
 	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
@@ -100,7 +100,7 @@ static ssize_t reclaim_hard(struct engine *e)
 		size_t nr = candidates_choose_hard(e, max);
 
 		rc = nr ? evict_candidates(e, nr) : 0;
-		if (is_last_batch(&e->pass, rc))
+		if (is_last_batch(e, rc))
 			break;
 	}
 	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
@@ -124,7 +124,7 @@ static ssize_t reclaim_proactively(struct engine *e)
 	ssize_t rc = 0;
 
 	if (scans < ENGINE_AGES &&
-	    clock_thread_cpu_ns() < e->pass.cpu_limit_ns) {
+	    engine_cpu_ns(e) < e->pass.cpu_limit_ns) {
 		e->pass.min_idle = scans;
 		rc = reclaim_until(e, anything_idle);
 	}
@@ -139,7 +139,7 @@ static ssize_t reclaim_proactively(struct engine *e)
 
 int engine_reclaim(struct engine *e)
 {
-	uint64_t now = clock_thread_cpu_ns(), over;
+	uint64_t now = engine_cpu_ns(e), over;
 	ssize_t rc;
 
 	e->pass.nr_evicted = e->pass.nr_refused = 0;

@@ -37,6 +37,7 @@ struct guest_mem {
 	size_t map_bytes;
 	int fd;				/* owned: memfd, or -1 */
 	uint64_t file_hva;		/* address of the memfd's offset 0 */
+	int self_pidfd;	/* owned; for vectored advice to ourselves; or -1 */
 	int pagemap_fd;			/* owned */
 	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
@@ -64,6 +65,9 @@ int residency_until(const struct guest_mem *mem, struct gfn_range range,
 		    const atomic_bool *stopping);
 int mapped_until(const struct guest_mem *mem, struct gfn_range range,
 		 uint64_t *mapped, const atomic_bool *stopping);
+
+/* Sets self_pidfd, where the kernel can unmap many ranges in one call. */
+void map_find_vectored(struct guest_mem *mem);
 
 /* Calls madvise() with what all our mappings of guest memory need. */
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len);

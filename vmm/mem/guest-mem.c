@@ -89,7 +89,7 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = mem->pagemap_fd = -1;
+	mem->fd = mem->pagemap_fd = mem->self_pidfd = -1;
 	mem->backing = backing;
 	rc = map_memory(mem, rounded);
 	if (rc)
@@ -114,6 +114,8 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 		rc = -ENOMEM;
 		goto err_free;
 	}
+	if (guest_mem_file(mem) >= 0)
+		map_find_vectored(mem);
 	*memp = mem;
 	return 0;
 
@@ -155,7 +157,7 @@ int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = -1;
+	mem->fd = mem->self_pidfd = -1;
 	mem->pid = pid;
 	mem->backing = backing;
 	mem->nr_slots = nr;
@@ -185,6 +187,8 @@ void guest_mem_free(struct guest_mem *mem)
 	free(mem->mapped);
 	if (mem->pagemap_fd >= 0)
 		close(mem->pagemap_fd);
+	if (mem->self_pidfd >= 0)
+		close(mem->self_pidfd);
 	if (mem->map != MAP_FAILED)
 		munmap(mem->map, mem->map_bytes);
 	if (mem->fd >= 0)

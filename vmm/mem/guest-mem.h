@@ -229,8 +229,24 @@ int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
  * or part of a hugetlb page.  -EFAULT: not all of the range is RAM of one slot.
  */
 int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range);
+/*
+ * The same for many ranges, of which each is in one slot, with as few flushes of
+ * the TLB as the kernel can do: one for 512 ranges from Linux 6.16 on.  A range
+ * that the kernel refuses, as it is locked, stays mapped.
+ */
+int guest_mem_unmap_many(struct guest_mem *mem, const struct gfn_range *ranges,
+			 size_t nr);
 /* Maps the frames; those that are not resident become so.  Errors as above. */
 int guest_mem_map(struct guest_mem *mem, struct gfn_range range);
+
+/*
+ * The memfd behind memory of ours, not owned, for another process to map; -1:
+ * there is none.
+ */
+int guest_mem_file(const struct guest_mem *mem);
+/* A frame's page in that file.  False if the frame is not RAM. */
+bool guest_mem_file_page(const struct guest_mem *mem, gfn_t gfn,
+			 uint64_t *page);
 
 /*
  * Gives frames back to the host: they read as zeros afterwards.  For the

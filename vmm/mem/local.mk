@@ -6,6 +6,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
 	vmm/mem/guest-mem-pin.c \
 	vmm/mem/hugetlb.c \
+	vmm/mem/map.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
 	vmm/mem/pagemap-scan.h \
 	vmm/mem/proc-maps.c vmm/mem/proc-maps.h \

@@ -410,38 +410,6 @@ int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
 	return scan_one(mem, range, &wanted);
 }
 
-static int advise(struct guest_mem *mem, struct gfn_range range, int advice)
-{
-	size_t len = range.nr << VMM_PAGE_SHIFT;
-	uint64_t hva;
-	void *p;
-
-	if (mem->pid ||
-	    (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem)))
-		return -EINVAL;
-	/* For a part of a huge page the kernel would round the length to 0. */
-	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
-		return -EINVAL;
-	/* Check before shifting: see guest_mem_discard(). */
-	if (range.nr > SIZE_MAX >> VMM_PAGE_SHIFT ||
-	    !guest_mem_gfn_to_hva(mem, range.start, &hva))
-		return -EFAULT;
-	p = guest_mem_ptr(mem, gfn_to_gpa(range.start), len);
-	if (!p)
-		return -EFAULT;
-	return madvise(p, len, advice) ? -errno : 0;
-}
-
-int guest_mem_unmap(struct guest_mem *mem, struct gfn_range range)
-{
-	return advise(mem, range, MADV_DONTNEED);
-}
-
-int guest_mem_map(struct guest_mem *mem, struct gfn_range range)
-{
-	return advise(mem, range, MADV_POPULATE_READ);
-}
-
 /*
  * The kernel pages out only pages that are mapped once.  So pages that are
  * mapped nowhere are mapped for a moment in our mapping of the file, which

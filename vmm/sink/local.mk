@@ -1,4 +1,7 @@
 vmm_libvmm_a_SOURCES += \
+	vmm/sink/evictor-internal.h vmm/sink/evictor.c vmm/sink/evictor.h \
+	vmm/sink/evictor-jail.c \
+	vmm/sink/evictor-process.c \
 	vmm/sink/sink.c vmm/sink/sink.h \
 	vmm/sink/sink-damon.c \
 	vmm/sink/sink-numa.c \
@@ -8,4 +11,5 @@ vmm_libvmm_a_SOURCES += \
 	vmm/sink/sink-store-evict.c \
 	vmm/sink/sink-store-open.c \
 	vmm/sink/sink-store-trouble.c \
-	vmm/sink/sink-swap.c
+	vmm/sink/sink-swap.c \
+	vmm/sink/sink-swap-elsewhere.c vmm/sink/sink-swap-elsewhere.h

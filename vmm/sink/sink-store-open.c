@@ -324,6 +324,7 @@ static void sink_store_get_stats(struct reclaim_sink *sink,
 	for (size_t i = 0; i < NR_COUNTS; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	store_get_stats(s->store, &stats->store);
+	stats->evictor = (struct evictor_stats){ 0 };
 	pthread_mutex_lock(&s->trouble.lock);
 	stats->last_error_ns = s->trouble.when_ns;
 	memcpy(stats->last_error, s->trouble.text, sizeof(stats->last_error));

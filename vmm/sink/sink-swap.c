@@ -7,6 +7,9 @@
  *
  * The kernel (mm/madvise.c) ignores accessed bits for MADV_PAGEOUT; the caller
  * of evict() has checked them.
+ *
+ * Our own memory in a memfd is evicted by a process of its own (evictor.h),
+ * while there is one; all else from here.
  */
 #include "config.h"
 
@@ -19,9 +22,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "vmm/sink/evictor.h"
 #include "vmm/sink/sink.h"
+#include "vmm/sink/sink-swap-elsewhere.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/error-text.h"
+#include "vmm/util/log.h"
 #include "vmm/util/small-file.h"
 
 #ifndef MADV_PAGEOUT
@@ -35,6 +41,7 @@ struct sink_swap {
 	struct guest_mem *mem;		/* not owned */
 	int pidfd;			/* of process guest_mem_pid(); owned */
 	struct sink_census census;
+	struct evictor *evictor;	/* owned; NULL: none */
 };
 
 static bool is_remote(const struct sink_swap *s)
@@ -81,10 +88,22 @@ static void swap_close(struct reclaim_sink *sink)
 {
 	struct sink_swap *s = (struct sink_swap *)sink;
 
+	evictor_free(s->evictor);
 	if (s->pidfd >= 0)
 		close(s->pidfd);
 	sink_census_free(&s->census);
 	free(s);
+}
+
+/* Without one pages are evicted all the same. */
+static void start_evictor(struct sink_swap *s)
+{
+	char why[128];
+	int rc = evictor_new(&s->evictor, s->mem, why, sizeof(why));
+
+	if (rc && rc != -EOPNOTSUPP)
+		log_warn("%s: vmm run evicts pages by itself, which interrupts "
+			 "the vCPUs", why);
 }
 
 static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
@@ -117,6 +136,7 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		swap_close(&s->sink);
 		return rc;
 	}
+	start_evictor(s);
 	*sinkp = &s->sink;
 	return 0;
 }
@@ -245,6 +265,42 @@ static void page_out_unmapped(const struct sink_swap *s,
 		guest_mem_page_out_unmapped(s->mem, ranges[i]);
 }
 
+static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
+		      size_t nr)
+{
+	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD;
+	int rc = 0;
+
+	if (is_memfd && !is_remote(s))
+		for (size_t i = 0; !rc && i < nr; i++)
+			rc = map_resident(s, ranges[i]);
+	if (!rc)
+		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
+	if (!rc && is_memfd && is_remote(s))
+		page_out_unmapped(s, ranges, nr);
+	return rc;
+}
+
+/* -EPIPE: it has ended; the ranges are for evict_here(). */
+static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
+			   size_t nr)
+{
+	struct evictor_stats stats = { 0 };
+	int rc;
+
+	if (s->evictor)
+		evictor_get_stats(s->evictor, &stats);
+	if (!stats.is_running)
+		return -EPIPE;
+	/* The bitmap "after" is not used before the end. */
+	rc = swap_evict_elsewhere(s->mem, s->evictor, ranges, nr,
+				  s->census.before, s->census.after,
+				  s->sink.stopping);
+	evictor_get_stats(s->evictor, &stats);
+	s->sink.helper_cpu_ns = stats.cpu_ns;
+	return rc;
+}
+
 static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res)
 {
@@ -252,15 +308,22 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 	int rc;
 
 	rc = sink_census_before(&s->census, ranges, nr);
-	if (guest_mem_backing(s->mem) == GUEST_MEM_MEMFD && !is_remote(s))
-		for (size_t i = 0; !rc && i < nr; i++)
-			rc = map_resident(s, ranges[i]);
-	if (!rc)
-		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
-	if (!rc && is_remote(s) &&
-	    guest_mem_backing(s->mem) == GUEST_MEM_MEMFD)
-		page_out_unmapped(s, ranges, nr);
+	if (rc)
+		return rc;
+	rc = evict_elsewhere(s, ranges, nr);
+	if (rc == -EPIPE)
+		rc = evict_here(s, ranges, nr);
 	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
+}
+
+static void swap_get_stats(struct reclaim_sink *sink,
+			   struct reclaim_sink_stats *stats)
+{
+	struct sink_swap *s = (struct sink_swap *)sink;
+
+	*stats = (struct reclaim_sink_stats){ 0 };
+	if (s->evictor)
+		evictor_get_stats(s->evictor, &stats->evictor);
 }
 
 static int swap_prefetch(struct reclaim_sink *sink,
@@ -277,5 +340,6 @@ const struct reclaim_sink_ops sink_swap = {
 	.open = swap_open,
 	.evict = swap_evict,
 	.prefetch = swap_prefetch,
+	.get_stats = swap_get_stats,
 	.close = swap_close,
 };

@@ -66,14 +66,37 @@ void sink_census_free(struct sink_census *c)
 	free(c->after);
 }
 
+struct gfn_range sink_join_ranges(const struct gfn_range *ranges, size_t nr,
+				  unsigned int max_gap, size_t *i)
+{
+	struct gfn_range all = ranges[(*i)++];
+
+	for (; *i < nr; ++*i) {
+		const struct gfn_range *r = &ranges[*i];
+		uint64_t end = all.start.v + all.nr;
+
+		if (r->start.v < end || r->start.v - end > max_gap)
+			break;
+		all.nr = r->start.v + r->nr - all.start.v;
+	}
+	return all;
+}
+
+/* A call costs as much as some 16 frames. */
+#define CENSUS_GAP 16
+
 static int read_residency(const struct sink_census *c,
 			  const struct gfn_range *ranges, size_t nr,
 			  uint64_t *map)
 {
+	size_t i = 0;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < nr; i++)
-		rc = guest_mem_residency(c->mem, ranges[i], map, NULL);
+	while (!rc && i < nr)
+		rc = guest_mem_residency(c->mem,
+					 sink_join_ranges(ranges, nr,
+							  CENSUS_GAP, &i),
+					 map, NULL);
 	return rc;
 }
 

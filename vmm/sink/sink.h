@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "vmm/mem/guest-mem.h"
+#include "vmm/sink/evictor.h"
 #include "vmm/store/store.h"
 #include "vmm/util/histogram.h"
 
@@ -52,6 +53,7 @@ struct reclaim_sink_stats {
 	 */
 	uint64_t last_error_ns;
 	char last_error[128];
+	struct evictor_stats evictor;	/* of the swap sink */
 };
 
 struct reclaim_sink_ops {
@@ -120,12 +122,25 @@ struct reclaim_sink_ops {
 /* Must come first in every sink's own struct. */
 struct reclaim_sink {
 	const struct reclaim_sink_ops *ops;
+	/*
+	 * CPU time that other processes have used for evict(), which counts as
+	 * the engine's own.
+	 */
+	uint64_t helper_cpu_ns;
 	/* The engine's; once set, calls may end by -ECANCELED; or NULL. */
 	const atomic_bool *stopping;
 };
 
 extern const struct reclaim_sink_ops sink_swap, sink_store, sink_damon,
 				     sink_numa;
+
+/*
+ * Joins ranges that follow each other, from *i on, where no more than max_gap
+ * frames are between them, as one query of many frames is cheaper than many of
+ * one.  Adds to *i how many those are.  The frames between may not be RAM.
+ */
+struct gfn_range sink_join_ranges(const struct gfn_range *ranges, size_t nr,
+				  unsigned int max_gap, size_t *i);
 
 /*
  * For sinks that compute their result from the residency of pages before and
