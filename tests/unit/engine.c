@@ -409,6 +409,35 @@ static void test_recheck_at_rest(void)
 }
 
 /*
+ * Pages in use are between the cold ones, so rechecks go over them.  A hard
+ * target that takes more than the cold pages then goes by the clock hand, from
+ * frame 0 on, as all that is left is in use.
+ */
+static void test_recheck_spares_what_is_between(void)
+{
+	struct engine_policy p;
+	char why[128];
+	struct vm vm;
+
+	vm_prepare(&vm, "0-127 384-511\n");
+	vm_start(&vm, 0);
+	wait_scans(&vm, 6);
+	engine_get_policy(vm.engine, &p);
+	p.enabled = p.hard = true;
+	p.scan_period_ms = 200;
+	p.target_bytes = 200 * PAGE;
+	if (engine_set_policy(vm.engine, &p, why, sizeof(why)))
+		tap_bail("%s", why);
+	while (resident(&vm, 0, NR - 1) > 200)
+		wait_scans(&vm, 1);
+	ok(resident(&vm, 384, 511) == 128 && resident(&vm, 0, 127) == 72,
+	   "a recheck does not make what is between look idle: %u and %u left",
+	   (unsigned int)resident(&vm, 0, 127),
+	   (unsigned int)resident(&vm, 384, 511));
+	vm_stop(&vm);
+}
+
+/*
  * The cold frames are two runs, too far apart for one check.  In the first run
  * frame 260 is touched and detected; then the check of the second run fails.
  * What was seen must not be forgotten with the failure: the bit is clear now,
@@ -700,6 +729,7 @@ int main(void)
 	test_free_first();
 	test_recheck();
 	test_recheck_at_rest();
+	test_recheck_spares_what_is_between();
 	test_recheck_fails();
 	test_source_fails();
 	test_sink_fails(ENOSPC);
