@@ -345,6 +345,7 @@ check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
 tests_unit_guest_pte_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_pte_LDADD = $(VMM_LIBS)
+tests_unit_guest_pte_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_unlock
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
 tests_unit_epoch_end_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
