@@ -357,7 +357,7 @@ void view_apply_reset(struct view *view)
 	view->vma = NULL;
 	view_wrlock(view);
 	view->stats.epoch = 0;
-	view_end_flags(view);
+	view_cancel_flags(view);
 	view_unlock(view);
 }
 

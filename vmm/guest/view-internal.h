@@ -94,8 +94,10 @@ void view_note_flags(struct view *view, gfn_t gfn, uint32_t before);
 
 /* apply-flags.c; under the write lock. */
 void view_apply_flags(struct view *view, const struct protocol_message *msg);
-/* Ends the scan of flags, at the end of its epoch or of the connection. */
+/* Ends the scan of flags, at the end of its epoch. */
 void view_end_flags(struct view *view);
+/* Ends it with the connection: flags not received yet are unknown. */
+void view_cancel_flags(struct view *view);
 /* For an agent that cannot report flags, and so never updates old ones. */
 void view_forget_flags(struct view *view);
 
