@@ -41,10 +41,16 @@ void agent_init(struct agent *a)
 	a->has_psi = false;
 }
 
-void agent_destroy(struct agent *a)
+static void forget_all(struct agent *a)
 {
 	for (size_t i = 0; i < a->nr; i++)
 		proc_snapshot_free(&a->processes[i].sent);
+	a->nr = 0;
+}
+
+void agent_destroy(struct agent *a)
+{
+	forget_all(a);
 	free(a->processes);
 	agent_init(a);
 }
@@ -57,6 +63,8 @@ void agent_hello(struct agent *a, struct stream *s)
 	memset(&m, 0, sizeof(m));
 	a->stream = s;
 	a->epoch = 0;
+	/* What was sent on the last connection does not count on this one. */
+	forget_all(a);
 	proc_read_pressure(&p, &a->has_psi);
 	m.type = PROTOCOL_HELLO;
 	m.hello.page_size = PROTOCOL_PAGE_SIZE;
