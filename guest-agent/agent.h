@@ -109,8 +109,11 @@ struct frames {
 /* 0 or -errno with why. */
 int frames_init(struct frames *f, char *why, size_t len);
 void frames_destroy(struct frames *f);
-/* Sends the flags that changed since the last call, or all.  0 or -errno. */
-int frames_send_flags(struct frames *f, struct stream *s, bool all);
+/*
+ * Sends the flags that changed since the last call, or all.  Those that cannot
+ * be read are sent as 0, unknown.
+ */
+void frames_send_flags(struct frames *f, struct stream *s, bool all);
 /* Adds the runs of every region of pid.  0 or -errno. */
 int frames_read_runs(const struct frames *f, pid_t pid,
 		     struct proc_snapshot *snap);

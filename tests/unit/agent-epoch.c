@@ -42,6 +42,29 @@ static void note(const struct protocol_message *m, pid_t child,
 		r->forgotten = true;
 }
 
+#define NR	 20000	/* frames: several reads */
+#define NR_LEFT	 9000
+#define KPF_BUDDY (UINT64_C(1) << 10)
+
+static struct {
+	uint64_t nr, nr_free, nr_unknown, first_unknown;
+} flags;
+
+static void note_flags(const struct protocol_message *m)
+{
+	if (m->type != PROTOCOL_FLAGS)
+		return;
+	for (uint32_t i = 0; i < m->nr; i++) {
+		const struct protocol_flags *f = &m->flags[i];
+
+		if (!f->flags && !flags.nr_unknown)
+			flags.first_unknown = f->gfn;
+		flags.nr += f->count;
+		flags.nr_free += f->flags == PROTOCOL_PG_FREE ? f->count : 0;
+		flags.nr_unknown += f->flags ? 0 : f->count;
+	}
+}
+
 static struct received receive(pid_t child)
 {
 	struct received r = { 0 };
@@ -60,8 +83,10 @@ static struct received receive(pid_t child)
 			if (rc < 0)
 				tap_bail("invalid: %s",
 					 protocol_error_text(-rc));
-			if (rc)
+			if (rc) {
 				note(&m, child, &r);
+				note_flags(&m);
+			}
 		}
 	}
 	if (ftruncate(wire, 0) || lseek(wire, 0, SEEK_SET))
@@ -120,6 +145,62 @@ static void test_reconnect(pid_t child)
 	ok(r.forgotten, "a process that cannot be read any more has ended");
 }
 
+static void send_flags(struct frames *f, bool all)
+{
+	struct protocol_message m = {
+		.type = PROTOCOL_EPOCH_BEGIN, .epoch = { ++agent.epoch, 0 },
+	};
+
+	memset(&flags, 0, sizeof(flags));
+	stream_put(&stream, &m);
+	frames_send_flags(f, &stream, all);
+	m.type = PROTOCOL_EPOCH_END;
+	stream_put(&stream, &m);
+	stream_flush(&stream);
+	receive(0);
+}
+
+/* The host takes what is not sent for unchanged. */
+static void test_unreadable_flags(void)
+{
+	static uint64_t entries[NR];
+	struct frames f = {
+		.nr = NR, .flags = calloc(NR, sizeof(*f.flags)),
+		.zero = calloc(NR / 8 + 1, 1),
+		.flags_fd = memfd_create("kpageflags", MFD_CLOEXEC),
+	};
+	int file = f.flags_fd, fds[2];
+
+	for (int i = 0; i < NR; i++)
+		entries[i] = KPF_BUDDY;
+	if (!f.flags || !f.zero || file < 0 || pipe(fds) ||
+	    write(file, entries, sizeof(entries)) != sizeof(entries))
+		tap_bail("no flags");
+	send_flags(&f, true);
+	ok(flags.nr_free == NR && flags.nr == NR, "all frames are free");
+	send_flags(&f, false);
+	ok(!flags.nr, "and still are: nothing is sent");
+	if (ftruncate(file, NR_LEFT * sizeof(*entries)))
+		tap_bail("ftruncate");
+	send_flags(&f, false);
+	ok(flags.nr == NR - NR_LEFT && flags.nr_unknown == NR - NR_LEFT &&
+	   flags.first_unknown == NR_LEFT,
+	   "those beyond the end of the file are unknown");
+	f.flags_fd = fds[0];	/* a pipe has no positions to read at */
+	send_flags(&f, false);
+	ok(flags.nr == NR_LEFT && flags.nr_unknown == NR_LEFT,
+	   "and those that cannot be read");
+	send_flags(&f, true);
+	ok(flags.nr == NR && flags.nr_unknown == NR, "all of them, in full");
+	f.flags_fd = file;
+	send_flags(&f, false);
+	ok(flags.nr == NR_LEFT && flags.nr_free == NR_LEFT,
+	   "until they can be read again");
+	frames_destroy(&f);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	char why[256];
@@ -136,6 +217,7 @@ int main(void)
 	if (child < 0 || waitpid(child, NULL, WUNTRACED) != child)
 		tap_bail("no child");
 	test_reconnect(child);
+	test_unreadable_flags();
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	agent_destroy(&agent);
