@@ -25,7 +25,7 @@
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
-#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
+#define FLAGS_SHARE	    100	/* epochs with flags: 1/100 of a CPU */
 
 struct options {
 	struct transport transport;
@@ -140,7 +140,7 @@ static void serve(struct session *s, int fd)
 		if (agent_epoch(&s->agent, flags))
 			return;
 		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-		if (flags) {
+		if (s->agent.read_flags) {
 			last_flags = start;
 			flags_cpu = cpu;
 		}
