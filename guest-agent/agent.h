@@ -109,8 +109,11 @@ struct frames {
 /* 0 or -errno with why. */
 int frames_init(struct frames *f, char *why, size_t len);
 void frames_destroy(struct frames *f);
-/* Sends the flags that changed since the last call, or all.  0 or -errno. */
-int frames_send_flags(struct frames *f, struct stream *s, bool all);
+/*
+ * Sends the flags that changed since the last call, or all.  Those that cannot
+ * be read are sent as 0, unknown.
+ */
+void frames_send_flags(struct frames *f, struct stream *s, bool all);
 /* Adds the runs of every region of pid.  0 or -errno. */
 int frames_read_runs(const struct frames *f, pid_t pid,
 		     struct proc_snapshot *snap);
@@ -128,6 +131,7 @@ struct agent {
 	size_t nr, max;
 	uint64_t epoch;			/* last one of this connection, or 0 */
 	bool has_psi;			/* the kernel reports PSI */
+	bool read_flags;		/* the last epoch did, as full ones do */
 	/* Processes in the last epoch, for --verbose: read again; not read. */
 	uint64_t nr_examined, nr_unchanged;
 };

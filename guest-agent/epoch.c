@@ -38,13 +38,19 @@ void agent_init(struct agent *a)
 	a->processes = NULL;
 	a->nr = a->max = 0;
 	a->epoch = 0;
-	a->has_psi = false;
+	a->has_psi = a->read_flags = false;
+}
+
+static void forget_all(struct agent *a)
+{
+	for (size_t i = 0; i < a->nr; i++)
+		proc_snapshot_free(&a->processes[i].sent);
+	a->nr = 0;
 }
 
 void agent_destroy(struct agent *a)
 {
-	for (size_t i = 0; i < a->nr; i++)
-		proc_snapshot_free(&a->processes[i].sent);
+	forget_all(a);
 	free(a->processes);
 	agent_init(a);
 }
@@ -57,6 +63,8 @@ void agent_hello(struct agent *a, struct stream *s)
 	memset(&m, 0, sizeof(m));
 	a->stream = s;
 	a->epoch = 0;
+	/* What was sent on the last connection does not count on this one. */
+	forget_all(a);
 	proc_read_pressure(&p, &a->has_psi);
 	m.type = PROTOCOL_HELLO;
 	m.hello.page_size = PROTOCOL_PAGE_SIZE;
@@ -238,7 +246,8 @@ int agent_epoch(struct agent *a, bool with_flags)
 	 * Before the processes: the host needs the flags of the frames that
 	 * these map.
 	 */
-	if (with_flags || full)
+	a->read_flags = with_flags || full;
+	if (a->read_flags)
 		frames_send_flags(&a->frames, a->stream, full);
 	/*
 	 * Right before the processes: one that starts in between is sent

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <popt.h>
 #include <signal.h>
@@ -25,7 +26,7 @@
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
-#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
+#define FLAGS_SHARE	    100	/* epochs with flags: 1/100 of a CPU */
 
 struct options {
 	struct transport transport;
@@ -140,7 +141,7 @@ static void serve(struct session *s, int fd)
 		if (agent_epoch(&s->agent, flags))
 			return;
 		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-		if (flags) {
+		if (s->agent.read_flags) {
 			last_flags = start;
 			flags_cpu = cpu;
 		}
@@ -300,6 +301,14 @@ static int parse(struct options *o, int argc, char **argv)
 			"%d to %d ms\n", o->interval_ms, MIN_INTERVAL_MS,
 			MAX_INTERVAL_MS);
 		rc = 2;
+	} else if (o->port < 1) {
+		fprintf(stderr, "vmm-guest-agent: --port %d: must be from 1 to "
+			"%d\n", o->port, INT_MAX);
+		rc = 2;
+	} else if (o->transport.fd < -1) {
+		fprintf(stderr, "vmm-guest-agent: --fd %d: must be an open "
+			"file descriptor, 0 or higher\n", o->transport.fd);
+		rc = 2;
 	} else {
 		rc = 0;
 	}
@@ -312,14 +321,20 @@ static int parse(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = NULL;
 	struct options o;
 	char why[256];
 	int rc;
 
 	rc = parse(&o, argc, argv);
-	if (rc || !s)
+	if (rc)
 		goto out;
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		fprintf(stderr, "vmm-guest-agent: not enough memory\n");
+		rc = 1;
+		goto out;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	s->o = &o;
 	s->interval_ms = o.interval_ms;

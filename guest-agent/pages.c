@@ -165,7 +165,15 @@ static void put_flags(struct flag_writer *w, uint64_t gfn, uint16_t flags)
 					  .flags = flags };
 }
 
-int frames_send_flags(struct frames *f, struct stream *s, bool all)
+static void note_flags(struct frames *f, struct flag_writer *w, uint64_t gfn,
+		       uint16_t flags, bool all)
+{
+	if (all || flags != f->flags[gfn])
+		put_flags(w, gfn, flags);
+	f->flags[gfn] = flags;
+}
+
+void frames_send_flags(struct frames *f, struct stream *s, bool all)
 {
 	static uint64_t entries[BATCH];
 	struct flag_writer w = { .s = s };
@@ -173,15 +181,13 @@ int frames_send_flags(struct frames *f, struct stream *s, bool all)
 	ssize_t n;
 
 	if (f->flags_fd < 0)
-		return 0;
+		return;
 	while (gfn < f->nr) {
 		uint64_t max = f->nr - gfn < BATCH ? f->nr - gfn : BATCH;
 
 		n = pread(f->flags_fd, entries, max * sizeof(*entries),
 			  gfn * sizeof(*entries));
-		if (n < 0)
-			return -errno;
-		n /= sizeof(*entries);
+		n = n > 0 ? n / (ssize_t)sizeof(*entries) : 0;
 		if (!n)
 			break;
 		for (ssize_t i = 0; i < n; i++, gfn++) {
@@ -191,13 +197,13 @@ int frames_send_flags(struct frames *f, struct stream *s, bool all)
 				f->zero[gfn / 8] |= 1 << gfn % 8;
 			else
 				f->zero[gfn / 8] &= ~(1 << gfn % 8);
-			if (all || flags != f->flags[gfn])
-				put_flags(&w, gfn, flags);
-			f->flags[gfn] = flags;
+			note_flags(f, &w, gfn, flags, all);
 		}
 	}
+	/* Not sent, they would count as unchanged. */
+	for (; gfn < f->nr; gfn++)
+		note_flags(f, &w, gfn, 0, all);
 	flush_run(&w);
-	return s->error;
 }
 
 static int add_page(struct proc_snapshot *snap, struct region *r,

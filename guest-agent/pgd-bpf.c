@@ -252,8 +252,10 @@ static int bpf_open(struct pgds *p, char *why, size_t len)
 		return -ENOENT;
 	}
 	s = calloc(1, sizeof(*s));
-	if (!s)
+	if (!s) {
+		snprintf(why, len, "not enough memory");
 		return -ENOMEM;
+	}
 	p->state = s;
 	rc = load(&s->skel);
 	if (rc)

@@ -102,6 +102,8 @@ static int kcore_open(struct pgds *p, char *why, size_t len)
 		k->fd = -1;
 		p->state = k;
 		rc = open_kcore(k, p->nr_frames, why, len);
+	} else {
+		snprintf(why, len, "not enough memory");
 	}
 	if (rc) {
 		kcore_close(p);

@@ -67,6 +67,16 @@ void rmap_flags_end(struct rmap *map)
 	map->in_flags_scan = false;
 }
 
+void rmap_flags_cancel(struct rmap *map)
+{
+	if (!map->in_flags_scan)
+		return;
+	memset(map->stale_flags, 0xff,
+	       (map->nr_frames + 63) / 64 * sizeof(uint64_t));
+	map->any_stale_flags = true;
+	map->in_flags_scan = false;
+}
+
 int rmap_page_set_flags(struct rmap *map, uint64_t gfn, uint32_t flags)
 {
 	if (gfn >= map->nr_frames)

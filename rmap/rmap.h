@@ -322,6 +322,11 @@ uint32_t rmap_page_flags(const struct rmap *map, uint64_t gfn);
  */
 void rmap_flags_begin(struct rmap *map);
 void rmap_flags_end(struct rmap *map);
+/*
+ * Ends a scan whose reports are not complete: until the next scan all flags
+ * count as reported before the frame was mapped.  Without a scan: nothing.
+ */
+void rmap_flags_cancel(struct rmap *map);
 
 /* --- page table entries --------------------------------------------------- */
 

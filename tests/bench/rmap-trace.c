@@ -100,7 +100,7 @@ static bool add_event(struct trace *t, unsigned int op, const uint64_t *n,
 	if (op == TRACE_LOOK) {
 		e.arg = n[0];
 		trace_add(t, e);
-		return e.arg <= 1;
+		return e.arg <= 2;
 	}
 	if (op == TRACE_REF || op == TRACE_FLAGS) {
 		e.addr = n[0];
@@ -199,7 +199,8 @@ int trace_apply(struct rmap *map, const struct trace_event *e)
 	if (e->op == TRACE_FLAGS)
 		return apply_flags(map, e);
 	if (e->op == TRACE_LOOK) {
-		(e->arg ? rmap_flags_begin : rmap_flags_end)(map);
+		(e->arg == 2 ? rmap_flags_cancel :
+		 e->arg ? rmap_flags_begin : rmap_flags_end)(map);
 		return 0;
 	}
 	if (e->op == TRACE_MM)

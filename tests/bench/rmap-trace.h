@@ -20,8 +20,8 @@
  *					pages and frames that follow each other
  *	unmap ID ADDR [COUNT]
  *	flags GFN FLAGS [COUNT]		what COUNT frames are: RMAP_PG_*
- *	look 1 or 0			a look at the flags of all frames begins,
- *					ends
+ *	look 1, 0 or 2			a look at the flags of all frames begins,
+ *					ends, is given up
  *	ref GFN				page_referenced
  *
  * `vmm run --agent-record` writes such histories of live guests.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each option of each verb that names something, such as a file, is refused if
 # the name is empty: with its own name, what it expects, and an example.  The
-# options are those that --help shows with such a value.
+# options are those that --help shows with such a value.  Numbers of the agent are
+# refused outside of their range.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 
 named_options() { # VERB: "OPTION KIND" lines
@@ -47,4 +48,14 @@ for option in --serial --unix; do
   like "$said" "$option: the value is empty: give PATH" \
     "the agent's $option '': message"
 done
+for port in -1 0; do
+  said=$(timeout 60 "$agent" --port $port --once 2>&1)
+  is "$?" 2 "the agent's --port $port: status"
+  like "$said" "--port $port: must be from 1 to 2147483647" \
+    "the agent's --port $port: message"
+done
+said=$(timeout 60 "$agent" --fd -2 --once 2>&1)
+is "$?" 2 "the agent's --fd -2: status"
+like "$said" '--fd -2: must be an open file descriptor' \
+  "the agent's --fd -2: message"
 done_testing

@@ -134,6 +134,67 @@ static void test_others(void)
 	is_state(98, "??oooooo??????", "nor of a few frames");
 }
 
+/* What happens once the lock was released `countdown` more times. */
+static unsigned int countdown;
+static void (*event)(void);
+
+void __real_view_unlock(struct view *v);
+void __wrap_view_unlock(struct view *v);
+
+void __wrap_view_unlock(struct view *v)
+{
+	__real_view_unlock(v);
+	if (countdown && !--countdown)
+		event();
+}
+
+static void learn_pgd(void)
+{
+	say(MM, .mm = { .pid = 8, .flags = PROTOCOL_MM_DELTA,
+			.pgd = 10 * PAGE, .comm = "test" });
+	say(MM_END);
+}
+
+static void forget_pgd(void)
+{
+	say(MM, .mm = { .pid = 8, .flags = PROTOCOL_MM_DELTA,
+			.pgd = PROTOCOL_NO_PGD, .comm = "test" });
+	say(MM_END);
+}
+
+static void start_process(void)
+{
+	tell(3, 10 * PAGE, BASE, 100, 2);
+}
+
+/*
+ * The harvest releases the lock after the first look at the view, after each of
+ * the two processes and at the end of the first pass; then again in the second.
+ */
+static void test_meanwhile(void)
+{
+	char name[80];
+
+	for (unsigned int k = 1; k <= 7; k++) {
+		countdown = k;
+		event = learn_pgd;
+		harvest(0, FRAMES);
+		snprintf(name, sizeof(name), "tables known meanwhile (%u): its "
+			 "frames are not", k);
+		is_state(104, "oo????", name);
+		forget_pgd();
+	}
+	for (unsigned int k = 1; k <= 4; k++) {
+		countdown = k;
+		event = start_process;
+		harvest(0, FRAMES);
+		snprintf(name, sizeof(name), "a process starts meanwhile (%u): "
+			 "its frames are not known", k);
+		is_state(100, "??oooo????", name);
+		say(FORGET, .pid = 3);
+	}
+}
+
 static void test_stop(void)
 {
 	const struct gfn_range few = { GFN(98), 12 }, many = { GFN(0), FRAMES };
@@ -198,6 +259,7 @@ int main(void)
 	test_use();
 	test_few();
 	test_others();
+	test_meanwhile();
 	test_stop();
 	test_hostile();
 	access_close(source);

@@ -163,12 +163,18 @@ check_PROGRAMS += tests/unit/protocol
 TESTS += tests/unit/protocol
 tests_unit_protocol_LDADD = guest-agent/libprotocol.a
 
-AGENT_TESTS = tests/unit/agent-pgd-ways tests/unit/agent-kcore
+AGENT_TESTS = tests/unit/agent-pgd-ways tests/unit/agent-kcore \
+	tests/unit/agent-epoch
 check_PROGRAMS += $(AGENT_TESTS)
 TESTS += $(AGENT_TESTS) tests/unit/agent-pgd.sh
 dist_check_SCRIPTS += tests/unit/agent-pgd.sh
 tests_unit_agent_pgd_ways_SOURCES = tests/unit/agent-pgd-ways.c guest-agent/pgd.c \
 	guest-agent/procfs.c guest-agent/cache.c
+tests_unit_agent_epoch_SOURCES = tests/unit/agent-epoch.c \
+	guest-agent/cache.c guest-agent/delta.c guest-agent/epoch.c \
+	guest-agent/pages.c guest-agent/pgd.c guest-agent/procfs.c \
+	guest-agent/stream.c
+tests_unit_agent_epoch_LDADD = guest-agent/libprotocol.a
 tests_unit_agent_kcore_SOURCES = tests/unit/agent-kcore.c guest-agent/kcore.c
 noinst_HEADERS += tests/unit/tiny-elf.h
 BOOT_TESTS = tests/unit/boot tests/unit/acpi
@@ -352,6 +358,7 @@ check_PROGRAMS += $(VIEW_TESTS)
 TESTS += $(VIEW_TESTS)
 tests_unit_guest_pte_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_pte_LDADD = $(VMM_LIBS)
+tests_unit_guest_pte_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=view_unlock
 tests_unit_guest_walk_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_guest_walk_LDADD = $(VMM_LIBS)
 tests_unit_epoch_end_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -249,8 +249,8 @@ static void test_restart(void)
 	hello(true);
 	begin(true);
 	process(1, 0, 5, 0);
-	ok(!flags_of(0) && class_of(5) == CLASS_FREE,
-	   "a new agent maps what was free: it is not");
+	ok(!flags_of(0) && !flags_of(5),
+	   "a new agent maps what was free: it is not, and the rest unknown");
 	ok(!flags_of(10), "and the old one's look at flags is over");
 	end();
 	ok(!flags_of(10), "what the old one had mapped is no longer anonymous");
@@ -263,6 +263,38 @@ static void test_restart(void)
 	hello(false);
 	ok(!flags_of(0) && !flags_of(19),
 	   "an agent that can't tell flags: those of the last one are gone");
+}
+
+/* The connection ends before a report has said all that has changed. */
+static void test_incomplete(void)
+{
+	new_view();
+	begin(true);
+	tell(0, 100, PROTOCOL_PG_FREE);
+	tell(100, 10, PROTOCOL_PG_FILE);
+	tell(110, 10, ANON);
+	end();
+	begin(false);
+	process(1, 0, 50, 0);
+	end();
+	begin(false);
+	SAY(FORGET, .pid = 1);
+	end();
+	ok(!flags_of(0), "mapped for a while since: unknown");
+	view_test_and_clear_changed(view, 1);
+	begin(false);
+	tell(60, 1, PROTOCOL_PG_SLAB);
+	ok(class_of(0) == CLASS_FREE, "a new look at the flags begins");
+	hello(true);
+	ok(!flags_of(0), "but is not complete: still unknown");
+	ok(!flags_of(70) && !flags_of(110) && class_of(100) == CLASS_CLEAN_FILE,
+	   "as are all flags but those of the page cache");
+	ok(view_test_and_clear_changed(view, 1), "their classes have changed");
+	begin(true);
+	tell(0, 100, PROTOCOL_PG_FREE);
+	end();
+	ok(class_of(0) == CLASS_FREE && class_of(60) == CLASS_FREE,
+	   "the next complete one counts");
 }
 
 /*
@@ -387,6 +419,7 @@ int main(void)
 	test_unmapped();
 	test_kind();
 	test_restart();
+	test_incomplete();
 	test_changed();
 	test_stop();
 	test_counts();

@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "vmm/guest/view-internal.h"
+#include "vmm/util/bitmap.h"
 
 #define PIECE 4096	/* frames whose flags are cleared at a time */
 
@@ -25,7 +26,7 @@ static void begin_flags(struct view *view)
 	if (view->receiving_flags)
 		return;
 	rmap_flags_begin(view->map);
-	record_flags_scan(view->record, true);
+	record_flags_scan(view->record, RECORD_SCAN_BEGINS);
 	view->receiving_flags = view->has_flags = true;
 }
 
@@ -34,7 +35,18 @@ void view_end_flags(struct view *view)
 	if (!view->receiving_flags)
 		return;
 	rmap_flags_end(view->map);
-	record_flags_scan(view->record, false);
+	record_flags_scan(view->record, RECORD_SCAN_ENDS);
+	view->receiving_flags = false;
+}
+
+void view_cancel_flags(struct view *view)
+{
+	if (!view->receiving_flags)
+		return;
+	rmap_flags_cancel(view->map);
+	record_flags_scan(view->record, RECORD_SCAN_CANCELLED);
+	bitmap_set_range(view->changed, 0,
+			 BITMAP_WORDS(guest_mem_nr_frames(view->mem)));
 	view->receiving_flags = false;
 }
 

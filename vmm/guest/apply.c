@@ -61,14 +61,6 @@ static int unmap_page(struct view *view, struct rmap_vma *vma, uint64_t addr,
 	return rc;
 }
 
-static struct view_mm *find_mm(struct view *view, uint32_t pid)
-{
-	uint64_t i = view_mm_index(view, pid);
-	struct view_mm *m = i < view->nr_mms ? view_mm_at(view, i) : NULL;
-
-	return m && m->pid == pid ? m : NULL;
-}
-
 /*
  * Unmaps page by page first, since a region may have too many pages to remove
  * them all without releasing the lock.  False: stopped before the end.
@@ -121,7 +113,7 @@ static bool remove_mm(struct view *view, struct view_mm *m, uint64_t *nr_done)
 
 static void forget(struct view *view, uint32_t pid)
 {
-	struct view_mm *m = find_mm(view, pid);
+	struct view_mm *m = view_find_mm(view, pid);
 	uint64_t nr_done = 0;
 
 	if (m && remove_mm(view, m, &nr_done))
@@ -185,7 +177,8 @@ static struct view_mm *add_mm(struct view *view, uint32_t pid, uint64_t pgd)
 	memmove(&view->mms[i + 1], &view->mms[i],
 		(view->nr_mms - i) * sizeof(*view->mms));
 	view->nr_mms++;
-	view->mms[i] = (struct view_mm){ .mm = mm, .pid = pid };
+	view->mms[i] = (struct view_mm){ .mm = mm, .pid = pid,
+					 .pgd_nr = ++view->pgd_nr };
 	return &view->mms[i];
 }
 
@@ -203,7 +196,7 @@ static void copy_comm(char to[16], const char from[16])
 
 static void apply_mm(struct view *view, const struct protocol_mm *pm)
 {
-	struct view_mm *m = find_mm(view, pm->pid);
+	struct view_mm *m = view_find_mm(view, pm->pid);
 	bool delta = pm->flags & PROTOCOL_MM_DELTA;
 	uint64_t nr_done = 0;
 
@@ -217,6 +210,8 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 	}
 	if (!delta && !remove_all_vmas(view, m, &nr_done))
 		return;
+	if (rmap_mm_pgd(m->mm) != pm->pgd)
+		m->pgd_nr = ++view->pgd_nr;
 	rmap_mm_set_pgd(m->mm, pm->pgd);
 	copy_comm(m->comm, pm->comm);
 	m->report_nr = view->report_nr;
@@ -225,7 +220,7 @@ static void apply_mm(struct view *view, const struct protocol_mm *pm)
 
 static void apply_vma(struct view *view, const struct protocol_vma *v)
 {
-	struct view_mm *m = view->pid ? find_mm(view, view->pid) : NULL;
+	struct view_mm *m = view->pid ? view_find_mm(view, view->pid) : NULL;
 	struct rmap_vma_desc desc = { v->start, v->end, v->pgoff, v->flags,
 				      { v->dev, v->inode } };
 	struct rmap_vma *vma;
@@ -318,7 +313,7 @@ static bool map_run(struct view *view, struct view_mm *m,
 
 static void apply_runs(struct view *view, const struct protocol_message *msg)
 {
-	struct view_mm *m = view->vma ? find_mm(view, view->pid) : NULL;
+	struct view_mm *m = view->vma ? view_find_mm(view, view->pid) : NULL;
 	uint64_t nr_done = 0;
 	bool go_on = m;
 
@@ -362,7 +357,7 @@ void view_apply_reset(struct view *view)
 	view->vma = NULL;
 	view_wrlock(view);
 	view->stats.epoch = 0;
-	view_end_flags(view);
+	view_cancel_flags(view);
 	view_unlock(view);
 }
 

@@ -24,6 +24,7 @@ struct harvest {
 	struct gfn_range range;
 	uint64_t *young, *examined;
 	uint64_t budget;	/* for guest_walk_harvest() */
+	uint64_t pgd_nr;	/* view->pgd_nr when the walk began */
 	const atomic_bool *stopping;	/* or NULL */
 };
 
@@ -50,7 +51,7 @@ static void leaf(void *arg, gfn_t gfn, uint64_t nr, bool accessed)
 }
 
 /*
- * For a process whose page tables are not known: its frames do not count as
+ * For a process whose page tables are not walked: its frames do not count as
  * examined.  Does one part, from address *from on.  False: that was the last.
  */
 static bool clear_examined(struct harvest *h, const struct rmap_mm *mm,
@@ -85,32 +86,42 @@ static bool clear_examined(struct harvest *h, const struct rmap_mm *mm,
 /* A process, harvested a part at a time; the lock is released in between. */
 struct process {
 	uint32_t pid;		/* the current one, or the last one done */
-	uint64_t pgd, from;	/* its PGD; where its next part begins */
+	uint64_t pgd_nr;	/* which PGD it had: see struct view_mm */
+	uint64_t from;		/* where its next part begins */
 	bool more;		/* it is not finished */
 };
 
 /*
- * Harvests one part of the process if its page tables are known, or clears one
- * part of its frames from `examined` if they are not; `known` says which of the
- * two passes this is.  False: some tables could not be read.
+ * The page tables of processes are walked in the first pass, all that are known
+ * when it begins.  The second pass clears the frames of all other processes
+ * from `examined`: of those without a known PGD, and of those that are new or
+ * have another PGD since, whether or not the first pass came to them.
+ */
+static bool is_walked(const struct harvest *h, const struct view_mm *m)
+{
+	return rmap_mm_pgd(m->mm) != RMAP_NO_PGD && m->pgd_nr <= h->pgd_nr;
+}
+
+/*
+ * Does one part of the process, if it belongs to this pass.  False: some tables
+ * could not be read.
  */
 static bool one_piece(struct harvest *h, struct process *p,
-		      const struct rmap_mm *mm, bool known)
+		      const struct view_mm *m, bool first_pass)
 {
-	bool has_pgd = rmap_mm_pgd(mm) != RMAP_NO_PGD;
 	int rc = 0;
 
 	/* Its page tables were replaced: the part done so far is void. */
-	if (p->from && rmap_mm_pgd(mm) != p->pgd) {
+	if (p->from && m->pgd_nr != p->pgd_nr) {
 		p->more = false;
 		return false;
 	}
-	p->pgd = rmap_mm_pgd(mm);
-	if (has_pgd && known)
-		rc = guest_walk_harvest(&h->view->walk, mm, &p->from,
+	p->pgd_nr = m->pgd_nr;
+	if (is_walked(h, m) && first_pass)
+		rc = guest_walk_harvest(&h->view->walk, m->mm, &p->from,
 					&h->budget, leaf, h);
-	else if (!has_pgd && !known)
-		rc = clear_examined(h, mm, &p->from);
+	else if (!is_walked(h, m) && !first_pass)
+		rc = clear_examined(h, m->mm, &p->from);
 	p->more = rc > 0;
 	return rc >= 0;
 }
@@ -120,10 +131,10 @@ static bool one_piece(struct harvest *h, struct process *p,
  * False: there is no other process.  *complete becomes false if some tables
  * could not be read.
  */
-static bool next_piece(struct harvest *h, struct process *p, bool known,
+static bool next_piece(struct harvest *h, struct process *p, bool first_pass,
 		       bool *complete)
 {
-	const struct rmap_mm *mm;
+	const struct view_mm *m;
 	struct view_process next;
 	bool found;
 
@@ -133,10 +144,10 @@ static bool next_piece(struct harvest *h, struct process *p, bool known,
 		*p = (struct process){ .pid = found ? next.pid : 0 };
 	}
 	p->more = false;
-	mm = p->pid ? rmap_mm_find(h->view->map, p->pid) : NULL;
+	m = p->pid ? view_find_mm(h->view, p->pid) : NULL;
 	/* A process that has ended meanwhile maps nothing. */
-	if (mm)
-		*complete &= one_piece(h, p, mm, known);
+	if (m)
+		*complete &= one_piece(h, p, m, first_pass);
 	view_unlock(h->view);
 	return p->pid;
 }
@@ -146,6 +157,9 @@ static void walk_all(struct harvest *h)
 	struct process p = { 0 }, q = { 0 };
 	bool complete = true;
 
+	view_rdlock(h->view);
+	h->pgd_nr = h->view->pgd_nr;
+	view_unlock(h->view);
 	while (!stop_flag_is_set(h->stopping) &&
 	       next_piece(h, &p, true, &complete))
 		;
@@ -200,8 +214,11 @@ int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
 {
 	struct view *view = ctx;
 	uint64_t frames = guest_mem_nr_frames(view->mem);
-	struct harvest h = { view, range, young, examined,
-			     frames * ENTRIES_PER_FRAME, stopping };
+	struct harvest h = {
+		.view = view, .range = range, .young = young,
+		.examined = examined, .budget = frames * ENTRIES_PER_FRAME,
+		.stopping = stopping,
+	};
 
 	if (range.nr < frames / WALK_COST)
 		ask_each(&h);

@@ -226,12 +226,12 @@ void record_flags(struct record *rec, gfn_t gfn, uint32_t flags)
 		add_page(rec, &page);
 }
 
-void record_flags_scan(struct record *rec, bool begins)
+void record_flags_scan(struct record *rec, enum record_scan scan)
 {
 	if (!rec)
 		return;
 	end_run(rec);
-	put(rec, "look %d\n", begins);
+	put(rec, "look %d\n", (int)scan);
 }
 
 void record_sync(struct record *rec)

@@ -46,8 +46,14 @@ void record_munmap(struct record *rec, uint32_t pid, uint64_t start);
 void record_map(struct record *rec, uint32_t pid, uint64_t addr, gfn_t gfn);
 void record_unmap(struct record *rec, uint32_t pid, uint64_t addr);
 void record_flags(struct record *rec, gfn_t gfn, uint32_t flags);
-/* rmap_flags_begin() or, with begins false, rmap_flags_end() was called. */
-void record_flags_scan(struct record *rec, bool begins);
+
+enum record_scan {
+	RECORD_SCAN_ENDS,	/* rmap_flags_end() was called, and so on */
+	RECORD_SCAN_BEGINS,
+	RECORD_SCAN_CANCELLED,
+};
+
+void record_flags_scan(struct record *rec, enum record_scan scan);
 
 /* A report is complete: writes it to the file. */
 void record_sync(struct record *rec);

@@ -15,6 +15,7 @@ struct view_mm {		/* one process; the table is sorted by pid */
 	struct rmap_mm *mm;	/* owned by the map */
 	uint64_t report_nr;	/* the last report that named it */
 	uint64_t nr_vmas, nr_mapped;
+	uint64_t pgd_nr;	/* view->pgd_nr when it got its current PGD */
 	uint32_t pid;
 	char comm[16];
 };
@@ -36,6 +37,8 @@ struct view {
 	 * from gap_at on are not entries.  Else both are 0.
 	 */
 	uint64_t gap, gap_at;
+	/* Counts PGDs: those of new processes, and changes of PGDs. */
+	uint64_t pgd_nr;
 	struct guest_walk walk;	/* the map's PTE provider */
 	struct view_stats stats;
 	struct record *record;	/* owned; NULL: no recording */
@@ -64,6 +67,8 @@ static inline struct view_mm *view_mm_at(const struct view *view, uint64_t i)
 
 /* First entry with a pid >= pid: its index, or nr_mms. */
 uint64_t view_mm_index(const struct view *view, uint32_t pid);
+/* The process, or NULL. */
+struct view_mm *view_find_mm(const struct view *view, uint32_t pid);
 
 /* A connection begins: the decoder will require a full report. */
 void view_apply_reset(struct view *view);
@@ -89,8 +94,10 @@ void view_note_flags(struct view *view, gfn_t gfn, uint32_t before);
 
 /* apply-flags.c; under the write lock. */
 void view_apply_flags(struct view *view, const struct protocol_message *msg);
-/* Ends the scan of flags, at the end of its epoch or of the connection. */
+/* Ends the scan of flags, at the end of its epoch. */
 void view_end_flags(struct view *view);
+/* Ends it with the connection: flags not received yet are unknown. */
+void view_cancel_flags(struct view *view);
 /* For an agent that cannot report flags, and so never updates old ones. */
 void view_forget_flags(struct view *view);
 

@@ -147,6 +147,14 @@ uint64_t view_mm_index(const struct view *view, uint32_t pid)
 	return lo;
 }
 
+struct view_mm *view_find_mm(const struct view *view, uint32_t pid)
+{
+	uint64_t i = view_mm_index(view, pid);
+	struct view_mm *m = i < view->nr_mms ? view_mm_at(view, i) : NULL;
+
+	return m && m->pid == pid ? m : NULL;
+}
+
 static void describe(const struct view_mm *m, struct view_process *out)
 {
 	out->pid = m->pid;
@@ -171,12 +179,11 @@ bool view_next_process(const struct view *view, uint32_t after,
 bool view_find_process(const struct view *view, uint32_t pid,
 		       struct view_process *out)
 {
-	uint64_t i = view_mm_index(view, pid);
+	const struct view_mm *m = view_find_mm(view, pid);
 
-	if (i == view->nr_mms || view_mm_at(view, i)->pid != pid)
-		return false;
-	describe(view_mm_at(view, i), out);
-	return true;
+	if (m)
+		describe(m, out);
+	return m;
 }
 
 int view_lookup_pte(const struct view *view, const struct rmap_mm *mm,
