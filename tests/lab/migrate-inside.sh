@@ -61,7 +61,11 @@ known_old() {
   stat_of "$1" '.engine | .nr_scans as $n |
     [.pages_by_idle_scans[$n + 8:][]?, 0] | add'
 }
-enabled() { [ "$(value_of "$tmp/s.$1" /policy .enabled)" = "$2" ]; }
+# reclaim NAME STATE: what the log says last, "is paused" or "resumes".
+reclaim() {
+  grep -oE 'reclaim (is paused|resumes)' "log.$1" | tail -n 1 |
+    grep -q "$2"
+}
 swapped_kib() { awk '/^VmSwap/ { print $2 }' "/proc/$1/status"; }
 rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 major_faults() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f10; }
@@ -138,7 +142,7 @@ swapped=$(swapped_kib "$qemu_a") ins=$(swap_ins)
 [ "$MIGRATE_ACCEL" = kvm ] || hmp a stop >/dev/null
 begin=$(ms)
 hmp a "migrate -d unix:$tmp/channel" >/dev/null &
-wait_for 300 enabled a false
+wait_for 300 reclaim a "is paused"
 ok $? "it migrates: nothing is reclaimed meanwhile"
 echo "# noticed within $(($(ms) - begin)) ms"
 wait $!
@@ -171,7 +175,7 @@ hmp a 'info migrate' | tr -d '\r' |
 few $(($(major_faults "$at_a") - faults)) "$swapped" \
   "what was read back was not read by us"
 sleep 1
-wait_for 300 enabled a false
+wait_for 300 reclaim a "is paused"
 ok $? "it has left: reclaim is not resumed on A"
 is "$(grep -c stays log.a)" 0 "nor reported as staying"
 sum=$(cksum <ages.a)
@@ -255,9 +259,11 @@ ok $? "B's memory drops to the target"
 hmp b 'migrate_set_parameter max-bandwidth 4M' >/dev/null
 swapped=$(swapped_kib "$qemu_b")
 hmp b 'migrate -d "exec:cat >/dev/null"' >/dev/null
-wait_for 300 enabled b false
+wait_for 300 reclaim b "is paused"
 ok $? "it is saved: nothing is reclaimed meanwhile"
 before=$(stat_of b .engine.nr_refaults)
+"$vmm" policy --socket "$tmp/s.b" cpu=70 >/dev/null
+ok $? "a policy is accepted meanwhile"
 # A part only: it must be under way yet when it is broken off.
 read_back() { [ $(((swapped - $(swapped_kib "$qemu_b")) * 4)) -gt "$swapped" ]; }
 wait_for 300 read_back
@@ -265,8 +271,10 @@ ok $? "QEMU reads pages back from swap"
 # Now: soon after the end they go again.
 now=$(swapped_kib "$qemu_b")
 hmp b migrate_cancel >/dev/null
-wait_for 300 enabled b true
+wait_for 300 reclaim b resumes
 ok $? "the save is cancelled: reclaim continues"
+is "$(value_of "$tmp/s.b" /policy .cpu_percent) \
+$(value_of "$tmp/s.b" /policy .enabled)" "70 true" "with the new policy"
 scans=$(stat_of b .engine.nr_scans)
 wait_for 300 scanned b $((scans + 2))
 after=$(stat_of b .engine.nr_refaults)
@@ -284,11 +292,11 @@ saved() { hmp b 'info status' | grep -q postmigrate; }
 wait_for 300 saved
 ok $? "it is saved"
 sleep 1
-wait_for 300 enabled b false
+wait_for 300 reclaim b "is paused"
 ok $? "and not reclaimed from while it may be gone any moment"
 cp ages.b ages.c
 hmp b cont >/dev/null
-wait_for 300 enabled b true
+wait_for 300 reclaim b resumes
 ok $? "it keeps running here: reclaim continues"
 hmp b quit >/dev/null
 status=0

@@ -50,6 +50,11 @@ int main(void)
 			   "vmm_up{vm=\"c\"} 0\n# EOF\n"),
 	   "VMs that are not there are down");
 	free(text);
+	text = metrics_merge(&(struct metrics_vm){ "a\"b\\\n", "/x" },
+			     (const char *const[]){ NULL }, 1);
+	ok(text && !strcmp(text, UP "vmm_up{vm=\"a\\\"b\\\\\\n\"} 0\n# EOF\n"),
+	   "a quote, backslash and newline in a name are escaped");
+	free(text);
 	text = metrics_all(vms, 0, 1000);
 	ok(text && !strcmp(text, "# EOF\n"), "no VM, no family");
 	free(text);

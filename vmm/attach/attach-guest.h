@@ -22,7 +22,6 @@ struct attached {
 	uint64_t mappings;		/* attached_hash_mappings(), last */
 	struct attach_ages ages;
 	enum qemu_migration migration;
-	struct engine_policy resumed;	/* to be set after the migration */
 	bool warned_qmp;		/* of the lost monitor */
 	unsigned int nr_missing;	/* checks that found only a part */
 	char why[1024];
@@ -47,9 +46,6 @@ uint64_t attached_hash_mappings(const struct attached *g);
  * served any more.
  */
 int poll_memory(struct attached *g, bool poll_due);
-/* The policy of the engine or, while there is none, of the next engine. */
-struct engine_policy attached_policy(const struct attached *g);
-void attached_set_policy(struct attached *g, const struct engine_policy *policy);
 void poll_policy(struct attached *g);
 void poll_agent(struct attached *g);
 /* True: there were events. */

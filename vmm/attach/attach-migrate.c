@@ -96,18 +96,6 @@ static enum qemu_migration migration_of(struct attached *g)
 	return m;
 }
 
-static void pause_engine(struct attached *g)
-{
-	struct engine_policy policy = attached_policy(g);
-
-	if (g->service.engine)
-		engine_pause(g->service.engine, true);
-	g->resumed = policy;
-	policy.enabled = false;
-	policy.prefetch_pages = 0;
-	attached_set_policy(g, &policy);
-}
-
 /*
  * Pages that the guest did not use meanwhile keep the ages that they had
  * before, or on the source host.
@@ -118,7 +106,6 @@ static void resume(struct attached *g, bool arrived)
 		log_warn("%s", g->why);
 	if (attached_restore_ages(g))
 		log_warn("page ages are lost: out of memory");
-	attached_set_policy(g, &g->resumed);
 	if (g->service.engine)
 		engine_pause(g->service.engine, false);
 }
@@ -150,8 +137,8 @@ void poll_migration(struct attached *g)
 		attach_ages_commit(&g->ages);
 	if (g->migration == was)
 		return;
-	if (was == QEMU_MIGRATION_NONE)
-		pause_engine(g);
+	if (was == QEMU_MIGRATION_NONE && g->service.engine)
+		engine_pause(g->service.engine, true);
 	if (g->migration == QEMU_MIGRATION_NONE)
 		resume(g, was == QEMU_MIGRATION_INCOMING);
 	if (g->migration == QEMU_MIGRATION_OUTGOING)

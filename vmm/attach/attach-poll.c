@@ -37,7 +37,8 @@ static int serve_memory(struct attached *g)
 	if (rc)
 		return rc;
 	attached_refresh_ages(g);
-	g->o->service.policy = attached_policy(g);
+	if (g->service.engine)
+		engine_get_policy(g->service.engine, &g->o->service.policy);
 	attached_stop(g);
 	rc = attached_start(g);
 	if (rc)
@@ -84,39 +85,21 @@ int poll_memory(struct attached *g, bool poll_due)
 	return g->unserved ? serve_memory(g) : 0;
 }
 
-struct engine_policy attached_policy(const struct attached *g)
-{
-	struct engine_policy policy = g->o->service.policy;
-
-	if (g->service.engine)
-		engine_get_policy(g->service.engine, &policy);
-	return policy;
-}
-
-void attached_set_policy(struct attached *g, const struct engine_policy *policy)
-{
-	char why[128];
-
-	if (!g->service.engine)
-		g->o->service.policy = *policy;
-	else if (engine_set_policy(g->service.engine, policy, why,
-				   sizeof(why)))
-		log_warn("cannot set the policy of %s: %s",
-			 g->o->service.name, why);
-}
-
 void poll_policy(struct attached *g)
 {
 	struct engine_policy policy;
+	char why[128];
 
 	if (!g->domain || !attach_domain_new_policy(g->domain, &policy))
 		return;
 	log_info("the policy in the metadata of %s changed",
 		 g->o->service.name);
-	if (g->migration != QEMU_MIGRATION_NONE)
-		g->resumed = policy;
-	else
-		attached_set_policy(g, &policy);
+	if (!g->service.engine)		/* for the next engine */
+		g->o->service.policy = policy;
+	else if (engine_set_policy(g->service.engine, &policy, why,
+				   sizeof(why)))
+		log_warn("cannot set the policy of %s: %s",
+			 g->o->service.name, why);
 }
 
 /* A virtio-serial port is a QEMU socket, which serves one client at a time. */

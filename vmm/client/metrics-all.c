@@ -9,6 +9,7 @@
 
 #include "vmm/client/client-internal.h"
 #include "vmm/client/metrics-all.h"
+#include "vmm/util/printable.h"
 
 /* A VM has about 100 families in 20 KiB; what sends more is no VM. */
 #define MAX_TEXT     (1u << 20)
@@ -102,8 +103,9 @@ static void add_text(struct merge *m, const char *text)
 static void add_up(struct merge *m, const char *name, bool up)
 {
 	struct family *f = family_of(m, "vmm_up", strlen("vmm_up"));
-	char *sample;
-	int len;
+	char *sample = NULL;
+	size_t len;
+	FILE *out;
 
 	if (!f)
 		return;
@@ -113,13 +115,16 @@ static void add_up(struct merge *m, const char *name, bool up)
 
 		append(m, &f->about, about, strlen(about));
 	}
-	/* The name of a socket file; unlike in other samples, not escaped. */
-	len = asprintf(&sample, "vmm_up{vm=\"%s\"} %d", name, up);
-	if (len < 0) {
-		m->failed = true;
-		return;
+	out = open_memstream(&sample, &len);
+	if (out) {
+		fputs("vmm_up{vm=\"", out);
+		printable_put_label(out, name);
+		fprintf(out, "\"} %d", up);
 	}
-	append(m, &f->samples, sample, len);
+	if (!out || fclose(out))
+		m->failed = true;
+	else
+		append(m, &f->samples, sample, len);
 	free(sample);
 }
 

@@ -87,7 +87,8 @@ static int find_mount(const struct doctor *d, struct cgroup *cg)
 		strcpy(cg->mount, at);
 		/* A container may see only a subtree. */
 		len = strlen(root);
-		if (len > 1 && !strncmp(cg->path, root, len))
+		if (len > 1 && !strncmp(cg->path, root, len) &&
+		    (!cg->path[len] || cg->path[len] == '/'))
 			memmove(cg->path, cg->path + len,
 				strlen(cg->path + len) + 1);
 		if (!strcmp(cg->path, "/"))

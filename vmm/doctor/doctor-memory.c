@@ -59,8 +59,9 @@ static void check_pressure(struct doctor *d)
 		return;
 	doctor_detail(f, "share of the last 10 s in which some task waited for "
 		      "memory");
-	doctor_flag(f, DOCTOR_WARN, "give guests a larger target: `vmm "
-		    "policy`");
+	doctor_flag(f, DOCTOR_WARN, "with `vmm policy` lower the targets of "
+		    "guests with cold memory; raise those of guests that "
+		    "refault all the time (REFLT/s of `vmm top`)");
 }
 
 /* No setting of huge pages prevents reclaim; some slow down it or guests. */
@@ -79,7 +80,8 @@ static void check_thp(struct doctor *d)
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "thp", "%s", word);
 	if (!strcmp(word, "never")) {
-		doctor_detail(f, "`vmm run --thp` gets no huge pages");
+		doctor_detail(f, "`vmm run --mem-backing thp` gets no huge "
+			      "pages");
 		doctor_flag(f, DOCTOR_WARN, "echo madvise >" THP "enabled");
 	}
 	if (!doctor_choice(d, word, sizeof(word), THP "shmem_enabled")) {

@@ -13,6 +13,7 @@
 #include "vmm/libvirt/libvirt-fleet.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/error-text.h"
+#include "vmm/util/thread.h"
 
 #ifdef HAVE_LIBVIRT
 
@@ -203,7 +204,7 @@ int libvirt_fleet_new(struct libvirt_fleet **fp, const char *uri,
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&f->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = -pthread_create(&thread, NULL, poll_thread, f);
+	rc = thread_start(&thread, poll_thread, f);
 	if (rc) {
 		snprintf(why, len, "cannot create a thread: %s",
 			 error_text(-rc));

@@ -58,6 +58,18 @@ static void on_policy(void *arg, const char *socket, const json_t *answer,
 	app->next_ns = 0;	/* query at once, to show the effect */
 }
 
+/* 0 or -errno with why. */
+static int wait_for_answers(struct app *app, const int *fds, size_t nr_fds,
+			    int timeout_ms, char *why, size_t len)
+{
+	int rc = top_feed_wait(app->feed, fds, nr_fds, timeout_ms);
+
+	if (rc)
+		snprintf(why, len, "cannot wait for answers of VMs: %s",
+			 error_text(-rc));
+	return rc;
+}
+
 static int start(struct app *app, const struct top_options *o, char *why,
 		 size_t len)
 {
@@ -210,10 +222,9 @@ int top_screen_run(const struct top_options *o, char *why, size_t len)
 		if (rc == 1 && o->iterations && left-- == 0)
 			break;
 		draw(&app);
-		if (rc >= 0 && top_feed_wait(app.feed, fds, 3, ms_left(&app))) {
-			rc = -EIO;
-			snprintf(why, len, "cannot wait for answers of VMs");
-		}
+		if (rc >= 0)
+			rc = wait_for_answers(&app, fds, 3, ms_left(&app), why,
+					      len);
 		done = stop_guard_is_stopping() ||
 		       screen_signal(&app.screen) || take_keys(&app);
 	}
@@ -255,11 +266,12 @@ int top_batch_run(const struct top_options *o, char *why, size_t len)
 		return rc;
 	for (long i = 0; !o->iterations || i < o->iterations; i++) {
 		while (i && ms_left(&app) && rc >= 0)
-			rc = top_feed_wait(app.feed, NULL, 0, ms_left(&app));
+			rc = wait_for_answers(&app, NULL, 0, ms_left(&app), why,
+					      len);
 		if (rc >= 0)
 			rc = round_if_due(&app, why, len);
 		while (rc >= 0 && top_feed_nr_pending(app.feed))
-			rc = top_feed_wait(app.feed, NULL, 0, 1000);
+			rc = wait_for_answers(&app, NULL, 0, 1000, why, len);
 		if (rc < 0)
 			break;
 		if (i)
