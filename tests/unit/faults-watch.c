@@ -2,10 +2,13 @@
 /*
  * A guest so large that every second 2 MiB of it, watched by itself, would take
  * more mappings than a process may have by default.  Nothing of it is touched.
+ * And one that cannot be served, for want of open files.
  */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/tap.h"
 #include "vmm/mem/faults.h"
@@ -24,12 +27,32 @@ static void no_work(void *arg, unsigned int shard)
 	abort();
 }
 
+static const struct guest_faults_ops ops = {
+	.missing = no_fault, .write_protected = no_fault, .retry = no_work,
+};
+
+/* The cause is told, with its remedy. */
+static void test_no_files(struct guest_mem *mem)
+{
+	struct rlimit limit, none;
+	struct guest_faults *f;
+	char why[256] = "";
+	int rc;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		tap_bail("no limit of open files");
+	none = limit;
+	none.rlim_cur = 0;
+	if (setrlimit(RLIMIT_NOFILE, &none))
+		tap_bail("the limit of open files can't be lowered");
+	rc = guest_faults_new(&f, mem, 2, &ops, NULL, why, sizeof(why));
+	setrlimit(RLIMIT_NOFILE, &limit);
+	is_int(rc, -EMFILE, "no open file is allowed: refused");
+	ok(strstr(why, "ulimit -n"), "... and what helps: %s", why);
+}
+
 int main(void)
 {
-	static const struct guest_faults_ops ops = {
-		.missing = no_fault, .write_protected = no_fault,
-		.retry = no_work,
-	};
 	const struct guest_memslot *slots;
 	struct guest_faults *f;
 	struct guest_mem *mem;
@@ -41,6 +64,7 @@ int main(void)
 	alarm(600);
 	if (guest_mem_new(&mem, BYTES, GUEST_MEM_ANON))
 		tap_bail("no memory");
+	test_no_files(mem);
 	rc = guest_faults_new(&f, mem, 2, &ops, NULL, why, sizeof(why));
 	if (rc)
 		tap_refused(rc, why);

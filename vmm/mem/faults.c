@@ -68,9 +68,11 @@ static int open_shard(struct faults_shard *s, bool is_memfd, char *why, size_t l
 		snprintf(why, len, "serving page faults of guests needs root, "
 			 "access to /dev/userfaultfd, or "
 			 "vm.unprivileged_userfaultfd=1");
+	} else if (s->fd == -ENOSYS) {
+		snprintf(why, len, "serving page faults of guests needs a "
+			 "kernel with CONFIG_USERFAULTFD");
 	} else if (s->fd < 0) {
-		snprintf(why, len, "userfaultfd: %s; a kernel with "
-			 "CONFIG_USERFAULTFD is needed", error_text(-s->fd));
+		snprintf(why, len, "userfaultfd: %s", error_text(-s->fd));
 	} else if (ioctl(s->fd, UFFDIO_API, &api)) {
 		snprintf(why, len, "this kernel's userfaultfd cannot "
 			 "write-protect %s memory: Linux %s or later is needed",
@@ -213,6 +215,21 @@ static uint64_t choose_block(const struct guest_mem *mem)
 	return pages;
 }
 
+static int open_own_fds(struct guest_faults *f, char *why, size_t len)
+{
+	int rc = 0;
+
+	f->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (f->stop_fd >= 0)
+		f->empty_fd = memfd_create("lost-pages", MFD_CLOEXEC);
+	if (f->stop_fd < 0 || f->empty_fd < 0) {
+		rc = -errno;
+		snprintf(why, len, "cannot open the files that serving page "
+			 "faults needs: %s", error_text(-rc));
+	}
+	return rc;
+}
+
 int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
 		     void *arg, char *why, size_t len)
@@ -220,7 +237,7 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	bool is_memfd = guest_mem_backing(mem) == GUEST_MEM_MEMFD;
 	struct guest_faults *f = calloc(1, sizeof(*f) +
 					nr_shards * sizeof(f->shards[0]));
-	int rc = 0;
+	int rc;
 
 	snprintf(why, len, "not enough memory to serve page faults");
 	if (!f)
@@ -229,15 +246,13 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	f->ops = ops;
 	f->arg = arg;
 	f->nr = nr_shards;
-	f->stop_fd = eventfd(0, EFD_CLOEXEC);
-	f->empty_fd = memfd_create("lost-pages", MFD_CLOEXEC);
+	f->stop_fd = f->empty_fd = -1;
 	f->block_pages = choose_block(mem);
 	f->watched = calloc(guest_mem_nr_frames(mem) / f->block_pages + 1, 1);
 	for (unsigned int i = 0; i < nr_shards; i++)
 		f->shards[i] = (struct faults_shard){ .faults = f, .index = i,
 					       .fd = -1 };
-	if (f->stop_fd < 0 || f->empty_fd < 0 || !f->watched)
-		rc = -ENOMEM;
+	rc = f->watched ? open_own_fds(f, why, len) : -ENOMEM;
 	for (unsigned int i = 0; !rc && i < nr_shards; i++)
 		rc = open_shard(&f->shards[i], is_memfd, why, len);
 	if (!rc && is_memfd) {
@@ -248,8 +263,12 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 	}
 	if (!rc)
 		mem->has_faults = true;
-	for (unsigned int i = 0; !rc && i < nr_shards; i++)
+	for (unsigned int i = 0; !rc && i < nr_shards; i++) {
 		rc = start_thread(&f->shards[i]);
+		if (rc)
+			snprintf(why, len, "cannot start a thread to serve "
+				 "page faults: %s", error_text(-rc));
+	}
 	if (rc) {
 		guest_faults_free(f);
 		return rc;
