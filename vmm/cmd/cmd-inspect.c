@@ -155,13 +155,13 @@ static const struct view_of *find_view(const char *word)
 	return NULL;
 }
 
-/* As the server parses it: decimal, 0x... or octal 0... */
+/* As the server parses it: decimal, or hexadecimal after 0x. */
 static bool is_number(const char *arg)
 {
 	char *end;
 
 	errno = 0;
-	strtoull(arg, &end, 0);
+	strtoull(arg, &end, strncasecmp(arg, "0x", 2) ? 10 : 16);
 	return *arg >= '0' && *arg <= '9' && !*end && !errno;
 }
 
