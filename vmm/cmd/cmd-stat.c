@@ -83,7 +83,7 @@ static void print_engine(const json_t *j)
 	       client_int(j, "engine", "last_scan_ns") / 1e6,
 	       client_int(j, "engine", "scan_cpu_ns") / 1e9);
 	if (*error)
-		printf("trouble  %s\n", error);
+		printf("error    %s\n", error);
 }
 
 static void print_store(const json_t *j)
