@@ -60,6 +60,13 @@ done
   "$ready/policy-comparison.json" >/dev/null 2>"$tmp/stderr"
 is "$?" 1 "results are not overwritten"
 
+for bad in "--repetitions 0" "--seconds 0" "--seconds -1"; do
+  # shellcheck disable=SC2086 # words
+  "$vmm" experiment $bad --check "$ready/policy-comparison.json" \
+    >/dev/null 2>"$tmp/stderr"
+  is "$? $(grep -c 'must be from 1 to' "$tmp/stderr")" "2 1" "refused: $bad"
+done
+
 cat >"$tmp/bad.json" <<EOT
 {"name": "bad", "guests": [{"mem": "64M", "workload": {"mem": "64G"}}],
  "policies": [{"kind": "none"}], "seconds": 2, "warmup_s": 0, "repetitions": 1}

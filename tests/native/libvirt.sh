@@ -17,6 +17,13 @@ is "$? $(grep -c 'definition of domain test was changed' "$tmp/out")" "0 1" "and
 "$vmm" libvirt -c nonsense:///x show test >/dev/null 2>"$tmp/why"
 is "$? $(grep -c "cannot connect to libvirt (nonsense:///x): " "$tmp/why")" \
   "1 1" "a URI that leads nowhere is named"
+for form in -cnonsense:///x "-jc nonsense:///x" "-j -c nonsense:///x" \
+  --connect=nonsense:///x; do
+  # shellcheck disable=SC2086 # words
+  "$vmm" stat $form >/dev/null 2>"$tmp/why"
+  is "$? $(grep -c "cannot connect to libvirt (nonsense:///x): " "$tmp/why")" \
+    "1 1" "stat takes $form for a libvirt"
+done
 for bad in "show" "enable" "destroy x" "show x y" "disable x --abits auto" \
   "show x --yes" "enable x --reclaim nonsense" "enable x --abits nonsense" \
   "enable x --agent nonsense" "enable x --nonsense"; do

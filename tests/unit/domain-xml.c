@@ -239,6 +239,30 @@ static void test_controllers(void)
 	free(shared);
 }
 
+/* Their list is longer than 255 bytes. */
+static void test_many_controllers(void)
+{
+	char *a = enable(plain, NULL, NULL, DOMAIN_AGENT_KEEP), *noted = NULL;
+	char *at = strstr(a, "  </devices>\n"), *defined, *again;
+	size_t len;
+	FILE *f = open_memstream(&defined, &len);
+
+	fprintf(f, "%.*s", (int)(at - a), a);
+	for (int i = 100; i < 120; i++)
+		fprintf(f, "    <controller type='pci' index='%d' "
+			"model='pcie-root-port'/>\n", i);
+	fputs(at, f);
+	fclose(f);
+	is_int(domain_xml_note_controllers(plain, defined, &noted, why,
+					   sizeof(why)), 0, "many are compared");
+	ok(noted && strstr(noted, "controller:pci:119\""), "all are noted");
+	again = disable(noted);
+	is_text(again, plain, "and all go");
+	free(a);
+	free(defined);
+	free(noted);
+}
+
 static void test_plan(void)
 {
 	struct domain_settings want = { .is_enabled = true, .has_channel = true,
@@ -405,6 +429,7 @@ int main(void)
 	test_change();
 	test_others();
 	test_controllers();
+	test_many_controllers();
 	test_plan();
 	test_bad();
 	test_diff();

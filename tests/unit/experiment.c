@@ -18,6 +18,7 @@
 #include "vmm/experiment/chart.h"
 #include "vmm/experiment/guest.h"
 #include "vmm/experiment/plan.h"
+#include "vmm/experiment/report.h"
 #include "vmm/util/cleanup.h"
 
 static char dir[] = "/tmp/vmm-experiment-test-XXXXXX";
@@ -75,6 +76,10 @@ static void test_refusals(void)
 		  "plan.json:3: colour: unknown; expected one of name, about" },
 		{ "{\"name\": \"a\",\n\"seconds\": 0}",
 		  "plan.json:2: seconds: must be a number from 1" },
+		{ "{\"name\": \"a\", \"guests\": [{\"mem\": \"64M\"}],"
+		  "\"policies\": [{\"kind\": \"none\"}],"
+		  "\"quick\": {\"policies\": \"none\"}}",
+		  "policies: must be a list of names" },
 		{ "{\"name\": \"a\",\n\"seconds\": \"3\"}",
 		  "plan.json:2: seconds: must be a number" },
 		{ "{\"name\": \"a\", \"name\": \"b\"}", "duplicate" },
@@ -316,6 +321,16 @@ static void test_cgroups(void)
 	   "version 1, where version 2 has no memory controller");
 	ok(cgroup_new(&cg, &parent, 1 << 20, true, why, sizeof(why)) &&
 	   strstr(why, "version 2"), "which has no memory.high");
+	snprintf(line, sizeof(line), "v1/vmm-experiment-%d", (int)getpid());
+	mkdir(in_dir(line), 0755);
+	mkdir(in_dir(strcat(line, "/used")), 0755);
+	ok(cgroup_new(&cg, &parent, 0, false, why, sizeof(why)) == -EEXIST &&
+	   strstr(why, "earlier run"), "one that is still in use is not taken");
+	rmdir(in_dir(line));
+	*strrchr(line, '/') = '\0';
+	ok(!cgroup_new(&cg, &parent, 0, false, why, sizeof(why)),
+	   "one that is left behind is replaced");
+	cgroup_remove(&cg);
 	write_text("v2/cgroup.controllers", "cpu memory io\n");
 	write_text("v2/cgroup.subtree_control", "");
 	ok(!cgroup_find(&parent, in_dir("mountinfo"), in_dir("self"), why,
@@ -357,7 +372,50 @@ static void test_chart(void)
 	ok(strstr(text, "a &lt; b &amp; c") && strstr(text, "</svg>\n") &&
 	   !strstr(text, "nan") && !strstr(text, "inf"), "is sound");
 	free(text);
+	ok(chart_write(&chart, "/dev/full"), "a full disk is an error");
 	chart_free(&chart);
+}
+
+static unsigned int count_words(const char *text, const char *word)
+{
+	unsigned int nr = 0;
+
+	for (; (text = strstr(text, word)); text += strlen(word))
+		nr++;
+	return nr;
+}
+
+/* Of three limits, the one in the middle has no good run. */
+static void test_report(void)
+{
+	struct result_run runs[3] = {
+		{ .limit = 2, .ok = true, .ops_per_s = 9 },
+		{ .limit = 1 },
+		{ .limit = 0, .ok = true, .ops_per_s = 7 },
+	};
+	struct plan plan;
+	char *text;
+
+	if (load(&plan, "{\"name\": \"a\", \"guests\": [{\"mem\": \"64M\"}], "
+		 "\"policies\": [{\"kind\": \"none\"}], "
+		 "\"limits\": [\"75%\", \"50%\", \"25%\"]}", NULL))
+		tap_bail("%s", why);
+	is_int(report_write(dir, &plan, runs, 3, "none"), 0, "a report");
+	text = read_text("throughput.svg");
+	is_int(count_words(text, "<circle"), 3,
+	       "shows what follows a limit without a good run, and a legend");
+	free(text);
+	runs[0].nr_samples = 1;
+	runs[0].samples = &(struct result_sample){ 0 };
+	if (symlink("/dev/full", in_dir("samples.csv")))
+		tap_bail("no symlink");
+	is_int(result_write_csv(dir, &plan, &runs[0], true), -ENOSPC,
+	       "a table is on the disk, or it is an error");
+	unlink(in_dir("report.md"));
+	if (symlink("/dev/full", in_dir("report.md")))
+		tap_bail("no symlink");
+	ok(report_write(dir, &plan, runs, 3, "none"), "as is a report");
+	plan_free(&plan);
 }
 
 int main(void)
@@ -373,6 +431,7 @@ int main(void)
 	test_window();
 	test_cgroups();
 	test_chart();
+	test_report();
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	if (system(command))
 		printf("# %s stays\n", dir);

@@ -22,6 +22,7 @@
 #include "vmm/client/client-multi.h"
 #include "vmm/client/client.h"
 #include "vmm/control/server.h"
+#include "vmm/control/stat-snapshot.h"
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/listen.h"
@@ -290,6 +291,11 @@ static void test_page(void)
 	   json_equal(json_object_get(hex, "gfn"), json_object_get(j, "gfn")),
 	   "/page takes hexadecimal");
 	json_decref(hex);
+	hex = get("/page/0300");
+	ok(json_object_get(hex, "gfn") &&
+	   json_equal(json_object_get(hex, "gfn"), json_object_get(j, "gfn")),
+	   "and no octal");
+	json_decref(hex);
 	json_decref(j);
 	j = get("/page/3");
 	is_int(json_array_size(json_object_get(j, "mappings")), 0,
@@ -348,6 +354,35 @@ static void test_policy(void)
 	ok(json_equal(before, j), "refused policies changed nothing");
 	json_decref(before);
 	json_decref(j);
+}
+
+/* What `vmm policy TEXT` sends. */
+static void test_policy_changes(void)
+{
+	static const struct {
+		const char *text, *json;
+	} t[] = {
+		{ "cpu=10", "{\"cpu_percent\": 10}" },
+		{ "off", "{\"enabled\": false}" },
+		{ "target=1M,hard=off", "{\"enabled\": true, \"hard\": false, "
+		  "\"target_bytes\": 1048576}" },
+		{ "node1=1M", "{\"enabled\": true, \"node_target_bytes\": "
+		  "[4096, 1048576]}" },
+		{ "cpu=0", NULL },
+	};
+	struct engine_policy now = ENGINE_POLICY_DEFAULT;
+
+	now.node_target_bytes[0] = 4096;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		json_t *want = t[i].json ? json_loads(t[i].json, 0, NULL) : NULL;
+		json_t *got = stat_policy_changes_json(&now, t[i].text, why,
+						       sizeof(why));
+
+		ok(want ? json_equal(got, want) : !got,
+		   "vmm policy %s sends only this", t[i].text);
+		json_decref(want);
+		json_decref(got);
+	}
 }
 
 static int connect_to(const char *p)
@@ -644,6 +679,7 @@ int main(void)
 	test_wss();
 	test_page();
 	test_policy();
+	test_policy_changes();
 	test_http();
 	test_metrics();
 	test_events();

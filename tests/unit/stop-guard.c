@@ -104,6 +104,7 @@ static void cannot_end(int told)
 	if (pthread_create(&thread, NULL, spin, NULL))
 		_exit(95);
 	stop_guard_ending(42);
+	stop_guard_ending(43);	/* too late */
 	pthread_join(thread, NULL);
 }
 
@@ -142,6 +143,30 @@ static void ignores_hangup(int told)
 	usleep(100000);
 	kill(getpid(), poll(&p, 1, 0) ? SIGKILL : SIGTERM);
 	_exit(poll(&p, 1, -1) == 1 ? 0 : 96);
+}
+
+static bool handles(int sig, void (*handler)(int))
+{
+	struct sigaction now;
+
+	return !sigaction(sig, NULL, &now) && now.sa_handler == handler;
+}
+
+static void on_signal(int sig)
+{
+}
+
+/* As below nohup, without a guard, and then in its child. */
+static void catches_the_rest(int told)
+{
+	signal(SIGHUP, SIG_IGN);
+	stop_signals_catch(on_signal);
+	if (!handles(SIGHUP, SIG_IGN) || !handles(SIGINT, on_signal) ||
+	    !handles(SIGTERM, on_signal) || !handles(SIGPIPE, SIG_IGN))
+		_exit(89);
+	stop_signals_reset();
+	_exit(handles(SIGHUP, SIG_IGN) && handles(SIGINT, SIG_DFL) &&
+	      handles(SIGTERM, SIG_DFL) && handles(SIGPIPE, SIG_DFL) ? 0 : 88);
 }
 
 /* The first process of a name space, which SIGKILL of its own does not reach. */
@@ -228,6 +253,9 @@ int main(void)
 	   "what is to be done at a stop is done by one that is stuck");
 	ok(!run(ignores_hangup, SIGHUP),
 	   "signals that are ignored stay so, and others count");
+	status = run(catches_the_rest, 0);
+	ok(!status, "without a guard too, and in children; these get SIGPIPE "
+	   "(%d)", status);
 	status = run(cannot_end, 0);
 	ok(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 42,
 	   "one that can't end by itself ends with its status");

@@ -71,12 +71,12 @@ int poll_memory(struct attached *g, bool poll_due)
 	    !g->unserved)
 		return 0;
 	rc = attached_find_memory(g, &now);
-	warn_missing(g, &now);
 	/* The firmware may be setting memory up: wait for the next check. */
 	if (rc == -EPROTO || rc == -ETIMEDOUT)
 		return 0;
 	if (rc)
 		return rc;
+	warn_missing(g, &now);
 	g->mappings = mappings;
 	if (!qemu_memory_equal(&now, &g->memory)) {
 		g->memory = now;

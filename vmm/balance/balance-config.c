@@ -204,9 +204,9 @@ int balance_config_check(const struct balance_config *c, char *why, size_t len)
 			minima = UINT64_MAX;
 	}
 	if (!c->target_bytes == !c->free_bytes) {
-		snprintf(why, len, "the memory to share is missing: give "
-			 "either --target SIZE, for all guests together, or "
-			 "--keep-free SIZE, to stay available on the host");
+		snprintf(why, len, "give exactly one of --target SIZE, "
+			 "for all guests together, and --keep-free SIZE, to "
+			 "stay available on the host");
 		return -EINVAL;
 	}
 	if (c->target_bytes && minima > c->target_bytes) {

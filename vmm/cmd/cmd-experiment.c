@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <popt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ static void on_signal(int sig)
 {
 	stop = sig;
 }
+
+#define NOT_GIVEN INT_MIN	/* of a number */
 
 struct options {
 	char *output, *payload, *kernel, *initrd;	/* malloc'ed by popt */
@@ -96,6 +99,11 @@ static void print_plan(const struct plan *plan)
 	       (double)runs * each / 60);
 }
 
+static bool is_from_1_to(int most, int number)
+{
+	return number == NOT_GIVEN || (number >= 1 && number <= most);
+}
+
 /* VMM_EXIT_OK, or the exit status; *done: there is nothing to run. */
 static int parse(struct options *o, int argc, char **argv, bool *done)
 {
@@ -138,8 +146,8 @@ static int parse(struct options *o, int argc, char **argv, bool *done)
 	} else if (!word || poptPeekArg(popt)) {
 		poptPrintUsage(popt, stderr, 0);
 		status = VMM_EXIT_USAGE;
-	} else if (o->repetitions < 0 || o->repetitions > 1000 ||
-		   o->seconds < 0 || o->seconds > 86400) {
+	} else if (!is_from_1_to(1000, o->repetitions) ||
+		   !is_from_1_to(86400, o->seconds)) {
 		log_error("--repetitions must be from 1 to 1000, --seconds "
 			  "from 1 to 86400");
 		status = VMM_EXIT_USAGE;
@@ -255,8 +263,11 @@ static int run_all(struct session *s)
 
 	ctx.nr_runs = (unsigned int)plan->repetitions * per_repetition;
 	s->runs = calloc(ctx.nr_runs, sizeof(*s->runs));
-	if (!s->runs)
+	if (!s->runs) {
+		log_error("out of memory for the results of %u runs",
+			  ctx.nr_runs);
 		return -ENOMEM;
+	}
 	while (s->nr < ctx.nr_runs && !stop) {
 		struct result_run *r = &s->runs[s->nr];
 		unsigned int within = (unsigned int)s->nr % per_repetition;
@@ -268,7 +279,10 @@ static int run_all(struct session *s)
 		r->policy = (within + r->repetition) % plan->nr_policies;
 		ctx.nr = (unsigned int)++s->nr;
 		rc = run_once(&ctx, r);
-		tell_run(s, &ctx, r);
+		if (rc == -ENOMEM)
+			log_error("out of memory for run %u", ctx.nr);
+		else
+			tell_run(s, &ctx, r);
 		if (!rc)
 			rc = save(s, r);
 		if (rc && rc != -EINTR)
@@ -301,7 +315,12 @@ static int run_session(struct session *s)
 			     sizeof(s->program) - 1);
 	int rc;
 
-	if (n <= 0 || check_payload(s) || make_dirs(s))
+	if (n <= 0) {
+		log_error("cannot read /proc/self/exe: %s; mount /proc",
+			  error_text(errno));
+		return VMM_EXIT_FAILURE;
+	}
+	if (check_payload(s) || make_dirs(s))
 		return VMM_EXIT_FAILURE;
 	stop_signals_catch(on_signal);
 	find_cgroup(s);
@@ -309,6 +328,12 @@ static int run_session(struct session *s)
 	fflush(stdout);
 	rc = run_all(s);
 	return rc ? VMM_EXIT_FAILURE : finish(s);
+}
+
+/* For plan_load(), which takes 0 for a number that is not given. */
+static uint64_t given(int number)
+{
+	return number == NOT_GIVEN ? 0 : (uint64_t)number;
 }
 
 int cmd_experiment(int argc, char **argv)
@@ -319,8 +344,11 @@ int cmd_experiment(int argc, char **argv)
 	char why[1024];
 	int rc;
 
-	if (!s)
+	if (!s) {
+		log_error("out of memory");
 		return VMM_EXIT_FAILURE;
+	}
+	s->o.repetitions = s->o.seconds = NOT_GIVEN;
 	rc = parse(&s->o, argc, argv, &done);
 	if (rc || done)
 		goto out;
@@ -328,8 +356,8 @@ int cmd_experiment(int argc, char **argv)
 		s->o.payload = strdup(VMM_PAYLOAD_FILE);
 	override = (struct plan_override){
 		.quick = s->o.quick,
-		.repetitions = (uint64_t)s->o.repetitions,
-		.seconds = (uint64_t)s->o.seconds,
+		.repetitions = given(s->o.repetitions),
+		.seconds = given(s->o.seconds),
 		.kernel = s->o.kernel, .initrd = s->o.initrd,
 	};
 	if (plan_load(&s->plan, s->o.file, &override, why, sizeof(why))) {

@@ -45,7 +45,7 @@ static void print_host(const json_t *j)
 		printf("idle     not known: %s\n",
 		       client_string(j, NULL, "no_ages"));
 	if (json_object_get(j, "nr_evictions"))
-		printf("history  evicted %lld times, came back %lld times\n",
+		printf("history  evicted %lld times, refaulted %lld times\n",
 		       client_int(j, NULL, "nr_evictions"),
 		       client_int(j, NULL, "nr_refaults"));
 }
@@ -79,10 +79,10 @@ static void print_rest(const json_t *j, long long told)
 		printf("mapped   %s%lld more times\n", exact ? "" : "at least ",
 		       nr - told);
 	if (!nr)
-		printf("mapped   by no process that the agent told of\n");
+		printf("mapped   by no process that the agent reported\n");
 	/* A page that is mapped once has a _mapcount of 0. */
 	if (exact && nr >= 0 && known >= nr)
-		printf("stale    %lld mappings that the agent told of are not "
+		printf("stale    %lld mappings that the agent reported are not "
 		       "in the page tables\n", known - nr + 1);
 }
 
@@ -118,7 +118,7 @@ static void print_referenced(const json_t *j)
 		       client_string(u, NULL, "comm"),
 		       client_int(u, NULL, "address"));
 	if (json_is_true(json_object_get(j, "partial")))
-		printf("it is at more places, which were not looked at: %lld "
+		printf("further mappings were not checked: the page has %lld "
 		       "in all\n", client_int(j, NULL, "mapcount") + 1);
 	if (!json_is_true(json_object_get(j, "has_accessed_bits")))
 		printf("no page table of a process that maps it is known: "
@@ -155,13 +155,13 @@ static const struct view_of *find_view(const char *word)
 	return NULL;
 }
 
-/* As the server parses it: decimal, 0x... or octal 0... */
+/* As the server parses it: decimal, or hexadecimal after 0x. */
 static bool is_number(const char *arg)
 {
 	char *end;
 
 	errno = 0;
-	strtoull(arg, &end, 0);
+	strtoull(arg, &end, strncasecmp(arg, "0x", 2) ? 10 : 16);
 	return *arg >= '0' && *arg <= '9' && !*end && !errno;
 }
 

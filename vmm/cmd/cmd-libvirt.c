@@ -315,7 +315,8 @@ static int check_verb(const char *verb)
 			return 0;
 		nearest_try(&n, verbs[i]);
 	}
-	log_error("libvirt %s: it is enable, disable or show%s", verb,
+	log_error("libvirt: unknown verb '%s': expected enable, disable or "
+		  "show%s", verb,
 		  nearest_hint(&n, hint, sizeof(hint)));
 	return VMM_EXIT_USAGE;
 }

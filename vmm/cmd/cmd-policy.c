@@ -47,8 +47,9 @@ static void print_policy(const struct engine_policy *p)
 }
 
 /*
- * Sends the current policy with the changes in text, an argument.  An exit
- * status; *answer: the new policy, which the caller frees.
+ * Sends what text, an argument, changes, and nothing else: another program may
+ * change the rest.  An exit status; *answer: the new policy, which the caller
+ * frees.
  */
 static int put(struct client *c, const json_t *current, const char *text,
 	       json_t **answer)
@@ -62,11 +63,11 @@ static int put(struct client *c, const json_t *current, const char *text,
 			  c->path, why);
 		return VMM_EXIT_FAILURE;
 	}
-	if (engine_policy_parse(text, &policy, why, sizeof(why))) {
+	body = stat_policy_changes_json(&policy, text, why, sizeof(why));
+	if (!body) {
 		log_error("%s", why);
 		return VMM_EXIT_USAGE;
 	}
-	body = stat_policy_json(&policy);
 	*answer = client_request(c, "/policy", body);
 	json_decref(body);
 	return *answer ? VMM_EXIT_OK : VMM_EXIT_FAILURE;

@@ -83,7 +83,7 @@ static void print_engine(const json_t *j)
 	       client_int(j, "engine", "last_scan_ns") / 1e6,
 	       client_int(j, "engine", "scan_cpu_ns") / 1e9);
 	if (*error)
-		printf("trouble  %s\n", error);
+		printf("error    %s\n", error);
 }
 
 static void print_store(const json_t *j)
@@ -294,13 +294,32 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	return VMM_EXIT_OK;
 }
 
-/* True: --connect is given, so stat-fleet.c handles the command line. */
-static bool is_of_fleet(char **argv)
+/*
+ * True: --connect is given, in whatever form (-jc URI, -cURI), so stat-fleet.c
+ * handles the command line.  Mistakes are left to who handles it.
+ */
+static bool is_of_fleet(int argc, char **argv)
 {
-	for (; *argv; argv++)
-		if (!strncmp(*argv, "--connect", 9) || !strcmp(*argv, "-c"))
-			return true;
-	return false;
+	const struct poptOption options[] = {
+		{ "connect", 'c', POPT_ARG_STRING, NULL, 'c', NULL, NULL },
+		{ "name", 'n', POPT_ARG_STRING, NULL, 0, NULL, NULL },
+		{ "socket", 's', POPT_ARG_STRING, NULL, 0, NULL, NULL },
+		{ "window", 0, POPT_ARG_STRING, NULL, 0, NULL, NULL },
+		{ "pid", 0, POPT_ARG_STRING, NULL, 0, NULL, NULL },
+		{ "json", 'j', POPT_ARG_NONE, NULL, 0, NULL, NULL },
+		{ "follow", 'f', POPT_ARG_NONE, NULL, 0, NULL, NULL },
+		{ "wss", 'w', POPT_ARG_NONE, NULL, 0, NULL, NULL },
+		POPT_TABLEEND
+	};
+	poptContext popt = poptGetContext(argv[0], argc, (const char **)argv,
+					  options, 0);
+	bool found = false;
+	int rc;
+
+	while ((rc = poptGetNextOpt(popt)) != -1)
+		found |= rc == 'c';
+	poptFreeContext(popt);
+	return found;
 }
 
 int cmd_stat(int argc, char **argv)
@@ -331,7 +350,7 @@ int cmd_stat(int argc, char **argv)
 		POPT_TABLEEND
 	};
 
-	if (is_of_fleet(argv))
+	if (is_of_fleet(argc, argv))
 		return fleet_stat(argc, argv);
 	rc = client_open(&c, options, argc, argv, "[OPTION...]", 0, 0);
 	if (rc)

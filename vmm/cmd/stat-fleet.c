@@ -63,7 +63,7 @@ static void print_table(const struct fleet_domain *domains, int nr)
 	for (int v = 0; v < FLEET_NR_VALUES; v++)
 		if (titles[v])
 			printf(" %8s", titles[v]);
-	printf(" %8s\n", "TOLD");
+	printf(" %8s\n", "UPDATED");
 	for (int i = 0; i < nr; i++) {
 		const struct fleet_domain *d = &domains[i];
 

@@ -74,7 +74,7 @@ const struct field stat_fields[] = {
 	  "idle"),
 	F("engine", "nr_over_target", U64, engine.reclaim.nr_over_target, GAUGE,
 	  "vmm_over_target_bytes", PAGE,
-	  "Memory over the target that has not been idle for long enough"),
+	  "Memory above the target after the scan"),
 	F("engine", "period_ns", U64, engine.scan.period_ns, GAUGE,
 	  "vmm_period_seconds", NS, "Time between scans under the CPU quota"),
 	F("engine", "nr_prefetched", U64, engine.prefetch.nr_prefetched,

@@ -51,6 +51,40 @@ json_t *stat_policy_json(const struct engine_policy *p)
 	return obj;
 }
 
+/* Whether a text set the key: it has overwritten both values. */
+static bool is_set(const struct key *k, const struct engine_policy *zero,
+		   const struct engine_policy *ones)
+{
+	if (!is_nodes(k))
+		return key_get_number(k, zero) == key_get_number(k, ones);
+	for (unsigned int i = 0; i < GUEST_NUMA_NODES; i++)
+		if (zero->node_target_bytes[i] == ones->node_target_bytes[i])
+			return true;
+	return false;
+}
+
+json_t *stat_policy_changes_json(const struct engine_policy *current,
+				 const char *text, char *why, size_t len)
+{
+	struct engine_policy zero, ones, merged = *current;
+	json_t *obj;
+
+	memset(&zero, 0, sizeof(zero));
+	memset(&ones, 1, sizeof(ones));
+	if (engine_policy_parse(text, &merged, why, len) ||
+	    engine_policy_parse(text, &zero, why, len) ||
+	    engine_policy_parse(text, &ones, why, len))
+		return NULL;
+	obj = json_object();
+	for (const struct key *k = engine_policy_keys; obj && k->name; k++)
+		if (k->json && is_set(k, &zero, &ones))
+			json_object_set_new(obj, k->json,
+					    member_json(&merged, k));
+	if (!obj)
+		snprintf(why, len, "out of memory");
+	return obj;
+}
+
 static int set_value(struct engine_policy *p, const struct key *k,
 		     const json_t *v, char *why, size_t len)
 {

@@ -15,8 +15,6 @@
 #include "vmm/control/process-pages.h"
 #include "vmm/util/error-text.h"
 
-#define BATCH 4096	/* pages looked up under one lock */
-
 struct page_count {
 	uint64_t nr_mapped, nr_resident, nr_swapped;
 	uint64_t by_class[STAT_AGE_CLASSES];

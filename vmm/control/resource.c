@@ -146,13 +146,13 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 }
 
-/* A whole number: decimal, hexadecimal after 0x or octal after 0. */
+/* A whole number: decimal, or hexadecimal after 0x. */
 static bool parse_number(const char *text, uint64_t *n)
 {
 	char *end;
 
 	errno = 0;
-	*n = strtoull(text, &end, 0);
+	*n = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 

@@ -47,6 +47,14 @@ char *stat_snapshot_metrics(const struct stat_server_config *config,
 json_t *stat_policy_json(const struct engine_policy *policy);
 
 /*
+ * The members that a text such as "cpu=5,node1=1G" sets, for PUT /policy; an
+ * array that it sets a part of has the rest from the current policy.  The
+ * caller frees it; NULL with why: the text is invalid, or no memory.
+ */
+json_t *stat_policy_changes_json(const struct engine_policy *current,
+				 const char *text, char *why, size_t len);
+
+/*
  * Changes the members that obj names.  -EINVAL with why: a member that does
  * not exist or is of the wrong type.
  */

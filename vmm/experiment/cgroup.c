@@ -189,15 +189,27 @@ static int set_limit(struct cgroup *cg, uint64_t bytes, bool high)
 int cgroup_new(struct cgroup *cg, const struct cgroup_parent *parent,
 	       uint64_t bytes, bool high, char *why, size_t len)
 {
+	struct cgroup old;
 	int rc;
 
 	cg->v2 = parent->v2;
 	snprintf(cg->path, sizeof(cg->path), "%.*s/" PREFIX "%d",
 		 CGROUP_PATH - 64, parent->path, (int)getpid());
-	if (mkdir(cg->path, 0755) && errno != EEXIST) {
-		rc = -errno;
+	rc = mkdir(cg->path, 0755) ? -errno : 0;
+	if (rc == -EEXIST) {
+		/* Of an earlier run: it has that run's limit and usage. */
+		old = *cg;
+		cgroup_remove(&old);
+		rc = mkdir(cg->path, 0755) ? -errno : 0;
+	}
+	if (rc == -EEXIST)
+		snprintf(why, len, "cannot remove the cgroup %s of an earlier "
+			 "run: end the processes in its cgroup.procs",
+			 cg->path);
+	else if (rc)
 		snprintf(why, len, "cannot create the cgroup %s: %s", cg->path,
 			 error_text(-rc));
+	if (rc) {
 		cg->path[0] = 0;
 		return rc;
 	}

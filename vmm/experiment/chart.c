@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "vmm/experiment/chart.h"
-#include "vmm/util/cleanup.h"
+#include "vmm/util/small-file.h"
 
 #define WIDTH	   760
 #define LEFT	   74
@@ -317,8 +317,8 @@ int chart_write(const struct chart *c, const char *path)
 	unsigned int rows = (c->nr_series + LEGEND_COLUMNS - 1) /
 			    LEGEND_COLUMNS;
 	int height = TOP + HEIGHT + BELOW + (int)rows * LEGEND_ROW + 8;
-	__cleanup_fclose FILE *f = NULL;
 	struct axis x, y;
+	FILE *f;
 
 	if (!measure(c, &x, &y))
 		return -ENODATA;
@@ -343,5 +343,5 @@ int chart_write(const struct chart *c, const char *path)
 	}
 	put_legend(f, c);
 	fputs("</svg>\n", f);
-	return ferror(f) ? -EIO : 0;
+	return file_close(f);
 }

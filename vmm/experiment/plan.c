@@ -187,6 +187,9 @@ static int keep_policies(struct reader *r, const json_t *quick,
 	unsigned int nr = 0;
 	size_t i;
 
+	if (keep && !json_array_size(keep))
+		return reader_fail(r, quick, "policies", "must be a list of "
+				   "names of policies");
 	json_array_foreach(keep, i, value) {
 		const char *name = json_string_value(value);
 		unsigned int k = nr;

@@ -53,6 +53,19 @@ static const struct result_run *first_good(const struct charts *c,
 
 static double ops(const struct result_run *r) { return r->ops_per_s; }
 
+/* The smallest limit above `bytes`; -1: none. */
+static int next_limit(const struct plan *plan, uint64_t bytes)
+{
+	int next = -1;
+
+	for (unsigned int l = 0; l < plan->nr_limits; l++)
+		if (plan->limits[l].bytes > bytes &&
+		    (next < 0 ||
+		     plan->limits[l].bytes < plan->limits[next].bytes))
+			next = (int)l;
+	return next;
+}
+
 /* As a function of the limit if there are several, else of the policy. */
 static int throughput(const struct charts *c)
 {
@@ -71,26 +84,17 @@ static int throughput(const struct charts *c)
 			chart.x_names[chart.nr_x_names++] =
 				plan->policies[p].name;
 		/* In order of limits, whatever their order in the file. */
-		for (unsigned int n = 0; s && n < plan->nr_limits; n++) {
-			double least = INFINITY, x;
-			struct result_spread v;
-			unsigned int l = 0;
+		for (int l = next_limit(plan, 0); s && l >= 0;
+		     l = next_limit(plan, plan->limits[l].bytes)) {
+			struct result_spread v =
+				result_of(c->runs, c->nr, p, (unsigned int)l,
+					  ops);
+			double x = (double)plan->limits[l].bytes * 100 /
+				   (double)plan->mem_bytes;
 
-			for (unsigned int k = 0; k < plan->nr_limits; k++) {
-				x = (double)plan->limits[k].bytes;
-				if (x >= least || (s->nr && x * 100 /
-				    (double)plan->mem_bytes <=
-				    s->points[s->nr - 1].x))
-					continue;
-				least = x;
-				l = k;
-			}
-			v = result_of(c->runs, c->nr, p, l, ops);
-			if (!isfinite(least) || !v.nr)
-				continue;
-			chart_add(s, plan->nr_limits > 1 ? least * 100 /
-				  (double)plan->mem_bytes : p, v.median,
-				  v.least, v.most);
+			if (v.nr)
+				chart_add(s, plan->nr_limits > 1 ? x : p,
+					  v.median, v.least, v.most);
 		}
 	}
 	return finish(c, &chart, "throughput");

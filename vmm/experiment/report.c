@@ -7,8 +7,8 @@
 
 #include "vmm/experiment/host-facts.h"
 #include "vmm/experiment/report.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/size.h"
+#include "vmm/util/small-file.h"
 
 #define MIB 1048576.0
 
@@ -224,10 +224,10 @@ static void put_intro(const struct source *s)
 int report_write(const char *dir, const struct plan *plan,
 		 const struct result_run *runs, size_t nr, const char *cgroup)
 {
-	__cleanup_fclose FILE *f = NULL;
 	struct source s = { .plan = plan, .runs = runs, .nr = nr };
 	char path[4096];
-	int rc;
+	int rc, lost;
+	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/report.md", dir);
 	f = fopen(path, "we");
@@ -242,5 +242,6 @@ int report_write(const char *dir, const struct plan *plan,
 	fputs("\n## Charts\n\n", f);
 	rc = report_charts(f, dir, plan, runs, nr);
 	put_host(&s, cgroup);
-	return rc ? rc : ferror(f) ? -EIO : 0;
+	lost = file_close(f);
+	return rc ? rc : lost;
 }

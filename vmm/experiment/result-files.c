@@ -7,8 +7,8 @@
 
 #include "vmm/experiment/host-facts.h"
 #include "vmm/experiment/result.h"
-#include "vmm/util/cleanup.h"
 #include "vmm/util/json-text.h"
+#include "vmm/util/small-file.h"
 
 static const char head[] =
 	"policy,limit,repetition,guest,t_s,memory_bytes,swap_bytes,"
@@ -22,8 +22,8 @@ static const char head[] =
 int result_write_csv(const char *dir, const struct plan *plan,
 		     const struct result_run *run, bool first)
 {
-	__cleanup_fclose FILE *f = NULL;
 	char path[4096], what[256];
+	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/samples.csv", dir);
 	f = fopen(path, first ? "we" : "ae");
@@ -51,7 +51,7 @@ int result_write_csv(const char *dir, const struct plan *plan,
 			fprintf(f, ",%.0f", v->latency_ns[k]);
 		fputc('\n', f);
 	}
-	return ferror(f) ? -EIO : 0;
+	return file_close(f);
 }
 
 static json_t *latencies_json(const double *ns)

@@ -120,12 +120,19 @@ bool domain_has_word(const char *words, const char *word)
 	return false;
 }
 
-void domain_add_word(char *words, size_t len, const char *word)
+bool domain_add_word(char **words, const char *word)
 {
-	size_t n = strlen(words);
+	char *longer;
 
-	if (!domain_has_word(words, word))
-		snprintf(words + n, len - n, "%s%s", n ? " " : "", word);
+	if (!*words)
+		return false;
+	if (domain_has_word(*words, word))
+		return true;
+	if (asprintf(&longer, "%s%s%s", *words, **words ? " " : "", word) < 0)
+		longer = NULL;
+	free(*words);
+	*words = longer;
+	return longer;
 }
 
 bool domain_same_text(const char *a, const char *b)

@@ -27,7 +27,11 @@ char *domain_parts_element(const char *policy, const char *abits,
 
 /* Lists of words, separated by spaces. */
 bool domain_has_word(const char *words, const char *word);
-void domain_add_word(char *words, size_t len, const char *word);
+/*
+ * Adds a word to *words, which is malloc'ed.  False: out of memory, now or
+ * before; *words is then NULL.
+ */
+bool domain_add_word(char **words, const char *word);
 
 /* Whether the texts are the same; NULL counts as "". */
 bool domain_same_text(const char *a, const char *b);

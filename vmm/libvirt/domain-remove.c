@@ -52,10 +52,14 @@ static xmlNodePtr remove_controller(struct domain_doc *d, const struct domain_pa
 
 static void remove_added(struct domain_doc *d, const struct domain_parts *p)
 {
-	char words[256], *word, *rest = words;
+	__cleanup_free char *words = strdup(domain_doc_attr(p->ours, "added"));
+	char *word, *rest = words;
 	xmlNodePtr on_it = NULL;
 
-	snprintf(words, sizeof(words), "%s", domain_doc_attr(p->ours, "added"));
+	if (!words) {
+		d->failed = true;
+		return;
+	}
 	if (domain_has_word(words, "channel") && p->channel) {
 		domain_doc_remove(d, p->channel);
 		on_it = p->channel;
@@ -105,8 +109,7 @@ int domain_xml_disable(const char *xml, char **out, char *why, size_t len)
 int domain_xml_note_controllers(const char *given, const char *now, char **out,
 				char *why, size_t len)
 {
-	__cleanup_free char *element = NULL;
-	char added[256], word[64];
+	__cleanup_free char *element = NULL, *added = NULL;
 	struct domain_doc a, b;
 	struct domain_parts p, q;
 	int rc = domain_parts_open(&a, &p, given, why, len);
@@ -118,19 +121,26 @@ int domain_xml_note_controllers(const char *given, const char *now, char **out,
 		domain_doc_close(&a);
 		return rc;
 	}
-	snprintf(added, sizeof(added), "%s", domain_doc_attr(q.ours, "added"));
+	added = strdup(domain_doc_attr(q.ours, "added"));
 	for (xmlNodePtr c = domain_doc_child(q.devices, "controller"); c;
 	     c = domain_doc_next(c, "controller")) {
 		const char *type = domain_doc_attr(c, "type");
 		const char *index = domain_doc_attr(c, "index");
+		char *word;
 
 		if (!*index || domain_parts_controller(p.devices, type, index))
 			continue;
-		snprintf(word, sizeof(word), "controller:%s:%s", type, index);
-		domain_add_word(added, sizeof(added), word);
+		if (asprintf(&word, "controller:%s:%s", type, index) < 0)
+			word = NULL;
+		b.failed |= !word || !domain_add_word(&added, word);
+		free(word);
 	}
 	*out = NULL;
-	if (q.ours && !domain_same_text(added, domain_doc_attr(q.ours, "added"))) {
+	b.failed |= !added;
+	if (b.failed) {
+		rc = -ENOMEM;
+		snprintf(why, len, "out of memory");
+	} else if (q.ours && !domain_same_text(added, domain_doc_attr(q.ours, "added"))) {
 		element = domain_parts_element(domain_doc_attr(q.ours, "policy"),
 				       domain_doc_attr(q.ours, "abits"),
 				       added, false);

@@ -122,8 +122,7 @@ static void put_element(struct domain_doc *d, const struct domain_parts *p,
 static int enable(const char *xml, const char *policy, const char *abits,
 		  enum domain_agent agent, char **out, char *why, size_t len)
 {
-	char added[256];
-	__cleanup_free char *element = NULL, *devices = NULL;
+	__cleanup_free char *element = NULL, *devices = NULL, *added = NULL;
 	struct domain_doc d;
 	struct domain_parts p;
 	int rc = domain_parts_open(&d, &p, xml, why, len);
@@ -135,27 +134,28 @@ static int enable(const char *xml, const char *policy, const char *abits,
 		snprintf(why, len, "the domain has no <name>");
 		return -EINVAL;
 	}
-	snprintf(added, sizeof(added), "%s", domain_doc_attr(p.ours, "added"));
+	added = strdup(domain_doc_attr(p.ours, "added"));
 	if (!p.metadata)
-		domain_add_word(added, sizeof(added), "metadata");
+		domain_add_word(&added, "metadata");
 	if (agent == DOMAIN_AGENT_CHANNEL && !p.channel) {
-		domain_add_word(added, sizeof(added), "channel");
+		domain_add_word(&added, "channel");
 		if (!p.controller)
-			domain_add_word(added, sizeof(added),
-				 "controller:virtio-serial:0");
+			domain_add_word(&added,
+					"controller:virtio-serial:0");
 		if (asprintf(&devices, "%s%s", p.controller ? "" :
 			     "<controller type='virtio-serial' index='0'/>\n",
 			     domain_xml_device(agent)) < 0)
 			devices = NULL;
 		d.failed |= !devices;
 	} else if (agent == DOMAIN_AGENT_VSOCK && !p.vsock) {
-		domain_add_word(added, sizeof(added), "vsock");
+		domain_add_word(&added, "vsock");
 		devices = strdup(domain_xml_device(agent));
 		d.failed |= !devices;
 	}
 	if (devices)
 		domain_doc_add_child(&d, p.devices, devices);
-	element = domain_parts_element(policy, abits, added, false);
+	if (added)
+		element = domain_parts_element(policy, abits, added, false);
 	if (!element)
 		d.failed = true;
 	else if (!p.ours ||

@@ -268,6 +268,8 @@ int qmp_open(struct qmp **qmpp, const char *path, int stop_fd, char *why,
 			 error_text(-rc));
 	} else if (getsockopt(q->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size)) {
 		rc = -errno;
+		snprintf(why, len, "%s: cannot find its process: %s; give "
+			 "--pid", path, error_text(-rc));
 	} else {
 		q->pid = cred.pid;
 		rc = qmp_command(q, "qmp_capabilities", NULL, why, len);

@@ -238,7 +238,7 @@ static void state_text(const struct top_guest *g, uint64_t now_ns, char *buf,
 	else if (!s->has_engine)
 		snprintf(buf, len, "no source");
 	else if (*s->trouble)
-		snprintf(buf, len, "trouble");
+		snprintf(buf, len, "error");
 	else
 		snprintf(buf, len, "%s", !s->enabled ? "paused" :
 			 s->target ? "on" : "no target");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -92,6 +93,7 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	__cleanup_close int fd = -1, lock = -1;
+	bool bound;
 	int rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
@@ -110,9 +112,11 @@ int unix_listen(const char *path, const char *option, char *why, size_t len)
 	 * Nobody can connect between bind and listen, so the mode is set in
 	 * time.
 	 */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof(sun)) ||
-	    chmod(path, 0600) || listen(fd, BACKLOG)) {
+	bound = fd >= 0 && !bind(fd, (struct sockaddr *)&sun, sizeof(sun));
+	if (!bound || chmod(path, 0600) || listen(fd, BACKLOG)) {
 		rc = -errno;
+		if (bound)
+			unlink(path);
 		if (error_is_fd_limit(-rc))
 			snprintf(why, len, "cannot listen on %s: %s", path,
 				 error_text(-rc));

@@ -2,9 +2,6 @@ vmm_libvmm_a_SOURCES += \
 	vmm/util/bitmap.h vmm/util/cleanup.h vmm/util/clock.h \
 	vmm/util/cond.h \
 	vmm/util/control-answers.h \
-	vmm/util/key-value.c vmm/util/key-value.h \
-	vmm/util/min-max.h \
-	vmm/util/nearest.c vmm/util/nearest.h \
 	vmm/util/diff.c vmm/util/diff.h \
 	vmm/util/error-text.c vmm/util/error-text.h \
 	vmm/util/exit-status.h \

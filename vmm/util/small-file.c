@@ -102,3 +102,13 @@ int small_file_field_kib(const char *path, const char *key, uint64_t *bytes)
 	*bytes = kib * 1024;
 	return 0;
 }
+
+int file_close(FILE *f)
+{
+	int rc = ferror(f) ? -EIO : 0;
+
+	/* The rest is written only here: the disk may be full. */
+	if (fclose(f) && !rc)
+		rc = -errno;
+	return rc;
+}

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /*
@@ -34,5 +35,8 @@ int small_file_field(const char *path, const char *key, char *buf, size_t len);
 
 /* The same for "N kB", in bytes.  0; -EINVAL: another format. */
 int small_file_field_kib(const char *path, const char *key, uint64_t *bytes);
+
+/* Closes a file that was written.  -errno: not everything was written. */
+int file_close(FILE *f);
 
 #endif

@@ -23,7 +23,8 @@ static struct {
 	timer_t timer;
 	pthread_t thread;
 	int fd;
-	bool ending;		/* stop_guard_ending(status); atomic */
+	bool claimed;		/* stop_guard_ending() was called; atomic */
+	bool ending;		/* status is set; atomic */
 	int status;
 	void (*on_stop)(void);
 	const struct termios *terminal;	/* atomic */
@@ -89,9 +90,11 @@ static void *guard_thread(void *arg)
 
 void stop_guard_ending(int status)
 {
+	if (__atomic_exchange_n(&guard.claimed, true, __ATOMIC_ACQ_REL))
+		return;
 	guard.status = status;
-	if (!__atomic_exchange_n(&guard.ending, true, __ATOMIC_ACQ_REL))
-		pthread_kill(guard.thread, SIGTERM);
+	__atomic_store_n(&guard.ending, true, __ATOMIC_RELEASE);
+	pthread_kill(guard.thread, SIGTERM);
 }
 
 bool stop_guard_is_stopping(void)
@@ -106,12 +109,17 @@ void stop_guard_on_stop(void (*fn)(void))
 	guard.on_stop = fn;
 }
 
-/* An ignored signal must not be waited for: sigwait() would return it. */
-static void take_unless_ignored(int sig)
+static bool is_ignored(int sig)
 {
 	struct sigaction now;
 
-	if (sigaction(sig, NULL, &now) || now.sa_handler != SIG_IGN)
+	return !sigaction(sig, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
+/* An ignored signal must not be waited for: sigwait() would return it. */
+static void take_unless_ignored(int sig)
+{
+	if (!is_ignored(sig))
 		sigaddset(&guard.set, sig);
 }
 
@@ -168,17 +176,23 @@ int stop_guard_start_server(void)
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define NR_STOP_SIGNALS (sizeof(stop_signals) / sizeof(*stop_signals))
 
+static struct sigaction inherited_pipe;	/* of SIGPIPE */
+
 void stop_signals_catch(void (*fn)(int sig))
 {
 	struct sigaction action = { .sa_handler = fn };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
-		sigaction(stop_signals[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+		if (stop_signals[i] == SIGTERM || !is_ignored(stop_signals[i]))
+			sigaction(stop_signals[i], &action, NULL);
+	sigaction(SIGPIPE, &ignore, &inherited_pipe);
 }
 
 void stop_signals_reset(void)
 {
 	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
-		signal(stop_signals[i], SIG_DFL);
+		if (!is_ignored(stop_signals[i]))
+			signal(stop_signals[i], SIG_DFL);
+	sigaction(SIGPIPE, &inherited_pipe, NULL);
 }

@@ -40,10 +40,13 @@ int stop_guard_start_server(void);
 
 /*
  * For commands without a deadline and a guard: calls fn at each of the three
- * signals; ignores SIGPIPE.
+ * signals, unless it stays ignored; ignores SIGPIPE.
  */
 void stop_signals_catch(void (*fn)(int sig));
-/* In a forked child, before exec: the defaults for the three signals. */
+/*
+ * In a forked child, before exec: the four signals as they were before
+ * stop_signals_catch().
+ */
 void stop_signals_reset(void);
 
 /*
