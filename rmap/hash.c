@@ -2,6 +2,7 @@
 #include "rmap/hash.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "rmap/memory.h"
 
@@ -9,8 +10,7 @@
 /*
  * How many old buckets a step moves.  A table that has doubled is full again
  * after as many insertions as it had buckets.  With one step for each insertion
- * all are moved long before; an operation that inserts many nodes and makes one
- * step (fork) leaves longer chains until later steps catch up.
+ * all are moved long before.
  */
 #define MOVE_BUCKETS  2
 
@@ -30,7 +30,7 @@ int hash_init(struct rmap_memory *mem, struct hash_table *table)
 		return -ENOMEM;
 	table->old = NULL;
 	table->bits = HASH_MIN_BITS;
-	table->nr = 0;
+	table->nr = table->nr_new = 0;
 	return 0;
 }
 
@@ -45,17 +45,18 @@ void hash_destroy(struct rmap_memory *mem, struct hash_table *table)
 	table->old = table->buckets = NULL;
 }
 
-static void grow(struct rmap_memory *mem, struct hash_table *table)
+static bool grow(struct rmap_memory *mem, struct hash_table *table)
 {
 	struct hash_node **bigger = rmap_mem_alloc(mem, sizeof(*bigger)
 						    << (table->bits + 1));
 
 	if (!bigger)
-		return;
+		return false;
 	table->old = table->buckets;
 	table->buckets = bigger;
 	table->bits++;
 	table->nr_moved = 0;
+	return true;
 }
 
 /* Empties some of the old buckets, and frees them when all are empty. */
@@ -79,18 +80,29 @@ static void move_some(struct rmap_memory *mem, struct hash_table *table)
 	table->old = NULL;
 }
 
+/* False: the table is large enough, or there is no memory for a larger one. */
+static bool step(struct rmap_memory *mem, struct hash_table *table)
+{
+	if (!table->old)
+		return table->nr >> table->bits && grow(mem, table);
+	move_some(mem, table);
+	return true;
+}
+
 void hash_grow_step(struct rmap_memory *mem, struct hash_table *table)
 {
-	if (table->old)
-		move_some(mem, table);
-	else if (table->nr >> table->bits)
-		grow(mem, table);
+	uint64_t nr = table->nr_new ? table->nr_new : 1;
+
+	table->nr_new = 0;
+	while (nr-- && step(mem, table))
+		;
 }
 
 void hash_insert(struct hash_table *table, struct hash_node *node)
 {
 	hash_link(table, node);
 	table->nr++;
+	table->nr_new++;
 }
 
 void hash_remove(struct hash_table *table, struct hash_node *node)
@@ -101,4 +113,6 @@ void hash_remove(struct hash_table *table, struct hash_node *node)
 		at = &(*at)->next;
 	*at = node->next;
 	table->nr--;
+	if (table->nr_new)
+		table->nr_new--;
 }

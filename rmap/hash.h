@@ -31,6 +31,7 @@ struct hash_table {
 	uint64_t nr_moved;		/* first buckets of old, now empty */
 	unsigned int bits;
 	uint64_t nr;			/* nodes */
+	uint64_t nr_new;		/* inserted since the last step */
 };
 
 /* Makes an empty table.  0 or -ENOMEM. */
@@ -40,8 +41,10 @@ void hash_destroy(struct rmap_memory *mem, struct hash_table *table);
 /* The caller has set node->hash. */
 void hash_insert(struct hash_table *table, struct hash_node *node);
 /*
- * One step of growth, if the table is full or is growing.  To be called only
- * after an operation has succeeded: one that fails leaves the table as it was.
+ * Growth, if the table is full or is growing: a step for each node inserted
+ * since the last call, but at least one.  To be called only after an operation
+ * has succeeded: one that fails removes what it inserted, and leaves the table
+ * as it was.
  */
 void hash_grow_step(struct rmap_memory *mem, struct hash_table *table);
 void hash_remove(struct hash_table *table, struct hash_node *node);

@@ -245,7 +245,7 @@ struct rmap {
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
 /*
- * One step of growth of each hash table that needs it.  Called only after an
+ * Grows each hash table that needs it by some steps.  Called only after an
  * operation has succeeded: one that fails leaves the tables as they were.
  */
 static inline void rmap_grow_tables(struct rmap *map)

@@ -5,9 +5,39 @@
  */
 #include "config.h"
 
+#include "rmap/internal.h"
 #include "tests/unit/rmap-fixture.h"
 
 #define PAGE RMAP_PAGE_SIZE
+
+/* A user of the library that only forks makes one operation for many links. */
+static void many_links(void)
+{
+	struct rmap_config c = { .nr_frames = 1024 };
+	struct rmap_mm *mm, *child;
+	struct rmap *m;
+	int rc = rmap_new(&m, &c);
+
+	if (rc || rmap_mm_add(m, 1, RMAP_NO_PGD, &mm))
+		tap_bail("no memory");
+	for (uint64_t i = 0; i < c.nr_frames; i++) {
+		uint64_t start = (i + 1) * 2 * PAGE;
+		struct rmap_vma_desc d = { start, start + PAGE, 0,
+					   RMAP_VM_READ, { 0, 0 } };
+		struct rmap_vma *vma;
+
+		if (rmap_vma_add(m, mm, &d, &vma) ||
+		    rmap_map_page(m, vma, start, i))
+			tap_bail("no page");
+	}
+	for (uint32_t id = 2; id <= 31 && !rc; id++)
+		rc = rmap_mm_fork(m, mm, id, RMAP_NO_PGD, &child);
+	ok(!rc && m->links.nr >= 30 * c.nr_frames &&
+	   m->links.nr >> m->links.bits <= 1,
+	   "30 forks: %llu links in %llu chains",
+	   (unsigned long long)m->links.nr, 1ull << m->links.bits);
+	rmap_free(m);
+}
 
 /* Bounds that keep a lying agent from taking the host's memory. */
 static void bounds(void)
@@ -266,6 +296,7 @@ static const struct row rows[] = {
 	{ "7 anon_mm", row_7 },
 	{ "8 pte_chain", row_8 },
 	{ "bounds", bounds },
+	{ "many links at once", many_links },
 	{ "overflow", overflow },
 	{ "addresses around 2^63", address_edges },
 	{ "pages below an end", pages_below },
