@@ -109,6 +109,8 @@ struct frames {
 /* 0 or -errno with why. */
 int frames_init(struct frames *f, char *why, size_t len);
 void frames_destroy(struct frames *f);
+/* Whether memory was added that f does not cover. */
+bool frames_have_grown(const struct frames *f);
 /*
  * Sends the flags that changed since the last call, or all.  Those that cannot
  * be read are sent as 0, unknown.

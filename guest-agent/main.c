@@ -120,6 +120,19 @@ static void report(const struct session *s, uint64_t bytes, uint64_t cpu_ms)
 		(unsigned long long)s->agent.nr_unchanged);
 }
 
+/*
+ * The hello says how much memory there is: for more, a new connection is
+ * needed.
+ */
+static bool must_reconnect(const struct session *s)
+{
+	if (s->o->transport.fd >= 0 || !frames_have_grown(&s->agent.frames))
+		return false;
+	fprintf(stderr, "vmm-guest-agent: memory was added: reconnecting to "
+		"report it\n");
+	return true;
+}
+
 /* One connection, until it ends. */
 static void serve(struct session *s, int fd)
 {
@@ -147,7 +160,8 @@ static void serve(struct session *s, int fd)
 		}
 		if (s->o->verbose)
 			report(s, s->stream.nr_bytes - bytes, cpu);
-		if (s->o->once || !wait_for_next(s, fd, start))
+		if (s->o->once || !wait_for_next(s, fd, start) ||
+		    must_reconnect(s))
 			return;
 	}
 }
@@ -187,12 +201,30 @@ static int find_pgds(struct session *s)
 	return method ? 1 : 0;
 }
 
+/* Before a connection.  0 or -errno, with a message. */
+static int cover_new_memory(struct session *s)
+{
+	char why[256];
+	int rc;
+
+	if (!frames_have_grown(&s->agent.frames))
+		return 0;
+	frames_destroy(&s->agent.frames);
+	rc = frames_init(&s->agent.frames, why, sizeof(why));
+	if (rc)
+		fprintf(stderr, "vmm-guest-agent: %s\n", why);
+	s->agent.pgds.nr_frames = s->agent.frames.nr;
+	return rc;
+}
+
 static int run(struct session *s)
 {
 	char why[256], last[256] = "";
 	int fd;
 
 	for (;;) {
+		if (cover_new_memory(s))
+			return 1;
 		fd = transport_connect(&s->o->transport, why, sizeof(why));
 		if (fd >= 0) {
 			last[0] = 0;

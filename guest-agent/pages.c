@@ -99,6 +99,13 @@ int frames_init(struct frames *f, char *why, size_t len)
 	return -ENOMEM;
 }
 
+bool frames_have_grown(const struct frames *f)
+{
+	uint64_t nr;
+
+	return f->have_pfns && !highest_frame(&nr) && nr > f->nr;
+}
+
 void frames_destroy(struct frames *f)
 {
 	if (f->flags_fd >= 0)

@@ -220,6 +220,10 @@ int main(void)
 		tap_bail("no child");
 	test_reconnect(child);
 	test_unreadable_flags();
+	ok(!frames_have_grown(&agent.frames), "there is no more memory");
+	agent.frames.nr--;
+	ok(frames_have_grown(&agent.frames) == agent.frames.have_pfns,
+	   "than this: memory that is added is noticed, with privilege");
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	agent_destroy(&agent);
