@@ -27,7 +27,8 @@ void agent_server_accept(int fd, void *as);
 /*
  * Requests that the guest drop this many bytes of clean page cache, and then
  * report its free memory.  0, once the request is queued; -ENOTCONN without an
- * agent, -EINVAL for 0 bytes.  Any thread.
+ * agent, -EINVAL for 0 bytes.  It is lost if the connection ends before the
+ * guest has read it, so the caller watches the reports.  Any thread.
  */
 int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes);
 
