@@ -21,9 +21,10 @@
 #define SMALL 32
 /*
  * Of one that moves all recorded mappings of a page: each is looked at, a link
- * made and another taken away, with their memory.
+ * made and another taken away, with their memory, and nodes of two buckets of a
+ * hash table moved for each link.
  */
-#define LARGE (8 * RMAP_WALK_MAX)
+#define LARGE (16 * RMAP_WALK_MAX)
 static struct rmap *map;
 static uint64_t most, total, nr_ops;	/* work of operations */
 

@@ -9,7 +9,7 @@ lib=$abs_top_builddir/vmm/libvmm.a
 # Steps of the product that a test calls by themselves, with their own input.
 steps='guest_make_args guest_take histogram_value metrics_merge
   pfn_runs_from_bitmap pressure_parse_available pressure_parse_psi
-  stat_request_within tiny_vm_rounds tiny_vm_touch_how top_bars
+  stat_request_within tiny_vm_rounds tiny_vm_touch_with top_bars
   top_host_parse'
 # What tests and benchmarks observe, or have the other side do.
 observed='damon_sysfs_get_u64 guest_faults_get_stats requests_is_stalled
