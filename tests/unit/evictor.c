@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -364,6 +365,42 @@ static void test_cancelled(void)
 	close_sink();
 }
 
+static bool has_in_environment(pid_t pid, const char *text, bool *readable)
+{
+	char path[40], all[65536];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, all, sizeof(all));
+	if (fd >= 0)
+		close(fd);
+	*readable = n >= 0;
+	return n > 0 && memmem(all, n, text, strlen(text));
+}
+
+static void test_environment(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	bool readable, has_secret, has_path;
+
+	setenv("SECRET_OF_PARENT", "x", 1);
+	setenv("LD_LIBRARY_PATH", "/nowhere", 0);
+	open_sink(GUEST_MEM_MEMFD);
+	evict(&all, 1);		/* it has begun its work by then */
+	has_secret = has_in_environment(evictor().pid, "SECRET_OF_PARENT",
+					&readable);
+	has_path = has_in_environment(evictor().pid, "LD_LIBRARY_PATH=",
+				      &readable);
+	if (readable)
+		ok(has_path && !has_secret,
+		   "of our environment it has the loader's variables only");
+	else
+		tap_skip("our environment", "only root may read it");
+	close_sink();
+}
+
 /* Of /proc/PID/status, without the name. */
 static bool status_is(pid_t pid, const char *name, const char *want)
 {
@@ -482,6 +519,7 @@ int main(int argc, char **argv)
 	test_killed();
 	test_cancelled();
 	test_jail();
+	test_environment();
 	test_parent_killed();
 	stay_on_one_cpu(NULL);
 	test_bytes();

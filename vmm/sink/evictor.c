@@ -30,6 +30,7 @@
  */
 #define ANSWER_LIMIT_NS (60 * NSEC_PER_SEC)
 #define MIN_FD 10		/* above those that an evictor gets */
+#define MAX_VARIABLES 16	/* of its environment */
 
 extern char **environ;
 
@@ -53,15 +54,31 @@ void evictor_init(int argc, char **argv)
 	can_be_executed = true;
 }
 
+/*
+ * Of our environment, which may hold secrets, only what the dynamic loader
+ * needs to find this program's libraries.
+ */
+static void choose_environment(char **variables)
+{
+	size_t n = 0;
+
+	for (char **e = environ; *e && n + 1 < MAX_VARIABLES; e++)
+		if (!strncmp(*e, "LD_", 3))
+			variables[n++] = *e;
+	variables[n] = NULL;
+}
+
 /* fds: socket and memfd, both above those that they become.  0 or -errno. */
 static int spawn(const int *fds, pid_t *pid)
 {
 	char *const argv[] = { EVICTOR_NAME, NULL };
+	char *variables[MAX_VARIABLES];
 	posix_spawn_file_actions_t files;
 	int rc = posix_spawn_file_actions_init(&files);
 
 	if (rc)
 		return -rc;
+	choose_environment(variables);
 	for (int fd = 0; !rc && fd <= 2; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null",
 						      O_RDWR, 0);
@@ -73,7 +90,7 @@ static int spawn(const int *fds, pid_t *pid)
 						      EVICTOR_MEM_FD);
 	if (!rc)
 		rc = posix_spawn(pid, "/proc/self/exe", &files, NULL, argv,
-				 environ);
+				 variables);
 	posix_spawn_file_actions_destroy(&files);
 	return -rc;
 }
