@@ -365,6 +365,23 @@ static void test_cancelled(void)
 	close_sink();
 }
 
+/* With SIGCHLD ignored, as by a supervisor that started us. */
+static void test_ignored_end(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+
+	signal(SIGCHLD, SIG_IGN);
+	open_sink(GUEST_MEM_MEMFD);
+	kill(evictor().pid, SIGKILL);
+	evict(&all, 1);
+	signal(SIGCHLD, SIG_DFL);
+	ok(strstr(evictor().last_error, "was killed by signal 9"),
+	   "its end is known where SIGCHLD was ignored: %s",
+	   evictor().last_error);
+	is_int(nr_wrong(), 0, "every byte is right");
+	close_sink();
+}
+
 static bool has_in_environment(pid_t pid, const char *text, bool *readable)
 {
 	char path[40], all[65536];
@@ -517,6 +534,7 @@ int main(int argc, char **argv)
 	check_that_swap_works(NR * PAGE);
 	test_races();
 	test_killed();
+	test_ignored_end();
 	test_cancelled();
 	test_jail();
 	test_environment();

@@ -68,6 +68,18 @@ static void choose_environment(char **variables)
 	variables[n] = NULL;
 }
 
+/*
+ * Who ignores SIGCHLD does not learn how a child has ended, and its number is
+ * free for another process at once.  We may have been started so.
+ */
+static void keep_ended_children(void)
+{
+	struct sigaction now;
+
+	if (!sigaction(SIGCHLD, NULL, &now) && now.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
+}
+
 /* fds: socket and memfd, both above those that they become.  0 or -errno. */
 static int spawn(const int *fds, pid_t *pid)
 {
@@ -79,6 +91,7 @@ static int spawn(const int *fds, pid_t *pid)
 	if (rc)
 		return -rc;
 	choose_environment(variables);
+	keep_ended_children();
 	for (int fd = 0; !rc && fd <= 2; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null",
 						      O_RDWR, 0);
