@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -382,6 +383,65 @@ static void test_ignored_end(void)
 	close_sink();
 }
 
+/* Exits with 0 if it is told in time that our wait for the evictor is over. */
+static void trace(pid_t pid, int ready, int over)
+{
+	struct pollfd p = { .fd = over, .events = POLLIN };
+	char seized = !syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL);
+
+	if (write(ready, &seized, 1) != 1)
+		_exit(2);
+	/* Ends a hang; measures nothing. */
+	_exit(poll(&p, 1, 60000) != 1);
+}
+
+/*
+ * Nobody can wait for the end of a process whose tracer has not done so; as
+ * little for one that is frozen, or waits for a swap device.
+ */
+static void test_does_not_end(bool evicts)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	struct reclaim_result res = { 0 };
+	int ready[2], over[2], status = -1;
+	char seized = 0;
+	pid_t pid, tracer;
+
+	open_sink(GUEST_MEM_MEMFD);
+	pid = evictor().pid;
+	if (pipe(ready) || pipe(over))
+		tap_bail("pipe");
+	tracer = fork();
+	if (!tracer)
+		trace(pid, ready[1], over[0]);
+	if (read(ready[0], &seized, 1) != 1)
+		tap_bail("no tracer");
+	if (evicts) {
+		kill(pid, SIGKILL);
+		res = evict(&all, 1);
+	} else {
+		close_sink();
+	}
+	if (write(over[1], "", 1) != 1)
+		tap_bail("pipe");
+	waitpid(tracer, &status, 0);
+	if (seized)
+		ok(!status, "one that does not end delays no %s",
+		   evicts ? "eviction" : "end of ours");
+	else
+		tap_skip("one that does not end", "it can't be traced");
+	if (evicts) {
+		ok(res.evicted > NR / 2, "pages are evicted without it: %llu",
+		   (unsigned long long)res.evicted);
+		close_sink();
+	}
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(over[i]);
+	}
+	waitpid(pid, &status, 0);
+}
+
 static bool has_in_environment(pid_t pid, const char *text, bool *readable)
 {
 	char path[40], all[65536];
@@ -536,6 +596,8 @@ int main(int argc, char **argv)
 	test_killed();
 	test_ignored_end();
 	test_cancelled();
+	test_does_not_end(true);
+	test_does_not_end(false);
 	test_jail();
 	test_environment();
 	test_parent_killed();

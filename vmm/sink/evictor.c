@@ -29,6 +29,11 @@
  * that takes longer would block the engine in its own eviction as well.
  */
 #define ANSWER_LIMIT_NS (60 * NSEC_PER_SEC)
+/*
+ * How long to wait for the end of one that was killed.  Frozen, in the hands of
+ * a debugger or waiting for a swap device it may take forever.
+ */
+#define END_LIMIT_MS 200
 #define MIN_FD 10		/* above those that an evictor gets */
 #define MAX_VARIABLES 16	/* of its environment */
 
@@ -149,12 +154,17 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
 	return 0;
 }
 
-/* Waits for it; it is dead, or about to be. */
-static void reap(struct evictor *e, int *status)
+/* False: it has not ended in time; the kernel ends it later, at our end. */
+static bool end(struct evictor *e, int *status)
 {
-	while (waitpid(e->pid, status, 0) < 0 && errno == EINTR)
-		;
+	uint64_t limit = clock_now_ns() + END_LIMIT_MS * NSEC_PER_MSEC;
+	pid_t pid = e->pid, rc;
+
+	kill(pid, SIGKILL);
+	while (!(rc = waitpid(pid, status, WNOHANG)) && clock_now_ns() < limit)
+		usleep(1000);
 	__atomic_store_n(&e->pid, 0, __ATOMIC_RELAXED);
+	return rc == pid;
 }
 
 void evictor_free(struct evictor *e)
@@ -163,28 +173,29 @@ void evictor_free(struct evictor *e)
 
 	if (!e)
 		return;
-	if (e->pid) {
-		kill(e->pid, SIGKILL);
-		reap(e, &status);
-	}
+	if (e->pid)
+		end(e, &status);
 	if (e->socket >= 0)
 		close(e->socket);
 	free(e);
 }
 
-static void set_error(struct evictor *e, int status, bool late)
+/* status NULL: not known */
+static void set_error(struct evictor *e, const int *status, bool late)
 {
 	char how[48];
 
 	if (late)
 		snprintf(how, sizeof(how), "did not answer for %d seconds",
 			 (int)(ANSWER_LIMIT_NS / NSEC_PER_SEC));
-	else if (WIFSIGNALED(status))
+	else if (!status)
+		snprintf(how, sizeof(how), "does not answer any more");
+	else if (WIFSIGNALED(*status))
 		snprintf(how, sizeof(how), "was killed by signal %d",
-			 WTERMSIG(status));
+			 WTERMSIG(*status));
 	else
 		snprintf(how, sizeof(how), "ended with status %d",
-			 WEXITSTATUS(status));
+			 WEXITSTATUS(*status));
 	snprintf(e->last_error, sizeof(e->last_error),
 		 "the evictor process %s", how);
 	__atomic_store_n(&e->last_error_ns, clock_now_ns(), __ATOMIC_RELEASE);
@@ -195,14 +206,11 @@ static void set_error(struct evictor *e, int status, bool late)
 /* Returns -EPIPE. */
 static int lost(struct evictor *e, bool late)
 {
-	int status = 0;
+	int status;
 
-	if (e->pid) {
-		/* It may have closed its socket only. */
-		kill(e->pid, SIGKILL);
-		reap(e, &status);
-		set_error(e, status, late);
-	}
+	/* It may have closed its socket only. */
+	if (e->pid)
+		set_error(e, end(e, &status) ? &status : NULL, late);
 	return -EPIPE;
 }
 
