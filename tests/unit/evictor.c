@@ -302,7 +302,7 @@ static void test_killed(void)
 	pid = evictor().pid;
 	forget_lines();
 	pthread_create(&killer, NULL, kill_it, &pid);
-	for (n = 0; evictor().is_running; n++) {
+	for (n = 0; evictor().pid; n++) {
 		res = evict(&all, 1);
 		if (nr_wrong())
 			break;
@@ -363,6 +363,33 @@ static void test_cancelled(void)
 		ok(evict(&all, 1).evicted > NR / 2, "later it evicts again");
 		is_int(nr_wrong(), 0, "every byte is right");
 	}
+	close_sink();
+}
+
+/* One that dies while there is nothing to evict. */
+static void test_idle_end(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	struct pollfd p = { .events = POLLIN };
+	pid_t pid;
+
+	open_sink(GUEST_MEM_MEMFD);
+	evict(&all, 1);
+	pid = evictor().pid;
+	p.fd = syscall(SYS_pidfd_open, pid, 0);
+	ok(evictor().is_running, "an idle evictor runs,");
+	kill(pid, SIGKILL);
+	/* Ends a hang; measures nothing. */
+	ok(poll(&p, 1, 120000) == 1 && !evictor().is_running,
+	   "and is known to have ended before an eviction finds out,");
+	close(p.fd);
+	forget_lines();
+	for (int i = 0; i < 2; i++) {
+		is_int(nr_wrong(), 0, "every byte is right");
+		evict(&all, 1);
+	}
+	is_int(count_lines("was killed by signal 9"), 1, "which logs it, once");
+	forget_lines();
 	close_sink();
 }
 
@@ -594,6 +621,7 @@ int main(int argc, char **argv)
 	check_that_swap_works(NR * PAGE);
 	test_races();
 	test_killed();
+	test_idle_end();
 	test_ignored_end();
 	test_cancelled();
 	test_does_not_end(true);

@@ -286,6 +286,15 @@ int evictor_evict(struct evictor *e, const struct gfn_range *runs, size_t nr,
 	return rc ? rc : evict_request(e, stopping);
 }
 
+/* Whoever evicts next reaps it, or has just done so. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid;
+}
+
 void evictor_get_stats(const struct evictor *e, struct evictor_stats *stats)
 {
 	*stats = (struct evictor_stats){
@@ -295,7 +304,7 @@ void evictor_get_stats(const struct evictor *e, struct evictor_stats *stats)
 		.last_error_ns = __atomic_load_n(&e->last_error_ns,
 						 __ATOMIC_ACQUIRE),
 	};
-	stats->is_running = stats->pid;
+	stats->is_running = stats->pid && !has_ended(stats->pid);
 	if (stats->last_error_ns)
 		memcpy(stats->last_error, e->last_error,
 		       sizeof(stats->last_error));
