@@ -84,4 +84,25 @@ wait_for $grace has_ended "$evictor"
 ok $? "and when it is stopped"
 grep -q 'evictor' "$tmp/stderr"
 is "$?" 1 "without a message"
+rm -f "$socket"
+
+# Started with no standard files: no other file may become one.
+"$vmm" run --kernel "$payload" --mem ${mem}M --cpus 1 --socket "$socket" \
+  --cmdline "pattern=hotcold hot=10% write=25 seconds=100000" \
+  --abits soft,faults=100000 \
+  --reclaim target=$((mem / 2))M,period=200ms,idle=2,cpu=50 <&- >&- 2>&- &
+vmm_pid=$!
+wait_for $grace evicted_beyond 1000
+ok $? "a guest without standard files is evicted from, too"
+for fd in 0 1 2; do
+  is "$(readlink /proc/$vmm_pid/fd/$fd)" /dev/null "file $fd is no other file"
+done
+evictor=$(stat_of .evictor.pid)
+kill -TERM $vmm_pid
+status=0
+wait $vmm_pid || status=$?
+vmm_pid=
+is "$status" 6 "it stops as others do"
+has_ended "$evictor"
+ok $? "and its evictor with it"
 done_testing

@@ -10,7 +10,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -300,7 +302,7 @@ static void test_killed(void)
 	pid = evictor().pid;
 	forget_lines();
 	pthread_create(&killer, NULL, kill_it, &pid);
-	for (n = 0; evictor().is_running; n++) {
+	for (n = 0; evictor().pid; n++) {
 		res = evict(&all, 1);
 		if (nr_wrong())
 			break;
@@ -361,6 +363,145 @@ static void test_cancelled(void)
 		ok(evict(&all, 1).evicted > NR / 2, "later it evicts again");
 		is_int(nr_wrong(), 0, "every byte is right");
 	}
+	close_sink();
+}
+
+/* One that dies while there is nothing to evict. */
+static void test_idle_end(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	struct pollfd p = { .events = POLLIN };
+	pid_t pid;
+
+	open_sink(GUEST_MEM_MEMFD);
+	evict(&all, 1);
+	pid = evictor().pid;
+	p.fd = syscall(SYS_pidfd_open, pid, 0);
+	ok(evictor().is_running, "an idle evictor runs,");
+	kill(pid, SIGKILL);
+	/* Ends a hang; measures nothing. */
+	ok(poll(&p, 1, 120000) == 1 && !evictor().is_running,
+	   "and is known to have ended before an eviction finds out,");
+	close(p.fd);
+	forget_lines();
+	for (int i = 0; i < 2; i++) {
+		is_int(nr_wrong(), 0, "every byte is right");
+		evict(&all, 1);
+	}
+	is_int(count_lines("was killed by signal 9"), 1, "which logs it, once");
+	forget_lines();
+	close_sink();
+}
+
+/* With SIGCHLD ignored, as by a supervisor that started us. */
+static void test_ignored_end(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+
+	signal(SIGCHLD, SIG_IGN);
+	open_sink(GUEST_MEM_MEMFD);
+	kill(evictor().pid, SIGKILL);
+	evict(&all, 1);
+	signal(SIGCHLD, SIG_DFL);
+	ok(strstr(evictor().last_error, "was killed by signal 9"),
+	   "its end is known where SIGCHLD was ignored: %s",
+	   evictor().last_error);
+	is_int(nr_wrong(), 0, "every byte is right");
+	close_sink();
+}
+
+/* Exits with 0 if it is told in time that our wait for the evictor is over. */
+static void trace(pid_t pid, int ready, int over)
+{
+	struct pollfd p = { .fd = over, .events = POLLIN };
+	char seized = !syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL);
+
+	if (write(ready, &seized, 1) != 1)
+		_exit(2);
+	/* Ends a hang; measures nothing. */
+	_exit(poll(&p, 1, 60000) != 1);
+}
+
+/*
+ * Nobody can wait for the end of a process whose tracer has not done so; as
+ * little for one that is frozen, or waits for a swap device.
+ */
+static void test_does_not_end(bool evicts)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	struct reclaim_result res = { 0 };
+	int ready[2], over[2], status = -1;
+	char seized = 0;
+	pid_t pid, tracer;
+
+	open_sink(GUEST_MEM_MEMFD);
+	pid = evictor().pid;
+	if (pipe(ready) || pipe(over))
+		tap_bail("pipe");
+	tracer = fork();
+	if (!tracer)
+		trace(pid, ready[1], over[0]);
+	if (read(ready[0], &seized, 1) != 1)
+		tap_bail("no tracer");
+	if (evicts) {
+		kill(pid, SIGKILL);
+		res = evict(&all, 1);
+	} else {
+		close_sink();
+	}
+	if (write(over[1], "", 1) != 1)
+		tap_bail("pipe");
+	waitpid(tracer, &status, 0);
+	if (seized)
+		ok(!status, "one that does not end delays no %s",
+		   evicts ? "eviction" : "end of ours");
+	else
+		tap_skip("one that does not end", "it can't be traced");
+	if (evicts) {
+		ok(res.evicted > NR / 2, "pages are evicted without it: %llu",
+		   (unsigned long long)res.evicted);
+		close_sink();
+	}
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(over[i]);
+	}
+	waitpid(pid, &status, 0);
+}
+
+static bool has_in_environment(pid_t pid, const char *text, bool *readable)
+{
+	char path[40], all[65536];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, all, sizeof(all));
+	if (fd >= 0)
+		close(fd);
+	*readable = n >= 0;
+	return n > 0 && memmem(all, n, text, strlen(text));
+}
+
+static void test_environment(void)
+{
+	const struct gfn_range all = { GFN(0), NR };
+	bool readable, has_secret, has_path;
+
+	setenv("SECRET_OF_PARENT", "x", 1);
+	setenv("LD_LIBRARY_PATH", "/nowhere", 0);
+	open_sink(GUEST_MEM_MEMFD);
+	evict(&all, 1);		/* it has begun its work by then */
+	has_secret = has_in_environment(evictor().pid, "SECRET_OF_PARENT",
+					&readable);
+	has_path = has_in_environment(evictor().pid, "LD_LIBRARY_PATH=",
+				      &readable);
+	if (readable)
+		ok(has_path && !has_secret,
+		   "of our environment it has the loader's variables only");
+	else
+		tap_skip("our environment", "only root may read it");
 	close_sink();
 }
 
@@ -480,8 +621,13 @@ int main(int argc, char **argv)
 	check_that_swap_works(NR * PAGE);
 	test_races();
 	test_killed();
+	test_idle_end();
+	test_ignored_end();
 	test_cancelled();
+	test_does_not_end(true);
+	test_does_not_end(false);
 	test_jail();
+	test_environment();
 	test_parent_killed();
 	stay_on_one_cpu(NULL);
 	test_bytes();

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,9 +155,26 @@ static int unknown_verb(const char *name)
 	return VMM_EXIT_USAGE;
 }
 
+/*
+ * Where standard input, output or error are closed, files that are opened later
+ * must not become them: messages and the guest's output would be written to
+ * these.  Opened for reading, so that writing fails as it does when closed.
+ */
+static void occupy_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	evictor_init(argc, argv);
+	occupy_standard_files();
 	on_exit(check_output, NULL);
 	if (argc >= 2 && !strcmp(argv[1], "--help")) {
 		usage(stdout);

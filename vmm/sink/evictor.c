@@ -29,7 +29,13 @@
  * that takes longer would block the engine in its own eviction as well.
  */
 #define ANSWER_LIMIT_NS (60 * NSEC_PER_SEC)
+/*
+ * How long to wait for the end of one that was killed.  Frozen, in the hands of
+ * a debugger or waiting for a swap device it may take forever.
+ */
+#define END_LIMIT_MS 200
 #define MIN_FD 10		/* above those that an evictor gets */
+#define MAX_VARIABLES 16	/* of its environment */
 
 extern char **environ;
 
@@ -53,15 +59,44 @@ void evictor_init(int argc, char **argv)
 	can_be_executed = true;
 }
 
+/*
+ * Of our environment, which may hold secrets, only what the dynamic loader
+ * needs to find this program's libraries.
+ */
+static void choose_environment(char **variables)
+{
+	size_t n = 0;
+
+	for (char **e = environ; *e && n + 1 < MAX_VARIABLES; e++)
+		if (!strncmp(*e, "LD_", 3))
+			variables[n++] = *e;
+	variables[n] = NULL;
+}
+
+/*
+ * Who ignores SIGCHLD does not learn how a child has ended, and its number is
+ * free for another process at once.  We may have been started so.
+ */
+static void keep_ended_children(void)
+{
+	struct sigaction now;
+
+	if (!sigaction(SIGCHLD, NULL, &now) && now.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
+}
+
 /* fds: socket and memfd, both above those that they become.  0 or -errno. */
 static int spawn(const int *fds, pid_t *pid)
 {
 	char *const argv[] = { EVICTOR_NAME, NULL };
+	char *variables[MAX_VARIABLES];
 	posix_spawn_file_actions_t files;
 	int rc = posix_spawn_file_actions_init(&files);
 
 	if (rc)
 		return -rc;
+	choose_environment(variables);
+	keep_ended_children();
 	for (int fd = 0; !rc && fd <= 2; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null",
 						      O_RDWR, 0);
@@ -73,7 +108,7 @@ static int spawn(const int *fds, pid_t *pid)
 						      EVICTOR_MEM_FD);
 	if (!rc)
 		rc = posix_spawn(pid, "/proc/self/exe", &files, NULL, argv,
-				 environ);
+				 variables);
 	posix_spawn_file_actions_destroy(&files);
 	return -rc;
 }
@@ -119,12 +154,17 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
 	return 0;
 }
 
-/* Waits for it; it is dead, or about to be. */
-static void reap(struct evictor *e, int *status)
+/* False: it has not ended in time; the kernel ends it later, at our end. */
+static bool end(struct evictor *e, int *status)
 {
-	while (waitpid(e->pid, status, 0) < 0 && errno == EINTR)
-		;
+	uint64_t limit = clock_now_ns() + END_LIMIT_MS * NSEC_PER_MSEC;
+	pid_t pid = e->pid, rc;
+
+	kill(pid, SIGKILL);
+	while (!(rc = waitpid(pid, status, WNOHANG)) && clock_now_ns() < limit)
+		usleep(1000);
 	__atomic_store_n(&e->pid, 0, __ATOMIC_RELAXED);
+	return rc == pid;
 }
 
 void evictor_free(struct evictor *e)
@@ -133,28 +173,29 @@ void evictor_free(struct evictor *e)
 
 	if (!e)
 		return;
-	if (e->pid) {
-		kill(e->pid, SIGKILL);
-		reap(e, &status);
-	}
+	if (e->pid)
+		end(e, &status);
 	if (e->socket >= 0)
 		close(e->socket);
 	free(e);
 }
 
-static void set_error(struct evictor *e, int status, bool late)
+/* status NULL: not known */
+static void set_error(struct evictor *e, const int *status, bool late)
 {
 	char how[48];
 
 	if (late)
 		snprintf(how, sizeof(how), "did not answer for %d seconds",
 			 (int)(ANSWER_LIMIT_NS / NSEC_PER_SEC));
-	else if (WIFSIGNALED(status))
+	else if (!status)
+		snprintf(how, sizeof(how), "does not answer any more");
+	else if (WIFSIGNALED(*status))
 		snprintf(how, sizeof(how), "was killed by signal %d",
-			 WTERMSIG(status));
+			 WTERMSIG(*status));
 	else
 		snprintf(how, sizeof(how), "ended with status %d",
-			 WEXITSTATUS(status));
+			 WEXITSTATUS(*status));
 	snprintf(e->last_error, sizeof(e->last_error),
 		 "the evictor process %s", how);
 	__atomic_store_n(&e->last_error_ns, clock_now_ns(), __ATOMIC_RELEASE);
@@ -165,14 +206,11 @@ static void set_error(struct evictor *e, int status, bool late)
 /* Returns -EPIPE. */
 static int lost(struct evictor *e, bool late)
 {
-	int status = 0;
+	int status;
 
-	if (e->pid) {
-		/* It may have closed its socket only. */
-		kill(e->pid, SIGKILL);
-		reap(e, &status);
-		set_error(e, status, late);
-	}
+	/* It may have closed its socket only. */
+	if (e->pid)
+		set_error(e, end(e, &status) ? &status : NULL, late);
 	return -EPIPE;
 }
 
@@ -248,6 +286,15 @@ int evictor_evict(struct evictor *e, const struct gfn_range *runs, size_t nr,
 	return rc ? rc : evict_request(e, stopping);
 }
 
+/* Whoever evicts next reaps it, or has just done so. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid;
+}
+
 void evictor_get_stats(const struct evictor *e, struct evictor_stats *stats)
 {
 	*stats = (struct evictor_stats){
@@ -257,7 +304,7 @@ void evictor_get_stats(const struct evictor *e, struct evictor_stats *stats)
 		.last_error_ns = __atomic_load_n(&e->last_error_ns,
 						 __ATOMIC_ACQUIRE),
 	};
-	stats->is_running = stats->pid;
+	stats->is_running = stats->pid && !has_ended(stats->pid);
 	if (stats->last_error_ns)
 		memcpy(stats->last_error, e->last_error,
 		       sizeof(stats->last_error));

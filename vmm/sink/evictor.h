@@ -39,7 +39,7 @@ struct evictor;
 
 struct evictor_stats {
 	bool is_running;
-	pid_t pid;		/* 0: it has ended */
+	pid_t pid;		/* 0: an eviction has found that it has ended */
 	uint64_t nr_pages;	/* sent to it; total */
 	uint64_t cpu_ns;	/* CPU time used; total */
 	/* Why it has ended, without a full stop; "" and 0: it has not. */

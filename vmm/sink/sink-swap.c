@@ -290,7 +290,7 @@ static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
 
 	if (s->evictor)
 		evictor_get_stats(s->evictor, &stats);
-	if (!stats.is_running)
+	if (!stats.pid)
 		return -EPIPE;
 	/* The bitmap "after" is not used before the end. */
 	rc = swap_evict_elsewhere(s->mem, s->evictor, ranges, nr,
