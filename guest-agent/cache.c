@@ -40,14 +40,14 @@ uint64_t cache_clean_bytes(const char *meminfo)
 	 * Shmem is part of Cached.  Mapped shmem is subtracted twice, so the
 	 * result may be too low.
 	 */
-	uint64_t not = proc_bytes(meminfo, "\nShmem:") +
+	uint64_t undroppable = proc_bytes(meminfo, "\nShmem:") +
 		       proc_bytes(meminfo, "\nMapped:") +
 		       proc_bytes(meminfo, "\nDirty:") +
 		       proc_bytes(meminfo, "\nWriteback:");
 
 	if (stays > locked)
-		not += stays - locked;
-	return all > not ? all - not : 0;
+		undroppable += stays - locked;
+	return all > undroppable ? all - undroppable : 0;
 }
 
 bool cache_can_drop(void)
@@ -115,7 +115,7 @@ static bool reclaim_from(const char *path, uint64_t nr_bytes)
 /* Reclaims from the groups.  Returns how much was requested from them. */
 static uint64_t reclaim_from_groups(uint64_t nr_bytes)
 {
-	uint64_t total = 0, asked = 0;
+	uint64_t total = 0, requested = 0;
 	glob_t found;
 
 	if (glob(GROUPS, GLOB_NOSORT, NULL, &found))
@@ -129,21 +129,21 @@ static uint64_t reclaim_from_groups(uint64_t nr_bytes)
 		uint64_t part = nr_bytes * (share < 1 ? share : 1);
 
 		if (part >= PAGE_BYTES && reclaim_from(found.gl_pathv[i], part))
-			asked += part;
+			requested += part;
 	}
 	globfree(&found);
-	return asked;
+	return requested;
 }
 
 void cache_drop(uint64_t nr_bytes)
 {
 	char buf[8192];
-	uint64_t asked = reclaim_from_groups(nr_bytes), clean;
+	uint64_t requested = reclaim_from_groups(nr_bytes), clean;
 
-	if (asked >= nr_bytes / 2 ||
+	if (requested >= nr_bytes / 2 ||
 	    proc_read_file("/proc/meminfo", buf, sizeof(buf)) <= 0)
 		return;
 	clean = cache_clean_bytes(buf);
-	if (nr_bytes - asked >= clean / 2)
+	if (nr_bytes - requested >= clean / 2)
 		write_text(DROP_CACHES, "1\n");
 }

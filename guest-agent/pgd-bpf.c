@@ -113,7 +113,7 @@ static int touch_probes(char *area, struct pgd_probe *probe)
 }
 
 /* Runs find_base: tries PGD_STEP_BASES from probe->first_base on. */
-static int ask(struct pgd_bpf *skel, const struct pgd_probe *probe,
+static int run_find_base(struct pgd_bpf *skel, const struct pgd_probe *probe,
 	       struct pgd_base *answer)
 {
 	int fd, rc = 0;
@@ -143,7 +143,7 @@ static int search(struct pgd_bpf *skel, uint64_t nr_frames,
 
 	/* No base to try: only reads our own table. */
 	probe->first_base = probe->end_base = 0;
-	rc = ask(skel, probe, answer);
+	rc = run_find_base(skel, probe, answer);
 	if (rc)
 		return rc;
 	pgd = answer->own.pgd;
@@ -157,7 +157,7 @@ static int search(struct pgd_bpf *skel, uint64_t nr_frames,
 			    ~(PGD_BASE_ALIGN - 1);
 	probe->end_base = pgd + 1;
 	while (probe->first_base < probe->end_base) {
-		rc = ask(skel, probe, answer);
+		rc = run_find_base(skel, probe, answer);
 		if (rc || answer->base)
 			return rc;
 		probe->first_base += PGD_STEP_BASES * PGD_BASE_ALIGN;
@@ -221,7 +221,8 @@ static int load(struct pgd_bpf **skelp)
 	return 0;
 }
 
-static int make_sure(struct pgds *p, struct state *s, char *why, size_t len)
+static int find_direct_map(struct pgds *p, struct state *s, char *why,
+			   size_t len)
 {
 	struct pgd_base answer = { 0 };
 	int rc = find_base(s->skel, p->nr_frames, &answer);
@@ -262,7 +263,7 @@ static int bpf_open(struct pgds *p, char *why, size_t len)
 		snprintf(why, len, "the kernel refuses the agent's BPF "
 			 "program: %s", strerror(-rc));
 	else
-		rc = make_sure(p, s, why, len);
+		rc = find_direct_map(p, s, why, len);
 	if (rc)
 		bpf_close(p);
 	return rc;

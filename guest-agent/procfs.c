@@ -89,7 +89,7 @@ void proc_snapshot_free(struct proc_snapshot *snap)
 }
 
 /* Pages of the kernel that every process maps: not the process's memory. */
-static bool is_kernels(const char *name)
+static bool is_kernel_mapping(const char *name)
 {
 	return !strncmp(name, "[vvar", 5) || !strncmp(name, "[vdso", 5) ||
 	       !strncmp(name, "[vsyscall", 9);
@@ -123,7 +123,7 @@ static bool parse_region(const char *line, struct region *r)
 	r->pgoff = (r->inode ? offset : r->start) >> PAGE_SHIFT;
 	r->first_run = r->nr_runs = 0;
 	return r->start < r->end && r->end <= PROTOCOL_MAX_ADDR &&
-	       !is_kernels(line + at);
+	       !is_kernel_mapping(line + at);
 }
 
 /*

@@ -61,7 +61,7 @@
 #define START_NONLINEAR INT64_MIN
 #define VMA_LINKS_MAX	32
 #define CANDIDATES_PER_MAPPING 4
-#define LINKS_UNLIMITED	8	/* rule 5 is not applied to fewer */
+#define MIN_LINKS_CROWDED	8	/* rule 5 is not applied to fewer */
 
 static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 			  int64_t start)
@@ -207,7 +207,7 @@ static int add_first(struct rmap *map, const struct mapping *m)
 /* Rule 5: with one more link the pages of av would have too many candidates. */
 static bool is_crowded(const struct anon_vma *av)
 {
-	return av->nr_links >= LINKS_UNLIMITED &&
+	return av->nr_links >= MIN_LINKS_CROWDED &&
 	       (av->nr_links + 1) * av->nr_pages >
 		       CANDIDATES_PER_MAPPING * (av->nr_mapped + 1);
 }

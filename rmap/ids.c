@@ -56,7 +56,7 @@ static int new_chunk(struct rmap_memory *mem, struct id_table *t)
 	else
 		t->nr_chunks++;
 	c->number = number;
-	c->nr_touched = number ? 0 : 1;
+	c->nr_ever_used = number ? 0 : 1;
 	t->chunks[number] = c;
 	open_chunk(t, c);
 	return 0;
@@ -75,11 +75,11 @@ int ids_add(struct rmap_memory *mem, struct id_table *t, void *object,
 		slot = c->free - 1;
 		c->free = untag(c->slot[slot]);
 	} else {
-		slot = c->nr_touched++;
+		slot = c->nr_ever_used++;
 	}
 	c->slot[slot] = object;
 	c->nr_used++;
-	if (!c->free && c->nr_touched == ID_CHUNK)
+	if (!c->free && c->nr_ever_used == ID_CHUNK)
 		close_chunk(c);
 	*id = c->number << ID_CHUNK_BITS | slot;
 	return 0;
@@ -90,7 +90,7 @@ void ids_del(struct rmap_memory *mem, struct id_table *t, uint32_t id)
 	struct id_chunk *c = t->chunks[id >> ID_CHUNK_BITS];
 	uint32_t slot = id & (ID_CHUNK - 1);
 
-	if (!c->free && c->nr_touched == ID_CHUNK)
+	if (!c->free && c->nr_ever_used == ID_CHUNK)
 		open_chunk(t, c);
 	c->slot[slot] = tag(c->free);
 	c->free = slot + 1;

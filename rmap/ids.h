@@ -23,7 +23,7 @@ struct id_chunk {
 	struct id_chunk *next, **pprev;	/* in table->open, while not full */
 	uint32_t number;		/* of the chunk */
 	uint32_t nr_used;
-	uint32_t nr_touched;		/* slots from here on: never used */
+	uint32_t nr_ever_used;		/* slots from here on: never used */
 	uint32_t free;			/* first free slot plus 1; 0: none */
 	void *slot[ID_CHUNK];
 };

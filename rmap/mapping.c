@@ -23,10 +23,10 @@ static bool vma_offset(const struct rmap_vma *vma, uint64_t addr, uint64_t *off)
 
 /* Whether a page mapped for the first time becomes an anonymous one. */
 static bool becomes_anon(const struct rmap *map, const struct rmap_vma *vma,
-			 uint64_t gfn, enum mapping_how how)
+			 uint64_t gfn, enum mapping_reason reason)
 {
 	uint32_t flags = rmap_page_flags(map, gfn);
-	bool cow = how == MAPPING_REPLACES &&
+	bool cow = reason == MAPPING_REPLACES &&
 		   !(vma->desc.flags & RMAP_VM_SHARED) &&
 		   !(flags & RMAP_PG_FILE);
 
@@ -54,12 +54,12 @@ static int object_add(struct rmap *map, const struct mapping *m)
 }
 
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, enum mapping_how how)
+		uint64_t gfn, enum mapping_reason reason)
 {
 	struct page *page = &map->pages[gfn];
 	struct mapping m = {
 		.vma = vma, .off = off, .gfn = gfn, .page = page,
-		.copy = how == MAPPING_COPY,
+		.copy = reason == MAPPING_COPY,
 	};
 	int rc;
 
@@ -67,7 +67,7 @@ int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	if (page->count == RMAP_COUNT_MAX)
 		return -EOVERFLOW;
 	if (!page->count)
-		m.anon = becomes_anon(map, vma, gfn, how);
+		m.anon = becomes_anon(map, vma, gfn, reason);
 	rc = object_add(map, &m);
 	if (rc)
 		return rc;
@@ -98,7 +98,7 @@ void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 }
 
 int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, enum mapping_how how)
+		uint64_t gfn, enum mapping_reason reason)
 {
 	uint64_t old = snapshot_get(&vma->snap, off);
 	int rc;
@@ -106,11 +106,11 @@ int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 	if (old == gfn)
 		return 0;
 	if (old != SNAPSHOT_NONE)
-		how = MAPPING_REPLACES;
+		reason = MAPPING_REPLACES;
 	rc = snapshot_prepare(&map->mem, &vma->snap, off);
 	if (rc)
 		return rc;
-	rc = mapping_add(map, vma, off, gfn, how);
+	rc = mapping_add(map, vma, off, gfn, reason);
 	if (rc) {
 		if (old == SNAPSHOT_NONE)
 			snapshot_clear(&map->mem, &vma->snap, off);

@@ -4,7 +4,7 @@
 
 #include "rmap/internal.h"
 
-enum mapping_how {
+enum mapping_reason {
 	MAPPING_NEW,
 	MAPPING_REPLACES,	/* where another frame was mapped */
 	MAPPING_COPY,		/* `copy` of struct mapping */
@@ -15,7 +15,7 @@ enum mapping_how {
  * -ENOSPC, -EOVERFLOW with nothing changed.
  */
 int mapping_add(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, enum mapping_how how);
+		uint64_t gfn, enum mapping_reason reason);
 /* Deletes one mapping; the caller clears the snapshot's entry. */
 void mapping_del(struct rmap *map, struct rmap_vma *vma, uint64_t off,
 		 uint64_t gfn);
@@ -26,6 +26,6 @@ void mapping_del_all(struct rmap *map, struct rmap_vma *vma);
  * snapshot's entry; grows no hash table.
  */
 int mapping_set(struct rmap *map, struct rmap_vma *vma, uint64_t off,
-		uint64_t gfn, enum mapping_how how);
+		uint64_t gfn, enum mapping_reason reason);
 
 #endif

@@ -36,7 +36,7 @@
  * Beyond the limit: what is read until the count is looked at again.  A bit is
  * cleared in the last table, which is read once more.
  */
-#define MOST (WALK_PAGE_INS + WALK_CHECKS_EACH * (LEVELS + 1))
+#define MOST (WALK_PAGE_INS + WALK_LOOKUPS_PER_CHECK * (LEVELS + 1))
 
 static struct guest_mem *mem;
 static struct view *view;
@@ -256,7 +256,7 @@ int main(void)
 	test_engine_hold(true, MOST);
 	/* Looks of one walk more, which clears all bits that it finds. */
 	test_engine_hold(false,
-			 (WALK_CHECKS + 2 * NR_MMS) * (LEVELS + 1));
+			 (WALK_LOOKUPS + 2 * NR_MMS) * (LEVELS + 1));
 	test_harvest();
 	view_free(view);
 	guest_mem_free(mem);

@@ -42,9 +42,9 @@
 #define VMA_WORK     64		/* a region removed */
 #define MM_WORK	     16		/* a process removed, without its regions */
 #define STEP_WORK    4		/* a step of rmap_work(); may miss the cache */
-#define WORK_BYTES   8		/* so many bytes received and decoded cost 1 */
+#define BYTES_PER_WORK 8	/* received and decoded, which cost 1 */
 /* A scan of flags begins by clearing a bit of each frame: so many cost 1. */
-#define WORK_FRAMES  1024
+#define FRAMES_PER_WORK 1024
 
 /*
  * Rate: a complete report every other second, but no more than a third of a
@@ -56,7 +56,7 @@
 #define BURST_PER_FRAME 64
 #define MIN_BURST	(2 * MIN_RATE)
 
-#define RESTS_A_SECOND 8	/* pauses of reading, at most */
+#define MAX_PAUSES_PER_SECOND 8	/* pauses of reading, at most */
 #define MAX_WAIT_NS NSEC_PER_SEC	/* then the debt is checked again */
 /* After so much work, requests of other threads are handled first. */
 #define ROUND_WORK (UINT64_C(1) << 20)
@@ -67,7 +67,7 @@ struct agent_server {
 	int event_fd;		/* owned: wakes the thread */
 	pthread_mutex_t lock;	/* guards what follows, up to `connected` */
 	int next_fd;		/* owned; -1: none */
-	uint64_t want_drop_bytes;	/* requested; 0: none */
+	uint64_t requested_drop_bytes;	/* requested; 0: none */
 	bool connected;
 	atomic_bool stop;	/* set once: the thread is to end */
 	/* Used by the thread only: */
@@ -179,10 +179,10 @@ static bool serve_requests(struct agent_server *as)
 	if (read(as->event_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return false;
 	pthread_mutex_lock(&as->lock);
-	drop_bytes = as->want_drop_bytes;
+	drop_bytes = as->requested_drop_bytes;
 	fd = as->next_fd;
 	as->next_fd = -1;
-	as->want_drop_bytes = 0;
+	as->requested_drop_bytes = 0;
 	pthread_mutex_unlock(&as->lock);
 	if (fd >= 0)
 		connect_to(as, fd);
@@ -251,7 +251,7 @@ static uint64_t flags_work(struct agent_server *as,
 	if (msg->type == PROTOCOL_FLAGS)
 		work += pages_of(msg);
 	if (now->receiving_flags && !before->receiving_flags)
-		work += frames / WORK_FRAMES;
+		work += frames / FRAMES_PER_WORK;
 	if (before->has_flags && !now->has_flags)
 		work += frames;
 	return work;
@@ -327,7 +327,7 @@ static void serve_agent(struct agent_server *as)
 		rc = protocol_decode(&as->decoder, as->buf + as->at,
 				     as->len - as->at, &used, &msg);
 		as->at += used;
-		work = used / WORK_BYTES;
+		work = used / BYTES_PER_WORK;
 		if (rc > 0)
 			work += apply(as, &msg);
 		work_budget_spend(&as->budget, work);
@@ -349,7 +349,7 @@ static int wait_ms(struct agent_server *as)
 		return -1;
 	/* Once in debt, it pauses until 1/8 second's work is left. */
 	ns = work_budget_wait_ns(&as->budget, as->throttled ?
-				 as->budget.rate / RESTS_A_SECOND : 0,
+				 as->budget.rate / MAX_PAUSES_PER_SECOND : 0,
 				 clock_now_ns());
 	set_throttled(as, ns);
 	if (ns)
@@ -453,7 +453,7 @@ int agent_server_drop_cache(struct agent_server *as, uint64_t nr_bytes)
 	pthread_mutex_lock(&as->lock);
 	connected = as->connected || as->next_fd >= 0;
 	if (connected)
-		as->want_drop_bytes = nr_bytes;
+		as->requested_drop_bytes = nr_bytes;
 	pthread_mutex_unlock(&as->lock);
 	if (!connected)
 		return -ENOTCONN;

@@ -106,8 +106,8 @@ static bool is_walked(const struct harvest *h, const struct view_mm *m)
  * Does one part of the process, if it belongs to this pass.  False: some tables
  * could not be read.
  */
-static bool one_piece(struct harvest *h, struct process *p,
-		      const struct view_mm *m, bool first_pass)
+static bool harvest_part(struct harvest *h, struct process *p,
+			 const struct view_mm *m, bool first_pass)
 {
 	int rc = 0;
 
@@ -127,12 +127,12 @@ static bool one_piece(struct harvest *h, struct process *p,
 }
 
 /*
- * Does one part of the current process, or of the next one, as one_piece().
+ * Does one part of the current process, or of the next one, as harvest_part().
  * False: there is no other process.  *complete becomes false if some tables
  * could not be read.
  */
-static bool next_piece(struct harvest *h, struct process *p, bool first_pass,
-		       bool *complete)
+static bool harvest_next_part(struct harvest *h, struct process *p,
+			      bool first_pass, bool *complete)
 {
 	const struct view_mm *m;
 	struct view_process next;
@@ -147,7 +147,7 @@ static bool next_piece(struct harvest *h, struct process *p, bool first_pass,
 	m = p->pid ? view_find_mm(h->view, p->pid) : NULL;
 	/* A process that has ended meanwhile maps nothing. */
 	if (m)
-		*complete &= one_piece(h, p, m, first_pass);
+		*complete &= harvest_part(h, p, m, first_pass);
 	view_unlock(h->view);
 	return p->pid;
 }
@@ -161,10 +161,10 @@ static void walk_all(struct harvest *h)
 	h->pgd_nr = h->view->pgd_nr;
 	view_unlock(h->view);
 	while (!stop_flag_is_set(h->stopping) &&
-	       next_piece(h, &p, true, &complete))
+	       harvest_next_part(h, &p, true, &complete))
 		;
 	while (!stop_flag_is_set(h->stopping) &&
-	       next_piece(h, &q, false, &complete))
+	       harvest_next_part(h, &q, false, &complete))
 		;
 	if (!complete)
 		bitmap_clear_range(h->examined, h->range.start.v,
@@ -175,8 +175,8 @@ struct one_frame {
 	unsigned int nr, nr_known;
 };
 
-static void mapping(const struct rmap_vma *vma, uint64_t addr, bool accessed,
-		    void *arg)
+static void count_mapping(const struct rmap_vma *vma, uint64_t addr,
+			  bool accessed, void *arg)
 {
 	struct one_frame *f = arg;
 
@@ -184,7 +184,7 @@ static void mapping(const struct rmap_vma *vma, uint64_t addr, bool accessed,
 	f->nr_known += rmap_mm_pgd(rmap_vma_mm(vma)) != RMAP_NO_PGD;
 }
 
-static void ask_each(struct harvest *h)
+static void query_each_frame(struct harvest *h)
 {
 	uint64_t end = h->range.start.v + h->range.nr;
 
@@ -199,7 +199,8 @@ static void ask_each(struct harvest *h)
 			view_rdlock(h->view);
 		}
 
-		if (rmap_page_referenced_by(h->view->map, g, mapping, &f, &r))
+		if (rmap_page_referenced_by(h->view->map, g, count_mapping, &f,
+					    &r))
 			continue;
 		if (r.has_accessed_bits && f.nr == f.nr_known && !r.partial)
 			bitmap_set(h->examined, g);
@@ -221,7 +222,7 @@ int guest_harvest(void *ctx, struct gfn_range range, uint64_t *young,
 	};
 
 	if (range.nr < frames / WALK_COST)
-		ask_each(&h);
+		query_each_frame(&h);
 	else
 		walk_all(&h);
 	return stop_flag_is_set(stopping) ? -ECANCELED : 0;

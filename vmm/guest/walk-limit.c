@@ -6,10 +6,10 @@
 #include "vmm/guest/walk-limit.h"
 
 static _Thread_local struct {
-	unsigned int nr_checks;	/* in this hold */
+	unsigned int nr_lookups;	/* in this period */
 	long from;		/* major faults at the first lookup */
 	bool used_up;		/* the limit of page-ins is reached */
-} hold;
+} period;
 
 static long nr_page_ins(void)
 {
@@ -21,22 +21,23 @@ static long nr_page_ins(void)
 
 void walk_limit_begin(void)
 {
-	hold.nr_checks = 0;
-	hold.used_up = false;
+	period.nr_lookups = 0;
+	period.used_up = false;
 }
 
 bool walk_limit_allows(void)
 {
 	/* A system call, so not at each lookup. */
-	if (!hold.nr_checks)
-		hold.from = nr_page_ins();
-	else if (hold.nr_checks % WALK_CHECKS_EACH == 0 && !hold.used_up)
-		hold.used_up = nr_page_ins() - hold.from >= WALK_PAGE_INS;
-	hold.nr_checks++;
-	return !hold.used_up;
+	if (!period.nr_lookups)
+		period.from = nr_page_ins();
+	else if (period.nr_lookups % WALK_LOOKUPS_PER_CHECK == 0 &&
+		 !period.used_up)
+		period.used_up = nr_page_ins() - period.from >= WALK_PAGE_INS;
+	period.nr_lookups++;
+	return !period.used_up;
 }
 
 bool walk_limit_reached(void)
 {
-	return hold.used_up || hold.nr_checks >= WALK_CHECKS;
+	return period.used_up || period.nr_lookups >= WALK_LOOKUPS;
 }

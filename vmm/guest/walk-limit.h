@@ -23,9 +23,9 @@
 
 #define WALK_PAGE_INS	64
 /* Lookups, of up to five tables each, between two counts of page-ins. */
-#define WALK_CHECKS_EACH 8
+#define WALK_LOOKUPS_PER_CHECK 8
 /* Lookups after which a hold should end: they take less than a millisecond. */
-#define WALK_CHECKS	1024
+#define WALK_LOOKUPS	1024
 
 /* The thread has just taken the view's lock. */
 void walk_limit_begin(void);

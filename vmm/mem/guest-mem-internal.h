@@ -48,7 +48,7 @@ struct guest_mem {
 	 * block of frames; pointer and words are atomic.  The others: by gfn.
 	 */
 	uint64_t *stale, *scratch, *mapped;
-	bool scan_all;			/* the next update queries all frames */
+	bool must_scan_all;		/* the next update queries all frames */
 	uint64_t *evicted;		/* owned; words are atomic; or NULL */
 	uint64_t *lost;			/* likewise; allocated with `evicted` */
 	bool accessible_in_place;	/* evicted pages are still in RAM */

@@ -11,11 +11,12 @@
  * Never reached: see GUEST_MEM_MAX_PINS.  If it were, the frame would stay
  * pinned for ever, which loses no data.
  */
-#define MOST UINT16_MAX
+#define PIN_COUNT_MAX UINT16_MAX
 
-_Static_assert(GUEST_MEM_MAX_PINS < MOST, "a count never gets there");
+_Static_assert(GUEST_MEM_MAX_PINS < PIN_COUNT_MAX, "a count never gets there");
 
-static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
+static void change_pins(struct guest_mem *mem, gpa_t gpa, uint64_t len,
+			bool pin)
 {
 	uint64_t first = gpa.v >> VMM_PAGE_SHIFT, last;
 
@@ -26,9 +27,9 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 		uint16_t n =
 			__atomic_load_n(&mem->pin_counts[g], __ATOMIC_RELAXED);
 
-		while (n != MOST && (hold || n) &&
+		while (n != PIN_COUNT_MAX && (pin || n) &&
 		       !__atomic_compare_exchange_n(&mem->pin_counts[g], &n,
-						    hold ? n + 1 : n - 1, false,
+						    pin ? n + 1 : n - 1, false,
 						    __ATOMIC_SEQ_CST,
 						    __ATOMIC_RELAXED))
 			;
@@ -37,12 +38,12 @@ static void change(struct guest_mem *mem, gpa_t gpa, uint64_t len, bool hold)
 
 void guest_mem_pin(struct guest_mem *mem, gpa_t gpa, uint64_t len)
 {
-	change(mem, gpa, len, true);
+	change_pins(mem, gpa, len, true);
 }
 
 void guest_mem_unpin(struct guest_mem *mem, gpa_t gpa, uint64_t len)
 {
-	change(mem, gpa, len, false);
+	change_pins(mem, gpa, len, false);
 }
 
 bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn)
@@ -52,7 +53,7 @@ bool guest_mem_is_pinned(const struct guest_mem *mem, gfn_t gfn)
 }
 
 /* Whether a sink can evict frames to a place where an access has to wait. */
-static bool can_go(const struct guest_mem *mem)
+static bool can_be_evicted(const struct guest_mem *mem)
 {
 	return mem->evicted && !mem->accessible_in_place;
 }
@@ -73,7 +74,7 @@ int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page)
 	if (!p)
 		return -EFAULT;
 	*page = p;
-	if (!can_go(mem))
+	if (!can_be_evicted(mem))
 		return 0;
 	guest_mem_pin(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 	if (!guest_mem_is_evicted(mem, gfn) && !guest_mem_is_lost(mem, gfn))
@@ -84,6 +85,6 @@ int guest_mem_pin_page(struct guest_mem *mem, gfn_t gfn, void **page)
 
 void guest_mem_unpin_page(struct guest_mem *mem, gfn_t gfn)
 {
-	if (can_go(mem))
+	if (can_be_evicted(mem))
 		guest_mem_unpin(mem, gfn_to_gpa(gfn), VMM_PAGE_SIZE);
 }

@@ -58,7 +58,7 @@ static bool parse_cpus(const char *text, uint64_t *cpus)
 	}
 }
 
-struct words {
+struct parsed_node {
 	struct guest_numa_node node;
 	unsigned int number;
 	bool has_number;
@@ -66,25 +66,25 @@ struct words {
 
 static int set_cpus(const char *text, void *to)
 {
-	struct words *w = to;
+	struct parsed_node *w = to;
 
 	return parse_cpus(text, &w->node.cpus) ? 0 : -EINVAL;
 }
 
 static void note_number(const struct key *key, void *to)
 {
-	struct words *w = to;
+	struct parsed_node *w = to;
 
 	w->has_number = true;
 }
 
 static const struct key keys[] = {
-	{ "node", KEY_NUMBER, KEY_MEMBER(struct words, number),
+	{ "node", KEY_NUMBER, KEY_MEMBER(struct parsed_node, number),
 	  .max = GUEST_NUMA_NODES - 1, .done = note_number },
-	{ "mem", KEY_SIZE, KEY_MEMBER(struct words, node.nr_bytes) },
+	{ "mem", KEY_SIZE, KEY_MEMBER(struct parsed_node, node.nr_bytes) },
 	{ "cpus", KEY_OTHER, .parse = set_cpus,
 	  .expects = "a list of CPUs from 0 to 63, like 0-1 or 0+2-3" },
-	{ "host", KEY_NUMBER, KEY_MEMBER(struct words, node.host),
+	{ "host", KEY_NUMBER, KEY_MEMBER(struct parsed_node, node.host),
 	  .max = MAX_HOST, .unit = "a NUMA node of the host" },
 	{ .name = NULL },
 };
@@ -94,7 +94,7 @@ _Static_assert(GUEST_NUMA_CPUS == 64, "as the message says");
 int guest_numa_parse(struct guest_numa *numa, const char *text, char *why,
 		     size_t len)
 {
-	struct words w = { .node.host = -1 };
+	struct parsed_node w = { .node.host = -1 };
 	int rc = key_list_parse(keys, text, &w, why, len);
 
 	if (rc)

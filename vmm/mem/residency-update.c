@@ -111,14 +111,14 @@ static int update_mapped(struct guest_mem *mem, uint64_t nr, uint64_t *resident,
 
 	for (uint64_t w = 0; !rc && w < BITMAP_WORDS(nr); w++) {
 		uint64_t now = mem->scratch[w], left = nr - w * 64;
-		uint64_t lost = mem->mapped[w] & ~now & resident[w];
+		uint64_t unmapped = mem->mapped[w] & ~now & resident[w];
 
 		mem->mapped[w] = now;
 		resident[w] |= now;
 		swapped[w] &= ~now;
 		if (stop_flag_is_set(stopping))
 			rc = -ECANCELED;
-		else if (lost)
+		else if (unmapped)
 			rc = sweep(mem, (struct gfn_range){ GFN(w * 64),
 				   left < 64 ? left : 64 }, resident, swapped,
 				   &nr_gone);
@@ -140,7 +140,7 @@ static int get_bitmaps(struct guest_mem *mem)
 		free(stale);
 		return -ENOMEM;
 	}
-	mem->scan_all = true;
+	mem->must_scan_all = true;
 	__atomic_store_n(&mem->stale, stale, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -158,7 +158,7 @@ static int scan_all(struct guest_mem *mem, uint64_t *resident,
 	for (uint64_t b = 0; mem->stale && b <= (all.nr - 1) / BLOCK; b++)
 		take_stale(mem, b);
 	rc = residency_until(mem, all, resident, swapped, stopping);
-	mem->scan_all = rc;
+	mem->must_scan_all = rc;
 	return rc;
 }
 
@@ -180,14 +180,14 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	rc = mem->stale ? 0 : get_bitmaps(mem);
 	if (rc)
 		return rc;
-	if (mem->scan_all)
+	if (mem->must_scan_all)
 		return scan_all(mem, resident, swapped, stopping);
-	mem->scan_all = true;		/* in case this call fails halfway */
+	mem->must_scan_all = true;	/* in case this call fails halfway */
 	rc = update_mapped(mem, all.nr, resident, swapped, stopping);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
 		rc = update_slot(mem, &mem->slots[i], resident, swapped,
 				 call_nr, &nr_gone, stopping);
 	if (!rc)
-		mem->scan_all = nr_gone > nr / SWEEP / 4 + 16;
+		mem->must_scan_all = nr_gone > nr / SWEEP / 4 + 16;
 	return rc;
 }

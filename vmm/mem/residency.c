@@ -50,7 +50,7 @@
 #define SMALL_SHIFT 4	/* a small part of the memory: less than a 16th */
 
 /* Part of one slot, and our mapping of its file, if any. */
-struct run {
+struct slot_part {
 	uint64_t gfn, nr, hva;
 	uint8_t *map;		/* NULL: no file */
 	int fd;
@@ -81,7 +81,7 @@ static bool is_wanted(const struct wanted *w, uint64_t categories)
 }
 
 /* By PAGEMAP_SCAN.  Sets bits, clears none.  -EOPNOTSUPP: before Linux 6.7. */
-static int run_scan(const struct guest_mem *mem, struct run r,
+static int run_scan(const struct guest_mem *mem, struct slot_part r,
 		    const struct wanted *wanted, size_t nr_wanted)
 {
 	const uint64_t end = r.hva + (r.nr << VMM_PAGE_SHIFT);
@@ -132,7 +132,7 @@ static int run_scan(const struct guest_mem *mem, struct run r,
 }
 
 /* Reads pagemap, which works with all kernels.  swapped may be NULL. */
-static int run_read(const struct guest_mem *mem, struct run r,
+static int run_read(const struct guest_mem *mem, struct slot_part r,
 		    uint64_t *present, uint64_t *swapped)
 {
 	__cleanup_free uint64_t *entries = malloc(PM_BATCH * sizeof(*entries));
@@ -177,13 +177,13 @@ static int run_read(const struct guest_mem *mem, struct run r,
  * reading if nothing is mapped, 1/4 if a tenth of the pages is, scattered one
  * by one, and 1/5 if all are (Linux 6.18).
  */
-static int run_pagemap(const struct guest_mem *mem, struct run r,
+static int run_pagemap(const struct guest_mem *mem, struct slot_part r,
 		       uint64_t *present, uint64_t *swapped)
 {
 	const struct wanted wanted[] = {
 		{ PAGE_IS_PRESENT, present }, { PAGE_IS_SWAPPED, swapped },
 	};
-	int rc = mem->no_scan || !zero_page_find()->scan_tells ?
+	int rc = mem->no_scan || !zero_page_find()->scan_identifies ?
 			 -EOPNOTSUPP :
 			 run_scan(mem, r, wanted, swapped ? 2 : 1);
 
@@ -195,7 +195,7 @@ static off_t offset(uint64_t nr_pages)
 	return nr_pages << VMM_PAGE_SHIFT;
 }
 
-static int run_incore(struct run r, uint64_t *resident)
+static int run_incore(struct slot_part r, uint64_t *resident)
 {
 	__cleanup_free uint8_t *incore = malloc(PM_BATCH);
 	uint64_t n;
@@ -229,7 +229,7 @@ static off_t seek(int fd, off_t at, int whence)
  * data the kernel walks all of it, which pays off only for a large part of the
  * file; in a small one, each page that is not resident is queried by itself.
  */
-static int run_swapped(const struct guest_mem *mem, struct run r,
+static int run_swapped(const struct guest_mem *mem, struct slot_part r,
 		       const uint64_t *resident, uint64_t *swapped)
 {
 	bool small = r.nr < guest_mem_nr_pages(mem) >> SMALL_SHIFT;
@@ -261,7 +261,7 @@ static int run_swapped(const struct guest_mem *mem, struct run r,
 	return 0;
 }
 
-static int run_residency(const struct guest_mem *mem, struct run r,
+static int run_residency(const struct guest_mem *mem, struct slot_part r,
 			 uint64_t *resident, uint64_t *swapped)
 {
 	int rc;
@@ -277,8 +277,8 @@ static int run_residency(const struct guest_mem *mem, struct run r,
 }
 
 /* Adds our mapping of the file of slot i, if it has one. */
-static struct run with_file(const struct guest_mem *mem, unsigned int i,
-			    struct run r)
+static struct slot_part with_file(const struct guest_mem *mem, unsigned int i,
+			    struct slot_part r)
 {
 	uint64_t at = r.hva - mem->slots[i].hva;
 
@@ -296,9 +296,9 @@ static struct run with_file(const struct guest_mem *mem, unsigned int i,
 }
 
 /* The part of range that is in slot i; nr is 0 if there is none. */
-static struct run slot_run_until(const struct guest_mem *mem, unsigned int i,
-				 struct gfn_range range,
-				 const atomic_bool *stopping)
+static struct slot_part slot_run_until(const struct guest_mem *mem,
+				       unsigned int i, struct gfn_range range,
+				       const atomic_bool *stopping)
 {
 	const struct guest_memslot *s = &mem->slots[i];
 	uint64_t end = range.start.v + range.nr;
@@ -309,16 +309,16 @@ static struct run slot_run_until(const struct guest_mem *mem, unsigned int i,
 	if (to > end)
 		to = end;
 	if (from >= to)
-		return (struct run){ 0 };
-	return with_file(mem, i, (struct run){
+		return (struct slot_part){ 0 };
+	return with_file(mem, i, (struct slot_part){
 		.gfn = from, .nr = to - from,
 		.hva = s->hva + ((from - s->base.v) << VMM_PAGE_SHIFT),
 		.stopping = stopping,
 	});
 }
 
-static struct run slot_run(const struct guest_mem *mem, unsigned int i,
-			   struct gfn_range range)
+static struct slot_part slot_run(const struct guest_mem *mem, unsigned int i,
+				 struct gfn_range range)
 {
 	return slot_run_until(mem, i, range, NULL);
 }
@@ -415,7 +415,7 @@ int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
  * mapped nowhere are mapped for a moment in our mapping of the file, which
  * otherwise serves queries only.
  */
-static void page_out_unmapped(struct run r)
+static void page_out_unmapped(struct slot_part r)
 {
 	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_POPULATE_READ);
 	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_PAGEOUT);
@@ -426,7 +426,7 @@ static void slot_page_out(const struct guest_mem *mem, unsigned int i,
 			  struct gfn_range range, const uint64_t *resident,
 			  const uint64_t *mapped)
 {
-	struct run r = slot_run(mem, i, range);
+	struct slot_part r = slot_run(mem, i, range);
 	uint64_t end = r.gfn + r.nr, next;
 
 	if (!r.nr || !r.map)

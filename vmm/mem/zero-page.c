@@ -28,7 +28,7 @@ static uint64_t pfn_of(int fd, const volatile uint8_t *page)
 	return entry & PM_PFN;
 }
 
-static bool scan_tells(int fd, const volatile uint8_t *page)
+static bool scan_identifies(int fd, const volatile uint8_t *page)
 {
 	struct page_region region;
 	struct pm_scan_arg arg = {
@@ -67,7 +67,7 @@ static void find(void)
 	(void)*small;
 	found.pfn = pfn_of(fd, small);
 	found.huge_pfn = pfn_of(fd, huge);
-	found.scan_tells = scan_tells(fd, huge) && scan_tells(fd, small);
+	found.scan_identifies = scan_identifies(fd, huge) && scan_identifies(fd, small);
 	/* Without huge pages the second is the small zero page again. */
 	if (found.huge_pfn & (HUGE_PAGES - 1) || found.huge_pfn == found.pfn)
 		found.huge_pfn = 0;

@@ -14,7 +14,7 @@
 struct zero_page {
 	/* Frame numbers of the host.  0: there is none, or it is hidden. */
 	uint64_t pfn, huge_pfn;
-	bool scan_tells;	/* PAGEMAP_SCAN identifies both */
+	bool scan_identifies;	/* PAGEMAP_SCAN identifies both */
 };
 
 /* The zero pages of this kernel; found in the first call.  Any thread. */
