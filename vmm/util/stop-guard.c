@@ -178,13 +178,22 @@ static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 
 static struct sigaction inherited_pipe;	/* of SIGPIPE */
 
+/*
+ * nohup has SIGHUP ignored.  A shell has SIGINT ignored in its background jobs,
+ * which are to be stopped by it all the same.
+ */
+static bool stays_ignored(int sig)
+{
+	return sig == SIGHUP && is_ignored(sig);
+}
+
 void stop_signals_catch(void (*fn)(int sig))
 {
 	struct sigaction action = { .sa_handler = fn };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
-		if (stop_signals[i] == SIGTERM || !is_ignored(stop_signals[i]))
+		if (!stays_ignored(stop_signals[i]))
 			sigaction(stop_signals[i], &action, NULL);
 	sigaction(SIGPIPE, &ignore, &inherited_pipe);
 }
@@ -192,7 +201,7 @@ void stop_signals_catch(void (*fn)(int sig))
 void stop_signals_reset(void)
 {
 	for (size_t i = 0; i < NR_STOP_SIGNALS; i++)
-		if (!is_ignored(stop_signals[i]))
+		if (!stays_ignored(stop_signals[i]))
 			signal(stop_signals[i], SIG_DFL);
 	sigaction(SIGPIPE, &inherited_pipe, NULL);
 }

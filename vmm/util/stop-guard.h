@@ -40,7 +40,7 @@ int stop_guard_start_server(void);
 
 /*
  * For commands without a deadline and a guard: calls fn at each of the three
- * signals, unless it stays ignored; ignores SIGPIPE.
+ * signals; SIGHUP stays ignored if it is, as below nohup.  Ignores SIGPIPE.
  */
 void stop_signals_catch(void (*fn)(int sig));
 /*
