@@ -133,7 +133,6 @@ struct agent {
 	size_t nr, max;
 	uint64_t epoch;			/* last one of this connection, or 0 */
 	bool has_psi;			/* the kernel reports PSI */
-	bool read_flags;		/* the last epoch did, as full ones do */
 	/* Processes in the last epoch, for --verbose: read again; not read. */
 	uint64_t nr_examined, nr_unchanged;
 };

@@ -38,7 +38,7 @@ void agent_init(struct agent *a)
 	a->processes = NULL;
 	a->nr = a->max = 0;
 	a->epoch = 0;
-	a->has_psi = a->read_flags = false;
+	a->has_psi = false;
 }
 
 static void forget_all(struct agent *a)
@@ -246,8 +246,7 @@ int agent_epoch(struct agent *a, bool with_flags)
 	 * Before the processes: the host needs the flags of the frames that
 	 * these map.
 	 */
-	a->read_flags = with_flags || full;
-	if (a->read_flags)
+	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);
 	/*
 	 * Right before the processes: one that starts in between is sent

@@ -26,7 +26,7 @@
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
 #define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
-#define FLAGS_SHARE	    100	/* epochs with flags: 1/100 of a CPU */
+#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
 
 struct options {
 	struct transport transport;
@@ -154,7 +154,7 @@ static void serve(struct session *s, int fd)
 		if (agent_epoch(&s->agent, flags))
 			return;
 		cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-		if (s->agent.read_flags) {
+		if (flags) {
 			last_flags = start;
 			flags_cpu = cpu;
 		}
