@@ -3,6 +3,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/discard.c \
 	vmm/mem/faults-internal.h vmm/mem/faults.c vmm/mem/faults.h \
 	vmm/mem/faults-pages.c \
+	vmm/mem/advise-many.c vmm/mem/advise-many.h \
 	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
 	vmm/mem/guest-mem-pin.c \
 	vmm/mem/hugetlb.c \

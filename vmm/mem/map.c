@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "vmm/mem/advise-many.h"
 #include "vmm/mem/guest-mem-internal.h"
 
 #ifndef MADV_POPULATE_READ
@@ -88,30 +89,6 @@ void map_find_vectored(struct guest_mem *mem)
 	mem->self_pidfd = -1;
 }
 
-/*
- * The vectored call stops at a range that the kernel refuses; before Linux 6.13
- * there is none for ourselves.
- */
-static void unmap_iov(const struct guest_mem *mem, const struct iovec *iov,
-		      size_t nr)
-{
-	while (nr) {
-		ssize_t done = mem->self_pidfd < 0 ? -1 :
-			syscall(SYS_process_madvise, mem->self_pidfd, iov, nr,
-				MADV_DONTNEED, 0);
-
-		if (done < 0)
-			madvise(iov->iov_base, iov->iov_len, MADV_DONTNEED);
-		for (; nr && done >= (ssize_t)iov->iov_len; iov++, nr--)
-			done -= iov->iov_len;
-		/* It was refused, or has just been unmapped by itself. */
-		if (nr) {
-			iov++;
-			nr--;
-		}
-	}
-}
-
 int guest_mem_unmap_many(struct guest_mem *mem, const struct gfn_range *ranges,
 			 size_t nr)
 {
@@ -124,10 +101,10 @@ int guest_mem_unmap_many(struct guest_mem *mem, const struct gfn_range *ranges,
 		if (rc)
 			return rc;
 		if (++n == MAX_IOV) {
-			unmap_iov(mem, iov, n);
+			advise_many(mem->self_pidfd, iov, n, MADV_DONTNEED);
 			n = 0;
 		}
 	}
-	unmap_iov(mem, iov, n);
+	advise_many(mem->self_pidfd, iov, n, MADV_DONTNEED);
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "vmm/mem/addr.h"
+#include "vmm/mem/advise-many.h"
 #include "vmm/sink/evictor-internal.h"
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
@@ -49,37 +50,6 @@ struct evictor_state {
 	struct iovec iov[EVICTOR_MAX_RUNS];
 	struct iovec blocks[EVICTOR_MAX_RUNS];
 };
-
-/*
- * One system call for all runs needs Linux 6.13 for a process that advises
- * itself without CAP_SYS_NICE.  It stops at a run that it refuses, which is
- * skipped.
- */
-static void advise(const struct evictor_state *s, const struct iovec *iov,
-		   size_t nr, int advice)
-{
-	while (nr) {
-		ssize_t done = s->pidfd < 0 ? -1 :
-			syscall(SYS_process_madvise, s->pidfd, iov, nr, advice,
-				0);
-
-		if (done < 0) {
-			madvise(iov->iov_base, iov->iov_len, advice);
-			iov++;
-			nr--;
-			continue;
-		}
-		while (nr && done >= (ssize_t)iov->iov_len) {
-			done -= iov->iov_len;
-			iov++;
-			nr--;
-		}
-		if (nr) {
-			iov++;
-			nr--;
-		}
-	}
-}
 
 /* False: not a request of ours. */
 static bool read_runs(struct evictor_state *s, size_t len)
@@ -129,7 +99,7 @@ static void unmap_blocks(struct evictor_state *s)
 		s->blocks[n++] = (struct iovec){ (void *)(uintptr_t)from,
 						 to - from };
 	}
-	advise(s, s->blocks, n, MADV_DONTNEED);
+	advise_many(s->pidfd, s->blocks, n, MADV_DONTNEED);
 }
 
 static bool serve(struct evictor_state *s)
@@ -141,8 +111,8 @@ static bool serve(struct evictor_state *s)
 		return true;
 	if (n <= 0 || !read_runs(s, n))
 		return false;
-	advise(s, s->iov, s->request.nr_runs, MADV_POPULATE_WRITE);
-	advise(s, s->iov, s->request.nr_runs, MADV_PAGEOUT);
+	advise_many(s->pidfd, s->iov, s->request.nr_runs, MADV_POPULATE_WRITE);
+	advise_many(s->pidfd, s->iov, s->request.nr_runs, MADV_PAGEOUT);
 	unmap_blocks(s);
 	reply.serial = s->request.serial;
 	reply.cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);

@@ -286,6 +286,16 @@ int evictor_evict(struct evictor *e, const struct gfn_range *runs, size_t nr,
 	return rc ? rc : evict_request(e, stopping);
 }
 
+bool evictor_can_evict(const struct evictor *e)
+{
+	return e->pid;
+}
+
+uint64_t evictor_cpu_ns(const struct evictor *e)
+{
+	return __atomic_load_n(&e->cpu_ns, __ATOMIC_RELAXED);
+}
+
 /* Whoever evicts next reaps it, or has just done so. */
 static bool has_ended(pid_t pid)
 {
@@ -300,7 +310,7 @@ void evictor_get_stats(const struct evictor *e, struct evictor_stats *stats)
 	*stats = (struct evictor_stats){
 		.pid = __atomic_load_n(&e->pid, __ATOMIC_RELAXED),
 		.nr_pages = __atomic_load_n(&e->nr_pages, __ATOMIC_RELAXED),
-		.cpu_ns = __atomic_load_n(&e->cpu_ns, __ATOMIC_RELAXED),
+		.cpu_ns = evictor_cpu_ns(e),
 		.last_error_ns = __atomic_load_n(&e->last_error_ns,
 						 __ATOMIC_ACQUIRE),
 	};

@@ -72,6 +72,11 @@ void evictor_free(struct evictor *evictor);
 int evictor_evict(struct evictor *evictor, const struct gfn_range *runs,
 		  size_t nr, const atomic_bool *stopping);
 
+/* For the evicting thread: false once an eviction has found that it ended. */
+bool evictor_can_evict(const struct evictor *evictor);
+/* CPU time used, ns; total. */
+uint64_t evictor_cpu_ns(const struct evictor *evictor);
+
 void evictor_get_stats(const struct evictor *evictor,
 		       struct evictor_stats *stats);
 

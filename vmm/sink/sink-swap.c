@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "vmm/mem/advise-many.h"
 #include "vmm/sink/evictor.h"
 #include "vmm/sink/sink.h"
 #include "vmm/sink/sink-swap-elsewhere.h"
@@ -158,15 +159,7 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 			return -errno;
 		if (done < 0 && errno == EINTR)
 			continue;
-		while (nr && done >= (ssize_t)iov->iov_len) {
-			done -= iov->iov_len;
-			iov++;
-			nr--;
-		}
-		if (nr) {
-			iov++;
-			nr--;
-		}
+		nr = advise_rest(&iov, nr, done);
 	}
 	return 0;
 }
@@ -285,19 +278,15 @@ static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
 static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
 			   size_t nr)
 {
-	struct evictor_stats stats = { 0 };
 	int rc;
 
-	if (s->evictor)
-		evictor_get_stats(s->evictor, &stats);
-	if (!stats.pid)
+	if (!s->evictor || !evictor_can_evict(s->evictor))
 		return -EPIPE;
 	/* The bitmap "after" is not used before the end. */
 	rc = swap_evict_elsewhere(s->mem, s->evictor, ranges, nr,
 				  s->census.before, s->census.after,
 				  s->sink.stopping);
-	evictor_get_stats(s->evictor, &stats);
-	s->sink.helper_cpu_ns = stats.cpu_ns;
+	s->sink.helper_cpu_ns = evictor_cpu_ns(s->evictor);
 	return rc;
 }
 
