@@ -106,9 +106,9 @@ struct access_source {
 	bool lossy;	/* no TLB flush: a page in use may look idle */
 	enum access_cost cost;
 	/*
-	 * Set by the engine before the harvest of each scan, and unchanged
-	 * until the next: reclaim is on and has reached its target, so a source
-	 * that slows down the guest may scan less.
+	 * Set by the engine for the harvest of a scan: reclaim is on and has
+	 * reached its target, so a source that slows down the guest may scan
+	 * less.  Clear in rechecks: candidates are just what it would skip.
 	 */
 	bool at_rest;
 	/* Set by the engine once, before the first harvest, or NULL. */

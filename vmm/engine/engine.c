@@ -155,6 +155,7 @@ static int harvest_all(struct engine *e)
 			return rc;
 		}
 	}
+	e->config.source->at_rest = false;
 	take_pending(&e->scan);
 	e->scan.harvest_end_ns = clock_now_ns();
 	return 0;

@@ -49,8 +49,6 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 					 e->pass.ranges);
 	size_t left = 0, saved = 0;
 
-	/* At rest a source may skip idle memory, which the candidates are. */
-	e->config.source->at_rest = false;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		int rc;
 

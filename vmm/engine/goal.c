@@ -67,7 +67,7 @@ static void refill_io(struct engine_goal *goal, const struct engine_policy *p)
 		goal->io_pages + rate * (now - goal->io_last_ns) / NSEC_PER_SEC;
 
 	if (!p->io_bytes)
-		pages = 0;	/* what goes without a quota is no debt */
+		pages = 0;	/* evictions without a quota are no debt */
 	goal->io_pages = pages < most ? pages : most;
 	goal->io_last_ns = now;
 }
@@ -88,32 +88,37 @@ void reclaim_goal_update(struct engine *e)
 	engine_unlock(e);
 }
 
+/* Under the lock. */
+static uint64_t over_target(const struct engine *e, uint64_t resident)
+{
+	uint64_t target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
+
+	return engine_may_evict(e) && target && resident > target &&
+	       !e->goal.above_high ? resident - target : 0;
+}
+
 uint64_t reclaim_over_target(struct engine *e)
 {
-	uint64_t resident = engine_scan_nr_resident(&e->scan);
-	uint64_t target, over = 0;
+	uint64_t resident = engine_scan_nr_resident(&e->scan), over;
 
 	engine_lock(e);
-	target = e->policy.target_bytes >> VMM_PAGE_SHIFT;
-	if (engine_may_evict(e) && target && resident > target &&
-	    !e->goal.above_high)
-		over = resident - target;
+	over = over_target(e, resident);
 	engine_unlock(e);
 	return over;
 }
 
 uint64_t reclaim_excess(struct engine *e)
 {
-	uint64_t by_host = 0, over = reclaim_over_target(e);
+	uint64_t resident = engine_scan_nr_resident(&e->scan);
+	uint64_t by_host = 0, over;
 
-	if (e->goal.wanted_by_host > e->pass.nr_evicted)
-		by_host = e->goal.wanted_by_host - e->pass.nr_evicted;
 	engine_lock(e);
-	if (!engine_may_evict(e))
-		by_host = 0;
+	if (engine_may_evict(e) &&
+	    e->goal.wanted_by_host > e->pass.nr_evicted)
+		by_host = e->goal.wanted_by_host - e->pass.nr_evicted;
+	over = max_u64(over_target(e, resident), by_host);
 	engine_unlock(e);
-	return min_u64(max_u64(over, by_host),
-		       engine_scan_nr_resident(&e->scan));
+	return min_u64(over, resident);
 }
 
 unsigned int reclaim_proactive_idle(struct engine *e)
