@@ -10,7 +10,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "vmm/cmd/inspect-print.h"
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
+#include "vmm/util/size.h"
 
 static void print_words(const json_t *array)
 {
@@ -155,21 +155,12 @@ static const struct view_of *find_view(const char *word)
 	return NULL;
 }
 
-/* As the server parses it: decimal, or hexadecimal after 0x. */
-static bool is_number(const char *arg)
-{
-	char *end;
-
-	errno = 0;
-	strtoull(arg, &end, strncasecmp(arg, "0x", 2) ? 10 : 16);
-	return *arg >= '0' && *arg <= '9' && !*end && !errno;
-}
-
 /* Whether the arguments are what the view takes; false: reported. */
 static bool check_args(const struct view_of *view, const char *arg,
 		       const char *where)
 {
 	const char *extra = !view->arg ? arg : view->print ? where : NULL;
+	uint64_t number;
 
 	if (extra)
 		log_error("inspect %s: unexpected argument '%s'; see --help",
@@ -177,7 +168,7 @@ static bool check_args(const struct view_of *view, const char *arg,
 	else if (view->arg && !arg)
 		log_error("inspect %s: %s is missing; see --help", view->word,
 			  view->arg);
-	else if (arg && !is_number(arg))
+	else if (arg && !number_parse(arg, &number))
 		log_error("inspect %s: %s='%s' is not a number like 4096 or "
 			  "0x1000", view->word, view->arg, arg);
 	else

@@ -294,28 +294,26 @@ static int show_wss(struct client *c, const char *window, const char *pid)
 	return VMM_EXIT_OK;
 }
 
+#define MAX_OPTIONS 16
+
 /*
  * True: --connect is given, in whatever form (-jc URI, -cURI), so stat-fleet.c
- * handles the command line.  Mistakes are left to who handles it.
+ * handles the command line.  Stores nothing; mistakes are left to the one that
+ * handles it.
  */
-static bool is_of_fleet(int argc, char **argv)
+static bool is_of_fleet(const struct poptOption *options, int argc, char **argv)
 {
-	const struct poptOption options[] = {
-		{ "connect", 'c', POPT_ARG_STRING, NULL, 'c', NULL, NULL },
-		{ "name", 'n', POPT_ARG_STRING, NULL, 0, NULL, NULL },
-		{ "socket", 's', POPT_ARG_STRING, NULL, 0, NULL, NULL },
-		{ "window", 0, POPT_ARG_STRING, NULL, 0, NULL, NULL },
-		{ "pid", 0, POPT_ARG_STRING, NULL, 0, NULL, NULL },
-		{ "json", 'j', POPT_ARG_NONE, NULL, 0, NULL, NULL },
-		{ "follow", 'f', POPT_ARG_NONE, NULL, 0, NULL, NULL },
-		{ "wss", 'w', POPT_ARG_NONE, NULL, 0, NULL, NULL },
-		POPT_TABLEEND
-	};
-	poptContext popt = poptGetContext(argv[0], argc, (const char **)argv,
-					  options, 0);
+	struct poptOption all[MAX_OPTIONS] = { { 0 } };
 	bool found = false;
+	poptContext popt;
 	int rc;
 
+	for (size_t i = 0; options[i].longName && i < MAX_OPTIONS - 1; i++) {
+		all[i] = options[i];
+		all[i].arg = NULL;
+		all[i].val = options[i].shortName == 'c' ? 'c' : 0;
+	}
+	popt = poptGetContext(argv[0], argc, (const char **)argv, all, 0);
 	while ((rc = poptGetNextOpt(popt)) != -1)
 		found |= rc == 'c';
 	poptFreeContext(popt);
@@ -350,7 +348,7 @@ int cmd_stat(int argc, char **argv)
 		POPT_TABLEEND
 	};
 
-	if (is_of_fleet(argc, argv))
+	if (is_of_fleet(options, argc, argv))
 		return fleet_stat(argc, argv);
 	rc = client_open(&c, options, argc, argv, "[OPTION...]", 0, 0);
 	if (rc)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config.h"
 
-#include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "vmm/control/resource.h"
 #include "vmm/control/stat-snapshot.h"
 #include "vmm/util/json-text.h"
+#include "vmm/util/size.h"
 
 static void get_vms(const struct stat_server_config *c, const char *arg,
 		    const struct stat_request *req, struct stat_answer *a)
@@ -146,19 +146,9 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 }
 
-/* A whole number: decimal, or hexadecimal after 0x. */
-static bool parse_number(const char *text, uint64_t *n)
-{
-	char *end;
-
-	errno = 0;
-	*n = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
-	return *text >= '0' && *text <= '9' && !*end && !errno;
-}
-
 static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
 {
-	if (parse_number(text, gfn))
+	if (number_parse(text, gfn))
 		return true;
 	a->status = MHD_HTTP_BAD_REQUEST;
 	snprintf(a->why, sizeof(a->why), "'%.40s' is not a guest frame number",
@@ -198,7 +188,7 @@ static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
 {
 	uint64_t n;
 
-	if (parse_number(text, &n) && n <= UINT32_MAX) {
+	if (number_parse(text, &n) && n <= UINT32_MAX) {
 		*pid = n;
 		return true;
 	}
@@ -232,7 +222,7 @@ static bool parse_address(const struct stat_request *req, const char *name,
 {
 	const char *text = parameter(req, name);
 
-	if (parse_number(text, address))
+	if (number_parse(text, address))
 		return true;
 	a->status = MHD_HTTP_BAD_REQUEST;
 	snprintf(a->why, sizeof(a->why), "%s: '%.40s' is not an address; /map "

@@ -10,6 +10,15 @@
 
 #include "vmm/util/size.h"
 
+bool number_parse(const char *text, uint64_t *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
+	return *text >= '0' && *text <= '9' && !*end && !errno;
+}
+
 int size_parse(const char *text, uint64_t *bytes)
 {
 	static const char suffixes[] = "kmgt";

@@ -2,8 +2,15 @@
 #ifndef VMM_UTIL_SIZE_H
 #define VMM_UTIL_SIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/*
+ * Parses a whole number: decimal, or hexadecimal after 0x.  False: it is none,
+ * or does not fit 64 bits; *n is then undefined.
+ */
+bool number_parse(const char *text, uint64_t *n);
 
 /*
  * Parses "4096", "64K", "512M", "2G", "1T" (powers of 1024; an optional "iB"
