@@ -114,7 +114,7 @@ static int touch_probes(char *area, struct pgd_probe *probe)
 
 /* Runs find_base: tries PGD_STEP_BASES from probe->first_base on. */
 static int run_find_base(struct pgd_bpf *skel, const struct pgd_probe *probe,
-	       struct pgd_base *answer)
+			 struct pgd_base *answer)
 {
 	int fd, rc = 0;
 	ssize_t n;

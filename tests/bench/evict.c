@@ -13,7 +13,7 @@
  *
  * The guest goes round 1 MiB of hot pages.  Every second page of the rest,
  * which the guest has touched once, is evicted.  "cpu" is the CPU time of the
- * evicting thread and the evictor, a page that went; "speed" is the rounds a
+ * evicting thread and the evictor, an evicted page; "speed" is the rounds a
  * second meanwhile, to those right before it; "speed by cpu" the same a CPU
  * second of the vCPU, which other load on the machine changes less.  Further
  * vCPUs are guests of the same kind in the same process: they are interrupted

@@ -218,7 +218,7 @@ int main(void)
 		tap_bail("no child");
 	test_reconnect(child);
 	test_unreadable_flags();
-	ok(!frames_have_grown(&agent.frames), "there is no more memory");
+	ok(!frames_have_grown(&agent.frames), "no memory was added");
 	agent.frames.nr--;
 	ok(frames_have_grown(&agent.frames) == agent.frames.have_pfns,
 	   "than this: memory that is added is noticed, with privilege");

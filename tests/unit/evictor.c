@@ -152,14 +152,14 @@ static void test_bytes(void)
 	ok(evictor().cpu_ns > 0 && sink->helper_cpu_ns == evictor().cpu_ns,
 	   "its CPU time is known: %llu us",
 	   (unsigned long long)evictor().cpu_ns / 1000);
-	is_int(nr_wrong(), 0, "every byte comes back");
+	is_int(nr_wrong(), 0, "every byte is right when it is read again");
 
 	is_int(guest_mem_unmap(mem, all), 0, "now all is unmapped,");
 	is_int(count_resident(NULL), NR, "which evicts nothing,");
 	res = evict(&all, 1);
 	ok(res.evicted > NR - 100, "and goes in one run: %llu",
 	   (unsigned long long)res.evicted);
-	is_int(nr_wrong(), 0, "every byte comes back");
+	is_int(nr_wrong(), 0, "every byte is right when it is read again");
 	close_sink();
 }
 
@@ -275,7 +275,7 @@ static void test_races(void)
 	       (unsigned long long)writers[2].nr_rounds);
 	ok(nr_evicted > 0, "%llu pages go while threads write and discard",
 	   (unsigned long long)nr_evicted);
-	is_int(nr_lost, 0, "no write is lost, no discarded page comes back");
+	is_int(nr_lost, 0, "no write is lost, no discarded page has its data again");
 	for (uint64_t g = 3; g < NR; g += 4)
 		wrong += !has(g, 0);
 	is_int(wrong, 0, "pages that nobody touched are right");
@@ -410,7 +410,7 @@ static void test_ignored_end(void)
 	close_sink();
 }
 
-/* Exits with 0 if it is told in time that our wait for the evictor is over. */
+/* Exits with 0 if the parent has stopped waiting for the evictor in time. */
 static void trace(pid_t pid, int ready, int over)
 {
 	struct pollfd p = { .fd = over, .events = POLLIN };
@@ -605,7 +605,7 @@ static void test_none(void)
 
 	open_sink(GUEST_MEM_ANON);
 	ok(!evictor().is_running && !*evictor().last_error,
-	   "without a memfd there is none");
+	   "without a memfd no evictor is started");
 	ok(evict(&all, 1).evicted > NR - 100, "pages go all the same");
 	is_int(nr_wrong(), 0, "and come back");
 	close_sink();

@@ -449,7 +449,7 @@ static void test_tap_deleted(struct vm *vm, const char *tap)
 	before = nr_armed(vm);
 	is_int(delete_link(tap), 0, "net: the host deletes the tap");
 	ok(driver_wait(&d, nr_armed(vm) == before - 1),
-	   "net: it is polled no more");
+	   "net: its descriptor is no longer polled");
 	driver_write(&d, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 	driver_run(&d);
 	is_int(nr_armed(vm), before - 1, "net: nor after the guest's kick");

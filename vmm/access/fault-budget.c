@@ -198,8 +198,8 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 
 		if (c < end) {
 			charge_chunk(b, &b->chunks[c],
-			    bitmap_count(young, c * CHUNK_PAGES,
-					 (c + 1) * CHUNK_PAGES));
+				     bitmap_count(young, c * CHUNK_PAGES,
+						  (c + 1) * CHUNK_PAGES));
 			turn = is_due(b, &b->chunks[c], left);
 		}
 		if (turn)

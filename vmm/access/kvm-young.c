@@ -166,7 +166,7 @@ static int read_and_clear(struct kvm_young *ky, uint64_t gfn, uint64_t hva,
 
 /* read_and_clear(), slot by slot. */
 static int read_and_clear_range(struct kvm_young *ky, struct gfn_range range,
-		      uint64_t *young)
+				uint64_t *young)
 {
 	unsigned int nr_slots;
 	const struct guest_memslot *slots = guest_mem_slots(ky->mem, &nr_slots);
@@ -184,9 +184,9 @@ static int read_and_clear_range(struct kvm_young *ky, struct gfn_range range,
 		if (first >= last)
 			continue;
 		err = read_and_clear(ky, first,
-			   slot->hva + ((first - slot->base.v)
-					<< VMM_PAGE_SHIFT),
-			   last - first, young);
+				     slot->hva + ((first - slot->base.v)
+						  << VMM_PAGE_SHIFT),
+				     last - first, young);
 		if (err)
 			return err;
 	}

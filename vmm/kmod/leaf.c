@@ -72,13 +72,13 @@ void ky_never_skip(const char *why)
 
 static void ky_count_verified(bool found_young)
 {
-	long tried = atomic_long_inc_return(&ky_nr_verified);
+	long verified = atomic_long_inc_return(&ky_nr_verified);
 	long nr_false;
 
 	if (!found_young)
 		return;
 	nr_false = atomic_long_inc_return(&ky_nr_false);
-	if (nr_false >= KY_MAX_FALSE && nr_false > tried / 16)
+	if (nr_false >= KY_MAX_FALSE && nr_false > verified / 16)
 		ky_never_skip("young pages were found below entries without "
 			      "the accessed bit");
 }
