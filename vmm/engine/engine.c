@@ -309,6 +309,11 @@ static void *engine_thread(void *arg)
 	return NULL;
 }
 
+void engine_scan_now(struct engine *e)
+{
+	scan(e);
+}
+
 static int alloc_all(struct engine *e)
 {
 	const struct engine_config *c = &e->config;
@@ -380,7 +385,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);
-	if (!rc)
+	if (!rc && !config->is_stepped)
 		rc = -pthread_create(&e->thread, NULL, engine_thread, e);
 	if (rc) {
 		destroy(e);
@@ -399,6 +404,7 @@ void engine_free(struct engine *e)
 	engine_lock(e);
 	pthread_cond_signal(&e->wake);
 	engine_unlock(e);
-	pthread_join(e->thread, NULL);
+	if (!e->config.is_stepped)
+		pthread_join(e->thread, NULL);
 	destroy(e);
 }
