@@ -243,6 +243,7 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed = 0;
 		engine_discount_refaults(e);
 		engine_prefetch(e);
+		engine_learn_prices(e);
 		good = engine_age_all(e);
 		engine_import_ages(e);
 		now = engine_cpu_ns(e);

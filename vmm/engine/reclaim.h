@@ -12,24 +12,15 @@
 
 struct engine;
 
-/*
- * The stages of choosing candidates, in this order: each goes through the
- * inactive list, from its tail to its head.  A stage of pages that the guest
- * returns itself is skipped.
- */
-enum reclaim_stage {
-	RECLAIM_FREE,	/* free in the guest; skipped while it returns these */
-	RECLAIM_ANON,	/* anonymous, or of unknown class */
-	RECLAIM_DIRTY,	/* page cache that the guest has yet to write */
-	RECLAIM_CLEAN,	/* clean page cache; skipped if the guest drops it */
-	NR_RECLAIM_STAGES,	/* no stage is left */
-};
-
-/* What a hard target does not evict: less in each round of the clock hand. */
-enum reclaim_protection {
-	PROTECT_YOUNG,	/* used, or assumed used, since the last scan */
-	PROTECT_OBSERVED,	/* only what a source saw accessed */
-	PROTECT_NONE,
+/* Which frames may be evicted, the cheapest of them first. */
+enum reclaim_effort {
+	EFFORT_IDLE,	/* those idle for engine_pass.min_idle scans or more */
+	/*
+	 * For a hard target: of any age, but what is accessed when it is
+	 * checked stays.  Each is chosen once, as all of them may be in use.
+	 */
+	EFFORT_ONCE,
+	EFFORT_LAST,	/* then any that are not unevictable, without checks */
 };
 
 /*
@@ -40,23 +31,15 @@ enum reclaim_protection {
 #define RECLAIM_NONE_EVICTED (-4096)
 
 /* --- candidates.c ---------------------------------------------------------- */
-/* Begins that stage, at the tail of the inactive list. */
-void candidates_begin(struct engine *e, enum reclaim_stage stage);
+/* Begins to choose with this effort. */
+void candidates_begin(struct engine *e, enum reclaim_effort effort);
 /*
  * Puts candidates, at most max, into engine_pass.candidates, sorted; continues
- * where the last call ended.  Frames that may not be evicted leave the tail of
- * the list.  Returns how many candidates; SIZE_MAX: there were some, but none
- * of them may be evicted.  Whole huge pages may make it more than max, up to
- * ENGINE_BATCH.
+ * where the last call ended.  wanted: pages to evict by this and later calls.
+ * Returns how many candidates; SIZE_MAX: there were some, but none of them may
+ * be evicted.  Whole huge pages may make it more than max, up to ENGINE_BATCH.
  */
-size_t candidates_choose(struct engine *e, size_t max);
-/*
- * For a hard target, when nothing is idle: pages that have not been used since
- * the last scan, and then any page, in order of frame numbers (a clock), so
- * that all pages stay in memory for equally long.  A page in use is faulted in
- * again at once; one that is not stays evicted.
- */
-size_t candidates_choose_hard(struct engine *e, size_t max);
+size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max);
 
 /* --- evict.c --------------------------------------------------------------- */
 /*

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "vmm/policy/frames.h"
+#include "vmm/policy/use-history.h"
 #include "vmm/util/bitmap.h"
 
 #define STATE_LIST	 0x03
@@ -38,19 +39,19 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	if (!nr_frames || nr_frames >= FRAME_NIL)
 		return -EFBIG;
 	t->nr = nr_frames;
-	t->cursor = FRAME_NIL;
 	for (unsigned int l = 0; l < FRAME_NR_LISTS; l++)
 		t->head[l] = t->tail[l] = FRAME_NIL;
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
 	t->age_gap = lazy_array(nr_frames, sizeof(*t->age_gap));
+	t->history = lazy_array(nr_frames, sizeof(*t->history));
 	t->busy = lazy_array(BITMAP_WORDS(nr_frames), sizeof(*t->busy));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->age_gap && t->busy && t->next && t->prev &&
-	    t->nr_evictions && t->nr_refaults)
+	if (t->age && t->state && t->age_gap && t->history && t->busy &&
+	    t->next && t->prev && t->nr_evictions && t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
 	return -ENOMEM;
@@ -61,6 +62,7 @@ void frame_table_destroy(struct frame_table *t)
 	free_array(t->age, t->nr, sizeof(*t->age));
 	free_array(t->state, t->nr, sizeof(*t->state));
 	free_array(t->age_gap, t->nr, sizeof(*t->age_gap));
+	free_array(t->history, t->nr, sizeof(*t->history));
 	free_array(t->busy, BITMAP_WORDS(t->nr), sizeof(*t->busy));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
@@ -86,8 +88,6 @@ static void unlink_frame(struct frame_table *t, gfn_t gfn)
 
 	if (l == FRAME_NONE)
 		return;
-	if (t->cursor == gfn.v)
-		t->cursor = prev;
 	if (prev == FRAME_NIL)
 		t->head[l] = next;
 	else
@@ -198,12 +198,18 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
-/* If the access is only assumed, the frame keeps this observed age. */
+/*
+ * observed_age: as of now, had there been no access.  If the access is only
+ * assumed, the frame keeps it.
+ */
 static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 		  unsigned int observed_age)
 {
 	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
+	if (observed)
+		t->history[gfn.v] = use_history_add(t->history[gfn.v],
+						    observed_age);
 	t->age[gfn.v] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
 	if (t->age_gap[gfn.v] != age_gap)
@@ -212,7 +218,7 @@ static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed)
 {
-	touch(t, gfn, observed, t->age[gfn.v] + t->age_gap[gfn.v]);
+	touch(t, gfn, observed, t->age[gfn.v] + t->age_gap[gfn.v] + observed);
 }
 
 static enum frame_event refault(struct frame_table *t, gfn_t gfn,
@@ -246,7 +252,8 @@ static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, seen, scan, min_idle);
 	/* It may have existed before, but its age is not known. */
-	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
+	touch(t, gfn, seen->observed, seen->observed ?
+	      frame_observed_age(t, gfn, scan) : FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
@@ -260,8 +267,11 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 					 FRAME_SAME : FRAME_GONE;
 
 	/* Neither resident nor in swap: discarded, so its history is void. */
-	if (!seen->swapped)
+	if (!seen->swapped) {
 		t->state[gfn.v] &= STATE_LIST;
+		if (t->history[gfn.v])
+			t->history[gfn.v] = USE_HISTORY_NONE;
+	}
 	unlink_frame(t, gfn);
 	/* The host evicted it, in this scan or the last: assume the latter. */
 	if (event == FRAME_GONE)

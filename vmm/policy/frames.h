@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the engine remembers of each frame, in thirteen bytes: idle age, state,
- * the links of its list, and how often it was evicted and refaulted.
- * Pure; the engine locks.
+ * What the engine remembers of each frame, in fifteen bytes: idle age, state,
+ * the links of its list, the history of its uses, and how often it was evicted
+ * and refaulted.  Pure; the engine locks.
  *
  *               new, late refault         used twice, shared, or as code
  *     absent -------------------> inactive ---------------------> active
@@ -57,17 +57,13 @@ struct frame_table {	/* pointers: owned arrays, by frame number */
 	uint8_t *age_gap;
 	/* Ever, saturating; no memory is used until there is one. */
 	uint8_t *nr_evictions, *nr_refaults;
+	/* use-history.h; kept while it is evicted, not when it is discarded. */
+	uint16_t *history;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
 	uint64_t *busy;			/* bitmap: active or unevictable */
 	struct rmap_workingset ws;
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];
-	/*
-	 * The position of a walk through the inactive list, from the tail: the
-	 * next frame, or FRAME_NIL.  When that frame leaves its place, the one
-	 * after it becomes the cursor.
-	 */
-	uint32_t cursor;
 };
 
 /* Untouched frames cost no memory.  0, -EFBIG or -ENOMEM. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Selects frames to evict, and groups frames into ranges.  Pure. */
+/* Sorts chosen frames, groups them, and completes huge pages.  Pure. */
 #ifndef VMM_POLICY_SELECT_H
 #define VMM_POLICY_SELECT_H
 
@@ -9,16 +9,6 @@
 #include "vmm/mem/addr.h"
 #include "vmm/policy/frames.h"
 
-/*
- * Examines up to nr_look frames of the inactive list, from t->cursor on, oldest
- * first, and puts up to max of them that are idle for long enough and that
- * accept() accepts (NULL: all) into gfns[].  Returns how many.  The list is not
- * changed; the cursor is, to FRAME_NIL at the end of it.
- */
-size_t select_idle(struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
-		   unsigned int nr_look, uint32_t *gfns, size_t max);
-
 /* By frame number. */
 void select_sort(uint32_t *gfns, size_t nr);
 
@@ -26,8 +16,8 @@ void select_sort(uint32_t *gfns, size_t nr);
  * Huge pages are evicted whole: their other idle frames are added to those that
  * were chosen.  gfns[] is sorted, and so is the result, in out[] of max
  * entries; huge pages that do not fit whole are left out.  huge: frames that
- * are in huge pages.  accept: as above; a frame must also be inactive and old
- * enough.
+ * are in huge pages; of these only frames are added, and kept, that accept()
+ * accepts (NULL: all), and that are inactive and idle for long enough.
  */
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
