@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Synthetic traces.  A second is three references for every four pages; the
- * engine scans six times in it, so a page at the edge of what may stay (zipf
- * 1.0) is used about once in fifty scans.
+ * Synthetic traces.  A second is three references for every four pages.  With
+ * six scans in it a page at the edge of what may stay (zipf 1.0) is used about
+ * once in fifty scans.
  */
 #include "config.h"
 
@@ -11,9 +11,7 @@
 #include "tests/bench/replacement.h"
 #include "tests/bench/replacement-list.h"
 
-#define SCANS_A_SECOND 6
-#define SCAN_SHARE     8	/* references of a scan: pages / this */
-#define PHASE_SECONDS  20
+#define PHASE_SECONDS 20
 
 struct generator {
 	struct trace *t;
@@ -151,7 +149,7 @@ static uint32_t next_page(struct generator *g, enum trace_kind kind)
 }
 
 void trace_make(struct trace *t, enum trace_kind kind, uint32_t nr_pages,
-		unsigned int nr_seconds)
+		unsigned int nr_seconds, unsigned int nr_scans)
 {
 	static const char *const names[] = {
 		[TRACE_ZIPF_10] = "zipf 1.0",
@@ -162,7 +160,7 @@ void trace_make(struct trace *t, enum trace_kind kind, uint32_t nr_pages,
 		[TRACE_PHASES_20] = "phases of 20 s",
 		[TRACE_LOOP] = "loop over 120 %",
 	};
-	size_t second_refs = nr_pages / SCAN_SHARE * SCANS_A_SECOND;
+	size_t second_refs = nr_pages / 4 * 3;
 	struct generator g;
 
 	*t = (struct trace){
@@ -171,7 +169,7 @@ void trace_make(struct trace *t, enum trace_kind kind, uint32_t nr_pages,
 		.nr_stay = nr_pages / 2,
 		.nr_refs = second_refs * nr_seconds,
 		.nr_warm = second_refs * (nr_seconds / 4),
-		.scan_refs = nr_pages / SCAN_SHARE,
+		.scan_refs = second_refs / nr_scans,
 	};
 	t->refs = list_alloc(t->nr_refs, sizeof(*t->refs));
 	generator_init(&g, t, kind);

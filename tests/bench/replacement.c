@@ -3,7 +3,7 @@
  * Which pages should stay?  Traces of page references through the engine, and
  * through other replacement policies; half of the footprint stays.
  *
- *   replacement [--pages N] [--seconds S] [--json FILE]
+ *   replacement [--pages N] [--seconds S] [--scans N] [--json FILE]
  *
  * The table has misses in 1000 references, and in the last column the engine's
  * as a part of exact LRU's.  Time is virtual and the seeds are fixed: the
@@ -17,7 +17,8 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/replacement.h"
 
-static int opt_pages = 8192, opt_seconds = 160;
+static int opt_pages = 8192, opt_seconds = 160,
+	   opt_scans = TRACE_SCANS;
 static char *opt_json;
 
 static const struct poptOption options[] = {
@@ -25,6 +26,8 @@ static const struct poptOption options[] = {
 	  "the footprint", "N" },
 	{ "seconds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &opt_seconds,
 	  0, "of virtual time, a quarter of them to warm up", "S" },
+	{ "scans", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &opt_scans, 0,
+	  "of the engine in a second", "N" },
 	{ "json", 0, POPT_ARG_STRING, &opt_json, 0, "results", "FILE" },
 	POPT_AUTOHELP POPT_TABLEEND
 };
@@ -101,15 +104,18 @@ int main(int argc, const char **argv)
 	if (poptGetNextOpt(ctx) != -1 || poptPeekArg(ctx) ||
 	    opt_pages < 512 || opt_pages > 1 << 18 ||
 	    opt_pages & (opt_pages - 1) || opt_seconds < 4 ||
+	    opt_scans < 1 || opt_scans > 64 ||
 	    (int64_t)opt_pages * opt_seconds > INT64_C(1) << 30) {
 		fprintf(stderr, "replacement: wrong usage, see --help; N is a "
 			"power of two from 512 to 262144, S at least 4, and "
-			"no more than 1073741824 together\n");
+			"no more than 1073741824 together; scans are 1 to "
+			"64\n");
 		return 2;
 	}
 	poptFreeContext(ctx);
 	bench_note(b, "pages", "%d", opt_pages);
 	bench_note(b, "seconds", "%d", opt_seconds);
+	bench_note(b, "scans a second", "%d", opt_scans);
 	printf("# misses in 1000 references; %d pages, half stay; %d s\n",
 	       opt_pages, opt_seconds);
 	printf("%-21s", "trace");
@@ -119,7 +125,7 @@ int main(int argc, const char **argv)
 	for (int kind = 0; kind < NR_TRACES; kind++) {
 		struct trace t;
 
-		trace_make(&t, kind, opt_pages, opt_seconds);
+		trace_make(&t, kind, opt_pages, opt_seconds, opt_scans);
 		run_trace(b, &t);
 		trace_free(&t);
 	}

@@ -35,12 +35,14 @@ enum trace_kind {
 	NR_TRACES,
 };
 
+#define TRACE_SCANS 6	/* a second, unless asked for otherwise */
+
 /*
  * nr_pages: the footprint, a power of two; the first quarter of the seconds is
- * to warm up.  Aborts without memory.
+ * to warm up; nr_scans: in a second.  Aborts without memory.
  */
 void trace_make(struct trace *t, enum trace_kind kind, uint32_t nr_pages,
-		unsigned int nr_seconds);
+		unsigned int nr_seconds, unsigned int nr_scans);
 void trace_free(struct trace *t);
 
 /* Whether reference i counts when it is a miss. */

@@ -67,7 +67,7 @@ static void test_trace(enum trace_kind kind)
 	struct replacement_engine r;
 	struct trace t;
 
-	trace_make(&t, kind, NR_PAGES, NR_SECONDS);
+	trace_make(&t, kind, NR_PAGES, NR_SECONDS, TRACE_SCANS);
 	lru = best = replacement_lru(&t);
 	clock = replacement_clock(&t);
 	two_lists = replacement_two_lists(&t);

@@ -3,20 +3,9 @@
 
 #include "vmm/policy/use-history.h"
 
-#define SPAN_BITS 12
-#define SPAN_MAX  ((1u << SPAN_BITS) - 1)
+#define SPAN_MAX  ((1u << USE_HISTORY_SPAN_BITS) - 1)
 #define USES_MAX  15u
 #define FRACTION_BITS 4		/* of a mean gap */
-
-unsigned int use_history_uses(uint16_t history)
-{
-	return history >> SPAN_BITS;
-}
-
-unsigned int use_history_span(uint16_t history)
-{
-	return history & SPAN_MAX;
-}
 
 uint16_t use_history_add(uint16_t history, unsigned int gap)
 {
@@ -33,7 +22,7 @@ uint16_t use_history_add(uint16_t history, unsigned int gap)
 	}
 	if (uses < 2 && span)
 		uses = 2;
-	return uses << SPAN_BITS | span;
+	return uses << USE_HISTORY_SPAN_BITS | span;
 }
 
 /* 1, 1.5, 2, 3, 4, 6, ... are the lower bounds of steps 0, 1, 2, ... */

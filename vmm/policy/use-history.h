@@ -22,8 +22,17 @@
 /* The history after one more use, `gap` scans after the one before. */
 uint16_t use_history_add(uint16_t history, unsigned int gap);
 
-unsigned int use_history_uses(uint16_t history);
-unsigned int use_history_span(uint16_t history);	/* scans */
+#define USE_HISTORY_SPAN_BITS 12
+
+static inline unsigned int use_history_uses(uint16_t history)
+{
+	return history >> USE_HISTORY_SPAN_BITS;
+}
+
+static inline unsigned int use_history_span(uint16_t history)	/* scans */
+{
+	return history & ((1u << USE_HISTORY_SPAN_BITS) - 1);
+}
 
 /*
  * Kinds of history, of which statistics are kept (price.h): none, one use, and
