@@ -51,8 +51,10 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 /* By the batch's result, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine *e, ssize_t rc)
 {
-	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
-	       engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
+	/* Where all are in use, further checks would only cost time. */
+	if (rc == RECLAIM_NONE_EVICTED)
+		rc = e->pass.effort != EFFORT_ONCE;
+	return rc <= 0 || engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
 }
 
 /* It ends: each batch advances a sweep, and no frame is tried twice. */
@@ -93,9 +95,12 @@ static ssize_t reclaim_for_target(struct engine *e)
 			    excess_beyond_requests);
 }
 
+/* Makes progress in each scan, however dear the checks were. */
 static ssize_t reclaim_hard(struct engine *e)
 {
-	return e->scan_policy.hard && engine_cpu_ns(e) < e->pass.cpu_limit_ns ?
+	bool has_time = engine_cpu_ns(e) < e->pass.cpu_limit_ns;
+
+	return e->scan_policy.hard && (has_time || !e->pass.nr_evicted) ?
 		       reclaim_with(e, EFFORT_LAST, reclaim_excess) : 0;
 }
 
