@@ -199,17 +199,18 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 }
 
 /*
- * observed_age: as of now, had there been no access.  If the access is only
- * assumed, the frame keeps it.
+ * Ages as of now, had there been no access.  If the access is only assumed, the
+ * frame keeps its observed age.  The gap before a use is the time for which it
+ * was known to be idle: a frame that the source seldom looks at, and that is
+ * used each time that it does, is used often.
  */
 static void touch(struct frame_table *t, gfn_t gfn, bool observed,
-		  unsigned int observed_age)
+		  unsigned int age, unsigned int observed_age)
 {
 	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
 	if (observed)
-		t->history[gfn.v] = use_history_add(t->history[gfn.v],
-						    observed_age);
+		t->history[gfn.v] = use_history_add(t->history[gfn.v], age);
 	t->age[gfn.v] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
 	if (t->age_gap[gfn.v] != age_gap)
@@ -218,7 +219,8 @@ static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed)
 {
-	touch(t, gfn, observed, t->age[gfn.v] + t->age_gap[gfn.v] + observed);
+	touch(t, gfn, observed, t->age[gfn.v] + 1,
+	      t->age[gfn.v] + t->age_gap[gfn.v]);
 }
 
 static enum frame_event refault(struct frame_table *t, gfn_t gfn,
@@ -233,7 +235,8 @@ static enum frame_event refault(struct frame_table *t, gfn_t gfn,
 	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
 	count(&t->nr_refaults[gfn.v]);
-	touch(t, gfn, seen->observed, frame_observed_age(t, gfn, scan));
+	touch(t, gfn, seen->observed, frame_age(t, gfn, scan),
+	      frame_observed_age(t, gfn, scan));
 	t->state[gfn.v] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;
@@ -252,8 +255,7 @@ static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, seen, scan, min_idle);
 	/* It may have existed before, but its age is not known. */
-	touch(t, gfn, seen->observed, seen->observed ?
-	      frame_observed_age(t, gfn, scan) : FRAME_AGE_MAX);
+	touch(t, gfn, seen->observed, frame_age(t, gfn, scan), FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
@@ -282,7 +284,8 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 static void use(struct frame_table *t, gfn_t gfn,
 		const struct frame_observation *seen)
 {
-	touch(t, gfn, seen->observed, t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
+	touch(t, gfn, seen->observed, t->age[gfn.v] + 1,
+	      t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
 	if (seen->nr_referenced > 1 || seen->exec ||
