@@ -226,7 +226,13 @@ static void test_touch(void)
 
 	if (frame_table_init(&t, NR))
 		tap_bail("no memory");
+	play(&t, GFN(4), ".", &n);
+	ok(!use_history_uses(t.history[4]) &&
+	   use_history_uses(frame_history(&t, GFN(4))) == 1,
+	   "a frame not looked at yet is priced as one used once");
 	play(&t, GFN(5), "y..", &n);
+	ok(frame_history(&t, GFN(5)) == t.history[5],
+	   "and any other as it was used");
 	frame_touch(&t, GFN(5), false);
 	ok(use_history_uses(t.history[5]) == 1, "an assumed touch is no use");
 	frame_touch(&t, GFN(5), true);

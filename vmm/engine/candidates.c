@@ -86,7 +86,7 @@ static int rank_of(struct engine *e, gfn_t gfn)
 		return e->pass.effort == EFFORT_LAST ? PRICE_RANKS - 1 : -1;
 	if (class == CLASS_FREE)
 		return 0;
-	rank = price_rank(&e->history.prices, t->history[gfn.v],
+	rank = price_rank(&e->history.prices, frame_history(t, gfn),
 			  t->age[gfn.v]);
 	return min_u64(max_u64(rank, 1) + frame_class_cost(class),
 		       PRICE_RANKS - 1);

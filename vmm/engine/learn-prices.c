@@ -52,7 +52,7 @@ static void learn_frame(struct engine *e, gfn_t gfn)
 		return;
 	/* Its age as of the scan before this one. */
 	if (used != UNKNOWN)
-		price_count(&h->prices, h->frames.history[gfn.v],
+		price_count(&h->prices, frame_history(&h->frames, gfn),
 			    frame_age(&h->frames, gfn, h->scan_nr - 1),
 			    used == USED);
 }

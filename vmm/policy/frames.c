@@ -198,6 +198,14 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
+uint16_t frame_history(const struct frame_table *t, gfn_t gfn)
+{
+	uint16_t history = t->history[gfn.v];
+
+	return history == USE_HISTORY_NONE && t->age_gap[gfn.v] ?
+		       use_history_add(USE_HISTORY_NONE, 0) : history;
+}
+
 /*
  * Ages as of now, had there been no access.  If the access is only assumed, the
  * frame keeps its observed age.  The gap before a use is the time for which it

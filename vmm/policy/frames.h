@@ -121,6 +121,12 @@ unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan);
 
+/*
+ * Its history for prices (price.h).  A frame that was neither seen used nor seen
+ * idle since, as the source has not looked at it, is taken for one used once.
+ */
+uint16_t frame_history(const struct frame_table *t, gfn_t gfn);
+
 /* The frame has been evicted in this scan. */
 void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);
 /*
