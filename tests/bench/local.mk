@@ -40,3 +40,15 @@ tests_bench_evict_LDADD = $(VMM_LIBS)
 check_PROGRAMS += tests/bench/discard
 tests_bench_discard_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_bench_discard_LDADD = $(VMM_LIBS)
+check_PROGRAMS += tests/bench/replacement
+noinst_HEADERS += tests/bench/replacement.h tests/bench/replacement-list.h
+# The traces and policies, for the unit test as well.
+check_LIBRARIES += tests/bench/libreplacement.a
+tests_bench_libreplacement_a_SOURCES = tests/bench/replacement-traces.c \
+	tests/bench/replacement-lru.c tests/bench/replacement-clock.c \
+	tests/bench/replacement-two-lists.c tests/bench/replacement-mglru.c \
+	tests/bench/replacement-s3-fifo.c tests/bench/replacement-optimum.c \
+	tests/bench/replacement-engine.c
+tests_bench_libreplacement_a_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_replacement_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_bench_replacement_LDADD = tests/bench/libreplacement.a $(VMM_LIBS)

@@ -11,6 +11,7 @@
 #include "tests/tap.h"
 #include "vmm/policy/frames.h"
 #include "vmm/policy/select.h"
+#include "vmm/policy/use-history.h"
 
 #define NR 64
 #define MIN_IDLE 2
@@ -37,7 +38,7 @@ static void play(struct frame_table *t, gfn_t gfn, const char *history,
 		}
 		l.resident = *h != '-' && *h != 's';
 		l.swapped = *h == 's';
-		l.young = strchr("ymx", *h) != NULL;
+		l.young = l.observed = strchr("ymx", *h) != NULL;
 		l.nr_referenced = *h == 'm' ? 2 : *h == 'y';
 		l.exec = *h == 'x';
 		*nr_refaults += frame_observe(t, gfn, &l, scan, MIN_IDLE) ==
@@ -148,106 +149,96 @@ static void test_lists(void)
 	frame_table_destroy(&t);
 }
 
-/* Up to max of the inactive list, from its tail, sorted. */
-static size_t from_tail(struct frame_table *t,
-			bool (*accept)(gfn_t gfn, void *arg), uint32_t *g,
-			size_t max)
+static void test_ranges(void)
 {
-	size_t nr;
+	uint32_t g[] = { 18, 10, 14, 12, 16 };
+	struct gfn_range r[5];
 
-	t->cursor = t->tail[FRAME_INACTIVE];
-	nr = select_idle(t, MIN_IDLE, accept, NULL, NR, g, max);
-	select_sort(g, nr);
-	return nr;
-}
-
-static bool even(gfn_t gfn, void *arg)
-{
-	return gfn.v % 2 == 0;
-}
-
-static void test_select(void)
-{
-	const struct frame_observation idle = { .resident = true };
-	struct gfn_range r[NR];
-	struct frame_table t;
-	uint32_t g[NR];
-
-	if (frame_table_init(&t, NR))
-		tap_bail("no memory");
-	/* Frame 10 is the oldest; 20 is protected; 30 is young; 40 active. */
-	for (uint32_t f = 10; f < 20; f++)
-		frame_observe(&t, GFN(f), &idle, 1, MIN_IDLE);
-	frame_observe(&t, GFN(30), &idle, 1, MIN_IDLE);
-	frame_observe(&t, GFN(20), &idle, 1, MIN_IDLE);
-	frame_set_evicted(&t, GFN(20), 1);
-	frame_observe(&t, GFN(20), &idle, 2, MIN_IDLE);
-	for (uint32_t f = 10; f <= 20; f++)
-		for (uint32_t scan = 3; scan < 6; scan++)
-			frame_observe(&t, GFN(f), &idle, scan, MIN_IDLE);
-	frame_observe(&t, GFN(40), &idle, 6, MIN_IDLE);
-	frame_move(&t, GFN(40), FRAME_ACTIVE);
-	t.age[40] = 9;
-
-	is_int(from_tail(&t, NULL, g, NR), 10,
-	       "ten are idle for long enough");
-	ok(g[0] == 10 && g[9] == 19, "in the order of their numbers");
-	is_int(from_tail(&t, NULL, g, 3), 3, "at most three");
-	ok(g[0] == 10 && g[2] == 12, "the oldest");
-	is_int(from_tail(&t, even, g, NR), 5,
-	       "only those that are accepted");
+	select_sort(g, 5);
+	ok(g[0] == 10 && g[2] == 14 && g[4] == 18,
+	   "frames in the order of their numbers");
 	is_int(select_ranges(g, 5, 0, r), 5, "with holes: five ranges");
 	is_int(select_ranges(g, 5, 1, r), 1, "with gaps of one allowed: one");
 	ok(r[0].start.v == 10 && r[0].nr == 9, "from the first to the last");
 	is_int(select_ranges(g, 0, 0, r), 0, "of nothing, nothing");
-	frame_table_destroy(&t);
 }
 
-/*
- * Through the list a few frames at a time, while frames leave it, the next one
- * among them, and return to its head: each frame that was there is visited
- * once.
- */
-static void test_cursor(void)
+/* The history of uses: what adds to it, and what ends it. */
+static void test_uses(void)
 {
-	const struct frame_observation idle = { .resident = true };
-	unsigned int nr_met[NR] = { 0 }, nr_calls = 0;
+	static const struct {
+		const char *history;
+		unsigned int uses, span;
+	} t[] = {
+		{ "....", 0, 0 },
+		{ "y", 1, 0 },
+		{ "y..", 1, 0 },		/* until the last use */
+		{ "yyy", 3, 2 },
+		{ "y..y.y", 3, 5 },
+		{ "y...E-y", 1, 0 },		/* not when it was discarded */
+		{ "y.ssy", 2, 4 },		/* the host took it */
+	};
+	unsigned int nr_refaults;
+	struct frame_table ft;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		if (frame_table_init(&ft, NR))
+			tap_bail("no memory");
+		play(&ft, GFN(5), t[i].history, &nr_refaults);
+		if (!ok(use_history_uses(ft.history[5]) == t[i].uses &&
+			use_history_span(ft.history[5]) == t[i].span,
+			"uses of %s", t[i].history))
+			printf("# got %u in %u\n",
+			       use_history_uses(ft.history[5]),
+			       use_history_span(ft.history[5]));
+		frame_table_destroy(&ft);
+	}
+}
+
+static void test_uses_evicted(void)
+{
+	const struct frame_observation away = { .swapped = true };
+	const struct frame_observation back = {
+		.resident = true, .young = true, .observed = true,
+	};
 	struct frame_table t;
-	uint32_t g[NR];
-	bool once = true;
+	unsigned int n;
 
 	if (frame_table_init(&t, NR))
 		tap_bail("no memory");
-	for (uint32_t scan = 1; scan < 5; scan++)
-		for (uint32_t f = 0; f < NR; f++)
-			frame_observe(&t, GFN(f), &idle, scan, MIN_IDLE);
-	t.cursor = t.tail[FRAME_INACTIVE];
-	while (t.cursor != FRAME_NIL && nr_calls++ < NR) {
-		uint32_t next;
+	play(&t, GFN(5), "y...", &n);
+	frame_set_evicted(&t, GFN(5), 4);
+	frame_observe(&t, GFN(5), &away, 5, MIN_IDLE);
+	frame_observe(&t, GFN(5), &away, 6, MIN_IDLE);
+	is_int(frame_observe(&t, GFN(5), &back, 7, MIN_IDLE), FRAME_REFAULT,
+	       "a frame that was evicted comes back");
+	ok(use_history_uses(t.history[5]) == 2 &&
+	   use_history_span(t.history[5]) == 6,
+	   "its uses are known, and the scans between");
+	frame_table_destroy(&t);
+}
 
-		for (size_t nr = select_idle(&t, MIN_IDLE, NULL, NULL, 5, g, 3);
-		     nr--;)
-			nr_met[g[nr]]++;
-		next = t.cursor;
-		if (next == FRAME_NIL)
-			break;
-		/* Of every three calls, one takes the next frame away. */
-		if (nr_calls % 3 == 0)
-			frame_move(&t, GFN(next), FRAME_ACTIVE);
-		else if (nr_calls % 3 == 1)
-			frame_set_evicted(&t, GFN(next), 5);
-		nr_met[next] += nr_calls % 3 < 2;
-		once &= t.cursor != next || nr_calls % 3 == 2;
-	}
-	for (uint32_t f = 0; f < NR; f++)
-		once &= nr_met[f] == 1;
-	ok(once && nr_calls > NR / 4 && nr_calls < NR,
-	   "a cursor outlives the frame that it is at (%u calls)", nr_calls);
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, NR, g, NR), 0,
-	       "at the end there is nothing more");
-	t.cursor = t.tail[FRAME_INACTIVE];
-	is_int(select_idle(&t, MIN_IDLE, NULL, NULL, 5, g, NR), 5,
-	       "as many are looked at as one asks for");
+/* What a recheck sees is a use; what is only assumed is none. */
+static void test_touch(void)
+{
+	struct frame_table t;
+	unsigned int n;
+
+	if (frame_table_init(&t, NR))
+		tap_bail("no memory");
+	play(&t, GFN(4), ".", &n);
+	ok(!use_history_uses(t.history[4]) &&
+	   use_history_uses(frame_history(&t, GFN(4))) == 1,
+	   "a frame not looked at yet is priced as one used once");
+	play(&t, GFN(5), "y..", &n);
+	ok(frame_history(&t, GFN(5)) == t.history[5],
+	   "and any other as it was used");
+	frame_touch(&t, GFN(5), false);
+	ok(use_history_uses(t.history[5]) == 1, "an assumed touch is no use");
+	frame_touch(&t, GFN(5), true);
+	ok(use_history_uses(t.history[5]) == 2 &&
+	   use_history_span(t.history[5]) == 1,
+	   "one that was seen is, one scan after what was assumed");
 	frame_table_destroy(&t);
 }
 
@@ -256,7 +247,9 @@ int main(void)
 	test_histories();
 	test_saturation();
 	test_lists();
-	test_select();
-	test_cursor();
+	test_ranges();
+	test_uses();
+	test_uses_evicted();
+	test_touch();
 	return tap_done();
 }

@@ -98,6 +98,28 @@ static void test_order(void)
 	vm_stop(&vm);
 }
 
+/*
+ * Anonymous memory is used in every eighth scan, page cache never: that it is
+ * dearer to evict counts less.
+ */
+static void test_warm(void)
+{
+	struct vm vm;
+
+	vm_prepare(&vm, "0-255 768-1023\n" HOT HOT HOT HOT HOT HOT HOT);
+	make_scene(&vm);
+	vm_start(&vm, 0);
+	wait_scans(&vm, 40);
+	set_target(&vm, NR - 256);
+	wait_scans(&vm, 3);
+	is_left(&vm, 0, 0, NR_CLEAN, NR_ANON,
+		"what will be used goes after what will not");
+	set_target(&vm, NR - 256 - NR_CLEAN);
+	wait_scans(&vm, 3);
+	is_left(&vm, 0, 0, 0, NR_ANON, "clean page cache, too");
+	vm_stop(&vm);
+}
+
 /* --- a guest that frees memory on request --------------------------------- */
 
 static struct {
@@ -423,6 +445,7 @@ int main(void)
 	check_that_swap_works(PAGE);
 	stay_on_one_cpu(NULL);
 	test_order();
+	test_warm();
 	test_cache();
 	test_missed_cache();
 	test_free();

@@ -7,7 +7,7 @@
 lib=$abs_top_builddir/vmm/libvmm.a
 
 # Steps of the product that a test calls by themselves, with their own input.
-steps='guest_make_args guest_take histogram_value metrics_merge
+steps='engine_scan_now guest_make_args guest_take histogram_value metrics_merge
   pfn_runs_from_bitmap pressure_parse_available pressure_parse_psi
   stat_request_within tiny_vm_rounds tiny_vm_touch_with top_bars
   top_host_parse'

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Chooses the frames that a batch of reclaim tries to evict.
+ * Chooses the frames that a batch of reclaim tries to evict: those of the
+ * lowest price (price.h), which their class raises (class.h).
  *
- *   1. frames of the inactive list that are idle for long enough and belong to
- *      the current stage become candidates: e->pass.candidates
- *   2. the other idle frames, of any class, of the huge pages that they are in
- *      are added
- *   3. frames that are unevictable, or accessed through a mapping, leave the
- *      tail of the list; the others remain candidates
+ *   1. all frames that may be evicted are counted by rank, which gives the rank
+ *      up to which there are enough (choice.h); once for many batches
+ *   2. a sweep through memory takes those: e->pass.candidates
+ *   3. the other idle frames of the huge pages that they are in are added
+ *   4. frames that are unevictable, or accessed through a mapping, are removed;
+ *      the others remain candidates
+ *
+ * A frame is tried once in a pass.  Which frames may be evicted depends on the
+ * effort: enum reclaim_effort.
  *
  * Locks: lock_hold_begin() takes engine lock -> view lock, and neither is held
  * on entry or return.
@@ -20,9 +24,9 @@
 #include "vmm/engine/reclaim.h"
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
+#include "vmm/util/min-max.h"
 
-#define CHOOSE_FRAMES 1024	/* of the list, examined at a time */
-#define JUDGE_COST    (2 * LOCK_HOLD_WALK)	/* of judge(), in frames */
+#define JUDGE_COST (2 * LOCK_HOLD_WALK)	/* of judge(), in frames */
 
 /* Whether a frame may be evicted, by what the reverse map shows. */
 enum verdict { EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
@@ -51,49 +55,106 @@ static bool may_try(gfn_t gfn, void *arg)
 	       nodes_may_evict(&e->nodes, gfn);
 }
 
-static bool is_of_stage(gfn_t gfn, void *arg)
+/* Whether a frame may be evicted with this effort, by its list and age. */
+static bool is_eligible(struct engine *e, gfn_t gfn)
 {
-	static const enum reclaim_stage stage_of[NR_FRAME_CLASSES] = {
-		[CLASS_FREE] = RECLAIM_FREE,
-		[CLASS_ANON] = RECLAIM_ANON,
-		[CLASS_UNKNOWN] = RECLAIM_ANON,
-		[CLASS_DIRTY_FILE] = RECLAIM_DIRTY,
-		[CLASS_CLEAN_FILE] = RECLAIM_CLEAN,
-		[CLASS_NEVER] = NR_RECLAIM_STAGES,
-	};
-	struct engine *e = arg;
-	enum frame_class class = engine_class_of(e->config.view, gfn);
+	const struct frame_table *t = &e->history.frames;
+	enum frame_list list = frame_list_of(t, gfn);
 
-	return stage_of[class] == e->pass.stage && may_try(gfn, arg);
+	if (list == FRAME_NONE || list == FRAME_UNEVICTABLE)
+		return false;
+	if (e->pass.effort == EFFORT_LAST)
+		return may_try(gfn, e);
+	if (bitmap_test(e->pass.tried, gfn.v))
+		return false;
+	if (e->pass.effort == EFFORT_IDLE &&
+	    (list != FRAME_INACTIVE ||
+	     t->age[gfn.v] < frame_min_idle(t, gfn, e->pass.min_idle)))
+		return false;
+	return may_try(gfn, e);
 }
 
-void candidates_begin(struct engine *e, enum reclaim_stage stage)
+/* The frame's rank, by its price and class; -1: its class keeps it. */
+static int rank_of(struct engine *e, gfn_t gfn)
 {
-	if (stage == RECLAIM_FREE && e->requests.free.nr_pages)
-		stage++;	/* the guest has been asked to return these */
-	if (stage == RECLAIM_CLEAN && e->pass.may_drop)
-		stage++;
-	e->pass.stage = stage;
-	e->history.frames.cursor = FRAME_NIL;
+	const struct frame_table *t = &e->history.frames;
+	enum frame_class class = engine_class_of(e->config.view, gfn);
+	unsigned int rank;
+
+	if (class == CLASS_NEVER)
+		return -1;
+	/* The guest has been asked to return these. */
+	if ((class == CLASS_FREE && e->requests.free.nr_pages) ||
+	    (class == CLASS_CLEAN_FILE && e->pass.may_drop))
+		return e->pass.effort == EFFORT_LAST ? PRICE_RANKS - 1 : -1;
+	if (class == CLASS_FREE)
+		return 0;
+	rank = price_rank(&e->history.prices, frame_history(t, gfn),
+			  t->age[gfn.v]);
+	return min_u64(max_u64(rank, 1) + frame_class_cost(class),
+		       PRICE_RANKS - 1);
+}
+
+void candidates_begin(struct engine *e, enum reclaim_effort effort)
+{
+	e->pass.effort = effort;
+	e->pass.sweep_left = 0;
+	e->pass.nr_sweeps = 0;
 }
 
 /*
- * Puts frames of this stage into e->pass.candidates, and returns how many.
- * Continues where the last call ended, or at the tail if that was the end of
- * the list.  Both locks held.
+ * Counts the frames that may be evicted, and sets the limit so that it is
+ * enough.  False: none may be.  Both locks held.
  */
-static size_t choose_idle(struct engine *e, size_t max)
+static bool begin_sweep(struct engine *e, uint64_t wanted)
 {
-	struct frame_table *t = &e->history.frames;
+	const uint64_t nr = e->scan.nr_frames;
+	uint64_t g = 0;
+
+	if (e->pass.effort == EFFORT_ONCE && e->pass.nr_sweeps)
+		return false;
+	e->pass.nr_sweeps++;
+	price_update(&e->history.prices);
+	memset(&e->pass.choice, 0, sizeof(e->pass.choice));
+	for (; (g = bitmap_next(e->scan.resident, g, nr)) < nr &&
+	       lock_hold_charge(e, 1); g++) {
+		int rank = is_eligible(e, GFN(g)) ? rank_of(e, GFN(g)) : -1;
+
+		if (rank >= 0)
+			choice_count(&e->pass.choice, rank);
+	}
+	e->pass.sweep_left = nr;
+	return choice_limit(&e->pass.choice, wanted);
+}
+
+/*
+ * Continues the sweep where the last one ended.  Frames of equal rank so take
+ * turns: a sweep that needs only some of them starts behind those of the last.
+ * Both locks held.
+ */
+static size_t sweep(struct engine *e, size_t max)
+{
+	const uint64_t nr = e->scan.nr_frames;
 	size_t n = 0;
 
-	if (t->cursor == FRAME_NIL)
-		t->cursor = t->tail[FRAME_INACTIVE];
-	while (n < max && t->cursor != FRAME_NIL &&
-	       lock_hold_charge(e, CHOOSE_FRAMES))
-		n += select_idle(t, e->pass.min_idle, is_of_stage, e,
-				 CHOOSE_FRAMES, e->pass.candidates + n,
-				 max - n);
+	while (n < max && e->pass.sweep_left && lock_hold_charge(e, 1)) {
+		gfn_t gfn = GFN(e->pass.clock_hand);
+		uint64_t next = bitmap_next(e->scan.resident, gfn.v, nr);
+		int rank;
+
+		/* Steps over what is not resident. */
+		if (next != gfn.v) {
+			next = min_u64(next - gfn.v, e->pass.sweep_left);
+			e->pass.sweep_left -= next;
+			e->pass.clock_hand = (gfn.v + next) % nr;
+			continue;
+		}
+		e->pass.sweep_left--;
+		e->pass.clock_hand = (gfn.v + 1) % nr;
+		rank = is_eligible(e, gfn) ? rank_of(e, gfn) : -1;
+		if (rank >= 0 && choice_take(&e->pass.choice, rank))
+			e->pass.candidates[n++] = (uint32_t)gfn.v;
+	}
 	return n;
 }
 
@@ -119,8 +180,7 @@ static size_t choose_whole(struct engine *e, size_t n)
 				   may_try, e, e->scan.huge, e->pass.chosen + i,
 				   next - i, e->pass.candidates + nr,
 				   ENGINE_BATCH - nr);
-		if (!got)
-			break;	/* there is no room for the huge page */
+		/* 0: no room for the huge page, or none of it is idle. */
 		nr += got;
 	}
 	return nr;
@@ -128,7 +188,7 @@ static size_t choose_whole(struct engine *e, size_t n)
 
 /*
  * Reduces n candidates to those that may be evicted, and returns how many are
- * left; the others leave the tail of the list.  Both locks held.
+ * left.  Both locks held.
  */
 static size_t judge_all(struct engine *e, size_t n)
 {
@@ -159,63 +219,54 @@ static size_t judge_all(struct engine *e, size_t n)
 	return left;
 }
 
-size_t candidates_choose(struct engine *e, size_t max)
+/* Frames that were chosen are not chosen again in this pass. */
+static void set_tried(struct engine *e, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		bitmap_set(e->pass.tried, e->pass.candidates[i]);
+}
+
+/*
+ * The last effort: leaves out what is unevictable, which is not tried again.
+ * Both locks held.
+ */
+static size_t leave_out_unevictable(struct engine *e, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n && lock_hold_charge(e, LOCK_HOLD_WALK); i++) {
+		gfn_t gfn = GFN(e->pass.candidates[i]);
+
+		if (engine_is_unevictable(&e->config, gfn))
+			frame_move(&e->history.frames, gfn, FRAME_UNEVICTABLE);
+		else
+			e->pass.candidates[left++] = (uint32_t)gfn.v;
+	}
+	return left;
+}
+
+size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max)
 {
 	size_t n = 0, left;
 
 	lock_hold_begin(e);
-	while (!n && e->pass.stage < NR_RECLAIM_STAGES &&
-	       !engine_is_stopping(e)) {
-		n = choose_idle(e, max);
-		/* Finding none means that the whole list was searched. */
-		if (!n)
-			candidates_begin(e, e->pass.stage + 1);
+	while (!n && !engine_is_stopping(e)) {
+		if (!e->pass.sweep_left && !begin_sweep(e, wanted))
+			break;
+		n = sweep(e, max);
 	}
 	lock_hold_end(e);
+	/* The sweep may have gone on at the start of memory. */
 	select_sort(e->pass.candidates, n);
+	set_tried(e, n);
 	lock_hold_begin(e);
-	if (e->scan.huge)
-		n = choose_whole(e, n);
-	left = judge_all(e, n);
+	if (e->pass.effort == EFFORT_LAST) {
+		left = leave_out_unevictable(e, n);
+	} else {
+		if (e->scan.huge)
+			n = choose_whole(e, n);
+		left = judge_all(e, n);
+	}
 	lock_hold_end(e);
 	return left || !n ? left : SIZE_MAX;
-}
-
-size_t candidates_choose_hard(struct engine *e, size_t max)
-{
-	const uint64_t *const protected[] = {
-		[PROTECT_YOUNG] = e->scan.young,
-		[PROTECT_OBSERVED] = e->scan.observed,
-		[PROTECT_NONE] = NULL,
-	};
-	uint64_t left = e->scan.nr_frames;
-	size_t nr = 0;
-
-	lock_hold_begin(e);
-	while (nr < max && lock_hold_charge(e, 1)) {
-		const uint64_t *protection = protected[e->pass.protection];
-		gfn_t gfn = GFN(e->pass.clock_hand);
-
-		if (!left--) {
-			if (!protection || nr)
-				break;
-			e->pass.protection++;
-			left = e->scan.nr_frames;
-			continue;
-		}
-		if (++e->pass.clock_hand >= e->scan.nr_frames)
-			e->pass.clock_hand = 0;
-		if (protection && bitmap_test(protection, gfn.v))
-			continue;
-		if (bitmap_test(e->scan.resident, gfn.v) && may_try(gfn, e) &&
-		    frame_list_of(&e->history.frames, gfn) !=
-			    FRAME_UNEVICTABLE &&
-		    lock_hold_charge(e, LOCK_HOLD_WALK) &&
-		    !engine_is_unevictable(&e->config, gfn))
-			e->pass.candidates[nr++] = (uint32_t)gfn.v;
-	}
-	lock_hold_end(e);
-	/* The clock hand may have wrapped round at the end of memory. */
-	select_sort(e->pass.candidates, nr);
-	return nr;
 }

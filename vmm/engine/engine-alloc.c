@@ -72,12 +72,13 @@ void engine_history_destroy(struct engine_history *h)
 int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge)
 {
 	p->refused = bitmap_new(nr_frames);
+	p->tried = bitmap_new(nr_frames);
 	p->candidates = malloc(ENGINE_BATCH * sizeof(*p->candidates));
 	p->ranges = malloc(ENGINE_BATCH * sizeof(*p->ranges));
 	p->chosen = huge ? malloc(ENGINE_BATCH * sizeof(*p->chosen)) : NULL;
 	p->resident = bitmap_new(nr_frames);
-	if (!p->refused || !p->resident || !p->candidates || !p->ranges ||
-	    (huge && !p->chosen))
+	if (!p->refused || !p->tried || !p->resident || !p->candidates ||
+	    !p->ranges || (huge && !p->chosen))
 		return -ENOMEM;
 	return 0;
 }
@@ -85,6 +86,7 @@ int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge)
 void engine_pass_destroy(struct engine_pass *p)
 {
 	free(p->refused);
+	free(p->tried);
 	free(p->candidates);
 	free(p->ranges);
 	free(p->resident);

@@ -25,7 +25,9 @@
 #include "vmm/engine/prefetch.h"
 #include "vmm/engine/reclaim.h"
 #include "vmm/policy/anon-file-balance.h"
+#include "vmm/policy/choice.h"
 #include "vmm/policy/frames.h"
+#include "vmm/policy/price.h"
 #include "vmm/policy/proactive.h"
 #include "vmm/policy/wss.h"
 #include "vmm/sink/sink.h"
@@ -151,6 +153,7 @@ struct engine_census {
 struct engine_history {
 	uint32_t scan_nr;	/* number of the last scan that ages frames */
 	struct frame_table frames;
+	struct price_table prices;	/* learned by learn-prices.c */
 	/* As of when the 64 frames of a word were last aged singly; owned. */
 	uint64_t *seen_resident, *seen_swapped;
 	struct word_classes *word_classes;	/* by word */
@@ -175,16 +178,20 @@ struct engine_pass {
 	/* Before huge pages are completed; owned; NULL if scan.huge is. */
 	uint32_t *chosen;
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
+	uint64_t *tried;	/* bitmap of what has been a candidate; owned */
 	uint64_t *resident;	/* after a call of the sink, its frames; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this engine_cpu_ns() */
 	uint64_t nr_evicted, nr_refused;	/* pages */
 	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
-	enum reclaim_stage stage;
 	bool may_drop;		/* the guest is left to drop clean page cache */
-	enum reclaim_protection protection;	/* for a hard target */
-	uint64_t clock_hand;	/* hard target: next gfn; kept across scans */
+	/* How candidates are chosen: candidates.c. */
+	enum reclaim_effort effort;
+	struct choice choice;
+	unsigned int nr_sweeps;	/* with this effort */
+	uint64_t sweep_left;	/* frames that this sweep has yet to visit */
+	uint64_t clock_hand;	/* next gfn of a sweep; kept across scans */
 };
 
 /*
@@ -275,6 +282,11 @@ int engine_harvest(struct access_source *source, struct engine_scan *scan,
  */
 bool engine_age_all(struct engine *e);
 
+/* --- learn-prices.c ------------------------------------------------------- */
+/* Counts which frames this scan found used, before they are aged. */
+void engine_learn_prices(struct engine *e);
+
+/* --- ages.c --------------------------------------------------------------- */
 /* Counts nr resident frames of one 2 MiB block as being of that age. */
 void ages_count(struct engine_census *c, gfn_t gfn, uint64_t nr,
 		unsigned int age);

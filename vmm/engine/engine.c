@@ -250,6 +250,7 @@ static uint64_t scan(struct engine *e)
 		e->nr_failed = 0;
 		engine_discount_refaults(e);
 		engine_prefetch(e);
+		engine_learn_prices(e);
 		good = engine_age_all(e);
 		engine_import_ages(e);
 		now = engine_cpu_ns(e);
@@ -316,6 +317,11 @@ static void *engine_thread(void *arg)
 	}
 	engine_unlock(e);
 	return NULL;
+}
+
+void engine_scan_now(struct engine *e)
+{
+	scan(e);
 }
 
 static int alloc_all(struct engine *e)
@@ -389,7 +395,7 @@ int engine_new(struct engine **enginep, const struct engine_config *config)
 	rc = engine_check_policy(&config->policy, why, sizeof(why));
 	if (!rc)
 		rc = alloc_all(e);
-	if (!rc)
+	if (!rc && !config->is_stepped)
 		rc = -pthread_create(&e->thread, NULL, engine_thread, e);
 	if (rc) {
 		destroy(e);
@@ -408,6 +414,7 @@ void engine_free(struct engine *e)
 	engine_lock(e);
 	pthread_cond_signal(&e->wake);
 	engine_unlock(e);
-	pthread_join(e->thread, NULL);
+	if (!e->config.is_stepped)
+		pthread_join(e->thread, NULL);
 	destroy(e);
 }

@@ -53,12 +53,19 @@ struct engine_config {
 	/* As engine_on_scan(), from the first scan on; or NULL. */
 	void (*on_scan)(const struct engine_stats *stats, void *arg);
 	void *on_scan_arg;
+	/*
+	 * Without a thread: scans are made by engine_scan_now(), so that their
+	 * time is the caller's.
+	 */
+	bool is_stepped;
 };
 
 /* Starts the thread.  0; -EINVAL (policy), -EFBIG, -ENOMEM or -errno. */
 int engine_new(struct engine **enginep, const struct engine_config *config);
 /* Stops the thread and joins it; NULL is allowed. */
 void engine_free(struct engine *engine);
+/* One scan, in the caller's thread, of an engine that is_stepped. */
+void engine_scan_now(struct engine *engine);
 
 /* -EINVAL with why: a value is out of range. */
 int engine_check_policy(const struct engine_policy *policy, char *why,

@@ -7,6 +7,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/engine/evict.c \
 	vmm/engine/goal.c \
 	vmm/engine/huge.c \
+	vmm/engine/learn-prices.c \
 	vmm/engine/engine-lock.c vmm/engine/engine-lock.h \
 	vmm/engine/nodes.c vmm/engine/nodes.h \
 	vmm/engine/engine-alloc.c \

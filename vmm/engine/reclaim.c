@@ -4,12 +4,12 @@
  *
  *   1. for the target or the host, less what was requested from the guest
  *   2. for the targets of single nodes (nodes.c)
- *   3. for a hard target, what is not idle (enum reclaim_protection)
+ *   3. for a hard target, what is in use as well (enum reclaim_effort)
  *   4. proactively: what is idle for so long that refaults stay rare
  *
  *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
- * The order of eviction is in enum reclaim_stage; what the guest can return by
+ * The order of eviction is in price.h and class.h; what the guest can return by
  * itself, in guest-requests.c; how much to evict, in goal.c.
  * When nothing is idle for long enough, the guest stays above its target: its
  * working set comes first, unless the target is hard.
@@ -17,8 +17,6 @@
  * Locks: engine lock, for counters; none is held while a batch is under way.
  */
 #include "config.h"
-
-#include <string.h>
 
 #include "vmm/engine/engine-internal.h"
 #include "vmm/engine/reclaim.h"
@@ -37,11 +35,13 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 
 	if (!max || e->pass.sink_is_full)
 		return 0;
-	nr = candidates_choose(e, max);
+	nr = candidates_choose(e, over, max);
 	if (!nr)
 		return 0;
 	if (nr == SIZE_MAX)
 		return RECLAIM_NONE_EVICTED;
+	if (e->pass.effort == EFFORT_LAST)
+		return evict_candidates(e, nr);
 	rc = nr;
 	if (!e->config.sink->ops->rechecks_accessed)
 		rc = evict_recheck_accessed(e, nr);
@@ -54,23 +54,31 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 /* By the batch's result rc, or because the scan has used up its CPU time. */
 static bool is_last_batch(const struct engine *e, ssize_t rc)
 {
-	return (rc <= 0 && rc != RECLAIM_NONE_EVICTED) ||
-	       engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
+	/* Where all are in use, further checks would only cost time. */
+	if (rc == RECLAIM_NONE_EVICTED)
+		rc = e->pass.effort != EFFORT_ONCE;
+	return rc <= 0 || engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
+}
+
+/* The last effort makes progress in each scan, however dear the checks were. */
+static bool has_time(const struct engine *e, enum reclaim_effort effort)
+{
+	return engine_cpu_ns(e) < e->pass.cpu_limit_ns ||
+	       (effort == EFFORT_LAST && !e->pass.nr_evicted);
 }
 
 /*
  * Evicts batch after batch as long as wanted() returns that pages are to be
- * evicted.  It ends: each batch shortens the inactive list, or advances in it.
+ * evicted.  It ends: each batch advances a sweep, and no frame is tried twice.
  */
-static ssize_t reclaim_until(struct engine *e,
-			     uint64_t (*wanted)(struct engine *e))
+static ssize_t reclaim_with(struct engine *e, enum reclaim_effort effort,
+			    uint64_t (*wanted)(struct engine *e))
 {
 	uint64_t over;
 	ssize_t rc = 0;
 
-	candidates_begin(e, RECLAIM_FREE);
-	while (engine_cpu_ns(e) < e->pass.cpu_limit_ns &&
-	       (over = wanted(e))) {
+	candidates_begin(e, effort);
+	while (has_time(e, effort) && (over = wanted(e))) {
 		rc = reclaim_batch(e, over);
 		if (is_last_batch(e, rc))
 			break;
@@ -87,23 +95,10 @@ static uint64_t beyond_requests(const struct engine *e, uint64_t over)
 	return over > requested ? over - requested : 0;
 }
 
-/* For the target only: the host's watermarks never take pages in use. */
-static ssize_t reclaim_hard(struct engine *e)
+static ssize_t reclaim_idle(struct engine *e,
+			    uint64_t (*wanted)(struct engine *e))
 {
-	uint64_t over;
-	ssize_t rc = 0;
-
-	e->pass.protection = PROTECT_YOUNG;
-	while (e->scan_policy.hard && !e->pass.sink_is_full &&
-	       (over = beyond_requests(e, reclaim_over_target(e)))) {
-		size_t max = reclaim_io_quota(e, min_u64(over, e->pass.batch));
-		size_t nr = candidates_choose_hard(e, max);
-
-		rc = nr ? evict_candidates(e, nr) : 0;
-		if (is_last_batch(e, rc))
-			break;
-	}
-	return rc < 0 && rc != RECLAIM_NONE_EVICTED ? rc : 0;
+	return reclaim_with(e, EFFORT_IDLE, wanted);
 }
 
 static uint64_t excess_beyond_requests(struct engine *e)
@@ -111,7 +106,27 @@ static uint64_t excess_beyond_requests(struct engine *e)
 	return beyond_requests(e, reclaim_excess(e));
 }
 
-/* For reclaim_until(): no limit, as long as proactive eviction is allowed. */
+/* For the target only: the host's watermarks never take pages in use. */
+static uint64_t hard_excess(struct engine *e)
+{
+	return e->scan_policy.hard ?
+		       beyond_requests(e, reclaim_over_target(e)) : 0;
+}
+
+/* What costs least for a hard target; what is idle for all else. */
+static ssize_t reclaim_for_target(struct engine *e)
+{
+	ssize_t rc = reclaim_with(e, EFFORT_ONCE, hard_excess);
+
+	return rc ? rc : reclaim_idle(e, excess_beyond_requests);
+}
+
+static ssize_t reclaim_hard(struct engine *e)
+{
+	return reclaim_with(e, EFFORT_LAST, hard_excess);
+}
+
+/* For reclaim_with(): no limit, as long as proactive eviction is allowed. */
 static uint64_t anything_idle(struct engine *e)
 {
 	return reclaim_proactive_idle(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
@@ -126,7 +141,7 @@ static ssize_t reclaim_proactively(struct engine *e)
 	if (scans < ENGINE_AGES &&
 	    engine_cpu_ns(e) < e->pass.cpu_limit_ns) {
 		e->pass.min_idle = scans;
-		rc = reclaim_until(e, anything_idle);
+		rc = reclaim_idle(e, anything_idle);
 	}
 	engine_lock(e);
 	e->stats.reclaim.nr_proactive += e->pass.nr_evicted - before;
@@ -144,8 +159,8 @@ int engine_reclaim(struct engine *e)
 
 	e->pass.nr_evicted = e->pass.nr_refused = 0;
 	e->pass.sink_is_full = false;
-	memset(e->pass.refused, 0,
-	       BITMAP_WORDS(e->scan.nr_frames) * sizeof(*e->pass.refused));
+	bitmap_clear_range(e->pass.refused, 0, e->scan.nr_frames);
+	bitmap_clear_range(e->pass.tried, 0, e->scan.nr_frames);
 	reclaim_goal_update(e);
 	if (e->goal.psi_high && !e->scan_policy.hard &&
 	    e->pass.cpu_limit_ns > now)
@@ -157,9 +172,9 @@ int engine_reclaim(struct engine *e)
 	if (rc)
 		return rc;
 	e->pass.min_idle = e->scan_policy.min_idle_scans;
-	rc = reclaim_until(e, excess_beyond_requests);
+	rc = reclaim_for_target(e);
 	if (!rc)
-		rc = nodes_reclaim(e, reclaim_until);
+		rc = nodes_reclaim(e, reclaim_idle);
 	if (!rc)
 		rc = reclaim_hard(e);
 	if (!rc)

@@ -12,24 +12,16 @@
 
 struct engine;
 
-/*
- * The stages of choosing candidates, in this order.  Each goes through the
- * inactive list, from its tail to its head, for frames of some classes
- * (policy/class.h).  A stage of pages that the guest returns itself is skipped.
- */
-enum reclaim_stage {
-	RECLAIM_FREE,	/* free in the guest; skipped if requested from it */
-	RECLAIM_ANON,	/* anonymous, or of unknown class */
-	RECLAIM_DIRTY,	/* page cache that the guest has yet to write */
-	RECLAIM_CLEAN,	/* clean page cache; skipped if the guest drops it */
-	NR_RECLAIM_STAGES,	/* no stage is left */
-};
-
-/* What a hard target does not evict: less in each round of the clock hand. */
-enum reclaim_protection {
-	PROTECT_YOUNG,	/* used, or assumed used, since the last scan */
-	PROTECT_OBSERVED,	/* only what the source saw accessed */
-	PROTECT_NONE,		/* only unevictable pages stay */
+/* Which frames may be evicted, those of the lowest price first. */
+enum reclaim_effort {
+	EFFORT_IDLE,	/* those idle for engine_pass.min_idle scans or more */
+	/*
+	 * For a hard target: of any age, but those that are found accessed when
+	 * they are checked stay.  Each is chosen once in a pass, as all of them
+	 * may be in use.
+	 */
+	EFFORT_ONCE,
+	EFFORT_LAST,	/* any but unevictable ones, without a check */
 };
 
 /*
@@ -40,25 +32,16 @@ enum reclaim_protection {
 #define RECLAIM_NONE_EVICTED (-4096)
 
 /* --- candidates.c ---------------------------------------------------------- */
-/* Begins that stage, or the next that is not skipped, at the list's tail. */
-void candidates_begin(struct engine *e, enum reclaim_stage stage);
+/* Begins to choose with this effort. */
+void candidates_begin(struct engine *e, enum reclaim_effort effort);
 /*
  * Puts candidates, at most max, into engine_pass.candidates, sorted; continues
- * where the last call ended, and in the next stage at the end of one.  Frames
- * that may not be evicted leave the tail of the list.  Returns how many
- * candidates there are; SIZE_MAX: there were some, but none of them may be
- * evicted.  Completing huge pages may make it more than max: ENGINE_BATCH at
- * most.
+ * where the last call ended.  wanted: pages to evict by this and later calls.
+ * Returns how many candidates there are; SIZE_MAX: there were some, but none of
+ * them may be evicted.  Completing huge pages may make it more than max:
+ * ENGINE_BATCH at most.
  */
-size_t candidates_choose(struct engine *e, size_t max);
-/*
- * The same for a hard target, when nothing is idle: pages that this scan
- * did not find used, and then any page (enum reclaim_protection), in order of
- * frame numbers like a clock hand, so that all pages stay in memory for equally
- * long.  A page in use is faulted in again at once; another stays evicted.
- * Returns how many.
- */
-size_t candidates_choose_hard(struct engine *e, size_t max);
+size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max);
 
 /* --- evict.c --------------------------------------------------------------- */
 /*

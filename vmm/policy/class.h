@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "rmap/rmap.h"
+#include "vmm/policy/price.h"
 
 enum frame_class {
 	CLASS_FREE,		/* in the guest's allocator: no data in it */
@@ -46,6 +47,23 @@ static inline enum frame_class frame_class_of(uint32_t flags)
 		return flags & RMAP_PG_DIRTY ? CLASS_DIRTY_FILE :
 					       CLASS_CLEAN_FILE;
 	return CLASS_UNKNOWN;
+}
+
+/*
+ * By how many ranks the class makes a page dearer than another of its use.  A
+ * page to be written to the guest's disk is written twice when it is evicted
+ * before; one that is there already need not be written at all.
+ */
+static inline unsigned int frame_class_cost(enum frame_class class)
+{
+	switch (class) {
+	case CLASS_DIRTY_FILE:
+		return PRICE_OCTAVE;
+	case CLASS_CLEAN_FILE:
+		return 2 * PRICE_OCTAVE;
+	default:
+		return 0;
+	}
 }
 
 #endif

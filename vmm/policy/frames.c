@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "vmm/policy/frames.h"
+#include "vmm/policy/use-history.h"
 #include "vmm/util/bitmap.h"
 
 #define STATE_LIST	 0x03
@@ -41,19 +42,19 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	if (!nr_frames || nr_frames >= FRAME_NIL)
 		return -EFBIG;
 	t->nr = nr_frames;
-	t->cursor = FRAME_NIL;
 	for (unsigned int l = 0; l < FRAME_NR_LISTS; l++)
 		t->head[l] = t->tail[l] = FRAME_NIL;
 	t->age = lazy_array(nr_frames, sizeof(*t->age));
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
 	t->age_gap = lazy_array(nr_frames, sizeof(*t->age_gap));
+	t->history = lazy_array(nr_frames, sizeof(*t->history));
 	t->busy = lazy_array(BITMAP_WORDS(nr_frames), sizeof(*t->busy));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->age_gap && t->busy && t->next && t->prev &&
-	    t->nr_evictions && t->nr_refaults)
+	if (t->age && t->state && t->age_gap && t->history && t->busy &&
+	    t->next && t->prev && t->nr_evictions && t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
 	return -ENOMEM;
@@ -64,6 +65,7 @@ void frame_table_destroy(struct frame_table *t)
 	free_array(t->age, t->nr, sizeof(*t->age));
 	free_array(t->state, t->nr, sizeof(*t->state));
 	free_array(t->age_gap, t->nr, sizeof(*t->age_gap));
+	free_array(t->history, t->nr, sizeof(*t->history));
 	free_array(t->busy, BITMAP_WORDS(t->nr), sizeof(*t->busy));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
@@ -89,8 +91,6 @@ static void unlink_frame(struct frame_table *t, gfn_t gfn)
 
 	if (l == FRAME_NONE)
 		return;
-	if (t->cursor == gfn.v)
-		t->cursor = prev;
 	if (prev == FRAME_NIL)
 		t->head[l] = next;
 	else
@@ -201,12 +201,27 @@ unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
-/* The frame keeps this observed age if the access is only assumed. */
+uint16_t frame_history(const struct frame_table *t, gfn_t gfn)
+{
+	uint16_t history = t->history[gfn.v];
+
+	return history == USE_HISTORY_NONE && t->age_gap[gfn.v] ?
+		       use_history_add(USE_HISTORY_NONE, 0) : history;
+}
+
+/*
+ * Ages as of now, had there been no access.  If the access is only assumed, the
+ * frame keeps its observed age.  The gap before a use is the time for which it
+ * was known to be idle: a frame that the source seldom looks at, and that is
+ * used each time that it does, is used often.
+ */
 static void touch(struct frame_table *t, gfn_t gfn, bool observed,
-		  unsigned int observed_age)
+		  unsigned int age, unsigned int observed_age)
 {
 	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
+	if (observed)
+		t->history[gfn.v] = use_history_add(t->history[gfn.v], age);
 	t->age[gfn.v] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
 	if (t->age_gap[gfn.v] != age_gap)
@@ -215,7 +230,8 @@ static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 
 void frame_touch(struct frame_table *t, gfn_t gfn, bool observed)
 {
-	touch(t, gfn, observed, t->age[gfn.v] + t->age_gap[gfn.v]);
+	touch(t, gfn, observed, t->age[gfn.v] + 1,
+	      t->age[gfn.v] + t->age_gap[gfn.v]);
 }
 
 static enum frame_event refault(struct frame_table *t, gfn_t gfn,
@@ -230,7 +246,8 @@ static enum frame_event refault(struct frame_table *t, gfn_t gfn,
 	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
 	count(&t->nr_refaults[gfn.v]);
-	touch(t, gfn, seen->observed, frame_observed_age(t, gfn, scan));
+	touch(t, gfn, seen->observed, frame_age(t, gfn, scan),
+	      frame_observed_age(t, gfn, scan));
 	t->state[gfn.v] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
 		level++;
@@ -249,7 +266,7 @@ static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
 	if (frame_is_evicted(t, gfn))
 		return refault(t, gfn, seen, scan, min_idle);
 	/* It may have been used before, but it is not known when. */
-	touch(t, gfn, seen->observed, FRAME_AGE_MAX);
+	touch(t, gfn, seen->observed, frame_age(t, gfn, scan), FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
@@ -262,10 +279,16 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 	enum frame_event event = frame_list_of(t, gfn) == FRAME_NONE ?
 					 FRAME_SAME : FRAME_GONE;
 
-	/* Neither resident nor in swap: discarded, so its history is void. */
-	/* Not written where nothing changes, so that it uses no memory. */
-	if (!seen->swapped && t->state[gfn.v] & ~STATE_LIST)
-		t->state[gfn.v] &= STATE_LIST;
+	/*
+	 * Neither resident nor in swap: discarded, so its history is void.  Not
+	 * written where nothing changes, so that it uses no memory.
+	 */
+	if (!seen->swapped) {
+		if (t->state[gfn.v] & ~STATE_LIST)
+			t->state[gfn.v] &= STATE_LIST;
+		if (t->history[gfn.v])
+			t->history[gfn.v] = USE_HISTORY_NONE;
+	}
 	unlink_frame(t, gfn);
 	/* The host evicted it, in this scan or the last: assume the latter. */
 	if (event == FRAME_GONE)
@@ -276,7 +299,8 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 static void use(struct frame_table *t, gfn_t gfn,
 		const struct frame_observation *seen)
 {
-	touch(t, gfn, seen->observed, t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
+	touch(t, gfn, seen->observed, t->age[gfn.v] + 1,
+	      t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
 	if (seen->nr_referenced > 1 || seen->exec ||

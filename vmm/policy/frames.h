@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the engine remembers of each frame, in thirteen bytes: idle age, state,
- * the links of its list, and how often it was evicted and refaulted.
- * Pure; the caller locks.
+ * What the engine remembers of each frame, in fifteen bytes: idle age, state,
+ * the links of its list, the history of its uses, and how often it was evicted
+ * and refaulted.  Pure; the caller locks.
  *
  *               new, late refault         used twice, shared, or as code
  *     absent -------------------> inactive ---------------------> active
@@ -58,18 +58,14 @@ struct frame_table {	/* pointers: owned arrays, by frame number */
 	uint8_t *age_gap;
 	/* In all, saturating at FRAME_COUNT_MAX; likewise no memory while 0. */
 	uint8_t *nr_evictions, *nr_refaults;
+	/* use-history.h; kept while it is evicted, not when it is discarded. */
+	uint16_t *history;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
 	uint64_t *busy;			/* bitmap: active or unevictable */
 	struct rmap_workingset ws;
 	/* Of each list; frames enter at the head, so the tail is the oldest. */
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
 	uint64_t count[FRAME_NR_LISTS];		/* frames on each list */
-	/*
-	 * The position of a walk through the inactive list, from the tail: the
-	 * next frame to examine, or FRAME_NIL.  When that frame leaves its
-	 * place, the next one towards the head becomes the cursor.
-	 */
-	uint32_t cursor;
 };
 
 /* Memory is used only for what is written.  0, -EFBIG or -ENOMEM. */
@@ -129,6 +125,12 @@ unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 		       uint32_t scan);
 unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan);
+
+/*
+ * Its history for prices (price.h).  A frame that was neither seen used nor seen
+ * idle since, as the source has not looked at it, is taken for one used once.
+ */
+uint16_t frame_history(const struct frame_table *t, gfn_t gfn);
 
 /* The engine has evicted the frame, in the scan of that number. */
 void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan);

@@ -19,21 +19,6 @@ void select_sort(uint32_t *gfns, size_t nr)
 	qsort(gfns, nr, sizeof(*gfns), compare);
 }
 
-size_t select_idle(struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
-		   unsigned int nr_look, uint32_t *gfns, size_t max)
-{
-	uint32_t g = t->cursor;
-	size_t nr = 0;
-
-	for (; g != FRAME_NIL && nr < max && nr_look; g = t->prev[g], nr_look--)
-		if (t->age[g] >= frame_min_idle(t, GFN(g), min_idle) &&
-		    (!accept || accept(GFN(g), arg)))
-			gfns[nr++] = g;
-	t->cursor = g;
-	return nr;
-}
-
 static bool is_idle(const struct frame_table *t, gfn_t gfn,
 		    unsigned int min_idle)
 {

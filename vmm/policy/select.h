@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Selects frames to evict, and groups frames into ranges.  Pure; the caller
- * locks the frame table.  Arrays gfns[] have plain frame numbers.
+ * Sorts frames, groups them into ranges, and completes huge pages.  Pure; the
+ * caller locks the frame table.  Arrays gfns[] have plain frame numbers.
  */
 #ifndef VMM_POLICY_SELECT_H
 #define VMM_POLICY_SELECT_H
@@ -12,17 +12,6 @@
 #include "vmm/mem/addr.h"
 #include "vmm/policy/frames.h"
 
-/*
- * Examines up to nr_look frames of the inactive list, from t->cursor on, oldest
- * first, and puts up to max of them into gfns[]: those that are idle for
- * min_idle scans, or more if protected (frame_min_idle()), and that accept()
- * accepts (NULL: all).  Returns how many.  The list is not changed; the cursor
- * moves on, and is FRAME_NIL at the end of the list.
- */
-size_t select_idle(struct frame_table *t, unsigned int min_idle,
-		   bool (*accept)(gfn_t gfn, void *arg), void *arg,
-		   unsigned int nr_look, uint32_t *gfns, size_t max);
-
 /* Sorts by frame number, ascending. */
 void select_sort(uint32_t *gfns, size_t nr);
 
@@ -30,9 +19,10 @@ void select_sort(uint32_t *gfns, size_t nr);
  * Copies the nr chosen frames gfns[] to out[], and adds the other idle frames
  * of the huge pages that they are in, as huge pages are evicted whole.  gfns[]
  * is sorted, and so is out[], of max entries; where a huge page does not fit
- * whole, out[] ends before it.  huge: bitmap of frames in huge pages.  A frame
- * is added if it is inactive, idle for long enough and accepted, as above.
- * Returns the number of entries in out[].
+ * whole, out[] ends before it.  huge: bitmap of frames in huge pages; of these
+ * only frames are copied or added that are inactive, idle for min_idle scans or
+ * more, and accepted by accept() (NULL: all).  Returns the number of entries in
+ * out[].
  */
 size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
