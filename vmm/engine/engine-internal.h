@@ -179,7 +179,7 @@ struct engine_pass {
 	uint32_t *chosen;
 	uint64_t *refused;	/* bitmap of what the sink refused; owned */
 	uint64_t *tried;	/* bitmap of what has been a candidate; owned */
-	uint64_t *resident;	/* after a call of the sink, its frames; owned */
+	uint64_t *resident;	/* after a failed call of the sink; owned */
 	size_t batch;		/* candidates in a batch; <= ENGINE_BATCH */
 	uint64_t cpu_limit_ns;	/* no new batch after this engine_cpu_ns() */
 	uint64_t nr_evicted, nr_refused;	/* pages */

@@ -5,7 +5,7 @@
  *   candidates --the recheck: harvested again--> not accessed since the scan
  *              --calls of the sink--> evicted, or kept by it
  *
- * Which pages were evicted is read from their residency after each call.
+ * Which pages were evicted is known by their residency after each call.
  *
  * Locks: lock_hold_begin() takes engine lock -> view lock to change the frame
  * table; harvests and the sink are called without either.  A call of the sink
@@ -136,26 +136,29 @@ static size_t count_evicted(struct engine *e, const uint32_t *gfns, size_t nr,
 	return evicted;
 }
 
-/*
- * Reads which of these frames are resident now; those that are not count as
- * swapped, as a frame discarded since the scan is noted by itself.  Of the
- * frames between them nothing is taken over: what has come back since the scan
- * is for the next one to notice.
- */
+/* After a call that failed: some pages may have been evicted before it did. */
 static int read_residency(struct engine *e, const uint32_t *gfns, size_t nr)
 {
 	size_t nr_ranges = select_ranges(gfns, nr, RESIDENCY_GAP,
 					 e->pass.ranges);
+	int rc = 0;
 
-	for (size_t i = 0; i < nr_ranges; i++) {
-		int rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
-					     e->pass.resident, NULL);
+	for (size_t i = 0; !rc && i < nr_ranges; i++)
+		rc = guest_mem_residency(e->config.mem, e->pass.ranges[i],
+					 e->pass.resident, NULL);
+	return rc;
+}
 
-		if (rc)
-			return rc;
-	}
+/*
+ * Takes over which of these frames are resident now; those that are not count
+ * as swapped, as a frame discarded since the scan is noted by itself.  What
+ * else has come back since the scan is for the next one to notice.
+ */
+static void set_residency(struct engine *e, const uint32_t *gfns, size_t nr,
+			  const uint64_t *resident)
+{
 	for (size_t i = 0; i < nr; i++) {
-		if (bitmap_test(e->pass.resident, gfns[i])) {
+		if (bitmap_test(resident, gfns[i])) {
 			bitmap_set(e->scan.resident, gfns[i]);
 			bitmap_clear(e->scan.swapped, gfns[i]);
 		} else {
@@ -163,7 +166,6 @@ static int read_residency(struct engine *e, const uint32_t *gfns, size_t nr)
 			bitmap_set(e->scan.swapped, gfns[i]);
 		}
 	}
-	return 0;
 }
 
 /* One call of the sink.  Returns pages evicted, or -errno, already reported. */
@@ -180,12 +182,13 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 		return 0;
 	if (failed)
 		engine_set_error(e, "cannot evict cold pages", failed);
-	/* Some may have been evicted before it failed. */
-	rc = read_residency(e, gfns, nr);
+	rc = res.resident ? 0 : read_residency(e, gfns, nr);
 	if (rc) {
 		engine_set_error(e, "cannot read which pages were evicted", rc);
 		return rc;
 	}
+	set_residency(e, gfns, nr,
+		      res.resident ? res.resident : e->pass.resident);
 	evicted = count_evicted(e, gfns, nr, failed);
 	return failed ? failed : (ssize_t)evicted;
 }

@@ -133,5 +133,6 @@ int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
 
 	for (size_t i = 0; !rc && i < nr; i++)
 		count(c, ranges[i], res);
+	res->resident = rc ? NULL : c->after;
 	return rc;
 }

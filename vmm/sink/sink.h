@@ -28,6 +28,12 @@ struct reclaim_result {
 	uint64_t evicted;	/* resident before, not now */
 	uint64_t absent;	/* not resident before */
 	uint64_t kept;		/* still resident: pinned, in use, no swap */
+	/*
+	 * Bitmap by gfn of what is resident after the call.  The sink's, and
+	 * valid for the ranges of the call, until the next one.  NULL: not
+	 * known, as the call failed.
+	 */
+	const uint64_t *resident;
 };
 
 struct reclaim_sink_stats {
@@ -158,7 +164,7 @@ void sink_census_free(struct sink_census *c);
 /* 0 or -errno; -EFAULT: a range is not RAM, and nothing was queried. */
 int sink_census_before(struct sink_census *c, const struct gfn_range *ranges,
 		       size_t nr);
-/* For the same ranges; adds to *res.  0 or -errno. */
+/* For the same ranges; adds to *res, and sets res->resident.  0 or -errno. */
 int sink_census_after(struct sink_census *c, const struct gfn_range *ranges,
 		      size_t nr, struct reclaim_result *res);
 
