@@ -154,32 +154,6 @@ static void test_hard_target(void)
 	vm_stop(&vm);
 }
 
-/* What the engine passes to its source, read after it has ended. */
-static void test_at_rest(void)
-{
-	static const struct {
-		uint64_t target;
-		bool at_rest;
-		const char *name;
-	} t[] = {
-		{ 900, true, "a target that is reached: the source may rest" },
-		{ NR_HOT / 2, false, "one that is not: it may not" },
-		{ 0, false, "without one it is to see all it can" },
-	};
-
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct vm vm;
-
-		vm_prepare(&vm, HOT);
-		vm_start(&vm, t[i].target);
-		wait_scans(&vm, 8);
-		engine_free(vm.engine);
-		vm.engine = NULL;
-		is_int(vm.source->at_rest, t[i].at_rest, t[i].name);
-		vm_stop(&vm);
-	}
-}
-
 static void test_live_target(void)
 {
 	struct vm vm;
@@ -284,6 +258,7 @@ struct late {
 	uint64_t burn_ns;		/* CPU time of a harvest */
 	atomic_uint nr_small;		/* harvests of less than all */
 	atomic_uint nr_at_rest[2];	/* of all frames, of less: at rest */
+	bool was_at_rest;		/* in the last harvest of all */
 	unsigned int fail_small_at;	/* the n-th of them fails; 0: none */
 	uint64_t touched;		/* young in the first small one; 0: none */
 	atomic_uint nr_used;		/* from 500 on: young in each of all */
@@ -299,6 +274,8 @@ static int late_harvest(struct access_source *src, struct gfn_range r,
 	while (clock_thread_cpu_ns() - start < l->burn_ns)
 		;
 	l->nr_at_rest[r.nr != NR] += src->at_rest;
+	if (r.nr == NR)
+		l->was_at_rest = src->at_rest;
 	if (!rc && r.nr == NR && l->nr_used)
 		bitmap_set_range(young, 500, 500 + l->nr_used);
 	if (rc || r.nr == NR)
@@ -324,6 +301,33 @@ static void vm_start_late(struct vm *vm, struct late *l, uint64_t target)
 	l->fake = vm->fake;
 	vm->source = &l->base;
 	vm_start(vm, target);
+}
+
+/* What the engine tells its source in the harvest of its last scan. */
+static void test_at_rest(void)
+{
+	static const struct {
+		uint64_t target;
+		bool at_rest;
+		const char *name;
+	} t[] = {
+		{ 900, true, "a target that is reached: the source may rest" },
+		{ NR_HOT / 2, false, "one that is not: it may not" },
+		{ 0, false, "without one it is to see all it can" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct late l = { 0 };
+		struct vm vm;
+
+		vm_prepare(&vm, HOT);
+		vm_start_late(&vm, &l, t[i].target);
+		wait_scans(&vm, 8);
+		engine_free(vm.engine);
+		vm.engine = NULL;
+		is_int(l.was_at_rest, t[i].at_rest, t[i].name);
+		vm_stop(&vm);
+	}
 }
 
 /* Somebody else reads it all, as QEMU does to send it. */

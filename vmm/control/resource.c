@@ -49,11 +49,25 @@ static void get_policy(const struct stat_server_config *c, const char *arg,
 	a->json = stat_policy_json(&policy);
 }
 
+/* The request's body; the caller owns it.  NULL: bad, with a->why. */
+static json_t *parse_body(const struct stat_request *req, struct stat_answer *a)
+{
+	json_error_t err;
+	json_t *body = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES,
+				  &err);
+
+	if (!body) {
+		a->status = MHD_HTTP_BAD_REQUEST;
+		snprintf(a->why, sizeof(a->why), "the body is not valid JSON: "
+			 "%s", err.text);
+	}
+	return body;
+}
+
 static void put_policy(const struct stat_server_config *c, const char *arg,
 		       const struct stat_request *req, struct stat_answer *a)
 {
 	struct engine_policy policy;
-	json_error_t err;
 	json_t *obj;
 
 	get_policy(c, arg, req, a);
@@ -61,13 +75,9 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 		return;
 	json_decref(a->json);
 	a->json = NULL;
-	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
-	if (!obj) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "the body is not valid JSON: "
-			 "%s", err.text);
+	obj = parse_body(req, a);
+	if (!obj)
 		return;
-	}
 	engine_get_policy(c->engine, &policy);
 	if (stat_policy_from_json(obj, &policy, a->why, sizeof(a->why)) ||
 	    engine_set_policy(c->engine, &policy, a->why,
@@ -122,7 +132,6 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 			const struct stat_request *req, struct stat_answer *a)
 {
 	uint64_t target;
-	json_error_t err;
 	json_t *obj;
 
 	get_balloon(c, arg, req, a);
@@ -130,13 +139,9 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 		return;
 	json_decref(a->json);
 	a->json = NULL;
-	obj = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES, &err);
-	if (!obj) {
-		a->status = MHD_HTTP_BAD_REQUEST;
-		snprintf(a->why, sizeof(a->why), "the body is not valid JSON: "
-			 "%s", err.text);
+	obj = parse_body(req, a);
+	if (!obj)
 		return;
-	}
 	if (parse_balloon(c, obj, &target, a)) {
 		c->balloon.ops->set_target(c->balloon.balloon, target);
 		get_balloon(c, arg, req, a);
