@@ -182,6 +182,8 @@ static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
 		return 0;
 	if (failed)
 		engine_set_error(e, "cannot evict cold pages", failed);
+	if (failed)
+		res.resident = NULL;
 	rc = res.resident ? 0 : read_residency(e, gfns, nr);
 	if (rc) {
 		engine_set_error(e, "cannot read which pages were evicted", rc);

@@ -30,8 +30,8 @@ struct reclaim_result {
 	uint64_t kept;		/* still resident: pinned, in use, no swap */
 	/*
 	 * Bitmap by gfn of what is resident after the call.  The sink's, and
-	 * valid for the ranges of the call, until the next one.  NULL: not
-	 * known, as the call failed.
+	 * valid for the ranges of the call, until the next one.  Only if the
+	 * call succeeds; NULL: not known.
 	 */
 	const uint64_t *resident;
 };
