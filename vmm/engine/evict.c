@@ -43,31 +43,63 @@
  */
 #define MOVE_COST 4
 
+/*
+ * Whether the source could only assume in this scan that the frame was accessed.
+ * It would so again: only a hard target has such candidates, and takes them.
+ */
+static bool is_assumed(const struct engine *e, uint64_t g)
+{
+	return bitmap_test(e->scan.young, g) &&
+	       !bitmap_test(e->scan.observed, g);
+}
+
+/* Puts what is to be harvested for nr candidates into ranges; how many. */
+static size_t find_ranges(struct engine *e, size_t nr)
+{
+	struct gfn_range *ranges = e->pass.ranges;
+	size_t n = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t g = e->pass.candidates[i], end;
+
+		if (is_assumed(e, g))
+			continue;
+		end = n ? ranges[n - 1].start.v + ranges[n - 1].nr : 0;
+		if (n && g - end <= RECHECK_GAP)
+			ranges[n - 1].nr += g + 1 - end;
+		else
+			ranges[n++] = (struct gfn_range){ GFN(g), 1 };
+	}
+	return n;
+}
+
+/* 0, -ECANCELED, or -errno, already reported. */
+static int harvest_candidates(struct engine *e, size_t nr)
+{
+	size_t nr_ranges = find_ranges(e, nr);
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < nr_ranges; i++)
+		rc = engine_is_stopping(e) ? -ECANCELED :
+		     engine_harvest(e->config.source, &e->scan,
+				    e->pass.ranges[i]);
+	if (rc && rc != -ECANCELED)
+		engine_set_error(e, "cannot read accessed bits", rc);
+	return rc;
+}
+
 ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 {
-	size_t nr_ranges = select_ranges(e->pass.candidates, nr, RECHECK_GAP,
-					 e->pass.ranges);
 	size_t left = 0, saved = 0;
+	int rc = harvest_candidates(e, nr);
 
-	for (size_t i = 0; i < nr_ranges; i++) {
-		int rc;
-
-		if (engine_is_stopping(e))
-			return 0;
-		rc = engine_harvest(e->config.source, &e->scan,
-				    e->pass.ranges[i]);
-		if (rc == -ECANCELED)
-			return 0;
-		if (rc) {
-			engine_set_error(e, "cannot read accessed bits", rc);
-			return rc;
-		}
-	}
+	if (rc)
+		return rc == -ECANCELED ? 0 : rc;
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, MOVE_COST); i++) {
 		uint32_t g = e->pass.candidates[i];
 
-		if (bitmap_test(e->scan.pending_young, g)) {
+		if (bitmap_test(e->scan.pending_young, g) && !is_assumed(e, g)) {
 			frame_touch(&e->history.frames, GFN(g),
 				    bitmap_test(e->scan.pending_observed, g));
 			frame_move(&e->history.frames, GFN(g), FRAME_ACTIVE);

@@ -28,11 +28,13 @@ static enum used was_used_here(const struct engine *e, uint64_t g)
 	return bitmap_test(e->scan.young, g) ? UNKNOWN : NOT_USED;
 }
 
-/* For one that was evicted; one that was prefetched is none. */
+/*
+ * For one that was evicted, and so unmapped; one that was prefetched is none.
+ */
 static enum used was_used_there(const struct engine *e, uint64_t g)
 {
 	if (bitmap_test(e->scan.resident, g))
-		return bitmap_test(e->scan.observed, g) ? USED : UNKNOWN;
+		return bitmap_test(e->scan.young, g) ? USED : UNKNOWN;
 	return bitmap_test(e->scan.swapped, g) ? NOT_USED : UNKNOWN;
 }
 

@@ -221,7 +221,8 @@ static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 	unsigned int age_gap = observed ? 0 : saturate(observed_age);
 
 	if (observed)
-		t->history[gfn.v] = use_history_add(t->history[gfn.v], age);
+		t->history[gfn.v] =
+			use_history_add(frame_history(t, gfn), age);
 	t->age[gfn.v] = 0;
 	/* Not written where it is 0 already, so that it uses no memory. */
 	if (t->age_gap[gfn.v] != age_gap)
@@ -246,7 +247,11 @@ static enum frame_event refault(struct frame_table *t, gfn_t gfn,
 	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
 	count(&t->nr_refaults[gfn.v]);
-	touch(t, gfn, seen->observed, frame_age(t, gfn, scan),
+	/*
+	 * Eviction has unmapped it, so an access was after that: it is known
+	 * even where the source only assumes one.
+	 */
+	touch(t, gfn, seen->young, frame_age(t, gfn, scan),
 	      frame_observed_age(t, gfn, scan));
 	t->state[gfn.v] &= ~STATE_EVICTED;
 	if (early && level < LEVEL_MAX)
