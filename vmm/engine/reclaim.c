@@ -146,7 +146,7 @@ static ssize_t reclaim_proactively(struct engine *e)
 	engine_lock(e);
 	e->stats.reclaim.nr_proactive += e->pass.nr_evicted - before;
 	e->stats.reclaim.proactive_scans = scans;
-	e->stats.reclaim.nr_promotions =
+	e->stats.reclaim.nr_recent_refaults =
 		proactive_refaults(&e->history.proactive);
 	engine_unlock(e);
 	return rc;
