@@ -85,7 +85,7 @@ static int rank_of(struct engine *e, gfn_t gfn)
 		return -1;
 	/* The guest has been asked to return these. */
 	if ((class == CLASS_FREE && e->requests.free.nr_pages) ||
-	    (class == CLASS_CLEAN_FILE && e->pass.may_drop))
+	    (class == CLASS_CLEAN_FILE && e->pass.cache_is_left_to_guest))
 		return e->pass.effort == EFFORT_LAST ? PRICE_RANKS - 1 : -1;
 	if (class == CLASS_FREE)
 		return 0;

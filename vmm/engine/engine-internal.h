@@ -185,7 +185,8 @@ struct engine_pass {
 	uint64_t nr_evicted, nr_refused;	/* pages */
 	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
-	bool may_drop;		/* the guest is left to drop clean page cache */
+	bool cache_is_left_to_guest; /* the guest is left to drop clean page
+					cache */
 	/* How candidates are chosen: candidates.c. */
 	enum reclaim_effort effort;
 	struct choice choice;
@@ -362,7 +363,7 @@ size_t reclaim_io_quota(struct engine *e, size_t max);
  */
 uint64_t request_guest_memory(struct engine *e, uint64_t over);
 /* Whether clean page cache is left to the guest, which drops it on request. */
-bool guest_may_drop_cache(struct engine *e);
+bool engine_leaves_cache_to_guest(struct engine *e);
 
 /* --- ages.c: ages changed from outside ------------------------------------ */
 /*

@@ -53,7 +53,7 @@ static void note_refaults(struct engine *e, const struct view_stats *v)
 	e->stats.reclaim.file_share = balance_file_share(&r->balance);
 }
 
-bool guest_may_drop_cache(struct engine *e)
+bool engine_leaves_cache_to_guest(struct engine *e)
 {
 	struct view_stats v;
 

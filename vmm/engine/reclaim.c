@@ -165,7 +165,7 @@ int engine_reclaim(struct engine *e)
 	if (e->goal.psi_high && !e->scan_policy.hard &&
 	    e->pass.cpu_limit_ns > now)
 		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
-	e->pass.may_drop = guest_may_drop_cache(e);
+	e->pass.cache_is_left_to_guest = engine_leaves_cache_to_guest(e);
 	request_guest_memory(e, reclaim_excess(e));
 	rc = excess_beyond_requests(e) || anything_idle(e) || e->nodes.nr ?
 		engine_find_huge(e) : 0;
