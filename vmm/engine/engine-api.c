@@ -93,7 +93,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 static unsigned int age_of(const struct engine_history *h, gfn_t gfn)
 {
 	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||
-			       bitmap_test(h->seen_swapped, gfn.v)
+			       bitmap_test(h->swapped_when_aged, gfn.v)
 		       ? frame_age(&h->frames, gfn, h->scan_nr)
 		       : 0;
 }

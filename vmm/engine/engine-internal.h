@@ -154,8 +154,8 @@ struct engine_history {
 	uint32_t scan_nr;	/* number of the last scan that ages frames */
 	struct frame_table frames;
 	struct price_table prices;	/* learned by learn-prices.c */
-	/* As of when the 64 frames of a word were last aged singly; owned. */
-	uint64_t *seen_resident, *seen_swapped;
+	/* As of when the 64 frames of a word were last aged; owned. */
+	uint64_t *resident_when_aged, *swapped_when_aged;
 	struct word_classes *word_classes;	/* by word */
 	struct proactive proactive;
 	struct wss_clock wss_clock;
@@ -185,8 +185,8 @@ struct engine_pass {
 	uint64_t nr_evicted, nr_refused;	/* pages */
 	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
-	bool cache_is_left_to_guest; /* the guest is left to drop clean page
-					cache */
+	/* Clean page cache: the guest drops it on request. */
+	bool cache_is_left_to_guest;
 	/* How candidates are chosen: candidates.c. */
 	enum reclaim_effort effort;
 	struct choice choice;
