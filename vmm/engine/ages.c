@@ -202,7 +202,7 @@ bool engine_age_all(struct engine *e)
 	e->census.nr_idle_clean = e->census.nr_protected = 0;
 	e->census.block_2m = NO_BLOCK;
 	wss_count_begin(&e->census.wss_counter, &e->census.wss_pages,
-			e->history.wss_granule, e->history.wss_alike);
+			e->history.wss_granule, e->history.wss_has_one_age);
 	if (!age_slots(e))
 		return false;
 	engine_lock(e);

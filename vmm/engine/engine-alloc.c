@@ -53,9 +53,9 @@ int engine_history_init(struct engine_history *h, uint64_t nr_frames,
 	h->word_classes =
 		calloc(BITMAP_WORDS(nr_frames), sizeof(*h->word_classes));
 	if (granule > 1)
-		h->wss_alike = bitmap_new(nr_frames / granule + 1);
+		h->wss_has_one_age = bitmap_new(nr_frames / granule + 1);
 	if (!h->resident_when_aged || !h->swapped_when_aged ||
-	    !h->word_classes || (granule > 1 && !h->wss_alike))
+	    !h->word_classes || (granule > 1 && !h->wss_has_one_age))
 		return -ENOMEM;
 	return 0;
 }
@@ -66,7 +66,7 @@ void engine_history_destroy(struct engine_history *h)
 	free(h->resident_when_aged);
 	free(h->swapped_when_aged);
 	free(h->word_classes);
-	free(h->wss_alike);
+	free(h->wss_has_one_age);
 }
 
 int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge)

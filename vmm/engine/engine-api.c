@@ -154,8 +154,8 @@ static struct engine_use use_of(const struct guest_mem *mem,
 	use.resident = frame_list_of(&h->frames, gfn) != FRAME_NONE;
 	use.age = frame_age(&h->frames, gfn, h->scan_nr);
 	use.observed_age = frame_observed_age(&h->frames, gfn, h->scan_nr);
-	use.own_age = !h->wss_alike ||
-		    !bitmap_test(h->wss_alike, gfn.v / h->wss_granule);
+	use.own_age = !h->wss_has_one_age ||
+		      !bitmap_test(h->wss_has_one_age, gfn.v / h->wss_granule);
 	return use;
 }
 

@@ -165,7 +165,7 @@ struct engine_history {
 	 * Bit by granule: all its frames have one observed age.  Owned; NULL: a
 	 * granule is one frame.
 	 */
-	uint64_t *wss_alike;
+	uint64_t *wss_has_one_age;
 };
 
 /*
