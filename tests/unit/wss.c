@@ -176,7 +176,7 @@ static void test_proof(void)
 			if (*h == 'E')
 				frame_set_evicted(&table, GFN(3), scan);
 			else if (*h == 't' || *h == 'T')
-				frame_touch(&table, GFN(3), *h == 'T');
+				frame_record_use(&table, GFN(3), *h == 'T');
 			else
 				frame_observe(&table, GFN(3), &l, ++scan, 2);
 		}

@@ -94,7 +94,7 @@ bool ages_unchanged_word(struct engine *e, uint64_t w, unsigned int min_idle)
 
 	if (e->scan.young[w] || resident != e->history.resident_when_aged[w] ||
 	    e->scan.swapped[w] != e->history.swapped_when_aged[w] ||
-	    !frames_only_age(t, w))
+	    !frames_would_only_age(t, w))
 		return false;
 	for (int k = 0; k < NR_FRAME_CLASSES; k++)
 		c->classes[k] += e->history.word_classes[w].nr[k];

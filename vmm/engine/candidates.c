@@ -207,7 +207,7 @@ static size_t judge_all(struct engine *e, size_t n)
 			 * scan shows whether it is still in use.  They do not
 			 * show when it was used, so this is no observed access.
 			 */
-			frame_touch(&e->history.frames, gfn, false);
+			frame_record_use(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
 			e->stats.reclaim.nr_rejected_referenced++;
 			break;

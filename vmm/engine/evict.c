@@ -68,8 +68,9 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 		uint32_t g = e->pass.candidates[i];
 
 		if (bitmap_test(e->scan.pending_young, g)) {
-			frame_touch(&e->history.frames, GFN(g),
-				    bitmap_test(e->scan.pending_observed, g));
+			frame_record_use(
+				&e->history.frames, GFN(g),
+				bitmap_test(e->scan.pending_observed, g));
 			frame_move(&e->history.frames, GFN(g), FRAME_ACTIVE);
 			saved++;
 		} else {
@@ -90,7 +91,7 @@ static bool activate_if_accessed(const struct reclaim_sink *sink,
 {
 	if (!sink->ops->rechecks_accessed)
 		return false;
-	frame_touch(t, gfn, true);
+	frame_record_use(t, gfn, true);
 	frame_move(t, gfn, FRAME_ACTIVE);
 	return true;
 }
