@@ -162,7 +162,7 @@ static size_t sweep(struct engine *e, size_t max)
  * Adds to n sorted candidates the other idle frames of their huge pages, and
  * returns how many candidates there are then.  Both locks held.
  */
-static size_t choose_whole(struct engine *e, size_t n)
+static size_t complete_huge_pages(struct engine *e, size_t n)
 {
 	size_t nr = 0, next, got;
 
@@ -176,10 +176,10 @@ static size_t choose_whole(struct engine *e, size_t n)
 			;
 		if (!lock_hold_charge(e, SELECT_HUGE_PAGES))
 			break;
-		got = select_whole(&e->history.frames, e->pass.min_idle,
-				   may_try, e, e->scan.huge, e->pass.chosen + i,
-				   next - i, e->pass.candidates + nr,
-				   ENGINE_BATCH - nr);
+		got = select_complete_huge(
+			&e->history.frames, e->pass.min_idle, may_try, e,
+			e->scan.huge, e->pass.chosen + i, next - i,
+			e->pass.candidates + nr, ENGINE_BATCH - nr);
 		/* 0: no room for the huge page, or none of it is idle. */
 		nr += got;
 	}
@@ -264,7 +264,7 @@ size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max)
 		left = leave_out_unevictable(e, n);
 	} else {
 		if (e->scan.huge)
-			n = choose_whole(e, n);
+			n = complete_huge_pages(e, n);
 		left = judge_all(e, n);
 	}
 	lock_hold_end(e);
