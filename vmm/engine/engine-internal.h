@@ -190,8 +190,8 @@ struct engine_pass {
 	/* How candidates are chosen: candidates.c. */
 	enum reclaim_effort effort;
 	struct choice choice;
-	unsigned int nr_sweeps;	/* with this effort */
-	uint64_t sweep_left;	/* frames that this sweep has yet to visit */
+	unsigned int nr_sweeps;	/* through memory, begun with this effort */
+	uint64_t sweep_frames_left;	/* to be visited by this sweep */
 	uint64_t clock_hand;	/* next gfn of a sweep; kept across scans */
 };
 
@@ -344,9 +344,9 @@ void engine_end_sink_call(struct engine *e);
 /* Reads the host's state; once a scan. */
 void reclaim_goal_update(struct engine *e);
 /* Resident pages above the target, if eviction is allowed now. */
-uint64_t reclaim_over_target(struct engine *e);
+uint64_t reclaim_nr_over_target(struct engine *e);
 /* Pages to evict now for the target or for the host. */
-uint64_t reclaim_excess(struct engine *e);
+uint64_t reclaim_nr_to_evict(struct engine *e);
 /*
  * Idle for how many scans a page is evicted proactively; ENGINE_AGES: none is
  * evicted.
