@@ -126,7 +126,7 @@ static bool begin_sweep(struct engine *e, uint64_t wanted)
 			choice_count(&e->pass.choice, rank);
 	}
 	e->pass.sweep_frames_left = nr;
-	return choice_limit(&e->pass.choice, wanted);
+	return choice_set_limit(&e->pass.choice, wanted);
 }
 
 /*
