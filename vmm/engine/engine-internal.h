@@ -62,7 +62,7 @@ struct guest_request {
 	 * is pending), and the value at that time of what the request changes:
 	 * pages of the guest's clean page cache, or nr_received.
 	 */
-	uint64_t nr_requested, mark;
+	uint64_t nr_requested, value_at_request;
 	unsigned int nr_failures;	/* failures in a row */
 	uint64_t retry_ns;	/* no new request before this time */
 };
@@ -85,7 +85,7 @@ struct guest_requests {
 	/* Total refaults at the last scan: the engine's, and the guest's. */
 	uint64_t last_refaults, last_guest_refaults;
 	bool has_guest_refaults;	/* last_guest_refaults is valid */
-	struct balance balance; /* refaults of anonymous memory and of files */
+	struct anon_file_balance balance; /* of refaults */
 };
 
 /*
