@@ -13,7 +13,7 @@
 #include "vmm/util/size.h"
 
 static void get_vms(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	a->json = json_pack("[{s:o, s:i, s:I, s:i, s:o}]",
 		"name", json_text_new(c->name),
@@ -25,7 +25,8 @@ static void get_vms(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_stats(const struct stat_server_config *c, const char *arg,
-		      const struct stat_request *req, struct stat_answer *a)
+		      const struct control_request *req,
+		      struct control_answer *a)
 {
 	struct stat_snapshot snap;
 
@@ -34,7 +35,8 @@ static void get_stats(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_policy(const struct stat_server_config *c, const char *arg,
-		       const struct stat_request *req, struct stat_answer *a)
+		       const struct control_request *req,
+		       struct control_answer *a)
 {
 	struct engine_policy policy;
 
@@ -50,7 +52,8 @@ static void get_policy(const struct stat_server_config *c, const char *arg,
 }
 
 static void put_policy(const struct stat_server_config *c, const char *arg,
-		       const struct stat_request *req, struct stat_answer *a)
+		       const struct control_request *req,
+		       struct control_answer *a)
 {
 	struct engine_policy policy;
 	json_error_t err;
@@ -79,7 +82,8 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_balloon(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	const struct stat_balloon_provider *b = &c->balloon;
 	struct stat_balloon_counters counters;
@@ -97,7 +101,7 @@ static void get_balloon(const struct stat_server_config *c, const char *arg,
 
 /* Only {"target": BYTES}, at most the guest's memory; or false with a->why. */
 static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
-			  uint64_t *target, struct stat_answer *a)
+			  uint64_t *target, struct control_answer *a)
 {
 	uint64_t mem_bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE;
 	json_int_t n;
@@ -119,7 +123,8 @@ static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 
 /* Does not wait for the guest's driver, which may be slow, or missing. */
 static void put_balloon(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	uint64_t target;
 	json_error_t err;
@@ -146,7 +151,7 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 }
 
-static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
+static bool parse_gfn(const char *text, uint64_t *gfn, struct control_answer *a)
 {
 	if (number_parse(text, gfn))
 		return true;
@@ -157,7 +162,8 @@ static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
 }
 
 static void get_page(const struct stat_server_config *c, const char *arg,
-		     const struct stat_request *req, struct stat_answer *a)
+		     const struct control_request *req,
+		     struct control_answer *a)
 {
 	uint64_t gfn;
 
@@ -167,8 +173,8 @@ static void get_page(const struct stat_server_config *c, const char *arg,
 }
 
 static void post_referenced(const struct stat_server_config *c, const char *arg,
-			    const struct stat_request *req,
-			    struct stat_answer *a)
+			    const struct control_request *req,
+			    struct control_answer *a)
 {
 	uint64_t gfn;
 
@@ -178,13 +184,14 @@ static void post_referenced(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_processes(const struct stat_server_config *c, const char *arg,
-			  const struct stat_request *req, struct stat_answer *a)
+			  const struct control_request *req,
+			  struct control_answer *a)
 {
 	a->json = stat_inspect_processes(c, &a->status, a->why,
 					 sizeof(a->why));
 }
 
-static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
+static bool parse_pid(const char *text, uint32_t *pid, struct control_answer *a)
 {
 	uint64_t n;
 
@@ -198,7 +205,8 @@ static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
 }
 
 static void get_process(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	uint32_t pid;
 
@@ -209,7 +217,8 @@ static void get_process(const struct stat_server_config *c, const char *arg,
 }
 
 /* A parameter of the query, ?name=value; "" where it is missing. */
-static const char *parameter(const struct stat_request *req, const char *name)
+static const char *parameter(const struct control_request *req,
+			     const char *name)
 {
 	const char *value = MHD_lookup_connection_value(
 		req->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -217,8 +226,8 @@ static const char *parameter(const struct stat_request *req, const char *name)
 	return value ? value : "";
 }
 
-static bool parse_address(const struct stat_request *req, const char *name,
-			  uint64_t *address, struct stat_answer *a)
+static bool parse_address(const struct control_request *req, const char *name,
+			  uint64_t *address, struct control_answer *a)
 {
 	const char *text = parameter(req, name);
 
@@ -231,7 +240,7 @@ static bool parse_address(const struct stat_request *req, const char *name,
 }
 
 static void get_map(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	uint64_t start, end;
 	uint32_t pid;
@@ -245,7 +254,7 @@ static void get_map(const struct stat_server_config *c, const char *arg,
 
 /* Seconds, possibly with a fraction. */
 static bool parse_window(const char *text, uint64_t *window_ns,
-			 struct stat_answer *a)
+			 struct control_answer *a)
 {
 	double s, max = WSS_MAX_WINDOW_NS * 1e-9;
 	char *end;
@@ -262,7 +271,7 @@ static bool parse_window(const char *text, uint64_t *window_ns,
 }
 
 static void get_wss(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	uint64_t window_ns = WSS_DEFAULT_WINDOW_NS;
 	const char *window = parameter(req, "window");
@@ -293,7 +302,7 @@ static const struct stat_route routes[] = {
 
 #define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
-void stat_answer_format(struct stat_answer *a)
+void control_answer_format(struct control_answer *a)
 {
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
 	char *text;
@@ -310,7 +319,8 @@ void stat_answer_format(struct stat_answer *a)
 }
 
 const struct stat_route *stat_find_route(const char *url, const char *method,
-				      const char **arg, struct stat_answer *a)
+					 const char **arg,
+					 struct control_answer *a)
 {
 	a->status = MHD_HTTP_NOT_FOUND;
 	snprintf(a->why, sizeof(a->why), "no such resource: %.80s", url);
