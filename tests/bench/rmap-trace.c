@@ -10,7 +10,7 @@
 
 const char *const trace_op_names[NR_TRACE_OPS] = {
 	"mm", "fork", "exit", "mmap", "munmap", "mremap", "map", "unmap",
-	"flags", "look", "ref",
+	"flags", "flags-scan", "ref",
 };
 
 void trace_add(struct trace *t, struct trace_event event)
@@ -35,7 +35,7 @@ void trace_print_event(FILE *f, const struct trace_event *e)
 	bool of_frame = e->op == TRACE_REF || e->op == TRACE_FLAGS;
 
 	fputs(trace_op_names[e->op], f);
-	if (e->op == TRACE_LOOK)
+	if (e->op == TRACE_FLAGS_SCAN)
 		fprintf(f, " %" PRIu64, e->arg);
 	else if (!of_frame)
 		fprintf(f, " %u", e->mm);
@@ -43,7 +43,7 @@ void trace_print_event(FILE *f, const struct trace_event *e)
 		fprintf(f, " %u", e->child);
 	if (of_frame)
 		fprintf(f, " %" PRIu64, e->addr);
-	else if (e->op >= TRACE_MMAP && e->op != TRACE_LOOK)
+	else if (e->op >= TRACE_MMAP && e->op != TRACE_FLAGS_SCAN)
 		fprintf(f, " %#" PRIx64, e->addr);
 	if (e->op == TRACE_MMAP)
 		fprintf(f, " %#" PRIx64 " %" PRIu64 " %#x %" PRIu64, e->arg,
@@ -72,7 +72,7 @@ static const unsigned int nr_args[NR_TRACE_OPS][2] = {
 	[TRACE_EXIT] = { 1, 1 },   [TRACE_MMAP] = { 6, 7 },
 	[TRACE_MUNMAP] = { 2, 2 }, [TRACE_MREMAP] = { 3, 3 },
 	[TRACE_MAP] = { 3, 4 },	   [TRACE_UNMAP] = { 2, 3 },
-	[TRACE_FLAGS] = { 2, 3 },  [TRACE_LOOK] = { 1, 1 },
+	[TRACE_FLAGS] = { 2, 3 },  [TRACE_FLAGS_SCAN] = { 1, 1 },
 	[TRACE_REF] = { 1, 1 },
 };
 
@@ -97,7 +97,7 @@ static bool add_event(struct trace *t, unsigned int op, const uint64_t *n,
 	bool last = nr == nr_args[op][1];	/* the one that may be absent */
 	struct trace_event e = { .op = op };
 
-	if (op == TRACE_LOOK) {
+	if (op == TRACE_FLAGS_SCAN) {
 		e.arg = n[0];
 		trace_add(t, e);
 		return e.arg <= 2;
@@ -198,7 +198,7 @@ int trace_apply(struct rmap *map, const struct trace_event *e)
 		return rmap_page_referenced(map, e->addr, &ref);
 	if (e->op == TRACE_FLAGS)
 		return apply_flags(map, e);
-	if (e->op == TRACE_LOOK) {
+	if (e->op == TRACE_FLAGS_SCAN) {
 		(e->arg == 2 ? rmap_flags_cancel :
 		 e->arg ? rmap_flags_begin : rmap_flags_end)(map);
 		return 0;

@@ -20,8 +20,8 @@
  *					pages and frames that follow each other
  *	unmap ID ADDR [COUNT]
  *	flags GFN FLAGS [COUNT]		what COUNT frames are: RMAP_PG_*
- *	look 1, 0 or 2			a look at the flags of all frames begins,
- *					ends, is given up
+ *	flags-scan 1, 0 or 2		a scan of the flags of all frames begins,
+ *					ends, is cancelled
  *	ref GFN				page_referenced
  *
  * `vmm run --agent-record` writes such histories of live guests.
@@ -46,7 +46,7 @@ enum trace_op {
 	TRACE_MAP,
 	TRACE_UNMAP,
 	TRACE_FLAGS,
-	TRACE_LOOK,
+	TRACE_FLAGS_SCAN,
 	TRACE_REF,
 	NR_TRACE_OPS
 };

@@ -32,7 +32,7 @@ static void test_table(void)
 		for (int k = 0; k < 3; k++)
 			for (unsigned int n = 0; n < nr[k]; n++)
 				choice_count(&c, rank[k]);
-		got = choice_limit(&c, t[i].wanted);
+		got = choice_set_limit(&c, t[i].wanted);
 		/* The dearest come first in the walk, and are not taken. */
 		for (int k = 2; k >= 0; k--)
 			for (unsigned int n = 0; n < nr[k]; n++)
@@ -49,6 +49,6 @@ int main(void)
 	struct choice none = { .limit = 0 };
 
 	test_table();
-	is_int(choice_limit(&none, 7), 0, "of none there are none");
+	is_int(choice_set_limit(&none, 7), 0, "of none there are none");
 	return tap_done();
 }

@@ -238,9 +238,9 @@ static void test_touch(void)
 	play(&t, GFN(5), "y..", &n);
 	ok(frame_history(&t, GFN(5)) == t.history[5],
 	   "and any other as it was used");
-	frame_touch(&t, GFN(5), false);
+	frame_record_use(&t, GFN(5), false);
 	ok(use_history_uses(t.history[5]) == 1, "an assumed touch is no use");
-	frame_touch(&t, GFN(5), true);
+	frame_record_use(&t, GFN(5), true);
 	ok(use_history_uses(t.history[5]) == 2 &&
 	   use_history_span(t.history[5]) == 1,
 	   "one that was seen is, one scan after what was assumed");

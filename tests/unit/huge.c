@@ -286,16 +286,20 @@ static void test_select(void)
 	gfns[nr++] = 9;
 	gfns[nr++] = BLOCK + 200;
 	gfns[nr++] = 2 * BLOCK + 1;
-	is_int(select_whole(&t, 2, NULL, NULL, huge, gfns, nr, out, 4 * BLOCK),
+	is_int(select_complete_huge(&t, 2, NULL, NULL, huge, gfns, nr, out,
+				    4 * BLOCK),
 	       BLOCK + (BLOCK - 100) + 1, "idle frames of huge pages join");
 	ok(out[0] == 0 && out[BLOCK - 1] == BLOCK - 1 &&
 	   out[BLOCK] == BLOCK + 100 && out[2 * BLOCK - 100] == 2 * BLOCK + 1,
 	   "in order; a page that is not huge stays alone");
-	is_int(select_whole(&t, 2, even, NULL, huge, gfns, nr, out, 4 * BLOCK),
+	is_int(select_complete_huge(&t, 2, even, NULL, huge, gfns, nr, out,
+				    4 * BLOCK),
 	       BLOCK / 2 + (BLOCK - 100) / 2 + 1, "but for what may not go");
-	is_int(select_whole(&t, 2, NULL, NULL, huge, gfns, nr, out, BLOCK + 9),
+	is_int(select_complete_huge(&t, 2, NULL, NULL, huge, gfns, nr, out,
+				    BLOCK + 9),
 	       BLOCK, "no huge page is cut where room ends");
-	ok(!select_is_worth_it(BLOCK / 2 - 1) && select_is_worth_it(BLOCK / 2),
+	ok(!select_is_worth_splitting(BLOCK / 2 - 1) &&
+		   select_is_worth_splitting(BLOCK / 2),
 	   "half of a huge page is worth it");
 	frame_table_destroy(&t);
 }

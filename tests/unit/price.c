@@ -67,7 +67,7 @@ static void test_kinds(void)
 		inside &= use_history_kind(h) < USE_HISTORY_KINDS;
 	ok(inside, "no history is of a kind that does not exist");
 	/* Powers of two and halves: these are exact. */
-	use_history_of_kind(13, &uses, &span);
+	use_history_typical(13, &uses, &span);
 	is_int(uses * 100, 1150, "typical of nine or more: 11.5 uses");
 	is_int(span * 100, 2625, "with gaps of 2.5 in the step from 2 to 3");
 }
@@ -111,14 +111,14 @@ static void learn(struct price_table *p, uint16_t h, unsigned int age,
 /* What is assumed still counts a little: within half an octave. */
 static bool near(unsigned int rank, unsigned int want)
 {
-	if (abs((int)rank - (int)want) <= PRICE_OCTAVE / 2)
+	if (abs((int)rank - (int)want) <= PRICE_RANKS_TO_DOUBLE / 2)
 		return true;
 	printf("# rank %u, want about %u\n", rank, want);
 	return false;
 }
 
 /* Rank of a price of 2^-n. */
-#define RANK(n) (PRICE_RANKS - PRICE_OCTAVE * (n))
+#define RANK(n) (PRICE_RANKS - PRICE_RANKS_TO_DOUBLE * (n))
 
 static void test_constant(void)
 {
@@ -151,9 +151,11 @@ static void test_moved(void)
 	for (int i = 0; i < 4096; i++)
 		price_count(&p, history(9, 16), 8, false);
 	price_update(&p);
-	ok(price_rank(&p, history(9, 16), 8) + 2 * PRICE_OCTAVE < before,
+	ok(price_rank(&p, history(9, 16), 8) + 2 * PRICE_RANKS_TO_DOUBLE <
+		   before,
 	   "4096 idle pages later they are worth less than a quarter");
-	ok(price_rank(&p, history(9, 16), 20) + 2 * PRICE_OCTAVE < before,
+	ok(price_rank(&p, history(9, 16), 20) + 2 * PRICE_RANKS_TO_DOUBLE <
+		   before,
 	   "and so are older ones, of which nothing is known");
 }
 
@@ -172,7 +174,7 @@ static void test_rises(void)
 	   price_rank(&p, history(9, 72), 4), "just after it is cheap");
 	/* A use in nine scans: log2 9 = 3.17. */
 	ok(near(price_rank(&p, history(9, 72), 0),
-		RANK(3) - PRICE_OCTAVE * 2 / 9),
+		RANK(3) - PRICE_RANKS_TO_DOUBLE * 2 / 9),
 	   "but not worthless: a use in nine scans is to come");
 }
 
@@ -180,7 +182,7 @@ static void test_classes(void)
 {
 	ok(!frame_class_cost(CLASS_ANON) && !frame_class_cost(CLASS_UNKNOWN),
 	   "anonymous and unknown memory costs one write");
-	is_int(frame_class_cost(CLASS_DIRTY_FILE), PRICE_OCTAVE,
+	is_int(frame_class_cost(CLASS_DIRTY_FILE), PRICE_RANKS_TO_DOUBLE,
 	       "dirty page cache two");
 }
 

@@ -45,22 +45,25 @@ static void test_classes(void)
 
 static void test_balance(void)
 {
-	struct balance b = { 0 };
+	struct anon_file_balance b = { 0 };
 
-	ok(balance_file_share(&b) == 1, "page cache first: nothing is missed");
-	balance_note(&b, 1000, 0, 1 << 20);
-	ok(balance_file_share(&b) == 1, "still, if others are missed");
-	balance_note(&b, 0, 1000, 1 << 20);
-	ok(fabs(balance_file_share(&b) - 0.5) < 0.01, "both alike: half each");
-	balance_note(&b, 0, 100000, 1 << 20);
-	ok(balance_file_share(&b) < 0.36 && balance_file_share(&b) > 0.3,
+	ok(anon_file_balance_share(&b) == 1,
+	   "page cache first: nothing is missed");
+	anon_file_balance_add(&b, 1000, 0, 1 << 20);
+	ok(anon_file_balance_share(&b) == 1, "still, if others are missed");
+	anon_file_balance_add(&b, 0, 1000, 1 << 20);
+	ok(fabs(anon_file_balance_share(&b) - 0.5) < 0.01,
+	   "both alike: half each");
+	anon_file_balance_add(&b, 0, 100000, 1 << 20);
+	ok(anon_file_balance_share(&b) < 0.36 &&
+		   anon_file_balance_share(&b) > 0.3,
 	   "page cache is missed: a third, but never nothing (%.3f)",
-	   balance_file_share(&b));
+	   anon_file_balance_share(&b));
 	for (int i = 0; i < 20; i++)
-		balance_note(&b, 100000, 0, 1 << 20);
-	ok(balance_file_share(&b) > 0.64, "what was is forgotten (%.3f)",
-	   balance_file_share(&b));
-	balance_note(&b, 5, 5, 0);
+		anon_file_balance_add(&b, 100000, 0, 1 << 20);
+	ok(anon_file_balance_share(&b) > 0.64, "what was is forgotten (%.3f)",
+	   anon_file_balance_share(&b));
+	anon_file_balance_add(&b, 5, 5, 0);
 	ok(b.anon_cost + b.file_cost <= 1, "a guest without memory ends, too");
 }
 
@@ -124,7 +127,7 @@ static void test_refaults(void)
 		window(&p, &now, 0, 0, false);
 	is_int(proactive_threshold(&p), 2, "and then the rest");
 	proactive_count(&p, 100000, false);
-	is_int(p.touched[p.current][PROACTIVE_AGES - 1], 1, "ages saturate");
+	is_int(p.accesses[p.current][PROACTIVE_AGES - 1], 1, "ages saturate");
 }
 
 static void test_host(void)

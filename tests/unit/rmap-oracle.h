@@ -155,7 +155,7 @@ static bool oracle_apply(struct oracle *o, const struct trace_event *e)
 	if (e->op == TRACE_REF)
 		return e->addr < o->nr_frames;
 	/* The reader checked them. */
-	if (e->op == TRACE_FLAGS || e->op == TRACE_LOOK)
+	if (e->op == TRACE_FLAGS || e->op == TRACE_FLAGS_SCAN)
 		return true;
 	if (e->op == TRACE_MM) {
 		if (has_mm(o, e->mm))

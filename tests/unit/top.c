@@ -36,7 +36,7 @@ static void test_sample(void)
 
 	is_int(top_sample_parse(j, &s), 0, "an answer is understood");
 	is_str(s.name, "a?[2Jb", "a name can't command the terminal");
-	is_str(s.trouble, "x?y", "nor can an error");
+	is_str(s.last_error, "x?y", "nor can an error");
 	ok(s.memory == 8192 && s.resident == 4096 && s.swapped == 12 &&
 	   s.stored == 3 * 4096, "memory, and in the store");
 	ok(s.idle[0] == 4096 && s.idle[1] == 8192 && !s.idle[2] &&

@@ -66,7 +66,7 @@ static void test_granules(void)
 		uint64_t granule;
 		const char *ages;	/* observed; a digit a frame or '.' */
 		unsigned int least;	/* of age 0 */
-		unsigned int alike;	/* bits of blocks */
+		unsigned int has_one_age;	/* bits of granules */
 	} t[] = {
 		{ 1, "00001", 4, 0 },
 		{ 4, "0000", 1, 1 },
@@ -82,11 +82,11 @@ static void test_granules(void)
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		static struct wss_pages pages;
-		uint64_t alike[1] = { 0 }, all = 0;
+		uint64_t has_one_age[1] = { 0 }, all = 0;
 		struct wss_counter c;
 
 		wss_count_begin(&c, &pages, t[i].granule,
-				t[i].granule > 1 ? alike : NULL);
+				t[i].granule > 1 ? has_one_age : NULL);
 		for (const char *a = t[i].ages; *a; a++) {
 			if (*a == '.')
 				continue;
@@ -94,10 +94,13 @@ static void test_granules(void)
 			wss_count(&c, GFN(a - t[i].ages), 0, *a - '0');
 		}
 		wss_count_end(&c);
-		ok(pages.by_least[0] == t[i].least && pages.by_age[0] == all &&
-		   alike[0] == t[i].alike, "granule %d, %s: at least %d, "
-		   "alike %#x", (int)t[i].granule, t[i].ages,
-		   (int)pages.by_least[0], (unsigned int)alike[0]);
+		ok(pages.min_by_observed_age[0] == t[i].least &&
+			   pages.by_age[0] == all &&
+			   has_one_age[0] == t[i].has_one_age,
+		   "granule %d, %s: at least %d, bits %#x",
+		   (int)t[i].granule, t[i].ages,
+		   (int)pages.min_by_observed_age[0],
+		   (unsigned int)has_one_age[0]);
 	}
 }
 
@@ -106,7 +109,7 @@ static void test_estimate(void)
 	static const struct wss_pages pages = {
 		.by_age = { 100, 50, 20, 10 },
 		.by_observed_age = { 80, 40, 30, 20, 10 },
-		.by_least = { 60, 40, 30, 20, 10 },
+		.min_by_observed_age = { 60, 40, 30, 20, 10 },
 	};
 	struct wss_window w = { .certain = 1, .likely = 2, .possible = 3 };
 	struct wss_estimate e;
@@ -173,7 +176,7 @@ static void test_proof(void)
 			if (*h == 'E')
 				frame_set_evicted(&table, GFN(3), scan);
 			else if (*h == 't' || *h == 'T')
-				frame_touch(&table, GFN(3), *h == 'T');
+				frame_record_use(&table, GFN(3), *h == 'T');
 			else
 				frame_observe(&table, GFN(3), &l, ++scan, 2);
 		}

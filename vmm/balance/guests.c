@@ -200,7 +200,7 @@ static void note_poll(struct balance_guests *all, size_t i, int rc,
 		m->nr_silent++;
 }
 
-static void ask_all(struct balance_guests *all)
+static void request_stats(struct balance_guests *all)
 {
 	struct round r;
 
@@ -275,7 +275,7 @@ static void remove_guest(struct balance_guests *all, size_t i)
 size_t balance_guests_poll(struct balance_guests *all)
 {
 	find_guests(all);
-	ask_all(all);
+	request_stats(all);
 	for (size_t i = all->nr; i-- > 0;)
 		if (!all->members[i].present)
 			remove_guest(all, i);

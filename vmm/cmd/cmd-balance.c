@@ -139,7 +139,7 @@ static json_t *guest_json(const struct balance_member *m,
 		json_object_set_new(j, "slice_gain_ns_per_s",
 				    json_real(g->gain));
 	if (*m->why)
-		json_object_set_new(j, "trouble", json_text_new(m->why));
+		json_object_set_new(j, "error", json_text_new(m->why));
 	return j;
 }
 

@@ -125,7 +125,7 @@ static void print_referenced(const json_t *j)
 		       "see vmm-guest-agent(8), --pgd\n");
 }
 
-static const struct view_of {
+static const struct inspect_view {
 	const char *word, *path;
 	const char *member;	/* in every answer; NULL: it is a list */
 	const char *arg;	/* the number that follows; NULL: none does */
@@ -139,7 +139,7 @@ static const struct view_of {
 	{ "map", NULL, NULL, "PID", false, NULL },
 };
 
-static const struct view_of *find_view(const char *word)
+static const struct inspect_view *find_view(const char *word)
 {
 	struct nearest n = { .word = word };
 	char hint[64];
@@ -156,7 +156,7 @@ static const struct view_of *find_view(const char *word)
 }
 
 /* Whether the arguments are what the view takes; false: reported. */
-static bool check_args(const struct view_of *view, const char *arg,
+static bool check_args(const struct inspect_view *view, const char *arg,
 		       const char *where)
 {
 	const char *extra = !view->arg ? arg : view->print ? where : NULL;
@@ -176,7 +176,7 @@ static bool check_args(const struct view_of *view, const char *arg,
 	return false;
 }
 
-static int show_view(struct client *c, const struct view_of *view,
+static int show_view(struct client *c, const struct inspect_view *view,
 		     const char *arg)
 {
 	char path[64];
@@ -200,7 +200,7 @@ static int show_view(struct client *c, const struct view_of *view,
 int cmd_inspect(int argc, char **argv)
 {
 	struct client c = { 0 };
-	const struct view_of *view;
+	const struct inspect_view *view;
 	const char *word, *arg, *where;
 	int rc;
 	const struct poptOption options[] = {

@@ -24,7 +24,7 @@
 #include "vmm/util/log.h"
 #include "vmm/util/nearest.h"
 
-struct words {
+struct libvirt_args {
 	char *uri, *reclaim, *abits, *agent;
 	int print, yes, no_live;
 	const char *verb, *domain;
@@ -39,16 +39,16 @@ static const char *agent_name(enum domain_agent agent)
 }
 
 /* Makes the change in xml: a definition, or one for display. */
-static int change(const struct words *w, const char *xml, char **out, char *why,
-		  size_t len)
+static int change(const struct libvirt_args *args, const char *xml, char **out,
+		  char *why, size_t len)
 {
 	if (!xml) {
 		*out = NULL;
 		return 0;
 	}
-	return !strcmp(w->verb, "enable") ?
-		domain_xml_enable(xml, &w->request, out, why, len) :
-		domain_xml_disable(xml, out, why, len);
+	return !strcmp(args->verb, "enable")
+		       ? domain_xml_enable(xml, &args->request, out, why, len)
+		       : domain_xml_disable(xml, out, why, len);
 }
 
 /* The change to a domain. */
@@ -59,19 +59,19 @@ struct job {
 	struct domain_plan plan;
 };
 
-static int plan_live(const struct words *w, struct job *job, char *why,
-		     size_t len)
+static int plan_live(const struct libvirt_args *args, struct job *job,
+		     char *why, size_t len)
 {
 	struct domain_settings wanted = { 0 }, has = { 0 };
 	__cleanup_free char *changed = NULL;
 	int rc = 0;
 
 	job->plan.plug = job->plan.unplug = DOMAIN_AGENT_NONE;
-	if (!job->d.live || w->no_live)
+	if (!job->d.live || args->no_live)
 		return 0;
 	/* A transient domain gets what a definition of it would get. */
 	if (!job->config)
-		rc = change(w, job->d.live, &changed, why, len);
+		rc = change(args, job->d.live, &changed, why, len);
 	if (!rc)
 		rc = domain_xml_read(changed ? changed : job->config, &wanted,
 				     why, len);
@@ -86,25 +86,25 @@ static int plan_live(const struct words *w, struct job *job, char *why,
 	return rc;
 }
 
-static int prepare(const struct words *w, struct job *job, char *why,
+static int prepare(const struct libvirt_args *args, struct job *job, char *why,
 		   size_t len)
 {
-	int rc = change(w, job->d.config, &job->config, why, len);
+	int rc = change(args, job->d.config, &job->config, why, len);
 
 	if (!rc)
-		rc = change(w, job->d.shown, &job->shown, why, len);
+		rc = change(args, job->d.shown, &job->shown, why, len);
 	if (rc)
 		return rc;
 	job->changes_config = job->config &&
 			      strcmp(job->config, job->d.config);
-	if (!job->config && w->no_live) {
+	if (!job->config && args->no_live) {
 		snprintf(why, len, "domain %s is transient, it has no "
 			 "persistent definition: leave out --no-live to change "
 			 "the running domain",
 			 job->d.name);
 		return -EINVAL;
 	}
-	return plan_live(w, job, why, len);
+	return plan_live(args, job, why, len);
 }
 
 static int print_job(const struct job *job)
@@ -177,18 +177,18 @@ static int carry_out(struct job *job, char *why, size_t len)
 	return rc;
 }
 
-static int run_change(const struct words *w)
+static int run_change(const struct libvirt_args *args)
 {
 	struct job job = { 0 };
 	int status = VMM_EXIT_FAILURE;
 	char why[512];
 
-	if (libvirt_domain_open(&job.d, w->uri, w->domain, w->print, why,
-				sizeof(why))) {
+	if (libvirt_domain_open(&job.d, args->uri, args->domain, args->print,
+				why, sizeof(why))) {
 		log_error("%s", why);
 		return status;
 	}
-	if (prepare(w, &job, why, sizeof(why))) {
+	if (prepare(args, &job, why, sizeof(why))) {
 		log_error("%s", why);
 	} else if (!job.changes_config && domain_plan_is_empty(&job.plan)) {
 		printf("domain %s: nothing to change\n", job.d.name);
@@ -198,9 +198,9 @@ static int run_change(const struct words *w)
 		status = VMM_EXIT_OK;
 	} else if (print_job(&job)) {
 		log_error("cannot print the change");
-	} else if (w->print) {
+	} else if (args->print) {
 		status = VMM_EXIT_OK;
-	} else if (w->yes || is_agreed(&job)) {
+	} else if (args->yes || is_agreed(&job)) {
 		if (carry_out(&job, why, sizeof(why)))
 			log_error("%s", why);
 		else
@@ -241,12 +241,12 @@ static void print_settings(const char *what, const char *xml)
 	domain_settings_free(&s);
 }
 
-static int run_show(const struct words *w)
+static int run_show(const struct libvirt_args *args)
 {
 	struct libvirt_domain d;
 	char why[512];
 
-	if (libvirt_domain_open(&d, w->uri, w->domain, true, why,
+	if (libvirt_domain_open(&d, args->uri, args->domain, true, why,
 				sizeof(why))) {
 		log_error("%s", why);
 		return VMM_EXIT_FAILURE;
@@ -258,14 +258,14 @@ static int run_show(const struct words *w)
 	return VMM_EXIT_OK;
 }
 
-static int run(const struct words *w)
+static int run(const struct libvirt_args *args)
 {
-	return !strcmp(w->verb, "show") ? run_show(w) : run_change(w);
+	return !strcmp(args->verb, "show") ? run_show(args) : run_change(args);
 }
 
 #else
 
-static int run(const struct words *w)
+static int run(const struct libvirt_args *args)
 {
 	log_error("%s", LIBVIRT_CONN_MISSING);
 	return VMM_EXIT_FAILURE;
@@ -274,31 +274,31 @@ static int run(const struct words *w)
 #endif
 
 /* Rejects now what `vmm attach` would reject later. */
-static int check_request(struct words *w)
+static int check_request(struct libvirt_args *args)
 {
 	static const char *const agents[] = { "none", "channel", "vsock" };
 	struct engine_policy policy = ENGINE_POLICY_DEFAULT;
 	const struct access_source_ops *ops;
 	char why[512];
 
-	w->request = (struct domain_request){ .policy = w->reclaim,
-					      .abits = w->abits };
-	if (w->reclaim &&
-	    engine_policy_parse(w->reclaim, &policy, why, sizeof(why))) {
+	args->request = (struct domain_request){ .policy = args->reclaim,
+						 .abits = args->abits };
+	if (args->reclaim &&
+	    engine_policy_parse(args->reclaim, &policy, why, sizeof(why))) {
 		log_error("--reclaim: %s", why);
 		return VMM_EXIT_USAGE;
 	}
-	if (w->abits && strcmp(w->abits, "auto") &&
-	    access_find(&ops, w->abits, why, sizeof(why))) {
+	if (args->abits && strcmp(args->abits, "auto") &&
+	    access_find(&ops, args->abits, why, sizeof(why))) {
 		log_error("--abits: %s", why);
 		return VMM_EXIT_USAGE;
 	}
-	for (size_t i = 0; w->agent && i < 3; i++)
-		if (!strcmp(w->agent, agents[i]))
-			w->request.agent = DOMAIN_AGENT_NONE + i;
-	if (w->agent && w->request.agent == DOMAIN_AGENT_KEEP) {
+	for (size_t i = 0; args->agent && i < 3; i++)
+		if (!strcmp(args->agent, agents[i]))
+			args->request.agent = DOMAIN_AGENT_NONE + i;
+	if (args->agent && args->request.agent == DOMAIN_AGENT_KEEP) {
 		log_error("--agent %s: expected channel, vsock or none",
-			  w->agent);
+			  args->agent);
 		return VMM_EXIT_USAGE;
 	}
 	return VMM_EXIT_OK;
@@ -321,50 +321,51 @@ static int check_verb(const char *verb)
 	return VMM_EXIT_USAGE;
 }
 
-static int check(struct words *w, poptContext popt)
+static int check(struct libvirt_args *args, poptContext popt)
 {
 	bool enables;
 
-	w->verb = poptGetArg(popt);
-	w->domain = poptGetArg(popt);
-	if (w->verb && check_verb(w->verb))
+	args->verb = poptGetArg(popt);
+	args->domain = poptGetArg(popt);
+	if (args->verb && check_verb(args->verb))
 		return VMM_EXIT_USAGE;
-	if (!w->domain || poptPeekArg(popt)) {
+	if (!args->domain || poptPeekArg(popt)) {
 		poptPrintUsage(popt, stderr, 0);
 		return VMM_EXIT_USAGE;
 	}
-	enables = !strcmp(w->verb, "enable");
-	if (!enables && (w->reclaim || w->abits || w->agent)) {
+	enables = !strcmp(args->verb, "enable");
+	if (!enables && (args->reclaim || args->abits || args->agent)) {
 		log_error("--reclaim, --abits and --agent only apply to "
 			  "enable");
 		return VMM_EXIT_USAGE;
 	}
-	if (!strcmp(w->verb, "show") && (w->print || w->yes || w->no_live)) {
+	if (!strcmp(args->verb, "show") &&
+	    (args->print || args->yes || args->no_live)) {
 		log_error("--print, --yes and --no-live do not apply to show");
 		return VMM_EXIT_USAGE;
 	}
-	return check_request(w);
+	return check_request(args);
 }
 
 int cmd_libvirt(int argc, char **argv)
 {
-	struct words w = { 0 };
+	struct libvirt_args args = { 0 };
 	int rc;
 	const struct poptOption table[] = {
-		{ "connect", 'c', POPT_ARG_STRING, &w.uri, 0,
+		{ "connect", 'c', POPT_ARG_STRING, &args.uri, 0,
 		  "URI of libvirt (its default)", "URI" },
-		{ "reclaim", 'r', POPT_ARG_STRING, &w.reclaim, 0,
+		{ "reclaim", 'r', POPT_ARG_STRING, &args.reclaim, 0,
 		  "enable: the policy, as for vmm run", "POLICY" },
-		{ "abits", 'a', POPT_ARG_STRING, &w.abits, 0,
+		{ "abits", 'a', POPT_ARG_STRING, &args.abits, 0,
 		  "enable: the source of accessed bits (auto)", "SOURCE" },
-		{ "agent", 0, POPT_ARG_STRING, &w.agent, 0,
+		{ "agent", 0, POPT_ARG_STRING, &args.agent, 0,
 		  "enable: how the agent reaches the host: channel, vsock, none "
 		  "(channel)", "DEVICE" },
-		{ "print", 'p', POPT_ARG_NONE, &w.print, 0,
+		{ "print", 'p', POPT_ARG_NONE, &args.print, 0,
 		  "only show the change", NULL },
-		{ "yes", 'y', POPT_ARG_NONE, &w.yes, 0,
+		{ "yes", 'y', POPT_ARG_NONE, &args.yes, 0,
 		  "do not ask for confirmation", NULL },
-		{ "no-live", 0, POPT_ARG_NONE, &w.no_live, 0,
+		{ "no-live", 0, POPT_ARG_NONE, &args.no_live, 0,
 		  "do not change the running domain, only its definition",
 		  NULL },
 		POPT_AUTOHELP
@@ -379,14 +380,14 @@ int cmd_libvirt(int argc, char **argv)
 	if (rc < -1) {
 		rc = cmd_bad_option(popt, rc);
 	} else {
-		rc = check(&w, popt);
+		rc = check(&args, popt);
 	}
 	if (!rc)
-		rc = run(&w);
-	free(w.uri);
-	free(w.reclaim);
-	free(w.abits);
-	free(w.agent);
+		rc = run(&args);
+	free(args.uri);
+	free(args.reclaim);
+	free(args.abits);
+	free(args.agent);
 	poptFreeContext(popt);
 	return rc;
 }

@@ -20,7 +20,7 @@
 #define MAX_DELAY_S 3600.0
 #define FIRST_MS    30000
 
-struct words {
+struct top_args {
 	int batch, iterations;
 	double delay_s;
 	char *sort;
@@ -28,30 +28,31 @@ struct words {
 };
 
 /* Checks what popt has stored, and sets *o. */
-static int check(const struct words *w, struct top_options *o)
+static int check(const struct top_args *args, struct top_options *o)
 {
 	int column = TOP_RESIDENT;
 
-	if (w->delay_s < MIN_DELAY_S || w->delay_s > MAX_DELAY_S) {
+	if (args->delay_s < MIN_DELAY_S || args->delay_s > MAX_DELAY_S) {
 		log_error("--delay must be from %.1f to %.0f seconds",
 			  MIN_DELAY_S,
 			  MAX_DELAY_S);
 		return VMM_EXIT_USAGE;
 	}
-	if (w->iterations < 0) {
+	if (args->iterations < 0) {
 		log_error("--iterations must be a number of 1 or more");
 		return VMM_EXIT_USAGE;
 	}
-	if (w->sort)
-		column = top_column_find(w->sort);
+	if (args->sort)
+		column = top_column_find(args->sort);
 	if (column < 0) {
 		log_error("--sort %s: no such column; give the title or the "
-			  "letter of one, such as RESIDENT or R", w->sort);
+			  "letter of one, such as RESIDENT or R",
+			  args->sort);
 		return VMM_EXIT_USAGE;
 	}
-	*o = (struct top_options){ .sockets = w->sockets,
-				   .delay_s = w->delay_s,
-				   .iterations = w->iterations,
+	*o = (struct top_options){ .sockets = args->sockets,
+				   .delay_s = args->delay_s,
+				   .iterations = args->iterations,
 				   .sort = column };
 	return VMM_EXIT_OK;
 }
@@ -70,16 +71,16 @@ static int parse(poptContext popt, const struct poptOption *table)
 }
 
 /* With --batch it waits for the first answers: text is not updated. */
-static struct libvirt_fleet **open_fleets(const struct words *w)
+static struct libvirt_fleet **open_fleets(const struct top_args *args)
 {
 	struct fleet_domain *domains;
 	char why[512];
-	struct libvirt_fleet **fleets = fleet_open(w->uris, w->delay_s * 1000,
-						   why, sizeof(why));
+	struct libvirt_fleet **fleets =
+		fleet_open(args->uris, args->delay_s * 1000, why, sizeof(why));
 
 	if (!fleets)
 		log_error("%s", why);
-	for (size_t i = 0; fleets && w->batch && fleets[i]; i++)
+	for (size_t i = 0; fleets && args->batch && fleets[i]; i++)
 		if (libvirt_fleet_get(fleets[i], FIRST_MS, &domains, why,
 				      sizeof(why)) >= 0)
 			free(domains);
@@ -88,26 +89,26 @@ static struct libvirt_fleet **open_fleets(const struct words *w)
 
 int cmd_top(int argc, char **argv)
 {
-	struct words w = { .delay_s = 2 };
+	struct top_args args = { .delay_s = 2 };
 	struct libvirt_fleet **fleets = NULL;
 	struct top_options options;
 	char why[512];
 	int rc;
 	const struct poptOption table[] = {
-		{ "socket", 's', POPT_ARG_ARGV, &w.sockets, 0,
+		{ "socket", 's', POPT_ARG_ARGV, &args.sockets, 0,
 		  "socket of a VM that is not in the default directory; may be "
 		  "repeated", "PATH" },
-		{ "connect", 'c', POPT_ARG_ARGV, &w.uris, 0,
+		{ "connect", 'c', POPT_ARG_ARGV, &args.uris, 0,
 		  "also show the domains of this libvirt, as libvirt reports "
 		  "them; may be repeated", "URI" },
-		{ "delay", 'd', POPT_ARG_DOUBLE, &w.delay_s, 0,
+		{ "delay", 'd', POPT_ARG_DOUBLE, &args.delay_s, 0,
 		  "time between two updates (2)", "SECONDS" },
-		{ "sort", 0, POPT_ARG_STRING, &w.sort, 0,
+		{ "sort", 0, POPT_ARG_STRING, &args.sort, 0,
 		  "sort by this column, given by its title or letter "
 		  "(RESIDENT)", "COLUMN" },
-		{ "batch", 'b', POPT_ARG_NONE, &w.batch, 0,
+		{ "batch", 'b', POPT_ARG_NONE, &args.batch, 0,
 		  "print plain text instead of a full screen", NULL },
-		{ "iterations", 'n', POPT_ARG_INT, &w.iterations, 0,
+		{ "iterations", 'n', POPT_ARG_INT, &args.iterations, 0,
 		  "exit after this number of updates", "N" },
 		POPT_AUTOHELP
 		POPT_TABLEEND
@@ -118,9 +119,9 @@ int cmd_top(int argc, char **argv)
 	setlocale(LC_CTYPE, "");	/* for the bars, and for ncurses */
 	rc = parse(popt, table);
 	if (!rc)
-		rc = check(&w, &options);
+		rc = check(&args, &options);
 	/* Before other threads start and before ncurses handles signals. */
-	if (!rc && !w.batch) {
+	if (!rc && !args.batch) {
 		options.stop_fd = stop_guard_start();
 		if (options.stop_fd < 0) {
 			log_error("cannot set up signal handling: %s",
@@ -129,23 +130,23 @@ int cmd_top(int argc, char **argv)
 		}
 	}
 	if (!rc) {
-		fleets = open_fleets(&w);
+		fleets = open_fleets(&args);
 		options.fleets = fleets;
 		rc = fleets ? 0 : VMM_EXIT_FAILURE;
 	}
-	if (!rc && (w.batch ? top_batch_run(&options, why, sizeof(why)) :
-			      top_screen_run(&options, why, sizeof(why)))) {
+	if (!rc && (args.batch ? top_batch_run(&options, why, sizeof(why))
+			       : top_screen_run(&options, why, sizeof(why)))) {
 		log_error("%s", why);
 		rc = VMM_EXIT_FAILURE;
 	}
-	for (char **s = w.sockets; s && *s; s++)
+	for (char **s = args.sockets; s && *s; s++)
 		free(*s);
-	free(w.sockets);
+	free(args.sockets);
 	fleet_close(fleets);
-	for (char **u = w.uris; u && *u; u++)
+	for (char **u = args.uris; u && *u; u++)
 		free(*u);
-	free(w.uris);
-	free(w.sort);
+	free(args.uris);
+	free(args.sort);
 	poptFreeContext(popt);
 	return rc;
 }

@@ -25,7 +25,7 @@ struct stat_jobs {
 
 static void answer_job(struct stat_jobs *jobs, struct stat_job *job)
 {
-	struct stat_answer *a = &job->answer;
+	struct control_answer *a = &job->answer;
 	struct stat_job_limit job_limit = {
 		.fd = job->request->fd,
 		.stopping = &jobs->stopping,
@@ -40,7 +40,7 @@ static void answer_job(struct stat_jobs *jobs, struct stat_job *job)
 		stat_inspect_failed(rc, &a->status, a->why, sizeof(a->why));
 	else
 		job->route->answer(&jobs->config, job->arg, job->request, a);
-	stat_answer_format(a);
+	control_answer_format(a);
 }
 
 static void *run(void *arg)

@@ -25,8 +25,8 @@ struct stat_job {
 	TAILQ_ENTRY(stat_job) link;
 	const struct stat_route *route;	/* this and below: not owned */
 	const char *arg;		/* the connection keeps it */
-	struct stat_request *request;
-	struct stat_answer answer;	/* set when resumed; text is owned */
+	struct control_request *request;
+	struct control_answer answer; /* set when resumed; text is owned */
 };
 
 struct stat_jobs;

@@ -13,7 +13,7 @@
 #include "vmm/util/size.h"
 
 static void get_vms(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	a->json = json_pack("[{s:o, s:i, s:I, s:i, s:o}]",
 		"name", json_text_new(c->name),
@@ -25,7 +25,8 @@ static void get_vms(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_stats(const struct stat_server_config *c, const char *arg,
-		      const struct stat_request *req, struct stat_answer *a)
+		      const struct control_request *req,
+		      struct control_answer *a)
 {
 	struct stat_snapshot snap;
 
@@ -34,7 +35,8 @@ static void get_stats(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_policy(const struct stat_server_config *c, const char *arg,
-		       const struct stat_request *req, struct stat_answer *a)
+		       const struct control_request *req,
+		       struct control_answer *a)
 {
 	struct engine_policy policy;
 
@@ -50,7 +52,8 @@ static void get_policy(const struct stat_server_config *c, const char *arg,
 }
 
 /* The request's body; the caller owns it.  NULL: bad, with a->why. */
-static json_t *parse_body(const struct stat_request *req, struct stat_answer *a)
+static json_t *parse_body(const struct control_request *req,
+			  struct control_answer *a)
 {
 	json_error_t err;
 	json_t *body = json_loadb(req->body, req->len, JSON_REJECT_DUPLICATES,
@@ -65,7 +68,8 @@ static json_t *parse_body(const struct stat_request *req, struct stat_answer *a)
 }
 
 static void put_policy(const struct stat_server_config *c, const char *arg,
-		       const struct stat_request *req, struct stat_answer *a)
+		       const struct control_request *req,
+		       struct control_answer *a)
 {
 	struct engine_policy policy;
 	json_t *obj;
@@ -89,7 +93,8 @@ static void put_policy(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_balloon(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	const struct stat_balloon_provider *b = &c->balloon;
 	struct stat_balloon_counters counters;
@@ -107,7 +112,7 @@ static void get_balloon(const struct stat_server_config *c, const char *arg,
 
 /* Only {"target": BYTES}, at most the guest's memory; or false with a->why. */
 static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
-			  uint64_t *target, struct stat_answer *a)
+			  uint64_t *target, struct control_answer *a)
 {
 	uint64_t mem_bytes = guest_mem_nr_pages(c->mem) * VMM_PAGE_SIZE;
 	json_int_t n;
@@ -129,7 +134,8 @@ static bool parse_balloon(const struct stat_server_config *c, json_t *obj,
 
 /* Does not wait for the guest's driver, which may be slow, or missing. */
 static void put_balloon(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	uint64_t target;
 	json_t *obj;
@@ -151,7 +157,7 @@ static void put_balloon(const struct stat_server_config *c, const char *arg,
 	json_decref(obj);
 }
 
-static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
+static bool parse_gfn(const char *text, uint64_t *gfn, struct control_answer *a)
 {
 	if (number_parse(text, gfn))
 		return true;
@@ -162,7 +168,8 @@ static bool parse_gfn(const char *text, uint64_t *gfn, struct stat_answer *a)
 }
 
 static void get_page(const struct stat_server_config *c, const char *arg,
-		     const struct stat_request *req, struct stat_answer *a)
+		     const struct control_request *req,
+		     struct control_answer *a)
 {
 	uint64_t gfn;
 
@@ -172,8 +179,8 @@ static void get_page(const struct stat_server_config *c, const char *arg,
 }
 
 static void post_referenced(const struct stat_server_config *c, const char *arg,
-			    const struct stat_request *req,
-			    struct stat_answer *a)
+			    const struct control_request *req,
+			    struct control_answer *a)
 {
 	uint64_t gfn;
 
@@ -183,13 +190,14 @@ static void post_referenced(const struct stat_server_config *c, const char *arg,
 }
 
 static void get_processes(const struct stat_server_config *c, const char *arg,
-			  const struct stat_request *req, struct stat_answer *a)
+			  const struct control_request *req,
+			  struct control_answer *a)
 {
 	a->json = stat_inspect_processes(c, &a->status, a->why,
 					 sizeof(a->why));
 }
 
-static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
+static bool parse_pid(const char *text, uint32_t *pid, struct control_answer *a)
 {
 	uint64_t n;
 
@@ -203,7 +211,8 @@ static bool parse_pid(const char *text, uint32_t *pid, struct stat_answer *a)
 }
 
 static void get_process(const struct stat_server_config *c, const char *arg,
-			const struct stat_request *req, struct stat_answer *a)
+			const struct control_request *req,
+			struct control_answer *a)
 {
 	uint32_t pid;
 
@@ -214,7 +223,8 @@ static void get_process(const struct stat_server_config *c, const char *arg,
 }
 
 /* A parameter of the query, ?name=value; "" where it is missing. */
-static const char *parameter(const struct stat_request *req, const char *name)
+static const char *parameter(const struct control_request *req,
+			     const char *name)
 {
 	const char *value = MHD_lookup_connection_value(
 		req->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -222,8 +232,8 @@ static const char *parameter(const struct stat_request *req, const char *name)
 	return value ? value : "";
 }
 
-static bool parse_address(const struct stat_request *req, const char *name,
-			  uint64_t *address, struct stat_answer *a)
+static bool parse_address(const struct control_request *req, const char *name,
+			  uint64_t *address, struct control_answer *a)
 {
 	const char *text = parameter(req, name);
 
@@ -236,7 +246,7 @@ static bool parse_address(const struct stat_request *req, const char *name,
 }
 
 static void get_map(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	uint64_t start, end;
 	uint32_t pid;
@@ -250,7 +260,7 @@ static void get_map(const struct stat_server_config *c, const char *arg,
 
 /* Seconds, possibly with a fraction. */
 static bool parse_window(const char *text, uint64_t *window_ns,
-			 struct stat_answer *a)
+			 struct control_answer *a)
 {
 	double s, max = WSS_MAX_WINDOW_NS * 1e-9;
 	char *end;
@@ -267,7 +277,7 @@ static bool parse_window(const char *text, uint64_t *window_ns,
 }
 
 static void get_wss(const struct stat_server_config *c, const char *arg,
-		    const struct stat_request *req, struct stat_answer *a)
+		    const struct control_request *req, struct control_answer *a)
 {
 	uint64_t window_ns = WSS_DEFAULT_WINDOW_NS;
 	const char *window = parameter(req, "window");
@@ -298,7 +308,7 @@ static const struct stat_route routes[] = {
 
 #define NR_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
-void stat_answer_format(struct stat_answer *a)
+void control_answer_format(struct control_answer *a)
 {
 	size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(6);
 	char *text;
@@ -315,7 +325,8 @@ void stat_answer_format(struct stat_answer *a)
 }
 
 const struct stat_route *stat_find_route(const char *url, const char *method,
-				      const char **arg, struct stat_answer *a)
+					 const char **arg,
+					 struct control_answer *a)
 {
 	a->status = MHD_HTTP_NOT_FOUND;
 	snprintf(a->why, sizeof(a->why), "no such resource: %.80s", url);

@@ -15,7 +15,7 @@
 struct MHD_Connection;
 
 /* One request while its body is received. */
-struct stat_request {
+struct control_request {
 	struct MHD_Connection *connection;	/* has the query: ?name=value */
 	int fd;			/* the connection's, during a job */
 	struct stat_job *job;	/* owned; of a long request, else NULL */
@@ -24,7 +24,7 @@ struct stat_request {
 };
 
 /* A resource's answer: a JSON value or, on error, status and why. */
-struct stat_answer {
+struct control_answer {
 	unsigned int status;
 	json_t *json;		/* owned until it is formatted */
 	char *text;		/* malloc'ed; NULL without memory */
@@ -36,19 +36,20 @@ struct stat_answer {
  * json.  text stays NULL if there is no memory, which is also why json is NULL
  * with status 200.
  */
-void stat_answer_format(struct stat_answer *a);
+void control_answer_format(struct control_answer *a);
 
 /* A path ending in '/' takes the rest of the URL as its argument. */
 struct stat_route {
 	const char *path, *method;
 	bool is_long;		/* examines much of the guest: see jobs.h */
 	void (*answer)(const struct stat_server_config *config, const char *arg,
-		       const struct stat_request *req, struct stat_answer *a);
+		       const struct control_request *req,
+		       struct control_answer *a);
 };
 
 /* NULL with status and why: no such resource, or not with this method. */
 const struct stat_route *stat_find_route(const char *url, const char *method,
 					 const char **arg,
-					 struct stat_answer *a);
+					 struct control_answer *a);
 
 #endif

@@ -85,7 +85,7 @@ static enum MHD_Result respond_text(struct MHD_Connection *c,
 }
 
 static enum MHD_Result respond_answer(struct MHD_Connection *c,
-				      struct stat_answer *a)
+				      struct control_answer *a)
 {
 	char *text = a->text;
 
@@ -94,16 +94,16 @@ static enum MHD_Result respond_answer(struct MHD_Connection *c,
 }
 
 static enum MHD_Result respond_json(struct MHD_Connection *c,
-				    struct stat_answer *a)
+				    struct control_answer *a)
 {
-	stat_answer_format(a);
+	control_answer_format(a);
 	return respond_answer(c, a);
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *c, unsigned int status,
 			      const char *why)
 {
-	struct stat_answer a = { .status = status };
+	struct control_answer a = { .status = status };
 
 	snprintf(a.why, sizeof(a.why), "%s", why);
 	return respond_json(c, &a);
@@ -127,7 +127,7 @@ static enum MHD_Result respond_events(struct stat_server *s,
 static enum MHD_Result start_job(struct stat_server *s,
 				 struct MHD_Connection *c,
 				 const struct stat_route *route,
-				 const char *arg, struct stat_request *req)
+				 const char *arg, struct control_request *req)
 {
 	struct stat_job *job = calloc(1, sizeof(*job));
 
@@ -148,9 +148,9 @@ static enum MHD_Result start_job(struct stat_server *s,
 
 static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 			      const char *url, const char *method,
-			      struct stat_request *req)
+			      struct control_request *req)
 {
-	struct stat_answer a = { .status = MHD_HTTP_OK };
+	struct control_answer a = { .status = MHD_HTTP_OK };
 	bool get = !strcmp(method, "GET");
 	const struct stat_route *route;
 	struct stat_snapshot snap;
@@ -186,7 +186,7 @@ static bool says_too_long(struct MHD_Connection *c)
 static enum MHD_Result begin_request(struct stat_server *s,
 				     struct MHD_Connection *c, void **con_cls)
 {
-	struct stat_request *req;
+	struct control_request *req;
 
 	if (says_too_long(c)) {
 		enter(s, c, CONNECTION_READS);
@@ -200,7 +200,7 @@ static enum MHD_Result begin_request(struct stat_server *s,
 	return MHD_YES;
 }
 
-static enum MHD_Result take_body(struct stat_request *req, const char *data,
+static enum MHD_Result take_body(struct control_request *req, const char *data,
 				 size_t *data_len)
 {
 	if (*data_len > STAT_MAX_BODY - req->len) {
@@ -220,7 +220,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 				  const char *version, const char *data,
 				  size_t *data_len, void **con_cls)
 {
-	struct stat_request *req = *con_cls;
+	struct control_request *req = *con_cls;
 
 	if (!req)
 		return begin_request(arg, c, con_cls);
@@ -236,7 +236,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 			 enum MHD_RequestTerminationCode code)
 {
-	struct stat_request *req = *con_cls;
+	struct control_request *req = *con_cls;
 
 	enter(arg, c, CONNECTION_IDLE);
 	if (req && req->job)

@@ -13,12 +13,12 @@
 
 #include "vmm/engine/engine-internal.h"
 
-#define NR 64
+#define WORD_FRAMES 64
 
-static bool all_alike(const uint8_t *bytes)
+static bool all_equal(const uint8_t *bytes)
 {
 	/* Each byte equals the one before it. */
-	return !memcmp(bytes, bytes + 1, NR - 1);
+	return !memcmp(bytes, bytes + 1, WORD_FRAMES - 1);
 }
 
 static unsigned int one_older(unsigned int age)
@@ -46,17 +46,17 @@ static void age_one(struct engine_census *c, struct frame_table *t,
 }
 
 /* For a word whose 64 frames are all resident and have the same age. */
-static void age_alike(struct engine_census *c, struct engine_history *h,
-		      uint64_t w, unsigned int min_idle)
+static void age_equal_frames(struct engine_census *c, struct engine_history *h,
+			     uint64_t w, unsigned int min_idle)
 {
 	struct frame_table *t = &h->frames;
-	unsigned int age = one_older(t->age[w * NR]);
-	gfn_t first = GFN(w * NR);
+	unsigned int age = one_older(t->age[w * WORD_FRAMES]);
+	gfn_t first = GFN(w * WORD_FRAMES);
 
-	memset(t->age + w * NR, age, NR);
-	wss_count_run(&c->wss_counter, first, NR, age,
+	memset(t->age + w * WORD_FRAMES, age, WORD_FRAMES);
+	wss_count_run(&c->wss_counter, first, WORD_FRAMES, age,
 		      observed_age_of(t, first));
-	ages_count(c, first, NR, age);
+	ages_count(c, first, WORD_FRAMES, age);
 	if (age >= min_idle)
 		c->nr_idle_clean += h->word_classes[w].nr[CLASS_CLEAN_FILE];
 }
@@ -88,29 +88,29 @@ bool ages_unchanged_word(struct engine *e, uint64_t w, unsigned int min_idle)
 {
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
-	uint64_t here = e->scan.resident[w],
-		 evicted = e->scan.swapped[w] & ~here;
-	uint64_t g = w * NR, end = g + NR, next;
+	uint64_t resident = e->scan.resident[w],
+		 evicted = e->scan.swapped[w] & ~resident;
+	uint64_t g = w * WORD_FRAMES, end = g + WORD_FRAMES, next;
 
-	if (e->scan.young[w] || here != e->history.seen_resident[w] ||
-	    e->scan.swapped[w] != e->history.seen_swapped[w] ||
-	    !frames_only_age(t, w))
+	if (e->scan.young[w] || resident != e->history.resident_when_aged[w] ||
+	    e->scan.swapped[w] != e->history.swapped_when_aged[w] ||
+	    !frames_would_only_age(t, w))
 		return false;
 	for (int k = 0; k < NR_FRAME_CLASSES; k++)
 		c->classes[k] += e->history.word_classes[w].nr[k];
-	if (here == UINT64_MAX && all_alike(t->age + g) &&
-	    all_alike(t->age_gap + g)) {
-		age_alike(c, &e->history, w, min_idle);
+	if (resident == UINT64_MAX && all_equal(t->age + g) &&
+	    all_equal(t->age_gap + g)) {
+		age_equal_frames(c, &e->history, w, min_idle);
 		return true;
 	}
 	/* In ascending order, as the counter of the working set requires. */
 	for (; g < end; g = next) {
 		next = g + 1;
-		if (here >> g % NR & 1) {
+		if (resident >> g % WORD_FRAMES & 1) {
 			age_one(c, t, view_map(e->config.view), GFN(g),
 				min_idle);
-		} else if (evicted >> g % NR & 1) {
-			while (next < end && evicted >> next % NR & 1)
+		} else if (evicted >> g % WORD_FRAMES & 1) {
+			while (next < end && evicted >> next % WORD_FRAMES & 1)
 				next++;
 			count_evicted_run(c, &e->history, g, next);
 		}

@@ -17,20 +17,20 @@
 #include "vmm/policy/select.h"
 #include "vmm/util/bitmap.h"
 
-#define SWEEP_SCANS 64		/* each frame is aged singly once in so many */
+#define AGE_SINGLY_SCANS 64 /* each frame is aged singly once in so many */
 #define NO_BLOCK  UINT64_MAX
 
-/* Completes *l by the reverse map. */
+/* Completes *seen by the reverse map. */
 static void find_referenced(struct engine *e, gfn_t gfn,
-			    struct frame_observation *l)
+			    struct frame_observation *seen)
 {
 	struct rmap_referenced r;
 
 	lock_hold_charge(e, LOCK_HOLD_WALK);
 	if (rmap_page_referenced(view_map(e->config.view), gfn.v, &r))
 		return;
-	l->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
-	l->exec = r.vm_flags & RMAP_VM_EXEC;
+	seen->nr_referenced = r.has_accessed_bits ? r.nr_referenced : 0;
+	seen->exec = r.vm_flags & RMAP_VM_EXEC;
 }
 
 /*
@@ -106,7 +106,7 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 	const uint32_t scan = e->history.scan_nr;
 	struct engine_census *c = &e->census;
 	struct frame_table *t = &e->history.frames;
-	struct frame_observation l = {
+	struct frame_observation seen = {
 		.resident = bitmap_test(e->scan.resident, gfn.v),
 		.swapped = bitmap_test(e->scan.swapped, gfn.v),
 		.young = bitmap_test(e->scan.young, gfn.v),
@@ -115,18 +115,18 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 	unsigned int idle = frame_age(t, gfn, scan);
 	enum frame_event event;
 
-	if (l.young && frame_list_of(t, gfn) == FRAME_INACTIVE)
-		find_referenced(e, gfn, &l);
-	event = frame_observe(t, gfn, &l, scan, min_idle);
+	if (seen.young && frame_list_of(t, gfn) == FRAME_INACTIVE)
+		find_referenced(e, gfn, &seen);
+	event = frame_observe(t, gfn, &seen, scan, min_idle);
 	e->stats.reclaim.nr_refaults += event == FRAME_REFAULT;
-	e->requests.nr_received += event == FRAME_GONE && !l.swapped;
-	if (event == FRAME_REFAULT || (event == FRAME_SAME && l.observed))
+	e->requests.nr_received += event == FRAME_GONE && !seen.swapped;
+	if (event == FRAME_REFAULT || (event == FRAME_SAME && seen.observed))
 		proactive_count(&e->history.proactive, idle,
 				event == FRAME_REFAULT);
-	if (l.resident || l.swapped)
+	if (seen.resident || seen.swapped)
 		wss_count(&c->wss_counter, gfn, frame_age(t, gfn, scan),
 			  frame_observed_age(t, gfn, scan));
-	if (!l.resident)
+	if (!seen.resident)
 		return;
 	update_unevictable(e, gfn);
 	ages_count(c, gfn, 1, t->age[gfn.v]);
@@ -143,8 +143,8 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 	memcpy(before, e->census.classes, sizeof(before));
 	for (uint64_t g = from; g < to; g++)
 		age_frame(e, GFN(g), min_idle);
-	e->history.seen_resident[w] = e->scan.resident[w];
-	e->history.seen_swapped[w] = e->scan.swapped[w];
+	e->history.resident_when_aged[w] = e->scan.resident[w];
+	e->history.swapped_when_aged[w] = e->scan.swapped[w];
 	for (int c = 0; c < NR_FRAME_CLASSES; c++)
 		e->history.word_classes[w].nr[c] =
 			e->census.classes[c] - before[c];
@@ -152,9 +152,9 @@ static void age_word(struct engine *e, uint64_t w, uint64_t from, uint64_t to,
 
 /*
  * Most of a large guest is idle most of the time: such frames are aged 64 at a
- * time (ages-unchanged.c).  Once in SWEEP_SCANS scans each is aged singly all
- * the same, because of changes that the fast path does not detect.  False: the
- * engine is to stop.
+ * time (ages-unchanged.c).  Once in AGE_SINGLY_SCANS scans each is aged singly
+ * all the same, because of changes that the fast path does not detect.  False:
+ * the engine is to stop.
  */
 static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 {
@@ -168,7 +168,8 @@ static bool age_slot(struct engine *e, uint64_t from, uint64_t to)
 			return false;
 		next = (w + 1) * 64 < to ? (w + 1) * 64 : to;
 		if (!whole || view_test_and_clear_changed(e->config.view, w) ||
-		    w % SWEEP_SCANS == e->history.scan_nr % SWEEP_SCANS ||
+		    w % AGE_SINGLY_SCANS ==
+			    e->history.scan_nr % AGE_SINGLY_SCANS ||
 		    !ages_unchanged_word(e, w, min_idle))
 			age_word(e, w, from, next, min_idle);
 	}
@@ -201,7 +202,7 @@ bool engine_age_all(struct engine *e)
 	e->census.nr_idle_clean = e->census.nr_protected = 0;
 	e->census.block_2m = NO_BLOCK;
 	wss_count_begin(&e->census.wss_counter, &e->census.wss_pages,
-			e->history.wss_granule, e->history.wss_alike);
+			e->history.wss_granule, e->history.wss_has_one_age);
 	if (!age_slots(e))
 		return false;
 	engine_lock(e);

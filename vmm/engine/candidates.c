@@ -26,12 +26,13 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/min-max.h"
 
-#define JUDGE_COST (2 * LOCK_HOLD_WALK)	/* of judge(), in frames */
+/* Of check_by_rmap(), in frames. */
+#define RMAP_CHECK_COST (2 * LOCK_HOLD_WALK)
 
-/* Whether a frame may be evicted, by what the reverse map shows. */
-enum verdict { EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
+/* Whether a frame may be evicted, as the reverse map shows. */
+enum rmap_check { MAY_EVICT, KEEP_REFERENCED, KEEP_UNEVICTABLE };
 
-static enum verdict judge(const struct engine_config *c, gfn_t gfn)
+static enum rmap_check check_by_rmap(const struct engine_config *c, gfn_t gfn)
 {
 	struct rmap *map = view_map(c->view);
 	struct rmap_referenced r;
@@ -39,15 +40,16 @@ static enum verdict judge(const struct engine_config *c, gfn_t gfn)
 	if (engine_is_unevictable(c, gfn))
 		return KEEP_UNEVICTABLE;
 	if (rmap_page_referenced(map, gfn.v, &r))
-		return EVICT;	/* not in the map: only the source decides */
-	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED : EVICT;
+		return MAY_EVICT; /* not in the map: only the source decides */
+	return r.has_accessed_bits && r.nr_referenced ? KEEP_REFERENCED
+						      : MAY_EVICT;
 }
 
 /*
  * Not if the sink has refused the frame in this scan, or if only pages of
  * another node are to be evicted now.
  */
-static bool may_try(gfn_t gfn, void *arg)
+static bool may_be_candidate(gfn_t gfn, void *arg)
 {
 	const struct engine *e = arg;
 
@@ -63,15 +65,15 @@ static bool is_eligible(struct engine *e, gfn_t gfn)
 
 	if (list == FRAME_NONE || list == FRAME_UNEVICTABLE)
 		return false;
-	if (e->pass.effort == EFFORT_LAST)
-		return may_try(gfn, e);
+	if (e->pass.effort == EFFORT_ANY)
+		return may_be_candidate(gfn, e);
 	if (bitmap_test(e->pass.tried, gfn.v))
 		return false;
 	if (e->pass.effort == EFFORT_IDLE &&
 	    (list != FRAME_INACTIVE ||
 	     t->age[gfn.v] < frame_min_idle(t, gfn, e->pass.min_idle)))
 		return false;
-	return may_try(gfn, e);
+	return may_be_candidate(gfn, e);
 }
 
 /* The frame's rank, by its price and class; -1: its class keeps it. */
@@ -85,8 +87,8 @@ static int rank_of(struct engine *e, gfn_t gfn)
 		return -1;
 	/* The guest has been asked to return these. */
 	if ((class == CLASS_FREE && e->requests.free.nr_pages) ||
-	    (class == CLASS_CLEAN_FILE && e->pass.may_drop))
-		return e->pass.effort == EFFORT_LAST ? PRICE_RANKS - 1 : -1;
+	    (class == CLASS_CLEAN_FILE && e->pass.cache_is_left_to_guest))
+		return e->pass.effort == EFFORT_ANY ? PRICE_RANKS - 1 : -1;
 	if (class == CLASS_FREE)
 		return 0;
 	rank = price_rank(&e->history.prices, frame_history(t, gfn),
@@ -98,7 +100,7 @@ static int rank_of(struct engine *e, gfn_t gfn)
 void candidates_begin(struct engine *e, enum reclaim_effort effort)
 {
 	e->pass.effort = effort;
-	e->pass.sweep_left = 0;
+	e->pass.sweep_frames_left = 0;
 	e->pass.nr_sweeps = 0;
 }
 
@@ -111,7 +113,7 @@ static bool begin_sweep(struct engine *e, uint64_t wanted)
 	const uint64_t nr = e->scan.nr_frames;
 	uint64_t g = 0;
 
-	if (e->pass.effort == EFFORT_ONCE && e->pass.nr_sweeps)
+	if (e->pass.effort == EFFORT_UNACCESSED && e->pass.nr_sweeps)
 		return false;
 	e->pass.nr_sweeps++;
 	price_update(&e->history.prices);
@@ -123,8 +125,8 @@ static bool begin_sweep(struct engine *e, uint64_t wanted)
 		if (rank >= 0)
 			choice_count(&e->pass.choice, rank);
 	}
-	e->pass.sweep_left = nr;
-	return choice_limit(&e->pass.choice, wanted);
+	e->pass.sweep_frames_left = nr;
+	return choice_set_limit(&e->pass.choice, wanted);
 }
 
 /*
@@ -137,19 +139,19 @@ static size_t sweep(struct engine *e, size_t max)
 	const uint64_t nr = e->scan.nr_frames;
 	size_t n = 0;
 
-	while (n < max && e->pass.sweep_left && lock_hold_charge(e, 1)) {
+	while (n < max && e->pass.sweep_frames_left && lock_hold_charge(e, 1)) {
 		gfn_t gfn = GFN(e->pass.clock_hand);
 		uint64_t next = bitmap_next(e->scan.resident, gfn.v, nr);
 		int rank;
 
 		/* Steps over what is not resident. */
 		if (next != gfn.v) {
-			next = min_u64(next - gfn.v, e->pass.sweep_left);
-			e->pass.sweep_left -= next;
+			next = min_u64(next - gfn.v, e->pass.sweep_frames_left);
+			e->pass.sweep_frames_left -= next;
 			e->pass.clock_hand = (gfn.v + next) % nr;
 			continue;
 		}
-		e->pass.sweep_left--;
+		e->pass.sweep_frames_left--;
 		e->pass.clock_hand = (gfn.v + 1) % nr;
 		rank = is_eligible(e, gfn) ? rank_of(e, gfn) : -1;
 		if (rank >= 0 && choice_take(&e->pass.choice, rank))
@@ -162,7 +164,7 @@ static size_t sweep(struct engine *e, size_t max)
  * Adds to n sorted candidates the other idle frames of their huge pages, and
  * returns how many candidates there are then.  Both locks held.
  */
-static size_t choose_whole(struct engine *e, size_t n)
+static size_t complete_huge_pages(struct engine *e, size_t n)
 {
 	size_t nr = 0, next, got;
 
@@ -176,10 +178,10 @@ static size_t choose_whole(struct engine *e, size_t n)
 			;
 		if (!lock_hold_charge(e, SELECT_HUGE_PAGES))
 			break;
-		got = select_whole(&e->history.frames, e->pass.min_idle,
-				   may_try, e, e->scan.huge, e->pass.chosen + i,
-				   next - i, e->pass.candidates + nr,
-				   ENGINE_BATCH - nr);
+		got = select_complete_huge(
+			&e->history.frames, e->pass.min_idle, may_be_candidate,
+			e, e->scan.huge, e->pass.chosen + i, next - i,
+			e->pass.candidates + nr, ENGINE_BATCH - nr);
 		/* 0: no room for the huge page, or none of it is idle. */
 		nr += got;
 	}
@@ -190,24 +192,25 @@ static size_t choose_whole(struct engine *e, size_t n)
  * Reduces n candidates to those that may be evicted, and returns how many are
  * left.  Both locks held.
  */
-static size_t judge_all(struct engine *e, size_t n)
+static size_t remove_by_rmap(struct engine *e, size_t n)
 {
 	size_t left = 0;
 
-	for (size_t i = 0; i < n && lock_hold_charge(e, JUDGE_COST); i++) {
+	for (size_t i = 0; i < n && lock_hold_charge(e, RMAP_CHECK_COST); i++) {
 		gfn_t gfn = GFN(e->pass.candidates[i]);
 
-		switch (judge(&e->config, gfn)) {
-		case EVICT:
+		switch (check_by_rmap(&e->config, gfn)) {
+		case MAY_EVICT:
 			e->pass.candidates[left++] = (uint32_t)gfn.v;
 			break;
 		case KEEP_REFERENCED:
 			/*
-			 * judge() has cleared its accessed bits, so the next
-			 * scan shows whether it is still in use.  They do not
-			 * show when it was used, so this is no observed access.
+			 * check_by_rmap() has cleared its accessed bits, so the
+			 * next scan shows whether it is still in use.  They do
+			 * not show when it was used, so this is no observed
+			 * access.
 			 */
-			frame_touch(&e->history.frames, gfn, false);
+			frame_record_use(&e->history.frames, gfn, false);
 			frame_move(&e->history.frames, gfn, FRAME_INACTIVE);
 			e->stats.reclaim.nr_rejected_referenced++;
 			break;
@@ -230,7 +233,7 @@ static void set_tried(struct engine *e, size_t n)
  * The last effort: leaves out what is unevictable, which is not tried again.
  * Both locks held.
  */
-static size_t leave_out_unevictable(struct engine *e, size_t n)
+static size_t remove_unevictable(struct engine *e, size_t n)
 {
 	size_t left = 0;
 
@@ -251,7 +254,7 @@ size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max)
 
 	lock_hold_begin(e);
 	while (!n && !engine_is_stopping(e)) {
-		if (!e->pass.sweep_left && !begin_sweep(e, wanted))
+		if (!e->pass.sweep_frames_left && !begin_sweep(e, wanted))
 			break;
 		n = sweep(e, max);
 	}
@@ -260,12 +263,12 @@ size_t candidates_choose(struct engine *e, uint64_t wanted, size_t max)
 	select_sort(e->pass.candidates, n);
 	set_tried(e, n);
 	lock_hold_begin(e);
-	if (e->pass.effort == EFFORT_LAST) {
-		left = leave_out_unevictable(e, n);
+	if (e->pass.effort == EFFORT_ANY) {
+		left = remove_unevictable(e, n);
 	} else {
 		if (e->scan.huge)
-			n = choose_whole(e, n);
-		left = judge_all(e, n);
+			n = complete_huge_pages(e, n);
+		left = remove_by_rmap(e, n);
 	}
 	lock_hold_end(e);
 	return left || !n ? left : SIZE_MAX;

@@ -48,14 +48,14 @@ int engine_history_init(struct engine_history *h, uint64_t nr_frames,
 	if (rc)
 		return rc;
 	h->wss_granule = granule;
-	h->seen_resident = bitmap_new(nr_frames);
-	h->seen_swapped = bitmap_new(nr_frames);
+	h->resident_when_aged = bitmap_new(nr_frames);
+	h->swapped_when_aged = bitmap_new(nr_frames);
 	h->word_classes =
 		calloc(BITMAP_WORDS(nr_frames), sizeof(*h->word_classes));
 	if (granule > 1)
-		h->wss_alike = bitmap_new(nr_frames / granule + 1);
-	if (!h->seen_resident || !h->seen_swapped || !h->word_classes ||
-	    (granule > 1 && !h->wss_alike))
+		h->wss_has_one_age = bitmap_new(nr_frames / granule + 1);
+	if (!h->resident_when_aged || !h->swapped_when_aged ||
+	    !h->word_classes || (granule > 1 && !h->wss_has_one_age))
 		return -ENOMEM;
 	return 0;
 }
@@ -63,10 +63,10 @@ int engine_history_init(struct engine_history *h, uint64_t nr_frames,
 void engine_history_destroy(struct engine_history *h)
 {
 	frame_table_destroy(&h->frames);
-	free(h->seen_resident);
-	free(h->seen_swapped);
+	free(h->resident_when_aged);
+	free(h->swapped_when_aged);
 	free(h->word_classes);
-	free(h->wss_alike);
+	free(h->wss_has_one_age);
 }
 
 int engine_pass_init(struct engine_pass *p, uint64_t nr_frames, bool huge)

@@ -93,7 +93,7 @@ int engine_get_page(struct engine *e, gfn_t gfn, struct engine_page *page)
 static unsigned int age_of(const struct engine_history *h, gfn_t gfn)
 {
 	return frame_list_of(&h->frames, gfn) != FRAME_NONE ||
-			       bitmap_test(h->seen_swapped, gfn.v)
+			       bitmap_test(h->swapped_when_aged, gfn.v)
 		       ? frame_age(&h->frames, gfn, h->scan_nr)
 		       : 0;
 }
@@ -154,8 +154,8 @@ static struct engine_use use_of(const struct guest_mem *mem,
 	use.resident = frame_list_of(&h->frames, gfn) != FRAME_NONE;
 	use.age = frame_age(&h->frames, gfn, h->scan_nr);
 	use.observed_age = frame_observed_age(&h->frames, gfn, h->scan_nr);
-	use.own_age = !h->wss_alike ||
-		    !bitmap_test(h->wss_alike, gfn.v / h->wss_granule);
+	use.own_age = !h->wss_has_one_age ||
+		      !bitmap_test(h->wss_has_one_age, gfn.v / h->wss_granule);
 	return use;
 }
 

@@ -62,7 +62,7 @@ struct guest_request {
 	 * is pending), and the value at that time of what the request changes:
 	 * pages of the guest's clean page cache, or nr_received.
 	 */
-	uint64_t nr_requested, mark;
+	uint64_t nr_requested, value_at_request;
 	unsigned int nr_failures;	/* failures in a row */
 	uint64_t retry_ns;	/* no new request before this time */
 };
@@ -85,7 +85,7 @@ struct guest_requests {
 	/* Total refaults at the last scan: the engine's, and the guest's. */
 	uint64_t last_refaults, last_guest_refaults;
 	bool has_guest_refaults;	/* last_guest_refaults is valid */
-	struct balance balance; /* refaults of anonymous memory and of files */
+	struct anon_file_balance balance; /* of refaults */
 };
 
 /*
@@ -154,8 +154,8 @@ struct engine_history {
 	uint32_t scan_nr;	/* number of the last scan that ages frames */
 	struct frame_table frames;
 	struct price_table prices;	/* learned by learn-prices.c */
-	/* As of when the 64 frames of a word were last aged singly; owned. */
-	uint64_t *seen_resident, *seen_swapped;
+	/* As of when the 64 frames of a word were last aged; owned. */
+	uint64_t *resident_when_aged, *swapped_when_aged;
 	struct word_classes *word_classes;	/* by word */
 	struct proactive proactive;
 	struct wss_clock wss_clock;
@@ -165,7 +165,7 @@ struct engine_history {
 	 * Bit by granule: all its frames have one observed age.  Owned; NULL: a
 	 * granule is one frame.
 	 */
-	uint64_t *wss_alike;
+	uint64_t *wss_has_one_age;
 };
 
 /*
@@ -185,12 +185,13 @@ struct engine_pass {
 	uint64_t nr_evicted, nr_refused;	/* pages */
 	bool sink_is_full;	/* no further call of the sink in this pass */
 	unsigned int min_idle;	/* scans for which a candidate must be idle */
-	bool may_drop;		/* the guest is left to drop clean page cache */
+	/* Clean page cache: the guest drops it on request. */
+	bool cache_is_left_to_guest;
 	/* How candidates are chosen: candidates.c. */
 	enum reclaim_effort effort;
 	struct choice choice;
-	unsigned int nr_sweeps;	/* with this effort */
-	uint64_t sweep_left;	/* frames that this sweep has yet to visit */
+	unsigned int nr_sweeps;	/* through memory, begun with this effort */
+	uint64_t sweep_frames_left;	/* to be visited by this sweep */
 	uint64_t clock_hand;	/* next gfn of a sweep; kept across scans */
 };
 
@@ -343,9 +344,9 @@ void engine_end_sink_call(struct engine *e);
 /* Reads the host's state; once a scan. */
 void reclaim_goal_update(struct engine *e);
 /* Resident pages above the target, if eviction is allowed now. */
-uint64_t reclaim_over_target(struct engine *e);
+uint64_t reclaim_nr_over_target(struct engine *e);
 /* Pages to evict now for the target or for the host. */
-uint64_t reclaim_excess(struct engine *e);
+uint64_t reclaim_nr_to_evict(struct engine *e);
 /*
  * Idle for how many scans a page is evicted proactively; ENGINE_AGES: none is
  * evicted.
@@ -362,7 +363,7 @@ size_t reclaim_io_quota(struct engine *e, size_t max);
  */
 uint64_t request_guest_memory(struct engine *e, uint64_t over);
 /* Whether clean page cache is left to the guest, which drops it on request. */
-bool guest_may_drop_cache(struct engine *e);
+bool engine_leaves_cache_to_guest(struct engine *e);
 
 /* --- ages.c: ages changed from outside ------------------------------------ */
 /*

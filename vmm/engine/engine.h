@@ -188,7 +188,7 @@ struct engine_reclaim_stats {
 	 * is; scans; last scan. */
 	unsigned int proactive_scans;
 	/* Refaults of the last minute; pages; last scan. */
-	uint64_t nr_promotions;
+	uint64_t nr_recent_refaults;
 	/* Share of reclaim that page cache should give; 0 to 1; last scan. */
 	double file_share;
 	/* Pressure is above psi_limit; last scan. */

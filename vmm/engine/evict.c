@@ -35,7 +35,7 @@
  * per-CPU batch, or they are pinned); this many in a pass, if fewer have been
  * evicted, mean that the sink is full.
  */
-#define REFUSED_ENOUGH 4096
+#define FULL_SINK_REFUSALS 4096
 
 /*
  * The cost of moving a frame from list to list, in frames examined
@@ -100,8 +100,9 @@ ssize_t evict_recheck_accessed(struct engine *e, size_t nr)
 		uint32_t g = e->pass.candidates[i];
 
 		if (bitmap_test(e->scan.pending_young, g) && !is_assumed(e, g)) {
-			frame_touch(&e->history.frames, GFN(g),
-				    bitmap_test(e->scan.pending_observed, g));
+			frame_record_use(
+				&e->history.frames, GFN(g),
+				bitmap_test(e->scan.pending_observed, g));
 			frame_move(&e->history.frames, GFN(g), FRAME_ACTIVE);
 			saved++;
 		} else {
@@ -122,7 +123,7 @@ static bool activate_if_accessed(const struct reclaim_sink *sink,
 {
 	if (!sink->ops->rechecks_accessed)
 		return false;
-	frame_touch(t, gfn, true);
+	frame_record_use(t, gfn, true);
 	frame_move(t, gfn, FRAME_ACTIVE);
 	return true;
 }
@@ -201,7 +202,8 @@ static void set_residency(struct engine *e, const uint32_t *gfns, size_t nr,
 }
 
 /* One call of the sink.  Returns pages evicted, or -errno, already reported. */
-static ssize_t evict_some(struct engine *e, const uint32_t *gfns, size_t nr)
+static ssize_t evict_in_one_call(struct engine *e, const uint32_t *gfns,
+				 size_t nr)
 {
 	size_t nr_ranges = select_ranges(gfns, nr, 0, e->pass.ranges), evicted;
 	struct reclaim_result res = { 0 };
@@ -250,14 +252,14 @@ ssize_t evict_candidates(struct engine *e, size_t nr)
 		if (!engine_begin_sink_call(e, true))
 			return 0;
 		end = end_of_call(e->pass.candidates, e->scan.huge, i, nr);
-		rc = evict_some(e, e->pass.candidates + i, end - i);
+		rc = evict_in_one_call(e, e->pass.candidates + i, end - i);
 		engine_end_sink_call(e);
 		if (rc < 0)
 			return rc;
 		evicted += rc;
 	}
 	/* A sink that refuses most is full: try again in the next scan. */
-	if (e->pass.nr_refused >= REFUSED_ENOUGH &&
+	if (e->pass.nr_refused >= FULL_SINK_REFUSALS &&
 	    e->pass.nr_refused > e->pass.nr_evicted) {
 		e->pass.sink_is_full = true;
 		return 0;

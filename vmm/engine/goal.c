@@ -97,7 +97,7 @@ static uint64_t over_target(const struct engine *e, uint64_t resident)
 	       !e->goal.above_high ? resident - target : 0;
 }
 
-uint64_t reclaim_over_target(struct engine *e)
+uint64_t reclaim_nr_over_target(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan), over;
 
@@ -107,7 +107,7 @@ uint64_t reclaim_over_target(struct engine *e)
 	return over;
 }
 
-uint64_t reclaim_excess(struct engine *e)
+uint64_t reclaim_nr_to_evict(struct engine *e)
 {
 	uint64_t resident = engine_scan_nr_resident(&e->scan);
 	uint64_t by_host = 0, over;

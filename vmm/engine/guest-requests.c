@@ -24,9 +24,9 @@
 #include "vmm/util/clock.h"
 #include "vmm/util/min-max.h"
 
-#define WAIT_NS	     (5 * NSEC_PER_SEC)	/* timeout of a request */
+#define REQUEST_TIMEOUT_NS (5 * NSEC_PER_SEC)
 #define MAX_FAILURES 6	/* from then on, one request every five minutes */
-#define ENOUGH	     8	/* success: 1/8 of what was requested */
+#define SATISFIED_SHARE 8	/* success: 1/8 of what was requested */
 #define UNRESPONSIVE 2	/* failures: the guest does not drop page cache */
 #define MIN_CACHE    256	/* pages; less is not worth a request */
 #define MIN_FREE     1024	/* likewise of free memory */
@@ -48,12 +48,12 @@ static void note_refaults(struct engine *e, const struct view_stats *v)
 	r->has_guest_refaults = v->agent_connected;
 	r->last_guest_refaults = now;
 	r->last_refaults = e->stats.reclaim.nr_refaults;
-	balance_note(&r->balance, anon, file,
-		     e->stats.memory.nr_pages);
-	e->stats.reclaim.file_share = balance_file_share(&r->balance);
+	anon_file_balance_add(&r->balance, anon, file,
+			      e->stats.memory.nr_pages);
+	e->stats.reclaim.file_share = anon_file_balance_share(&r->balance);
 }
 
-bool guest_may_drop_cache(struct engine *e)
+bool engine_leaves_cache_to_guest(struct engine *e)
 {
 	struct view_stats v;
 
@@ -76,18 +76,19 @@ static void finish_request(struct guest_request *request, bool satisfied,
 		request->nr_failures = 0;
 	else if (request->nr_failures < MAX_FAILURES)
 		request->nr_failures++;
-	request->retry_ns = request->nr_failures ?
-				    now + (WAIT_NS << request->nr_failures) :
-				    0;
+	request->retry_ns =
+		request->nr_failures
+			? now + (REQUEST_TIMEOUT_NS << request->nr_failures)
+			: 0;
 	request->nr_pages = request->nr_requested = 0;
 }
 
 static void start_request(struct guest_request *request, uint64_t want,
-			  uint64_t mark, uint64_t now)
+			  uint64_t value_at_request, uint64_t now)
 {
 	request->nr_pages = request->nr_requested = want;
-	request->mark = mark;
-	request->deadline_ns = now + WAIT_NS;
+	request->value_at_request = value_at_request;
+	request->deadline_ns = now + REQUEST_TIMEOUT_NS;
 }
 
 /* Checks a pending request, or makes one; returns the pages still to come. */
@@ -99,9 +100,10 @@ static uint64_t request_cache(struct engine *e, uint64_t over,
 	struct guest_request *request = &e->requests.cache;
 
 	if (request->nr_requested) {
-		bool satisfied = e->requests.last_clean +
-					 request->nr_requested / ENOUGH <=
-				 request->mark;
+		bool satisfied =
+			e->requests.last_clean +
+				request->nr_requested / SATISFIED_SHARE <=
+			request->value_at_request;
 
 		/* The result shows only in a newer report of the guest. */
 		if (now < request->deadline_ns &&
@@ -113,7 +115,7 @@ static uint64_t request_cache(struct engine *e, uint64_t over,
 	if (!guest->drop_cache || !v->agent_connected || !v->drops_cache ||
 	    now < request->retry_ns)
 		return 0;
-	want = over * balance_file_share(&e->requests.balance);
+	want = over * anon_file_balance_share(&e->requests.balance);
 	want = min_u64(want, e->census.nr_idle_clean);
 	want = min_u64(want, clean);
 	if (want < MIN_CACHE ||
@@ -163,15 +165,17 @@ static uint64_t request_free(struct engine *e, uint64_t over,
 	int rc;
 
 	if (waiting) {
-		received = min_u64(e->requests.nr_received - request->mark,
+		received = min_u64(e->requests.nr_received -
+					   request->value_at_request,
 				   request->nr_requested);
 		request->nr_pages = request->nr_requested - received;
 		waiting = now < request->deadline_ns &&
-			  request->nr_pages > request->nr_requested / ENOUGH;
+			  request->nr_pages >
+				  request->nr_requested / SATISFIED_SHARE;
 		if (!waiting)
 			finish_request(request,
-				       received >=
-					       request->nr_requested / ENOUGH,
+				       received >= request->nr_requested /
+							   SATISFIED_SHARE,
 				       now);
 		else if (request->nr_pages < want)
 			request->nr_pages = want;

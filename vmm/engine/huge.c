@@ -70,8 +70,8 @@ int engine_find_huge(struct engine *e)
  * Returns where the candidates end that are in the huge page of candidate i; i
  * itself if it is in no huge page.
  */
-static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
-			size_t nr)
+static size_t end_of_huge_page(const uint64_t *huge, const uint32_t *gfns,
+			       size_t i, size_t nr)
 {
 	uint64_t end = (gfns[i] | (SELECT_HUGE_PAGES - 1)) + 1ull;
 	size_t next = i + 1;
@@ -87,8 +87,8 @@ static size_t same_page(const uint64_t *huge, const uint32_t *gfns, size_t i,
  * Candidates [i, next) are not tried again in this scan, nor first in the next:
  * they move to the head of their list.
  */
-static void keep(struct engine_pass *pass, struct frame_table *t, size_t i,
-		 size_t next)
+static void keep_huge_page(struct engine_pass *pass, struct frame_table *t,
+			   size_t i, size_t next)
 {
 	for (; i < next; i++) {
 		bitmap_set(pass->refused, pass->candidates[i]);
@@ -105,18 +105,18 @@ size_t engine_skip_huge_parts(struct engine *e, size_t nr)
 		return nr;
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr; i = next) {
-		next = same_page(e->scan.huge, gfns, i, nr);
+		next = end_of_huge_page(e->scan.huge, gfns, i, nr);
 		if (!lock_hold_charge(e, next > i ? next - i : 1))
 			break;
 		if (next == i) {
 			gfns[kept++] = gfns[i];
 			next++;
-		} else if (select_is_worth_it(next - i)) {
+		} else if (select_is_worth_splitting(next - i)) {
 			memmove(gfns + kept, gfns + i,
 				(next - i) * sizeof(*gfns));
 			kept += next - i;
 		} else {
-			keep(&e->pass, &e->history.frames, i, next);
+			keep_huge_page(&e->pass, &e->history.frames, i, next);
 			e->stats.reclaim.nr_huge_kept++;
 		}
 	}
@@ -130,17 +130,17 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 	size_t next;
 
 	for (size_t i = 0; e->scan.huge && i < nr; i = next) {
-		size_t gone = 0;
+		size_t nr_evicted = 0;
 
-		next = same_page(e->scan.huge, gfns, i, nr);
+		next = end_of_huge_page(e->scan.huge, gfns, i, nr);
 		if (next == i) {
 			next++;
 			continue;
 		}
 		for (size_t k = i; k < next; k++)
-			gone += !bitmap_test(e->scan.resident, gfns[k]);
-		nr_whole += gone == SELECT_HUGE_PAGES;
-		nr_split += gone && gone < SELECT_HUGE_PAGES;
+			nr_evicted += !bitmap_test(e->scan.resident, gfns[k]);
+		nr_whole += nr_evicted == SELECT_HUGE_PAGES;
+		nr_split += nr_evicted && nr_evicted < SELECT_HUGE_PAGES;
 	}
 	engine_lock(e);
 	e->stats.reclaim.nr_huge_evicted += nr_whole;

@@ -16,10 +16,10 @@
 
 #define SAMPLE_WORDS 256	/* 16384 frames, more or less */
 
-enum used { NOT_USED, USED, UNKNOWN };
+enum use { NOT_USED, USED, UNKNOWN };
 
 /* For a frame that was resident in the scan before. */
-static enum used was_used_here(const struct engine *e, uint64_t g)
+static enum use use_of_resident(const struct engine *e, uint64_t g)
 {
 	if (!bitmap_test(e->scan.resident, g))
 		return UNKNOWN;		/* discarded, or taken by the host */
@@ -31,7 +31,7 @@ static enum used was_used_here(const struct engine *e, uint64_t g)
 /*
  * For one that was evicted, and so unmapped; one that was prefetched is none.
  */
-static enum used was_used_there(const struct engine *e, uint64_t g)
+static enum use use_of_evicted(const struct engine *e, uint64_t g)
 {
 	if (bitmap_test(e->scan.resident, g))
 		return bitmap_test(e->scan.young, g) ? USED : UNKNOWN;
@@ -42,21 +42,21 @@ static void learn_frame(struct engine *e, gfn_t gfn)
 {
 	struct engine_history *h = &e->history;
 	enum frame_list list = frame_list_of(&h->frames, gfn);
-	enum used used;
+	enum use use;
 
 	if (list == FRAME_UNEVICTABLE)
 		return;
 	if (list != FRAME_NONE)
-		used = was_used_here(e, gfn.v);
+		use = use_of_resident(e, gfn.v);
 	else if (frame_is_evicted(&h->frames, gfn))
-		used = was_used_there(e, gfn.v);
+		use = use_of_evicted(e, gfn.v);
 	else
 		return;
 	/* Its age as of the scan before this one. */
-	if (used != UNKNOWN)
+	if (use != UNKNOWN)
 		price_count(&h->prices, frame_history(&h->frames, gfn),
 			    frame_age(&h->frames, gfn, h->scan_nr - 1),
-			    used == USED);
+			    use == USED);
 }
 
 void engine_learn_prices(struct engine *e)

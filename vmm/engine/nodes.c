@@ -44,7 +44,7 @@ int nodes_init(struct nodes *n, const struct guest_numa *numa,
 {
 	char why[128];
 
-	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .only = -1 };
+	*n = (struct nodes){ .nr = numa ? numa->nr : 0, .current = -1 };
 	for (unsigned int i = 0; i < n->nr; i++)
 		n->node[i].nr = guest_numa_ranges(numa, mem, i,
 						  n->node[i].ranges);
@@ -64,14 +64,14 @@ static uint64_t count(const struct nodes *nodes, unsigned int node,
 	return n;
 }
 
-static uint64_t excess(struct engine *e)
+static uint64_t nr_over_node_target(struct engine *e)
 {
-	uint64_t resident = count(&e->nodes, e->nodes.only, e->scan.resident),
-		 target;
+	int node = e->nodes.current;
+	uint64_t resident = count(&e->nodes, node, e->scan.resident), target;
 	bool wanted;
 
 	engine_lock(e);
-	target = e->policy.node_target_bytes[e->nodes.only] >> VMM_PAGE_SHIFT;
+	target = e->policy.node_target_bytes[node] >> VMM_PAGE_SHIFT;
 	wanted = engine_may_evict(e) && !e->goal.above_high;
 	engine_unlock(e);
 	return wanted && target && resident > target ? resident - target : 0;
@@ -85,19 +85,19 @@ ssize_t nodes_reclaim(
 	ssize_t rc = 0;
 
 	for (unsigned int i = 0; !rc && i < e->nodes.nr; i++) {
-		e->nodes.only = i;
-		rc = reclaim_until(e, excess);
+		e->nodes.current = i;
+		rc = reclaim_until(e, nr_over_node_target);
 	}
-	e->nodes.only = -1;
+	e->nodes.current = -1;
 	return rc;
 }
 
 bool nodes_may_evict(const struct nodes *n, gfn_t gfn)
 {
-	if (n->only < 0)
+	if (n->current < 0)
 		return true;
-	for (unsigned int i = 0; i < n->node[n->only].nr; i++) {
-		const struct gfn_range *r = &n->node[n->only].ranges[i];
+	for (unsigned int i = 0; i < n->node[n->current].nr; i++) {
+		const struct gfn_range *r = &n->node[n->current].ranges[i];
 
 		if (gfn.v >= r->start.v && gfn.v - r->start.v < r->nr)
 			return true;

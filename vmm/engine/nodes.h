@@ -22,7 +22,7 @@ struct engine_policy;
 
 struct nodes {
 	unsigned int nr;	/* 0: the guest has none */
-	int only;		/* the node to reclaim from now; -1: all */
+	int current;		/* the node to reclaim from now; -1: all */
 	struct {		/* the frames of a node */
 		struct gfn_range ranges[GUEST_NUMA_RANGES];
 		unsigned int nr;

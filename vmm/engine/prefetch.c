@@ -18,42 +18,43 @@
 #include "vmm/util/bitmap.h"
 #include "vmm/util/min-max.h"
 
-#define MAX_HEADS  16384	/* refaults examined in a scan */
-#define RUN_GAP	   16		/* pages, at most, to the next of a run */
-#define MIN_RUN	   4		/* refaults */
-#define LEAST	   64		/* the limit's minimum, pages */
-#define ENOUGH	   64		/* pages fetched before the limit is adjusted */
-#define GATHER_COST 16		/* of a page in a region, in frames examined */
+#define MAX_SITES	 16384 /* refaults examined in a scan */
+#define RUN_GAP		 16    /* pages, at most, to the next of a run */
+#define MIN_RUN		 4     /* refaults */
+#define MIN_LIMIT	 64    /* pages */
+#define MIN_RESULTS	 64    /* pages prefetched before the limit changes */
+#define REGION_PAGE_COST 16    /* of a page in a region, in frames examined */
 
 /*
  * A refaulted page, at the place where one process maps it.  With ids, not
  * pointers: the locks are released now and then, and the region may disappear
  * meanwhile.
  */
-struct head {
+struct refault_site {
 	uint32_t mm;			/* rmap_mm_id() of the process */
 	uint64_t vma_start, addr;	/* virtual addresses */
 };
 
 struct prefetch {
-	uint64_t *fetched;	/* bitmap: prefetched, not used yet; owned */
+	uint64_t *prefetched;	/* bitmap: prefetched, not used yet; owned */
 	unsigned int limit;	/* pages to prefetch in a scan */
-	uint64_t nr_fetched, nr_hits;	/* since the limit was last adjusted */
-	size_t nr_heads;
-	struct head heads[MAX_HEADS];
+	/* Prefetched, and of these used, since the limit was last adjusted. */
+	uint64_t nr_measured, nr_hits;
+	size_t nr_sites;
+	struct refault_site sites[MAX_SITES];
 };
 
 void prefetch_free(struct prefetch *p)
 {
 	if (p)
-		free(p->fetched);
+		free(p->prefetched);
 	free(p);
 }
 
 void prefetch_forget(struct prefetch *p, gfn_t gfn)
 {
 	if (p)
-		bitmap_clear(p->fetched, gfn.v);
+		bitmap_clear(p->prefetched, gfn.v);
 }
 
 static struct prefetch *prefetch_new(uint64_t nr_frames)
@@ -62,69 +63,71 @@ static struct prefetch *prefetch_new(uint64_t nr_frames)
 
 	if (!p)
 		return NULL;
-	p->fetched = bitmap_new(nr_frames);
-	p->limit = LEAST;
-	if (p->fetched)
+	p->prefetched = bitmap_new(nr_frames);
+	p->limit = MIN_LIMIT;
+	if (p->prefetched)
 		return p;
 	free(p);
 	return NULL;
 }
 
-static bool note_mapping(const struct rmap *map, uint64_t gfn,
-			 const struct rmap_vma *vma, uint64_t addr, void *arg)
+static bool record_site(const struct rmap *map, uint64_t gfn,
+			const struct rmap_vma *vma, uint64_t addr, void *arg)
 {
 	struct rmap_vma_desc desc;
 
 	rmap_vma_describe(vma, &desc);
-	*(struct head *)arg = (struct head){ rmap_mm_id(rmap_vma_mm(vma)),
-					     desc.start, addr };
+	*(struct refault_site *)arg =
+		(struct refault_site){ rmap_mm_id(rmap_vma_mm(vma)), desc.start,
+				       addr };
 	return false;		/* one mapping is enough */
 }
 
 /* Adds the frame, unless no process maps it.  Both locks held. */
-static void add_head(struct rmap *map, struct prefetch *p, uint64_t gfn)
+static void add_site(struct rmap *map, struct prefetch *p, uint64_t gfn)
 {
 	const struct rmap_walk_control rwc = {
-		.arg = &p->heads[p->nr_heads], .rmap_one = note_mapping,
+		.arg = &p->sites[p->nr_sites],
+		.rmap_one = record_site,
 	};
 
-	p->heads[p->nr_heads].addr = UINT64_MAX;
+	p->sites[p->nr_sites].addr = UINT64_MAX;
 	if (!rmap_walk(map, gfn, &rwc) &&
-	    p->heads[p->nr_heads].addr != UINT64_MAX)
-		p->nr_heads++;
+	    p->sites[p->nr_sites].addr != UINT64_MAX)
+		p->nr_sites++;
 }
 
 /*
  * Finds pages that are back since the last scan: by a fault, or prefetched and
  * used now.  Both locks held.
  */
-static void find_heads(struct engine *e, struct prefetch *p)
+static void find_refaults(struct engine *e, struct prefetch *p)
 {
 	uint64_t hits = 0;
 
-	p->nr_heads = 0;
+	p->nr_sites = 0;
 	for (uint64_t g = bitmap_next(e->scan.resident, 0, e->scan.nr_frames);
-	     g < e->scan.nr_frames && p->nr_heads < MAX_HEADS &&
+	     g < e->scan.nr_frames && p->nr_sites < MAX_SITES &&
 	     lock_hold_charge(e, 1);
 	     g = bitmap_next(e->scan.resident, g + 1, e->scan.nr_frames)) {
-		if (bitmap_test(p->fetched, g)) {
+		if (bitmap_test(p->prefetched, g)) {
 			if (!bitmap_test(e->scan.young, g))
 				continue;
-			bitmap_clear(p->fetched, g);
+			bitmap_clear(p->prefetched, g);
 			hits++;
 		} else if (!frame_is_evicted(&e->history.frames, GFN(g))) {
 			continue;
 		}
 		lock_hold_charge(e, LOCK_HOLD_WALK);
-		add_head(view_map(e->config.view), p, g);
+		add_site(view_map(e->config.view), p, g);
 	}
 	p->nr_hits += hits;
 	e->stats.prefetch.nr_prefetch_hits += hits;
 }
 
-static int compare_heads(const void *a, const void *b)
+static int compare_sites(const void *a, const void *b)
 {
-	const struct head *x = a, *y = b;
+	const struct refault_site *x = a, *y = b;
 
 	if (x->mm != y->mm)
 		return x->mm < y->mm ? -1 : 1;
@@ -132,32 +135,35 @@ static int compare_heads(const void *a, const void *b)
 }
 
 /* The region that the page is in, or NULL if it no longer exists. */
-static const struct rmap_vma *vma_of(struct rmap *map, const struct head *h)
+static const struct rmap_vma *vma_of(struct rmap *map,
+				     const struct refault_site *site)
 {
-	struct rmap_mm *mm = rmap_mm_find(map, h->mm);
-	const struct rmap_vma *vma = mm ? rmap_vma_find(mm, h->vma_start) : NULL;
+	struct rmap_mm *mm = rmap_mm_find(map, site->mm);
+	const struct rmap_vma *vma =
+		mm ? rmap_vma_find(mm, site->vma_start) : NULL;
 	struct rmap_vma_desc desc;
 
 	if (!vma)
 		return NULL;
 	rmap_vma_describe(vma, &desc);
-	return desc.start == h->vma_start ? vma : NULL;
+	return desc.start == site->vma_start ? vma : NULL;
 }
 
 /*
- * Adds to nr candidates the evicted pages at [from, to) of the head's region,
+ * Adds to nr candidates the evicted pages at [from, to) of the site's region,
  * up to max candidates in all; returns how many there are then.  Both locks
  * held.
  */
-static size_t add_evicted_of_region(struct engine *e, const struct head *head,
+static size_t add_evicted_of_region(struct engine *e,
+				    const struct refault_site *site,
 				    uint64_t from, uint64_t to, size_t nr,
 				    size_t max)
 {
 	struct rmap *map = view_map(e->config.view);
 	uint64_t gfn;
 
-	while (nr < max && from < to && lock_hold_charge(e, GATHER_COST)) {
-		const struct rmap_vma *vma = vma_of(map, head);
+	while (nr < max && from < to && lock_hold_charge(e, REGION_PAGE_COST)) {
+		const struct rmap_vma *vma = vma_of(map, site);
 
 		if (!vma || !rmap_vma_next_page(map, vma, &from, &gfn) ||
 		    from >= to)
@@ -175,11 +181,12 @@ static size_t add_evicted_of_region(struct engine *e, const struct head *head,
  * Adds evicted pages within twice the run's length after it; if there are none,
  * before it.  first, last: of the run.
  */
-static size_t choose_ahead(struct engine *e, const struct head *first,
-			   const struct head *last, size_t nr_heads, size_t nr,
-			   size_t max)
+static size_t choose_around_run(struct engine *e,
+				const struct refault_site *first,
+				const struct refault_site *last,
+				size_t nr_sites, size_t nr, size_t max)
 {
-	uint64_t span = 2 * nr_heads * RMAP_PAGE_SIZE;
+	uint64_t span = 2 * nr_sites * RMAP_PAGE_SIZE;
 	uint64_t from = last->addr + RMAP_PAGE_SIZE;
 	size_t before = nr;
 
@@ -193,15 +200,16 @@ static size_t choose_ahead(struct engine *e, const struct head *first,
 	return add_evicted_of_region(e, first, from, first->addr, nr, max);
 }
 
-/* Whether h continues the run of the entry before it. */
-static bool is_next(const struct head *h)
+/* Whether a site continues the run of the entry before it. */
+static bool continues_run(const struct refault_site *site)
 {
-	return h[0].mm == h[-1].mm && h[0].vma_start == h[-1].vma_start &&
-	       h[0].addr - h[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
+	return site[0].mm == site[-1].mm &&
+	       site[0].vma_start == site[-1].vma_start &&
+	       site[0].addr - site[-1].addr <= RUN_GAP * RMAP_PAGE_SIZE;
 }
 
 /* Puts frames to prefetch into e->pass.candidates, sorted; returns how many. */
-static size_t choose(struct engine *e, struct prefetch *p)
+static size_t choose_frames(struct engine *e, struct prefetch *p)
 {
 	size_t nr = 0, max = p->limit, i = 0, end;
 
@@ -209,14 +217,16 @@ static size_t choose(struct engine *e, struct prefetch *p)
 		max = e->scan_policy.prefetch_pages;
 	if (max > ENGINE_BATCH)
 		max = ENGINE_BATCH;
-	qsort(p->heads, p->nr_heads, sizeof(*p->heads), compare_heads);
+	qsort(p->sites, p->nr_sites, sizeof(*p->sites), compare_sites);
 	lock_hold_begin(e);
-	for (; i < p->nr_heads && nr < max; i = end) {
-		for (end = i + 1; end < p->nr_heads && is_next(p->heads + end);)
+	for (; i < p->nr_sites && nr < max; i = end) {
+		for (end = i + 1;
+		     end < p->nr_sites && continues_run(p->sites + end);)
 			end++;
 		if (end - i >= MIN_RUN)
-			nr = choose_ahead(e, &p->heads[i], &p->heads[end - 1],
-					  end - i, nr, max);
+			nr = choose_around_run(e, &p->sites[i],
+					       &p->sites[end - 1], end - i, nr,
+					       max);
 	}
 	lock_hold_end(e);
 	/* One frame can be in several processes. */
@@ -233,10 +243,10 @@ static size_t choose(struct engine *e, struct prefetch *p)
  * early, leaves the rest marked as evicted.  The kernel's swap only gets a
  * hint, and reads ahead by itself: all frames requested from it count as back.
  */
-static void note_fetched(struct engine *e, struct prefetch *p,
-			 const uint32_t *gfns, size_t nr)
+static void record_prefetched(struct engine *e, struct prefetch *p,
+			      const uint32_t *gfns, size_t nr)
 {
-	uint64_t came = 0;
+	uint64_t nr_back = 0;
 
 	lock_hold_begin(e);
 	for (size_t i = 0; i < nr && lock_hold_charge(e, 1); i++) {
@@ -244,25 +254,25 @@ static void note_fetched(struct engine *e, struct prefetch *p,
 
 		if (guest_mem_is_evicted(e->config.mem, gfn))
 			continue;
-		bitmap_set(p->fetched, gfn.v);
+		bitmap_set(p->prefetched, gfn.v);
 		frame_clear_evicted(&e->history.frames, gfn);
-		came++;
+		nr_back++;
 	}
-	e->stats.prefetch.nr_prefetched += came;
+	e->stats.prefetch.nr_prefetched += nr_back;
 	lock_hold_end(e);
-	p->nr_fetched += came;
+	p->nr_measured += nr_back;
 }
 
 /* Doubles or halves the limit, by how much was used.  max: of the policy. */
-static void judge_limit(struct prefetch *p, unsigned int max)
+static void adjust_limit(struct prefetch *p, unsigned int max)
 {
-	if (p->nr_fetched < ENOUGH)
+	if (p->nr_measured < MIN_RESULTS)
 		return;
-	if (2 * p->nr_hits >= p->nr_fetched && p->limit < max)
+	if (2 * p->nr_hits >= p->nr_measured && p->limit < max)
 		p->limit *= 2;
-	else if (4 * p->nr_hits < p->nr_fetched && p->limit > LEAST)
+	else if (4 * p->nr_hits < p->nr_measured && p->limit > MIN_LIMIT)
 		p->limit /= 2;
-	p->nr_fetched = p->nr_hits = 0;
+	p->nr_measured = p->nr_hits = 0;
 }
 
 static void prefetch_ranges(struct engine *e, size_t nr_ranges)
@@ -279,7 +289,7 @@ static void prefetch_ranges(struct engine *e, size_t nr_ranges)
 		engine_set_error(e, "cannot prefetch evicted pages", rc);
 }
 
-static void fetch_neighbours(struct engine *e)
+static void prefetch_neighbours(struct engine *e)
 {
 	struct prefetch *p;
 	size_t nr;
@@ -290,11 +300,11 @@ static void fetch_neighbours(struct engine *e)
 	if (!p)
 		return;
 	lock_hold_begin(e);
-	find_heads(e, p);
+	find_refaults(e, p);
 	lock_hold_end(e);
 	/* By the results of earlier prefetches, before new ones are made. */
-	judge_limit(p, e->scan_policy.prefetch_pages);
-	nr = choose(e, p);
+	adjust_limit(p, e->scan_policy.prefetch_pages);
+	nr = choose_frames(e, p);
 	for (size_t i = 0; i < nr; i += ENGINE_SINK_PAGES) {
 		const uint32_t *gfns = e->pass.candidates + i;
 		size_t n = min_u64(nr - i, ENGINE_SINK_PAGES);
@@ -302,7 +312,7 @@ static void fetch_neighbours(struct engine *e)
 		if (!engine_begin_sink_call(e, false))
 			return;
 		prefetch_ranges(e, select_ranges(gfns, n, 0, e->pass.ranges));
-		note_fetched(e, p, gfns, n);
+		record_prefetched(e, p, gfns, n);
 		engine_end_sink_call(e);
 	}
 }
@@ -312,7 +322,7 @@ static void fetch_neighbours(struct engine *e)
  * e->pass.candidates.  Not by scan.swapped: pages that the guest created while
  * residency was read may look swapped, but are not evicted.
  */
-static size_t find_used(struct engine *e, uint64_t *at)
+static size_t find_accessed(struct engine *e, uint64_t *at)
 {
 	size_t nr = 0;
 
@@ -327,7 +337,7 @@ static size_t find_used(struct engine *e, uint64_t *at)
  * Reads residency again, so that this scan sees the pages moved back as
  * resident, and so as refaults.  Returns how many are.
  */
-static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
+static uint64_t reread_residency(struct engine *e, size_t nr, size_t nr_ranges)
 {
 	uint64_t back = 0;
 
@@ -345,16 +355,17 @@ static uint64_t look_again(struct engine *e, size_t nr, size_t nr_ranges)
 }
 
 /* For a sink whose pages stay accessible: brings back those that were used. */
-static void promote_used(struct engine *e)
+static void promote_accessed(struct engine *e)
 {
 	uint64_t at = bitmap_next(e->scan.observed, 0, e->scan.nr_frames), back;
 	size_t nr, nr_ranges;
 
-	while ((nr = find_used(e, &at)) && engine_begin_sink_call(e, false)) {
+	while ((nr = find_accessed(e, &at)) &&
+	       engine_begin_sink_call(e, false)) {
 		nr_ranges = select_ranges(e->pass.candidates, nr, 0,
 					  e->pass.ranges);
 		prefetch_ranges(e, nr_ranges);
-		back = look_again(e, nr, nr_ranges);
+		back = reread_residency(e, nr, nr_ranges);
 		engine_lock(e);
 		e->stats.prefetch.nr_promoted += back;
 		engine_unlock(e);
@@ -369,7 +380,7 @@ void engine_prefetch(struct engine *e)
 	if (!e->config.sink || !e->config.sink->ops->prefetch)
 		return;
 	if (e->config.sink->ops->accessible_in_place)
-		promote_used(e);
+		promote_accessed(e);
 	else if (wanted)
-		fetch_neighbours(e);
+		prefetch_neighbours(e);
 }

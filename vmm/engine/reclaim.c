@@ -40,7 +40,7 @@ static ssize_t reclaim_batch(struct engine *e, uint64_t over)
 		return 0;
 	if (nr == SIZE_MAX)
 		return RECLAIM_NONE_EVICTED;
-	if (e->pass.effort == EFFORT_LAST)
+	if (e->pass.effort == EFFORT_ANY)
 		return evict_candidates(e, nr);
 	rc = nr;
 	if (!e->config.sink->ops->rechecks_accessed)
@@ -56,7 +56,7 @@ static bool is_last_batch(const struct engine *e, ssize_t rc)
 {
 	/* Where all are in use, further checks would only cost time. */
 	if (rc == RECLAIM_NONE_EVICTED)
-		rc = e->pass.effort != EFFORT_ONCE;
+		rc = e->pass.effort != EFFORT_UNACCESSED;
 	return rc <= 0 || engine_cpu_ns(e) >= e->pass.cpu_limit_ns;
 }
 
@@ -64,15 +64,15 @@ static bool is_last_batch(const struct engine *e, ssize_t rc)
 static bool has_time(const struct engine *e, enum reclaim_effort effort)
 {
 	return engine_cpu_ns(e) < e->pass.cpu_limit_ns ||
-	       (effort == EFFORT_LAST && !e->pass.nr_evicted);
+	       (effort == EFFORT_ANY && !e->pass.nr_evicted);
 }
 
 /*
  * Evicts batch after batch as long as wanted() returns that pages are to be
  * evicted.  It ends: each batch advances a sweep, and no frame is tried twice.
  */
-static ssize_t reclaim_with(struct engine *e, enum reclaim_effort effort,
-			    uint64_t (*wanted)(struct engine *e))
+static ssize_t reclaim_with_effort(struct engine *e, enum reclaim_effort effort,
+				   uint64_t (*wanted)(struct engine *e))
 {
 	uint64_t over;
 	ssize_t rc = 0;
@@ -87,7 +87,7 @@ static ssize_t reclaim_with(struct engine *e, enum reclaim_effort effort,
 }
 
 /* What the guest has been asked to return need not be evicted. */
-static uint64_t beyond_requests(const struct engine *e, uint64_t over)
+static uint64_t without_requested(const struct engine *e, uint64_t over)
 {
 	uint64_t requested =
 		e->requests.cache.nr_pages + e->requests.free.nr_pages;
@@ -98,36 +98,38 @@ static uint64_t beyond_requests(const struct engine *e, uint64_t over)
 static ssize_t reclaim_idle(struct engine *e,
 			    uint64_t (*wanted)(struct engine *e))
 {
-	return reclaim_with(e, EFFORT_IDLE, wanted);
+	return reclaim_with_effort(e, EFFORT_IDLE, wanted);
 }
 
-static uint64_t excess_beyond_requests(struct engine *e)
+static uint64_t nr_to_evict_unrequested(struct engine *e)
 {
-	return beyond_requests(e, reclaim_excess(e));
+	return without_requested(e, reclaim_nr_to_evict(e));
 }
 
 /* For the target only: the host's watermarks never take pages in use. */
-static uint64_t hard_excess(struct engine *e)
+static uint64_t nr_to_evict_for_hard_target(struct engine *e)
 {
-	return e->scan_policy.hard ?
-		       beyond_requests(e, reclaim_over_target(e)) : 0;
+	return e->scan_policy.hard
+		       ? without_requested(e, reclaim_nr_over_target(e))
+		       : 0;
 }
 
 /* What costs least for a hard target; what is idle for all else. */
 static ssize_t reclaim_for_target(struct engine *e)
 {
-	ssize_t rc = reclaim_with(e, EFFORT_ONCE, hard_excess);
+	ssize_t rc = reclaim_with_effort(e, EFFORT_UNACCESSED,
+					 nr_to_evict_for_hard_target);
 
-	return rc ? rc : reclaim_idle(e, excess_beyond_requests);
+	return rc ? rc : reclaim_idle(e, nr_to_evict_unrequested);
 }
 
 static ssize_t reclaim_hard(struct engine *e)
 {
-	return reclaim_with(e, EFFORT_LAST, hard_excess);
+	return reclaim_with_effort(e, EFFORT_ANY, nr_to_evict_for_hard_target);
 }
 
-/* For reclaim_with(): no limit, as long as proactive eviction is allowed. */
-static uint64_t anything_idle(struct engine *e)
+/* No limit, as long as proactive eviction is allowed. */
+static uint64_t all_if_proactive(struct engine *e)
 {
 	return reclaim_proactive_idle(e) < ENGINE_AGES ? e->scan.nr_frames : 0;
 }
@@ -141,12 +143,12 @@ static ssize_t reclaim_proactively(struct engine *e)
 	if (scans < ENGINE_AGES &&
 	    engine_cpu_ns(e) < e->pass.cpu_limit_ns) {
 		e->pass.min_idle = scans;
-		rc = reclaim_idle(e, anything_idle);
+		rc = reclaim_idle(e, all_if_proactive);
 	}
 	engine_lock(e);
 	e->stats.reclaim.nr_proactive += e->pass.nr_evicted - before;
 	e->stats.reclaim.proactive_scans = scans;
-	e->stats.reclaim.nr_promotions =
+	e->stats.reclaim.nr_recent_refaults =
 		proactive_refaults(&e->history.proactive);
 	engine_unlock(e);
 	return rc;
@@ -165,10 +167,11 @@ int engine_reclaim(struct engine *e)
 	if (e->goal.psi_high && !e->scan_policy.hard &&
 	    e->pass.cpu_limit_ns > now)
 		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
-	e->pass.may_drop = guest_may_drop_cache(e);
-	request_guest_memory(e, reclaim_excess(e));
-	rc = excess_beyond_requests(e) || anything_idle(e) || e->nodes.nr ?
-		engine_find_huge(e) : 0;
+	e->pass.cache_is_left_to_guest = engine_leaves_cache_to_guest(e);
+	request_guest_memory(e, reclaim_nr_to_evict(e));
+	rc = nr_to_evict_unrequested(e) || all_if_proactive(e) || e->nodes.nr
+		     ? engine_find_huge(e)
+		     : 0;
 	if (rc)
 		return rc;
 	e->pass.min_idle = e->scan_policy.min_idle_scans;
@@ -179,7 +182,7 @@ int engine_reclaim(struct engine *e)
 		rc = reclaim_hard(e);
 	if (!rc)
 		rc = reclaim_proactively(e);
-	over = reclaim_excess(e);
+	over = reclaim_nr_to_evict(e);
 	engine_lock(e);
 	e->stats.reclaim.nr_over_target = over;
 	engine_unlock(e);

@@ -20,8 +20,8 @@ enum reclaim_effort {
 	 * they are checked stay.  Each is chosen once in a pass, as all of them
 	 * may be in use.
 	 */
-	EFFORT_ONCE,
-	EFFORT_LAST,	/* any but unevictable ones, without a check */
+	EFFORT_UNACCESSED,
+	EFFORT_ANY,	/* any but unevictable ones, without a check */
 };
 
 /*

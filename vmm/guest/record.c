@@ -231,7 +231,7 @@ void record_flags_scan(struct record *rec, enum record_scan scan)
 	if (!rec)
 		return;
 	end_run(rec);
-	put(rec, "look %d\n", (int)scan);
+	put(rec, "flags-scan %d\n", (int)scan);
 }
 
 void record_sync(struct record *rec)

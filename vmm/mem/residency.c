@@ -296,9 +296,9 @@ static struct slot_part with_file(const struct guest_mem *mem, unsigned int i,
 }
 
 /* The part of range that is in slot i; nr is 0 if there is none. */
-static struct slot_part slot_run_until(const struct guest_mem *mem,
-				       unsigned int i, struct gfn_range range,
-				       const atomic_bool *stopping)
+static struct slot_part slot_part_until(const struct guest_mem *mem,
+					unsigned int i, struct gfn_range range,
+					const atomic_bool *stopping)
 {
 	const struct guest_memslot *s = &mem->slots[i];
 	uint64_t end = range.start.v + range.nr;
@@ -317,10 +317,10 @@ static struct slot_part slot_run_until(const struct guest_mem *mem,
 	});
 }
 
-static struct slot_part slot_run(const struct guest_mem *mem, unsigned int i,
-				 struct gfn_range range)
+static struct slot_part slot_part_of(const struct guest_mem *mem,
+				     unsigned int i, struct gfn_range range)
 {
-	return slot_run_until(mem, i, range, NULL);
+	return slot_part_until(mem, i, range, NULL);
 }
 
 /* Pages evicted by a sink of ours count as swapped.  swapped may be NULL. */
@@ -351,7 +351,8 @@ int residency_until(const struct guest_mem *mem, struct gfn_range range,
 	if (swapped)
 		bitmap_clear_range(swapped, range.start.v, end);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_residency(mem, slot_run_until(mem, i, range, stopping),
+		rc = run_residency(mem,
+				   slot_part_until(mem, i, range, stopping),
 				   resident, swapped);
 	if (mem->evicted)
 		add_evicted(mem, range, resident, swapped);
@@ -371,7 +372,7 @@ int mapped_until(const struct guest_mem *mem, struct gfn_range range,
 
 	bitmap_clear_range(mapped, range.start.v, range.start.v + range.nr);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_pagemap(mem, slot_run_until(mem, i, range, stopping),
+		rc = run_pagemap(mem, slot_part_until(mem, i, range, stopping),
 				 mapped, NULL);
 	return rc;
 }
@@ -390,7 +391,7 @@ static int scan_one(const struct guest_mem *mem, struct gfn_range range,
 	bitmap_clear_range(wanted->map, range.start.v,
 			   range.start.v + range.nr);
 	for (unsigned int i = 0; !rc && i < mem->nr_slots; i++)
-		rc = run_scan(mem, slot_run(mem, i, range), wanted, 1);
+		rc = run_scan(mem, slot_part_of(mem, i, range), wanted, 1);
 	return rc;
 }
 
@@ -426,7 +427,7 @@ static void slot_page_out(const struct guest_mem *mem, unsigned int i,
 			  struct gfn_range range, const uint64_t *resident,
 			  const uint64_t *mapped)
 {
-	struct slot_part r = slot_run(mem, i, range);
+	struct slot_part r = slot_part_of(mem, i, range);
 	uint64_t end = r.gfn + r.nr, next;
 
 	if (!r.nr || !r.map)
@@ -438,8 +439,8 @@ static void slot_page_out(const struct guest_mem *mem, unsigned int i,
 		while (next < end && bitmap_test(resident, next) &&
 		       !bitmap_test(mapped, next))
 			next++;
-		page_out_unmapped(slot_run(mem, i,
-			(struct gfn_range){ GFN(g), next - g }));
+		page_out_unmapped(slot_part_of(
+			mem, i, (struct gfn_range){ GFN(g), next - g }));
 	}
 }
 

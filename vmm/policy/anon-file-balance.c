@@ -3,8 +3,8 @@
 
 #include "vmm/policy/anon-file-balance.h"
 
-void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_pages)
+void anon_file_balance_add(struct anon_file_balance *b, uint64_t anon,
+			   uint64_t file, uint64_t nr_pages)
 {
 	b->anon_cost += anon;
 	b->file_cost += file;
@@ -16,7 +16,7 @@ void balance_note(struct balance *b, uint64_t anon, uint64_t file,
 	}
 }
 
-double balance_file_share(const struct balance *b)
+double anon_file_balance_share(const struct anon_file_balance *b)
 {
 	double total = b->anon_cost + b->file_cost;
 	double anon, file;

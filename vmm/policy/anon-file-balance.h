@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-struct balance {	/* all zero: nothing is known */
+struct anon_file_balance {		/* all zero: nothing is known */
 	double anon_cost, file_cost;	/* refaulted pages, fading */
 };
 
@@ -21,13 +21,13 @@ struct balance {	/* all zero: nothing is known */
  * anon, file: pages refaulted since the last call.  nr_pages: of memory,
  * of which costs keep below a quarter.
  */
-void balance_note(struct balance *b, uint64_t anon, uint64_t file,
-		  uint64_t nr_pages);
+void anon_file_balance_add(struct anon_file_balance *b, uint64_t anon,
+			   uint64_t file, uint64_t nr_pages);
 
 /*
  * The share, 0 to 1, of reclaim that the page cache should give.  1 as long as
  * it has no refaults: dropping it costs neither writes nor space.
  */
-double balance_file_share(const struct balance *b);
+double anon_file_balance_share(const struct anon_file_balance *b);
 
 #endif

@@ -8,7 +8,7 @@ void choice_count(struct choice *c, unsigned int rank)
 	c->nr_of_rank[rank]++;
 }
 
-uint64_t choice_limit(struct choice *c, uint64_t nr)
+uint64_t choice_set_limit(struct choice *c, uint64_t nr)
 {
 	uint64_t sum = 0;
 

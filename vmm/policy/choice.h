@@ -29,7 +29,7 @@ void choice_count(struct choice *c, unsigned int rank);
  * All frames have been counted; nr of them are wanted.  Returns how many there
  * are to take, at most nr.
  */
-uint64_t choice_limit(struct choice *c, uint64_t nr);
+uint64_t choice_set_limit(struct choice *c, uint64_t nr);
 /* In the second walk: whether a frame of this rank is one to take. */
 bool choice_take(struct choice *c, unsigned int rank);
 

@@ -58,9 +58,9 @@ static inline unsigned int frame_class_cost(enum frame_class class)
 {
 	switch (class) {
 	case CLASS_DIRTY_FILE:
-		return PRICE_OCTAVE;
+		return PRICE_RANKS_TO_DOUBLE;
 	case CLASS_CLEAN_FILE:
-		return 2 * PRICE_OCTAVE;
+		return 2 * PRICE_RANKS_TO_DOUBLE;
 	default:
 		return 0;
 	}

@@ -12,9 +12,9 @@
 #define STATE_LIST	 0x03
 #define STATE_REFERENCED 0x04
 #define STATE_EVICTED	 0x08
-#define STATE_LEVEL	 0x70	/* of protection, 0 to 7 */
-#define LEVEL_SHIFT	 4
-#define LEVEL_MAX	 7
+#define STATE_PROTECTION 0x70	/* level, 0 to 7 */
+#define PROTECTION_SHIFT 4
+#define PROTECTION_MAX	 7
 
 /*
  * A refault is early within this many times the number of scans for which the
@@ -48,13 +48,15 @@ int frame_table_init(struct frame_table *t, uint64_t nr_frames)
 	t->state = lazy_array(nr_frames, sizeof(*t->state));
 	t->age_gap = lazy_array(nr_frames, sizeof(*t->age_gap));
 	t->history = lazy_array(nr_frames, sizeof(*t->history));
-	t->busy = lazy_array(BITMAP_WORDS(nr_frames), sizeof(*t->busy));
+	t->active_or_unevictable = lazy_array(
+		BITMAP_WORDS(nr_frames), sizeof(*t->active_or_unevictable));
 	t->next = lazy_array(nr_frames, sizeof(*t->next));
 	t->prev = lazy_array(nr_frames, sizeof(*t->prev));
 	t->nr_evictions = lazy_array(nr_frames, sizeof(*t->nr_evictions));
 	t->nr_refaults = lazy_array(nr_frames, sizeof(*t->nr_refaults));
-	if (t->age && t->state && t->age_gap && t->history && t->busy &&
-	    t->next && t->prev && t->nr_evictions && t->nr_refaults)
+	if (t->age && t->state && t->age_gap && t->history &&
+	    t->active_or_unevictable && t->next && t->prev && t->nr_evictions &&
+	    t->nr_refaults)
 		return 0;
 	frame_table_destroy(t);
 	return -ENOMEM;
@@ -66,7 +68,8 @@ void frame_table_destroy(struct frame_table *t)
 	free_array(t->state, t->nr, sizeof(*t->state));
 	free_array(t->age_gap, t->nr, sizeof(*t->age_gap));
 	free_array(t->history, t->nr, sizeof(*t->history));
-	free_array(t->busy, BITMAP_WORDS(t->nr), sizeof(*t->busy));
+	free_array(t->active_or_unevictable, BITMAP_WORDS(t->nr),
+		   sizeof(*t->active_or_unevictable));
 	free_array(t->next, t->nr, sizeof(*t->next));
 	free_array(t->prev, t->nr, sizeof(*t->prev));
 	free_array(t->nr_evictions, t->nr, sizeof(*t->nr_evictions));
@@ -102,7 +105,7 @@ static void unlink_frame(struct frame_table *t, gfn_t gfn)
 	t->count[l]--;
 	t->state[gfn.v] &= ~STATE_LIST;
 	if (l != FRAME_INACTIVE)
-		bitmap_clear(t->busy, gfn.v);
+		bitmap_clear(t->active_or_unevictable, gfn.v);
 }
 
 void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to)
@@ -123,16 +126,16 @@ void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to)
 	t->count[to]++;
 	t->state[gfn.v] |= to;
 	if (to != FRAME_INACTIVE)
-		bitmap_set(t->busy, gfn.v);
+		bitmap_set(t->active_or_unevictable, gfn.v);
 }
 
-bool frames_only_age(const struct frame_table *t, uint64_t w)
+bool frames_would_only_age(const struct frame_table *t, uint64_t w)
 {
-	const uint64_t any = (STATE_REFERENCED | STATE_LEVEL) *
+	const uint64_t any = (STATE_REFERENCED | STATE_PROTECTION) *
 			     UINT64_C(0x0101010101010101);
 	uint64_t states[8], all = 0;
 
-	if (t->busy[w] || (w + 1) * 64 > t->nr)
+	if (t->active_or_unevictable[w] || (w + 1) * 64 > t->nr)
 		return false;
 	memcpy(states, t->state + w * 64, sizeof(states));
 	for (int i = 0; i < 8; i++)
@@ -140,26 +143,27 @@ bool frames_only_age(const struct frame_table *t, uint64_t w)
 	return !(all & any);
 }
 
-static unsigned int level_of(const struct frame_table *t, gfn_t gfn)
+static unsigned int protection_of(const struct frame_table *t, gfn_t gfn)
 {
-	return (t->state[gfn.v] & STATE_LEVEL) >> LEVEL_SHIFT;
+	return (t->state[gfn.v] & STATE_PROTECTION) >> PROTECTION_SHIFT;
 }
 
-static void set_level(struct frame_table *t, gfn_t gfn, unsigned int level)
+static void set_protection(struct frame_table *t, gfn_t gfn,
+			   unsigned int protection)
 {
-	t->state[gfn.v] = (t->state[gfn.v] & ~STATE_LEVEL) |
-			  level << LEVEL_SHIFT;
+	t->state[gfn.v] = (t->state[gfn.v] & ~STATE_PROTECTION) |
+			  protection << PROTECTION_SHIFT;
 }
 
 unsigned int frame_min_idle(const struct frame_table *t, gfn_t gfn,
 			    unsigned int min_idle)
 {
-	unsigned int n = min_idle << level_of(t, gfn);
+	unsigned int n = min_idle << protection_of(t, gfn);
 
 	return n < FRAME_AGE_MAX ? n : FRAME_AGE_MAX;
 }
 
-static void count(uint8_t *n)
+static void increment(uint8_t *n)
 {
 	if (*n < FRAME_COUNT_MAX)
 		++*n;
@@ -170,8 +174,8 @@ void frame_set_evicted(struct frame_table *t, gfn_t gfn, uint32_t scan)
 	unlink_frame(t, gfn);
 	t->state[gfn.v] = (t->state[gfn.v] & ~STATE_REFERENCED) | STATE_EVICTED;
 	t->next[gfn.v] = scan;
-	t->prev[gfn.v] = rmap_workingset_evict(&t->ws, level_of(t, gfn));
-	count(&t->nr_evictions[gfn.v]);
+	t->prev[gfn.v] = rmap_workingset_evict(&t->ws, protection_of(t, gfn));
+	increment(&t->nr_evictions[gfn.v]);
 }
 
 void frame_clear_evicted(struct frame_table *t, gfn_t gfn)
@@ -179,7 +183,7 @@ void frame_clear_evicted(struct frame_table *t, gfn_t gfn)
 	t->state[gfn.v] &= ~STATE_EVICTED;
 }
 
-static unsigned int saturate(uint64_t age)
+static unsigned int saturate_age(uint64_t age)
 {
 	return age < FRAME_AGE_MAX ? age : FRAME_AGE_MAX;
 }
@@ -192,13 +196,13 @@ unsigned int frame_age(const struct frame_table *t, gfn_t gfn,
 
 	if (frame_list_of(t, gfn) == FRAME_NONE)
 		age += scan - t->next[gfn.v];
-	return saturate(age);
+	return saturate_age(age);
 }
 
 unsigned int frame_observed_age(const struct frame_table *t, gfn_t gfn,
 				uint32_t scan)
 {
-	return saturate(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
+	return saturate_age(frame_age(t, gfn, scan) + t->age_gap[gfn.v]);
 }
 
 uint16_t frame_history(const struct frame_table *t, gfn_t gfn)
@@ -215,10 +219,10 @@ uint16_t frame_history(const struct frame_table *t, gfn_t gfn)
  * was known to be idle: a frame that the source seldom looks at, and that is
  * used each time that it does, is used often.
  */
-static void touch(struct frame_table *t, gfn_t gfn, bool observed,
-		  unsigned int age, unsigned int observed_age)
+static void record_use(struct frame_table *t, gfn_t gfn, bool observed,
+		       unsigned int age, unsigned int observed_age)
 {
-	unsigned int age_gap = observed ? 0 : saturate(observed_age);
+	unsigned int age_gap = observed ? 0 : saturate_age(observed_age);
 
 	if (observed)
 		t->history[gfn.v] =
@@ -229,57 +233,59 @@ static void touch(struct frame_table *t, gfn_t gfn, bool observed,
 		t->age_gap[gfn.v] = age_gap;
 }
 
-void frame_touch(struct frame_table *t, gfn_t gfn, bool observed)
+void frame_record_use(struct frame_table *t, gfn_t gfn, bool observed)
 {
-	touch(t, gfn, observed, t->age[gfn.v] + 1,
-	      t->age[gfn.v] + t->age_gap[gfn.v]);
+	record_use(t, gfn, observed, t->age[gfn.v] + 1,
+		   t->age[gfn.v] + t->age_gap[gfn.v]);
 }
 
-static enum frame_event refault(struct frame_table *t, gfn_t gfn,
-				const struct frame_observation *seen,
-				uint32_t scan, unsigned int min_idle)
+static enum frame_event observe_refault(struct frame_table *t, gfn_t gfn,
+					const struct frame_observation *seen,
+					uint32_t scan, unsigned int min_idle)
 {
-	unsigned int level = level_of(t, gfn);
+	unsigned int protection = protection_of(t, gfn);
 	uint32_t distance = scan - t->next[gfn.v];
-	bool early = distance <= EARLY_FACTOR * (min_idle << level);
+	bool early = distance <= EARLY_FACTOR * (min_idle << protection);
 	struct rmap_refault r = { 0 };
 
 	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
-	count(&t->nr_refaults[gfn.v]);
+	increment(&t->nr_refaults[gfn.v]);
 	/*
 	 * Eviction has unmapped it, so an access was after that: it is known
 	 * even where the source only assumes one.
 	 */
-	touch(t, gfn, seen->young, frame_age(t, gfn, scan),
-	      frame_observed_age(t, gfn, scan));
+	record_use(t, gfn, seen->young, frame_age(t, gfn, scan),
+		   frame_observed_age(t, gfn, scan));
 	t->state[gfn.v] &= ~STATE_EVICTED;
-	if (early && level < LEVEL_MAX)
-		level++;
+	if (early && protection < PROTECTION_MAX)
+		protection++;
 	else if (!early)
-		level = 0;
-	set_level(t, gfn, level);
+		protection = 0;
+	set_protection(t, gfn, protection);
 	frame_move(t, gfn, early || r.activate ? FRAME_ACTIVE :
 						 FRAME_INACTIVE);
 	return FRAME_REFAULT;
 }
 
-static enum frame_event arrive(struct frame_table *t, gfn_t gfn,
-			       const struct frame_observation *seen,
-			       uint32_t scan, unsigned int min_idle)
+static enum frame_event
+observe_newly_resident(struct frame_table *t, gfn_t gfn,
+		       const struct frame_observation *seen, uint32_t scan,
+		       unsigned int min_idle)
 {
 	if (frame_is_evicted(t, gfn))
-		return refault(t, gfn, seen, scan, min_idle);
+		return observe_refault(t, gfn, seen, scan, min_idle);
 	/* It may have been used before, but it is not known when. */
-	touch(t, gfn, seen->observed, frame_age(t, gfn, scan), FRAME_AGE_MAX);
+	record_use(t, gfn, seen->observed, frame_age(t, gfn, scan),
+		   FRAME_AGE_MAX);
 	t->state[gfn.v] &= ~STATE_REFERENCED;
 	frame_move(t, gfn, FRAME_INACTIVE);
 	return FRAME_NEW;
 }
 
-static enum frame_event leave(struct frame_table *t, gfn_t gfn,
-			      const struct frame_observation *seen,
-			      uint32_t scan)
+static enum frame_event observe_absent(struct frame_table *t, gfn_t gfn,
+				       const struct frame_observation *seen,
+				       uint32_t scan)
 {
 	enum frame_event event = frame_list_of(t, gfn) == FRAME_NONE ?
 					 FRAME_SAME : FRAME_GONE;
@@ -301,11 +307,11 @@ static enum frame_event leave(struct frame_table *t, gfn_t gfn,
 	return event;
 }
 
-static void use(struct frame_table *t, gfn_t gfn,
-		const struct frame_observation *seen)
+static void observe_young(struct frame_table *t, gfn_t gfn,
+			  const struct frame_observation *seen)
 {
-	touch(t, gfn, seen->observed, t->age[gfn.v] + 1,
-	      t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
+	record_use(t, gfn, seen->observed, t->age[gfn.v] + 1,
+		   t->age[gfn.v] + 1 + t->age_gap[gfn.v]);
 	if (frame_list_of(t, gfn) != FRAME_INACTIVE)
 		return;
 	if (seen->nr_referenced > 1 || seen->exec ||
@@ -324,11 +330,11 @@ enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
 			       uint32_t scan, unsigned int min_idle)
 {
 	if (!seen->resident)
-		return leave(t, gfn, seen, scan);
+		return observe_absent(t, gfn, seen, scan);
 	if (frame_list_of(t, gfn) == FRAME_NONE)
-		return arrive(t, gfn, seen, scan, min_idle);
+		return observe_newly_resident(t, gfn, seen, scan, min_idle);
 	if (seen->young) {
-		use(t, gfn, seen);
+		observe_young(t, gfn, seen);
 		return FRAME_SAME;
 	}
 	if (t->age[gfn.v] < FRAME_AGE_MAX)

@@ -61,7 +61,7 @@ struct frame_table {	/* pointers: owned arrays, by frame number */
 	/* use-history.h; kept while it is evicted, not when it is discarded. */
 	uint16_t *history;
 	uint32_t *next, *prev;		/* towards the tail, towards the head */
-	uint64_t *busy;			/* bitmap: active or unevictable */
+	uint64_t *active_or_unevictable; /* bitmap */
 	struct rmap_workingset ws;
 	/* Of each list; frames enter at the head, so the tail is the oldest. */
 	uint32_t head[FRAME_NR_LISTS], tail[FRAME_NR_LISTS];
@@ -108,13 +108,13 @@ enum frame_event frame_observe(struct frame_table *t, gfn_t gfn,
  * frames from 64 * w on, provided that none is young or has changed residency:
  * none of them is active, unevictable, marked as accessed once, or protected.
  */
-bool frames_only_age(const struct frame_table *t, uint64_t w);
+bool frames_would_only_age(const struct frame_table *t, uint64_t w);
 
 /*
  * The frame was found accessed between two scans.  observed: as in struct
  * frame_observation.
  */
-void frame_touch(struct frame_table *t, gfn_t gfn, bool observed);
+void frame_record_use(struct frame_table *t, gfn_t gfn, bool observed);
 
 /*
  * Age: scans since it was last used, or assumed to be.  Observed age: scans

@@ -9,14 +9,14 @@
  * Counts are halved when a cell has so many, so that it follows a change within
  * a few times as many pages.
  */
-#define USED_ENOUGH 32
-#define SEEN_ENOUGH 2048
+#define HALVE_AT_USED  32
+#define HALVE_AT_PAGES 2048
 
 /* What is assumed before counting weighs as much as so many counted pages. */
 #define ASSUMED_WEIGHT 32
 
 #define HAZARD_MIN 1e-5		/* one use in a day of scans, about */
-#define FOREVER	   (1u << 16)	/* scans that the last step of ages has */
+#define LAST_STEP_SCANS (1u << 16)	/* that the last step of ages has */
 
 /* Step i begins with the age of pages used in this scan plus this. */
 static const unsigned int first_age[PRICE_AGES] = {
@@ -24,7 +24,7 @@ static const unsigned int first_age[PRICE_AGES] = {
 };
 
 /* Of a page that was used `age` scans ago, from 1 on. */
-static unsigned int step_of(unsigned int age)
+static unsigned int age_step(unsigned int age)
 {
 	unsigned int log;
 
@@ -39,15 +39,15 @@ static unsigned int step_of(unsigned int age)
 void price_count(struct price_table *p, uint16_t history, unsigned int age,
 		 bool used)
 {
-	unsigned int kind = use_history_kind(history), step = step_of(age + 1);
-	float *cell_seen = &p->seen[kind][step];
-	float *cell_used = &p->used[kind][step];
+	unsigned int kind = use_history_kind(history), step = age_step(age + 1);
+	float *nr_pages = &p->nr_pages[kind][step];
+	float *nr_used = &p->nr_used[kind][step];
 
-	*cell_seen += 1;
-	*cell_used += used;
-	if (*cell_used > USED_ENOUGH || *cell_seen > SEEN_ENOUGH) {
-		*cell_seen /= 2;
-		*cell_used /= 2;
+	*nr_pages += 1;
+	*nr_used += used;
+	if (*nr_used > HALVE_AT_USED || *nr_pages > HALVE_AT_PAGES) {
+		*nr_pages /= 2;
+		*nr_used /= 2;
 	}
 	p->is_current = false;
 }
@@ -60,7 +60,7 @@ static double assumed_hazard(unsigned int kind, unsigned int step)
 {
 	double uses, span;
 
-	use_history_of_kind(kind, &uses, &span);
+	use_history_typical(kind, &uses, &span);
 	return (uses > 1 ? uses - 0.5 : 0.25 + uses / 4) /
 	       (span + first_age[step] + 1);
 }
@@ -82,8 +82,8 @@ static void find_hazards(const struct price_table *p, unsigned int kind,
 		if (i)
 			assumed = hazards[i - 1] * h / before;
 		before = h;
-		h = (p->used[kind][i] + ASSUMED_WEIGHT * assumed) /
-		    (p->seen[kind][i] + ASSUMED_WEIGHT);
+		h = (p->nr_used[kind][i] + ASSUMED_WEIGHT * assumed) /
+		    (p->nr_pages[kind][i] + ASSUMED_WEIGHT);
 		hazards[i] = h < HAZARD_MIN ? HAZARD_MIN : h > 1 ? 1 : h;
 	}
 }
@@ -104,13 +104,13 @@ static double power(double base, unsigned int n)
 /* Monotonous in the price: its exponent, and four bits of what follows. */
 static uint8_t rank_of(double price)
 {
-	const int lowest = 127 - PRICE_RANKS / PRICE_OCTAVE;
+	const int lowest = 127 - PRICE_RANKS / PRICE_RANKS_TO_DOUBLE;
 	float f = price < 1 ? price : 0x1.fffffep-1f;
 	uint32_t bits;
 	int rank;
 
 	memcpy(&bits, &f, sizeof(bits));
-	rank = (int)(bits >> 19) - lowest * PRICE_OCTAVE;
+	rank = (int)(bits >> 19) - lowest * PRICE_RANKS_TO_DOUBLE;
 	return rank < 0 ? 0 : rank;
 }
 
@@ -124,8 +124,10 @@ static void update_kind(struct price_table *p, unsigned int kind)
 	for (unsigned int i = 0; i < PRICE_AGES; i++) {
 		double h = hazards[i];
 
-		stays[i] = power(1 - h, i + 1 < PRICE_AGES ?
-				 first_age[i + 1] - first_age[i] : FOREVER);
+		stays[i] =
+			power(1 - h, i + 1 < PRICE_AGES
+					     ? first_age[i + 1] - first_age[i]
+					     : LAST_STEP_SCANS);
 		scans[i] = (1 - stays[i]) / h;
 	}
 	for (unsigned int i = 0; i < PRICE_AGES; i++) {
@@ -153,5 +155,5 @@ void price_update(struct price_table *p)
 unsigned int price_rank(const struct price_table *p, uint16_t history,
 			unsigned int age)
 {
-	return p->rank[use_history_kind(history)][step_of(age + 1)];
+	return p->rank[use_history_kind(history)][age_step(age + 1)];
 }

@@ -39,12 +39,12 @@
 
 /* Prices as small numbers that can be compared; 16 steps double a price. */
 #define PRICE_RANKS  256
-#define PRICE_OCTAVE 16
+#define PRICE_RANKS_TO_DOUBLE 16
 
 struct price_table {	/* all zero: nothing is learned yet */
 	/* By kind and age: pages counted, and how many of these were used. */
-	float seen[USE_HISTORY_KINDS][PRICE_AGES];
-	float used[USE_HISTORY_KINDS][PRICE_AGES];
+	float nr_pages[USE_HISTORY_KINDS][PRICE_AGES];
+	float nr_used[USE_HISTORY_KINDS][PRICE_AGES];
 	uint8_t rank[USE_HISTORY_KINDS][PRICE_AGES];
 	bool is_current;	/* rank[] is of what was counted */
 };

@@ -9,7 +9,7 @@ void proactive_count(struct proactive *p, unsigned int age, bool is_refault)
 {
 	if (age >= PROACTIVE_AGES)
 		age = PROACTIVE_AGES - 1;
-	p->touched[p->current][age]++;
+	p->accesses[p->current][age]++;
 	p->refaults[p->current] += is_refault;
 }
 
@@ -23,12 +23,12 @@ uint64_t proactive_refaults(const struct proactive *p)
 }
 
 /* The lowest threshold that would have stayed within a minute's budget. */
-static unsigned int find_best(const struct proactive *p, double budget,
-			      unsigned int min_idle)
+static unsigned int find_threshold(const struct proactive *p, double budget,
+				   unsigned int min_idle)
 {
-	unsigned int nr = p->nr_full < PROACTIVE_WINDOWS ? p->nr_full :
-							   PROACTIVE_WINDOWS;
-	unsigned int best = PROACTIVE_NEVER;
+	unsigned int nr = p->nr_ended < PROACTIVE_WINDOWS ? p->nr_ended
+							  : PROACTIVE_WINDOWS;
+	unsigned int threshold = PROACTIVE_NEVER;
 	double sum = 0;
 
 	/*
@@ -37,12 +37,12 @@ static unsigned int find_best(const struct proactive *p, double budget,
 	 */
 	for (unsigned int a = PROACTIVE_AGES; a-- > min_idle;) {
 		for (int i = 0; i < PROACTIVE_WINDOWS; i++)
-			sum += p->touched[i][a];
+			sum += p->accesses[i][a];
 		if (sum * PROACTIVE_WINDOWS / nr > budget)
 			break;
-		best = a;
+		threshold = a;
 	}
-	return best;
+	return threshold;
 }
 
 void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
@@ -52,31 +52,31 @@ void proactive_tick(struct proactive *p, uint64_t now_ns, uint64_t wss_pages,
 
 	if (!p->window_start_ns) {
 		p->window_start_ns = now_ns;
-		memset(p->touched, 0, sizeof(p->touched));
+		memset(p->accesses, 0, sizeof(p->accesses));
 		memset(p->refaults, 0, sizeof(p->refaults));
 		return;
 	}
 	if (now_ns - p->window_start_ns < PROACTIVE_WINDOW_NS)
 		return;
-	p->nr_full++;
-	p->best[p->current] = find_best(p, budget, min_idle);
+	p->nr_ended++;
+	p->threshold[p->current] = find_threshold(p, budget, min_idle);
 	p->budget = budget;
 	p->current = (p->current + 1) % PROACTIVE_WINDOWS;
 	p->window_start_ns = now_ns;
-	memset(p->touched[p->current], 0, sizeof(p->touched[0]));
+	memset(p->accesses[p->current], 0, sizeof(p->accesses[0]));
 	p->refaults[p->current] = 0;
 }
 
 unsigned int proactive_threshold(const struct proactive *p)
 {
-	unsigned int nr = p->nr_full < PROACTIVE_WINDOWS ? p->nr_full :
-							   PROACTIVE_WINDOWS;
+	unsigned int nr = p->nr_ended < PROACTIVE_WINDOWS ? p->nr_ended
+							  : PROACTIVE_WINDOWS;
 	unsigned int highest = nr ? 0 : PROACTIVE_NEVER;
 
 	if (proactive_refaults(p) > p->budget)
 		return PROACTIVE_NEVER;
 	for (unsigned int i = 0; i < nr; i++)
-		if (p->best[i] > highest)
-			highest = p->best[i];
+		if (p->threshold[i] > highest)
+			highest = p->threshold[i];
 	return highest;
 }

@@ -32,10 +32,10 @@
 struct proactive {	/* all zero: a new one */
 	uint64_t window_start_ns;	/* of the current window; 0: none yet */
 	/* By window: accesses to pages by their idle age, refaults included. */
-	uint32_t touched[PROACTIVE_WINDOWS][PROACTIVE_AGES];
+	uint32_t accesses[PROACTIVE_WINDOWS][PROACTIVE_AGES];
 	uint32_t refaults[PROACTIVE_WINDOWS];	/* real ones */
-	unsigned int best[PROACTIVE_WINDOWS];	/* threshold at its end */
-	unsigned int current, nr_full;	/* index; windows that have ended */
+	unsigned int threshold[PROACTIVE_WINDOWS]; /* at its end */
+	unsigned int current, nr_ended; /* index; windows that have ended */
 	uint64_t budget;		/* refaults a minute, at the last end */
 };
 

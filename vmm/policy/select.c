@@ -27,9 +27,9 @@ static bool is_idle(const struct frame_table *t, gfn_t gfn,
 }
 
 /* Puts the idle frames of a huge page into out[]; returns how many. */
-static size_t idle_of(const struct frame_table *t, unsigned int min_idle,
-		      bool (*accept)(gfn_t gfn, void *arg), void *arg,
-		      uint64_t start, uint32_t *out)
+static size_t find_idle(const struct frame_table *t, unsigned int min_idle,
+			bool (*accept)(gfn_t gfn, void *arg), void *arg,
+			uint64_t start, uint32_t *out)
 {
 	size_t nr = 0;
 
@@ -40,12 +40,12 @@ static size_t idle_of(const struct frame_table *t, unsigned int min_idle,
 	return nr;
 }
 
-size_t select_whole(const struct frame_table *t, unsigned int min_idle,
-		    bool (*accept)(gfn_t gfn, void *arg), void *arg,
-		    const uint64_t *huge, const uint32_t *gfns, size_t nr,
-		    uint32_t *out, size_t max)
+size_t select_complete_huge(const struct frame_table *t, unsigned int min_idle,
+			    bool (*accept)(gfn_t gfn, void *arg), void *arg,
+			    const uint64_t *huge, const uint32_t *gfns,
+			    size_t nr, uint32_t *out, size_t max)
 {
-	uint32_t whole[SELECT_HUGE_PAGES];
+	uint32_t idle[SELECT_HUGE_PAGES];
 	size_t nr_out = 0, next, n;
 
 	for (size_t i = 0; i < nr && nr_out < max; i = next) {
@@ -58,18 +58,18 @@ size_t select_whole(const struct frame_table *t, unsigned int min_idle,
 		}
 		while (next < nr && gfns[next] < start + SELECT_HUGE_PAGES)
 			next++;
-		n = idle_of(t, min_idle, accept, arg, start, whole);
+		n = find_idle(t, min_idle, accept, arg, start, idle);
 		if (n > max - nr_out)
 			break;
-		memcpy(out + nr_out, whole, n * sizeof(*whole));
+		memcpy(out + nr_out, idle, n * sizeof(*idle));
 		nr_out += n;
 	}
 	return nr_out;
 }
 
-bool select_is_worth_it(uint64_t nr)
+bool select_is_worth_splitting(uint64_t nr_idle)
 {
-	return nr >= SELECT_HUGE_PAGES / 2;
+	return nr_idle >= SELECT_HUGE_PAGES / 2;
 }
 
 size_t select_ranges(const uint32_t *gfns, size_t nr, unsigned int max_gap,

@@ -49,7 +49,7 @@ unsigned int use_history_kind(uint16_t history)
 	       (uses >= 9 ? 3 : uses >= 5 ? 2 : uses >= 3 ? 1 : 0);
 }
 
-void use_history_of_kind(unsigned int kind, double *uses, double *span)
+void use_history_typical(unsigned int kind, double *uses, double *span)
 {
 	static const double typical_uses[] = { 2, 3.5, 6.5, 11.5 };
 	unsigned int step = (kind - 2) / 4;

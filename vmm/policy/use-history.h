@@ -44,6 +44,6 @@ static inline unsigned int use_history_span(uint16_t history)	/* scans */
 
 unsigned int use_history_kind(uint16_t history);
 /* What is typical of a kind. */
-void use_history_of_kind(unsigned int kind, double *uses, double *span);
+void use_history_typical(unsigned int kind, double *uses, double *span);
 
 #endif

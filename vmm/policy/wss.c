@@ -6,7 +6,7 @@
 #include "vmm/policy/wss.h"
 #include "vmm/util/bitmap.h"
 
-#define NO_BLOCK UINT64_MAX
+#define NO_GRANULE UINT64_MAX
 
 void wss_clock_add(struct wss_clock *clock, uint64_t start_ns, uint64_t end_ns)
 {
@@ -53,71 +53,73 @@ struct wss_window wss_window(const struct wss_clock *clock, uint64_t window_ns)
 }
 
 void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
-		     uint64_t granule, uint64_t *alike)
+		     uint64_t granule, uint64_t *has_one_age)
 {
 	memset(pages, 0, sizeof(*pages));
-	*c = (struct wss_counter){ .pages = pages, .granule = granule,
-				   .block = NO_BLOCK, .alike = alike };
+	*c = (struct wss_counter){ .pages = pages,
+				   .granule_frames = granule,
+				   .granule_nr = NO_GRANULE,
+				   .has_one_age = has_one_age };
 }
 
-static void end_block(struct wss_counter *c)
+static void end_granule(struct wss_counter *c)
 {
-	if (c->block == NO_BLOCK)
+	if (c->granule_nr == NO_GRANULE)
 		return;
 	/* All have one age: at least one was used, not known which. */
-	if (c->nr_alike)
-		c->pages->by_least[c->age]++;
-	if (c->alike && c->nr_alike)
-		bitmap_set(c->alike, c->block);
-	else if (c->alike)
-		bitmap_clear(c->alike, c->block);
-	c->nr_alike = 0;
+	if (c->nr_same_age)
+		c->pages->min_by_observed_age[c->age]++;
+	if (c->has_one_age && c->nr_same_age)
+		bitmap_set(c->has_one_age, c->granule_nr);
+	else if (c->has_one_age)
+		bitmap_clear(c->has_one_age, c->granule_nr);
+	c->nr_same_age = 0;
 }
 
 void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	       unsigned int observed_age)
 {
-	uint64_t block;
+	uint64_t granule_nr;
 
 	c->pages->by_age[age]++;
 	c->pages->by_observed_age[observed_age]++;
-	if (c->granule == 1) {
-		c->pages->by_least[observed_age]++;
+	if (c->granule_frames == 1) {
+		c->pages->min_by_observed_age[observed_age]++;
 		return;
 	}
-	block = gfn.v / c->granule;
-	if (block != c->block) {
-		end_block(c);
-		c->block = block;
+	granule_nr = gfn.v / c->granule_frames;
+	if (granule_nr != c->granule_nr) {
+		end_granule(c);
+		c->granule_nr = granule_nr;
 		c->age = observed_age;
-		c->nr_alike = 1;
-	} else if (c->nr_alike && observed_age == c->age) {
-		c->nr_alike++;
+		c->nr_same_age = 1;
+	} else if (c->nr_same_age && observed_age == c->age) {
+		c->nr_same_age++;
 	} else {
 		/* They were observed one by one, so each counts for itself. */
-		c->pages->by_least[c->age] += c->nr_alike;
-		c->nr_alike = 0;
-		c->pages->by_least[observed_age]++;
+		c->pages->min_by_observed_age[c->age] += c->nr_same_age;
+		c->nr_same_age = 0;
+		c->pages->min_by_observed_age[observed_age]++;
 	}
 }
 
 void wss_count_run(struct wss_counter *c, gfn_t gfn, uint64_t nr,
 		   unsigned int age, unsigned int observed_age)
 {
-	if (c->granule > 1) {
+	if (c->granule_frames > 1) {
 		for (uint64_t i = 0; i < nr; i++)
 			wss_count(c, GFN(gfn.v + i), age, observed_age);
 		return;
 	}
 	c->pages->by_age[age] += nr;
 	c->pages->by_observed_age[observed_age] += nr;
-	c->pages->by_least[observed_age] += nr;
+	c->pages->min_by_observed_age[observed_age] += nr;
 }
 
 void wss_count_end(struct wss_counter *c)
 {
-	end_block(c);
-	c->block = NO_BLOCK;
+	end_granule(c);
+	c->granule_nr = NO_GRANULE;
 }
 
 static uint64_t sum(const uint64_t *by_age, unsigned int limit)
@@ -137,7 +139,7 @@ void wss_estimate(struct wss_estimate *est, const struct wss_pages *pages,
 
 	*est = (struct wss_estimate){
 		.pages = sum(pages->by_age, window->likely),
-		.low = sum(pages->by_least, window->certain),
+		.low = sum(pages->min_by_observed_age, window->certain),
 		.high = sum(pages->by_age, window->possible),
 		.assumed = certain - observed,
 		.window = *window,

@@ -66,26 +66,26 @@ struct wss_pages {
 	 * By observed age, the fewest pages that can have been used: one of a
 	 * granule whose frames all have one observed age.
 	 */
-	uint64_t by_least[WSS_AGES];
+	uint64_t min_by_observed_age[WSS_AGES];
 };
 
 /* Counts frames in ascending order into wss_pages. */
 struct wss_counter {
 	struct wss_pages *pages;
-	uint64_t granule;	/* its size, in frames */
-	uint64_t block;		/* number of the granule counted last */
+	uint64_t granule_frames; /* its size, in frames */
+	uint64_t granule_nr;	 /* number of the granule counted last */
 	unsigned int age;	/* observed age of its frames if all have one */
-	uint64_t nr_alike;	/* frames with that age; 0: the ages differ */
-	uint64_t *alike;	/* bit by granule: all have one age; or NULL */
+	uint64_t nr_same_age;	/* frames with that age; 0: the ages differ */
+	uint64_t *has_one_age;	/* bit by granule: all have one age; or NULL */
 };
 
 /*
- * Clears *pages.  In the bitmap `alike`, which may be NULL, only bits of
+ * Clears *pages.  In the bitmap `has_one_age`, which may be NULL, only bits of
  * granules that have frames are written.  Both belong to the caller, and are
  * used until wss_count_end().
  */
 void wss_count_begin(struct wss_counter *c, struct wss_pages *pages,
-		     uint64_t granule, uint64_t *alike);
+		     uint64_t granule, uint64_t *has_one_age);
 void wss_count(struct wss_counter *c, gfn_t gfn, unsigned int age,
 	       unsigned int observed_age);
 /* nr neighbouring frames from gfn on, as if counted one by one. */

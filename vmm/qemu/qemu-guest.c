@@ -182,7 +182,7 @@ static int add_parts(pid_t pid, struct qemu_memory *m,
 }
 
 /* The host virtual address of the part according to KVM; 0: unknown. */
-static uint64_t ask_kernel(int device, int vm_fd, uint64_t gpa)
+static uint64_t hva_by_kvm(int device, int vm_fd, uint64_t gpa)
 {
 	struct kvm_young_find req = {
 		.size = sizeof(req), .vm_fd = vm_fd,
@@ -232,7 +232,7 @@ static int by_cmdline(pid_t pid, const struct qemu_hints *h,
 	for (unsigned int i = 1; i < nr_parts; i++)
 		parts[i] = h->plugged[i - 1];
 	for (unsigned int i = 0; i < nr_parts; i++) {
-		parts[i].hva = ask_kernel(device, h->vm_fd, parts[i].gpa);
+		parts[i].hva = hva_by_kvm(device, h->vm_fd, parts[i].gpa);
 		if (!parts[i].hva)
 			parts[i].hva = known_hva(h->before, parts[i].gpa);
 	}
@@ -370,8 +370,8 @@ static bool is_one_of(const char *word, const char *const *words)
 }
 
 /* Copies the "status" in the answer to a query; "" if there is none. */
-static int ask_status(struct qmp *qmp, const char *query, char *buf,
-		      size_t buf_len, char *why, size_t len)
+static int query_status(struct qmp *qmp, const char *query, char *buf,
+			size_t buf_len, char *why, size_t len)
 {
 	json_t *ret = NULL;
 	const char *status;
@@ -400,11 +400,11 @@ int qemu_guest_migration(struct qmp *qmp, enum qemu_migration *m, char *why,
 		"wait-unplug", NULL,
 	};
 	char run[32], migration[32];
-	int rc = ask_status(qmp, "query-status", run, sizeof(run), why, len);
+	int rc = query_status(qmp, "query-status", run, sizeof(run), why, len);
 
 	if (!rc)
-		rc = ask_status(qmp, "query-migrate", migration,
-				sizeof(migration), why, len);
+		rc = query_status(qmp, "query-migrate", migration,
+				  sizeof(migration), why, len);
 	if (rc)
 		return rc;
 	if (!strcmp(run, "inmigrate"))

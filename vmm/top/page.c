@@ -101,7 +101,7 @@ static enum top_attr guest_attr(const struct top_guest *g)
 		return TOP_WARNING;
 	if (g->sample.has_agent && g->sample.psi_some >= PRESSURE_ALARM)
 		return TOP_ALARM;
-	if (*g->sample.trouble ||
+	if (*g->sample.last_error ||
 	    (g->sample.has_agent && g->sample.psi_some >= PRESSURE_WARNING))
 		return TOP_WARNING;
 	return TOP_PLAIN;
@@ -226,9 +226,9 @@ static void put_bottom(struct top_page *page, const struct top_scene *s)
 			 *ui->why ? ui->why : "c by command  R E I M C P sort  "
 			 "Esc back  t target  p pause  q quit");
 		put(page, row, *ui->why ? TOP_WARNING : TOP_DIM, line);
-	} else if (g && (*g->why || *g->sample.trouble)) {
+	} else if (g && (*g->why || *g->sample.last_error)) {
 		snprintf(line, sizeof(line), "%s: %s", g->name,
-			 *g->why ? g->why : g->sample.trouble);
+			 *g->why ? g->why : g->sample.last_error);
 		put(page, row, TOP_WARNING, line);
 	} else {
 		put(page, row, TOP_DIM, "Enter processes  t target  p pause  "

@@ -42,7 +42,8 @@ static void parse_engine(const json_t *j, struct top_sample *s)
 	s->nr_refaults = number(j, "nr_refaults");
 	s->scan_cpu_ns = number(j, "scan_cpu_ns");
 	s->last_scan_ns = number(j, "last_scan_ns");
-	top_copy_text(s->trouble, sizeof(s->trouble), string(j, "last_error"));
+	top_copy_text(s->last_error, sizeof(s->last_error),
+		      string(j, "last_error"));
 	json_array_foreach(ages, age, v)
 		if (age < STAT_AGES && json_integer_value(v) > 0)
 			s->idle[stat_age_class(age)] +=

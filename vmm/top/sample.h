@@ -24,7 +24,7 @@ struct top_sample {
 	uint64_t target;	/* bytes; 0: none */
 	bool has_agent;
 	double psi_some, psi_full;	/* the guest's, percent */
-	char trouble[128];		/* the engine's last error */
+	char last_error[128];		/* the engine's last error */
 };
 
 /* -EINVAL: not a valid answer of a VM. */

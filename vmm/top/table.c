@@ -237,7 +237,7 @@ static void state_text(const struct top_guest *g, uint64_t now_ns, char *buf,
 		snprintf(buf, len, "libvirt");
 	else if (!s->has_engine)
 		snprintf(buf, len, "no source");
-	else if (*s->trouble)
+	else if (*s->last_error)
 		snprintf(buf, len, "error");
 	else
 		snprintf(buf, len, "%s", !s->enabled ? "paused" :
