@@ -6,9 +6,9 @@
  * An armed page that is not touched costs nothing however often it is scanned:
  * only pages in use cause faults.  A budget of faults per second bounds these:
  * memory is armed again in chunks of 2 MiB, round-robin, as many as the budget
- * allows if each causes as many faults as recent ones did.  Pages of a chunk that
- * is not armed again keep their marks and count as young.  So the source may
- * notice late that a hot page became cold, but never reports a touched page
+ * allows if each causes as many faults as recent ones did.  Pages of a chunk
+ * that is not armed again keep their marks and count as young.  So the source
+ * may notice late that a hot page became cold, but never reports a touched page
  * as idle; and it can report which pages it only assumed to be young.
  *
  * Locking: none; all calls are from the thread that the source belongs to.

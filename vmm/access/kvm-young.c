@@ -10,8 +10,8 @@
  *
  * Bits are cleared with a TLB flush, so that a page in use is young again in
  * the next window.  A leaf entry has one bit for all its pages; that of a huge
- * leaf is cleared only by a harvest that covers all of it, so its pages may look
- * young for too long, but never idle too early.
+ * leaf is cleared only by a harvest that covers all of it, so its pages may
+ * look young for too long, but never idle too early.
  */
 #include "config.h"
 

@@ -45,7 +45,7 @@ struct room_maker {
 	bool write_pending;	/* the write was started; no answer so far */
 	unsigned int nr_items;	/* processed since the lock was yielded */
 	unsigned int nr_victims;
-	unsigned int nr_complete;	/* the first of these: fully collected */
+	unsigned int nr_complete;	/* of these: all records collected */
 	uint64_t victims[MAX_VICTIMS];	/* offsets of segments; pinned */
 	struct moving moving[MAX_RECORDS];
 	/* One victim's bytes; belongs to the thread that makes room. */
