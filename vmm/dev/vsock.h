@@ -31,7 +31,7 @@
 #define VSOCK_HOST_CID	   2
 #define VSOCK_BUF_BYTES	   (64 * 1024)	/* credit given to the guest */
 #define VSOCK_MAX_CONNS	   512	/* fewer if the descriptor limit is low */
-#define VSOCK_CONN_FDS	   2	/* of a connection; one is the listener's */
+#define VSOCK_CONN_FDS	   2	/* of a connection; one may be a listener's */
 #define VSOCK_COST_CONNECT 64	/* of making sockets; see VIRTIO_TURN_COST */
 #define VSOCK_MAX_RESETS   64	/* packets, in resets[] */
 #define VSOCK_NR_BUCKETS   256
