@@ -16,8 +16,8 @@
  *	};
  *
  * Functions that can fail return 0, or -EINVAL with why, unless stated
- * otherwise.  An invalid option leaves the struct unchanged; the values of the
- * options before it in the list stay set.
+ * otherwise.  An invalid option leaves the struct unchanged (of KEY_OTHER, if
+ * `parse` does); the values of the options before it in the list stay set.
  */
 #ifndef VMM_UTIL_KEY_VALUE_H
 #define VMM_UTIL_KEY_VALUE_H
