@@ -14,18 +14,18 @@
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
 #define GROUP_CHUNKS 8u		/* scanned together, then armed: 16 MiB */
-#define REST_SHARE   5		/* at rest a fifth of the budget is used */
+#define REST_SHARE   5		/* while at_rest, a fifth of the budget */
 #define MAX_SAVED_S  10		/* seconds of unused budget kept at most */
-/* Of overdrawn budget (by a guest that fills its memory) so much counts. */
+/* Seconds of overdrawn budget (a guest fills its memory) that count at most. */
 #define MAX_DEBT_S   1
-#define FIRST_COST   128	/* faults a chunk costs, first estimate */
+#define FIRST_COST   128	/* faults per armed chunk: first estimate */
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
 
 struct chunk {
-	uint16_t marked;	/* marked pages, after the last scan */
+	uint16_t marked;	/* pages, by the last scan; 0 once armed */
 	bool known;		/* scanned before */
-	bool armed;		/* armed at the last scan */
-	bool assumed;		/* its marks may be from earlier windows */
+	bool armed;		/* by the last scan */
+	bool assumed;		/* marks found then may be of earlier windows */
 	bool pending;		/* its turn in this round is yet to come */
 };
 
@@ -39,7 +39,7 @@ struct fault_budget {
 	uint64_t per_second;
 	uint64_t fault_pages;
 	uint64_t last_ns;		/* when `left` last grew */
-	double cost;			/* mean faults of an armed chunk */
+	double cost;			/* mean faults of a chunk, once armed */
 };
 
 static uint64_t nr_chunks(const struct guest_mem *mem)
@@ -100,7 +100,7 @@ int fault_budget_check(const char *options, char *why, size_t len)
 	return fault_budget_parse(options, &per_second, why, len);
 }
 
-/* Whole chunks of a range: [*first, *end). */
+/* Chunks that are completely in the range: [*first, *end). */
 static void whole_chunks(struct gfn_range range, uint64_t *first, uint64_t *end)
 {
 	*first = (range.start.v + CHUNK_PAGES - 1) / CHUNK_PAGES;
@@ -131,7 +131,7 @@ static void refill_budget(struct fault_budget *b, bool at_rest)
 	int64_t most = b->per_second * MAX_SAVED_S;
 	int64_t least = -(int64_t)b->per_second * MAX_DEBT_S;
 
-	/* A fraction of a fault is left for the next time. */
+	/* Less than one fault: the time counts in the next call. */
 	if (earned < 1)
 		return;
 	b->last_ns = now;
@@ -140,6 +140,7 @@ static void refill_budget(struct fault_budget *b, bool at_rest)
 	b->left = b->left + earned > most ? most : b->left + earned;
 }
 
+/* In a round each known chunk has one turn to be armed. */
 static void begin_round(struct fault_budget *b)
 {
 	for (uint64_t c = 0; c < nr_chunks(b->mem); c++)
@@ -147,7 +148,10 @@ static void begin_round(struct fault_budget *b)
 	b->nr_pending = b->nr_known;
 }
 
-/* Charges the faults of a chunk in which nr pages are marked now. */
+/*
+ * Charges the faults of a chunk since the last scan; nr of its pages are marked
+ * now.  In the first scan it is not known when they were marked.
+ */
 static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
 			 unsigned int nr)
 {
@@ -168,8 +172,8 @@ static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
 }
 
 /*
- * Whether the chunk is to be armed now.  *left: budget left if costs stay the
- * same.
+ * Whether the chunk is to be armed now.  *left: the budget, in faults, less the
+ * expected cost of the chunks armed in this harvest.
  */
 static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 {
@@ -184,7 +188,7 @@ static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 	return true;
 }
 
-/* Arms those of the chunks [c, end) whose turn it is. */
+/* Charges the chunks [c, end), and arms those that are due, in runs. */
 static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 		     const uint64_t *young, double *left)
 {
@@ -240,7 +244,7 @@ int fault_budget_harvest(struct fault_budget *b,
 	return rc;
 }
 
-/* A chunk that was scanned only in part keeps its state. */
+/* Chunks only partly in the range have the state of an earlier harvest. */
 void fault_budget_assumed(struct fault_budget *b, struct gfn_range range,
 			  uint64_t *assumed)
 {

@@ -3,15 +3,15 @@
  * For sources that detect accesses by page faults: memory is armed, so that the
  * next access to a page faults, and the fault marks the page.
  *
- * An armed page that is not touched costs nothing however often it is scanned,
- * so only pages in use cost anything, and a budget of faults per second bounds
- * that cost: memory is rearmed in chunks of 2 MiB, round-robin, as many as the
- * budget allows if they cost as much as recent ones.  A page of a chunk that is
- * not rearmed keeps its mark and counts as young.  So with a budget the source
- * notices late that a hot page became cold, but never reports a touched page as
- * idle; and it can report which pages it only assumed to be young.
+ * An armed page that is not touched costs nothing however often it is scanned:
+ * only pages in use cause faults.  A budget of faults per second bounds these:
+ * memory is armed again in chunks of 2 MiB, round-robin, as many as the budget
+ * allows if each causes as many faults as recent ones did.  Pages of a chunk
+ * that is not armed again keep their marks and count as young.  So the source
+ * may notice late that a hot page became cold, but never reports a touched page
+ * as idle; and it can report which pages it only assumed to be young.
  *
- * Locking: none; one thread, the source's.
+ * Locking: none; all calls are from the thread that the source belongs to.
  */
 #ifndef VMM_ACCESS_FAULT_BUDGET_H
 #define VMM_ACCESS_FAULT_BUDGET_H
@@ -28,8 +28,8 @@ struct fault_budget_ops {
 	int (*read_accessed)(void *ctx, struct gfn_range range,
 			     uint64_t *marked);
 	/*
-	 * Arms all pages of the range, with one system call: each call
-	 * interrupts the vCPUs once, whatever its length.
+	 * Arms all pages of the range, with one system call: each interrupts
+	 * the vCPUs once, however long the range is.
 	 */
 	int (*arm)(void *ctx, struct gfn_range range);
 };
@@ -37,9 +37,9 @@ struct fault_budget_ops {
 struct fault_budget;
 
 /*
- * mem and ops must outlive the budget, and ctx is passed to ops.  per_second:
- * faults that the guest may be made to take.  fault_pages: pages of 4 KiB that
- * one fault marks.  0 or -ENOMEM.
+ * mem, ops and ctx, which is passed to ops, must outlive the budget.
+ * per_second: faults that the guest may be made to take.  fault_pages: pages of
+ * 4 KiB that one fault marks.  0 or -ENOMEM.
  */
 int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 		     uint64_t per_second, uint64_t fault_pages,
@@ -47,8 +47,8 @@ int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 void fault_budget_free(struct fault_budget *budget);
 
 /*
- * The "faults=N" of a source's options, or NULL for the default.  0, or -EINVAL
- * with why.
+ * Parses a source's options, "faults=N"; NULL stands for the default.  0, or
+ * -EINVAL or -ENOMEM with why.
  */
 int fault_budget_parse(const char *options, uint64_t *per_second, char *why,
 		       size_t len);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The kvm-young module: accessed bits straight from the VM's second-level
- * page tables.  One ioctl for each memory slot in the range; the module works
- * on host virtual addresses, this file on frames:
+ * The source kvm-young: accessed bits straight from the VM's second-level page
+ * tables, by a kernel module.  Each memory slot in the range takes an ioctl, or
+ * several if the module ends them early.  The module works on host virtual
+ * addresses, this file on frames:
  *
  *   range, gfns     |------ slot 0 ------|   hole   |--- slot 1 ---|
  *   ioctls, hvas    |--------------------|          |--------------|
  *
  * Bits are cleared with a TLB flush, so that a page in use is young again in
- * the next window.  A leaf entry has one bit for all its pages; a huge leaf is
- * cleared only by a harvest that covers all of it, so its pages may look young
- * for too long, but never idle too early.
+ * the next window.  A leaf entry has one bit for all its pages; that of a huge
+ * leaf is cleared only by a harvest that covers all of it, so its pages may
+ * look young for too long, but never idle too early.
  */
 #include "config.h"
 
@@ -32,15 +33,15 @@
 #define READ_AND_CLEAR (KVM_YOUNG_CLEAR | KVM_YOUNG_FLUSH)
 
 struct kvm_young {
-	struct access_source base;	/* first */
-	const struct guest_mem *mem;
-	int fd;				/* owned */
-	int vm_fd;
-	uint64_t *bits;			/* owned: a slot's part of a range */
-	uint64_t cap_words;		/* of bits */
+	struct access_source base;	/* must come first */
+	const struct guest_mem *mem;	/* not owned */
+	int fd;				/* owned: of the module's device */
+	int vm_fd;			/* not owned */
+	uint64_t *bits;	/* owned: result for frames not aligned to words */
+	uint64_t cap_words;		/* allocated for bits */
 };
 
-/* Opens the device and reads its info.  A descriptor, or -errno. */
+/* Opens the device and reads its info.  A descriptor, or -errno with why. */
 static int open_device(char *why, size_t len, struct kvm_young_info *info)
 {
 	int fd = open(KVM_YOUNG_PATH, O_RDWR | O_CLOEXEC), err;
@@ -118,8 +119,8 @@ static int kvm_young_open(struct access_source **srcp,
 }
 
 /*
- * Reads and clears the bits of [gfn, gfn + nr) at hva; into `young` unless
- * NULL.
+ * Reads and clears the accessed bits of frames [gfn, gfn + nr), which are at
+ * hva, and sets those found in `young`, unless that is NULL.
  */
 static int read_and_clear(struct kvm_young *ky, uint64_t gfn, uint64_t hva,
 			  uint64_t nr, uint64_t *young)
@@ -139,7 +140,7 @@ static int read_and_clear(struct kvm_young *ky, uint64_t gfn, uint64_t hva,
 		}
 		bits = ky->bits;
 	}
-	/* The module may end a call early, where a word of the bitmap ends. */
+	/* The module may end a call early, after a multiple of 64 pages. */
 	while (done < nr) {
 		struct kvm_young_scan scan = {
 			.size = sizeof(scan), .flags = READ_AND_CLEAR,
@@ -164,7 +165,7 @@ static int read_and_clear(struct kvm_young *ky, uint64_t gfn, uint64_t hva,
 	return 0;
 }
 
-/* read_and_clear(), slot by slot. */
+/* Calls read_and_clear() for the part of the range in each slot. */
 static int read_and_clear_range(struct kvm_young *ky, struct gfn_range range,
 				uint64_t *young)
 {

@@ -3,10 +3,11 @@
  * virtio-vsock (virtio 1.2, section 5.10): the device, and packets from the
  * guest.
  *
- * A packet names a connection by its two ports.  One whose connection does not
- * exist is answered with a RST, kept in resets[] until the guest provides a
- * buffer; when that ring is full, the TX queue waits: this slows down only a
- * guest that does not read its answers.
+ * A packet names a connection by its two ports.  If that does not exist, a
+ * REQUEST makes it, and any other packet but a RST is answered with a RST,
+ * which is kept in resets[] until the guest provides a buffer.  While that ring
+ * is full, the TX queue waits: this slows down only a guest that does not read
+ * its answers.
  */
 #include "config.h"
 
@@ -29,6 +30,7 @@ static struct virtio_vsock *to_vsock(struct virtio_device *dev)
 	return (struct virtio_vsock *)dev;
 }
 
+/* There must be room in resets[]. */
 static void queue_reset(struct virtio_vsock *vs, uint32_t guest_port,
 			uint32_t host_port)
 {
@@ -38,7 +40,7 @@ static void queue_reset(struct virtio_vsock *vs, uint32_t guest_port,
 	vs->nr_resets++;
 }
 
-/* The guest connects. */
+/* The guest connects: makes the connection, or refuses by a RST. */
 static void handle_request(struct virtio_vsock *vs,
 			   const struct virtio_vsock_hdr *hdr)
 {
@@ -78,6 +80,7 @@ static void handle_answer(struct vsock_conn *conn, uint16_t op)
 		vsock_conn_reset(conn);
 }
 
+/* len is at most the length of the chain after its header. */
 static void handle_data(struct vsock_conn *conn,
 			const struct virtqueue_chain *chain, uint32_t len)
 {
@@ -103,7 +106,7 @@ static void handle_packet(struct vsock_conn *conn,
 		return;
 	}
 	if (conn->pending & VSOCK_PENDING_RST)
-		return; /* a RST is pending */
+		return; /* it has ended: the RST tells the guest */
 	conn->peer_buf_alloc = le32toh(hdr->buf_alloc);
 	conn->peer_fwd_cnt = le32toh(hdr->fwd_cnt);
 	if (conn->state == VSOCK_REQUESTED) {
@@ -130,6 +133,7 @@ static void handle_packet(struct vsock_conn *conn,
 	}
 }
 
+/* For virtio_device_drain().  -EAGAIN: the packet stays in the queue. */
 static int64_t handle_tx(struct virtio_device *dev,
 			 struct virtqueue_chain *chain)
 {
@@ -138,7 +142,7 @@ static int64_t handle_tx(struct virtio_device *dev,
 	struct virtio_vsock_hdr hdr;
 	uint32_t guest_port, host_port;
 
-	/* A packet needs room for one RST at most. */
+	/* A packet is answered with one RST at most. */
 	if (vs->nr_resets == VSOCK_MAX_RESETS) {
 		vs->tx_waits = true;
 		return -EAGAIN;
@@ -163,7 +167,7 @@ static int64_t handle_tx(struct virtio_device *dev,
 	return 0;
 }
 
-/* Completes a reset of the device by the guest. */
+/* In the I/O thread: completes a reset of the device by the guest. */
 static void finish_reset(struct virtio_vsock *vs)
 {
 	vsock_conn_free_all(vs);
@@ -223,7 +227,7 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 	return more;
 }
 
-/* In a vCPU thread, so it leaves the connections to the I/O thread. */
+/* Called in a vCPU thread, so the connections are left to the I/O thread. */
 static void stop(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_vsock *vs = to_vsock(dev);
@@ -240,7 +244,7 @@ static void on_reset(evutil_socket_t fd, short what, void *arg)
 	vsock_leave(vs);
 }
 
-/* Passes connections to their listeners, unlocked: these may call us. */
+/* Calls accept() of listeners, without the lock, as they may need it. */
 static void on_accepted(evutil_socket_t fd, short what, void *arg)
 {
 	struct virtio_vsock *vs = arg;

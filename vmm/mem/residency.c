@@ -9,8 +9,8 @@
  *               cache: swapped
  *   hugetlb     present in pagemap: mapped; all of it is resident, always
  *
- * A page of a file has a swap entry only while the kernel moves it to another
- * frame (compaction, NUMA balancing): it is mapped.
+ * A page table entry that is both a swap entry and of a file is a page that the
+ * kernel is moving to another frame (compaction, NUMA balancing): it is mapped.
  */
 #include "config.h"
 
@@ -43,19 +43,19 @@
 #define PM_BATCH   8192
 
 #define SCAN_MOVING  (PAGE_IS_SWAPPED | PAGE_IS_FILE)
-#define SCAN_REGIONS 256	/* so many regions are returned by one ioctl */
+#define SCAN_REGIONS 256	/* returned by one ioctl at most */
 #define CHUNK_BYTES   (GUEST_MEM_CHUNK_PAGES << VMM_PAGE_SHIFT)
 
 #define OFF_MAX	    INT64_MAX
-#define SMALL_SHIFT 4	/* a small part of the memory: less than a 16th */
+#define SMALL_SHIFT 4	/* less than a 16th of the memory is a small part */
 
-/* Part of one slot, and our mapping of its file, if any. */
+/* A run of frames in one slot, and its file, if it has one (not owned). */
 struct slot_part {
-	uint64_t gfn, nr, hva;
-	uint8_t *map;		/* NULL: no file */
-	int fd;
-	off_t offset;		/* of its first page in the file */
-	const atomic_bool *stopping;	/* set to cancel the query */
+	uint64_t gfn, nr, hva;	/* first frame, frames, address of the first */
+	uint8_t *map;		/* our mapping of these frames; NULL: no file */
+	int fd;			/* -1: no file */
+	off_t offset;		/* of the first frame in the file, bytes */
+	const atomic_bool *stopping;	/* set to cancel the query; or NULL */
 };
 
 static void set_bit_to(uint64_t *map, uint64_t i, bool on)
@@ -72,7 +72,7 @@ struct wanted {
 	uint64_t *map;
 };
 
-/* A page that the kernel is moving counts as present: see above. */
+/* A page that the kernel is moving counts as present only: see the top. */
 static bool is_wanted(const struct wanted *w, uint64_t categories)
 {
 	if ((categories & SCAN_MOVING) == SCAN_MOVING)
@@ -131,7 +131,7 @@ static int run_scan(const struct guest_mem *mem, struct slot_part r,
 	return 0;
 }
 
-/* Reads pagemap, which works with all kernels.  swapped may be NULL. */
+/* By reading pagemap; with any kernel.  swapped may be NULL. */
 static int run_read(const struct guest_mem *mem, struct slot_part r,
 		    uint64_t *present, uint64_t *swapped)
 {
@@ -173,9 +173,9 @@ static int run_read(const struct guest_mem *mem, struct slot_part r,
 }
 
 /*
- * The run's bits must be clear before.  The scan takes 1/19 of the time of
- * reading if nothing is mapped, 1/4 if a tenth of the pages is, scattered one
- * by one, and 1/5 if all are (Linux 6.18).
+ * The bits of r must be clear before; swapped may be NULL.  run_scan() takes
+ * 1/19 of the time of run_read() if no page is mapped, 1/4 if every tenth is,
+ * none next to another, and 1/5 if all are (Linux 6.18).
  */
 static int run_pagemap(const struct guest_mem *mem, struct slot_part r,
 		       uint64_t *present, uint64_t *swapped)
@@ -190,6 +190,7 @@ static int run_pagemap(const struct guest_mem *mem, struct slot_part r,
 	return rc == -EOPNOTSUPP ? run_read(mem, r, present, swapped) : rc;
 }
 
+/* Bytes in a file. */
 static off_t offset(uint64_t nr_pages)
 {
 	return nr_pages << VMM_PAGE_SHIFT;
@@ -216,7 +217,10 @@ static int run_incore(struct slot_part r, uint64_t *resident)
 	return 0;
 }
 
-/* The start of data (or a hole) at or after `at`; OFF_MAX at the file's end. */
+/*
+ * Where data (or a hole) begins, at or after `at`; OFF_MAX: nowhere before the
+ * end of the file; or -errno.
+ */
 static off_t seek(int fd, off_t at, int whence)
 {
 	off_t found = lseek(fd, at, whence);
@@ -225,9 +229,9 @@ static off_t seek(int fd, off_t at, int whence)
 }
 
 /*
- * Sets the bits of data of the file that is not resident.  To find the end of
- * data the kernel walks all of it, which pays off only for a large part of the
- * file; in a small one, each page that is not resident is queried by itself.
+ * Sets the bits of frames that are data of the file but not resident.  To find
+ * the end of the data the kernel walks all of it, which pays off only if r is a
+ * large part of the memory; else each page that is not resident is queried.
  */
 static int run_swapped(const struct guest_mem *mem, struct slot_part r,
 		       const uint64_t *resident, uint64_t *swapped)
@@ -276,7 +280,7 @@ static int run_residency(const struct guest_mem *mem, struct slot_part r,
 	return rc || !swapped ? rc : run_swapped(mem, r, resident, swapped);
 }
 
-/* Adds our mapping of the file of slot i, if it has one. */
+/* Adds to r, a part of slot i, the file of the slot, if it has one. */
 static struct slot_part with_file(const struct guest_mem *mem, unsigned int i,
 			    struct slot_part r)
 {
@@ -295,7 +299,7 @@ static struct slot_part with_file(const struct guest_mem *mem, unsigned int i,
 	return r;
 }
 
-/* The part of range that is in slot i; nr is 0 if there is none. */
+/* The part of the range that is in slot i; its nr is 0 if there is none. */
 static struct slot_part slot_part_until(const struct guest_mem *mem,
 					unsigned int i, struct gfn_range range,
 					const atomic_bool *stopping)
@@ -323,7 +327,11 @@ static struct slot_part slot_part_of(const struct guest_mem *mem,
 	return slot_part_until(mem, i, range, NULL);
 }
 
-/* Pages evicted by a sink of ours count as swapped.  swapped may be NULL. */
+/*
+ * Pages that a sink has marked as evicted count as swapped.  Those that are
+ * accessible in place are in RAM, but do not count as resident.  swapped may be
+ * NULL.
+ */
 static void add_evicted(const struct guest_mem *mem, struct gfn_range range,
 			uint64_t *resident, uint64_t *swapped)
 {
@@ -412,9 +420,9 @@ int guest_mem_accessed(const struct guest_mem *mem, struct gfn_range range,
 }
 
 /*
- * The kernel pages out only pages that are mapped once.  So pages that are
- * mapped nowhere are mapped for a moment in our mapping of the file, which
- * otherwise serves queries only.
+ * MADV_PAGEOUT takes only pages that are mapped, and by one process.  So pages
+ * that none maps are mapped for a moment by our mapping of the file, which is
+ * used for queries otherwise.
  */
 static void page_out_unmapped(struct slot_part r)
 {
@@ -423,6 +431,7 @@ static void page_out_unmapped(struct slot_part r)
 	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_DONTNEED);
 }
 
+/* Pages out the frames of slot i that are resident but not mapped, in runs. */
 static void slot_page_out(const struct guest_mem *mem, unsigned int i,
 			  struct gfn_range range, const uint64_t *resident,
 			  const uint64_t *mapped)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the evictor and the process that starts it have in common: one request
- * at a time by a SOCK_SEQPACKET socket, and its reply.
+ * The protocol between `vmm run` and its evictor: requests and replies, by a
+ * SOCK_SEQPACKET socket.  A cancelled request is answered all the same.
  */
 #ifndef VMM_SINK_EVICTOR_INTERNAL_H
 #define VMM_SINK_EVICTOR_INTERNAL_H
@@ -11,14 +11,14 @@
 
 #define EVICTOR_NAME "vmm-evictor"	/* argv[0] */
 
-/* Open files of a new evictor. */
+/* Descriptors that a new evictor has, besides /dev/null as 0 to 2. */
 #define EVICTOR_SOCKET_FD 3
 #define EVICTOR_MEM_FD	  4
 
 #define EVICTOR_MAX_RUNS 512
 
 struct evictor_run {
-	uint32_t page, nr;	/* of the file; nr > 0 */
+	uint32_t page, nr;	/* pages of the memfd; nr > 0 */
 };
 
 struct evictor_request {
@@ -36,7 +36,7 @@ struct evictor_reply {
 /* The evictor's main(): does not return. */
 _Noreturn void evictor_process(void);
 
-/* Gives up all that the evictor does not need.  False: it must not go on. */
+/* Gives up all that the evictor does not need.  False: the caller must exit. */
 bool evictor_enter_jail(void);
 
 #endif

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The process that evicts.  One thread, one mapping of guest memory, in which
- * pages are mapped only while they are being evicted.  MADV_PAGEOUT takes only
- * pages that are mapped by it and by nobody else, so each is mapped first: by a
- * write fault, as a read fault would map the 15 pages around it, too.  A write
- * fault marks the page as dirty, which pages of a memfd are anyway once they
- * were written to; one that was only read takes a slot in swap that it would
- * not need.
+ * The evictor process.  It has one thread and one mapping of guest memory, in
+ * which pages are mapped only while they are being evicted.  MADV_PAGEOUT takes
+ * only pages that the calling process maps and no other does, so each is mapped
+ * first: by a write fault, as a read fault would also map up to 15 pages around
+ * it.  A write fault marks the page as dirty, which a page of a memfd is anyway
+ * once it was written to; one that was only read gets a slot in swap that it
+ * would not need.
  *
- * Nothing here can lose data: a page that is gone meanwhile is read from swap
- * again, or is an empty page of a hole.
+ * Nothing here can lose data: a page that was evicted meanwhile is read from
+ * swap again, and one that was discarded is allocated again, filled with zeros.
  */
 #include "config.h"
 
@@ -40,18 +40,18 @@
 #define MADV_POPULATE_WRITE 23		/* Linux 5.14 */
 #endif
 
-#define BLOCK_BYTES (UINT64_C(2) << 20)	/* of one page of page table entries */
+#define BLOCK_BYTES (UINT64_C(2) << 20)	/* of one last-level page table */
 
 struct evictor_state {
-	uint8_t *map;
-	uint64_t nr_pages;
-	int pidfd;		/* of ourselves; -1: no vectored advice */
+	uint8_t *map;		/* the whole memfd */
+	uint64_t nr_pages;	/* of the memfd */
+	int pidfd;		/* of ourselves; -1: see advise_many() */
 	struct evictor_request request;
-	struct iovec iov[EVICTOR_MAX_RUNS];
-	struct iovec blocks[EVICTOR_MAX_RUNS];
+	struct iovec iov[EVICTOR_MAX_RUNS];	/* its runs */
+	struct iovec blocks[EVICTOR_MAX_RUNS];	/* for unmap_blocks() */
 };
 
-/* False: not a request of ours. */
+/* Fills iov from the request, of len bytes.  False: it is not valid. */
 static bool read_runs(struct evictor_state *s, size_t len)
 {
 	const struct evictor_request *r = &s->request;
@@ -73,9 +73,9 @@ static bool read_runs(struct evictor_state *s, size_t len)
 }
 
 /*
- * What is left must not stay mapped, as nobody else could evict it.  Unmapping
- * whole blocks also frees their page tables, from Linux 6.14 on, which for all
- * of memory have the size of a 512th of it.
+ * Pages that were not evicted must not stay mapped here, or no other process
+ * could evict them.  Whole blocks are unmapped, as Linux 6.14 then frees their
+ * page tables too, which for all of the memory take a 512th of its size.
  */
 static void unmap_blocks(struct evictor_state *s)
 {
@@ -92,7 +92,7 @@ static void unmap_blocks(struct evictor_state *s)
 		end = min_u64((end + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1),
 			      last);
 		if (n && start >= from && start <= to)
-			n--;	/* goes on where the last one ends, or in it */
+			n--;	/* adjoins or overlaps the one before: join */
 		else
 			from = start;
 		to = end;
@@ -102,6 +102,7 @@ static void unmap_blocks(struct evictor_state *s)
 	advise_many(s->pidfd, s->blocks, n, MADV_DONTNEED);
 }
 
+/* Serves one request.  False: the process is to end. */
 static bool serve(struct evictor_state *s)
 {
 	ssize_t n = recv(EVICTOR_SOCKET_FD, &s->request, sizeof(s->request), 0);
@@ -133,13 +134,16 @@ static bool map_memory(struct evictor_state *s)
 		return false;
 	madvise(s->map, st.st_size, MADV_NOHUGEPAGE);
 	madvise(s->map, st.st_size, MADV_DONTDUMP);
-	/* Unmapping what is left here is no use of the page. */
+	/* Then unmapping a page does not mark it as accessed. */
 	madvise(s->map, st.st_size, MADV_RANDOM);
 	close(EVICTOR_MEM_FD);
 	return true;
 }
 
-/* After the jail: what it needs may have been allowed before only. */
+/*
+ * Sets pidfd to -1 if process_madvise() does not work for us.  To be called
+ * after evictor_enter_jail(), as it may need capabilities that are gone then.
+ */
 static void find_vectored(struct evictor_state *s)
 {
 	struct iovec none = { s->map, 0 };
@@ -150,7 +154,7 @@ static void find_vectored(struct evictor_state *s)
 		s->pidfd = -1;
 }
 
-/* Files that our parent got from others, without close-on-exec. */
+/* Closes files that our parent inherited, which are not close-on-exec. */
 static void close_others(void)
 {
 	if (!syscall(SYS_close_range, EVICTOR_MEM_FD + 1, ~0u, 0))

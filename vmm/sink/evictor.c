@@ -25,29 +25,30 @@
 
 #define STOP_POLL_MS 20		/* how often *stopping is checked */
 /*
- * A request is 512 runs at most, and each is written to swap.  A swap device
- * that takes longer would block the engine in its own eviction as well.
+ * A request has at most the pages of one call of the sink (16 MiB:
+ * ENGINE_SINK_PAGES), and waits for their writes to swap.  A swap device that
+ * takes longer would block evictions by this process just as well.
  */
 #define ANSWER_LIMIT_NS (60 * NSEC_PER_SEC)
 /*
- * How long to wait for the end of one that was killed.  Frozen, in the hands of
- * a debugger or waiting for a swap device it may take forever.
+ * How long to wait for the end of an evictor that was killed.  One that is
+ * frozen, traced by a debugger, or waiting for a swap device may take forever.
  */
 #define END_LIMIT_MS 200
-#define MIN_FD 10		/* above those that an evictor gets */
-#define MAX_VARIABLES 16	/* of its environment */
+#define MIN_FD 10		/* above EVICTOR_SOCKET_FD, EVICTOR_MEM_FD */
+#define MAX_VARIABLES 16	/* of its environment, with the final NULL */
 
 extern char **environ;
 
-static bool can_be_executed;	/* set once, in main() */
+static bool can_be_executed;	/* as an evictor; set once, in main() */
 
 struct evictor {
 	const struct guest_mem *mem;	/* not owned */
-	int socket;			/* owned */
-	pid_t pid;			/* atomic; 0: it has ended */
+	int socket;			/* owned; our end */
+	pid_t pid;			/* atomic; 0: known to have ended */
 	struct evictor_request request;
 	uint64_t nr_pages, cpu_ns;	/* atomic */
-	/* The text is set once, before the time, which is atomic. */
+	/* last_error is set once, before last_error_ns, which is atomic. */
 	char last_error[128];
 	uint64_t last_error_ns;
 };
@@ -60,8 +61,8 @@ void evictor_init(int argc, char **argv)
 }
 
 /*
- * Of our environment, which may hold secrets, only what the dynamic loader
- * needs to find this program's libraries.
+ * Passes on, of our environment, which may hold secrets, only what the dynamic
+ * loader needs to find this program's libraries.
  */
 static void choose_environment(char **variables)
 {
@@ -74,8 +75,9 @@ static void choose_environment(char **variables)
 }
 
 /*
- * Who ignores SIGCHLD does not learn how a child has ended, and its number is
- * free for another process at once.  We may have been started so.
+ * A process that ignores SIGCHLD cannot learn how a child ended, and the
+ * child's pid is free for another process at once.  We may have inherited that
+ * from our parent.
  */
 static void keep_ended_children(void)
 {
@@ -85,7 +87,7 @@ static void keep_ended_children(void)
 		signal(SIGCHLD, SIG_DFL);
 }
 
-/* fds: socket and memfd, both above those that they become.  0 or -errno. */
+/* fds: its socket and the memfd, each MIN_FD or above.  0 or -errno. */
 static int spawn(const int *fds, pid_t *pid)
 {
 	char *const argv[] = { EVICTOR_NAME, NULL };
@@ -154,7 +156,11 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
 	return 0;
 }
 
-/* False: it has not ended in time; the kernel ends it later, at our end. */
+/*
+ * Kills the evictor.  True: it has ended, with *status.  False: its status is
+ * not known, or it has not ended in time: it does when the kernel can end it,
+ * and is a zombie until we end.
+ */
 static bool end(struct evictor *e, int *status)
 {
 	uint64_t limit = clock_now_ns() + END_LIMIT_MS * NSEC_PER_MSEC;
@@ -180,7 +186,7 @@ void evictor_free(struct evictor *e)
 	free(e);
 }
 
-/* status NULL: not known */
+/* status NULL: not known.  late: it did not answer within ANSWER_LIMIT_NS. */
 static void set_error(struct evictor *e, const int *status, bool late)
 {
 	char how[48];
@@ -203,18 +209,21 @@ static void set_error(struct evictor *e, const int *status, bool late)
 		 "vCPUs; restart the guest to have it again", e->last_error);
 }
 
-/* Returns -EPIPE. */
+/* Gives up the evictor: kills it and logs why.  Returns -EPIPE. */
 static int lost(struct evictor *e, bool late)
 {
 	int status;
 
-	/* It may have closed its socket only. */
+	/* end() kills it: it may still run, with its socket closed. */
 	if (e->pid)
 		set_error(e, end(e, &status) ? &status : NULL, late);
 	return -EPIPE;
 }
 
-/* A reply to a cancelled request is skipped. */
+/*
+ * Waits for the reply to the last request; skips those to cancelled ones.
+ * Returns as evictor_evict().
+ */
 static int receive(struct evictor *e, const atomic_bool *stopping)
 {
 	uint64_t limit = clock_now_ns() + ANSWER_LIMIT_NS;
@@ -248,7 +257,7 @@ static int send_request(struct evictor *e)
 	       (ssize_t)len ? 0 : lost(e, false);
 }
 
-/* The runs that are in the request; then there are none. */
+/* Has the runs of e->request evicted, and empties it. */
 static int evict_request(struct evictor *e, const atomic_bool *stopping)
 {
 	uint64_t nr_pages = 0;
@@ -296,7 +305,10 @@ uint64_t evictor_cpu_ns(const struct evictor *e)
 	return __atomic_load_n(&e->cpu_ns, __ATOMIC_RELAXED);
 }
 
-/* Whoever evicts next reaps it, or has just done so. */
+/*
+ * Does not reap it: the evicting thread does that, or has just done so (then
+ * waitid() fails).
+ */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { .si_pid = 0 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which pages are unmapped, and which the evictor gets:
+ * First unmaps the pages to be evicted (the candidates), then passes those that
+ * are resident to the evictor.  Which pages are unmapped:
  *
- *   candidates    ##.#....#####......##.      # mapped, . not
- *   other pages     m   mm     mmmmmmm        m mapped
- *   unmapped      ----  ------       --
+ *   candidates    ## #    .####      .##.     # mapped, . not mapped
+ *   other pages     m  mm      mmmmmm         m mapped
+ *   unmapped      -------------       ---
  *
  * For each range that is unmapped KVM flushes TLBs and interrupts the vCPUs,
  * which costs both sides some 35 us; a page unmapped without need costs its
@@ -18,15 +19,15 @@
 #include "vmm/sink/sink-swap-elsewhere.h"
 #include "vmm/util/bitmap.h"
 
-#define MAX_RUNS 512
+#define MAX_RUNS 512		/* unmapped, or sent, in one call */
 
-/* Mapped pages, not candidates, between two ranges that are unmapped as one. */
-#define JOIN_MAPPED 4
 /*
- * Frames between them: less than the hole between two slots.  As many are
- * between two ranges whose mapped pages are found in one query, which costs
- * some 15 ns a frame, and a call 1 us.
+ * Two ranges are unmapped as one if at most JOIN_MAPPED mapped pages, and fewer
+ * than JOIN_FRAMES frames in all, are between them; a hole between two slots is
+ * larger.  Nor are ranges further apart than that queried in one call, as a
+ * query costs 1 us and some 15 ns for each frame.
  */
+#define JOIN_MAPPED 4
 #define JOIN_FRAMES 64
 
 struct run_list {
@@ -34,6 +35,7 @@ struct run_list {
 	size_t nr;
 };
 
+/* Sets in `mapped` which frames of the ranges, and between them, are mapped. */
 static int find_mapped(const struct guest_mem *mem,
 		       const struct gfn_range *ranges, size_t nr,
 		       uint64_t *mapped)
@@ -48,7 +50,7 @@ static int find_mapped(const struct guest_mem *mem,
 	return rc;
 }
 
-/* Whether the next range may be unmapped with the one before it. */
+/* Whether a range that begins at `next` may be unmapped with the last one. */
 static bool may_join(const struct gfn_range *last, uint64_t next,
 		     const uint64_t *mapped)
 {
@@ -58,7 +60,7 @@ static bool may_join(const struct gfn_range *last, uint64_t next,
 	       bitmap_count(mapped, end, next) <= JOIN_MAPPED;
 }
 
-/* [start, end) has at least one mapped page. */
+/* Adds [start, end) to the list; a full list is unmapped first. */
 static int add_unmap(struct guest_mem *mem, struct run_list *list,
 		     uint64_t start, uint64_t end, const uint64_t *mapped)
 {
@@ -94,7 +96,10 @@ static int unmap(struct guest_mem *mem, struct run_list *list,
 	return rc ? rc : guest_mem_unmap_many(mem, list->runs, list->nr);
 }
 
-/* Holes between resident pages must not be filled. */
+/*
+ * Passes only resident frames to the evictor: it maps what it gets, which would
+ * allocate pages for the others.
+ */
 static int evict(struct evictor *evictor, struct run_list *list,
 		 const struct gfn_range *ranges, size_t nr,
 		 const uint64_t *resident, const atomic_bool *stopping)

@@ -7,9 +7,10 @@
 #include "vmm/sink/sink.h"
 
 /*
- * Unmaps those frames of the ranges that are mapped, then has the evictor evict
- * those that are resident by the bitmap.  The ranges are in RAM; `mapped` is a
- * bitmap for its own use.  0, -errno, or as evictor_evict().
+ * Unmaps the mapped frames of the ranges from our address space, then has the
+ * evictor evict the frames that are set in `resident`.  The ranges are sorted,
+ * disjoint and in RAM.  `mapped` is a bitmap by gfn that is overwritten.  0,
+ * -errno of a query or of unmapping, or the result of evictor_evict().
  */
 int swap_evict_elsewhere(struct guest_mem *mem, struct evictor *evictor,
 			 const struct gfn_range *ranges, size_t nr,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages from all page
- * tables, the second-level ones included, and writes them to swap; the next
- * touch faults them in.  The kernel keeps the data: a guest of another process
- * loses nothing if this process dies.
+ * The host kernel's swap as a sink.  MADV_PAGEOUT unmaps pages that only one
+ * process maps, from the second-level page tables too, and writes them to swap;
+ * the next touch faults them in.  The kernel keeps the data: a guest of another
+ * process loses nothing if this process dies.
  *
  * The kernel (mm/madvise.c) ignores accessed bits for MADV_PAGEOUT; the caller
  * of evict() has checked them.
  *
- * Our own memory in a memfd is evicted by a process of its own (evictor.h),
- * while there is one; all else from here.
+ * Our own memory in a memfd is evicted by the evictor process (evictor.h), as
+ * long as that runs; all other memory by this process.
  */
 #include "config.h"
 
@@ -42,7 +42,7 @@ struct sink_swap {
 	struct guest_mem *mem;		/* not owned */
 	int pidfd;			/* of process guest_mem_pid(); owned */
 	struct sink_census census;
-	struct evictor *evictor;	/* owned; NULL: none */
+	struct evictor *evictor;	/* owned; NULL: never started */
 };
 
 static bool is_remote(const struct sink_swap *s)
@@ -96,7 +96,7 @@ static void swap_close(struct reclaim_sink *sink)
 	free(s);
 }
 
-/* Without one pages are evicted all the same. */
+/* If there can be no evictor, evict_here() evicts. */
 static void start_evictor(struct sink_swap *s)
 {
 	char why[128];
@@ -143,9 +143,9 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 }
 
 /*
- * For another process.  The system call stops at a range that the kernel
- * refuses (locked or hugetlb pages): this skips that range and goes on with the
- * next.  How many pages were evicted is read from their residency.
+ * Advises the memory of another process.  The system call stops at a range that
+ * the kernel refuses (locked or hugetlb pages): that range is skipped.  0, or
+ * -errno if no range can be advised.
  */
 static int advise_process(struct sink_swap *s, const struct iovec *iov,
 			  size_t nr, int advice)
@@ -166,8 +166,8 @@ static int advise_process(struct sink_swap *s, const struct iovec *iov,
 
 /*
  * Gives the kernel one advice for many ranges.  For our own process by
- * madvise(), which needs no privilege and supports all advice in every kernel;
- * a range that the kernel refuses stays resident and counts as kept.
+ * madvise(), which needs no privilege, whereas process_madvise() does in older
+ * kernels.  A range that the kernel refuses stays resident and counts as kept.
  */
 static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 		  int advice)
@@ -180,9 +180,9 @@ static int advise(struct sink_swap *s, const struct iovec *iov, size_t nr,
 }
 
 /*
- * Splits the part of a range that is in one slot off its beginning, as host
- * addresses: slots may be adjacent in the guest but not in the host.  False:
- * the range begins outside RAM.
+ * Removes from the beginning of *r the part that is in one slot, and sets *iov
+ * to its host addresses: slots adjacent in the guest may not be so in the host.
+ * False: the range begins outside RAM.
  */
 static bool take_iov(const struct sink_swap *s, struct gfn_range *r,
 		     struct iovec *iov)
@@ -250,7 +250,7 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	return rc;
 }
 
-/* For a file: pages out those that the guest's process does not map now. */
+/* Memory in a file: evicts pages that are resident but that no process maps. */
 static void page_out_unmapped(const struct sink_swap *s,
 			      const struct gfn_range *ranges, size_t nr)
 {
@@ -258,6 +258,7 @@ static void page_out_unmapped(const struct sink_swap *s,
 		guest_mem_page_out_unmapped(s->mem, ranges[i]);
 }
 
+/* Evicts by calls of this process.  0 or -errno. */
 static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
 		      size_t nr)
 {
@@ -274,7 +275,7 @@ static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
 	return rc;
 }
 
-/* -EPIPE: it has ended; the ranges are for evict_here(). */
+/* By the evictor.  -EPIPE: there is none, or it has ended: use evict_here(). */
 static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
 			   size_t nr)
 {
@@ -282,7 +283,7 @@ static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
 
 	if (!s->evictor || !evictor_can_evict(s->evictor))
 		return -EPIPE;
-	/* The bitmap "after" is not used before the end. */
+	/* census.after is free for other use until sink_census_after(). */
 	rc = swap_evict_elsewhere(s->mem, s->evictor, ranges, nr,
 				  s->census.before, s->census.after,
 				  s->sink.stopping);

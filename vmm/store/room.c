@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Makes room in the store.  The oldest pages in memory are moved to the device,
- * a segment at a time; and on the device, the live records of segments that are
- * mostly dropped are moved to new ones.  Both take copies under the lock, write
- * without it, and then move those pages that have not changed meanwhile.
+ * Makes room in the store.  Demoting moves the oldest pages in memory to the
+ * device, a segment at a time.  If no segment is free for that, cleaning moves
+ * the live records of some segments (the victims: log_victim()) to a new one.
+ * Both copy the pages under the store's lock, write the segment without it, and
+ * then let the entries of those pages that have not changed meanwhile refer to
+ * the new copy.
  *
  * There may be any number of stale lines in the queue (fifo.h), and thousands
  * of records in a segment: after MAX_ITEMS of them the lock is released for
- * others, such as faults.  Meanwhile pages may change, as they may while a
- * segment is written.
+ * other threads, such as those that serve faults.  Meanwhile pages may change,
+ * as they may while a segment is written.
  *
- * A write past its timeout continues in the background; the pages stay where
- * they are, and the next thread that makes room completes it, or fails at once
- * while it runs.
+ * A write past its timeout continues in the background, and its pages stay
+ * where they are.  The next thread that makes room handles its result, or, as
+ * long as there is none, fails at once.
  */
 #include "config.h"
 
@@ -22,29 +24,32 @@
 #include "vmm/store/store-internal.h"
 #include "vmm/util/cond.h"
 
-/* A segment has at most so many records, of 8 bytes and a header of 24. */
+/* A record takes 32 bytes or more: a header of 24, and 8 or more of data. */
 #define MAX_RECORDS (LOG_SEGMENT_BYTES / 32)
-#define MAX_VICTIMS 16
-#define MAX_CLEANINGS 4
-/* Lines and records processed in one hold of the lock. */
+#define MAX_VICTIMS 16		/* cleaned into one new segment */
+#define MAX_CLEANINGS 4		/* in one call of store_make_room() */
+/* Lines and records processed before the lock is released for others. */
 #define MAX_ITEMS     2048
 
+/* A page whose copy is in the segment being made. */
 struct moving {
 	struct log_record to;
-	uint64_t from;		/* TIER_FAR: its old offset */
-	uint8_t seq;		/* TIER_MEM: seq of its put */
+	uint64_t from;		/* of TIER_FAR: its old offset */
+	uint8_t seq;		/* of TIER_MEM: of its put */
 };
 
+/* Guarded by the store's lock, except for victim_buf. */
 struct room_maker {
 	size_t nr;		/* records of the segment being made */
-	enum store_tier tier;	/* tier they come from */
+	enum store_tier tier;	/* where all these come from */
 	bool write_pending;	/* the write was started; no answer so far */
 	unsigned int nr_items;	/* processed since the lock was yielded */
 	unsigned int nr_victims;
 	unsigned int nr_complete;	/* of these: all records collected */
-	uint64_t victims[MAX_VICTIMS];	/* segments they come from; pinned */
+	uint64_t victims[MAX_VICTIMS];	/* offsets of segments; pinned */
 	struct moving moving[MAX_RECORDS];
-	uint8_t victim_buf[LOG_SEGMENT_BYTES];	/* of one victim, as read */
+	/* One victim's bytes; belongs to the thread that makes room. */
+	uint8_t victim_buf[LOG_SEGMENT_BYTES];
 };
 
 int room_maker_new(struct room_maker **roomp)
@@ -63,8 +68,8 @@ void room_maker_free(struct room_maker *room)
 }
 
 /*
- * Called before each line or record, by the thread that makes room, while it
- * has no pointer into data that the lock guards.
+ * Called before each line or record, by the thread that makes room, when it
+ * relies on nothing that it has read under the lock.
  */
 static void yield_lock_if_due(struct store *s)
 {
@@ -88,9 +93,9 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
 }
 
 /*
- * Moves the pages that have not changed and drops the copies of the others.
- * All records count as live from log_commit() on, so that the segment is not
- * freed before the last is processed.
+ * After the write: makes the new copy of each page that has not changed the
+ * valid one, and drops the other copies.  All records count as live from
+ * log_commit() on, so the segment is not freed before the last is processed.
  */
 static void commit_moves(struct store *s)
 {
@@ -125,9 +130,9 @@ static bool never_stale(struct fifo_line line, void *arg)
 }
 
 /*
- * After a failed write the pages are still in memory and are queued again.  If
- * there is no memory for the line, the page stays in memory until it is put
- * again.
+ * After a failed write: the pages are still in memory, and are queued again, as
+ * the newest.  If fifo_push() fails, the page stays in memory until it is
+ * dropped or put again.
  */
 static void requeue(struct store *s)
 {
@@ -143,7 +148,10 @@ static void requeue(struct store *s)
 	}
 }
 
-/* Reports victims with records left that are live: missing or wrong ones. */
+/*
+ * Reports victims of which records are live still, although all valid ones were
+ * moved: these records are missing or damaged.
+ */
 static void report_wrong_victims(struct store *s)
 {
 	const struct room_maker *r = s->maker;
@@ -153,7 +161,7 @@ static void report_wrong_victims(struct store *s)
 			health_wrong_segment(s->health, r->victims[i]);
 }
 
-/* Ends the segment with the device's result, or with nothing to write. */
+/* Ends the segment being made.  rc: of its write, or 0 if it is empty. */
 static void end_segment(struct store *s, int rc)
 {
 	struct room_maker *r = s->maker;
@@ -174,8 +182,9 @@ static void end_segment(struct store *s, int rc)
 }
 
 /*
- * Releases the lock while it waits.  -ETIMEDOUT: no answer so far
- * (write_pending), or the request was cancelled before it was started.
+ * Waits for the result with the lock released, and ends the segment.
+ * -ETIMEDOUT: there is none so far (write_pending stays set), or the request
+ * was cancelled before it was started.
  */
 static int wait_for_write(struct store *s, uint64_t until_ns)
 {
@@ -190,6 +199,7 @@ static int wait_for_write(struct store *s, uint64_t until_ns)
 	return rc;
 }
 
+/* Starts the write, and waits for its result.  Returns as wait_for_write(). */
 static int write_segment(struct store *s, uint64_t until_ns)
 {
 	int rc = log_write(s->log);
@@ -209,7 +219,7 @@ static int begin_segment(struct store *s, enum store_tier tier)
 	return log_begin(s->log, tier == TIER_FAR);
 }
 
-/* Adds a copy to the segment being made; false: it is full. */
+/* Adds a copy of a page to the segment being made; false: that is full. */
 static bool add_record(struct store *s, const struct log_record *record,
 		       const void *data, uint8_t seq)
 {
@@ -231,6 +241,7 @@ static bool next_line(struct store *s, struct fifo_line *line)
 	return fifo_pop(s->queue, line);
 }
 
+/* Copies the oldest pages in memory to the segment, until it is full. */
 static void collect_oldest(struct store *s)
 {
 	struct fifo_line line;
@@ -269,6 +280,7 @@ static int demote(struct store *s, uint64_t until_ns)
 	return STORE_FULL;
 }
 
+/* Whether a record, as read from the device, is the entry's, and undamaged. */
 static bool is_intact(const struct store_entry *e, const struct log_record *r,
 		      const void *data)
 {
@@ -277,8 +289,8 @@ static bool is_intact(const struct store_entry *e, const struct log_record *r,
 }
 
 /*
- * Collects the live records of a victim; false when the new segment is full.
- * Wrong records stay where they are: a get of the page may read it correctly.
+ * Copies the live records of a victim to the segment; false when that is full.
+ * Damaged records stay where they are: a get may read the page correctly.
  */
 static bool collect_live(struct store *s, uint64_t at)
 {
@@ -302,7 +314,10 @@ static bool collect_live(struct store *s, uint64_t at)
 	return true;
 }
 
-/* Collects the records of as many victims as fit, until until_ns. */
+/*
+ * Collects the live records of as many victims as fit, until until_ns.  0, or
+ * the error of a read, after which there may be records to write all the same.
+ */
 static int collect_victims(struct store *s, uint64_t until_ns)
 {
 	struct room_maker *r = s->maker;
@@ -326,8 +341,8 @@ static int collect_victims(struct store *s, uint64_t until_ns)
 }
 
 /*
- * Writes the live records of some victims to one segment.  STORE_FULL: no
- * victims.
+ * Moves the live records of some victims to one segment.  STORE_FULL: there is
+ * no victim, or no free segment.
  */
 static int clean(struct store *s, uint64_t until_ns)
 {

@@ -14,7 +14,7 @@
 #include "vmm/util/size.h"
 
 #define EXPECTS_LEN 160
-/* A type's implicit maximum, which is not mentioned in messages. */
+/* The maximum of 8 bytes, which messages about options do not mention. */
 #define NO_MAX	    ((uint64_t)INT64_MAX)
 
 static uint64_t max_of(const struct key *k)
@@ -48,7 +48,7 @@ static void append(char *buf, size_t len, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* A limit as a user would write it. */
+/* A limit, in the unit that is stored, as a user would write it. */
 static const char *limit_text(const struct key *k, uint64_t v, char *buf,
 			      size_t len)
 {
@@ -78,7 +78,7 @@ static const char *limit_text(const struct key *k, uint64_t v, char *buf,
 	return buf;
 }
 
-/* " of one core from 1% to 100%" */
+/* Appends the unit and the limits: " of one core from 1% to 100%". */
 static void append_range(const struct key *k, char *buf, size_t len)
 {
 	char a[32], b[32];
@@ -95,6 +95,7 @@ static void append_range(const struct key *k, char *buf, size_t len)
 		       limit_text(k, k->min, a, sizeof(a)));
 }
 
+/* What value is expected: "off or a size like 512M of 1M or more". */
 static void describe(const struct key *k, char *buf, size_t len)
 {
 	static const char *const what[] = {
@@ -111,6 +112,7 @@ static void describe(const struct key *k, char *buf, size_t len)
 		append_range(k, buf, len);
 }
 
+/* Writes to `why` that the text is not a value of the key.  -EINVAL. */
 static int refuse(const struct key *k, const char *value, char *why, size_t len)
 {
 	struct nearest n = { .word = value };
@@ -128,6 +130,7 @@ static int refuse(const struct key *k, const char *value, char *why, size_t len)
 	return -EINVAL;
 }
 
+/* kind: what a name is called in the message: "key" or "member". */
 static void unknown(const struct key *keys, bool json, const char *kind,
 		    const char *name, char *why, size_t len)
 {
@@ -248,8 +251,8 @@ static int parse_duration(const char *text, uint64_t *ms)
 }
 
 /*
- * Parses "0.2" or, with unit "%", "0.2%", times `scale`; whole numbers only if
- * whole numbers are stored.
+ * Parses "0.2" or, with unit "%", also "0.2%", and multiplies by `scale`; if
+ * that is 1, only whole numbers are accepted.
  */
 static int parse_decimal(const char *text, const char *unit, unsigned int scale,
 			 uint64_t *v)

@@ -15,9 +15,9 @@
  *		{ NULL },
  *	};
  *
- * Functions that can fail return 0, or -EINVAL with why; unless stated
- * otherwise an invalid option leaves the struct unchanged, and those before it
- * in the list stay applied.
+ * Functions that can fail return 0, or -EINVAL with why, unless stated
+ * otherwise.  An invalid option leaves the struct unchanged (of KEY_OTHER, if
+ * `parse` does); the values of the options before it in the list stay set.
  */
 #ifndef VMM_UTIL_KEY_VALUE_H
 #define VMM_UTIL_KEY_VALUE_H
@@ -33,7 +33,7 @@ enum key_type {
 	KEY_SECONDS,	/* "0.5", "2"; in milliseconds, rounded */
 	KEY_PERCENT,	/* "10", "0.5%"; times `scale`, rounded */
 	KEY_FLAG,	/* bool: "on" or "off" */
-	KEY_WORD,	/* bool: a key without value; `done` sets it */
+	KEY_WORD,	/* bool: a key without value; `done` stores it */
 	KEY_TEXT,	/* const char *: not empty, points into the list */
 	KEY_OTHER,	/* parsed by `parse` */
 };
@@ -41,12 +41,12 @@ enum key_type {
 struct key {
 	const char *name;
 	enum key_type type;
-	size_t offset, width;	/* by KEY_MEMBER: 4 or 8 bytes for numbers */
-	/* In the unit that is stored; max 0: the type's maximum. */
+	size_t offset, width;	/* by KEY_MEMBER; numbers have 4 or 8 bytes */
+	/* In the unit that is stored.  max 0: INT32_MAX or INT64_MAX. */
 	uint64_t min, max;
-	unsigned int scale;	/* KEY_PERCENT: stored value of 1 %; 0: 1 */
+	unsigned int scale;	/* KEY_PERCENT: what is stored for 1 %; 0: 1 */
 	bool can_be_off;	/* "off" stands for 0 */
-	const char *bare;	/* value of a bare key; NULL: not allowed */
+	const char *bare;	/* value of a key without "="; NULL: none */
 	const char *unit;	/* "scans", "of one core"; NULL: none */
 	/*
 	 * KEY_OTHER: a description such as "a list of CPUs like 0-1", and the
@@ -54,9 +54,9 @@ struct key {
 	 */
 	const char *expects;
 	const char *const *words;	/* ends with NULL */
-	/* -errno: not as expected.  `to` is the whole struct. */
+	/* KEY_OTHER: 0, or -errno: not as expected.  to: the whole struct. */
 	int (*parse)(const char *value, void *to);
-	/* Called after the value was set. */
+	/* Called after a value was set from text; to: the whole struct. */
 	void (*done)(const struct key *key, void *to);
 	/* The name of the stored number or bool in JSON; NULL: none. */
 	const char *json;
@@ -66,19 +66,20 @@ struct key {
 	.offset = offsetof(type, member), .width = sizeof(((type *)0)->member)
 
 /*
- * Parses a list.  KEY_TEXT needs key_list_cut(), which splits `text` in place
- * into words that the struct then points to.  Also -ENOMEM.
+ * Parse a list into the struct `to`.  key_list_cut() splits `text` in place,
+ * and is required for KEY_TEXT, as the struct then points into `text`.
+ * key_list_parse() works on a copy and may also return -ENOMEM.
  */
 int key_list_parse(const struct key *keys, const char *text, void *to,
 		   char *why, size_t len);
 int key_list_cut(const struct key *keys, char *text, void *to, char *why,
 		 size_t len);
 
-/* Sets one value; NULL: a bare key. */
+/* Sets the value of one key, given as text; NULL: a key without "=". */
 int key_set_text(const struct key *keys, const char *name, const char *value,
 		 void *to, char *why, size_t len);
 
-/* Finds a key by its name in JSON; NULL, with why. */
+/* Finds a key by its name in JSON.  NULL, with why: there is none. */
 const struct key *key_find_json(const struct key *keys, const char *name,
 				char *why, size_t len);
 /* Sets a number in the stored unit, or a bool; `done` is not called. */
@@ -90,7 +91,7 @@ int key_set_number(const struct key *key, uint64_t value, void *to, char *why,
  */
 void key_refuse_number(const struct key *key, const char *value, char *why,
 		       size_t len);
-/* Also for a bool. */
+/* The stored number, or 0 or 1 for a bool. */
 uint64_t key_get_number(const struct key *key, const void *from);
 
 /*
