@@ -20,7 +20,7 @@
 /*
  *   .  resident, not touched      y  resident, touched
  *   m  touched through 2 mappings x  touched as code
- *   a  assumed to be touched
+ *   a  assumed to be touched      A  likewise, and mapped
  *   -  not resident, nowhere      s  not resident, in swap
  *   E  evicted by the engine after the scan before
  */
@@ -40,7 +40,8 @@ static void play(struct frame_table *t, gfn_t gfn, const char *history,
 		l.resident = *h != '-' && *h != 's';
 		l.swapped = *h == 's';
 		l.observed = strchr("ymx", *h) != NULL;
-		l.young = l.observed || *h == 'a';
+		l.young = l.observed || *h == 'a' || *h == 'A';
+		l.mapped = *h == 'A';
 		l.nr_referenced = *h == 'm' ? 2 : *h == 'y';
 		l.exec = *h == 'x';
 		*nr_refaults += frame_observe(t, gfn, &l, scan, MIN_IDLE) ==
@@ -180,8 +181,10 @@ static void test_uses(void)
 		{ "y...E-y", 1, 0 },		/* not when it was discarded */
 		{ "y.ssy", 2, 4 },		/* the host took it */
 		{ "aaa", 0, 0 },		/* nobody knows */
-		{ "aEssa", 2, 2 },		/* it came back, so it was used */
-		{ "aEssaaEsa", 3, 3 },
+		{ "AAA", 0, 0 },
+		{ "aEssa", 0, 0 },		/* read ahead, perhaps */
+		{ "AEssA", 2, 2 },		/* somebody mapped it */
+		{ "AEssAAEsA", 3, 3 },
 	};
 	unsigned int nr_refaults;
 	struct frame_table ft;

@@ -227,6 +227,7 @@ static int rwp_open(struct access_source **srcp,
 	r->base = (struct access_source){
 		.ops = &access_source_rwp,
 		.granule_pages = leaf_pages,
+		.assumed_are_mapped = true,
 		.cost = ACCESS_COST_FAULT,
 	};
 	r->mem = target->mem;

@@ -167,6 +167,7 @@ static int soft_open(struct access_source **srcp,
 		.granule_pages = fault_pages > 1 ? fault_pages :
 				 s->uffd < 0 && s->uffd != -EALREADY ?
 				 AROUND_PAGES : 1,
+		.assumed_are_mapped = true,
 		.cost = ACCESS_COST_FAULT,
 	};
 	*srcp = &s->base;

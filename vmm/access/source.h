@@ -104,6 +104,11 @@ struct access_source {
 	const struct access_source_ops *ops;
 	unsigned int granule_pages;	/* smallest unit it can resolve */
 	bool lossy;	/* no TLB flush: a page in use may look idle */
+	/*
+	 * A frame that is only assumed to be accessed is mapped at least: if it
+	 * was evicted, which unmaps it, it has been accessed since.
+	 */
+	bool assumed_are_mapped;
 	enum access_cost cost;
 	/*
 	 * Set by the engine for the harvest of a scan: reclaim is on and has

@@ -111,6 +111,8 @@ static void age_frame(struct engine *e, gfn_t gfn, unsigned int min_idle)
 		.swapped = bitmap_test(e->scan.swapped, gfn.v),
 		.young = bitmap_test(e->scan.young, gfn.v),
 		.observed = bitmap_test(e->scan.observed, gfn.v),
+		.mapped = bitmap_test(e->scan.young, gfn.v) &&
+			  e->config.source->assumed_are_mapped,
 	};
 	unsigned int idle = frame_age(t, gfn, scan);
 	enum frame_event event;

@@ -28,13 +28,14 @@ static enum use use_of_resident(const struct engine *e, uint64_t g)
 	return bitmap_test(e->scan.young, g) ? UNKNOWN : NOT_USED;
 }
 
-/*
- * For one that was evicted, and so unmapped; one that was prefetched is none.
- */
+/* For one that was evicted; one that was prefetched is none. */
 static enum use use_of_evicted(const struct engine *e, uint64_t g)
 {
+	const uint64_t *used = e->config.source->assumed_are_mapped ?
+				       e->scan.young : e->scan.observed;
+
 	if (bitmap_test(e->scan.resident, g))
-		return bitmap_test(e->scan.young, g) ? USED : UNKNOWN;
+		return bitmap_test(used, g) ? USED : UNKNOWN;
 	return bitmap_test(e->scan.swapped, g) ? NOT_USED : UNKNOWN;
 }
 

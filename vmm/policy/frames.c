@@ -251,11 +251,8 @@ static enum frame_event observe_refault(struct frame_table *t, gfn_t gfn,
 	rmap_workingset_refault(&t->ws, t->prev[gfn.v], t->count[FRAME_ACTIVE],
 				&r);
 	increment(&t->nr_refaults[gfn.v]);
-	/*
-	 * Eviction has unmapped it, so an access was after that: it is known
-	 * even where the source only assumes one.
-	 */
-	record_use(t, gfn, seen->young, frame_age(t, gfn, scan),
+	record_use(t, gfn, seen->observed || seen->mapped,
+		   frame_age(t, gfn, scan),
 		   frame_observed_age(t, gfn, scan));
 	t->state[gfn.v] &= ~STATE_EVICTED;
 	if (early && protection < PROTECTION_MAX)

@@ -80,6 +80,8 @@ void frame_move(struct frame_table *t, gfn_t gfn, enum frame_list to);
 struct frame_observation {
 	bool resident, swapped, young;
 	bool observed;		/* young because an access was observed */
+	/* Young, and mapped: accessed since it was evicted, if it was. */
+	bool mapped;
 	/*
 	 * From the reverse map, for a young frame on the inactive list: through
 	 * how many mappings it was used (0: not known), and whether one of them
