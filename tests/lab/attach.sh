@@ -13,7 +13,7 @@ lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
 }
 "$mkguest" --kernel none --script "$srcdir/tests/lab/attach-guest.sh" \
   "$tmp/out/guest.cpio" || exit 1
-ATTACH_KERNEL=$kernel
+ATTACH_KERNEL=$LAB_GUEST_KERNEL
 ATTACH_SOURCE=${ATTACH_SOURCE:-kvm-young}
 ATTACH_KILLS=${ATTACH_KILLS:-30}
 # Private memory is what most guests have, with huge pages where they are on.

@@ -45,6 +45,8 @@ finish() { # STATUS NAME
 
 start poweroff --cpus 2 --disk "$LAB_OUT/guest.cpio,ro"
 finish 0 'power-off: exit status 0'
+# That was the bzImage; the others boot what is packed in it.
+kernel=$LAB_GUEST_KERNEL
 is "$(answer cpus)" 2 'both CPUs are up'
 is "$(answer hypervisor)" 2 'both know that they are virtual'
 like "$(answer clock)" '^(kvm-clock|tsc)$' 'the clock is the hypervisor'"'"'s'

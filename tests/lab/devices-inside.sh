@@ -17,7 +17,7 @@ socat -U TCP-LISTEN:9000,reuseaddr OPEN:"$out/blob" &
 socat -u TCP-LISTEN:9001,reuseaddr OPEN:tcp-up,creat &
 
 exec 9<>commands
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+kernel=$LAB_GUEST_KERNEL
 "$abs_top_builddir/tests/lab/device-vm" "$kernel" "$out/guest.cpio" \
   'console=ttyS0 quiet panic=-1' disk.img ro.img vmtap0 "$dir/v" \
   <commands >console 2>messages &

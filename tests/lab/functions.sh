@@ -14,12 +14,17 @@
 lab=${abs_top_srcdir:-$PWD}/tests/lab/lab
 mkguest=${abs_top_srcdir:-$PWD}/tests/lab/mkguest
 
-# What a level-1 machine needs; sets kernel and release (../functions.sh).
+# What a level-1 machine needs; sets kernel and release (../functions.sh).  Inside,
+# LAB_GUEST_KERNEL is the kernel for guests: the same, unpacked.
 lab_require() {
   [ -z "${VMM_SKIP_LAB-}" ] || skip_all "VMM_SKIP_LAB is set"
   require_kernel
   # A host whose KVM can nest needs no emulator; lab prints what is missing.
   "$lab" --ready 2>"$tmp/why" || fail_all "$(cat "$tmp/why")"
+  LAB_GUEST_KERNEL=$("${abs_top_srcdir:-$PWD}/tests/lab/unpack-kernel" "$kernel" \
+    "${abs_top_builddir:-$PWD/build}/tests/lab/guest-kernel" 2>"$tmp/why") ||
+    fail_all "$(cat "$tmp/why")"
+  export LAB_GUEST_KERNEL
 }
 
 # lab_no_kernel WHY: ends the test, as its kernel is not in the cache: it fails,
@@ -53,7 +58,7 @@ lab_run() {
   lab_out=$tmp/out
   lab_status=0
   "$lab" --quiet --out "$lab_out" --env abs_top_srcdir \
-    --env abs_top_builddir "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
+    --env abs_top_builddir --env LAB_GUEST_KERNEL="${LAB_GUEST_KERNEL-}" "$@" >"$tmp/stdout" 2>"$tmp/stderr" ||
     lab_status=$?
   # shellcheck disable=SC2034 # for the caller
   lab_stdout=$(cat "$tmp/stdout")
@@ -70,7 +75,7 @@ lab_run() {
 # lab_exec [LAB-OPTION...] COMMAND...: its TAP output is that of this test.
 lab_exec() {
   "$lab" --quiet --out "$tmp/out" --env abs_top_srcdir \
-    --env abs_top_builddir "$@"
+    --env abs_top_builddir --env LAB_GUEST_KERNEL="${LAB_GUEST_KERNEL-}" "$@"
 }
 
 # lab_kernel SERIES: sets kernel and headers, for vmm/kmod/build, to those of that
@@ -96,11 +101,6 @@ lab_module() {
   mkdir -p "$1" "$_shared"
   flock "$_shared.lock" "$srcdir/vmm/kmod/build" "$srcdir/vmm/kmod" "$_shared" \
     "$2" && cp "$_shared/kvm_young.ko" "$1/"
-}
-
-# The newest installed kernel, for guests.
-lab_guest_kernel() {
-  printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1
 }
 
 # lab_parts NAME...: prints the TAP output that inner programs left in

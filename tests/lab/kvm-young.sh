@@ -62,7 +62,9 @@ sync
 sleep 1
 dmesg >"$LAB_OUT/dmesg"
 EOT
-lab_run --kernel "$kernel" --timeout 1500 --swap 1G sh "$tmp/inside" \
+# shellcheck disable=SC2086 # an option or none
+lab_run ${kvm_young_option-} --kernel "$kernel" --timeout 1500 --swap 1G \
+  sh "$tmp/inside" \
   "$abs_top_builddir/tests/lab/kmod-truth" \
   "$abs_top_builddir/tests/lab/kmod-stress" "$tmp/kmod/kvm_young.ko" \
   "$abs_top_builddir/tests/lab/kmod-source" \

@@ -19,7 +19,7 @@ lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {
   "$tmp/out/guest.cpio" || exit 1
 head -c 24M /dev/urandom >"$tmp/files/file"
 mke2fs -q -t ext4 -d "$tmp/files" "$tmp/out/disk" 40M || exit 1
-LIBVIRT_KERNEL=$kernel
+LIBVIRT_KERNEL=$LAB_GUEST_KERNEL
 LIBVIRT_STARTS=${LIBVIRT_STARTS:-2}
 export LIBVIRT_KERNEL LIBVIRT_STARTS
 trap - EXIT

@@ -18,7 +18,7 @@ lab_module "$tmp/out/kmod" "$headers" >"$tmp/build.log" 2>&1 || {
   "$tmp/out/guest.cpio" || exit 1
 
 lab_run --kernel "$kernel" --timeout 1500 --swap 2G \
-  --env ATTACH_KERNEL="$(lab_guest_kernel)" --env ATTACH_SOURCE=kvm-young \
+  --env ATTACH_KERNEL="$LAB_GUEST_KERNEL" --env ATTACH_SOURCE=kvm-young \
   --env ATTACH_KILLS=2 sh "$srcdir/tests/lab/linux-inside.sh"
 is "$lab_status" 0 "the machine ran the tests"
 rwp=

@@ -5,7 +5,7 @@ LAB_TESTS = tests/lab/libvirt.sh tests/lab/migrate.sh tests/lab/linux-6.12.sh \
 EXTRA_DIST += tests/lab/README.md tests/lab/debian.sh tests/lab/lab \
 	tests/lab/soak tests/lab/soak-inside.sh tests/lab/soak-guest.sh \
 	tests/lab/l1init tests/lab/qemu/get-qemu tests/lab/mkinitrd \
-	tests/lab/mkguest tests/lab/functions.sh \
+	tests/lab/mkguest tests/lab/unpack-kernel tests/lab/functions.sh \
 	tests/lab/kernel/build-kernel tests/lab/kernel/get-kernel \
 	tests/lab/kernel/get-headers \
 	tests/lab/kernel/fragment

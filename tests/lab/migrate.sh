@@ -18,7 +18,7 @@ trap - EXIT
 # shellcheck disable=SC2016 # LAB_OUT is the machine's
 lab_exec --kernel "$kernel" --timeout 1500 --swap 1G \
   --env MIGRATE_ACCEL=kvm --env MIGRATE_SOURCE=kvm-young \
-  --env MIGRATE_KERNEL="$kernel" \
+  --env MIGRATE_KERNEL="$LAB_GUEST_KERNEL" \
   sh -c 'MIGRATE_GUEST=$LAB_OUT/guest.cpio; export MIGRATE_GUEST
     . "$abs_top_srcdir/tests/lab/migrate-inside.sh"'
 status=$?

@@ -3,7 +3,7 @@
 # In level 1, which has two nodes: a Debian guest with nodes, and one whose cold
 # pages move to the other node.  Prints TAP.
 . "${abs_top_srcdir:-.}/tests/native/payload-functions.sh"
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+kernel=$LAB_GUEST_KERNEL
 is "$(cat /sys/devices/system/node/has_memory)" 0-1 \
   "this machine has memory on two nodes"
 

@@ -5,7 +5,7 @@
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 vmm_pid=
 on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
-kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
+kernel=$LAB_GUEST_KERNEL
 cd "$tmp" || exit 1
 insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
 mkdir files
