@@ -127,6 +127,31 @@ static size_t odd_pages(struct gfn_range *r)
 	return n;
 }
 
+/* Few pages between two candidates are unmapped with them, and are told. */
+static void test_unmapped(void)
+{
+	const struct gfn_range r[] = {
+		{ GFN(100), 1 }, { GFN(102), 1 }, { GFN(200), 1 },
+	};
+	uint64_t mapped[BITMAP_WORDS(NR)] = { 0 };
+	struct reclaim_result res;
+
+	open_sink(GUEST_MEM_MEMFD);
+	res = evict(r, 3);
+	if (guest_mem_mapped(mem, (struct gfn_range){ GFN(0), NR }, mapped))
+		tap_bail("what is mapped can't be read");
+	ok(res.unmapped && bitmap_test(res.unmapped, 101) &&
+	   bitmap_count(res.unmapped, 0, NR) == 1 && !bitmap_test(mapped, 101),
+	   "a page between two that go is unmapped, and told");
+	ok(bitmap_test(mapped, 99) && bitmap_test(mapped, 103) &&
+	   bitmap_count(mapped, 103, 200) == 97, "others are not");
+	is_int(nr_wrong(), 0, "every byte is right");
+	res = evict(r + 2, 1);
+	ok(res.unmapped && !bitmap_count(res.unmapped, 0, NR),
+	   "the next call tells only of its own");
+	close_sink();
+}
+
 static void test_bytes(void)
 {
 	static struct gfn_range r[NR];
@@ -628,6 +653,7 @@ int main(int argc, char **argv)
 	test_parent_killed();
 	stay_on_one_cpu(NULL);
 	test_bytes();
+	test_unmapped();
 	test_touched();
 	test_none();
 	return tap_done();

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,51 @@ static void test_evict(struct guest_mem *mem, struct child *c,
 	sink->ops->close(sink);
 }
 
+/* Evicts the range, again if the kernel had a page in hand; how many stay. */
+static uint64_t evict_all(struct reclaim_sink *sink, struct child *c,
+			  struct gfn_range r)
+{
+	for (int i = 0;; i++) {
+		struct reclaim_result res = { 0 };
+
+		if (sink->ops->evict(sink, &r, 1, &res))
+			return UINT64_MAX;
+		if (!res.kept || i == 20)
+			return res.kept;
+		nr_wrong(c);
+	}
+}
+
+/*
+ * A page that is resident but mapped nowhere is mapped by us to be evicted, and
+ * the kernel maps what is around it as well, which must not stay.
+ */
+static void test_neighbours(struct guest_mem *mem, struct child *c)
+{
+	const uint64_t at = (uintptr_t)c->memory;
+	struct reclaim_sink *sink;
+	char path[96], byte, why[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx",
+		 (int)c->pid, (unsigned long long)at,
+		 (unsigned long long)(at + 3 * NR * PAGE));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || sink_swap.open(&sink, mem, NULL, why, sizeof(why)))
+		tap_bail("%s, or no sink", path);
+	is_int(evict_all(sink, c, (struct gfn_range){ GFN(20), 1 }), 0,
+	       "shared: a page is evicted");
+	ok(pread(fd, &byte, 1, 20 * PAGE) == 1 &&
+	   count(mem, 20, 1, NULL) == 1, "and read, but not mapped");
+	is_int(evict_all(sink, c, (struct gfn_range){ GFN(20), 1 }), 0,
+	       "it can be evicted");
+	is_int(evict_all(sink, c, (struct gfn_range){ GFN(21), 8 }), 0,
+	       "and then its neighbours");
+	is_int(nr_wrong(c), 0, "all are as they were");
+	sink->ops->close(sink);
+	close(fd);
+}
+
 static void test_end(struct guest_mem *mem, struct child *c, const char *what)
 {
 	const struct gfn_range r = { GFN(0), NR };
@@ -233,6 +279,8 @@ static void test_one(bool shared)
 	       -EFAULT, "%s: nor discarding", what);
 	IS(guest_mem_unmap(mem, (struct gfn_range){ GFN(0), 1 }), -EINVAL, "%s: nor unmapping", what);
 	test_evict(mem, &c, what);
+	if (shared)
+		test_neighbours(mem, &c);
 	test_end(mem, &c, what);
 	guest_mem_free(mem);
 }

@@ -201,6 +201,18 @@ static void set_residency(struct engine *e, const uint32_t *gfns, size_t nr,
 	}
 }
 
+/*
+ * What the sink has unmapped without evicting it counts as accessed in the next
+ * scan, as sources look at mapped pages.
+ */
+static void assume_accessed(struct engine *e, const uint64_t *unmapped)
+{
+	const uint64_t nr = e->scan.nr_frames;
+
+	for (uint64_t g = 0; (g = bitmap_next(unmapped, g, nr)) < nr; g++)
+		bitmap_set(e->scan.pending_young, g);
+}
+
 /* One call of the sink.  Returns pages evicted, or -errno, already reported. */
 static ssize_t evict_in_one_call(struct engine *e, const uint32_t *gfns,
 				 size_t nr)
@@ -214,6 +226,8 @@ static ssize_t evict_in_one_call(struct engine *e, const uint32_t *gfns,
 	/* The engine is stopping, so the result is not needed. */
 	if (failed == -ECANCELED)
 		return 0;
+	if (res.unmapped)
+		assume_accessed(e, res.unmapped);
 	if (failed)
 		engine_set_error(e, "cannot evict cold pages", failed);
 	if (failed)

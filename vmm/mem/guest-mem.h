@@ -82,11 +82,11 @@ int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 		     const struct guest_memslot *slots, unsigned int nr,
 		     enum guest_mem_backing backing);
 /*
- * For a sink, with memory of another process in files: pages out resident pages
- * that no process maps.  A hint: failures are not reported.
+ * For a sink, with memory of another process in files: pages out those resident
+ * pages of nr ranges that no process maps.  A hint: failures are not reported.
  */
 void guest_mem_page_out_unmapped(const struct guest_mem *mem,
-				 struct gfn_range range);
+				 const struct gfn_range *ranges, size_t nr);
 enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 /* The largest page of this backing, in frames. */
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);

@@ -281,7 +281,7 @@ static int run_residency(const struct guest_mem *mem, struct slot_part r,
 }
 
 /* Adds to r, a part of slot i, the file of the slot, if it has one. */
-static struct slot_part with_file(const struct guest_mem *mem, unsigned int i,
+static struct slot_part add_slot_file(const struct guest_mem *mem, unsigned int i,
 			    struct slot_part r)
 {
 	uint64_t at = r.hva - mem->slots[i].hva;
@@ -314,7 +314,7 @@ static struct slot_part slot_part_until(const struct guest_mem *mem,
 		to = end;
 	if (from >= to)
 		return (struct slot_part){ 0 };
-	return with_file(mem, i, (struct slot_part){
+	return add_slot_file(mem, i, (struct slot_part){
 		.gfn = from, .nr = to - from,
 		.hva = s->hva + ((from - s->base.v) << VMM_PAGE_SHIFT),
 		.stopping = stopping,
@@ -428,7 +428,6 @@ static void page_out_unmapped(struct slot_part r)
 {
 	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_POPULATE_READ);
 	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_PAGEOUT);
-	madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_DONTNEED);
 }
 
 /* Pages out the frames of slot i that are resident but not mapped, in runs. */
@@ -453,8 +452,25 @@ static void slot_page_out(const struct guest_mem *mem, unsigned int i,
 	}
 }
 
+/*
+ * The kernel has also mapped what is around these pages (mm/memory.c,
+ * do_fault_around), pages of the guest's process among them: it would not page
+ * out any that two processes map.
+ */
+static void unmap_ours(const struct guest_mem *mem)
+{
+	for (unsigned int i = 0; i < mem->nr_slots; i++) {
+		const struct guest_memslot *s = &mem->slots[i];
+		struct slot_part r = slot_part_of(
+			mem, i, (struct gfn_range){ s->base, s->nr_pages });
+
+		if (r.map)
+			madvise(r.map, r.nr << VMM_PAGE_SHIFT, MADV_DONTNEED);
+	}
+}
+
 void guest_mem_page_out_unmapped(const struct guest_mem *mem,
-				 struct gfn_range range)
+				 const struct gfn_range *ranges, size_t nr)
 {
 	__cleanup_free uint64_t *resident = NULL, *mapped = NULL;
 
@@ -462,10 +478,14 @@ void guest_mem_page_out_unmapped(const struct guest_mem *mem,
 		return;
 	resident = bitmap_new(guest_mem_nr_frames(mem));
 	mapped = bitmap_new(guest_mem_nr_frames(mem));
-	if (!resident || !mapped ||
-	    guest_mem_residency(mem, range, resident, NULL) ||
-	    guest_mem_mapped(mem, range, mapped))
+	if (!resident || !mapped)
 		return;
-	for (unsigned int i = 0; i < mem->nr_slots; i++)
-		slot_page_out(mem, i, range, resident, mapped);
+	for (size_t k = 0; k < nr; k++) {
+		if (guest_mem_residency(mem, ranges[k], resident, NULL) ||
+		    guest_mem_mapped(mem, ranges[k], mapped))
+			break;
+		for (unsigned int i = 0; i < mem->nr_slots; i++)
+			slot_page_out(mem, i, ranges[k], resident, mapped);
+	}
+	unmap_ours(mem);
 }

@@ -79,7 +79,7 @@ static void choose_environment(char **variables)
  * child's pid is free for another process at once.  We may have inherited that
  * from our parent.
  */
-static void keep_ended_children(void)
+static void stop_ignoring_sigchld(void)
 {
 	struct sigaction now;
 
@@ -98,7 +98,7 @@ static int spawn(const int *fds, pid_t *pid)
 	if (rc)
 		return -rc;
 	choose_environment(variables);
-	keep_ended_children();
+	stop_ignoring_sigchld();
 	for (int fd = 0; !rc && fd <= 2; fd++)
 		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null",
 						      O_RDWR, 0);
@@ -161,7 +161,7 @@ int evictor_new(struct evictor **evictorp, const struct guest_mem *mem,
  * not known, or it has not ended in time: it does when the kernel can end it,
  * and is a zombie until we end.
  */
-static bool end(struct evictor *e, int *status)
+static bool kill_and_reap(struct evictor *e, int *status)
 {
 	uint64_t limit = clock_now_ns() + END_LIMIT_MS * NSEC_PER_MSEC;
 	pid_t pid = e->pid, rc;
@@ -180,7 +180,7 @@ void evictor_free(struct evictor *e)
 	if (!e)
 		return;
 	if (e->pid)
-		end(e, &status);
+		kill_and_reap(e, &status);
 	if (e->socket >= 0)
 		close(e->socket);
 	free(e);
@@ -195,7 +195,7 @@ static void set_error(struct evictor *e, const int *status, bool late)
 		snprintf(how, sizeof(how), "did not answer for %d seconds",
 			 (int)(ANSWER_LIMIT_NS / NSEC_PER_SEC));
 	else if (!status)
-		snprintf(how, sizeof(how), "does not answer any more");
+		snprintf(how, sizeof(how), "has closed its socket");
 	else if (WIFSIGNALED(*status))
 		snprintf(how, sizeof(how), "was killed by signal %d",
 			 WTERMSIG(*status));
@@ -206,17 +206,17 @@ static void set_error(struct evictor *e, const int *status, bool late)
 		 "the evictor process %s", how);
 	__atomic_store_n(&e->last_error_ns, clock_now_ns(), __ATOMIC_RELEASE);
 	log_warn("%s: vmm run now evicts pages by itself, which interrupts the "
-		 "vCPUs; restart the guest to have it again", e->last_error);
+		 "vCPUs; restart the guest to start a new evictor", e->last_error);
 }
 
 /* Gives up the evictor: kills it and logs why.  Returns -EPIPE. */
-static int lost(struct evictor *e, bool late)
+static int give_up(struct evictor *e, bool late)
 {
 	int status;
 
-	/* end() kills it: it may still run, with its socket closed. */
+	/* kill_and_reap() kills it: it may still run, with its socket closed. */
 	if (e->pid)
-		set_error(e, end(e, &status) ? &status : NULL, late);
+		set_error(e, kill_and_reap(e, &status) ? &status : NULL, late);
 	return -EPIPE;
 }
 
@@ -236,11 +236,11 @@ static int receive(struct evictor *e, const atomic_bool *stopping)
 		if (stop_flag_is_set(stopping))
 			return -ECANCELED;
 		if (n <= 0 && clock_now_ns() > limit)
-			return lost(e, true);
+			return give_up(e, true);
 		if (n <= 0)
 			continue;
 		if (recv(e->socket, &reply, sizeof(reply), 0) != sizeof(reply))
-			return lost(e, false);
+			return give_up(e, false);
 		__atomic_store_n(&e->cpu_ns, reply.cpu_ns, __ATOMIC_RELAXED);
 		if (reply.serial == e->request.serial)
 			return 0;
@@ -254,7 +254,7 @@ static int send_request(struct evictor *e)
 
 	e->request.serial++;
 	return send(e->socket, &e->request, len, MSG_NOSIGNAL) ==
-	       (ssize_t)len ? 0 : lost(e, false);
+	       (ssize_t)len ? 0 : give_up(e, false);
 }
 
 /* Has the runs of e->request evicted, and empties it. */

@@ -12,4 +12,4 @@ vmm_libvmm_a_SOURCES += \
 	vmm/sink/sink-store-open.c \
 	vmm/sink/sink-store-trouble.c \
 	vmm/sink/sink-swap.c \
-	vmm/sink/sink-swap-elsewhere.c vmm/sink/sink-swap-elsewhere.h
+	vmm/sink/sink-swap-evictor.c vmm/sink/sink-swap-evictor.h

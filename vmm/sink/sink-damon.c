@@ -88,7 +88,7 @@ static int damon_sink_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		rc = sink_check_options(&sink_damon, options, why, len);
 	if (rc)
 		return rc;
-	snprintf(why, len, "not enough memory for the sink damon");
+	snprintf(why, len, "not enough memory for the damon sink");
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;

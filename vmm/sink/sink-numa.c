@@ -233,7 +233,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return rc;
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		snprintf(why, len, "not enough memory for the sink numa");
+		snprintf(why, len, "not enough memory for the numa sink");
 		return -ENOMEM;
 	}
 	s->sink.ops = &sink_numa;
@@ -245,7 +245,7 @@ static int numa_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 	 */
 	if (!rc && (sink_census_init(&s->census, mem) ||
 		    guest_mem_set_evicted(mem, GFN(0), false))) {
-		snprintf(why, len, "not enough memory for the sink numa");
+		snprintf(why, len, "not enough memory for the numa sink");
 		rc = -ENOMEM;
 	}
 	if (!rc) {

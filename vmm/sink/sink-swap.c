@@ -25,7 +25,7 @@
 #include "vmm/mem/advise-many.h"
 #include "vmm/sink/evictor.h"
 #include "vmm/sink/sink.h"
-#include "vmm/sink/sink-swap-elsewhere.h"
+#include "vmm/sink/sink-swap-evictor.h"
 #include "vmm/util/bitmap.h"
 #include "vmm/util/error-text.h"
 #include "vmm/util/log.h"
@@ -43,6 +43,7 @@ struct sink_swap {
 	int pidfd;			/* of process guest_mem_pid(); owned */
 	struct sink_census census;
 	struct evictor *evictor;	/* owned; NULL: never started */
+	uint64_t *unmapped;	/* struct reclaim_result; owned */
 };
 
 static bool is_remote(const struct sink_swap *s)
@@ -76,6 +77,11 @@ static int swap_probe(const struct guest_mem *mem, char *why, size_t len)
 			 "or later is needed, with CONFIG_ADVISE_SYSCALLS");
 		return -ENOSYS;
 	}
+	if (bytes < 0) {
+		snprintf(why, len, "cannot read the free swap in /proc/meminfo: "
+			 "%s", error_text(-bytes));
+		return bytes;
+	}
 	if (bytes > 0)
 		return 0;
 	snprintf(why, len, "this host has no free swap to put cold pages in: "
@@ -93,10 +99,11 @@ static void swap_close(struct reclaim_sink *sink)
 	if (s->pidfd >= 0)
 		close(s->pidfd);
 	sink_census_free(&s->census);
+	free(s->unmapped);
 	free(s);
 }
 
-/* If there can be no evictor, evict_here() evicts. */
+/* If there can be no evictor, evict_by_this_process() evicts. */
 static void start_evictor(struct sink_swap *s)
 {
 	char why[128];
@@ -119,7 +126,7 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 		return rc;
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		snprintf(why, len, "not enough memory for the sink swap");
+		snprintf(why, len, "not enough memory for the swap sink");
 		return -ENOMEM;
 	}
 	s->sink.ops = &sink_swap;
@@ -131,7 +138,10 @@ static int swap_open(struct reclaim_sink **sinkp, struct guest_mem *mem,
 			 (int)guest_mem_pid(mem), error_text(errno));
 	} else {
 		rc = sink_census_init(&s->census, mem);
-		snprintf(why, len, "not enough memory for the sink swap");
+		s->unmapped = bitmap_new(guest_mem_nr_frames(mem));
+		if (!s->unmapped)
+			rc = -ENOMEM;
+		snprintf(why, len, "not enough memory for the swap sink");
 	}
 	if (rc) {
 		swap_close(&s->sink);
@@ -250,17 +260,9 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 	return rc;
 }
 
-/* Memory in a file: evicts pages that are resident but that no process maps. */
-static void page_out_unmapped(const struct sink_swap *s,
-			      const struct gfn_range *ranges, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++)
-		guest_mem_page_out_unmapped(s->mem, ranges[i]);
-}
-
 /* Evicts by calls of this process.  0 or -errno. */
-static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
-		      size_t nr)
+static int evict_by_this_process(struct sink_swap *s,
+				 const struct gfn_range *ranges, size_t nr)
 {
 	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD;
 	int rc = 0;
@@ -271,22 +273,26 @@ static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
 	if (!rc)
 		rc = advise_ranges(s, ranges, nr, MADV_PAGEOUT);
 	if (!rc && is_memfd && is_remote(s))
-		page_out_unmapped(s, ranges, nr);
+		guest_mem_page_out_unmapped(s->mem, ranges, nr);
 	return rc;
 }
 
-/* By the evictor.  -EPIPE: there is none, or it has ended: use evict_here(). */
-static int evict_elsewhere(struct sink_swap *s, const struct gfn_range *ranges,
-			   size_t nr)
+/*
+ * By the evictor.  -EPIPE: there is none, or it has ended: use
+ * evict_by_this_process().
+ */
+static int evict_by_evictor(struct sink_swap *s, const struct gfn_range *ranges,
+			    size_t nr)
 {
 	int rc;
 
 	if (!s->evictor || !evictor_can_evict(s->evictor))
 		return -EPIPE;
 	/* census.after is free for other use until sink_census_after(). */
-	rc = swap_evict_elsewhere(s->mem, s->evictor, ranges, nr,
-				  s->census.before, s->census.after,
-				  s->sink.stopping);
+	bitmap_clear_range(s->unmapped, 0, guest_mem_nr_frames(s->mem));
+	rc = swap_evict_by_evictor(s->mem, s->evictor, ranges, nr,
+				   s->census.before, s->census.after,
+				   s->unmapped, s->sink.stopping);
 	s->sink.helper_cpu_ns = evictor_cpu_ns(s->evictor);
 	return rc;
 }
@@ -300,9 +306,11 @@ static int swap_evict(struct reclaim_sink *sink, const struct gfn_range *ranges,
 	rc = sink_census_before(&s->census, ranges, nr);
 	if (rc)
 		return rc;
-	rc = evict_elsewhere(s, ranges, nr);
+	rc = evict_by_evictor(s, ranges, nr);
+	if (s->evictor)
+		res->unmapped = s->unmapped;
 	if (rc == -EPIPE)
-		rc = evict_here(s, ranges, nr);
+		rc = evict_by_this_process(s, ranges, nr);
 	return rc ? rc : sink_census_after(&s->census, ranges, nr, res);
 }
 

@@ -34,6 +34,11 @@ struct reclaim_result {
 	 * call succeeds; NULL: not known.
 	 */
 	const uint64_t *resident;
+	/*
+	 * Likewise: pages of other ranges that the call has unmapped.  Whether
+	 * they were accessed cannot be seen any more.  NULL: none.
+	 */
+	const uint64_t *unmapped;
 };
 
 struct reclaim_sink_stats {

@@ -16,7 +16,7 @@
 
 #include <errno.h>
 
-#include "vmm/sink/sink-swap-elsewhere.h"
+#include "vmm/sink/sink-swap-evictor.h"
 #include "vmm/util/bitmap.h"
 
 #define MAX_RUNS 512		/* unmapped, or sent, in one call */
@@ -60,15 +60,27 @@ static bool may_join(const struct gfn_range *last, uint64_t next,
 	       bitmap_count(mapped, end, next) <= JOIN_MAPPED;
 }
 
+/* Joins [start, end) to the last range. */
+static void join(struct gfn_range *last, uint64_t start, uint64_t end,
+		 const uint64_t *mapped, uint64_t *others)
+{
+	uint64_t g = last->start.v + last->nr;
+
+	for (; (g = bitmap_next(mapped, g, start)) < start; g++)
+		bitmap_set(others, g);
+	last->nr = end - last->start.v;
+}
+
 /* Adds [start, end) to the list; a full list is unmapped first. */
 static int add_unmap(struct guest_mem *mem, struct run_list *list,
-		     uint64_t start, uint64_t end, const uint64_t *mapped)
+		     uint64_t start, uint64_t end, const uint64_t *mapped,
+		     uint64_t *others)
 {
 	struct gfn_range *last = list->nr ? &list->runs[list->nr - 1] : NULL;
 	int rc = 0;
 
 	if (last && may_join(last, start, mapped)) {
-		last->nr = end - last->start.v;
+		join(last, start, end, mapped, others);
 		return 0;
 	}
 	if (list->nr == MAX_RUNS) {
@@ -81,7 +93,7 @@ static int add_unmap(struct guest_mem *mem, struct run_list *list,
 
 static int unmap(struct guest_mem *mem, struct run_list *list,
 		 const struct gfn_range *ranges, size_t nr,
-		 const uint64_t *mapped)
+		 const uint64_t *mapped, uint64_t *others)
 {
 	int rc = 0;
 
@@ -91,7 +103,7 @@ static int unmap(struct guest_mem *mem, struct run_list *list,
 		uint64_t g = bitmap_next(mapped, ranges[i].start.v, end);
 
 		if (g < end)
-			rc = add_unmap(mem, list, g, end, mapped);
+			rc = add_unmap(mem, list, g, end, mapped, others);
 	}
 	return rc ? rc : guest_mem_unmap_many(mem, list->runs, list->nr);
 }
@@ -125,15 +137,15 @@ static int evict(struct evictor *evictor, struct run_list *list,
 	return rc ? rc : evictor_evict(evictor, list->runs, list->nr, stopping);
 }
 
-int swap_evict_elsewhere(struct guest_mem *mem, struct evictor *evictor,
-			 const struct gfn_range *ranges, size_t nr,
-			 const uint64_t *resident, uint64_t *mapped,
-			 const atomic_bool *stopping)
+int swap_evict_by_evictor(struct guest_mem *mem, struct evictor *evictor,
+			  const struct gfn_range *ranges, size_t nr,
+			  const uint64_t *resident, uint64_t *mapped,
+			  uint64_t *others, const atomic_bool *stopping)
 {
 	struct run_list list;
 	int rc = find_mapped(mem, ranges, nr, mapped);
 
 	if (!rc)
-		rc = unmap(mem, &list, ranges, nr, mapped);
+		rc = unmap(mem, &list, ranges, nr, mapped, others);
 	return rc ? rc : evict(evictor, &list, ranges, nr, resident, stopping);
 }
