@@ -14,7 +14,7 @@
 
 #define CHUNK_PAGES  512u	/* armed at a time: 2 MiB */
 #define GROUP_CHUNKS 8u		/* scanned together, then armed: 16 MiB */
-#define REST_SHARE   5		/* while at_rest, a fifth of the budget */
+#define AT_REST_DIVISOR   5		/* while at_rest, a fifth of the budget */
 #define MAX_SAVED_S  10		/* seconds of unused budget kept at most */
 /* Seconds of overdrawn budget (a guest fills its memory) that count at most. */
 #define MAX_DEBT_S   1
@@ -22,7 +22,7 @@
 #define COST_SHIFT   6		/* weight of one chunk in the mean: 1/64 */
 
 struct chunk {
-	uint16_t marked;	/* pages, by the last scan; 0 once armed */
+	uint16_t nr_marked;	/* pages, by the last scan; 0 once armed */
 	bool known;		/* scanned before */
 	bool armed;		/* by the last scan */
 	bool assumed;		/* marks found then may be of earlier windows */
@@ -118,7 +118,7 @@ int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 	if (rc)
 		return rc;
 	for (whole_chunks(range, &c, &end); c < end; c++)
-		b->chunks[c].marked = 0;
+		b->chunks[c].nr_marked = 0;
 	return 0;
 }
 
@@ -126,7 +126,7 @@ int fault_budget_arm(struct fault_budget *b, struct gfn_range range)
 static void refill_budget(struct fault_budget *b, bool at_rest)
 {
 	uint64_t now = clock_now_ns();
-	double rate = b->per_second / (at_rest ? REST_SHARE : 1.0);
+	double rate = b->per_second / (at_rest ? AT_REST_DIVISOR : 1.0);
 	double earned = (now - b->last_ns) / 1e9 * rate;
 	int64_t most = b->per_second * MAX_SAVED_S;
 	int64_t least = -(int64_t)b->per_second * MAX_DEBT_S;
@@ -159,15 +159,15 @@ static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
 		chunk->known = chunk->pending = true;
 		b->nr_known++;
 		b->nr_pending++;
-	} else if (nr > chunk->marked) {
-		b->left -= (nr - chunk->marked) / b->fault_pages;
+	} else if (nr > chunk->nr_marked) {
+		b->left -= (nr - chunk->nr_marked) / b->fault_pages;
 	}
 	/* Marks made since the previous scan look the same as older ones. */
-	chunk->assumed = !chunk->armed && chunk->marked;
+	chunk->assumed = !chunk->armed && chunk->nr_marked;
 	if (chunk->armed)
 		b->cost += ((double)nr / b->fault_pages - b->cost) /
 			   (1 << COST_SHIFT);
-	chunk->marked = nr;
+	chunk->nr_marked = nr;
 	chunk->armed = false;
 }
 
@@ -177,11 +177,11 @@ static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
  */
 static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 {
-	if (!chunk->pending || (chunk->marked && *left <= 0))
+	if (!chunk->pending || (chunk->nr_marked && *left <= 0))
 		return false;
 	chunk->pending = false;
 	b->nr_pending--;
-	if (!chunk->marked)
+	if (!chunk->nr_marked)
 		return false;	/* it is armed already */
 	chunk->armed = true;
 	*left -= b->cost;
@@ -189,8 +189,9 @@ static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 }
 
 /* Charges the chunks [c, end), and arms those that are due, in runs. */
-static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
-		     const uint64_t *young, double *left)
+static int charge_and_arm_group(struct fault_budget *b, uint64_t c,
+				uint64_t end, const uint64_t *young,
+				double *left)
 {
 	uint64_t first = c;	/* of a run to be armed */
 
@@ -209,8 +210,11 @@ static int arm_group(struct fault_budget *b, uint64_t c, uint64_t end,
 		if (turn)
 			continue;
 		rc = fault_budget_arm(b, run);
-		if (rc)
+		if (rc) {
+			for (; first < c; first++)
+				b->chunks[first].armed = false;
 			return rc;
+		}
 		first = c + 1;
 	}
 	return 0;
@@ -239,7 +243,7 @@ int fault_budget_harvest(struct fault_budget *b,
 			     b->ops->read_accessed(b->ctx, group, young);
 		whole_chunks(group, &first, &last);
 		if (!rc && first < last)
-			rc = arm_group(b, first, last, young, &left);
+			rc = charge_and_arm_group(b, first, last, young, &left);
 	}
 	return rc;
 }
@@ -260,7 +264,7 @@ void fault_budget_assumed(struct fault_budget *b, struct gfn_range range,
 			next = end;
 		bitmap_clear_range(assumed, g, next);
 		if (c >= first && c < last ? chunk->assumed :
-					     !chunk->armed && chunk->marked)
+					     !chunk->armed && chunk->nr_marked)
 			bitmap_set_range(assumed, g, next);
 	}
 }

@@ -53,8 +53,10 @@ static int open_device(char *why, size_t len, struct kvm_young_info *info)
 				 "kvm_young is not loaded: make kmod, then "
 				 "insmod vmm/kmod/kvm_young.ko");
 		else
-			snprintf(why, len, KVM_YOUNG_PATH ": %s: run as root",
-				 error_text(-err));
+			snprintf(why, len, KVM_YOUNG_PATH ": %s%s",
+				 error_text(-err),
+				 err == -EACCES || err == -EPERM ?
+					 ": run as root" : "");
 		return err;
 	}
 	if (ioctl(fd, KVM_YOUNG_GET_INFO, info)) {

@@ -61,7 +61,7 @@ static void unhash(struct vsock_conn *conn)
 
 void vsock_conn_wait_turn(struct vsock_conn *conn, unsigned int pending)
 {
-	if (conn->quiet_end)
+	if (conn->reset_by_guest)
 		return; /* the guest has forgotten it */
 	conn->pending |= pending;
 	if (conn->waiting)
@@ -111,7 +111,7 @@ void vsock_conn_free_all(struct virtio_vsock *vs)
 void vsock_conn_reset(struct vsock_conn *conn)
 {
 	close_host(conn);
-	if (!conn->hashed || conn->quiet_end) {
+	if (!conn->hashed || conn->reset_by_guest) {
 		vsock_conn_free(conn);
 		return;
 	}
@@ -273,7 +273,7 @@ void vsock_conn_open(struct vsock_conn *conn)
 
 void vsock_conn_guest_reset(struct vsock_conn *conn)
 {
-	conn->quiet_end = true;
+	conn->reset_by_guest = true;
 	unhash(conn);
 	if (conn->state == VSOCK_REQUESTED || conn->fd < 0 ||
 	    !evbuffer_get_length(conn->buf)) {

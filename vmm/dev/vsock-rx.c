@@ -132,7 +132,7 @@ static bool next_packet(struct virtio_vsock *vs,
 	return op;
 }
 
-bool vsock_rx_pump(struct virtio_vsock *vs)
+bool vsock_send_to_guest(struct virtio_vsock *vs)
 {
 	struct virtqueue *vq = &vs->dev.queues[VSOCK_RX];
 	struct virtqueue_chain chain;

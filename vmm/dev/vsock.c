@@ -23,6 +23,7 @@
 #include "vmm/dev/device.h"
 #include "vmm/dev/vsock.h"
 #include "vmm/kvm/vm.h"
+#include "vmm/util/error-text.h"
 #include "vmm/util/fd-limit.h"
 
 static struct virtio_vsock *to_vsock(struct virtio_device *dev)
@@ -47,17 +48,21 @@ static void handle_request(struct virtio_vsock *vs,
 	uint32_t guest_port = le32toh(hdr->src_port);
 	uint32_t host_port = le32toh(hdr->dst_port);
 	struct vsock_conn *conn = NULL;
-	int fd = -EMFILE;
+	int fd = -EBUSY;
 
 	if (vs->nr_conns < vs->max_conns) {
 		virtio_device_charge(&vs->dev, VSOCK_COST_CONNECT);
 		fd = vsock_host_connect(vs, host_port);
 	}
-	if (fd == -EMFILE || fd == -ENFILE)
+	if (fd == -EBUSY)
 		log_limited(&vs->limit, LOG_LEVEL_WARN,
 			    "vsock: the guest has %u connections, the limit is "
 			    "%u: further ones are refused", vs->nr_conns,
 			    vs->max_conns);
+	else if (fd == -EMFILE || fd == -ENFILE)
+		log_limited(&vs->limit, LOG_LEVEL_WARN,
+			    "vsock: a connection of the guest is refused: %s",
+			    error_text(-fd));
 	if (fd >= 0)
 		conn = vsock_conn_new(vs, fd);
 	if (!conn) {
@@ -182,7 +187,7 @@ static bool has_packets(const struct virtio_vsock *vs)
 }
 
 /* Resumes TX if resets[] has room; schedules on_accepted() if needed. */
-static void kick_waiting(struct virtio_vsock *vs)
+static void resume_tx_and_accepts(struct virtio_vsock *vs)
 {
 	if (vs->tx_waits && vs->nr_resets < VSOCK_MAX_RESETS) {
 		vs->tx_waits = false;
@@ -205,7 +210,7 @@ void vsock_leave(struct virtio_vsock *vs)
 {
 	if (has_packets(vs))
 		virtio_device_schedule(&vs->dev, VSOCK_RX);
-	kick_waiting(vs);
+	resume_tx_and_accepts(vs);
 	virtio_device_unlock(&vs->dev);
 }
 
@@ -221,9 +226,9 @@ static bool serve(struct virtio_device *dev, unsigned int q)
 		if (has_packets(vs))
 			virtio_device_schedule(dev, VSOCK_RX);
 	} else if (q == VSOCK_RX) {
-		more = vsock_rx_pump(vs);
+		more = vsock_send_to_guest(vs);
 	}
-	kick_waiting(vs);
+	resume_tx_and_accepts(vs);
 	return more;
 }
 

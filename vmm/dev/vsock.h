@@ -80,7 +80,7 @@ struct vsock_conn {
 	bool host_no_send;		/* no more bytes come from fd */
 	bool host_no_recv;		/* fd takes no more bytes */
 	bool guest_no_send, guest_no_recv;	/* by its SHUTDOWN */
-	bool quiet_end;			/* by the guest's RST: no RST back */
+	bool reset_by_guest;			/* by the guest's RST: no RST back */
 
 	/* Guest to host. */
 	struct evbuffer *buf;		/* owned; at most VSOCK_BUF_BYTES */
@@ -157,7 +157,7 @@ void vsock_leave(struct virtio_vsock *vs);
  * Fills the guest's receive buffers for the rest of the I/O thread's turn; true
  * if that was used up, so there may be more to send.
  */
-bool vsock_rx_pump(struct virtio_vsock *vs);
+bool vsock_send_to_guest(struct virtio_vsock *vs);
 
 /* vsock-conn.c */
 
