@@ -46,8 +46,8 @@ json_t *stat_policy_json(const struct engine_policy *p)
 	json_t *obj = json_object();
 
 	for (const struct key *k = engine_policy_keys; obj && k->name; k++)
-		if (k->json)
-			json_object_set_new(obj, k->json, member_json(p, k));
+		if (k->json_name)
+			json_object_set_new(obj, k->json_name, member_json(p, k));
 	return obj;
 }
 
@@ -77,8 +77,8 @@ json_t *stat_policy_changes_json(const struct engine_policy *current,
 		return NULL;
 	obj = json_object();
 	for (const struct key *k = engine_policy_keys; obj && k->name; k++)
-		if (k->json && is_set(k, &zero, &ones))
-			json_object_set_new(obj, k->json,
+		if (k->json_name && is_set(k, &zero, &ones))
+			json_object_set_new(obj, k->json_name,
 					    member_json(&merged, k));
 	if (!obj)
 		snprintf(why, len, "out of memory");
@@ -110,7 +110,7 @@ static int set_nodes(struct engine_policy *p, const struct key *k,
 
 	if (!json_is_array(v) || nr > GUEST_NUMA_NODES) {
 		snprintf(why, len, "'%s' must be an array of up to %d integers",
-			 k->json, GUEST_NUMA_NODES);
+			 k->json_name, GUEST_NUMA_NODES);
 		return -EINVAL;
 	}
 	memset(p->node_target_bytes, 0, sizeof(p->node_target_bytes));

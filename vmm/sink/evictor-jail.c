@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What an evictor may do: no privileges, no files but its socket, no memory
- * that others can read, and these system calls:
+ * What an evictor may do: no privileges, no files but its socket, the pidfd of
+ * itself and /dev/null, no memory that others can read, and these system calls:
  *
  *   recvfrom, sendto               requests and replies
  *   madvise, process_madvise       eviction

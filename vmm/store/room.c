@@ -32,14 +32,14 @@
 #define MAX_ITEMS     2048
 
 /* A page whose copy is in the segment being made. */
-struct moving {
+struct move {
 	struct log_record to;
 	uint64_t from;		/* of TIER_FAR: its old offset */
 	uint8_t seq;		/* of TIER_MEM: of its put */
 };
 
 /* Guarded by the store's lock, except for victim_buf. */
-struct room_maker {
+struct compaction {
 	size_t nr;		/* records of the segment being made */
 	enum store_tier tier;	/* where all these come from */
 	bool write_pending;	/* the write was started; no answer so far */
@@ -47,12 +47,12 @@ struct room_maker {
 	unsigned int nr_victims;
 	unsigned int nr_complete;	/* of these: all records collected */
 	uint64_t victims[MAX_VICTIMS];	/* offsets of segments; pinned */
-	struct moving moving[MAX_RECORDS];
+	struct move moves[MAX_RECORDS];
 	/* One victim's bytes; belongs to the thread that makes room. */
 	uint8_t victim_buf[LOG_SEGMENT_BYTES];
 };
 
-int room_maker_new(struct room_maker **roomp)
+int compaction_new(struct compaction **roomp)
 {
 	*roomp = malloc(sizeof(**roomp));
 	if (!*roomp)
@@ -62,7 +62,7 @@ int room_maker_new(struct room_maker **roomp)
 	return 0;
 }
 
-void room_maker_free(struct room_maker *room)
+void compaction_free(struct compaction *room)
 {
 	free(room);
 }
@@ -73,11 +73,11 @@ void room_maker_free(struct room_maker *room)
  */
 static void yield_lock_if_due(struct store *s)
 {
-	if (++s->maker->nr_items <= MAX_ITEMS)
+	if (++s->compaction->nr_items <= MAX_ITEMS)
 		return;
 	fair_unlock(&s->lock);
 	fair_lock_after_others(&s->lock);
-	s->maker->nr_items = 1;
+	s->compaction->nr_items = 1;
 }
 
 /*
@@ -85,7 +85,7 @@ static void yield_lock_if_due(struct store *s)
  * another handle when slab_compact() moves it: so the seq of its put is
  * compared.
  */
-static bool is_unchanged(const struct store_entry *e, const struct moving *m,
+static bool is_unchanged(const struct store_entry *e, const struct move *m,
 			 enum store_tier tier)
 {
 	return e->tier == tier && e->sum == m->to.sum && e->len == m->to.len &&
@@ -99,15 +99,15 @@ static bool is_unchanged(const struct store_entry *e, const struct moving *m,
  */
 static void commit_moves(struct store *s)
 {
-	const struct room_maker *r = s->maker;
+	const struct compaction *r = s->compaction;
 
 	log_commit(s->log);
 	for (size_t i = 0; i < r->nr; i++) {
-		const struct log_record *to = &r->moving[i].to;
+		const struct log_record *to = &r->moves[i].to;
 		struct store_entry *e = &s->entries[to->key];
 
 		yield_lock_if_due(s);
-		if (!is_unchanged(e, &r->moving[i], r->tier)) {
+		if (!is_unchanged(e, &r->moves[i], r->tier)) {
 			log_drop(s->log, to->at, to->len);
 			continue;
 		}
@@ -136,10 +136,10 @@ static bool never_stale(struct fifo_line line, void *arg)
  */
 static void requeue(struct store *s)
 {
-	const struct room_maker *r = s->maker;
+	const struct compaction *r = s->compaction;
 
 	for (size_t i = 0; i < r->nr; i++) {
-		const struct moving *m = &r->moving[i];
+		const struct move *m = &r->moves[i];
 		const struct fifo_line line = { m->to.key, m->seq };
 
 		yield_lock_if_due(s);
@@ -154,7 +154,7 @@ static void requeue(struct store *s)
  */
 static void report_wrong_victims(struct store *s)
 {
-	const struct room_maker *r = s->maker;
+	const struct compaction *r = s->compaction;
 
 	for (unsigned int i = 0; i < r->nr_complete; i++)
 		if (log_victim_mark_wrong(s->log, r->victims[i]))
@@ -164,7 +164,7 @@ static void report_wrong_victims(struct store *s)
 /* Ends the segment being made.  rc: of its write, or 0 if it is empty. */
 static void end_segment(struct store *s, int rc)
 {
-	struct room_maker *r = s->maker;
+	struct compaction *r = s->compaction;
 
 	r->write_pending = false;
 	if (!rc && r->nr) {
@@ -208,14 +208,14 @@ static int write_segment(struct store *s, uint64_t until_ns)
 		end_segment(s, rc);
 		return rc;
 	}
-	s->maker->write_pending = true;
+	s->compaction->write_pending = true;
 	return wait_for_write(s, until_ns);
 }
 
 static int begin_segment(struct store *s, enum store_tier tier)
 {
-	s->maker->nr = 0;
-	s->maker->tier = tier;
+	s->compaction->nr = 0;
+	s->compaction->tier = tier;
 	return log_begin(s->log, tier == TIER_FAR);
 }
 
@@ -223,12 +223,12 @@ static int begin_segment(struct store *s, enum store_tier tier)
 static bool add_record(struct store *s, const struct log_record *record,
 		       const void *data, uint8_t seq)
 {
-	struct room_maker *r = s->maker;
-	struct moving *m = &r->moving[r->nr];
+	struct compaction *r = s->compaction;
+	struct move *m = &r->moves[r->nr];
 
 	if (r->nr == MAX_RECORDS)
 		return false;
-	*m = (struct moving){ *record, record->at, seq };
+	*m = (struct move){ *record, record->at, seq };
 	if (!log_add(s->log, &m->to, data))
 		return false;
 	r->nr++;
@@ -274,7 +274,7 @@ static int demote(struct store *s, uint64_t until_ns)
 	if (rc)
 		return rc == -ENOSPC ? STORE_FULL : rc;
 	collect_oldest(s);
-	if (s->maker->nr)
+	if (s->compaction->nr)
 		return write_segment(s, until_ns);
 	end_segment(s, 0);
 	return STORE_FULL;
@@ -298,7 +298,7 @@ static bool collect_live(struct store *s, uint64_t at)
 	const void *data;
 	size_t pos = 0;
 
-	while (log_next(s->maker->victim_buf, at, &pos, &record, &data)) {
+	while (log_next(s->compaction->victim_buf, at, &pos, &record, &data)) {
 		const struct store_entry *e;
 
 		yield_lock_if_due(s);
@@ -320,7 +320,7 @@ static bool collect_live(struct store *s, uint64_t at)
  */
 static int collect_victims(struct store *s, uint64_t until_ns)
 {
-	struct room_maker *r = s->maker;
+	struct compaction *r = s->compaction;
 	bool fits = true;
 	int rc = 0;
 
@@ -352,8 +352,8 @@ static int clean(struct store *s, uint64_t until_ns)
 	if (rc)
 		return rc == -ENOSPC ? STORE_FULL : rc;
 	rc = collect_victims(s, until_ns);
-	found = s->maker->nr_victims;
-	if (s->maker->nr)
+	found = s->compaction->nr_victims;
+	if (s->compaction->nr)
 		wrote = write_segment(s, until_ns);
 	else
 		end_segment(s, 0);
@@ -364,9 +364,9 @@ static int make_room(struct store *s, uint64_t until_ns)
 {
 	int rc;
 
-	if (s->maker->write_pending) {
+	if (s->compaction->write_pending) {
 		rc = wait_for_write(s, until_ns);
-		if (!rc || s->maker->write_pending)
+		if (!rc || s->compaction->write_pending)
 			return rc;
 	}
 	rc = demote(s, until_ns);

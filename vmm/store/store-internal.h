@@ -40,13 +40,13 @@ struct store {
 	struct fifo *queue;		/* owned; of TIER_MEM, oldest first */
 	struct store_stats stats;
 	unsigned int nr_released;	/* objects, since the last check */
-	struct room_maker *maker;	/* owned; for making room; or NULL */
+	struct compaction *compaction;	/* owned; for making room; or NULL */
 	struct health *health;		/* we hold a reference */
 };
 
 /* Allocates what making room needs; -ENOMEM. */
-int room_maker_new(struct room_maker **roomp);
-void room_maker_free(struct room_maker *room);
+int compaction_new(struct compaction **roomp);
+void compaction_free(struct compaction *room);
 
 /*
  * Under the lock: frees an object in memory.  Others may be moved to fill the

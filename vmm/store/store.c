@@ -26,7 +26,7 @@ static int make_parts(struct store *s, const struct store_config *config)
 		return -ENOMEM;
 	rc = slab_new(&s->slab, config->mem_bytes);
 	if (!rc && config->device)
-		rc = room_maker_new(&s->maker);
+		rc = compaction_new(&s->compaction);
 	if (!rc && config->device)
 		rc = log_new(&s->log, config->device, s->nr_keys, s->health,
 			     config->timeout_ns);
@@ -63,7 +63,7 @@ void store_free(struct store *s)
 	health_put(s->health);
 	slab_free(s->slab);
 	fifo_free(s->queue);
-	room_maker_free(s->maker);
+	compaction_free(s->compaction);
 	free(s->entries);
 	pthread_cond_destroy(&s->room_made);
 	fair_lock_destroy(&s->lock);

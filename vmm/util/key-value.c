@@ -113,7 +113,8 @@ static void describe(const struct key *k, char *buf, size_t len)
 }
 
 /* Writes to `why` that the text is not a value of the key.  -EINVAL. */
-static int refuse(const struct key *k, const char *value, char *why, size_t len)
+static int explain_invalid_value(const struct key *k, const char *value,
+				 char *why, size_t len)
 {
 	struct nearest n = { .word = value };
 	char expects[EXPECTS_LEN], hint[64];
@@ -131,8 +132,9 @@ static int refuse(const struct key *k, const char *value, char *why, size_t len)
 }
 
 /* kind: what a name is called in the message: "key" or "member". */
-static void unknown(const struct key *keys, bool json, const char *kind,
-		    const char *name, char *why, size_t len)
+static void explain_unknown_name(const struct key *keys, bool json,
+				 const char *kind, const char *name, char *why,
+				 size_t len)
 {
 	struct nearest n = { .word = name };
 	const char *separator = keys[0].name && !keys[1].name ?
@@ -140,14 +142,14 @@ static void unknown(const struct key *keys, bool json, const char *kind,
 	char hint[64];
 
 	for (const struct key *k = keys; k->name; k++)
-		if (!json || k->json)
-			nearest_try(&n, json ? k->json : k->name);
+		if (!json || k->json_name)
+			nearest_try(&n, json ? k->json_name : k->name);
 	snprintf(why, len, "unknown %s '%s'%s", kind, name,
 		 nearest_hint(&n, hint, sizeof(hint)));
 	for (const struct key *k = keys; !n.name && k->name; k++) {
-		if (json && !k->json)
+		if (json && !k->json_name)
 			continue;
-		append(why, len, "%s%s", separator, json ? k->json : k->name);
+		append(why, len, "%s%s", separator, json ? k->json_name : k->name);
 		separator = ", ";
 	}
 }
@@ -183,7 +185,7 @@ static bool is_in_range(const struct key *k, uint64_t v)
 void key_refuse_number(const struct key *k, const char *value, char *why,
 		       size_t len)
 {
-	const char *name = k->json ? k->json : k->name;
+	const char *name = k->json_name ? k->json_name : k->name;
 
 	if (is_flag(k)) {
 		snprintf(why, len, "'%s' is %s: it must be true or false", name,
@@ -323,7 +325,7 @@ int key_set_text(const struct key *keys, const char *name, const char *value,
 	while (k->name && strcmp(k->name, name))
 		k++;
 	if (!k->name) {
-		unknown(keys, false, "key", name, why, len);
+		explain_unknown_name(keys, false, "key", name, why, len);
 		return -EINVAL;
 	}
 	if (k->type == KEY_WORD && value) {
@@ -332,9 +334,9 @@ int key_set_text(const struct key *keys, const char *name, const char *value,
 		return -EINVAL;
 	}
 	if (!value)
-		value = k->bare ? k->bare : "";
+		value = k->value_if_bare ? k->value_if_bare : "";
 	if (set(k, value, to))
-		return refuse(k, value, why, len);
+		return explain_invalid_value(k, value, why, len);
 	if (k->done)
 		k->done(k, to);
 	return 0;
@@ -371,8 +373,8 @@ const struct key *key_find_json(const struct key *keys, const char *name,
 				char *why, size_t len)
 {
 	for (const struct key *k = keys; k->name; k++)
-		if (k->json && !strcmp(k->json, name))
+		if (k->json_name && !strcmp(k->json_name, name))
 			return k;
-	unknown(keys, true, "member", name, why, len);
+	explain_unknown_name(keys, true, "member", name, why, len);
 	return NULL;
 }

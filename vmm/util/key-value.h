@@ -46,7 +46,7 @@ struct key {
 	uint64_t min, max;
 	unsigned int scale;	/* KEY_PERCENT: what is stored for 1 %; 0: 1 */
 	bool can_be_off;	/* "off" stands for 0 */
-	const char *bare;	/* value of a key without "="; NULL: none */
+	const char *value_if_bare;	/* value of a key without "="; NULL: none */
 	const char *unit;	/* "scans", "of one core"; NULL: none */
 	/*
 	 * KEY_OTHER: a description such as "a list of CPUs like 0-1", and the
@@ -59,7 +59,7 @@ struct key {
 	/* Called after a value was set from text; to: the whole struct. */
 	void (*done)(const struct key *key, void *to);
 	/* The name of the stored number or bool in JSON; NULL: none. */
-	const char *json;
+	const char *json_name;
 };
 
 #define KEY_MEMBER(type, member) \
