@@ -5,7 +5,9 @@
 agent=${abs_top_builddir:-build}/guest-agent/vmm-guest-agent
 vmm_pid=
 on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
-kernel=$LAB_GUEST_KERNEL
+# A bzImage puts the kernel at a random address, where the agent must find it; an
+# unpacked one does not.
+kernel=$(printf '%s\n' /boot/vmlinuz-*-amd64 | sort -V | tail -n 1)
 cd "$tmp" || exit 1
 
 # This machine is a guest as well: two ways that share nothing tell the same.
