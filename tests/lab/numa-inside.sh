@@ -67,8 +67,9 @@ between $(((16 << 20) / 4096)) $(($(on_node 1) - before)) \
   $(((90 << 20) / 4096)) \
   "the kernel has them on node 1"
 is "$(grep -c . /proc/swaps)" 1 "(there is no swap)"
-promoted() { [ "$(stat_of .engine.nr_promoted)" -ge 256 ]; }
-wait_for 120 promoted
+# An emulated guest uses few of them in a minute, and fewer on a busy machine.
+promoted() { [ "$(stat_of .engine.nr_promoted)" -ge 64 ]; }
+wait_for 300 promoted
 ok $? "pages used there come back"
 some_scans_later 2
 echo "# evicted, promoted, refaults: $(stat_of '[.engine.nr_evicted,
