@@ -11,6 +11,9 @@
  * notices late that a hot page became cold, but never reports a touched page as
  * idle; and it can report which pages it only assumed to be young.
  *
+ * A transparent huge page is a chunk that one fault marks: it costs next to
+ * nothing, and is always rearmed.  The same chunk in small pages is one of 512.
+ *
  * Locking: none; one thread, the source's.
  */
 #ifndef VMM_ACCESS_FAULT_BUDGET_H
@@ -39,7 +42,7 @@ struct fault_budget;
 /*
  * mem and ops must outlive the budget, and ctx is passed to ops.  per_second:
  * faults that the guest may be made to take.  fault_pages: pages of 4 KiB that
- * one fault marks.  0 or -ENOMEM.
+ * one fault marks, but in a transparent huge page.  0 or -ENOMEM.
  */
 int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 		     uint64_t per_second, uint64_t fault_pages,

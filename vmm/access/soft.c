@@ -10,7 +10,7 @@
  *   touch:    the fault finds the page and maps it
  *   harvest:  pagemap shows which pages are mapped
  *
- * Hugetlb pages of 2 MiB work the same, with one fault for each.
+ * Huge pages work the same, with one fault for each 2 MiB.
  *
  * The pages of a group of chunks (fault-budget.c) are read, and then unmapped:
  * an access in between (some 100 us) is missed by both windows.
@@ -18,7 +18,8 @@
  * The kernel maps up to 64 KiB around a page that a read fault finds in the
  * page cache (mm/memory.c, do_fault_around), but not where a userfaultfd is
  * registered for write-protect faults.  Ours is registered for that only, and
- * never protects anything.
+ * never protects anything.  But where one is registered, the kernel collapses
+ * no small pages into a huge one: so memory that can be in huge pages has none.
  */
 #include "config.h"
 
@@ -63,10 +64,10 @@ static int soft_probe(const struct access_target *target, char *why, size_t len)
 			 "pages do not allow: use --mem-backing hugetlb=2M");
 		return -EOPNOTSUPP;
 	}
-	if (guest_mem_backing(target->mem) != GUEST_MEM_MEMFD &&
+	if (!guest_mem_is_shared(target->mem) &&
 	    guest_mem_backing(target->mem) != GUEST_MEM_HUGETLB) {
 		snprintf(why, len, "soft needs guest memory in a memfd: start "
-			 "the guest with --mem-backing memfd");
+			 "the guest with --mem-backing memfd or memfd-thp");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -87,6 +88,8 @@ static int stop_fault_around(const struct guest_mem *mem)
 
 	if (guest_mem_has_faults(mem))
 		return -EALREADY;
+	if (guest_mem_has_thp(mem))
+		return -EOPNOTSUPP;
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (fd < 0)
 		return -errno;
@@ -142,7 +145,9 @@ static void soft_close(struct access_source *src)
 static int soft_open(struct access_source **srcp,
 		     const struct access_target *target, char *why, size_t len)
 {
-	uint64_t per_second, fault_pages = guest_mem_leaf_pages(target->mem);
+	uint64_t per_second, fault_pages =
+		guest_mem_is_hugetlb(target->mem) ?
+			guest_mem_leaf_pages(target->mem) : 1;
 	struct soft *s;
 	int rc = soft_probe(target, why, len);
 

@@ -328,7 +328,7 @@ static int alloc_all(struct engine *e)
 {
 	const struct engine_config *c = &e->config;
 	uint64_t nr_frames = guest_mem_nr_frames(c->mem);
-	bool huge = guest_mem_backing(c->mem) == GUEST_MEM_THP;
+	bool huge = guest_mem_has_thp(c->mem);
 	int rc = nodes_init(&e->nodes, c->numa, c->mem, &c->policy);
 
 	if (!rc)

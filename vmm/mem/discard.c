@@ -34,8 +34,8 @@ int guest_mem_drop(struct guest_mem *mem, struct gfn_range range)
 		return rc;
 	/* Shared memory must be freed in the file. */
 	return madvise(p, range.nr << VMM_PAGE_SHIFT,
-		       mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
-		       MADV_DONTNEED) ? -errno : 0;
+		       guest_mem_is_shared(mem) ? MADV_REMOVE :
+						  MADV_DONTNEED) ? -errno : 0;
 }
 
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)

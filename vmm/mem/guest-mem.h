@@ -40,6 +40,7 @@ enum guest_mem_backing {
 	GUEST_MEM_ANON,		/* private anonymous memory in 4 KiB pages */
 	GUEST_MEM_THP,		/* the same in transparent huge pages */
 	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages */
+	GUEST_MEM_MEMFD_THP,	/* a shared file in transparent huge pages */
 	/*
 	 * A memfd in hugetlb pages of 2 MiB or 1 GiB, all allocated at the
 	 * start.  They stay resident: the kernel can't swap them, and freeing
@@ -92,6 +93,13 @@ enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 /* Whether memory is in hugetlb pages, of either size. */
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
+/* Whether memory is in a shared file, of pages that can be swapped. */
+bool guest_mem_is_shared(const struct guest_mem *mem);
+/*
+ * Whether pages can be transparent huge ones: aligned blocks of 2 MiB that the
+ * kernel splits when a part of them is evicted or discarded.
+ */
+bool guest_mem_has_thp(const struct guest_mem *mem);
 
 /*
  * Pins memory that devices use all the time, such as the rings of a virtqueue,

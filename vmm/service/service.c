@@ -58,6 +58,18 @@ static enum access_memory memory_kind(enum guest_mem_backing backing,
 	return kind;
 }
 
+/*
+ * Without --mem-backing: huge pages, of the type of memory that the source
+ * needs.  Sinks other than the default handle each page by itself.
+ */
+static enum guest_mem_backing default_backing(const struct service_options *o,
+					      enum guest_mem_backing needed)
+{
+	if (o->policy.enabled || strcmp(o->sink, sink_swap.name))
+		return needed;
+	return needed == GUEST_MEM_MEMFD ? GUEST_MEM_MEMFD_THP : GUEST_MEM_THP;
+}
+
 int service_choose_source(struct service *s, const struct service_options *o,
 			  enum guest_mem_backing *backing, char *why,
 			  size_t len)
@@ -65,7 +77,8 @@ int service_choose_source(struct service *s, const struct service_options *o,
 	char reasons[1024];
 	int rc;
 
-	*backing = o->backing_text ? o->backing : GUEST_MEM_ANON;
+	*backing = o->backing_text ? o->backing :
+		   default_backing(o, GUEST_MEM_ANON);
 	if (!strcmp(o->abits, "none")) {
 		if (!o->policy.enabled)
 			return 0;
@@ -83,7 +96,7 @@ int service_choose_source(struct service *s, const struct service_options *o,
 	if (rc)
 		return without_source(o, rc, reasons, why, len);
 	if (!o->backing_text)
-		*backing = s->source_ops->backing;
+		*backing = default_backing(o, s->source_ops->backing);
 	return 0;
 }
 

@@ -261,7 +261,7 @@ static void page_out_unmapped(const struct sink_swap *s,
 static int evict_here(struct sink_swap *s, const struct gfn_range *ranges,
 		      size_t nr)
 {
-	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD;
+	bool is_memfd = guest_mem_is_shared(s->mem);
 	int rc = 0;
 
 	if (is_memfd && !is_remote(s))
