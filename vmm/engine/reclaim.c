@@ -4,8 +4,9 @@
  *
  *   1. for the target or the host, less what was requested from the guest
  *   2. for the targets of single nodes (nodes.c)
- *   3. for a hard target, what is in use as well (enum reclaim_effort)
- *   4. proactively: what is idle for so long that refaults stay rare
+ *   3. huge pages in use are split to find idle parts (huge-blocks.c)
+ *   4. for a hard target, what is in use as well (enum reclaim_effort)
+ *   5. proactively: what is idle for so long that refaults stay rare
  *
  *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
@@ -121,8 +122,12 @@ static ssize_t reclaim_for_target(struct engine *e)
 	return rc ? rc : reclaim_idle(e, excess_beyond_requests);
 }
 
+/* What is in use is not taken before it is known which of it is most. */
 static ssize_t reclaim_hard(struct engine *e)
 {
+	if (e->scan.huge && block_should_wait(&e->history.blocks,
+					      e->history.scan_nr))
+		return 0;
 	return reclaim_with(e, EFFORT_LAST, hard_excess);
 }
 
@@ -167,14 +172,12 @@ int engine_reclaim(struct engine *e)
 		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
 	e->pass.may_drop = guest_may_drop_cache(e);
 	request_guest_memory(e, reclaim_excess(e));
-	rc = excess_beyond_requests(e) || anything_idle(e) || e->nodes.nr ?
-		engine_find_huge(e) : 0;
-	if (rc)
-		return rc;
 	e->pass.min_idle = e->scan_policy.min_idle_scans;
 	rc = reclaim_for_target(e);
 	if (!rc)
 		rc = nodes_reclaim(e, reclaim_idle);
+	if (!rc)
+		engine_split_blocks(e);
 	if (!rc)
 		rc = reclaim_hard(e);
 	if (!rc)

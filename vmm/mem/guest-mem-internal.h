@@ -46,7 +46,13 @@ struct guest_mem {
 	int pagemap_fd;			/* owned */
 	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
+	/* By block of 2 MiB; owned; words are atomic; NULL: none can be huge. */
+	uint64_t *has_holes;
 	bool has_faults;		/* see guest_mem_has_faults() */
+	/* See guest_mem_stop_fault_around(). */
+	int around_fd;			/* owned; -1: not stopped */
+	uint64_t *no_around;		/* owned; by block of 2 MiB; or NULL */
+	unsigned int nr_no_around;	/* bits set */
 	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-pin.c */
 	/*
 	 * For residency-update.c; owned, or NULL.  stale: one bit for each

@@ -20,6 +20,7 @@
 
 #include "vmm/mem/guest-mem.h"
 #include "vmm/mem/guest-mem-internal.h"
+#include "vmm/util/bitmap.h"
 
 #define HOLE_START (UINT64_C(3) << 30)
 #define HOLE_END   (UINT64_C(4) << 30)
@@ -124,7 +125,7 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = mem->pagemap_fd = mem->self_pidfd = -1;
+	mem->fd = mem->pagemap_fd = mem->self_pidfd = mem->around_fd = -1;
 	mem->backing = backing;
 	rc = map_memory(mem, rounded);
 	if (rc)
@@ -144,7 +145,10 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	/* For a large guest this costs memory only for the parts used. */
 	mem->pin_counts = calloc(guest_mem_nr_frames(mem),
 				 sizeof(*mem->pin_counts));
-	if (!mem->pin_counts) {
+	if (guest_mem_has_thp(mem))
+		mem->has_holes = bitmap_new(guest_mem_nr_frames(mem) /
+					    GUEST_MEM_HUGE_PAGES);
+	if (!mem->pin_counts || (guest_mem_has_thp(mem) && !mem->has_holes)) {
 		rc = -ENOMEM;
 		goto err_free;
 	}
@@ -191,7 +195,7 @@ int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = mem->self_pidfd = -1;
+	mem->fd = mem->self_pidfd = mem->around_fd = -1;
 	mem->pid = pid;
 	mem->backing = backing;
 	mem->nr_slots = nr;
@@ -215,6 +219,7 @@ void guest_mem_free(struct guest_mem *mem)
 	if (!mem)
 		return;
 	free(mem->pin_counts);
+	guest_mem_allow_fault_around(mem);
 	remote_close(mem);
 	free(mem->stale);
 	free(mem->scratch);
@@ -227,6 +232,7 @@ void guest_mem_free(struct guest_mem *mem)
 		munmap(mem->map, mem->map_bytes);
 	if (mem->fd >= 0)
 		close(mem->fd);
+	free(mem->has_holes);
 	free(mem->evicted);
 	free(mem->lost);
 	free(mem);

@@ -180,6 +180,42 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
 int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
 
+#define GUEST_MEM_HUGE_PAGES 512u	/* frames of a transparent huge page */
+#define GUEST_MEM_HUGE_BYTES (UINT64_C(2) << 20)
+
+/*
+ * Splits the huge page that begins at gfn into small pages, which stay
+ * resident; those of a file are unmapped.  It stays huge if somebody else uses
+ * it at this moment, or if it has just been allocated: guest_mem_huge() tells.
+ * 0, -EINVAL (not an aligned block of our memory that can be huge) or -errno.
+ */
+int guest_mem_split_huge(struct guest_mem *mem, gfn_t gfn);
+/*
+ * Makes a huge page of the block that begins at gfn; pages that are not resident
+ * become so, from swap or as zeros.  The kernel copies all of it.  0; -EINVAL,
+ * as above, or the kernel does not know how (before Linux 6.1); -ENOMEM,
+ * -EAGAIN, -EBUSY: not now; or another -errno.
+ */
+int guest_mem_collapse(struct guest_mem *mem, gfn_t gfn);
+
+/*
+ * Whether a part of the block at gfn has ever been discarded, so that what is not
+ * resident may have been returned by the guest.
+ */
+bool guest_mem_has_holes(const struct guest_mem *mem, gfn_t gfn);
+
+/*
+ * At a read fault in a shared file the kernel maps pages around as well, up to
+ * 64 KiB.  stop: no longer; in memory that can have huge pages, only in blocks
+ * for which guest_mem_set_fault_around() says so, since it costs them the
+ * ability to be huge.  0, -EINVAL (not our memory, or hugetlb pages) or -errno
+ * (before Linux 5.19, or forbidden).  allow: ends it.  By one thread.
+ */
+int guest_mem_stop_fault_around(struct guest_mem *mem);
+void guest_mem_allow_fault_around(struct guest_mem *mem);
+/* For the block at gfn; without effect unless it was stopped.  0 or -errno. */
+int guest_mem_set_fault_around(struct guest_mem *mem, gfn_t gfn, bool on);
+
 /*
  * As guest_mem_residency() for all frames, and cheaper for repeated calls: the
  * bitmaps must be as the last call left them, updated with evictions that the

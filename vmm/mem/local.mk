@@ -7,6 +7,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
 	vmm/mem/guest-mem-pin.c \
 	vmm/mem/huge-file.c \
+	vmm/mem/huge-pages.c \
 	vmm/mem/hugetlb.c \
 	vmm/mem/map.c \
 	vmm/mem/numa.c vmm/mem/numa.h \
