@@ -146,6 +146,7 @@ static int rank_of_block(const struct engine *e, uint64_t block)
 	gfn_t gfn = GFN(block * BLOCK_PAGES);
 
 	if (!bitmap_test(e->scan.huge, gfn.v) ||
+	    !nodes_may_evict(&e->nodes, gfn) ||
 	    !block_may_split(&e->history.blocks, block, e->history.scan_nr))
 		return -1;
 	return price_rank(&e->history.prices, frame_history(t, gfn),
@@ -196,6 +197,8 @@ static void split_cheapest(struct engine *e, uint64_t wanted)
 	uint64_t nr = 0;
 	int rank;
 
+	if (!wanted)
+		return;
 	update_prices(e);
 	memset(choice, 0, sizeof(*choice));
 	for (uint64_t b = 0; b < nr_blocks; b++) {
@@ -218,10 +221,14 @@ static void split_cheapest(struct engine *e, uint64_t wanted)
 
 void engine_split_blocks(struct engine *e)
 {
-	uint64_t wanted = may_change(e) ? nr_wanted(e) : 0;
-
-	if (wanted)
-		split_cheapest(e, wanted);
+	if (!may_change(e))
+		return;
+	split_cheapest(e, nr_wanted(e));
+	for (unsigned int i = 0; i < e->nodes.nr; i++) {
+		e->nodes.only = i;
+		split_cheapest(e, nodes_excess(e));
+	}
+	e->nodes.only = -1;
 }
 
 void engine_update_blocks(struct engine *e)

@@ -64,7 +64,7 @@ static uint64_t count(const struct nodes *nodes, unsigned int node,
 	return n;
 }
 
-static uint64_t excess(struct engine *e)
+uint64_t nodes_excess(struct engine *e)
 {
 	uint64_t resident = count(&e->nodes, e->nodes.only, e->scan.resident),
 		 target;
@@ -86,7 +86,7 @@ ssize_t nodes_reclaim(
 
 	for (unsigned int i = 0; !rc && i < e->nodes.nr; i++) {
 		e->nodes.only = i;
-		rc = reclaim_until(e, excess);
+		rc = reclaim_until(e, nodes_excess);
 	}
 	e->nodes.only = -1;
 	return rc;
