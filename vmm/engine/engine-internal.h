@@ -319,8 +319,13 @@ unsigned int engine_nr_idle_in_block(struct engine *e, gfn_t gfn);
  */
 size_t engine_skip_huge_parts(struct engine *e, size_t nr);
 /*
+ * Splits the huge pages of which nr sorted frames are a part: the kernel, when it
+ * is to evict a part of one that lies in a file, splits it and evicts nothing.
+ */
+void engine_split_parts(struct engine *e, const uint32_t *gfns, size_t nr);
+/*
  * Counts the huge pages among nr sorted frames that were evicted, whole or in
- * part, by scan.resident.
+ * part, by scan.resident; they are none any more.
  */
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
 

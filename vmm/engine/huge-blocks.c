@@ -146,6 +146,7 @@ static int rank_of_block(const struct engine *e, uint64_t block)
 	gfn_t gfn = GFN(block * BLOCK_PAGES);
 
 	if (!bitmap_test(e->scan.huge, gfn.v) ||
+	    !bitmap_test(e->scan.resident, gfn.v) ||
 	    !nodes_may_evict(&e->nodes, gfn) ||
 	    !block_may_split(&e->history.blocks, block, e->history.scan_nr))
 		return -1;

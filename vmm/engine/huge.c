@@ -194,12 +194,30 @@ size_t engine_skip_huge_parts(struct engine *e, size_t nr)
 	return kept;
 }
 
+void engine_split_parts(struct engine *e, const uint32_t *gfns, size_t nr)
+{
+	size_t next;
+
+	for (size_t i = 0; e->scan.huge && i < nr; i = next) {
+		gfn_t block = GFN(gfns[i] & ~(SELECT_HUGE_PAGES - 1u));
+
+		next = same_page(e->scan.huge, gfns, i, nr);
+		if (next == i) {
+			next++;
+		} else if (next - i < SELECT_HUGE_PAGES) {
+			guest_mem_set_fault_around(e->config.mem, block, false);
+			guest_mem_split_huge(e->config.mem, block);
+		}
+	}
+}
+
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 {
 	uint64_t nr_whole = 0, nr_split = 0;
 	size_t next;
 
 	for (size_t i = 0; e->scan.huge && i < nr; i = next) {
+		uint64_t block = gfns[i] & ~(SELECT_HUGE_PAGES - 1u);
 		size_t gone = 0;
 
 		next = same_page(e->scan.huge, gfns, i, nr);
@@ -211,6 +229,9 @@ void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr)
 			gone += !bitmap_test(e->scan.resident, gfns[k]);
 		nr_whole += gone == SELECT_HUGE_PAGES;
 		nr_split += gone && gone < SELECT_HUGE_PAGES;
+		if (gone)
+			bitmap_clear_range(e->scan.huge, block,
+					   block + SELECT_HUGE_PAGES);
 	}
 	engine_lock(e);
 	e->stats.reclaim.nr_huge_evicted += nr_whole;

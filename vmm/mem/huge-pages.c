@@ -32,6 +32,9 @@
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22		/* Linux 5.14 */
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23		/* Linux 5.14 */
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25		/* Linux 6.1 */
 #endif
@@ -65,6 +68,20 @@ int guest_mem_split_huge(struct guest_mem *mem, gfn_t gfn)
 	return madvise(p, VMM_PAGE_SIZE, MADV_COLD) ? -errno : 0;
 }
 
+/*
+ * Of anonymous pages the kernel collapses none that it has read from swap and
+ * may throw away again, as nobody has written to them.
+ */
+static int collapse(const struct guest_mem *mem, void *p)
+{
+	if (!madvise(p, GUEST_MEM_HUGE_BYTES, MADV_COLLAPSE))
+		return 0;
+	if (guest_mem_is_shared(mem) || errno != EINVAL ||
+	    madvise(p, GUEST_MEM_HUGE_BYTES, MADV_POPULATE_WRITE))
+		return -errno;
+	return madvise(p, GUEST_MEM_HUGE_BYTES, MADV_COLLAPSE) ? -errno : 0;
+}
+
 int guest_mem_collapse(struct guest_mem *mem, gfn_t gfn)
 {
 	void *p = block_ptr(mem, gfn);
@@ -73,8 +90,8 @@ int guest_mem_collapse(struct guest_mem *mem, gfn_t gfn)
 	if (!p)
 		return -EINVAL;
 	rc = guest_mem_set_fault_around(mem, gfn, true);
-	if (!rc && madvise(p, GUEST_MEM_HUGE_BYTES, MADV_COLLAPSE))
-		rc = -errno;
+	if (!rc)
+		rc = collapse(mem, p);
 	guest_mem_residency_stale(mem, (struct gfn_range){
 		gfn, GUEST_MEM_HUGE_PAGES });
 	return rc;
