@@ -2,10 +2,12 @@
 /*
  * Runs a command and measures the time until a word appears in its output.
  *
- * usage: until SECONDS WORD COMMAND [ARG...]
+ * usage: until [--counter FILE] SECONDS WORD COMMAND [ARG...]
  *
  * Prints the seconds from just before the fork until WORD came out of the
- * command's stdout, then stops the command (SIGTERM, after 5 s SIGKILL).
+ * command's stdout, then stops the command (SIGTERM, after 5 s SIGKILL).  With
+ * --counter it prints as well the number in FILE at that time, such as one of
+ * KVM's in debugfs, which counts for VMs that exist.
  * stderr passes through.  Exit status: 0; 1 when the command ended without the
  * word; 124 when the seconds passed first.
  */
@@ -63,6 +65,20 @@ static void stop(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* The number in a file, or -1. */
+static long long read_counter(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long long n;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%lld", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
 /* 0 with *at when the word was there, else the exit status. */
 static int watch(int fd, const char *word, uint64_t limit, uint64_t *at)
 {
@@ -93,14 +109,22 @@ static int watch(int fd, const char *word, uint64_t limit, uint64_t *at)
 
 int main(int argc, char **argv)
 {
+	const char *counter = NULL;
 	uint64_t begin, at = 0;
+	long long counted = 0;
 	double seconds;
 	int fd, status;
 	pid_t pid;
 
+	if (argc > 2 && !strcmp(argv[1], "--counter")) {
+		counter = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
 	seconds = argc > 3 ? atof(argv[1]) : 0;
 	if (seconds <= 0 || !*argv[2] || strlen(argv[2]) > 1024) {
-		fprintf(stderr, "usage: until SECONDS WORD COMMAND [ARG...]\n");
+		fprintf(stderr, "usage: until [--counter FILE] SECONDS WORD "
+			"COMMAND [ARG...]\n");
 		return 2;
 	}
 	begin = bench_now_ns();
@@ -111,9 +135,17 @@ int main(int argc, char **argv)
 	}
 	status = watch(fd, argv[2], begin + (uint64_t)(seconds * NS_PER_S),
 		       &at);
+	if (counter)
+		counted = read_counter(counter);
 	stop(pid);
 	close(fd);
-	if (!status)
+	if (counted < 0) {
+		fprintf(stderr, "until: %s has no number\n", counter);
+		return 2;
+	}
+	if (!status && counter)
+		printf("%.6f %lld\n", (double)(at - begin) / NS_PER_S, counted);
+	else if (!status)
 		printf("%.6f\n", (double)(at - begin) / NS_PER_S);
 	return status;
 }

@@ -34,7 +34,8 @@ require_swap "$mem"
 target=$((mem << 20 >> 2))
 
 # A tenth is hot, in scattered single pages; the rest is touched when memory is
-# filled and in the last check only.
+# filled and in the last check only.  So no huge page is idle, and all are split
+# once it is found that most of each is.
 # shellcheck disable=SC2086 # options, split on purpose
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000" \
   --mem ${mem}M --cpus 1 --socket "$socket" $reclaim \

@@ -51,10 +51,11 @@ window_of_hot_pages() {
   [ "$(jq .wss_bytes "$tmp/wss")" -le "$1" ]
 }
 
+# Small pages: nothing is known below a huge one.
 # Ages are kept for 255 scans: with this period, for longer than a busy machine
 # takes.
 payload_start "pattern=hotcold hot=10% write=25 seconds=100000 agent=1 report_ms=250" \
-  --mem ${mem}M --cpus 1 --socket "$socket" --abits auto \
+  --mem ${mem}M --mem-backing small --cpus 1 --socket "$socket" --abits auto \
   --reclaim off,period=2s,cpu=50
 wait_event $grace run
 ok $? "the guest fills its memory and runs"

@@ -27,7 +27,10 @@
 #define COMPACTIONS 5
 
 /* The first so many frames of each block are hot. */
-static const unsigned int hot[NR_BLOCKS] = { 512, 0, 212, 412, 256 };
+static const unsigned int parts[NR_BLOCKS] = { 512, 0, 212, 472, 256 };
+static const unsigned int mixed[NR_BLOCKS] = { 512, 52, 102, 512, 0 };
+static const unsigned int *hot = parts;
+static enum guest_mem_backing backing = GUEST_MEM_THP;
 
 struct vm {
 	struct guest_mem *mem;
@@ -145,7 +148,7 @@ static bool prepare(struct vm *vm, const char *name)
 		if (hot[b])
 			snprintf(trace + strlen(trace), 32, "%u-%u ", b * BLOCK,
 				 b * BLOCK + hot[b] - 1);
-	if (guest_mem_new(&vm->mem, NR * PAGE, GUEST_MEM_THP) ||
+	if (guest_mem_new(&vm->mem, NR * PAGE, backing) ||
 	    view_new(&vm->view, vm->mem) ||
 	    access_fake_open(&vm->fake, trace, NR, why, sizeof(why)))
 		tap_bail("no memory, or a bad trace");
@@ -155,6 +158,10 @@ static bool prepare(struct vm *vm, const char *name)
 	if (rc == -ENOMEM && geteuid())
 		tap_skip(name, "the host gave no huge pages, and only root "
 			 "may have it compact its memory");
+	else if (rc == -ENOMEM && backing == GUEST_MEM_MEMFD_THP)
+		tap_skip(name, "this host gives files no huge pages: neither "
+			 "may we mount a tmpfs, nor does shmem_enabled allow "
+			 "them");
 	else if (rc == -ENOMEM)
 		ok(false, "%s: the host gave no huge pages: echo madvise >"
 		   "/sys/kernel/mm/transparent_hugepage/enabled, and free "
@@ -182,13 +189,14 @@ static void start(struct vm *vm)
 	engine_on_scan(vm->engine, on_scan, vm);
 }
 
+/* 0: no reclaim. */
 static void set_target(struct vm *vm, uint64_t pages)
 {
 	struct engine_policy p;
 	char why[128];
 
 	engine_get_policy(vm->engine, &p);
-	p.enabled = true;
+	p.enabled = pages;
 	p.target_bytes = pages * PAGE;
 	if (engine_set_policy(vm->engine, &p, why, sizeof(why)))
 		tap_bail("%s", why);
@@ -225,12 +233,11 @@ static void test_reclaim(void)
 	set_target(&vm, 1);
 	wait_scans(&vm, 6);
 	engine_get_stats(vm.engine, &s);
-	is_int(count(&vm, 0, true), BLOCK, "all hot: whole and huge");
+	is_int(count(&vm, 0, false), BLOCK, "all hot: it stays");
 	is_int(count(&vm, 1, false), 0, "all idle: gone");
 	is_int(count(&vm, 2, false), hot[2], "300 idle: these are gone");
-	is_int(count(&vm, 3, false), BLOCK, "100 idle: all of it stays");
-	is_int(count(&vm, 3, true), BLOCK, "and huge");
-	is_int(count(&vm, 4, false), hot[4], "just half: it is gone");
+	is_int(count(&vm, 3, false), BLOCK, "40 idle: all of it stays");
+	is_int(count(&vm, 4, false), hot[4], "half: it is gone");
 	is_int(s.reclaim.nr_huge_evicted, 1, "one went whole");
 	is_int(s.reclaim.nr_huge_split, 2, "two were split");
 	ok(s.reclaim.nr_huge_kept, "one was kept, each time it was asked for");
@@ -259,6 +266,125 @@ static void test_whole(void)
 	is_int(s.reclaim.nr_huge_evicted + s.reclaim.nr_huge_split, 1,
 	       "of one huge page");
 	stop(&vm);
+}
+
+/*
+ * As second-level page tables do, tells only whether a huge page was used, and
+ * forgets it only when all of it is harvested.
+ */
+static struct access_source_ops one_bit;
+static int (*harvest_pages)(struct access_source *src, struct gfn_range range,
+			    uint64_t *young);
+static uint64_t used[BITMAP_WORDS(NR)];
+static struct guest_mem *one_bit_mem;
+
+static int harvest_one_bit(struct access_source *src, struct gfn_range range,
+			   uint64_t *young)
+{
+	uint64_t g = range.start.v, end = g + range.nr, next;
+	uint64_t found[BITMAP_WORDS(NR)], huge[BITMAP_WORDS(NR)];
+	struct gfn_range all = { GFN(0), NR };
+	int rc = harvest_pages(src, all, found);
+
+	if (!rc)
+		rc = guest_mem_huge(one_bit_mem, all, huge);
+	if (rc)
+		return rc;
+	for (size_t w = 0; w < BITMAP_WORDS(NR); w++)
+		used[w] |= found[w];
+	bitmap_clear_range(young, g, end);
+	for (; g < end; g = next) {
+		uint64_t block = g & ~(uint64_t)(BLOCK - 1);
+
+		next = block + BLOCK < end ? block + BLOCK : end;
+		if (!bitmap_test(huge, g)) {
+			for (; g < next; g++) {
+				if (bitmap_test(used, g))
+					bitmap_set(young, g);
+				bitmap_clear(used, g);
+			}
+		} else if (bitmap_count(used, block, block + BLOCK)) {
+			bitmap_set_range(young, g, next);
+			if (next - g == BLOCK)
+				bitmap_clear_range(used, g, next);
+		}
+	}
+	return 0;
+}
+
+static void see_one_bit(struct vm *vm)
+{
+	one_bit = *vm->fake->ops;
+	harvest_pages = one_bit.harvest;
+	one_bit.harvest = harvest_one_bit;
+	one_bit_mem = vm->mem;
+	vm->fake->ops = &one_bit;
+}
+
+static struct engine_stats stats_of(struct vm *vm)
+{
+	struct engine_stats s;
+
+	engine_get_stats(vm->engine, &s);
+	return s;
+}
+
+/*
+ * No block has an idle bit but the last, and the target is what is hot.  The
+ * mixed blocks are found by a look, and the hot ones are huge again after it.
+ */
+static void test_look(void)
+{
+	uint64_t nr_hot = 0;
+	struct vm vm;
+
+	hot = mixed;
+	if (!prepare(&vm, "a look into huge pages")) {
+		stop(&vm);
+		return;
+	}
+	see_one_bit(&vm);
+	start(&vm);
+	wait_scans(&vm, 6);
+	is_int(stats_of(&vm).memory.nr_huge, NR, "all of it is huge");
+	is_int(stats_of(&vm).reclaim.nr_huge_looked_at, 0,
+	       "and nobody looks while no memory is wanted");
+
+	for (unsigned int b = 0; b < NR_BLOCKS; b++)
+		nr_hot += hot[b];
+	set_target(&vm, nr_hot);
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct engine_stats s = stats_of(&vm);
+
+		if (s.memory.nr_resident <= nr_hot &&
+		    s.memory.nr_huge == 2 * BLOCK)
+			break;
+		wait_scans(&vm, 1);
+	}
+	is_int(count(&vm, 4, false), 0, "idle: gone whole");
+	is_int(count(&vm, 1, false), hot[1], "a tenth is hot: the rest is gone");
+	is_int(count(&vm, 2, false), hot[2], "a fifth is hot: the same");
+	is_int(count(&vm, 0, true) + count(&vm, 3, true), 2 * BLOCK,
+	       "hot as a whole: huge");
+	ok(stats_of(&vm).reclaim.nr_huge_looked_at >= 2 &&
+	   stats_of(&vm).reclaim.nr_huge_evicted == 1,
+	   "by a look at %d blocks",
+	   (int)stats_of(&vm).reclaim.nr_huge_looked_at);
+	is_int(stats_of(&vm).reclaim.nr_refaults, 0, "nothing came back");
+
+	/* Reading it brings back all of it. */
+	set_target(&vm, 0);
+	is_int(nr_wrong(&vm), 0, "all has its data");
+	for (unsigned int i = 0; i < 1000; i++) {
+		if (stats_of(&vm).memory.nr_huge == NR)
+			break;
+		wait_scans(&vm, 1);
+	}
+	is_int(stats_of(&vm).memory.nr_huge, NR,
+	       "without reclaim all that is in memory is huge");
+	is_int(nr_wrong(&vm), 0, "with its data");
+	stop(&vm);
+	hot = parts;
 }
 
 static bool even(gfn_t gfn, void *arg)
@@ -298,9 +424,6 @@ static void test_select(void)
 	is_int(select_complete_huge(&t, 2, NULL, NULL, huge, gfns, nr, out,
 				    BLOCK + 9),
 	       BLOCK, "no huge page is cut where room ends");
-	ok(!select_is_worth_splitting(BLOCK / 2 - 1) &&
-		   select_is_worth_splitting(BLOCK / 2),
-	   "half of a huge page is worth it");
 	frame_table_destroy(&t);
 }
 
@@ -309,5 +432,11 @@ int main(void)
 	test_select();
 	test_reclaim();
 	test_whole();
+	test_look();
+	printf("# a shared file\n");
+	backing = GUEST_MEM_MEMFD_THP;
+	test_reclaim();
+	test_whole();
+	test_look();
 	return tap_done();
 }

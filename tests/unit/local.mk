@@ -95,6 +95,12 @@ tests_unit_access_LDADD = tests/unit/libfake-source.a $(VMM_LIBS)
 
 check_PROGRAMS += tests/unit/frames tests/unit/choice tests/unit/price
 TESTS += tests/unit/frames tests/unit/choice tests/unit/price
+check_PROGRAMS += tests/unit/blocks tests/unit/huge-memory
+TESTS += tests/unit/blocks tests/unit/huge-memory
+tests_unit_blocks_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_blocks_LDADD = $(VMM_LIBS)
+tests_unit_huge_memory_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
+tests_unit_huge_memory_LDADD = $(VMM_LIBS)
 tests_unit_frames_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)
 tests_unit_frames_LDADD = $(VMM_LIBS)
 tests_unit_choice_CPPFLAGS = $(vmm_libvmm_a_CPPFLAGS)

@@ -27,6 +27,7 @@ struct chunk {
 	bool armed;		/* by the last scan */
 	bool assumed;		/* marks found then may be of earlier windows */
 	bool pending;		/* its turn in this round is yet to come */
+	bool huge;		/* marked by one fault, at the last scan */
 };
 
 struct fault_budget {
@@ -39,7 +40,8 @@ struct fault_budget {
 	uint64_t per_second;
 	uint64_t fault_pages;
 	uint64_t last_ns;		/* when `left` last grew */
-	double cost;			/* mean faults of a chunk, once armed */
+	double cost;	/* mean faults of a chunk, once armed, if it is not huge */
+	uint64_t *huge;	/* owned; by gfn: in huge pages; NULL: none can be */
 };
 
 static uint64_t nr_chunks(const struct guest_mem *mem)
@@ -56,8 +58,10 @@ int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 	if (!b)
 		return -ENOMEM;
 	b->chunks = calloc(nr_chunks(mem), sizeof(*b->chunks));
-	if (!b->chunks) {
-		free(b);
+	if (guest_mem_has_thp(mem))
+		b->huge = bitmap_new(nr_chunks(mem) * CHUNK_PAGES);
+	if (!b->chunks || (guest_mem_has_thp(mem) && !b->huge)) {
+		fault_budget_free(b);
 		return -ENOMEM;
 	}
 	b->mem = mem;
@@ -76,6 +80,7 @@ void fault_budget_free(struct fault_budget *b)
 	if (!b)
 		return;
 	free(b->chunks);
+	free(b->huge);
 	free(b);
 }
 
@@ -149,22 +154,44 @@ static void begin_round(struct fault_budget *b)
 }
 
 /*
+ * Finds which chunks of a group are huge pages.  Before Linux 6.7 the kernel
+ * does not tell: a chunk of which all is marked is taken for one.
+ */
+static int find_huge(struct fault_budget *b, struct gfn_range group,
+		     const uint64_t *marked)
+{
+	uint64_t c, end;
+	int rc;
+
+	if (!b->huge)
+		return 0;
+	rc = guest_mem_huge(b->mem, group, b->huge);
+	for (whole_chunks(group, &c, &end); c < end; c++)
+		b->chunks[c].huge =
+			bitmap_count(rc ? marked : b->huge, c * CHUNK_PAGES,
+				     (c + 1) * CHUNK_PAGES) == CHUNK_PAGES;
+	return rc == -EOPNOTSUPP ? 0 : rc;
+}
+
+/*
  * Charges the faults of a chunk since the last scan; nr of its pages are marked
  * now.  In the first scan it is not known when they were marked.
  */
 static void charge_chunk(struct fault_budget *b, struct chunk *chunk,
 			 unsigned int nr)
 {
+	uint64_t fault_pages = chunk->huge ? CHUNK_PAGES : b->fault_pages;
+
 	if (!chunk->known) {
 		chunk->known = chunk->pending = true;
 		b->nr_known++;
 		b->nr_pending++;
 	} else if (nr > chunk->nr_marked) {
-		b->left -= (nr - chunk->nr_marked) / b->fault_pages;
+		b->left -= (nr - chunk->nr_marked) / fault_pages;
 	}
 	/* Marks made since the previous scan look the same as older ones. */
 	chunk->assumed = !chunk->armed && chunk->nr_marked;
-	if (chunk->armed)
+	if (chunk->armed && !chunk->huge)
 		b->cost += ((double)nr / b->fault_pages - b->cost) /
 			   (1 << COST_SHIFT);
 	chunk->nr_marked = nr;
@@ -184,7 +211,7 @@ static bool is_due(struct fault_budget *b, struct chunk *chunk, double *left)
 	if (!chunk->nr_marked)
 		return false;	/* it is armed already */
 	chunk->armed = true;
-	*left -= b->cost;
+	*left -= chunk->huge ? 1 : b->cost;
 	return true;
 }
 
@@ -242,6 +269,8 @@ int fault_budget_harvest(struct fault_budget *b,
 			     -ECANCELED :
 			     b->ops->read_accessed(b->ctx, group, young);
 		whole_chunks(group, &first, &last);
+		if (!rc)
+			rc = find_huge(b, group, young);
 		if (!rc && first < last)
 			rc = charge_and_arm_group(b, first, last, young, &left);
 	}

@@ -11,6 +11,9 @@
  * may notice late that a hot page became cold, but never reports a touched page
  * as idle; and it can report which pages it only assumed to be young.
  *
+ * A transparent huge page is a chunk that one fault marks: it costs next to
+ * nothing, and is always armed again.  In small pages the chunk is 512 of them.
+ *
  * Locking: none; all calls are from the thread that the source belongs to.
  */
 #ifndef VMM_ACCESS_FAULT_BUDGET_H
@@ -39,7 +42,7 @@ struct fault_budget;
 /*
  * mem, ops and ctx, which is passed to ops, must outlive the budget.
  * per_second: faults that the guest may be made to take.  fault_pages: pages of
- * 4 KiB that one fault marks.  0 or -ENOMEM.
+ * 4 KiB that one fault marks, but in a transparent huge page.  0 or -ENOMEM.
  */
 int fault_budget_new(struct fault_budget **budgetp, struct guest_mem *mem,
 		     uint64_t per_second, uint64_t fault_pages,

@@ -239,7 +239,8 @@ static int rwp_open(struct access_source **srcp,
 			 error_text(-rc));
 	else
 		rc = fault_budget_new(&r->budget, r->mem, per_second,
-				      leaf_pages, &budget_ops, r);
+				      guest_mem_is_hugetlb(r->mem) ?
+				      leaf_pages : 1, &budget_ops, r);
 	if (rc) {
 		rwp_close(&r->base);
 		return rc;

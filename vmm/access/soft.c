@@ -10,7 +10,7 @@
  *   touch:    the fault finds the page and maps it
  *   harvest:  pagemap shows which pages are mapped
  *
- * Hugetlb pages of 2 MiB work the same, with one fault for each.
+ * Huge pages work the same, with one fault for each 2 MiB.
  *
  * The pages of a group of chunks (fault-budget.c) are read, and then unmapped:
  * an access in between (some 100 us) is missed by both windows.
@@ -18,28 +18,17 @@
  * The kernel maps up to 64 KiB around a page that a read fault finds in the
  * page cache (mm/memory.c, do_fault_around), but not where a userfaultfd is
  * registered for write-protect faults.  Ours is registered for that only, and
- * never protects anything.
+ * never protects anything: guest_mem_stop_fault_around().
  */
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vmm/access/fault-budget.h"
 #include "vmm/access/sources.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1		/* Linux 5.11 */
-#endif
-#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
-#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)	/* Linux 5.19 */
-#endif
 
 #define AROUND_PAGES 16u	/* mapped by one read fault: 64 KiB */
 
@@ -47,7 +36,6 @@ struct soft {
 	struct access_source base;	/* first */
 	struct guest_mem *mem;		/* not owned */
 	struct fault_budget *budget;	/* owned */
-	int uffd;			/* owned; -errno: none */
 };
 
 static int soft_probe(const struct access_target *target, char *why, size_t len)
@@ -63,51 +51,13 @@ static int soft_probe(const struct access_target *target, char *why, size_t len)
 			 "pages do not allow: use --mem-backing hugetlb=2M");
 		return -EOPNOTSUPP;
 	}
-	if (guest_mem_backing(target->mem) != GUEST_MEM_MEMFD &&
+	if (!guest_mem_is_shared(target->mem) &&
 	    guest_mem_backing(target->mem) != GUEST_MEM_HUGETLB) {
 		snprintf(why, len, "soft needs guest memory in a memfd: start "
-			 "the guest with --mem-backing memfd");
+			 "the guest with --mem-backing memfd or memfd-thp");
 		return -EOPNOTSUPP;
 	}
 	return 0;
-}
-
-/*
- * Keeps the kernel from mapping pages around a fault.  A userfaultfd, to be
- * kept open, or -errno; -EALREADY: another userfaultfd does so already.
- */
-static int stop_fault_around(const struct guest_mem *mem)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API, .features = UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
-	};
-	const struct guest_memslot *slots;
-	int fd, rc = 0;
-	unsigned int nr;
-
-	if (guest_mem_has_faults(mem))
-		return -EALREADY;
-	fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api))
-		rc = -errno;
-	slots = guest_mem_slots(mem, &nr);
-	for (unsigned int i = 0; !rc && i < nr; i++) {
-		struct uffdio_register reg = {
-			.range = { slots[i].hva,
-				   slots[i].nr_pages << VMM_PAGE_SHIFT },
-			.mode = UFFDIO_REGISTER_MODE_WP,
-		};
-
-		if (ioctl(fd, UFFDIO_REGISTER, &reg))
-			rc = -errno;
-	}
-	if (rc) {
-		close(fd);
-		return rc;
-	}
-	return fd;
 }
 
 static int read_accessed(void *ctx, struct gfn_range range, uint64_t *marked)
@@ -133,8 +83,7 @@ static void soft_close(struct access_source *src)
 {
 	struct soft *s = (struct soft *)src;
 
-	if (s->uffd >= 0)
-		close(s->uffd);
+	guest_mem_allow_fault_around(s->mem);
 	fault_budget_free(s->budget);
 	free(s);
 }
@@ -142,7 +91,9 @@ static void soft_close(struct access_source *src)
 static int soft_open(struct access_source **srcp,
 		     const struct access_target *target, char *why, size_t len)
 {
-	uint64_t per_second, fault_pages = guest_mem_leaf_pages(target->mem);
+	uint64_t per_second, fault_pages =
+		guest_mem_is_hugetlb(target->mem) ?
+			guest_mem_leaf_pages(target->mem) : 1;
 	struct soft *s;
 	int rc = soft_probe(target, why, len);
 
@@ -161,12 +112,11 @@ static int soft_open(struct access_source **srcp,
 		free(s);
 		return rc;
 	}
-	s->uffd = stop_fault_around(target->mem);
+	rc = guest_mem_stop_fault_around(target->mem);
 	s->base = (struct access_source){
 		.ops = &access_source_soft,
 		.granule_pages = fault_pages > 1 ? fault_pages :
-				 s->uffd < 0 && s->uffd != -EALREADY ?
-				 AROUND_PAGES : 1,
+				 rc ? AROUND_PAGES : 1,
 		.assumed_are_mapped = true,
 		.cost = ACCESS_COST_FAULT,
 	};

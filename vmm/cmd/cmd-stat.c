@@ -68,14 +68,19 @@ static void print_engine(const json_t *j)
 	       client_int(j, "engine", "nr_refaults"),
 	       client_int(j, "engine", "nr_saved_by_recheck"),
 	       client_int(j, "engine", "nr_kept"));
-	if (client_int(j, "engine", "nr_huge_evicted") ||
+	if (client_int(j, "engine", "nr_huge") ||
+	    client_int(j, "engine", "nr_huge_evicted") ||
 	    client_int(j, "engine", "nr_huge_split") ||
-	    client_int(j, "engine", "nr_huge_kept"))
-		printf("huge     %lld evicted as a whole, %lld split, %lld "
-		       "times not split\n",
+	    client_int(j, "engine", "nr_huge_looked_at"))
+		printf("huge     %s; %lld evicted as a whole, %lld split, %lld "
+		       "times not split, %lld looked at, %lld made\n",
+		       size_text(PAGE_BYTES * client_int(j, "engine",
+							 "nr_huge"), a),
 		       client_int(j, "engine", "nr_huge_evicted"),
 		       client_int(j, "engine", "nr_huge_split"),
-		       client_int(j, "engine", "nr_huge_kept"));
+		       client_int(j, "engine", "nr_huge_kept"),
+		       client_int(j, "engine", "nr_huge_looked_at"),
+		       client_int(j, "engine", "nr_huge_collapsed"));
 	printf("scans    %lld by %s, %lld failed; last %.1f ms, CPU %.2f s\n",
 	       client_int(j, "engine", "nr_scans"),
 	       client_string(j, "engine", "source"),

@@ -56,20 +56,23 @@ static int add_node(struct run_options *o, char *text)
 }
 
 static const char *const backings[] = {
-	"anon", "thp", "memfd", "hugetlb", "hugetlb=2M", "hugetlb=1G", NULL,
+	"anon", "thp", "memfd", "memfd-thp", "hugetlb", "hugetlb=2M",
+	"hugetlb=1G", "small", NULL,
 };
 
 static int parse_backing(const char *text, void *to)
 {
 	static const enum guest_mem_backing backing_of[] = {
 		GUEST_MEM_ANON, GUEST_MEM_THP, GUEST_MEM_MEMFD,
-		GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB_1G,
+		GUEST_MEM_MEMFD_THP, GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB, GUEST_MEM_HUGETLB_1G,
 	};
 	struct run_options *o = to;
 
 	for (size_t i = 0; backings[i]; i++)
 		if (!strcmp(text, backings[i])) {
-			o->service.backing = backing_of[i];
+			o->service.small_pages = !strcmp(text, "small");
+			if (!o->service.small_pages)
+				o->service.backing = backing_of[i];
 			return 0;
 		}
 	return -EINVAL;
@@ -80,8 +83,9 @@ static const struct key option_keys[] = {
 	  .min = MIN_MEM },
 	{ "--mem-backing", KEY_OTHER, .parse = parse_backing, .words = backings,
 	  .expects = "anon (4 KiB pages), thp (huge pages), memfd (shared "
-		     "4 KiB pages) or hugetlb[=2M|1G] (pages of the host's "
-		     "pool)" },
+		     "4 KiB pages), memfd-thp (shared huge pages), "
+		     "hugetlb[=2M|1G] (pages of the host's pool) or small "
+		     "(4 KiB pages, anon or memfd)" },
 	{ "--cpus", KEY_NUMBER, KEY_MEMBER(struct run_options, nr_cpus),
 	  .min = 1, .max = VM_MAX_CPUS, .unit = "CPUs" },
 	{ "--cid", KEY_NUMBER, KEY_MEMBER(struct run_options, cid),
@@ -215,8 +219,9 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 		{ "mem", 'm', POPT_ARG_STRING, &o->mem_text, 0,
 		  "memory of the guest (512M)", "SIZE" },
 		{ "mem-backing", 0, POPT_ARG_STRING, &s->backing_text, 0,
-		  "type of guest memory: anon, memfd, thp, hugetlb[=2M|1G] "
-		  "(what --abits needs)",
+		  "type of guest memory: anon, thp, memfd, memfd-thp, "
+		  "hugetlb[=2M|1G], small (huge pages, of the type that "
+		  "--abits needs)",
 		  "KIND" },
 		{ "cpus", 'p', POPT_ARG_STRING, &o->cpus_text, 0,
 		  "number of CPUs of the guest (1)", "N" },

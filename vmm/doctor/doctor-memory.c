@@ -80,13 +80,17 @@ static void check_thp(struct doctor *d)
 	}
 	f = doctor_add(d, GROUP_RECLAIM, "thp", "%s", word);
 	if (!strcmp(word, "never")) {
-		doctor_detail(f, "`vmm run --mem-backing thp` gets no huge "
-			      "pages");
+		doctor_detail(f, "guests whose memory is not shared get no "
+			      "huge pages");
 		doctor_flag(f, DOCTOR_WARN, "echo madvise >" THP "enabled");
 	}
 	if (!doctor_choice(d, word, sizeof(word), THP "shmem_enabled")) {
 		f = doctor_add(d, GROUP_RECLAIM, "thp-shmem", "%s", word);
-		if (!strcmp(word, "never") || !strcmp(word, "deny"))
+		if (!strcmp(word, "never"))
+			doctor_detail(f, "QEMU's guests whose memory is shared "
+				      "(memfd) have pages of 4 KiB; those of "
+				      "`vmm run` have huge ones");
+		if (!strcmp(word, "deny"))
 			doctor_detail(f, "guests whose memory is shared "
 				      "(memfd) have pages of 4 KiB");
 	}

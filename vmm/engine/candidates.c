@@ -67,6 +67,10 @@ static bool is_eligible(struct engine *e, gfn_t gfn)
 		return false;
 	if (e->pass.effort == EFFORT_ANY)
 		return may_be_candidate(gfn, e);
+	/* Whether it is worth it to take parts of the block is not known yet. */
+	if (e->scan.huge && block_is_looked_at(&e->history.blocks,
+					       gfn.v / BLOCK_PAGES))
+		return false;
 	if (bitmap_test(e->pass.tried, gfn.v))
 		return false;
 	if (e->pass.effort == EFFORT_IDLE &&
@@ -74,6 +78,11 @@ static bool is_eligible(struct engine *e, gfn_t gfn)
 	     t->age[gfn.v] < frame_min_idle(t, gfn, e->pass.min_idle)))
 		return false;
 	return may_be_candidate(gfn, e);
+}
+
+static bool in_huge_page(const struct engine *e, gfn_t gfn)
+{
+	return e->scan.huge && bitmap_test(e->scan.huge, gfn.v);
 }
 
 /* The frame's rank, by its price and class; -1: its class keeps it. */
@@ -93,6 +102,9 @@ static int rank_of(struct engine *e, gfn_t gfn)
 		return 0;
 	rank = price_rank(&e->history.prices, frame_history(t, gfn),
 			  t->age[gfn.v]);
+	if (in_huge_page(e, gfn))
+		rank = max_u64(rank, block_split_rank(
+				       engine_nr_idle_in_block(e, gfn)));
 	return min_u64(max_u64(rank, 1) + frame_class_cost(class),
 		       PRICE_RANKS - 1);
 }
@@ -102,6 +114,7 @@ void candidates_begin(struct engine *e, enum reclaim_effort effort)
 	e->pass.effort = effort;
 	e->pass.sweep_frames_left = 0;
 	e->pass.nr_sweeps = 0;
+	e->pass.block = UINT64_MAX;
 }
 
 /*

@@ -20,9 +20,10 @@ int engine_scan_init(struct engine_scan *s, uint64_t nr_frames, bool huge)
 	s->harvested = bitmap_new(nr_frames);
 	s->assumed = bitmap_new(nr_frames);
 	s->huge = huge ? bitmap_new(nr_frames) : NULL;
+	s->huge_mapped = huge ? bitmap_new(nr_frames) : NULL;
 	if (!s->resident || !s->swapped || !s->young || !s->observed ||
 	    !s->pending_young || !s->pending_observed || !s->harvested || !s->assumed ||
-	    (huge && !s->huge))
+	    (huge && (!s->huge || !s->huge_mapped)))
 		return -ENOMEM;
 	return 0;
 }
@@ -38,6 +39,7 @@ void engine_scan_destroy(struct engine_scan *s)
 	free(s->pending_observed);
 	free(s->assumed);
 	free(s->huge);
+	free(s->huge_mapped);
 }
 
 int engine_history_init(struct engine_history *h, uint64_t nr_frames,
@@ -45,6 +47,8 @@ int engine_history_init(struct engine_history *h, uint64_t nr_frames,
 {
 	int rc = frame_table_init(&h->frames, nr_frames);
 
+	if (!rc)
+		rc = block_table_init(&h->blocks, nr_frames);
 	if (rc)
 		return rc;
 	h->wss_granule = granule;
@@ -63,6 +67,7 @@ int engine_history_init(struct engine_history *h, uint64_t nr_frames,
 void engine_history_destroy(struct engine_history *h)
 {
 	frame_table_destroy(&h->frames);
+	block_table_destroy(&h->blocks);
 	free(h->resident_when_aged);
 	free(h->swapped_when_aged);
 	free(h->word_classes);

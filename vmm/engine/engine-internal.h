@@ -25,6 +25,7 @@
 #include "vmm/engine/prefetch.h"
 #include "vmm/engine/reclaim.h"
 #include "vmm/policy/anon-file-balance.h"
+#include "vmm/policy/blocks.h"
 #include "vmm/policy/choice.h"
 #include "vmm/policy/frames.h"
 #include "vmm/policy/price.h"
@@ -106,6 +107,7 @@ struct engine_scan {
 	uint64_t *harvested;	/* by the source, in the last harvest */
 	uint64_t *assumed;	/* in the last harvest, by ops->assumed() */
 	uint64_t *huge;		/* in huge pages; NULL: these cannot occur */
+	uint64_t *huge_mapped;	/* of these, mapped as such now; likewise */
 	uint64_t nr_young;	/* bits set in `young` when frames are aged */
 	uint64_t harvest_start_ns, harvest_end_ns;
 	unsigned int nr_begun;	/* scans, failed ones included */
@@ -154,6 +156,7 @@ struct engine_history {
 	uint32_t scan_nr;	/* number of the last scan that ages frames */
 	struct frame_table frames;
 	struct price_table prices;	/* learned by learn-prices.c */
+	struct block_table blocks;	/* unused if scan.huge is NULL */
 	/* As of when the 64 frames of a word were last aged; owned. */
 	uint64_t *resident_when_aged, *swapped_when_aged;
 	struct word_classes *word_classes;	/* by word */
@@ -190,6 +193,8 @@ struct engine_pass {
 	/* How candidates are chosen: candidates.c. */
 	enum reclaim_effort effort;
 	struct choice choice;
+	uint64_t block;		/* the huge page last examined; UINT64_MAX: none */
+	unsigned int block_idle;	/* pages of it that are idle */
 	unsigned int nr_sweeps;	/* through memory, begun with this effort */
 	uint64_t sweep_frames_left;	/* to be visited by this sweep */
 	uint64_t clock_hand;	/* next gfn of a sweep; kept across scans */
@@ -300,20 +305,39 @@ bool ages_unchanged_word(struct engine *e, uint64_t w, unsigned int min_idle);
 
 /* --- huge.c: huge pages --------------------------------------------------- */
 /*
- * Finds the frames in huge pages, into scan.huge.  0, or -errno, already
- * reported by engine_set_error().
+ * Finds the frames in huge pages, into scan.huge, before the source unmaps any.
+ * 0, or -errno, already reported by engine_set_error().
  */
 int engine_find_huge(struct engine *e);
+/*
+ * How many frames of the huge page that gfn is in may be evicted, by their age.
+ * Both locks held.
+ */
+unsigned int engine_nr_idle_in_block(struct engine *e, gfn_t gfn);
 /*
  * Removes those of the first nr candidates that are too small a part of a huge
  * page to be worth splitting it.  Returns how many are left.
  */
 size_t engine_skip_huge_parts(struct engine *e, size_t nr);
 /*
+ * Splits the huge pages of which nr sorted frames are a part: the kernel, when it
+ * is to evict a part of one that lies in a file, splits it and evicts nothing.
+ */
+void engine_split_parts(struct engine *e, const uint32_t *gfns, size_t nr);
+/*
  * Counts the huge pages among nr sorted frames that were evicted, whole or in
- * part, by scan.resident.
+ * part, by scan.resident; they are none any more.
  */
 void engine_count_huge(struct engine *e, const uint32_t *gfns, size_t nr);
+
+/* --- huge-blocks.c: which blocks are to be huge ---------------------------- */
+/* In reclaim, when what is idle has gone: splits what is to be looked at. */
+void engine_split_blocks(struct engine *e);
+/*
+ * After reclaim: judges blocks that were looked at, and collapses what is hot as
+ * a whole.
+ */
+void engine_update_blocks(struct engine *e);
 
 /* --- engine-lock.c -------------------------------------------------------- */
 /*

@@ -140,6 +140,9 @@ static int harvest_all(struct engine *e)
 		engine_set_error(e, "cannot read which pages are resident", rc);
 		return rc;
 	}
+	rc = engine_find_huge(e);
+	if (rc)
+		return rc;
 	e->config.source->at_rest = is_at_rest(e);
 	slots = guest_mem_slots(e->config.mem, &nr);
 	for (unsigned int i = 0; i < nr; i++) {
@@ -172,6 +175,8 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		bitmap_count(e->scan.resident, 0, e->scan.nr_frames);
 	const uint64_t nr_swapped =
 		bitmap_count(e->scan.swapped, 0, e->scan.nr_frames);
+	const uint64_t nr_huge = e->scan.huge ?
+		bitmap_count(e->scan.huge, 0, e->scan.nr_frames) : 0;
 	struct engine_stats *s = &e->stats;
 	struct engine_node nodes[GUEST_NUMA_NODES] = { 0 };
 
@@ -184,6 +189,7 @@ static void publish(struct engine *e, uint64_t start_ns, uint64_t cpu_ns,
 		s->memory.nr_resident = nr_resident;
 		s->memory.nr_swapped = nr_swapped;
 		s->scan.nr_young = e->scan.nr_young;
+		s->memory.nr_huge = nr_huge;
 		s->memory.nr_nodes = e->nodes.nr;
 		memcpy(s->memory.nodes, nodes, sizeof(s->memory.nodes));
 		memcpy(s->memory.age_pages, e->census.ages,
@@ -257,6 +263,8 @@ static uint64_t scan(struct engine *e)
 		e->pass.cpu_limit_ns =
 			now + reclaim_share_ns(&e->scan_policy, now - cpu);
 		rc = engine_reclaim(e);
+		if (!rc)
+			engine_update_blocks(e);
 	} else if (e->nr_failed < MAX_BACKOFF) {
 		e->nr_failed++;
 	}
@@ -328,7 +336,7 @@ static int alloc_all(struct engine *e)
 {
 	const struct engine_config *c = &e->config;
 	uint64_t nr_frames = guest_mem_nr_frames(c->mem);
-	bool huge = guest_mem_backing(c->mem) == GUEST_MEM_THP;
+	bool huge = guest_mem_has_thp(c->mem);
 	int rc = nodes_init(&e->nodes, c->numa, c->mem, &c->policy);
 
 	if (!rc)

@@ -121,6 +121,8 @@ struct engine_memory_stats {
 	/* In the host's RAM; and not there, but in swap or where the sink
 	 * stores pages; pages; last scan. */
 	uint64_t nr_resident, nr_swapped;
+	/* In transparent huge pages; pages of 4 KiB; last scan. */
+	uint64_t nr_huge;
 	/* Discarded by balloon and free page reporting; pages; total. */
 	uint64_t nr_discarded;
 	/* Nodes of the guest; nodes; last scan. */
@@ -169,9 +171,12 @@ struct engine_reclaim_stats {
 	uint64_t nr_kept;
 	/* Huge pages evicted whole, or in part; huge pages; total. */
 	uint64_t nr_huge_evicted, nr_huge_split;
-	/* Huge pages kept as less than half was idle, counted again in each
-	 * scan; huge pages; total. */
+	/* Huge pages kept as too little of them was idle (blocks.h), counted
+	 * again in each scan; huge pages; total. */
 	uint64_t nr_huge_kept;
+	/* Huge pages in use that were split to be looked at, and blocks of
+	 * small pages that were made huge; huge pages; total. */
+	uint64_t nr_huge_looked_at, nr_huge_collapsed;
 	/* Still to be evicted after the scan, for the target or for the host's
 	 * low watermark, as when too few pages are idle for long enough; pages;
 	 * last scan. */

@@ -221,6 +221,7 @@ static ssize_t evict_in_one_call(struct engine *e, const uint32_t *gfns,
 	struct reclaim_result res = { 0 };
 	int failed, rc;
 
+	engine_split_parts(e, gfns, nr);
 	failed = e->config.sink->ops->evict(e->config.sink, e->pass.ranges,
 					    nr_ranges, &res);
 	/* The engine is stopping, so the result is not needed. */

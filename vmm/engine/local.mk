@@ -6,7 +6,7 @@ vmm_libvmm_a_SOURCES += \
 	vmm/engine/engine-api.c \
 	vmm/engine/evict.c \
 	vmm/engine/goal.c \
-	vmm/engine/huge.c \
+	vmm/engine/huge.c vmm/engine/huge-blocks.c \
 	vmm/engine/learn-prices.c \
 	vmm/engine/engine-lock.c vmm/engine/engine-lock.h \
 	vmm/engine/nodes.c vmm/engine/nodes.h \

@@ -64,7 +64,7 @@ static uint64_t count(const struct nodes *nodes, unsigned int node,
 	return n;
 }
 
-static uint64_t nr_over_node_target(struct engine *e)
+uint64_t nodes_nr_over_target(struct engine *e)
 {
 	int node = e->nodes.current;
 	uint64_t resident = count(&e->nodes, node, e->scan.resident), target;
@@ -86,7 +86,7 @@ ssize_t nodes_reclaim(
 
 	for (unsigned int i = 0; !rc && i < e->nodes.nr; i++) {
 		e->nodes.current = i;
-		rc = reclaim_until(e, nr_over_node_target);
+		rc = reclaim_until(e, nodes_nr_over_target);
 	}
 	e->nodes.current = -1;
 	return rc;

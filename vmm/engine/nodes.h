@@ -53,6 +53,8 @@ ssize_t nodes_reclaim(
 	struct engine *e,
 	ssize_t (*reclaim_until)(struct engine *e,
 				 uint64_t (*wanted)(struct engine *e)));
+/* By how many pages the node to reclaim from now is over its target. */
+uint64_t nodes_nr_over_target(struct engine *e);
 /* Whether the frame is on the node to reclaim from now. */
 bool nodes_may_evict(const struct nodes *n, gfn_t gfn);
 

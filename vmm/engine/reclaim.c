@@ -4,8 +4,9 @@
  *
  *   1. for the target or the host, less what was requested from the guest
  *   2. for the targets of single nodes (nodes.c)
- *   3. for a hard target, what is in use as well (enum reclaim_effort)
- *   4. proactively: what is idle for so long that refaults stay rare
+ *   3. huge pages in use are split to find idle parts (huge-blocks.c)
+ *   4. for a hard target, what is in use as well (enum reclaim_effort)
+ *   5. proactively: what is idle for so long that refaults stay rare
  *
  *   a batch:  candidates.c --> evict.c's recheck --> huge.c --> evict.c
  *
@@ -123,8 +124,13 @@ static ssize_t reclaim_for_target(struct engine *e)
 	return rc ? rc : reclaim_idle(e, nr_to_evict_unrequested);
 }
 
+/* What is in use is not taken before it is known which of it is most. */
 static ssize_t reclaim_hard(struct engine *e)
 {
+	/* What huge pages hold will soon be known. */
+	if (e->scan.huge && block_should_wait(&e->history.blocks,
+					      e->history.scan_nr))
+		return 0;
 	return reclaim_with_effort(e, EFFORT_ANY, nr_to_evict_for_hard_target);
 }
 
@@ -169,15 +175,12 @@ int engine_reclaim(struct engine *e)
 		e->pass.cpu_limit_ns = now + (e->pass.cpu_limit_ns - now) / 4;
 	e->pass.cache_is_left_to_guest = engine_leaves_cache_to_guest(e);
 	request_guest_memory(e, reclaim_nr_to_evict(e));
-	rc = nr_to_evict_unrequested(e) || all_if_proactive(e) || e->nodes.nr
-		     ? engine_find_huge(e)
-		     : 0;
-	if (rc)
-		return rc;
 	e->pass.min_idle = e->scan_policy.min_idle_scans;
 	rc = reclaim_for_target(e);
 	if (!rc)
 		rc = nodes_reclaim(e, reclaim_idle);
+	if (!rc)
+		engine_split_blocks(e);
 	if (!rc)
 		rc = reclaim_hard(e);
 	if (!rc)

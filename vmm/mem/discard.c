@@ -34,8 +34,27 @@ int guest_mem_drop(struct guest_mem *mem, struct gfn_range range)
 		return rc;
 	/* Shared memory must be freed in the file. */
 	return madvise(p, range.nr << VMM_PAGE_SHIFT,
-		       mem->backing == GUEST_MEM_MEMFD ? MADV_REMOVE :
-		       MADV_DONTNEED) ? -errno : 0;
+		       guest_mem_is_shared(mem) ? MADV_REMOVE :
+						  MADV_DONTNEED) ? -errno : 0;
+}
+
+static void set_holes(struct guest_mem *mem, struct gfn_range range)
+{
+	uint64_t b = range.start.v / GUEST_MEM_HUGE_PAGES;
+	uint64_t last = (range.start.v + range.nr - 1) / GUEST_MEM_HUGE_PAGES;
+
+	for (; mem->has_holes && b <= last; b++)
+		__atomic_fetch_or(&mem->has_holes[b / 64],
+				  UINT64_C(1) << b % 64, __ATOMIC_RELAXED);
+}
+
+bool guest_mem_has_holes(const struct guest_mem *mem, gfn_t gfn)
+{
+	uint64_t b = gfn.v / GUEST_MEM_HUGE_PAGES;
+
+	return mem->has_holes && gfn.v < guest_mem_nr_frames(mem) &&
+	       __atomic_load_n(&mem->has_holes[b / 64], __ATOMIC_RELAXED) >>
+	       b % 64 & 1;
 }
 
 int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
@@ -45,6 +64,8 @@ int guest_mem_discard(struct guest_mem *mem, struct gfn_range range)
 
 	if (rc)
 		return rc;
+	/* First, so that no collapse undoes it. */
+	set_holes(mem, range);
 	rc = mem->discard ? mem->discard(mem->discard_arg, range) :
 			    guest_mem_drop(mem, range);
 	/* Some pages may have been dropped even if others failed. */

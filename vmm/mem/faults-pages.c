@@ -187,7 +187,7 @@ int guest_faults_unpoison(struct guest_faults *f, gfn_t gfn)
 
 	if (!host_range(f, range, &at))
 		return -EFAULT;
-	if (f->mem->backing == GUEST_MEM_MEMFD)
+	if (guest_mem_is_shared(f->mem))
 		rc = map_page(f, gfn, MAP_SHARED, f->mem->fd,
 			      at.start - f->mem->file_hva);
 	else

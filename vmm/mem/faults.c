@@ -234,7 +234,7 @@ int guest_faults_new(struct guest_faults **faultsp, struct guest_mem *mem,
 		     unsigned int nr_shards, const struct guest_faults_ops *ops,
 		     void *arg, char *why, size_t len)
 {
-	bool is_memfd = guest_mem_backing(mem) == GUEST_MEM_MEMFD;
+	bool is_memfd = guest_mem_is_shared(mem);
 	struct guest_faults *f = calloc(1, sizeof(*f) +
 					nr_shards * sizeof(f->shards[0]));
 	int rc;

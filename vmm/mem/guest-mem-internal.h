@@ -15,6 +15,11 @@ int hugetlb_open(enum guest_mem_backing backing, uint64_t nr_bytes);
 /* Allocates the reserved pages.  0 or -errno. */
 int hugetlb_fill(int fd, uint64_t nr_bytes);
 
+/*
+ * A file in transparent huge pages, for memory of nr_bytes.  The descriptor, or
+ * -errno: neither we nor a user namespace of ours may mount a tmpfs.
+ */
+int huge_file_new(uint64_t nr_bytes);
 
 /* A memory slot of another process, if it maps a shared file. */
 struct remote_file {
@@ -35,13 +40,19 @@ struct guest_mem {
 	enum guest_mem_backing backing;
 	void *map;			/* owned */
 	size_t map_bytes;
-	int fd;				/* owned: memfd, or -1 */
-	uint64_t file_hva;		/* address of the memfd's offset 0 */
+	int fd;				/* owned: shared file, or -1 */
+	uint64_t file_hva;		/* address of the file's offset 0 */
 	int self_pidfd;	/* owned; for vectored advice to ourselves; or -1 */
 	int pagemap_fd;			/* owned */
 	bool no_scan;			/* tests: behave as before Linux 6.7 */
 	uint64_t nr_discarded;		/* atomic */
+	/* By block of 2 MiB; owned; words are atomic; NULL: none can be huge. */
+	uint64_t *has_holes;
 	bool has_faults;		/* see guest_mem_has_faults() */
+	/* See guest_mem_stop_fault_around(). */
+	int around_fd;			/* owned; -1: not stopped */
+	uint64_t *no_around;		/* owned; by block of 2 MiB; or NULL */
+	unsigned int nr_no_around;	/* bits set */
 	uint16_t *pin_counts; /* owned; atomic counts: see guest-mem-pin.c */
 	/*
 	 * For residency-update.c; owned, or NULL.  stale: one bit for each

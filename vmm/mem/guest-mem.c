@@ -5,6 +5,8 @@
  *   gpa   0          3 GiB      4 GiB            4 GiB + rest
  *         |-- slot 0 --|  hole    |---- slot 1 ----|
  *   hva   |-- slot 0 --|---- slot 1 ----|
+ *
+ * Slots begin at multiples of 2 MiB in both, and in the file behind them.
  */
 #include "config.h"
 
@@ -18,6 +20,7 @@
 
 #include "vmm/mem/guest-mem.h"
 #include "vmm/mem/guest-mem-internal.h"
+#include "vmm/util/bitmap.h"
 
 #define HOLE_START (UINT64_C(3) << 30)
 #define HOLE_END   (UINT64_C(4) << 30)
@@ -45,30 +48,63 @@ static int map_hugetlb(struct guest_mem *mem, uint64_t nr_bytes)
 	return mem->map == MAP_FAILED ? -errno : hugetlb_fill(mem->fd, nr_bytes);
 }
 
+/* Where no tmpfs can be mounted, shmem_enabled decides about huge pages. */
+static int open_file(struct guest_mem *mem, uint64_t nr_bytes)
+{
+	if (mem->backing == GUEST_MEM_MEMFD_THP)
+		mem->fd = huge_file_new(nr_bytes);
+	if (mem->fd >= 0)
+		return 0;
+	mem->fd = memfd_create("guest-memory", MFD_CLOEXEC);
+	return mem->fd < 0 || ftruncate(mem->fd, nr_bytes) ? -errno : 0;
+}
+
+/*
+ * Addresses for nr_bytes, aligned to huge pages: a page can be huge only where
+ * it is so in the guest, in the file and at its address.  NULL: there are none.
+ */
+static void *reserve_addresses(uint64_t nr_bytes)
+{
+	uint8_t *all = mmap(NULL, nr_bytes + ALIGN_BYTES, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (all == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)all & (ALIGN_BYTES - 1);
+	if (before)
+		munmap(all, before);
+	munmap(all + before + nr_bytes, ALIGN_BYTES - before);
+	return all + before;
+}
+
 /* Makes the memory and maps it.  Only hugetlb pages are allocated already. */
 static int map_memory(struct guest_mem *mem, uint64_t nr_bytes)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	bool shared = guest_mem_is_shared(mem);
+	void *at;
+	int rc;
 
 	if (guest_mem_is_hugetlb(mem))
 		return map_hugetlb(mem, nr_bytes);
-	/* More than is needed, so that a slot can start on a huge page. */
-	mem->map_bytes = nr_bytes + ALIGN_BYTES;
-	if (mem->backing == GUEST_MEM_MEMFD) {
-		flags = MAP_SHARED;
-		mem->fd = memfd_create("guest-memory", MFD_CLOEXEC);
-		if (mem->fd < 0 || ftruncate(mem->fd, mem->map_bytes))
-			return -errno;
-	}
-	mem->map = mmap(NULL, mem->map_bytes, PROT_READ | PROT_WRITE,
-			flags | MAP_NORESERVE, mem->fd, 0);
-	return mem->map == MAP_FAILED ? -errno : 0;
+	rc = shared ? open_file(mem, nr_bytes) : 0;
+	if (rc)
+		return rc;
+	at = reserve_addresses(nr_bytes);
+	if (!at)
+		return -errno;
+	mem->map = at;
+	mem->map_bytes = nr_bytes;
+	at = mmap(at, nr_bytes, PROT_READ | PROT_WRITE, MAP_FIXED |
+		  MAP_NORESERVE | (shared ? MAP_SHARED :
+				   MAP_PRIVATE | MAP_ANONYMOUS), mem->fd, 0);
+	return at == MAP_FAILED ? -errno : 0;
 }
 
 void guest_mem_advise_new(const struct guest_mem *mem, void *p, size_t len)
 {
 	/* This fails only if the kernel does not support huge pages. */
-	madvise(p, len, mem->backing == GUEST_MEM_THP ? MADV_HUGEPAGE :
+	madvise(p, len, guest_mem_has_thp(mem) ? MADV_HUGEPAGE :
 		MADV_NOHUGEPAGE);
 	madvise(p, len, MADV_DONTFORK);
 }
@@ -89,13 +125,12 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = mem->pagemap_fd = mem->self_pidfd = -1;
+	mem->fd = mem->pagemap_fd = mem->self_pidfd = mem->around_fd = -1;
 	mem->backing = backing;
 	rc = map_memory(mem, rounded);
 	if (rc)
 		goto err_free;
-	start = (uint8_t *)(((uintptr_t)mem->map + ALIGN_BYTES - 1) &
-			    ~(ALIGN_BYTES - 1));
+	start = mem->map;
 	mem->file_hva = (uintptr_t)mem->map;
 	guest_mem_advise_new(mem, start, rounded);
 	mem->pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -110,7 +145,10 @@ int guest_mem_new(struct guest_mem **memp, uint64_t nr_bytes,
 	/* For a large guest this costs memory only for the parts used. */
 	mem->pin_counts = calloc(guest_mem_nr_frames(mem),
 				 sizeof(*mem->pin_counts));
-	if (!mem->pin_counts) {
+	if (guest_mem_has_thp(mem))
+		mem->has_holes = bitmap_new(guest_mem_nr_frames(mem) /
+					    GUEST_MEM_HUGE_PAGES);
+	if (!mem->pin_counts || (guest_mem_has_thp(mem) && !mem->has_holes)) {
 		rc = -ENOMEM;
 		goto err_free;
 	}
@@ -157,7 +195,7 @@ int guest_mem_attach(struct guest_mem **memp, pid_t pid,
 	if (!mem)
 		return -ENOMEM;
 	mem->map = MAP_FAILED;
-	mem->fd = mem->self_pidfd = -1;
+	mem->fd = mem->self_pidfd = mem->around_fd = -1;
 	mem->pid = pid;
 	mem->backing = backing;
 	mem->nr_slots = nr;
@@ -181,6 +219,7 @@ void guest_mem_free(struct guest_mem *mem)
 	if (!mem)
 		return;
 	free(mem->pin_counts);
+	guest_mem_allow_fault_around(mem);
 	remote_close(mem);
 	free(mem->stale);
 	free(mem->scratch);
@@ -193,6 +232,7 @@ void guest_mem_free(struct guest_mem *mem)
 		munmap(mem->map, mem->map_bytes);
 	if (mem->fd >= 0)
 		close(mem->fd);
+	free(mem->has_holes);
 	free(mem->evicted);
 	free(mem->lost);
 	free(mem);
@@ -207,12 +247,24 @@ uint64_t guest_mem_leaf_pages(const struct guest_mem *mem)
 {
 	if (guest_mem_is_hugetlb(mem))
 		return hugetlb_page_bytes(mem->backing) >> VMM_PAGE_SHIFT;
-	return mem->backing == GUEST_MEM_THP ? ALIGN_BYTES >> VMM_PAGE_SHIFT : 1;
+	return guest_mem_has_thp(mem) ? ALIGN_BYTES >> VMM_PAGE_SHIFT : 1;
 }
 
 bool guest_mem_is_hugetlb(const struct guest_mem *mem)
 {
 	return hugetlb_page_bytes(mem->backing);
+}
+
+bool guest_mem_is_shared(const struct guest_mem *mem)
+{
+	return mem->backing == GUEST_MEM_MEMFD ||
+	       mem->backing == GUEST_MEM_MEMFD_THP;
+}
+
+bool guest_mem_has_thp(const struct guest_mem *mem)
+{
+	return mem->backing == GUEST_MEM_THP ||
+	       mem->backing == GUEST_MEM_MEMFD_THP;
 }
 
 static const struct guest_memslot *find_slot(const struct guest_mem *mem,

@@ -40,6 +40,7 @@ enum guest_mem_backing {
 	GUEST_MEM_ANON,		/* private anonymous memory in 4 KiB pages */
 	GUEST_MEM_THP,		/* the same in transparent huge pages */
 	GUEST_MEM_MEMFD,	/* a shared memfd in 4 KiB pages */
+	GUEST_MEM_MEMFD_THP,	/* a shared file in transparent huge pages */
 	/*
 	 * A memfd in hugetlb pages of 2 MiB or 1 GiB, all allocated at the
 	 * start.  They stay resident: the kernel can't swap them, and freeing
@@ -92,6 +93,13 @@ enum guest_mem_backing guest_mem_backing(const struct guest_mem *mem);
 uint64_t guest_mem_leaf_pages(const struct guest_mem *mem);
 /* Whether memory is in hugetlb pages, of either size. */
 bool guest_mem_is_hugetlb(const struct guest_mem *mem);
+/* Whether memory is in a shared file, of pages that can be swapped. */
+bool guest_mem_is_shared(const struct guest_mem *mem);
+/*
+ * Whether pages can be transparent huge ones: aligned blocks of 2 MiB that the
+ * kernel splits when a part of them is evicted or discarded.
+ */
+bool guest_mem_has_thp(const struct guest_mem *mem);
 
 /*
  * Pins memory that devices use all the time, such as the rings of a virtqueue,
@@ -171,6 +179,42 @@ int guest_mem_residency(const struct guest_mem *mem, struct gfn_range range,
  */
 int guest_mem_huge(const struct guest_mem *mem, struct gfn_range range,
 		   uint64_t *huge);
+
+#define GUEST_MEM_HUGE_PAGES 512u	/* frames of a transparent huge page */
+#define GUEST_MEM_HUGE_BYTES (UINT64_C(2) << 20)
+
+/*
+ * Splits the huge page that begins at gfn into small pages, which stay
+ * resident; those of a file are unmapped.  It stays huge if somebody else uses
+ * it at this moment, or if it has just been allocated: guest_mem_huge() tells.
+ * 0, -EINVAL (not an aligned block of our memory that can be huge) or -errno.
+ */
+int guest_mem_split_huge(struct guest_mem *mem, gfn_t gfn);
+/*
+ * Makes a huge page of the block that begins at gfn; pages that are not resident
+ * become so, from swap or as zeros.  The kernel copies all of it.  0; -EINVAL,
+ * as above, or the kernel does not know how (before Linux 6.1); -ENOMEM,
+ * -EAGAIN, -EBUSY: not now; or another -errno.
+ */
+int guest_mem_collapse(struct guest_mem *mem, gfn_t gfn);
+
+/*
+ * Whether a part of the block at gfn has ever been discarded, so that what is not
+ * resident may have been returned by the guest.
+ */
+bool guest_mem_has_holes(const struct guest_mem *mem, gfn_t gfn);
+
+/*
+ * At a read fault in a shared file the kernel maps pages around as well, up to
+ * 64 KiB.  stop: no longer; in memory that can have huge pages, only in blocks
+ * for which guest_mem_set_fault_around() says so, since it costs them the
+ * ability to be huge.  0, -EINVAL (not our memory, or hugetlb pages) or -errno
+ * (before Linux 5.19, or forbidden).  allow: ends it.  By one thread.
+ */
+int guest_mem_stop_fault_around(struct guest_mem *mem);
+void guest_mem_allow_fault_around(struct guest_mem *mem);
+/* For the block at gfn; without effect unless it was stopped.  0 or -errno. */
+int guest_mem_set_fault_around(struct guest_mem *mem, gfn_t gfn, bool on);
 
 /*
  * As guest_mem_residency() for all frames, and cheaper for repeated calls: the

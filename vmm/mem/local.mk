@@ -6,6 +6,8 @@ vmm_libvmm_a_SOURCES += \
 	vmm/mem/advise-many.c vmm/mem/advise-many.h \
 	vmm/mem/guest-mem-internal.h vmm/mem/guest-mem.c vmm/mem/guest-mem.h \
 	vmm/mem/guest-mem-pin.c \
+	vmm/mem/huge-file.c \
+	vmm/mem/huge-pages.c \
 	vmm/mem/hugetlb.c \
 	vmm/mem/map.c \
 	vmm/mem/numa.c vmm/mem/numa.h \

@@ -19,7 +19,7 @@
 
 int guest_mem_file(const struct guest_mem *mem)
 {
-	return !mem->pid && mem->backing == GUEST_MEM_MEMFD ? mem->fd : -1;
+	return !mem->pid && guest_mem_is_shared(mem) ? mem->fd : -1;
 }
 
 bool guest_mem_file_page(const struct guest_mem *mem, gfn_t gfn, uint64_t *page)
@@ -39,10 +39,11 @@ static int find_range(const struct guest_mem *mem, struct gfn_range range,
 	uint64_t hva;
 
 	if (mem->pid ||
-	    (mem->backing != GUEST_MEM_MEMFD && !guest_mem_is_hugetlb(mem)))
+	    (!guest_mem_is_shared(mem) && !guest_mem_is_hugetlb(mem)))
 		return -EINVAL;
-	/* For a part of a huge page the kernel would round the length to 0. */
-	if ((range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
+	/* For a part of a hugetlb page the length would be rounded to 0. */
+	if (guest_mem_is_hugetlb(mem) &&
+	    (range.start.v | range.nr) & (guest_mem_leaf_pages(mem) - 1))
 		return -EINVAL;
 	/* Check before shifting: see guest_mem_discard(). */
 	if (range.nr > SIZE_MAX >> VMM_PAGE_SHIFT ||

@@ -174,7 +174,7 @@ int guest_mem_residency_update(struct guest_mem *mem, uint64_t *resident,
 	 * A sink of ours evicts pages without the kernel's knowledge; and for
 	 * another process' memory we know only what it has mapped.
 	 */
-	if (mem->backing != GUEST_MEM_MEMFD || mem->evicted ||
+	if (!guest_mem_is_shared(mem) || mem->evicted ||
 	    guest_mem_pid(mem) != getpid())
 		return residency_until(mem, all, resident, swapped, stopping);
 	rc = mem->stale ? 0 : get_bitmaps(mem);

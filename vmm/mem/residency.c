@@ -291,7 +291,7 @@ static struct slot_part add_slot_file(const struct guest_mem *mem, unsigned int 
 		r.fd = mem->remote[i].fd;
 		r.map = mem->remote[i].map + at;
 		r.offset = mem->remote[i].offset + at;
-	} else if (!mem->remote && mem->backing == GUEST_MEM_MEMFD) {
+	} else if (!mem->remote && guest_mem_is_shared(mem)) {
 		r.fd = mem->fd;
 		r.map = (uint8_t *)(uintptr_t)r.hva;
 		r.offset = r.hva - mem->file_hva;

@@ -1,5 +1,6 @@
 vmm_libvmm_a_SOURCES += \
 	vmm/policy/anon-file-balance.c vmm/policy/anon-file-balance.h \
+	vmm/policy/blocks.c vmm/policy/blocks.h \
 	vmm/policy/choice.c vmm/policy/choice.h \
 	vmm/policy/class.h \
 	vmm/policy/frames.c vmm/policy/frames.h \

@@ -102,7 +102,7 @@ static double power(double base, unsigned int n)
 }
 
 /* Monotonous in the price: its exponent, and four bits of what follows. */
-static uint8_t rank_of(double price)
+unsigned int price_rank_of(double price)
 {
 	const int lowest = 127 - PRICE_RANKS / PRICE_RANKS_TO_DOUBLE;
 	float f = price < 1 ? price : 0x1.fffffep-1f;
@@ -139,7 +139,7 @@ static void update_kind(struct price_table *p, unsigned int kind)
 			if ((1 - unused) / time > best)
 				best = (1 - unused) / time;
 		}
-		p->rank[kind][i] = rank_of(best);
+		p->rank[kind][i] = price_rank_of(best);
 	}
 }
 

@@ -59,6 +59,9 @@ void price_count(struct price_table *p, uint16_t history, unsigned int age,
 /* Computes ranks anew, if anything was counted since. */
 void price_update(struct price_table *p);
 
+/* The rank of so many uses to expect in a scan. */
+unsigned int price_rank_of(double price);
+
 /*
  * The rank of a page that was last used `age` scans before the last scan, 0: in
  * it.  price_update() must have been called.

@@ -67,11 +67,6 @@ size_t select_complete_huge(const struct frame_table *t, unsigned int min_idle,
 	return nr_out;
 }
 
-bool select_is_worth_splitting(uint64_t nr_idle)
-{
-	return nr_idle >= SELECT_HUGE_PAGES / 2;
-}
-
 size_t select_ranges(const uint32_t *gfns, size_t nr, unsigned int max_gap,
 		     struct gfn_range *ranges)
 {

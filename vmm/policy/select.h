@@ -29,12 +29,6 @@ size_t select_complete_huge(const struct frame_table *t, unsigned int min_idle,
 			    const uint64_t *huge, const uint32_t *gfns,
 			    size_t nr, uint32_t *out, size_t max);
 
-/*
- * Whether to split a huge page to evict nr_idle of its frames: only for half of
- * them or more, as the others are no longer in a huge page then.
- */
-bool select_is_worth_splitting(uint64_t nr_idle);
-
 #define SELECT_HUGE_PAGES 512	/* frames of a huge page */
 
 /*

@@ -3,6 +3,8 @@
 #ifndef VMM_SERVICE_SERVICE_OPTIONS_H
 #define VMM_SERVICE_SERVICE_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "vmm/mem/guest-mem.h"
 #include "vmm/policy/policy.h"
 
@@ -13,8 +15,12 @@
 struct service_options {
 	char *name, *socket, *abits, *sink, *agent_record;
 	char *reclaim_text, *backing_text;	/* --reclaim, --mem-backing */
-	/* Valid if backing_text is set; else the source determines it. */
+	/*
+	 * Valid if backing_text is set and small_pages is not; else the source
+	 * determines it, and small_pages that it is in pages of 4 KiB.
+	 */
 	enum guest_mem_backing backing;
+	bool small_pages;
 	int no_agent;
 	struct engine_policy policy;
 };

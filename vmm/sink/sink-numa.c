@@ -328,7 +328,7 @@ static int evict_range(struct sink_numa *s, struct gfn_range r)
 	 * No access source unmaps pages of another process: those that are
 	 * unmapped there anyway are not moved.
 	 */
-	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD &&
+	bool is_memfd = guest_mem_is_shared(s->mem) &&
 			guest_mem_pid(s->mem) == getpid();
 	uint64_t end = r.start.v + r.nr;
 	int rc = is_memfd ? for_each_run(s, r, guest_mem_map) : 0;

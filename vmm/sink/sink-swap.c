@@ -264,7 +264,7 @@ static int map_resident(const struct sink_swap *s, struct gfn_range r)
 static int evict_by_this_process(struct sink_swap *s,
 				 const struct gfn_range *ranges, size_t nr)
 {
-	bool is_memfd = guest_mem_backing(s->mem) == GUEST_MEM_MEMFD;
+	bool is_memfd = guest_mem_is_shared(s->mem);
 	int rc = 0;
 
 	if (is_memfd && !is_remote(s))
