@@ -8,11 +8,15 @@ check() { # NAME COMMAND...: passes when the command does
   name=$1
   shift
   nr=$((nr + 1))
+  _now
+  began=${_uptime%.*}
   if "$@" >/run/check.log 2>&1; then
     echo "ok $nr - $name"
   else
     echo "not ok $nr - $name"
   fi
+  _now
+  echo "# took $((${_uptime%.*} - began)) s"
   # The tables, and what went wrong.
   grep -vE '^ok [^#]*$|^1\.\.' /run/check.log | sed 's/^\([^#]\)/# \1/'
 }
@@ -35,9 +39,9 @@ if [ "$source" = damon ] && [ -e $stat ]; then
 fi
 
 check "$source: pages of 4 KiB, all patterns" \
-  truth --mem 32M --rounds 2 --window 1000 --pattern all
+  truth --mem 32M --rounds 2 --window 400 --pattern all
 check "$source: huge pages, all patterns" \
-  truth --mem 256M --huge --rounds 2 --window 1000 --pattern all
+  truth --mem 256M --huge --rounds 2 --window 400 --pattern all
 
 [ "$source" = damon ] || { echo "1..$nr"; exit; }
 

@@ -105,11 +105,11 @@ ok $? "and is served again"
 is_paused() { grep -q 'reclaim is paused' log; }
 is_resumed() { grep -q 'reclaim resumes' log; }
 # At least 100 MiB are sent, in half an hour: it is cancelled long before.
-echo 'migrate_set_parameter max-bandwidth 64K
-migrate -d "exec:cat >/dev/null"' | socat -t 2 - UNIX:hmp >/dev/null
+hmp() { "$abs_top_builddir/tests/hmp" hmp "$@" >/dev/null; }
+hmp 'migrate_set_parameter max-bandwidth 64K' 'migrate -d "exec:cat >/dev/null"'
 wait_for 120 is_paused
 ok $? "it migrates: nothing is reclaimed meanwhile"
-echo migrate_cancel | socat -t 2 - UNIX:hmp >/dev/null
+hmp migrate_cancel
 wait_for 300 is_resumed
 ok $? "it stays: reclaim continues"
 

@@ -4,7 +4,7 @@
 # SIGKILL at random under a writing workload, migration.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-require curl jq socat
+require curl jq
 require_headers "$release"
 mkdir -p "$tmp/out"
 lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {

@@ -31,10 +31,10 @@ for backend in ram memfd; do
 done
 "$source" >"$LAB_OUT/source" 2>&1
 echo $? >"$LAB_OUT/source.status"
-"$native" --abits kvm-young --mem 32M --rounds 3 --window 500 \
+"$native" --abits kvm-young --mem 32M --rounds 3 --window 200 \
   --pattern all >"$LAB_OUT/patterns" 2>&1
 echo $? >"$LAB_OUT/patterns.status"
-"$native" --abits kvm-young --mem 512M --huge --rounds 3 --window 500 \
+"$native" --abits kvm-young --mem 256M --huge --rounds 3 --window 200 \
   --pattern all >"$LAB_OUT/huge" 2>&1
 echo $? >"$LAB_OUT/huge.status"
 echo 64 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages

@@ -22,7 +22,8 @@ if [ -b /dev/vda ]; then
 fi
 (mib=0
 while :; do
-	now=$(($(grep MemTotal: /proc/meminfo | tr -dc 0-9) >> 10))
+	read -r _ kib _ </proc/meminfo # MemTotal; starts no process
+	now=$((kib >> 10))
 	[ "$now" = $mib ] || echo "G has $now MiB"
 	mib=$now
 	sleep 1

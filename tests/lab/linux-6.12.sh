@@ -7,7 +7,7 @@
 # linux-7.3.sh is the same on Linux 7.3, and rwp, which older ones have not.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-require curl jq socat
+require curl jq
 lab_kernel "${lab_linux:-6.12}"
 mkdir -p "$tmp/out"
 lab_module "$tmp/out/kmod" "$headers" >"$tmp/build.log" 2>&1 || {

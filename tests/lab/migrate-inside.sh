@@ -41,7 +41,7 @@ start_qemu() { # NAME OPTION...: its process in $!
 hmp() { # NAME COMMAND...
   _n=$1
   shift
-  printf '%s\n' "$@" | socat -t 3 - "UNIX:hmp.$_n"
+  "$abs_top_builddir/tests/hmp" "hmp.$_n" "$@"
 }
 said() { grep -c "^$2" "console.$1"; } # NAME PATTERN
 has_said() { [ "$(said "$1" "$2")" -gt "${3:-0}" ]; }

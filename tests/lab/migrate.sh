@@ -5,7 +5,7 @@
 # QEMU's emulator, where nobody sees accesses.
 . "${abs_top_srcdir:-.}/tests/lab/functions.sh"
 lab_require
-require curl jq socat
+require curl jq
 require_headers "$release"
 mkdir -p "$tmp/out"
 lab_module "$tmp/out/kmod" "$release" >"$tmp/build.log" 2>&1 || {

@@ -4,7 +4,7 @@
 mount -t ext4 -o ro /dev/vda /mnt
 vmm-guest-agent --interval 500 2>/dev/null &
 agent=$!
-head -c 48m /dev/urandom >/tmp/anon
+head -c 24m /dev/urandom >/tmp/anon
 before=$(md5sum </tmp/anon)
 echo "G read $(md5sum </mnt/file)"
 while read -r line; do

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# In level 1: a guest of 288 MiB that has read 96 MiB from its disk and has
-# 48 MiB in tmpfs.
+# In level 1: a guest of 208 MiB that has read 48 MiB from its disk and has
+# 24 MiB in tmpfs.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
 vmm_pid=
 on_exit() { [ -z "$vmm_pid" ] || kill "$vmm_pid" 2>/dev/null; }
@@ -9,14 +9,14 @@ kernel=$LAB_GUEST_KERNEL
 cd "$tmp" || exit 1
 insmod "$LAB_OUT/kmod/kvm_young.ko" || exit 1
 mkdir files
-head -c 96M /dev/urandom >files/file
+head -c 48M /dev/urandom >files/file
 sum=$(md5sum <files/file)
-mke2fs -q -t ext4 -d files disk 120M || exit 1
+mke2fs -q -t ext4 -d files disk 64M || exit 1
 rm -r files
 mkfifo input
 exec 9<>input
 "$vmm" run --kernel "$kernel" --initrd "$LAB_OUT/guest.cpio" --disk disk,ro \
-  --cmdline "console=ttyS0 quiet panic=-1" --mem 288M \
+  --cmdline "console=ttyS0 quiet panic=-1" --mem 208M \
   --abits kvm-young --reclaim period=500ms,cpu=50 --socket "$tmp/socket" \
   <input >console 2>messages &
 vmm_pid=$!
@@ -41,31 +41,31 @@ reclaimed() { stat_of ".reclaimed.$1"; }
 
 wait_for 240 says "G read $sum" || guest_hung console messages
 ok 0 "the guest has read its file"
-wait_for 100 idle_cache $((80 << 20))
+wait_for 100 idle_cache $((40 << 20))
 ok $? "the host sees that its page cache is clean and idle"
 
 # The file is read again.  The host keeps the agent's last report, so this must say
 # that the file is in memory.
 nr_reads=0
 read_again() { # sets back
-  "$vmm" policy --socket "$tmp/socket" target=288M >/dev/null
+  "$vmm" policy --socket "$tmp/socket" target=208M >/dev/null
   echo again >&9
   nr_reads=$((nr_reads + 1))
   has_read() { [ "$(grep -c "^G again $sum" console)" = $nr_reads ]; }
   back=0
   wait_for 120 has_read || back=1
-  wait_for 100 idle_cache $((80 << 20)) || back=1
+  wait_for 100 idle_cache $((40 << 20)) || back=1
 }
 
-# 72 MiB less: dropping cache alone suffices for that.
+# 36 MiB less: dropping cache alone suffices for that.
 come_down() { # sets down, and in pages: asked (requested), clean, evicted
   resident=$(stat_of .memory.resident_bytes)
-  target=$((resident - (72 << 20)))
+  target=$((resident - (36 << 20)))
   asked=$(reclaimed cache_requested) clean=$(reclaimed clean_file)
   evicted=$(stat_of .engine.nr_evicted)
   "$vmm" policy --socket "$tmp/socket" "target=$((target >> 20))M" >/dev/null
   down=0
-  wait_for 100 at_most $((target + (4 << 20))) || down=1
+  wait_for 100 at_most $((target + (2 << 20))) || down=1
   asked=$(($(reclaimed cache_requested) - asked))
   clean=$(($(reclaimed clean_file) - clean))
   evicted=$(($(stat_of .engine.nr_evicted) - evicted))
@@ -76,7 +76,7 @@ come_down() { # sets down, and in pages: asked (requested), clean, evicted
     "$(stat_of '.reclaimed | tostring')"
 }
 by_the_guest() {
-  [ "$asked" -gt 0 ] && [ "$clean" = 0 ] && [ "$evicted" -lt $((18432 / 5)) ]
+  [ "$asked" -gt 0 ] && [ "$clean" = 0 ] && [ "$evicted" -lt $((9216 / 5)) ]
 }
 # A guest that has freed little after 5 s of the host's time counts as unresponsive,
 # and other pages are evicted.  On a busy machine an emulated guest may be as slow as
@@ -90,11 +90,11 @@ for round in 1 2 3 4; do
   read_again
   sleep 60
 done
-ok "$down" "resident memory drops by 72 MiB"
+ok "$down" "resident memory drops by 36 MiB"
 [ "$asked" -gt 0 ]
 ok $? "the guest was asked to drop page cache"
 is "$clean" 0 "none of it was written to swap"
-[ "$evicted" -lt $((18432 / 5)) ]
+[ "$evicted" -lt $((9216 / 5)) ]
 ok $? "less than a fifth of it came from elsewhere"
 
 # The control: without an agent to ask, the same is swapped out.
@@ -106,7 +106,7 @@ wait_for 100 says "G stopped"
 "$vmm" policy --socket "$tmp/socket" "target=64M" >/dev/null
 wait_for 120 at_most $((80 << 20))
 ok $? "without an agent it drops, too"
-[ $(($(reclaimed clean_file) - clean)) -gt 5000 ]
+[ $(($(reclaimed clean_file) - clean)) -gt 2500 ]
 ok $? "control: then page cache is written to swap"
 echo "# evicted: $(stat_of '.reclaimed | tostring')"
 

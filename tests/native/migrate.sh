@@ -5,7 +5,7 @@
 # as no source detects the guest's accesses here. tests/lab/migrate.sh does the
 # same with a KVM guest.
 . "${abs_top_srcdir:-.}/tests/functions.sh"
-require qemu-system-x86_64:qemu-system-x86 socat curl jq cpio \
+require qemu-system-x86_64:qemu-system-x86 curl jq cpio \
   busybox:busybox-static
 require_root "the memory of others is root's to look at"
 require_kernel
