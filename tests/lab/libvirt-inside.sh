@@ -234,6 +234,7 @@ for d in one two; do
   is "$(tr -d '\r' <$d.console | grep -cE 'lost|FAILED')" 0 "$d has lost nothing"
 done
 
+at "both have checked"
 # --- destroyed while it is scanned ----------------------------------------------------
 "$vmm" libvirt -c $uri --yes --reclaim target=32M,period=50ms,idle=1,cpu=50 \
   enable two >/dev/null 2>&1
@@ -256,6 +257,7 @@ kill -0 "$attached"
 ok $? "attach --all lives"
 lv destroy two >/dev/null
 
+at "destroyed"
 # --- memory that cannot go --------------------------------------------------------------
 domain huge 128 '' '<memoryBacking><hugepages/></memoryBacking>' </dev/null >huge.xml
 lv define huge.xml >/dev/null
@@ -279,11 +281,13 @@ wait_for 150 refused
 ok $? "is refused, with the reason"
 lv destroy locked >/dev/null
 
+at "what cannot go"
 # --- the end ------------------------------------------------------------------------------
 say one end
 wait_for 300 has_said one "G end" || hung one
 is "$(tr -d '\r' <one.console | grep -cE 'lost|FAILED')" 0 \
   "every byte was as the guest had written it"
+at "one has ended"
 gone() { ! lv list --name | grep -q one; }
 wait_for 150 gone
 let_go() { # sets status
