@@ -157,11 +157,7 @@ static bool prepare(struct vm *vm, const char *name)
 	rc = fill_huge(vm);
 	if (rc == -ENOMEM && geteuid())
 		tap_skip(name, "the host gave no huge pages, and only root "
-			 "may have it compact its memory");
-	else if (rc == -ENOMEM && backing == GUEST_MEM_MEMFD_THP)
-		tap_skip(name, "this host gives files no huge pages: neither "
-			 "may we mount a tmpfs, nor does shmem_enabled allow "
-			 "them");
+			 "may compact its memory or mount a tmpfs");
 	else if (rc == -ENOMEM)
 		ok(false, "%s: the host gave no huge pages: echo madvise >"
 		   "/sys/kernel/mm/transparent_hugepage/enabled, and free "

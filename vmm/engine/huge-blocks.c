@@ -138,7 +138,8 @@ static void update_slot(struct engine *e, const struct guest_memslot *s,
 
 /*
  * The price of a huge page in use, by its first page: all have been used alike,
- * as far as is known.  -1: not to be split now.
+ * as far as is known.  -1: not to be split now; one that was not used in the
+ * last scan may soon be idle as a whole.
  */
 static int rank_of_block(const struct engine *e, uint64_t block)
 {
@@ -147,7 +148,7 @@ static int rank_of_block(const struct engine *e, uint64_t block)
 
 	if (!bitmap_test(e->scan.huge, gfn.v) ||
 	    !bitmap_test(e->scan.resident, gfn.v) ||
-	    !nodes_may_evict(&e->nodes, gfn) ||
+	    t->age[gfn.v] || !nodes_may_evict(&e->nodes, gfn) ||
 	    !block_may_split(&e->history.blocks, block, e->history.scan_nr))
 		return -1;
 	return price_rank(&e->history.prices, frame_history(t, gfn),
@@ -220,9 +221,17 @@ static void split_cheapest(struct engine *e, uint64_t wanted)
 	}
 }
 
+/* Eviction has ended as nothing more is idle, not for want of time or room. */
+static bool is_all_idle_evicted(struct engine *e)
+{
+	return engine_cpu_ns(e) < e->pass.cpu_limit_ns &&
+	       !e->pass.sink_is_full &&
+	       (!e->scan_policy.io_bytes || e->goal.io_pages > 0);
+}
+
 void engine_split_blocks(struct engine *e)
 {
-	if (!may_change(e))
+	if (!may_change(e) || !is_all_idle_evicted(e))
 		return;
 	split_cheapest(e, nr_wanted(e));
 	for (unsigned int i = 0; i < e->nodes.nr; i++) {

@@ -64,7 +64,8 @@ bool block_may_split(const struct block_table *t, uint64_t block, uint32_t scan)
 	return !b->looked_at && has_waited(b, scan);
 }
 
-uint64_t block_expected(const struct block_table *t)
+/* The pages to be expected from blocks that are being looked at. */
+static uint64_t expected_pages(const struct block_table *t)
 {
 	return t->nr_looked_at * t->gain;
 }
@@ -73,7 +74,7 @@ uint64_t block_nr_to_split(const struct block_table *t, uint64_t nr,
 			   uint64_t wanted)
 {
 	uint64_t most = max_u64(nr / MIN_SHARE, MIN_SPLIT);
-	uint64_t expected = block_expected(t);
+	uint64_t expected = expected_pages(t);
 
 	if (wanted <= expected)
 		return 0;

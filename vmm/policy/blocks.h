@@ -69,8 +69,6 @@ bool block_may_split(const struct block_table *t, uint64_t block,
 /* How many of nr huge pages in use to split for so many pages wanted. */
 uint64_t block_nr_to_split(const struct block_table *t, uint64_t nr,
 			   uint64_t wanted);
-/* The pages to be expected from blocks that are being looked at. */
-uint64_t block_expected(const struct block_table *t);
 void block_set_split(struct block_table *t, uint64_t block, uint32_t scan,
 		     unsigned int min_idle);
 /*
