@@ -15,7 +15,7 @@ port_is_there() {
 	[ -e /dev/virtio-ports/org.vmm.agent.0 ]
 }
 (until port_is_there; do sleep 1; done
-exec vmm-guest-agent --interval 1000 2>/tmp/agent.log) &
+exec vmm-guest-agent --interval 2000 2>/tmp/agent.log) &
 if [ -b /dev/vda ]; then
 	mount -t ext4 -o ro /dev/vda /mnt
 	echo "G cached $(md5sum </mnt/file)"
@@ -26,7 +26,7 @@ while :; do
 	now=$((kib >> 10))
 	[ "$now" = $mib ] || echo "G has $now MiB"
 	mib=$now
-	sleep 1
+	sleep 2
 done) &
 export FILES=32
 . /work.sh
