@@ -207,8 +207,8 @@ static int find_pgds(struct session *s)
 }
 
 /*
- * Before a connection: makes `frames` cover memory that was added.  0, or -errno
- * after printing a message.
+ * Before a connection: makes `frames` cover memory that was added.  0, or
+ * -errno after printing a message.
  */
 static int cover_new_memory(struct session *s)
 {
