@@ -143,7 +143,7 @@ static int link_get(struct rmap *map, struct rmap_vma *vma,
 	return 0;
 }
 
-/* Counts nr pages less; frees a link without pages, an anon_vma without links. */
+/* nr pages fewer.  Frees a link without pages, an anon_vma without links. */
 static void link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 {
 	struct anon_vma *av = link->av;
