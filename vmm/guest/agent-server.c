@@ -48,7 +48,7 @@
 
 /*
  * Rate, in units a second: a complete report every other second, but no more
- * than a third of a core.  Burst: one complete report, whatever the guest's size.
+ * than a third of a core.  Burst: one complete report of a guest of any size.
  */
 #define RATE_PER_FRAME	32
 #define MIN_RATE	(UINT64_C(4) << 20)
