@@ -27,8 +27,8 @@
 
 #define MAX_CONNECTIONS 64
 /*
- * 1/4 of the free descriptors may be used for open connections: as many more may
- * be closing, and half is left for other uses.
+ * 1/4 of the free descriptors may be used for open connections: as many more
+ * may be closing, and half is left for other uses.
  */
 #define SHARE_OF_FDS	4
 #define IDLE_S		20
