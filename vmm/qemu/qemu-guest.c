@@ -149,8 +149,8 @@ static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
 }
 
 /*
- * parts[0] is the initial RAM: an error if not found.  Others not found are left
- * out and counted as missing.  low: bytes of initial RAM below the hole.
+ * parts[0] is the initial RAM: an error if not found.  Others not found are
+ * left out and counted as missing.  low: bytes of initial RAM below the hole.
  */
 static int add_parts(pid_t pid, struct qemu_memory *m,
 		     const struct qemu_part *parts, unsigned int nr,
@@ -264,7 +264,10 @@ static enum guest_mem_backing backing_of(const struct proc_vma *v)
 	return has_huge_pages() ? GUEST_MEM_THP : GUEST_MEM_ANON;
 }
 
-/* 1: found, and *backing is set; 0: nothing is mapped there; or -errno. */
+/*
+ * 1: found, and *backing is set; 0: nothing is mapped there; or -errno.
+ * details: as for proc_maps_read(); slow, for where the quick way fails.
+ */
 static int find_backing(pid_t pid, uint64_t hva, bool details,
 			enum guest_mem_backing *backing)
 {
