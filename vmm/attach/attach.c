@@ -37,7 +37,7 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* for QEMU to exit, after an error */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* for QEMU to exit after errors */
 #define STARTING_NS (10 * NSEC_PER_SEC)	/* for QEMU to allocate memory */
 #define AGENT_TICKS   8
 #define POLL_TICKS    4
