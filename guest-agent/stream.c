@@ -19,8 +19,8 @@ void stream_init(struct stream *s, int fd)
 
 /*
  * Whether the host has closed its end.  A write to a virtio-serial port does
- * not fail then: it waits for the next connection, which would receive the rest of
- * a session whose beginning it has missed.
+ * not fail then: it waits for the next connection, which would receive the rest
+ * of a session whose beginning it has missed.
  */
 static bool is_gone(int fd)
 {

@@ -8,7 +8,7 @@ struct anon_vma {
 	struct object obj;
 	uint64_t nr_links;
 	uint64_t nr_pages;		/* frames whose object this is */
-	uint64_t nr_mapped;		/* mappings of these: sum of links' nr */
+	uint64_t nr_mapped;		/* mappings of these: sum of link nr */
 	struct itree_node *links;	/* by index */
 };
 

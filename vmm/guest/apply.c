@@ -3,8 +3,8 @@
  * Applies the agent's messages to the reverse map.  The decoder has checked
  * each message by itself; here it is checked against the current map.  What
  * does not match, such as a region that the host does not know, is ignored
- * until the next full report corrects it.  What would exceed the view's limits is
- * ignored too.
+ * until the next full report corrects it.  What would exceed the view's limits
+ * is ignored too.
  */
 #include "config.h"
 
