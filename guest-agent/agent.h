@@ -101,7 +101,7 @@ struct frames {
 	uint64_t nr;		/* highest frame of RAM + 1 */
 	int flags_fd;		/* /proc/kpageflags, or -1 */
 	uint16_t *flags;	/* PROTOCOL_PG_* as last sent; owned */
-	uint8_t *zero;		/* a bit each: is a zero page; owned */
+	uint8_t *zero;		/* a bit for each frame: the zero page; owned */
 	bool have_pfns;		/* pagemap has frame numbers */
 	bool have_count;	/* /proc/kpagecount can be read */
 };
@@ -112,8 +112,8 @@ void frames_destroy(struct frames *f);
 /* Whether memory was added that f does not cover. */
 bool frames_have_grown(const struct frames *f);
 /*
- * Sends the flags that changed since the last call, or all.  Those that cannot
- * be read are sent as 0, unknown.
+ * Sends the flags of frames where they changed since the last call, or of all
+ * frames.  Flags that cannot be read are sent as 0: unknown.
  */
 void frames_send_flags(struct frames *f, struct stream *s, bool all);
 /* Adds the runs of every region of pid.  0 or -errno. */
@@ -131,9 +131,9 @@ struct agent {
 	struct stream *stream;		/* not owned; set by agent_hello() */
 	struct process *processes;	/* owned, by pid */
 	size_t nr, max;
-	uint64_t epoch;			/* last one of this connection, or 0 */
+	uint64_t epoch;			/* last sent on this connection, or 0 */
 	bool has_psi;			/* the kernel reports PSI */
-	/* Processes in the last epoch, for --verbose: read again; not read. */
+	/* Of the last epoch, for --verbose: processes read; not read again. */
 	uint64_t nr_examined, nr_unchanged;
 };
 

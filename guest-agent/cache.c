@@ -92,7 +92,7 @@ static bool has_swap(void)
 	return line && line[1];
 }
 
-/* False: this kernel would swap instead, or does not support it. */
+/* False: not requested, as this kernel would swap too, or cannot reclaim. */
 static bool reclaim_from(const char *path, uint64_t nr_bytes)
 {
 	char text[64];

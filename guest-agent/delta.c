@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Merges two sorted lists of regions; for a region that is in both, also the
- * two lists of runs:
+ * two lists of its runs (here in brackets; "-": sent as unmapped, "+": mapped):
  *
  *   before  [aaaaaaaa][bbbb]      [cccc]
  *   now     [aaaa]    [bbbb][dddd][cc][e]
@@ -80,7 +80,7 @@ static void advance(struct cursor *c, uint32_t nr)
 		c->rest = *c->run;
 }
 
-/* The message for a kept region is sent just before its first change. */
+/* Sends changes in a kept region, whose own message precedes the first one. */
 struct writer {
 	struct stream *s;
 	const struct region *region;

@@ -8,7 +8,10 @@
 /* Sends all regions, with their runs, as new ones. */
 void delta_put_all(struct stream *s, const struct proc_snapshot *now);
 
-/* Sends regions that are gone, new ones, and kept ones whose pages changed. */
+/*
+ * Sends the regions that are gone, then the new ones with their runs, and those
+ * kept whose pages changed, with the changes.
+ */
 void delta_put(struct stream *s, const struct proc_snapshot *before,
 	       const struct proc_snapshot *now);
 

@@ -4,12 +4,14 @@
  * connection, and every FULL_EVERY-th, sends everything; those between send
  * what changed:
  *
- *   /proc/PID/stat unchanged?  yes: not even its maps are read
- *                              no:  read, compared, the difference sent
+ *   /proc/PID/stat unchanged?  yes: the process's maps are not even read
+ *                              no:  maps and pages are read and compared, and
+ *                                   the difference is sent
  *
  * "Unchanged" means: no fault, same size and RSS.  Changes that this misses
  * (pages the kernel moved, merged or swapped one for one) are sent with the
- * next full epoch; until then the host finds such entries unconfirmed.
+ * next full epoch; until then the host finds that the page table entries do not
+ * confirm them.
  */
 #include "config.h"
 
@@ -175,7 +177,7 @@ static int report_process(struct agent *a, pid_t pid, bool full)
 	}
 	p->seen = a->epoch;
 	p->pgd = pgd;
-	/* No regions: it has just ended.  Sent only if the host knows it. */
+	/* No regions: the process has just ended. */
 	if (now.nr_regions || p->reported) {
 		p->stat = st;
 		put_mm(a, p, same_process && !full);
@@ -249,8 +251,8 @@ int agent_epoch(struct agent *a, bool with_flags)
 	if (with_flags || full)
 		frames_send_flags(&a->frames, a->stream, full);
 	/*
-	 * Right before the processes: one that starts in between is sent
-	 * without a root.
+	 * Right before the processes: one that starts after this is sent
+	 * without its page table root.
 	 */
 	pgds_read(&a->pgds);
 	proc = opendir("/proc");

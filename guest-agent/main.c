@@ -25,8 +25,13 @@
 #define MIN_INTERVAL_MS	    100
 #define MAX_INTERVAL_MS	    3600000
 #define RETRY_S		    2
-#define FLAGS_EVERY	    5	/* epochs; reading all flags costs most */
-#define FLAGS_SHARE	    100	/* 1/100 of a CPU, without full epochs */
+/*
+ * Reading the flags of all frames costs most.  They are read every FLAGS_EVERY
+ * epochs, but less often if those epochs would take more than 1/FLAGS_SHARE of
+ * a CPU.  Full epochs and requested ones always read them.
+ */
+#define FLAGS_EVERY	    5
+#define FLAGS_SHARE	    100
 
 struct options {
 	struct transport transport;
@@ -121,8 +126,8 @@ static void report(const struct session *s, uint64_t bytes, uint64_t cpu_ms)
 }
 
 /*
- * The hello says how much memory there is: for more, a new connection is
- * needed.
+ * Whether memory was added.  Only a hello tells the host how much there is, so
+ * a new connection is needed; an inherited descriptor cannot be reconnected.
  */
 static bool must_reconnect(const struct session *s)
 {
@@ -201,7 +206,10 @@ static int find_pgds(struct session *s)
 	return method ? 1 : 0;
 }
 
-/* Before a connection.  0 or -errno, with a message. */
+/*
+ * Before a connection: makes `frames` cover memory that was added.  0, or
+ * -errno after printing a message.
+ */
 static int cover_new_memory(struct session *s)
 {
 	char why[256];

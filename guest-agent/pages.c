@@ -207,7 +207,7 @@ void frames_send_flags(struct frames *f, struct stream *s, bool all)
 			note_flags(f, &w, gfn, flags, all);
 		}
 	}
-	/* Not sent, they would count as unchanged. */
+	/* The rest could not be read; if not sent, it counts as unchanged. */
 	for (; gfn < f->nr; gfn++)
 		note_flags(f, &w, gfn, 0, all);
 	flush_run(&w);

@@ -53,9 +53,9 @@ enum protocol_type {
 #define PROTOCOL_FEAT_CACHE 0x40u	/* DROP_CACHE is supported */
 #define PROTOCOL_FEAT_ALL   0x7fu
 
-/* epoch.flags: processes that are not in this epoch have ended */
+/* epoch.flags: a full epoch; processes that it does not report have ended */
 #define PROTOCOL_EPOCH_FULL 0x1u
-/* mm.flags: the section has changes to what was sent of the process before */
+/* mm.flags: the section has only changes since the process was last sent */
 #define PROTOCOL_MM_DELTA   0x1u
 
 enum protocol_vma_op {

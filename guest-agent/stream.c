@@ -18,9 +18,9 @@ void stream_init(struct stream *s, int fd)
 }
 
 /*
- * A write to a virtio-serial port does not fail when the host has closed its
- * end: it waits for the next connection, which would receive the rest of a
- * session whose beginning it has missed.
+ * Whether the host has closed its end.  A write to a virtio-serial port does
+ * not fail then: it waits for the next connection, which would receive the rest
+ * of a session whose beginning it has missed.
  */
 static bool is_gone(int fd)
 {

@@ -3,8 +3,9 @@
  * Anonymous pages, the default scheme: anon_vmas, after Linux's mm/rmap.c.
  *
  * An anon_vma is a set of frames; a link says that a VMA maps some of them, and
- * at which offset between index and virtual page.  An interval tree has the
- * links by the indexes they can hold:
+ * with which offset between a frame's index and its page in the VMA.  An
+ * interval tree has the links by the indexes that their pages can have (A0, C1:
+ * the anon_vma of each of three pages; "link 3": with three pages):
  *
  *	              fork          child writes page 1
  *	parent  A0    A0 A0 A0      A0 A0 A0	   parent  --link 3--> A0
@@ -59,9 +60,9 @@
 #include "rmap/object.h"
 
 #define START_NONLINEAR INT64_MIN
-#define VMA_LINKS_MAX	32
+#define VMA_LINKS_MAX	32		/* of a VMA: see rule 3 */
 #define CANDIDATES_PER_MAPPING 4
-#define MIN_LINKS_CROWDED	8	/* rule 5 is not applied to fewer */
+#define MIN_LINKS_CROWDED	8	/* rule 5 applies from so many on */
 
 static uint64_t link_hash(const struct rmap_vma *vma, const struct anon_vma *av,
 			  int64_t start)
@@ -142,7 +143,7 @@ static int link_get(struct rmap *map, struct rmap_vma *vma,
 	return 0;
 }
 
-/* nr pages less.  Frees a link without pages, and an anon_vma without links. */
+/* nr pages fewer.  Frees a link without pages, an anon_vma without links. */
 static void link_put(struct rmap *map, struct anon_link *link, uint64_t nr)
 {
 	struct anon_vma *av = link->av;

@@ -8,7 +8,7 @@ struct anon_vma {
 	struct object obj;
 	uint64_t nr_links;
 	uint64_t nr_pages;		/* frames whose object this is */
-	uint64_t nr_mapped;		/* their mappings: sum of links' nr */
+	uint64_t nr_mapped;		/* mappings of these: sum of link nr */
 	struct itree_node *links;	/* by index */
 };
 
@@ -18,7 +18,7 @@ struct anon_vma {
  * counterpart is struct anon_vma_chain.
  */
 struct anon_link {
-	/* A walk reads these two: 64 bytes together. */
+	/* A walk reads only these two: less than 64 bytes together. */
 	struct itree_node node;		/* in av->links */
 	struct rmap_vma *vma;
 	struct hash_node hash;		/* in map->links: (vma, av, start) */
@@ -29,7 +29,7 @@ struct anon_link {
 
 extern const struct object_ops anon_vma_ops;
 
-/* copy_vma and uncopy_vma of struct scheme. */
+/* They implement copy_vma and uncopy_vma of struct scheme. */
 int anon_vma_copy_links(struct rmap *map, struct rmap_vma *vma,
 			const struct rmap_vma *from);
 void anon_vma_drop_links(struct rmap *map, struct rmap_vma *vma);

@@ -378,7 +378,7 @@ int rmap_pte_lookup(const struct rmap *map, const struct rmap_mm *mm,
 
 /* --- walks ---------------------------------------------------------------- */
 
-/* After Linux's struct rmap_walk_control.  For callbacks see above. */
+/* After Linux's struct rmap_walk_control.  See "Callbacks" above. */
 struct rmap_walk_control {
 	void *arg;	/* passed to the callbacks */
 	/*
@@ -408,7 +408,7 @@ int rmap_walk(const struct rmap *map, uint64_t gfn,
 
 struct rmap_referenced {
 	unsigned int nr_mappings;	/* found and confirmed */
-	unsigned int nr_referenced;	/* accessed bits set, and cleared */
+	unsigned int nr_referenced;	/* had the accessed bit, now cleared */
 	uint32_t vm_flags;		/* union over these mappings */
 	bool has_accessed_bits;		/* a live PTE with one was read */
 	/*

@@ -29,8 +29,9 @@
 
 #define RECONNECT_NS  UINT64_C(1000000000)
 #define CHECK_MS      1000
-#define RESTART_MIN_S 1		/* doubled after each failure, */
-#define RESTART_MAX_S 300	/* until one ran for this long */
+/* The delay doubles after each failure, until a child ran for the maximum. */
+#define RESTART_MIN_S 1
+#define RESTART_MAX_S 300
 #define CHILDREN_MS   (STOP_GUARD_LIMIT_MS - 2 * STOP_GUARD_LAST_MS)
 #define POLL_MS	      20
 
@@ -50,7 +51,7 @@ struct child {
 	uint64_t began_ns;
 	uint64_t restart_ns;	/* earliest next start; 0 with no pid: never */
 	unsigned int restart_delay_s;	/* the delay after the last failure */
-	bool seen;		/* its domain is in the current list */
+	bool seen;		/* its domain is in the latest list */
 };
 
 struct all {
@@ -94,7 +95,7 @@ static void stop_children(void)
 	}
 }
 
-/* Main thread only.  In pids[]: 0 becomes a new child, an ended child 0. */
+/* Main thread only.  Replaces `from` in pids[]; 0 stands for a free entry. */
 static void note_child(pid_t from, pid_t to)
 {
 	for (size_t i = 0; i < MAX_PIDS; i++) {
@@ -126,7 +127,7 @@ static void start_child(struct all *a, struct child *c)
 		free(words);
 		return;
 	}
-	/* It ends with the parent; the next one starts it again. */
+	/* The child ends with its parent; the next parent starts a new one. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);

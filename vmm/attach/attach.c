@@ -9,7 +9,8 @@
  *     mappings, plugged memory (libvirt, monitor)
  *                               find the guest memory again, and restart the
  *                               engine with the ages known so far
- *     it migrates or is saved   write the ages, pause reclaim
+ *     the guest migrates or is saved
+ *                               write the ages, pause reclaim
  *     its metadata changed      apply the new policy
  *     no agent is connected     connect to the agent's channel
  */
@@ -36,12 +37,12 @@
 #include "vmm/util/stop-guard.h"
 
 #define TICK_MS	      250
-#define ENDING_NS   (10 * NSEC_PER_SEC)	/* after an error QEMU may exit */
+#define ENDING_NS   (10 * NSEC_PER_SEC)	/* for QEMU to exit after errors */
 #define STARTING_NS (10 * NSEC_PER_SEC)	/* for QEMU to allocate memory */
 #define AGENT_TICKS   8
 #define POLL_TICKS    4
 #define AGES_TICKS    120
-#define WATCHED_BYTES (UINT64_C(32) << 20)	/* least size of a mapping */
+#define WATCHED_BYTES (UINT64_C(32) << 20)	/* smaller mappings: ignored */
 
 /* --- finding the guest ---------------------------------------------------- */
 

@@ -27,8 +27,8 @@
 
 #define MAX_CONNECTIONS 64
 /*
- * Part of the free descriptors, 1/4, for open connections: as many may be
- * closing, and half is left for other uses.
+ * 1/4 of the free descriptors may be used for open connections: as many more
+ * may be closing, and half is left for other uses.
  */
 #define SHARE_OF_FDS	4
 #define IDLE_S		20
@@ -173,7 +173,7 @@ static enum MHD_Result handle(struct stat_server *s, struct MHD_Connection *c,
 	return respond_json(c, &a);
 }
 
-/* By Content-Length; take_body() checks a chunked body, which has none. */
+/* By Content-Length.  A chunked body has none: take_body() checks it. */
 static bool says_too_long(struct MHD_Connection *c)
 {
 	const char *len = MHD_lookup_connection_value(

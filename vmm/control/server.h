@@ -23,7 +23,8 @@
  *
  * A client may be a program that hangs, so everything has a limit:
  *
- *   64 connections   one more closes the one that was idle for the longest
+ *   64 connections   (fewer if few file descriptors are left): one more closes
+ *                    the one that was idle for the longest
  *   20 s             without a byte, in or out, end a connection (not /events)
  *   32 KiB           a request line with its headers (431)
  *   64 KiB           a body (413, at once)
@@ -31,8 +32,8 @@
  *   16 requests      that examine much of the guest, one after the other, each
  *                    as long as its client waits and for 30 s of CPU (503); all
  *                    other requests are answered meanwhile
- *   0.1 s            for which an answer waits for a count of resident pages,
- *                    where no engine keeps it; no other request is answered
+ *   0.1 s            that an answer waits for a count of resident pages, where
+ *                    no engine keeps that count; no other request is answered
  *                    meanwhile
  */
 #ifndef VMM_CONTROL_SERVER_H
@@ -58,7 +59,7 @@ struct stat_server_config {
 	struct reclaim_sink *sink;		/* may be NULL */
 	struct stat_vm_provider vm;
 	struct stat_balloon_provider balloon;
-	/* Of the current request; set by the server, NULL: no limit. */
+	/* Limits the current request; set by the server; NULL: no limit. */
 	const struct stat_job_limit *job_limit;
 	/* Set by the server, and owned by it, where there is no engine. */
 	struct resident_count *resident;

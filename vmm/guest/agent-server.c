@@ -11,7 +11,7 @@
  *     poll --[bytes]--> buf --decode--> message --apply, charge--+
  *      ^                 ^                                       |
  *      |                 +-- there is more, and no debt ---------+
- *      +-- buf empty, a debt (then with a timeout), or a request of a thread
+ *      +-- buf empty, a debt (poll has a timeout), or another thread's request
  */
 #include "config.h"
 
@@ -33,7 +33,7 @@
 
 /*
  * The unit of work is setting the flags of one frame, about 10 ns.  A complete
- * report of all memory that replaces another costs some 50 a frame.
+ * report of all memory, replacing an earlier one, costs some 50 units a frame.
  */
 #define RECEIVE_WORK 256	/* a system call, whatever it reads */
 #define MESSAGE_WORK 64
@@ -42,13 +42,13 @@
 #define VMA_WORK     64		/* a region removed */
 #define MM_WORK	     16		/* a process removed, without its regions */
 #define STEP_WORK    4		/* a step of rmap_work(); may miss the cache */
-#define BYTES_PER_WORK 8	/* received and decoded, which cost 1 */
-/* A scan of flags begins by clearing a bit of each frame: so many cost 1. */
+#define BYTES_PER_WORK 8	/* bytes received and decoded for 1 unit */
+/* A scan of flags begins by clearing a bit of each frame: frames for 1 unit. */
 #define FRAMES_PER_WORK 1024
 
 /*
- * Rate: a complete report every other second, but no more than a third of a
- * core.  Burst: one complete report, whatever the guest's size.
+ * Rate, in units a second: a complete report every other second, but no more
+ * than a third of a core.  Burst: one complete report of a guest of any size.
  */
 #define RATE_PER_FRAME	32
 #define MIN_RATE	(UINT64_C(4) << 20)
@@ -57,8 +57,8 @@
 #define MIN_BURST	(2 * MIN_RATE)
 
 #define MAX_PAUSES_PER_SECOND 8	/* pauses of reading, at most */
-#define MAX_WAIT_NS NSEC_PER_SEC	/* then the debt is checked again */
-/* After so much work, requests of other threads are handled first. */
+#define MAX_WAIT_NS NSEC_PER_SEC	/* after it the debt is checked again */
+/* After this much work, requests of other threads are looked for. */
 #define ROUND_WORK (UINT64_C(1) << 20)
 
 struct agent_server {
@@ -67,7 +67,7 @@ struct agent_server {
 	int event_fd;		/* owned: wakes the thread */
 	pthread_mutex_t lock;	/* guards what follows, up to `connected` */
 	int next_fd;		/* owned; -1: none */
-	uint64_t requested_drop_bytes;	/* requested; 0: none */
+	uint64_t requested_drop_bytes;	/* not sent to the agent yet; 0: none */
 	bool connected;
 	atomic_bool stop;	/* set once: the thread is to end */
 	/* Used by the thread only: */
@@ -347,7 +347,7 @@ static int wait_ms(struct agent_server *as)
 
 	if (as->fd < 0)
 		return -1;
-	/* Once in debt, it pauses until 1/8 second's work is left. */
+	/* Once in debt, reading pauses until work for 1/8 second is allowed. */
 	ns = work_budget_wait_ns(&as->budget, as->throttled ?
 				 as->budget.rate / MAX_PAUSES_PER_SECOND : 0,
 				 clock_now_ns());
@@ -365,7 +365,7 @@ static void *server_thread(void *arg)
 		int ms = wait_ms(as);
 		struct pollfd p[2] = {
 			{ .fd = as->event_fd, .events = POLLIN },
-			/* Not read while messages are left, or in debt. */
+			/* Not polled while messages are left, or in debt. */
 			{ .fd = ms < 0 ? as->fd : -1, .events = POLLIN },
 		};
 

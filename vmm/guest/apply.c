@@ -2,9 +2,9 @@
 /*
  * Applies the agent's messages to the reverse map.  The decoder has checked
  * each message by itself; here it is checked against the current map.  What
- * does not match, such as a region that the host does not know, is ignored, and
- * so is what would exceed the view's limits.  The next full report corrects
- * that.
+ * does not match, such as a region that the host does not know, is ignored
+ * until the next full report corrects it.  What would exceed the view's limits
+ * is ignored too.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "vmm/guest/view-internal.h"
 #include "vmm/util/bitmap.h"
 
-/* How much is done before the lock is released once: well under 1 ms. */
+/* How much is done until the lock is released for a moment: well below 1 ms. */
 #define BATCH	   4096		/* pages, regions or frames */
 #define BATCH_WORK 16384	/* steps: see rmap_work() */
 
@@ -391,7 +391,7 @@ void view_apply(struct view *view, const struct protocol_message *msg)
 	case PROTOCOL_FORGET: forget(view, msg->pid); break;
 	default: break;
 	}
-	/* Counted last, as the lock may have been released meanwhile. */
+	/* Counted last: the lock may be released before all is applied. */
 	view->stats.nr_messages++;
 	view_unlock(view);
 }

@@ -21,7 +21,7 @@ struct view_mm {		/* one process; the table is sorted by pid */
 };
 
 struct view {
-	pthread_rwlock_t lock;	/* guards all below; writers first */
+	pthread_rwlock_t lock;	/* guards all below; prefers writers */
 	struct guest_mem *mem;	/* not owned */
 	struct rmap *map;	/* owned */
 	/*

@@ -24,7 +24,7 @@
 #define HOLE_END    (UINT64_C(4) << 30)	/* of the hole in RAM for devices */
 #define MIN_VMA	    (UINT64_C(1) << 20)
 
-/* Whether the monitor lists it as a memory backend: "pc.ram", "/objects/d0". */
+/* Whether the monitor lists this name (pc.ram, /objects/d0) as a backend. */
 static bool is_backend(const char *name, void *arg)
 {
 	const char *id, *last = strrchr(name, '/');
@@ -90,7 +90,7 @@ static int by_monitor(struct qmp *qmp, struct qemu_memory *m, char *why,
 	return rc;
 }
 
-/* *words is malloc'ed.  Its length, or -errno. */
+/* Sets *words, which the caller frees.  Returns its length, or -errno. */
 static ssize_t read_cmdline(pid_t pid, char **words)
 {
 	__cleanup_close int fd = -1;
@@ -148,7 +148,10 @@ static bool is_plausible(const struct qemu_part *parts, unsigned int nr,
 	return true;
 }
 
-/* parts[0] is the initial RAM; of the others, those not found are left out. */
+/*
+ * parts[0] is the initial RAM: an error if not found.  Others not found are
+ * left out and counted as missing.  low: bytes of initial RAM below the hole.
+ */
 static int add_parts(pid_t pid, struct qemu_memory *m,
 		     const struct qemu_part *parts, unsigned int nr,
 		     uint64_t low, char *why, size_t len)
@@ -193,7 +196,7 @@ static uint64_t hva_by_kvm(int device, int vm_fd, uint64_t gpa)
 		       0 : req.hva;
 }
 
-/* Where the part was last time. */
+/* The part's host virtual address in the previous result; 0: unknown. */
 static uint64_t known_hva(const struct qemu_memory *m, uint64_t gpa)
 {
 	for (unsigned int i = 0; m && i < m->nr; i++)
@@ -261,7 +264,10 @@ static enum guest_mem_backing backing_of(const struct proc_vma *v)
 	return has_huge_pages() ? GUEST_MEM_THP : GUEST_MEM_ANON;
 }
 
-/* 1: found, and *backing is set; 0: nothing is mapped there; or -errno. */
+/*
+ * 1: found, and *backing is set; 0: nothing is mapped there; or -errno.
+ * details: as for proc_maps_read(); slow, for where the quick way fails.
+ */
 static int find_backing(pid_t pid, uint64_t hva, bool details,
 			enum guest_mem_backing *backing)
 {
